@@ -1,0 +1,190 @@
+//! Who is calling: exactly one credential, found by its field and told apart by its form.
+
+pub mod algorithm;
+pub mod api_key;
+pub mod compact;
+pub mod jwks;
+pub mod jwt;
+#[cfg(not(target_arch = "wasm32"))]
+pub mod native;
+pub mod resolve;
+
+use self::api_key::ApiKeys;
+use crate::{
+    error::Refusal,
+    request::{Head, Seen},
+};
+
+/// A credential as it was sent, not verified yet.
+#[derive(Clone, Eq, PartialEq)]
+pub enum Credential {
+    /// An API key.
+    ApiKey(String),
+    /// A token in JWS compact serialization (RFC 7515, section 3.1).
+    Token(String),
+}
+
+/// Finds the one credential of a request.
+///
+/// `Ok(None)` is "there is none", which is not the same as a bad one: only the former can make a
+/// caller anonymous where a route allows that.
+///
+/// # Errors
+/// Two credentials, or one in no known form.
+pub fn find_credential(head: &Head<'_>, api_keys: Option<&ApiKeys>) -> Result<Option<Credential>, Refusal> {
+    let authorization = head.field(Seen::AUTHORIZATION, "authorization");
+    let separate = api_keys.filter(|keys| !keys.in_authorization());
+    let in_own_field = separate.and_then(|keys| head.field(Seen::API_KEY, keys.field()));
+    match (authorization, in_own_field) {
+        (None, None) => Ok(None),
+        (Some(_), Some(_)) => Err(Refusal::CredentialInTwoFields),
+        (Some(value), None) => {
+            read_authorization(&value, api_keys.filter(|keys| keys.in_authorization())).map(Some)
+        }
+        (None, Some(value)) => {
+            separate.map_or(Err(Refusal::CredentialMalformed), |keys| read_own_field(&value, keys).map(Some))
+        }
+    }
+}
+
+fn read_authorization(value: &str, api_keys: Option<&ApiKeys>) -> Result<Credential, Refusal> {
+    // Fetch joins repeated fields with a comma, so a second credential shows as a list.
+    if value.split(',').skip(1).any(begins_with_scheme) {
+        return Err(Refusal::CredentialRepeated);
+    }
+    let (scheme, text) = value.split_once(' ').unwrap_or((value, ""));
+    if let Some(keys) = api_keys {
+        if keys.scheme().is_empty() && keys.has_form(value) {
+            return read_own_field(value, keys);
+        }
+        let ours = !keys.scheme().is_empty() && scheme.eq_ignore_ascii_case(keys.scheme());
+        if ours && keys.has_form(text) {
+            return read_own_field(text, keys);
+        }
+        if ours && !scheme.eq_ignore_ascii_case("bearer") {
+            return Err(Refusal::CredentialMalformed);
+        }
+    }
+    if !scheme.eq_ignore_ascii_case("bearer") {
+        return Err(Refusal::CredentialScheme);
+    }
+    // Three parts: a signed token. Five would be an encrypted one, which nobody here can read.
+    let is_token = text.split('.').count() == 3 && is_credential_text(text);
+    if is_token { Ok(Credential::Token(text.to_owned())) } else { Err(Refusal::CredentialMalformed) }
+}
+
+/// Reads a field that holds an API key, after its scheme has been taken off.
+fn read_own_field(value: &str, keys: &ApiKeys) -> Result<Credential, Refusal> {
+    let text = match keys.scheme() {
+        "" => value,
+        _ if keys.in_authorization() => value,
+        scheme => match value.split_once(' ') {
+            Some((sent, text)) if sent.eq_ignore_ascii_case(scheme) => text,
+            _ => return Err(Refusal::CredentialScheme),
+        },
+    };
+    if text.split(',').map(str::trim).filter(|part| keys.has_form(part)).count() > 1 {
+        return Err(Refusal::CredentialRepeated);
+    }
+    let plausible = keys.has_form(text) && is_credential_text(text) && text.len() <= ApiKeys::MAX_BYTES;
+    if plausible { Ok(Credential::ApiKey(text.to_owned())) } else { Err(Refusal::CredentialMalformed) }
+}
+
+/// Visible ASCII without a comma: one credential, not a list and not a text around one.
+fn is_credential_text(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_graphic() && byte != b',')
+}
+
+/// Whether a list element looks like `Scheme credential`.
+fn begins_with_scheme(element: &str) -> bool {
+    let element = element.trim();
+    element.split_once(' ').is_some_and(|(scheme, rest)| {
+        !rest.trim().is_empty() && crate::forward::fields::is_token(scheme) && !scheme.contains('=')
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{gateway::test_support::TestFields, request::Target};
+
+    fn find(fields: &[(&str, &str)], keys: &ApiKeys) -> Result<Option<Credential>, Refusal> {
+        let fields = TestFields::new(fields);
+        let head = Head {
+            method: "GET",
+            target: Target::parse("https://api.example.com/").unwrap(),
+            seen: fields.seen(Some(keys.field())),
+            fields: &fields,
+            request_id: "r",
+        };
+        find_credential(&head, Some(keys))
+    }
+
+    fn bearer() -> ApiKeys {
+        ApiKeys::for_tests("authorization", "Bearer", &["sk_live", "sk_test"])
+    }
+
+    fn own() -> ApiKeys {
+        ApiKeys::for_tests("x-api-key", "", &["sk_live"])
+    }
+
+    #[test]
+    fn the_form_tells_keys_from_tokens() {
+        let key = find(&[("authorization", "Bearer sk_live_abc")], &bearer()).unwrap();
+        assert!(matches!(key, Some(Credential::ApiKey(key)) if key == "sk_live_abc"));
+        let token = find(&[("authorization", "bearer a.b.c")], &bearer()).unwrap();
+        assert!(matches!(token, Some(Credential::Token(token)) if token == "a.b.c"));
+        let own_field = find(&[("x-api-key", "sk_live_abc")], &own()).unwrap();
+        assert!(matches!(own_field, Some(Credential::ApiKey(_))));
+        assert!(find(&[], &bearer()).unwrap().is_none());
+    }
+
+    #[test]
+    fn two_credentials_are_ambiguous() {
+        for value in [
+            "Bearer a.b.c, Bearer a.b.c",
+            "Bearer sk_live_a, Basic dTpw",
+            "Bearer sk_live_a,Bearer sk_live_b",
+        ] {
+            assert_eq!(
+                find(&[("authorization", value)], &bearer()).err(),
+                Some(Refusal::CredentialRepeated),
+                "{value}"
+            );
+        }
+        let both = find(&[("authorization", "Bearer a.b.c"), ("x-api-key", "sk_live_a")], &own());
+        assert_eq!(both.err(), Some(Refusal::CredentialInTwoFields));
+        let repeated = find(&[("x-api-key", "sk_live_a, sk_live_b")], &own());
+        assert_eq!(repeated.err(), Some(Refusal::CredentialRepeated));
+    }
+
+    #[test]
+    fn what_is_no_credential_is_malformed_or_of_another_scheme() {
+        for value in [
+            "Bearer",
+            "Bearer ",
+            "Bearer  sk_live_a",
+            "Bearer sk_live_a b",
+            "Bearer sk_live_a,b",
+            "Bearer a.b",
+            "Bearer a.b.c.d.e",
+            "Bearer sk_prod_a",
+            "Bearer sk_live_é",
+            "Bearer a.b.c,",
+        ] {
+            assert_eq!(
+                find(&[("authorization", value)], &bearer()).err(),
+                Some(Refusal::CredentialMalformed),
+                "{value}"
+            );
+        }
+        for value in ["Basic dTpw", "sk_live_abc", "Digest x=y", "", "DPoP a.b.c"] {
+            assert_eq!(
+                find(&[("authorization", value)], &bearer()).err(),
+                Some(Refusal::CredentialScheme),
+                "{value}"
+            );
+        }
+        assert_eq!(find(&[("x-api-key", "hello")], &own()).err(), Some(Refusal::CredentialMalformed));
+    }
+}

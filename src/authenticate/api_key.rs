@@ -1,0 +1,327 @@
+//! API keys: their form, their checksum, and the record stored under their digest.
+
+use std::rc::Rc;
+
+use serde::Deserialize;
+use serde_json::{Map, Value};
+
+use crate::{
+    cache::Lifetimes,
+    claims::{Claims, Principal},
+    customer::{RecordError, read_record},
+    digest::Digest,
+    error::Refusal,
+    time::Timestamp,
+};
+
+const BASE62: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+const CHECKSUM_LENGTH: usize = 6;
+/// 24 digits of base 62 hold 142 bits; fewer than 22 would hold under 128.
+const RANDOM_LENGTHS: std::ops::RangeInclusive<usize> = 22..=64;
+/// How many random digits a minted key has.
+pub const MINTED_RANDOM_LENGTH: usize = 24;
+
+/// How API keys are sent and what they look like.
+#[derive(Clone, Debug)]
+pub struct ApiKeys {
+    field: String,
+    scheme: String,
+    prefixes: Vec<String>,
+    checksum: bool,
+    lifetimes: Lifetimes,
+}
+
+impl ApiKeys {
+    /// No key is longer; more is junk and is not hashed.
+    pub const MAX_BYTES: usize = 512;
+
+    /// `field` in lower case; `scheme` empty for none; `prefixes` without their trailing `_`.
+    #[must_use]
+    pub const fn new(
+        field: String,
+        scheme: String,
+        prefixes: Vec<String>,
+        checksum: bool,
+        lifetimes: Lifetimes,
+    ) -> Self {
+        Self { field, scheme, prefixes, checksum, lifetimes }
+    }
+
+    /// The field that keys are read from, in lower case.
+    #[must_use]
+    pub fn field(&self) -> &str {
+        &self.field
+    }
+
+    /// Whether that field is `Authorization`.
+    #[must_use]
+    pub fn in_authorization(&self) -> bool {
+        self.field == "authorization"
+    }
+
+    /// The authentication scheme before the key; empty for none.
+    #[must_use]
+    pub fn scheme(&self) -> &str {
+        &self.scheme
+    }
+
+    /// The prefixes of keys that are ours.
+    #[must_use]
+    pub fn prefixes(&self) -> &[String] {
+        &self.prefixes
+    }
+
+    /// How long records are used without asking the store.
+    #[must_use]
+    pub const fn lifetimes(&self) -> &Lifetimes {
+        &self.lifetimes
+    }
+
+    /// Whether `text` is meant as one of our keys: it has one of the prefixes, or, where none is
+    /// configured (keys minted elsewhere), it is no token.
+    #[must_use]
+    pub fn has_form(&self, text: &str) -> bool {
+        match self.prefixes.as_slice() {
+            [] => !text.is_empty() && text.split('.').count() != 3,
+            prefixes => prefixes.iter().any(|prefix| after_prefix(text, prefix).is_some()),
+        }
+    }
+
+    /// The digest to look a key up by; junk is refused by its checksum without a look-up.
+    ///
+    /// # Errors
+    /// [`Refusal::ApiKeyChecksum`].
+    pub fn digest(&self, key: &str) -> Result<Digest, Refusal> {
+        let plausible = !self.checksum || self.prefixes.iter().any(|prefix| is_well_formed(key, prefix));
+        if plausible { Ok(Digest::of(key.as_bytes())) } else { Err(Refusal::ApiKeyChecksum) }
+    }
+
+    /// The regular expression by which secret scanners find keys.
+    #[must_use]
+    pub fn scanner_pattern(&self) -> String {
+        let (least, most) = (RANDOM_LENGTHS.start(), RANDOM_LENGTHS.end());
+        format!(
+            r"\b(?:{})_[0-9A-Za-z]{{{least},{most}}}_[0-9A-Za-z]{{{CHECKSUM_LENGTH}}}\b",
+            self.prefixes.join("|")
+        )
+    }
+
+    #[cfg(test)]
+    pub(crate) fn for_tests(field: &str, scheme: &str, prefixes: &[&str]) -> Self {
+        let prefixes = prefixes.iter().map(|&prefix| prefix.to_owned()).collect();
+        Self::new(field.to_owned(), scheme.to_owned(), prefixes, true, Lifetimes::KEYS)
+    }
+}
+
+fn after_prefix<'a>(key: &'a str, prefix: &str) -> Option<&'a str> {
+    key.strip_prefix(prefix)?.strip_prefix('_')
+}
+
+/// Whether `key` is `<prefix>_<random>_<checksum>` with the right checksum.
+#[must_use]
+pub fn is_well_formed(key: &str, prefix: &str) -> bool {
+    let Some((random, checksum)) = after_prefix(key, prefix).and_then(|rest| rest.split_once('_')) else {
+        return false;
+    };
+    let plain = random.bytes().all(|byte| byte.is_ascii_alphanumeric());
+    plain && RANDOM_LENGTHS.contains(&random.len()) && checksum == checksum_of(prefix, random)
+}
+
+/// Six base-62 digits of the CRC-32 of `<prefix>_<random>`: enough to tell a key from junk without a
+/// look-up, and no secret, since the random part alone is what makes a key unguessable.
+#[must_use]
+pub fn checksum_of(prefix: &str, random: &str) -> String {
+    let mut rest = crc32fast::hash(format!("{prefix}_{random}").as_bytes()) as usize;
+    let mut digits = [b'0'; CHECKSUM_LENGTH];
+    for digit in digits.iter_mut().rev() {
+        *digit = BASE62.get(rest % 62).copied().unwrap_or(b'0');
+        rest /= 62;
+    }
+    digits.iter().map(|byte| char::from(*byte)).collect()
+}
+
+/// A key made of random bytes: one digit of base 62 for each byte below 248, so that no digit is
+/// likelier than another. `None` where the bytes did not suffice (twice the length always does, but
+/// for odds of one in 10^20).
+#[must_use]
+pub fn mint(prefix: &str, random: &[u8]) -> Option<String> {
+    let digits: String = random
+        .iter()
+        .filter(|byte| **byte < 248)
+        .filter_map(|byte| BASE62.get(usize::from(byte % 62)).map(|digit| char::from(*digit)))
+        .take(MINTED_RANDOM_LENGTH)
+        .collect();
+    let complete = digits.len() == MINTED_RANDOM_LENGTH;
+    complete.then(|| format!("{prefix}_{digits}_{}", checksum_of(prefix, &digits)))
+}
+
+/// The name of the KV entry that holds the record of the key with this digest.
+#[must_use]
+pub fn store_key(digest: &Digest) -> String {
+    format!("key:{digest}")
+}
+
+/// An API key as it is stored. The key itself is stored nowhere.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct KeyRecord {
+    /// Whom the key stands for.
+    pub subject: String,
+    /// What every rule reads.
+    #[serde(default)]
+    pub claims: Map<String, Value>,
+    /// When the key stops working (RFC 3339).
+    pub expires_at: Option<String>,
+    /// Whether the key is refused.
+    #[serde(default)]
+    pub disabled: bool,
+    /// What people call it.
+    pub name: Option<String>,
+    /// When it was made (RFC 3339).
+    pub created_at: Option<String>,
+}
+
+/// An API key as authentication uses it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct KeyConfig {
+    principal: Rc<Principal>,
+    expires_at: Option<Timestamp>,
+    disabled: bool,
+    weight: usize,
+}
+
+impl KeyConfig {
+    /// Reads the JSON stored under a key's digest.
+    ///
+    /// # Errors
+    /// The first field that cannot be used.
+    pub fn parse(json: &[u8]) -> Result<Self, RecordError> {
+        let mut config = Self::from_record(read_record(json)?)?;
+        config.weight = json.len();
+        Ok(config)
+    }
+
+    /// Checks a record.
+    ///
+    /// # Errors
+    /// The first field that cannot be used.
+    pub fn from_record(record: KeyRecord) -> Result<Self, RecordError> {
+        let instant = |pointer: &str, text: Option<&str>| match text.map(Timestamp::parse_rfc3339) {
+            None => Ok(None),
+            Some(Some(instant)) => Ok(Some(instant)),
+            Some(None) => Err(RecordError {
+                pointer: pointer.to_owned(),
+                what: "must be an RFC 3339 instant such as 2026-12-31T23:59:59Z".to_owned(),
+            }),
+        };
+        instant("/createdAt", record.created_at.as_deref())?;
+        let expires_at = instant("/expiresAt", record.expires_at.as_deref())?;
+        if record.subject.is_empty() {
+            return Err(RecordError { pointer: "/subject".to_owned(), what: "must not be empty".to_owned() });
+        }
+        let principal =
+            Principal { subject: Some(Rc::from(record.subject)), claims: Claims::new(record.claims) };
+        Ok(Self { principal: Rc::new(principal), expires_at, disabled: record.disabled, weight: 0 })
+    }
+
+    /// The principal, if the key may be used now.
+    ///
+    /// # Errors
+    /// Disabled or expired ("on or after", as with tokens).
+    pub fn admit(&self, now: Timestamp) -> Result<&Rc<Principal>, Refusal> {
+        if self.disabled {
+            return Err(Refusal::ApiKeyDisabled);
+        }
+        if self.expires_at.is_some_and(|end| now >= end) {
+            return Err(Refusal::ApiKeyExpired);
+        }
+        Ok(&self.principal)
+    }
+
+    /// Bytes held, about, for the cache's bound: a parsed object takes a multiple of its text.
+    #[must_use]
+    pub const fn weight(&self) -> usize {
+        self.weight.saturating_mul(4)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn a_minted_key_is_well_formed_and_found_by_scanners() {
+        let random: Vec<u8> = (0..48).map(|byte| byte * 5).collect();
+        let key = mint("sk_live", &random).unwrap();
+        assert!(is_well_formed(&key, "sk_live"), "{key}");
+        assert!(!is_well_formed(&key, "sk_test"));
+        assert_eq!(key.len(), "sk_live_".len() + 24 + 1 + 6);
+        assert_eq!(mint("sk_live", &[255; 48]), None);
+        let pattern =
+            ApiKeys::for_tests("authorization", "Bearer", &["sk_live", "sk_test"]).scanner_pattern();
+        assert_eq!(pattern, r"\b(?:sk_live|sk_test)_[0-9A-Za-z]{22,64}_[0-9A-Za-z]{6}\b");
+    }
+
+    #[test]
+    fn the_checksum_is_the_documented_one() {
+        // CRC-32 of "123456789" is 0xcbf43926, the check value of the algorithm.
+        assert_eq!(crc32fast::hash(b"123456789"), 0xcbf4_3926);
+        assert_eq!(checksum_of("sk_test", "000000000000000000000000").len(), 6);
+    }
+
+    #[test]
+    fn keys_minted_elsewhere_need_no_checksum() {
+        let keys = ApiKeys::new("x-api-key".to_owned(), String::new(), vec![], false, Lifetimes::KEYS);
+        assert!(keys.has_form("anything-at-all"));
+        assert!(!keys.has_form("a.b.c"));
+        assert!(keys.digest("anything-at-all").is_ok());
+    }
+
+    #[test]
+    fn records_say_what_is_wrong() {
+        for (json, pointer) in [
+            (r#"{"claims":{}}"#, ""),
+            (r#"{"subject":""}"#, "/subject"),
+            (r#"{"subject":"s","expiresAt":"tomorrow"}"#, "/expiresAt"),
+            (r#"{"subject":"s","createdAt":5}"#, "/createdAt"),
+            (r#"{"subject":"s","claims":[]}"#, "/claims"),
+            (r#"{"subject":"s","expires":"2027-01-01T00:00:00Z"}"#, "/expires"),
+            (r#"{"subject":"s","claims":{"a":1,"a":2}}"#, ""),
+        ] {
+            assert_eq!(KeyConfig::parse(json.as_bytes()).unwrap_err().pointer, pointer, "{json}");
+        }
+    }
+
+    #[test]
+    fn expiry_is_on_or_after() {
+        let key = KeyConfig::parse(br#"{"subject":"s","expiresAt":"2026-01-01T00:00:00Z"}"#).unwrap();
+        let end = Timestamp::parse_rfc3339("2026-01-01T00:00:00Z").unwrap();
+        assert!(key.admit(Timestamp::from_millis(end.millis() - 1)).is_ok());
+        assert_eq!(key.admit(end), Err(Refusal::ApiKeyExpired));
+        let disabled = KeyConfig::parse(br#"{"subject":"s","disabled":true}"#).unwrap();
+        assert_eq!(disabled.admit(end), Err(Refusal::ApiKeyDisabled));
+    }
+
+    proptest! {
+        #[test]
+        fn one_wrong_character_is_refused_by_the_checksum(at in 0usize..31, to in "[0-9A-Za-z]") {
+            let keys = ApiKeys::for_tests("authorization", "Bearer", &["sk_live"]);
+            let key = mint("sk_live", &[7; 48]).unwrap();
+            let mut changed: Vec<char> = key.chars().collect();
+            let at = at + "sk_live_".len();
+            prop_assume!(changed[at] != '_' && changed[at].to_string() != to);
+            changed[at] = to.chars().next().unwrap();
+            let changed: String = changed.into_iter().collect();
+            prop_assert_eq!(keys.digest(&changed).err(), Some(Refusal::ApiKeyChecksum));
+        }
+
+        #[test]
+        fn no_text_makes_the_form_check_panic(text in "\\PC{0,80}") {
+            let keys = ApiKeys::for_tests("authorization", "Bearer", &["sk_live"]);
+            let _ = keys.digest(&text);
+            let _ = keys.has_form(&text);
+        }
+    }
+}

@@ -1,0 +1,436 @@
+//! Tokens: every check that needs neither a clock nor the network of its own (RFC 7519, RFC 8725).
+//!
+//! Nothing here fetches. [`examine`] reads a token and checks all but its signature; which key that
+//! needs is then asked of the issuer's key set, and the signature is verified by jwt-compact here
+//! (HS*) or behind a port (all others, which WebCrypto does 10 to 30 times faster than wasm).
+
+use std::rc::Rc;
+
+use jwt_compact::{
+    AlgorithmSignature,
+    alg::{Hs256, Hs256Key, Hs384, Hs384Key, Hs512, Hs512Key},
+};
+use serde_json::{Map, Value};
+
+use super::{
+    algorithm::Algorithm,
+    compact::{self, Unverified},
+    jwks::KeySet,
+};
+use crate::{
+    cache::Lifetimes,
+    claims::{ClaimPath, Claims, Principal},
+    error::Refusal,
+    time::{Span, Timestamp},
+};
+
+/// An issuer that routes may accept tokens of.
+#[derive(Clone, Debug)]
+pub struct Issuer {
+    /// Its name in the configuration.
+    pub name: Rc<str>,
+    /// What `iss` must be, byte for byte.
+    pub issuer: String,
+    /// `aud` must equal or contain one of these.
+    pub audience: Vec<String>,
+    /// The algorithms that its tokens may be signed with.
+    pub algorithms: Vec<Algorithm>,
+    /// The values that `typ` may have, in lower case and without `application/`.
+    pub types: Vec<String>,
+    /// The claim that names the subject.
+    pub subject: ClaimPath,
+    /// How far its clock may be from ours.
+    pub leeway: Span,
+    /// Where its keys come from.
+    pub keys: KeySource,
+    /// How long a fetched key set is used.
+    pub lifetimes: Lifetimes,
+    /// How long the issuer is left alone after a fetch, whatever kids are asked for.
+    pub cooldown: Span,
+    /// How long one fetch may take.
+    pub timeout: Span,
+}
+
+/// Where an issuer's keys come from: always the configuration, never the token.
+#[derive(Clone, Debug)]
+pub enum KeySource {
+    /// A secret shared with the issuer; only for HS*.
+    Secret(Rc<[u8]>),
+    /// Keys in the configuration.
+    Inline(Rc<KeySet>),
+    /// A JWK Set at this URL.
+    Url(String),
+    /// A JWK Set at the `jwks_uri` of the OpenID provider metadata at this URL.
+    Discovery(String),
+}
+
+/// A token whose every check passed but that of its signature.
+#[derive(Debug)]
+pub struct Examined<'a> {
+    /// The issuer, as an index into the configured ones.
+    pub issuer: usize,
+    /// The algorithm: on the issuer's list, and what the header says too.
+    pub algorithm: Algorithm,
+    /// The key that the header names.
+    pub kid: Option<String>,
+    /// Who the caller is, once the signature is verified.
+    pub principal: Principal,
+    /// When the token stops working, leeway included.
+    pub expires_at: Timestamp,
+    /// What the signature covers.
+    pub signing_input: &'a str,
+    /// The signature.
+    pub signature: Vec<u8>,
+}
+
+/// Reads a token and checks all but its signature. `accepted` are the route's issuers, as indices
+/// into `issuers`: a token of any other is refused even where its key would verify.
+///
+/// # Errors
+/// The first check that fails. Signature and key come last, so that junk costs no cryptography.
+pub fn examine<'a>(
+    token: &'a str,
+    issuers: &[Issuer],
+    accepted: &[usize],
+    now: Timestamp,
+) -> Result<Examined<'a>, Refusal> {
+    let Unverified { header, claims, signing_input, signature } = compact::parse(token)?;
+    check_extensions(&header)?;
+    let (index, issuer) = find_issuer(&claims, issuers, accepted)?;
+    check_type(&header, issuer)?;
+    let algorithm = check_algorithm(&header, issuer)?;
+    let kid = match header.get("kid") {
+        None => None,
+        Some(Value::String(kid)) => Some(kid.clone()),
+        Some(_) => return Err(Refusal::TokenKeyId),
+    };
+    check_audience(&claims, issuer)?;
+    let expires_at = check_times(&claims, issuer.leeway, now)?;
+    let claims = Claims::new(claims);
+    let subject = match claims.find(&issuer.subject) {
+        None => None,
+        Some(Value::String(subject)) => Some(Rc::from(subject.as_str())),
+        Some(_) => return Err(Refusal::TokenSubject),
+    };
+    let principal = Principal { subject, claims };
+    Ok(Examined { issuer: index, algorithm, kid, principal, expires_at, signing_input, signature })
+}
+
+/// `crit` asks that what it names be understood (RFC 7515, section 4.1.11). Nothing that it could
+/// name is, and a malformed one is no reason to be kinder. `b64` changes what was signed (RFC 7797).
+/// `jku`, `jwk`, `x5u` and `x5c` are not looked at anywhere: keys come from the configuration.
+fn check_extensions(header: &Map<String, Value>) -> Result<(), Refusal> {
+    if header.contains_key("crit") {
+        return Err(Refusal::TokenCritical);
+    }
+    if header.contains_key("b64") {
+        return Err(Refusal::TokenUnencodedPayload);
+    }
+    let nested = match header.get("cty") {
+        None => false,
+        Some(Value::String(content)) => bare_type(content) == "jwt",
+        Some(_) => true,
+    };
+    if nested || header.contains_key("enc") || header.contains_key("zip") {
+        return Err(Refusal::TokenNested);
+    }
+    Ok(())
+}
+
+fn find_issuer<'a>(
+    claims: &Map<String, Value>,
+    issuers: &'a [Issuer],
+    accepted: &[usize],
+) -> Result<(usize, &'a Issuer), Refusal> {
+    let claimed = claims.get("iss").and_then(Value::as_str).ok_or(Refusal::TokenIssuer)?;
+    accepted
+        .iter()
+        .filter_map(|index| issuers.get(*index).map(|issuer| (*index, issuer)))
+        .find(|(_, issuer)| issuer.issuer == claimed)
+        .ok_or(Refusal::TokenIssuer)
+}
+
+/// Explicit typing (RFC 8725, section 3.11): a logout or identity-event token of the same issuer
+/// must not pass for an access token.
+fn check_type(header: &Map<String, Value>, issuer: &Issuer) -> Result<(), Refusal> {
+    match header.get("typ") {
+        None => Ok(()),
+        Some(Value::String(name)) if issuer.types.contains(&bare_type(name)) => Ok(()),
+        Some(_) => Err(Refusal::TokenType),
+    }
+}
+
+/// A media type in lower case, `application/` left off as RFC 7515, section 4.1.9 recommends.
+fn bare_type(name: &str) -> String {
+    let name = name.to_ascii_lowercase();
+    name.strip_prefix("application/").map(str::to_owned).unwrap_or(name)
+}
+
+fn check_algorithm(header: &Map<String, Value>, issuer: &Issuer) -> Result<Algorithm, Refusal> {
+    header
+        .get("alg")
+        .and_then(Value::as_str)
+        .and_then(Algorithm::from_name)
+        .filter(|algorithm| issuer.algorithms.contains(algorithm))
+        .ok_or(Refusal::TokenAlgorithm)
+}
+
+/// `aud` is a string or an array of strings (RFC 7519, section 4.1.3).
+fn check_audience(claims: &Map<String, Value>, issuer: &Issuer) -> Result<(), Refusal> {
+    let is_ours = |value: &str| issuer.audience.iter().any(|ours| ours == value);
+    let contained = match claims.get("aud") {
+        Some(Value::String(audience)) => is_ours(audience),
+        Some(Value::Array(audiences)) => {
+            let texts: Option<Vec<_>> = audiences.iter().map(Value::as_str).collect();
+            texts.is_some_and(|texts| texts.into_iter().any(is_ours))
+        }
+        _ => false,
+    };
+    if contained { Ok(()) } else { Err(Refusal::TokenAudience) }
+}
+
+/// A missing or mistyped time is a refusal, never a skipped check. All arithmetic is on `f64`, as
+/// `NumericDate` may be huge, negative or fractional, and comparisons of those neither wrap nor panic.
+fn check_times(claims: &Map<String, Value>, leeway: Span, now: Timestamp) -> Result<Timestamp, Refusal> {
+    let now_seconds = now.numeric_date();
+    let leeway = Timestamp::from_millis(leeway.millis()).numeric_date();
+    let expiry = claims.get("exp").and_then(Value::as_f64).ok_or(Refusal::TokenExpiryMalformed)? + leeway;
+    // Not `now >= expiry`: written so that even a NaN would refuse.
+    if !(now_seconds < expiry) {
+        return Err(Refusal::TokenExpired);
+    }
+    if let Some(not_before) = claims.get("nbf") {
+        let not_before = not_before.as_f64().ok_or(Refusal::TokenNotBeforeMalformed)?;
+        if !(not_before - leeway <= now_seconds) {
+            return Err(Refusal::TokenNotYetValid);
+        }
+    }
+    if claims.get("iat").is_some_and(|issued_at| !issued_at.is_number()) {
+        return Err(Refusal::TokenIssuedAtMalformed);
+    }
+    // A cast from float to integer saturates.
+    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
+    let millis = (expiry * 1000.0) as u64;
+    Ok(Timestamp::from_millis(millis))
+}
+
+/// Verifies an HS* signature with a shared secret. The secret was checked to be at least as long as
+/// the hash when the configuration was read (RFC 7518, section 3.2).
+#[must_use]
+pub fn verify_hmac(algorithm: Algorithm, secret: &[u8], signing_input: &str, signature: &[u8]) -> bool {
+    match algorithm {
+        Algorithm::Hs256 => verify_with(&Hs256, &Hs256Key::new(secret), signing_input, signature),
+        Algorithm::Hs384 => verify_with(&Hs384, &Hs384Key::new(secret), signing_input, signature),
+        Algorithm::Hs512 => verify_with(&Hs512, &Hs512Key::new(secret), signing_input, signature),
+        _ => false,
+    }
+}
+
+/// Verifies with one of jwt-compact's algorithms.
+pub(crate) fn verify_with<A: jwt_compact::Algorithm>(
+    algorithm: &A,
+    key: &A::VerifyingKey,
+    signing_input: &str,
+    signature: &[u8],
+) -> bool {
+    // As jwt-compact's own validator does: the length first, since not every algorithm's
+    // conversion bears another one.
+    let fits = A::Signature::LENGTH.is_none_or(|length| length.get() == signature.len());
+    let signature = fits.then(|| A::Signature::try_from_slice(signature).ok()).flatten();
+    signature.is_some_and(|signature| algorithm.verify_signature(&signature, key, signing_input.as_bytes()))
+}
+
+#[cfg(test)]
+mod tests {
+    use base64ct::{Base64UrlUnpadded, Encoding};
+    use proptest::prelude::*;
+    use serde_json::json;
+
+    use super::*;
+
+    const NOW: u64 = 1_800_000_000;
+
+    fn issuer() -> Issuer {
+        Issuer {
+            name: Rc::from("main"),
+            issuer: "https://id.example.com/".to_owned(),
+            audience: vec!["https://api.example.com".to_owned()],
+            algorithms: vec![Algorithm::Es256, Algorithm::Hs256],
+            types: vec!["jwt".to_owned(), "at+jwt".to_owned()],
+            subject: ClaimPath::parse("sub").unwrap(),
+            leeway: Span::default(),
+            keys: KeySource::Secret(Rc::from(&b"0123456789abcdef0123456789abcdef"[..])),
+            lifetimes: Lifetimes::KEY_SETS,
+            cooldown: Span::from_secs(30),
+            timeout: Span::from_secs(5),
+        }
+    }
+
+    fn token(header: &Value, claims: &Value) -> String {
+        let encode = |value: &Value| Base64UrlUnpadded::encode_string(value.to_string().as_bytes());
+        format!("{}.{}.AAAA", encode(header), encode(claims))
+    }
+
+    fn outcome(header: &Value, claims: &Value) -> Option<Refusal> {
+        let token = token(header, claims);
+        examine(&token, &[issuer()], &[0], Timestamp::from_millis(NOW * 1000)).err()
+    }
+
+    fn header() -> Value {
+        json!({"alg": "ES256", "kid": "k"})
+    }
+
+    fn claims() -> Value {
+        json!({"iss": "https://id.example.com/", "aud": "https://api.example.com", "exp": NOW + 60, "sub": "u"})
+    }
+
+    fn with(mut object: Value, name: &str, value: Value) -> Value {
+        object[name] = value;
+        object
+    }
+
+    fn without(mut object: Value, name: &str) -> Value {
+        object.as_object_mut().unwrap().remove(name);
+        object
+    }
+
+    #[test]
+    fn a_good_token_passes_all_checks_but_the_signature() {
+        assert_eq!(outcome(&header(), &claims()), None);
+        let many = with(claims(), "aud", json!(["https://other.example", "https://api.example.com"]));
+        assert_eq!(outcome(&header(), &many), None);
+        for typ in ["JWT", "jwt", "at+jwt", "application/AT+JWT"] {
+            assert_eq!(outcome(&with(header(), "typ", json!(typ)), &claims()), None, "{typ}");
+        }
+    }
+
+    #[test]
+    fn keys_offered_by_the_token_are_ignored() {
+        for name in ["jwk", "jku", "x5u", "x5c", "x5t"] {
+            let offered = with(header(), name, json!("https://evil.example/jwks.json"));
+            assert_eq!(outcome(&offered, &claims()), None, "{name}");
+        }
+    }
+
+    #[test]
+    fn header_checks() {
+        for (name, value, refusal) in [
+            ("alg", json!("none"), Refusal::TokenAlgorithm),
+            ("alg", json!("RS256"), Refusal::TokenAlgorithm),
+            ("alg", json!("es256"), Refusal::TokenAlgorithm),
+            ("alg", json!(["ES256"]), Refusal::TokenAlgorithm),
+            ("crit", json!(["exp"]), Refusal::TokenCritical),
+            ("crit", json!([]), Refusal::TokenCritical),
+            ("crit", json!("b64"), Refusal::TokenCritical),
+            ("crit", Value::Null, Refusal::TokenCritical),
+            ("b64", json!(false), Refusal::TokenUnencodedPayload),
+            ("b64", json!(true), Refusal::TokenUnencodedPayload),
+            ("cty", json!("JWT"), Refusal::TokenNested),
+            ("cty", json!("application/jwt"), Refusal::TokenNested),
+            ("enc", json!("A128GCM"), Refusal::TokenNested),
+            ("zip", json!("DEF"), Refusal::TokenNested),
+            ("typ", json!("logout+jwt"), Refusal::TokenType),
+            ("typ", json!(1), Refusal::TokenType),
+            ("kid", json!(1), Refusal::TokenKeyId),
+            ("kid", Value::Null, Refusal::TokenKeyId),
+        ] {
+            assert_eq!(
+                outcome(&with(header(), name, value.clone()), &claims()),
+                Some(refusal),
+                "{name}: {value}"
+            );
+        }
+        assert_eq!(outcome(&without(header(), "alg"), &claims()), Some(Refusal::TokenAlgorithm));
+    }
+
+    #[test]
+    fn claim_checks() {
+        for (name, value, refusal) in [
+            ("iss", json!("https://id.example.com"), Refusal::TokenIssuer),
+            ("iss", json!("HTTPS://id.example.com/"), Refusal::TokenIssuer),
+            ("iss", json!(["https://id.example.com/"]), Refusal::TokenIssuer),
+            ("aud", json!("https://api.example.com/"), Refusal::TokenAudience),
+            ("aud", json!(["https://api.example.com", 7]), Refusal::TokenAudience),
+            ("aud", json!([]), Refusal::TokenAudience),
+            ("aud", json!({"https://api.example.com": 1}), Refusal::TokenAudience),
+            ("exp", json!("1900000000"), Refusal::TokenExpiryMalformed),
+            ("exp", Value::Null, Refusal::TokenExpiryMalformed),
+            ("exp", json!(true), Refusal::TokenExpiryMalformed),
+            ("exp", json!(NOW), Refusal::TokenExpired),
+            ("exp", json!(NOW - 1), Refusal::TokenExpired),
+            ("exp", json!(-1), Refusal::TokenExpired),
+            ("exp", json!(-1e300), Refusal::TokenExpired),
+            ("nbf", json!("0"), Refusal::TokenNotBeforeMalformed),
+            ("nbf", Value::Null, Refusal::TokenNotBeforeMalformed),
+            ("nbf", json!(NOW + 1), Refusal::TokenNotYetValid),
+            ("nbf", json!(1e300), Refusal::TokenNotYetValid),
+            ("nbf", json!(NOW as f64 + 0.5), Refusal::TokenNotYetValid),
+            ("iat", json!("0"), Refusal::TokenIssuedAtMalformed),
+            ("sub", json!(7), Refusal::TokenSubject),
+        ] {
+            assert_eq!(
+                outcome(&header(), &with(claims(), name, value.clone())),
+                Some(refusal),
+                "{name}: {value}"
+            );
+        }
+        for (name, refusal) in [
+            ("iss", Refusal::TokenIssuer),
+            ("aud", Refusal::TokenAudience),
+            ("exp", Refusal::TokenExpiryMalformed),
+        ] {
+            assert_eq!(outcome(&header(), &without(claims(), name)), Some(refusal), "no {name}");
+        }
+    }
+
+    #[test]
+    fn odd_but_honest_times_pass() {
+        for (name, value) in [
+            ("exp", json!(NOW as f64 + 0.5)),
+            ("exp", json!(1e300)),
+            ("exp", json!(u64::MAX)),
+            ("nbf", json!(NOW)),
+            ("nbf", json!(-5.5)),
+            ("iat", json!(1e300)),
+        ] {
+            assert_eq!(outcome(&header(), &with(claims(), name, value.clone())), None, "{name}: {value}");
+        }
+        assert_eq!(outcome(&header(), &without(claims(), "sub")), None);
+    }
+
+    #[test]
+    fn an_issuer_that_the_route_does_not_accept_is_no_issuer() {
+        let token = token(&header(), &claims());
+        let refused = examine(&token, &[issuer()], &[], Timestamp::from_millis(NOW * 1000));
+        assert_eq!(refused.err(), Some(Refusal::TokenIssuer));
+    }
+
+    #[test]
+    fn hmac_verifies_the_example_of_rfc_7515_appendix_a_1() {
+        let token = include_str!("../../fixtures/tokens/rfc7515-a1.jwt").trim();
+        let secret = Base64UrlUnpadded::decode_vec(
+            "AyM1SysPpbyDfgZld3umj1qzKObwVMkoqQ-EstJQLr_T-1qS0gZH75aKtMN3Yj0iPS4hcgUuTwjAzZr1Z9CAow",
+        )
+        .unwrap();
+        let parsed = compact::parse(token).unwrap();
+        assert!(verify_hmac(Algorithm::Hs256, &secret, parsed.signing_input, &parsed.signature));
+        assert!(!verify_hmac(Algorithm::Hs256, &secret, parsed.signing_input, &parsed.signature[1..]));
+        assert!(!verify_hmac(Algorithm::Hs256, b"another secret", parsed.signing_input, &parsed.signature));
+        assert!(!verify_hmac(Algorithm::Hs512, &secret, parsed.signing_input, &parsed.signature));
+        assert!(!verify_hmac(Algorithm::Rs256, &secret, parsed.signing_input, &parsed.signature));
+    }
+
+    proptest! {
+        #[test]
+        fn no_times_make_it_panic(expiry in any::<f64>(), not_before in any::<f64>(), now in any::<u64>()) {
+            let claims = with(with(claims(), "exp", json!(expiry)), "nbf", json!(not_before));
+            let token = token(&header(), &claims);
+            let _ = examine(&token, &[issuer()], &[0], Timestamp::from_millis(now));
+        }
+
+        #[test]
+        fn no_text_makes_it_panic(text in "[A-Za-z0-9_.\\-=]{0,200}|\\PC{0,60}") {
+            let _ = examine(&text, &[issuer()], &[0], Timestamp::from_millis(0));
+        }
+    }
+}

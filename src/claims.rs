@@ -1,0 +1,250 @@
+//! Claims: what is known of a caller once a credential was verified, whichever kind it was.
+
+use std::{fmt, rc::Rc};
+
+use serde::{
+    Deserialize,
+    de::{Deserializer, Error as _, MapAccess, SeqAccess, Visitor},
+};
+use serde_json::{Map, Value};
+
+/// The JSON object read from a stored key's `claims` or from a verified token.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Claims(Map<String, Value>);
+
+impl Claims {
+    /// Claims from an object that was read with [`parse_object`].
+    #[must_use]
+    pub const fn new(members: Map<String, Value>) -> Self {
+        Self(members)
+    }
+
+    /// The value at `path`, where there is one. A member that is there with the value `null` is
+    /// there: "absent" and "malformed" are different things to a rule.
+    #[must_use]
+    pub fn find(&self, path: &ClaimPath) -> Option<&Value> {
+        let mut steps = path.steps.iter();
+        let mut value = self.0.get(steps.next()?.as_ref())?;
+        for step in steps {
+            value = match value {
+                Value::Object(members) => members.get(step.as_ref())?,
+                Value::Array(items) => items.get(step.parse::<usize>().ok()?)?,
+                _ => return None,
+            };
+        }
+        Some(value)
+    }
+
+    /// The members as a JSON object.
+    #[must_use]
+    pub const fn members(&self) -> &Map<String, Value> {
+        &self.0
+    }
+}
+
+/// Names one claim: a member of the claims (`plan`, also `https://example.com/plan`), or with a
+/// leading `/` a JSON Pointer into them (RFC 6901: `/org/plan`).
+#[derive(Clone, Debug, Eq, Hash, PartialEq)]
+pub struct ClaimPath {
+    text: Rc<str>,
+    steps: Vec<Rc<str>>,
+}
+
+impl ClaimPath {
+    /// Reads a claim's name or a JSON Pointer; `None` where it is empty or a `~` is not `~0` or `~1`.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        if text.is_empty() {
+            return None;
+        }
+        let steps = match text.strip_prefix('/') {
+            Some(pointer) => pointer.split('/').map(unescape_pointer).collect::<Option<Vec<_>>>()?,
+            None => vec![Rc::from(text)],
+        };
+        Some(Self { text: Rc::from(text), steps })
+    }
+
+    /// A path that leads to nothing.
+    #[must_use]
+    pub fn never() -> Self {
+        Self { text: Rc::from(""), steps: Vec::new() }
+    }
+
+    /// The path as it was written.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.text
+    }
+}
+
+impl fmt::Display for ClaimPath {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.text)
+    }
+}
+
+fn unescape_pointer(step: &str) -> Option<Rc<str>> {
+    let valid = step.split('~').skip(1).all(|rest| rest.starts_with(['0', '1']));
+    valid.then(|| Rc::from(step.replace("~1", "/").replace("~0", "~")))
+}
+
+/// Who is calling, once exactly one credential was verified or none was needed.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Principal {
+    /// The key's subject or the token's `sub` (or the claim configured for it). `None` for an
+    /// anonymous caller.
+    pub subject: Option<Rc<str>>,
+    /// The key's stored metadata or the token's claims.
+    pub claims: Claims,
+}
+
+/// Why bytes are not one unambiguous JSON object.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum ObjectError {
+    /// Not JSON, not UTF-8, or not an object; the text says where.
+    NotAnObject(String),
+    /// A member stands twice, at any depth: two readers could see two values (RFC 8259, section 4).
+    DuplicateMember,
+}
+
+/// Reads one JSON object in which no member stands twice at any depth.
+///
+/// # Errors
+/// [`ObjectError`] where the bytes are anything else.
+pub fn parse_object(bytes: &[u8]) -> Result<Map<String, Value>, ObjectError> {
+    match serde_json::from_slice::<Unambiguous>(bytes) {
+        Ok(Unambiguous(Value::Object(members))) => Ok(members),
+        Ok(_) => Err(ObjectError::NotAnObject("expected a JSON object".to_owned())),
+        Err(error) if error.to_string().starts_with(DUPLICATE) => Err(ObjectError::DuplicateMember),
+        Err(error) => Err(ObjectError::NotAnObject(error.to_string())),
+    }
+}
+
+const DUPLICATE: &str = "a member stands twice";
+
+/// A JSON value whose objects hold each member once.
+struct Unambiguous(Value);
+
+impl<'de> Deserialize<'de> for Unambiguous {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(UnambiguousVisitor).map(Self)
+    }
+}
+
+struct UnambiguousVisitor;
+
+impl<'de> Visitor<'de> for UnambiguousVisitor {
+    type Value = Value;
+
+    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("a JSON value")
+    }
+
+    fn visit_unit<E>(self) -> Result<Value, E> {
+        Ok(Value::Null)
+    }
+
+    fn visit_bool<E>(self, value: bool) -> Result<Value, E> {
+        Ok(Value::Bool(value))
+    }
+
+    fn visit_i64<E>(self, value: i64) -> Result<Value, E> {
+        Ok(Value::from(value))
+    }
+
+    fn visit_u64<E>(self, value: u64) -> Result<Value, E> {
+        Ok(Value::from(value))
+    }
+
+    fn visit_f64<E>(self, value: f64) -> Result<Value, E> {
+        Ok(Value::from(value))
+    }
+
+    fn visit_str<E>(self, value: &str) -> Result<Value, E> {
+        Ok(Value::from(value))
+    }
+
+    fn visit_string<E>(self, value: String) -> Result<Value, E> {
+        Ok(Value::String(value))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Value, A::Error> {
+        let mut list = Vec::new();
+        while let Some(Unambiguous(item)) = items.next_element()? {
+            list.push(item);
+        }
+        Ok(Value::Array(list))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Value, A::Error> {
+        let mut members = Map::new();
+        while let Some((name, Unambiguous(value))) = entries.next_entry::<String, _>()? {
+            if members.insert(name, value).is_some() {
+                return Err(A::Error::custom(DUPLICATE));
+            }
+        }
+        Ok(Value::Object(members))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn claims(json: &str) -> Claims {
+        Claims::new(parse_object(json.as_bytes()).unwrap())
+    }
+
+    #[test]
+    fn a_plain_name_is_one_member_and_a_pointer_walks() {
+        let claims =
+            claims(r#"{"https://x.example/id":"a","org":{"a/b":{"plan":"gold"}},"roles":["x","y"]}"#);
+        let find = |path: &str| claims.find(&ClaimPath::parse(path).unwrap());
+        assert_eq!(find("https://x.example/id"), Some(&Value::from("a")));
+        assert_eq!(find("/org/a~1b/plan"), Some(&Value::from("gold")));
+        assert_eq!(find("/roles/1"), Some(&Value::from("y")));
+        assert_eq!(find("/roles/2"), None);
+        assert_eq!(find("/org/missing/plan"), None);
+        assert_eq!(find("org.a"), None);
+    }
+
+    #[test]
+    fn a_null_member_is_present() {
+        let path = ClaimPath::parse("customerId").unwrap();
+        assert_eq!(claims(r#"{"customerId":null}"#).find(&path), Some(&Value::Null));
+        assert_eq!(claims("{}").find(&path), None);
+    }
+
+    #[test]
+    fn malformed_pointers_are_refused() {
+        assert_eq!(ClaimPath::parse(""), None);
+        assert_eq!(ClaimPath::parse("/a~2b"), None);
+        assert_eq!(ClaimPath::parse("/a~"), None);
+    }
+
+    #[test]
+    fn a_member_that_stands_twice_at_any_depth_is_refused() {
+        for json in [r#"{"a":1,"a":1}"#, r#"{"a":{"b":1,"b":2}}"#, r#"{"a":[{"b":1,"\u0062":2}]}"#] {
+            assert_eq!(parse_object(json.as_bytes()), Err(ObjectError::DuplicateMember), "{json}");
+        }
+    }
+
+    #[test]
+    fn only_objects_in_utf8_are_read() {
+        for bytes in [
+            &b"[]"[..],
+            b"1",
+            b"",
+            b"{",
+            b"{}x",
+            b"{\"a\":\"\xff\"}",
+            b"{\"a\":\"\\ud800\"}",
+            b"{\"a\":1e999}",
+            b"\xef\xbb\xbf{}",
+        ] {
+            assert!(matches!(parse_object(bytes), Err(ObjectError::NotAnObject(_))), "{bytes:?}");
+        }
+        let deep = format!("{}{}", "{\"a\":".repeat(5000), "1");
+        assert!(parse_object(deep.as_bytes()).is_err());
+    }
+}

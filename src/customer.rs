@@ -1,0 +1,241 @@
+//! Customers: the organisations whose traffic is routed, their ids and their stored records.
+
+use std::{fmt, rc::Rc};
+
+use serde::Deserialize;
+use serde_json::Value;
+
+pub mod backend;
+pub mod resolve;
+pub mod template;
+
+use self::backend::{AllowHttp, BackendUrl};
+use crate::claims::{ObjectError, parse_object};
+
+/// What names a customer: 1 to 256 bytes without control characters.
+#[derive(Clone, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub struct CustomerId(Rc<str>);
+
+impl CustomerId {
+    /// The longest id in bytes: it must fit a KV key of 512 with its prefix.
+    pub const MAX_BYTES: usize = 256;
+
+    /// Reads an id; `None` where the text cannot be one.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let fits = (1..=Self::MAX_BYTES).contains(&text.len());
+        (fits && !text.chars().any(char::is_control)).then(|| Self(Rc::from(text)))
+    }
+
+    /// Reads the id out of a claim: a string, or nothing. A number is refused rather than printed,
+    /// since `1`, `1.0` and `1e0` would be one number and three customers.
+    #[must_use]
+    pub fn from_claim(claim: &Value) -> Option<Self> {
+        claim.as_str().and_then(Self::parse)
+    }
+
+    /// The id as text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The name of the KV entry that holds this customer's record.
+    #[must_use]
+    pub fn store_key(&self) -> String {
+        format!("customer:{}", self.0)
+    }
+}
+
+impl fmt::Display for CustomerId {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.0)
+    }
+}
+
+/// A customer as it is stored: what operators write, what `customers.json` and the config API hold.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct CustomerRecord {
+    /// The customer's id; must be the one that it is stored under.
+    pub customer_id: String,
+    /// Where this customer's requests go.
+    pub backend_url: String,
+    /// The environment's name, for the log.
+    pub environment_name: Option<String>,
+    /// Whether requests of this customer are refused.
+    #[serde(default)]
+    pub disabled: bool,
+}
+
+/// A customer as routing uses it.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct CustomerConfig {
+    id: CustomerId,
+    environment: Option<Rc<str>>,
+    backend: BackendUrl,
+    disabled: bool,
+}
+
+/// Why a record cannot be used, with the JSON Pointer of the field.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct RecordError {
+    /// Where in the record (RFC 6901); empty for the whole.
+    pub pointer: String,
+    /// What is wrong there.
+    pub what: String,
+}
+
+impl fmt::Display for RecordError {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let pointer = if self.pointer.is_empty() { "(the record)" } else { &self.pointer };
+        write!(formatter, "{pointer}: {}", self.what)
+    }
+}
+
+impl CustomerConfig {
+    /// Reads the JSON stored for `id`.
+    ///
+    /// # Errors
+    /// The first field that cannot be used.
+    pub fn parse(json: &[u8], id: &CustomerId, allow_http: AllowHttp) -> Result<Self, RecordError> {
+        let config = Self::from_record(read_record(json)?, allow_http)?;
+        // A record copied under another customer's key must not send one to the other's backend.
+        if config.id != *id {
+            return Err(RecordError {
+                pointer: "/customerId".to_owned(),
+                what: format!("must be {id:?}, the id it is stored under", id = id.as_str()),
+            });
+        }
+        Ok(config)
+    }
+
+    /// Checks a record.
+    ///
+    /// # Errors
+    /// The first field that cannot be used.
+    pub fn from_record(record: CustomerRecord, allow_http: AllowHttp) -> Result<Self, RecordError> {
+        let id = CustomerId::parse(&record.customer_id).ok_or_else(|| RecordError {
+            pointer: "/customerId".to_owned(),
+            what: format!("must be 1 to {} bytes without control characters", CustomerId::MAX_BYTES),
+        })?;
+        let backend = BackendUrl::parse(&record.backend_url, allow_http)
+            .map_err(|error| RecordError { pointer: "/backendUrl".to_owned(), what: error.to_string() })?;
+        Ok(Self {
+            id,
+            environment: record.environment_name.map(Rc::from),
+            backend,
+            disabled: record.disabled,
+        })
+    }
+
+    /// The customer's id.
+    #[must_use]
+    pub const fn id(&self) -> &CustomerId {
+        &self.id
+    }
+
+    /// The environment's name, for the log.
+    #[must_use]
+    pub fn environment(&self) -> Option<&str> {
+        self.environment.as_deref()
+    }
+
+    /// Where this customer's requests go.
+    #[must_use]
+    pub const fn backend(&self) -> &BackendUrl {
+        &self.backend
+    }
+
+    /// Whether requests of this customer are refused.
+    #[must_use]
+    pub const fn disabled(&self) -> bool {
+        self.disabled
+    }
+
+    /// Bytes held, for the cache's bound.
+    #[must_use]
+    pub fn weight(&self) -> usize {
+        let environment = self.environment.as_ref().map_or(0, |name| name.len());
+        self.id.0.len() + environment + self.backend.weight()
+    }
+}
+
+/// Reads one record's JSON: one object, no member twice, no unknown field.
+///
+/// # Errors
+/// Where and what.
+pub fn read_record<T: for<'de> Deserialize<'de>>(json: &[u8]) -> Result<T, RecordError> {
+    let members = parse_object(json).map_err(|error| RecordError {
+        pointer: String::new(),
+        what: match error {
+            ObjectError::NotAnObject(what) => what,
+            ObjectError::DuplicateMember => "a member stands twice".to_owned(),
+        },
+    })?;
+    record_from_value(Value::Object(members))
+}
+
+/// Reads one record out of a JSON value.
+///
+/// # Errors
+/// Where and what.
+pub fn record_from_value<T: for<'de> Deserialize<'de>>(value: Value) -> Result<T, RecordError> {
+    serde_path_to_error::deserialize(value).map_err(|error| RecordError {
+        pointer: crate::settings::findings::pointer_of(error.path()),
+        what: error.inner().to_string(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(json: &str) -> Result<CustomerConfig, RecordError> {
+        CustomerConfig::parse(json.as_bytes(), &CustomerId::parse("acme-corp").unwrap(), AllowHttp::Never)
+    }
+
+    #[test]
+    fn the_documented_entry_is_valid_as_it_is() {
+        let config = parse(r#"{"customerId":"acme-corp","environmentName":"acme","backendUrl":"https://acme.tenants.example.com"}"#).unwrap();
+        assert_eq!(config.backend().origin(), "https://acme.tenants.example.com");
+        assert_eq!(config.environment(), Some("acme"));
+        assert!(!config.disabled());
+    }
+
+    #[test]
+    fn a_bad_record_names_its_field() {
+        for (json, pointer) in [
+            (r#"{"customerId":"acme-corp"}"#, ""),
+            (r#"{"customerId":"acme-corp","backendUrl":"http://x.example"}"#, "/backendUrl"),
+            (r#"{"customerId":"acme-corp","backendUrl":7}"#, "/backendUrl"),
+            (
+                r#"{"customerId":"acme-corp","backendUrl":"https://x.example","backendURL":"https://y.example"}"#,
+                "/backendURL",
+            ),
+            (r#"{"customerId":"wayne-ent","backendUrl":"https://x.example"}"#, "/customerId"),
+            (r#"{"customerId":"","backendUrl":"https://x.example"}"#, "/customerId"),
+            (r#"{"customerId":"acme-corp","customerId":"acme-corp","backendUrl":"https://x.example"}"#, ""),
+            ("[]", ""),
+            ("nonsense", ""),
+        ] {
+            assert_eq!(parse(json).unwrap_err().pointer, pointer, "{json}");
+        }
+    }
+
+    #[test]
+    fn ids_are_strings_of_a_sane_length() {
+        assert!(CustomerId::from_claim(&Value::from("acme")).is_some());
+        assert!(CustomerId::from_claim(&Value::from(&*"x".repeat(256))).is_some());
+        for claim in [
+            Value::Null,
+            Value::from(7),
+            Value::from(""),
+            Value::from("a\nb"),
+            Value::from(&*"x".repeat(257)),
+            serde_json::json!(["acme"]),
+        ] {
+            assert!(CustomerId::from_claim(&claim).is_none(), "{claim}");
+        }
+    }
+}

@@ -1,0 +1,91 @@
+//! From claims to a customer's configuration.
+
+use std::rc::Rc;
+
+use super::{CustomerConfig, CustomerId};
+use crate::{
+    cache::{Lookup, Stored},
+    claims::{ClaimPath, Principal},
+    digest::Digest,
+    error::Refusal,
+    gateway::{Found, Halt, Need, Refreshes},
+    memory::Memory,
+    time::Timestamp,
+};
+
+/// What a principal's claims say of its customer.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Claimed {
+    /// There is no such claim.
+    Missing,
+    /// There is one that can name no customer.
+    Malformed,
+    /// This customer.
+    Id(CustomerId),
+}
+
+impl Claimed {
+    /// Reads the claim at `path`.
+    #[must_use]
+    pub fn read(principal: &Principal, path: &ClaimPath) -> Self {
+        match principal.claims.find(path) {
+            None => Self::Missing,
+            Some(claim) => CustomerId::from_claim(claim).map_or(Self::Malformed, Self::Id),
+        }
+    }
+}
+
+/// Who a customer is to the routing.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Customer {
+    /// The caller names none.
+    Missing,
+    /// The caller names one that is not listed.
+    Unlisted,
+    /// This one.
+    Listed(Rc<CustomerConfig>),
+}
+
+/// Finds the customer's configuration in what this request has loaded, then in memory.
+///
+/// # Errors
+/// A refusal for what is malformed, disabled or out of reach: none of that is "not listed", so none of
+/// it can fall to a shared backend.
+pub fn resolve(
+    claimed: &Claimed,
+    memory: &Memory,
+    found: &Found,
+    refreshes: &mut Refreshes,
+    now: Timestamp,
+) -> Result<Customer, Halt> {
+    let id = match claimed {
+        Claimed::Missing => return Ok(Customer::Missing),
+        Claimed::Malformed => return Err(Refusal::CustomerIdMalformed.into()),
+        Claimed::Id(id) => id,
+    };
+    let stored = match &found.customer {
+        Some(stored) => stored.clone(),
+        None => match memory.customers.lookup(&cache_key(id), now) {
+            Lookup::Hit { stored, refresh } => {
+                refreshes.want(refresh, || Need::Customer(id.clone()));
+                stored
+            }
+            Lookup::Miss { .. } if found.customer_failed => {
+                return Err(Refusal::CustomerSourceUnavailable.into());
+            }
+            Lookup::Miss { .. } => return Err(Need::Customer(id.clone()).into()),
+        },
+    };
+    match stored {
+        Stored::Absent => Ok(Customer::Unlisted),
+        Stored::Malformed => Err(Refusal::CustomerRecordMalformed.into()),
+        Stored::Present(config) if config.disabled() => Err(Refusal::CustomerDisabled.into()),
+        Stored::Present(config) => Ok(Customer::Listed(config)),
+    }
+}
+
+/// The key that a customer is cached under.
+#[must_use]
+pub fn cache_key(id: &CustomerId) -> Digest {
+    Digest::of(id.as_str().as_bytes())
+}

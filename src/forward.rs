@@ -1,0 +1,203 @@
+//! The request that a backend gets: where it goes and which fields are set on it.
+
+use std::{borrow::Cow, net::IpAddr, rc::Rc};
+
+use serde_json::Value;
+
+pub mod fields;
+pub mod path;
+
+use self::fields::{field_value, listed_by_connection};
+use crate::{
+    claims::{ClaimPath, Principal},
+    cors::AnswerEdits,
+    customer::CustomerId,
+    error::Refusal,
+    request::{Head, Seen, Target},
+    route::pattern::Rewrite,
+    time::Span,
+};
+
+/// The fields by which a backend learns who is calling.
+#[derive(Clone, Debug)]
+pub struct Identity {
+    /// Holds the subject; `None` to send none.
+    pub subject: Option<Rc<str>>,
+    /// Holds the customer's id; `None` to send none.
+    pub customer: Option<Rc<str>>,
+    /// Fields that hold a claim.
+    pub claims: Vec<(Rc<str>, ClaimPath)>,
+}
+
+impl Identity {
+    /// The names of all of them, so that a client's own are taken off.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        let fixed = self.subject.iter().chain(&self.customer);
+        fixed.map(Rc::as_ref).chain(self.claims.iter().map(|(name, _)| name.as_ref()))
+    }
+}
+
+/// A request to a backend, all but its copied fields and its body.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Forward {
+    /// The whole URL.
+    pub url: String,
+    /// How long the backend may take until it answers with a head.
+    pub timeout: Span,
+    /// Fields that `Connection` names: taken off first.
+    pub remove: Vec<String>,
+    /// Fields that are set last, so that nothing a client sent can shadow or remove them.
+    pub set: Vec<(Cow<'static, str>, String)>,
+    /// What is done to the fields of the answer.
+    pub edits: AnswerEdits,
+    /// Whether the answer says how long its parts took.
+    pub server_timing: bool,
+}
+
+/// Who is calling, as far as a backend is told.
+#[derive(Clone, Copy, Debug)]
+pub struct Caller<'a> {
+    /// The verified principal.
+    pub principal: &'a Principal,
+    /// Its customer, where it has one.
+    pub customer: Option<&'a CustomerId>,
+}
+
+/// The URL to call: origin, base path, the rewritten path, and the query as it was sent.
+#[must_use]
+pub fn url(
+    origin: &str,
+    base: &str,
+    rewrite: Option<&Rewrite>,
+    captures: &[&str],
+    target: Target<'_>,
+) -> String {
+    let query = target.query.map_or(0, |query| query.len().saturating_add(1));
+    let mut url = String::with_capacity(origin.len() + base.len() + target.path.len() + query + 16);
+    url.push_str(origin);
+    url.push_str(base);
+    match rewrite {
+        Some(rewrite) => rewrite.write(captures, &mut url),
+        None => url.push_str(target.path),
+    }
+    if let Some(query) = target.query {
+        url.push('?');
+        url.push_str(query);
+    }
+    url
+}
+
+/// The name under which this gateway stands in `Via`, and the check for it.
+#[derive(Clone, Debug)]
+pub struct Via(String);
+
+impl Via {
+    /// A hop called `pseudonym`.
+    #[must_use]
+    pub fn new(pseudonym: &str) -> Self {
+        Self(format!("1.1 {pseudonym}"))
+    }
+
+    /// The field for the backend: what came, and us.
+    ///
+    /// # Errors
+    /// [`Refusal::LoopDetected`] where we are in it already: a backend URL leads back here.
+    pub fn pass(&self, head: &Head<'_>) -> Result<String, Refusal> {
+        let Some(before) = head.field(Seen::VIA, "via") else {
+            return Ok(self.0.clone());
+        };
+        if before.split(',').any(|hop| hop.trim() == self.0) {
+            return Err(Refusal::LoopDetected);
+        }
+        Ok(format!("{before}, {}", self.0))
+    }
+}
+
+/// The fields to set on the request to the backend.
+#[must_use]
+pub fn set_fields(
+    head: &Head<'_>,
+    via: String,
+    identity: &Identity,
+    caller: Caller<'_>,
+) -> Vec<(Cow<'static, str>, String)> {
+    let mut set: Vec<(Cow<'static, str>, String)> = Vec::with_capacity(10);
+    set.push((Cow::Borrowed("via"), via));
+    set.push((Cow::Borrowed("x-request-id"), head.request_id.to_owned()));
+    set.push((Cow::Borrowed("x-forwarded-proto"), head.target.scheme.to_owned()));
+    set.push((Cow::Borrowed("x-forwarded-host"), head.target.authority.to_owned()));
+    let client = head.field(Seen::CF_CONNECTING_IP, "cf-connecting-ip");
+    if let Some(address) = client.and_then(|text| text.trim().parse::<IpAddr>().ok()) {
+        set.push((Cow::Borrowed("x-forwarded-for"), address.to_string()));
+    }
+    if head.is_websocket() {
+        set.push((Cow::Borrowed("upgrade"), "websocket".to_owned()));
+    }
+    if let (Some(name), Some(subject)) = (&identity.subject, &caller.principal.subject) {
+        set.push((Cow::Owned(name.to_string()), field_value(subject)));
+    }
+    if let (Some(name), Some(customer)) = (&identity.customer, caller.customer) {
+        set.push((Cow::Owned(name.to_string()), field_value(customer.as_str())));
+    }
+    for (name, path) in &identity.claims {
+        if let Some(claim) = caller.principal.claims.find(path) {
+            set.push((Cow::Owned(name.to_string()), claim_value(claim)));
+        }
+    }
+    set
+}
+
+/// A claim as a field value: a string as its text, anything else as JSON.
+fn claim_value(claim: &Value) -> String {
+    match claim {
+        Value::String(text) => field_value(text),
+        other => field_value(&other.to_string()),
+    }
+}
+
+/// The fields that the client's `Connection` names.
+#[must_use]
+pub fn fields_to_remove(head: &Head<'_>) -> Vec<String> {
+    let connection = head.field(Seen::CONNECTION, "connection");
+    connection.map(|value| listed_by_connection(&value).collect()).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::route::pattern::Pattern;
+
+    #[test]
+    fn urls_are_joined_with_one_slash_and_the_query_as_sent() {
+        let target = Target::parse("https://gw/api/v1/a%2Fb?q=%20&r").unwrap();
+        assert_eq!(url("https://b.example", "", None, &[], target), "https://b.example/api/v1/a%2Fb?q=%20&r");
+        let pattern = Pattern::parse("/api/v1/{+path}").unwrap();
+        let rewrite = Rewrite::parse("/{+path}", &pattern).unwrap();
+        let rewritten = url("https://b.example", "/base", Some(&rewrite), &["a%2Fb"], target);
+        assert_eq!(rewritten, "https://b.example/base/a%2Fb?q=%20&r");
+    }
+
+    proptest! {
+        /// Whatever a client sends, a URL parser sees the backend's origin, and a path below its base.
+        #[test]
+        fn the_forwarded_url_stays_at_its_origin_and_below_its_base(
+            rest in "[a-zA-Z0-9/@:;.%2eF5c?#\\\\-]{0,24}",
+        ) {
+            let incoming = format!("https://gw.example/api/{rest}");
+            // What reaches a Worker has been through a URL parser once.
+            let incoming = url::Url::parse(&incoming).unwrap().to_string();
+            let target = Target::parse(&incoming).unwrap();
+            prop_assume!(target.path.starts_with("/api/") && path::check(target.path).is_ok());
+            let pattern = Pattern::parse("/api/{+path}").unwrap();
+            let rewrite = Rewrite::parse("/{+path}", &pattern).unwrap();
+            let capture = target.path.strip_prefix("/api/").unwrap();
+            let forwarded = url("https://b.example", "/base", Some(&rewrite), &[capture], target);
+            let seen = url::Url::parse(&forwarded).unwrap();
+            prop_assert_eq!(seen.origin().ascii_serialization(), "https://b.example");
+            prop_assert!(seen.path().starts_with("/base/"), "{}", seen);
+            prop_assert_eq!(seen.as_str(), &forwarded, "the parser changes nothing");
+        }
+    }
+}

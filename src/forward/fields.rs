@@ -1,0 +1,230 @@
+//! Which of a client's fields reach the backend.
+//!
+//! The edge copies all fields natively and asks once for each *name* that it has not met before, so
+//! the usual request costs a look-up a field and a deletion for the few that must go.
+
+use std::collections::HashSet;
+
+use crate::request::Seen;
+
+/// Connection-specific fields, which never pass an intermediary (RFC 9110, section 7.6.1; RFC 9113,
+/// section 8.2.2), and those that ask of us something we do not pass on.
+const HOP_BY_HOP: &[&str] = &[
+    "connection",
+    "http2-settings",
+    "keep-alive",
+    "proxy-authenticate",
+    "proxy-authorization",
+    "proxy-connection",
+    "te",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
+];
+
+/// Fields by which a client could pretend to be somewhere or somebody else, or ask a backend
+/// framework for another URL or method than the one we authorized.
+const SPOOFABLE: &[&str] = &[
+    "client-ip",
+    "forwarded",
+    "true-client-ip",
+    "via",
+    "x-client-ip",
+    "x-cluster-client-ip",
+    "x-forwarded",
+    "x-host",
+    "x-http-host-override",
+    "x-http-method",
+    "x-http-method-override",
+    "x-method-override",
+    "x-real-ip",
+    "x-request-id",
+];
+
+const SPOOFABLE_PREFIXES: &[&str] = &["x-forwarded-", "x-original-", "x-rewrite-", "x-envoy-"];
+
+/// Decides for each field name whether it is taken off.
+#[derive(Clone, Debug)]
+pub struct FieldPolicy {
+    removed: HashSet<String>,
+    api_key_field: Option<String>,
+}
+
+/// What is to be done about one field name.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Verdict {
+    /// Whether it is taken off the request to the backend.
+    pub removed: bool,
+    /// Whether it is one that a decision may want to read.
+    pub seen: Seen,
+}
+
+impl Verdict {
+    /// As bits for the way across the boundary: bit 0 for "removed", the rest as [`Seen`].
+    #[must_use]
+    pub const fn bits(self) -> u32 {
+        self.seen.bits() | self.removed as u32
+    }
+}
+
+impl FieldPolicy {
+    /// `identity` are the fields that we set ourselves; `api_key_field` is where API keys are read
+    /// from, unless that is `Authorization`.
+    #[must_use]
+    pub fn new<'a>(identity: impl IntoIterator<Item = &'a str>, api_key_field: Option<&'a str>) -> Self {
+        let fixed = HOP_BY_HOP.iter().chain(SPOOFABLE).copied();
+        let removed =
+            fixed.chain(["authorization"]).chain(api_key_field).chain(identity).map(canonical).collect();
+        Self { removed, api_key_field: api_key_field.map(str::to_owned) }
+    }
+
+    /// The verdict on the field `name`, given in lower case as Fetch lists it.
+    ///
+    /// A name is judged by what backends make of it: CGI, WSGI and PHP fold `_`, `.` and more into
+    /// one character, so `x_customer_id` would shadow `x-customer-id` there.
+    #[must_use]
+    pub fn judge(&self, name: &str) -> Verdict {
+        let folded = canonical(name);
+        let removed = self.removed.contains(&folded)
+            || SPOOFABLE_PREFIXES.iter().any(|prefix| folded.starts_with(prefix))
+            // The platform vouches for its own fields in their own spelling only.
+            || (folded.starts_with("cf-") && folded != name);
+        Verdict { removed, seen: self.seen(name) }
+    }
+
+    fn seen(&self, name: &str) -> Seen {
+        let common = match name {
+            "authorization" => Seen::AUTHORIZATION,
+            "via" => Seen::VIA,
+            "connection" => Seen::CONNECTION,
+            "upgrade" => Seen::UPGRADE,
+            "origin" => Seen::ORIGIN,
+            "cf-ray" => Seen::CF_RAY,
+            "cf-connecting-ip" => Seen::CF_CONNECTING_IP,
+            _ => Seen::default(),
+        };
+        let is_key = self.api_key_field.as_deref() == Some(name);
+        if is_key { common.and(Seen::API_KEY) } else { common }
+    }
+}
+
+/// A field name as the laxest backend would fold it.
+fn canonical(name: &str) -> String {
+    let fold = |c: char| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '-' };
+    name.chars().map(fold).collect()
+}
+
+/// The field names that `Connection` lists, in lower case (RFC 9110, section 7.6.1).
+pub fn listed_by_connection(value: &str) -> impl Iterator<Item = String> + '_ {
+    value.split(',').map(|name| name.trim().to_ascii_lowercase()).filter(|name| is_token(name))
+}
+
+/// Whether `text` is a token (RFC 9110, section 5.6.2): a field name, a method.
+#[must_use]
+pub fn is_token(text: &str) -> bool {
+    !text.is_empty()
+        && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte))
+}
+
+/// A claim's text as a field value: visible ASCII as it is; `%`, other bytes and a space at either
+/// end percent-encoded. Nothing can break out of the field, and two different texts never look
+/// the same to the backend.
+#[must_use]
+pub fn field_value(text: &str) -> String {
+    let last = text.len().saturating_sub(1);
+    let mut value = String::with_capacity(text.len());
+    for (index, byte) in text.bytes().enumerate() {
+        let inner_space = byte == b' ' && index != 0 && index != last;
+        if inner_space || (byte.is_ascii_graphic() && byte != b'%') {
+            value.push(char::from(byte));
+        } else {
+            value.push_str(&format!("%{byte:02X}"));
+        }
+    }
+    value
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashMap;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn policy() -> FieldPolicy {
+        FieldPolicy::new(["x-customer-id", "x-subject"], Some("x-api-key"))
+    }
+
+    #[test]
+    fn hop_by_hop_spoofed_identity_and_credential_fields_go() {
+        for name in HOP_BY_HOP.iter().chain(SPOOFABLE).chain(&[
+            "authorization",
+            "x-api-key",
+            "x-subject",
+            "x-customer-id",
+            "x-forwarded-for",
+            "x-forwarded-host",
+            "x-original-url",
+            "x-rewrite-url",
+        ]) {
+            assert!(policy().judge(name).removed, "{name}");
+        }
+    }
+
+    #[test]
+    fn ordinary_fields_stay() {
+        for name in [
+            "accept",
+            "content-type",
+            "cookie",
+            "traceparent",
+            "tracestate",
+            "cf-ray",
+            "cf-connecting-ip",
+            "x-custom",
+            "idempotency-key",
+            "host",
+        ] {
+            assert!(!policy().judge(name).removed, "{name}");
+        }
+    }
+
+    #[test]
+    fn the_platforms_fields_pass_in_their_own_spelling_only() {
+        assert!(policy().judge("cf_connecting_ip").removed);
+        assert!(policy().judge("cf-connecting.ip").removed);
+    }
+
+    #[test]
+    fn connection_lists_names_and_nothing_else() {
+        let names: Vec<_> = listed_by_connection("close, X-Custom ,, bad name,x_y").collect();
+        assert_eq!(names, ["close", "x-custom", "x_y"]);
+    }
+
+    #[test]
+    fn the_key_field_is_seen() {
+        assert!(policy().judge("x-api-key").seen.has(Seen::API_KEY));
+        assert!(!policy().judge("x_api_key").seen.has(Seen::API_KEY));
+    }
+
+    proptest! {
+        #[test]
+        fn no_spelling_of_an_identity_field_passes(separators in proptest::collection::vec("[!#$%&'*+.^_`|~-]", 2)) {
+            let name = format!("x{}customer{}id", separators[0], separators[1]);
+            prop_assert!(policy().judge(&name).removed, "{}", name);
+        }
+
+        #[test]
+        fn field_values_are_safe_and_never_collide(texts in proptest::collection::vec("\\PC{0,6}|[ %\r\n\0a-c]{0,6}", 2..20)) {
+            let mut from: HashMap<String, String> = HashMap::new();
+            for text in texts {
+                let value = field_value(&text);
+                prop_assert!(value.bytes().all(|byte| byte == b' ' || byte.is_ascii_graphic()));
+                prop_assert_eq!(value.trim(), &value);
+                let other = from.insert(value, text.clone());
+                prop_assert!(other.is_none_or(|other| other == text));
+            }
+        }
+    }
+}

@@ -1,0 +1,184 @@
+//! The head of a request as the core sees it: the target as it was sent, and fields on demand.
+
+/// A request's target as the platform hands it over, cut into slices and decoded nowhere: what is
+/// forwarded is a slice of what came in, so no decode can turn one path into another.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Target<'a> {
+    /// `https` or `http`.
+    pub scheme: &'a str,
+    /// Host and port, as sent.
+    pub authority: &'a str,
+    /// The encoded path; starts with `/`.
+    pub path: &'a str,
+    /// The encoded query without its `?`; `Some("")` where a bare `?` was sent.
+    pub query: Option<&'a str>,
+}
+
+impl<'a> Target<'a> {
+    /// Cuts an absolute URL; `None` where it is none. A fragment never belongs to a request and
+    /// is dropped.
+    #[must_use]
+    pub fn parse(url: &'a str) -> Option<Self> {
+        let (scheme, rest) = url.split_once("://")?;
+        let rest = rest.split_once('#').map_or(rest, |(before, _)| before);
+        let (before_query, query) = match rest.split_once('?') {
+            Some((before, query)) => (before, Some(query)),
+            None => (rest, None),
+        };
+        let slash = before_query.find('/').unwrap_or(before_query.len());
+        let (authority, path) = before_query.split_at_checked(slash)?;
+        let path = if path.is_empty() { "/" } else { path };
+        Some(Self { scheme, authority, path, query })
+    }
+}
+
+/// Reads a request's fields. The edge asks the platform for each one that is needed, since most
+/// requests need few and each costs a crossing.
+pub trait Fields {
+    /// The value of the field `name` (lower case), several lines joined by `, ` as Fetch does
+    /// (RFC 9110, section 5.2).
+    fn get(&self, name: &str) -> Option<String>;
+}
+
+/// Which fields of interest a request carries; found while its fields are copied for the backend.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct Seen(u32);
+
+impl Seen {
+    /// `Authorization`.
+    pub const AUTHORIZATION: Self = Self(1 << 1);
+    /// The field configured to hold API keys, where it is another one.
+    pub const API_KEY: Self = Self(1 << 2);
+    /// `Via`.
+    pub const VIA: Self = Self(1 << 3);
+    /// `Connection`.
+    pub const CONNECTION: Self = Self(1 << 4);
+    /// `Upgrade`.
+    pub const UPGRADE: Self = Self(1 << 5);
+    /// `Origin`.
+    pub const ORIGIN: Self = Self(1 << 6);
+    /// `CF-Ray`: the platform's id of the request.
+    pub const CF_RAY: Self = Self(1 << 7);
+    /// `CF-Connecting-IP`: the client's address as the platform saw it.
+    pub const CF_CONNECTING_IP: Self = Self(1 << 8);
+
+    /// From the bits that [`Seen::bits`] gave.
+    #[must_use]
+    pub const fn from_bits(bits: u32) -> Self {
+        Self(bits)
+    }
+
+    /// As bits, for the way across the boundary.
+    #[must_use]
+    pub const fn bits(self) -> u32 {
+        self.0
+    }
+
+    /// Both sets together.
+    #[must_use]
+    pub const fn and(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
+
+    /// Whether `other` is among them.
+    #[must_use]
+    pub const fn has(self, other: Self) -> bool {
+        self.0 & other.0 != 0
+    }
+}
+
+/// All that a decision reads of a request. The body is not part of it: it never enters the core.
+pub struct Head<'a> {
+    /// The method, as sent: methods are case-sensitive (RFC 9110, section 9.1).
+    pub method: &'a str,
+    /// Where the request goes, as sent.
+    pub target: Target<'a>,
+    /// Which fields of interest there are.
+    pub seen: Seen,
+    /// Their values.
+    pub fields: &'a dyn Fields,
+    /// The id under which log, backend and caller can find this request.
+    pub request_id: &'a str,
+}
+
+impl Head<'_> {
+    /// The value of `name`, asked for only where `kind` says that it is there.
+    #[must_use]
+    pub fn field(&self, kind: Seen, name: &str) -> Option<String> {
+        if self.seen.has(kind) { self.fields.get(name) } else { None }
+    }
+
+    /// Whether the client asks to speak WebSocket (RFC 6455, section 4.1).
+    #[must_use]
+    pub fn is_websocket(&self) -> bool {
+        self.method == "GET"
+            && self
+                .field(Seen::UPGRADE, "upgrade")
+                .is_some_and(|value| value.trim().eq_ignore_ascii_case("websocket"))
+    }
+}
+
+/// Ids for requests that the platform gave none: unique, and nothing to learn from one about the
+/// number of others.
+#[derive(Clone, Copy, Debug)]
+pub struct RequestIds {
+    seed: [u64; 2],
+    issued: u64,
+}
+
+impl RequestIds {
+    /// Ids from a random seed, drawn once an isolate.
+    #[must_use]
+    pub const fn new(seed: [u64; 2]) -> Self {
+        Self { seed, issued: 0 }
+    }
+
+    /// The next id: 32 hexadecimal digits.
+    pub fn issue(&mut self) -> String {
+        self.issued = self.issued.wrapping_add(1);
+        let [high, low] = self.seed.map(|seed| mix(seed.wrapping_add(self.issued.wrapping_mul(GOLDEN))));
+        format!("{high:016x}{low:016x}")
+    }
+}
+
+const GOLDEN: u64 = 0x9e37_79b9_7f4a_7c15;
+
+/// The finalizer of `SplitMix64`: a bijection, so that different counts give different ids.
+const fn mix(value: u64) -> u64 {
+    let value = (value ^ (value >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    let value = (value ^ (value >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    value ^ (value >> 31)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+
+    #[test]
+    fn a_target_is_cut_and_nothing_is_decoded() {
+        let target = Target::parse("https://api.example.com:8443/a%2Fb//c;x/?q=%20&r=a/b?c#frag").unwrap();
+        assert_eq!(target.scheme, "https");
+        assert_eq!(target.authority, "api.example.com:8443");
+        assert_eq!(target.path, "/a%2Fb//c;x/");
+        assert_eq!(target.query, Some("q=%20&r=a/b?c"));
+    }
+
+    #[test]
+    fn an_empty_query_is_not_the_same_as_none() {
+        assert_eq!(Target::parse("http://h/p?").unwrap().query, Some(""));
+        assert_eq!(Target::parse("http://h/p").unwrap().query, None);
+        assert_eq!(Target::parse("http://h").unwrap().path, "/");
+        assert_eq!(Target::parse("http://h?q").unwrap().path, "/");
+        assert_eq!(Target::parse("not a url"), None);
+    }
+
+    #[test]
+    fn request_ids_do_not_repeat() {
+        let mut ids = RequestIds::new([1, 2]);
+        let issued: HashSet<_> = (0..10_000).map(|_| ids.issue()).collect();
+        assert_eq!(issued.len(), 10_000);
+        assert!(issued.iter().all(|id| id.len() == 32));
+    }
+}

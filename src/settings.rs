@@ -1,0 +1,334 @@
+//! From the written configuration to a checked [`Gateway`]: the same code at build time, in the
+//! command line and at the edge.
+
+use std::{collections::HashSet, rc::Rc};
+
+use serde_json::Value;
+
+pub mod file;
+pub mod findings;
+mod identities;
+mod routes;
+mod shape;
+mod variables;
+
+pub use self::variables::{Variable, Variables};
+use self::{
+    file::{BackendFile, GatewayFile},
+    findings::{Finding, Findings, escape},
+};
+use crate::{
+    claims::{ObjectError, parse_object},
+    customer::{backend::AllowHttp, template::BackendTemplate},
+    forward::{Via, fields::FieldPolicy, fields::is_token},
+    gateway::{Backend, DEFAULT_BACKEND_TIMEOUT, Gateway},
+    time::Span,
+};
+
+/// A configuration that can be used, and what is odd about it.
+pub struct Checked {
+    /// The configuration.
+    pub gateway: Gateway,
+    /// Warnings.
+    pub warnings: Vec<Finding>,
+}
+
+/// Reads a configuration from JSON.
+///
+/// # Errors
+/// Everything that is wrong with it, warnings included.
+pub fn parse(json: &str, variables: &dyn Variables) -> Result<Checked, Vec<Finding>> {
+    let mut findings = Findings::default();
+    let document = match parse_object(json.as_bytes()) {
+        Ok(members) => Value::Object(members),
+        Err(error) => {
+            findings.error(
+                "",
+                match error {
+                    ObjectError::NotAnObject(what) => format!("is not a JSON object: {what}"),
+                    ObjectError::DuplicateMember => "has a member that stands twice".to_owned(),
+                },
+            );
+            return Err(findings.into_vec());
+        }
+    };
+    let document = variables::substitute(document, variables, &mut findings);
+    let (file, removed) = shape::read(document, &mut findings);
+    let shape_is_good = !findings.has_errors();
+    let mut meaning = Findings::default();
+    let gateway = file.map(|file| build(&file, &mut meaning));
+    // Follow-ups of what could not be read are left out: a removed backend is not also an unknown one.
+    let meaning = meaning.into_vec().into_iter().filter(|finding| shape_is_good || !is_follow_up(finding));
+    let mut all = findings.into_vec();
+    all.extend(meaning.map(|finding| removed.with_original_pointer(finding)));
+    match gateway {
+        Some(gateway) if all.iter().all(|finding| finding.severity == findings::Severity::Warning) => {
+            Ok(Checked { gateway, warnings: all })
+        }
+        _ => Err(all),
+    }
+}
+
+const UNKNOWN: &str = "is unknown";
+
+fn is_follow_up(finding: &Finding) -> bool {
+    finding.severity == findings::Severity::Warning || finding.what.contains(UNKNOWN)
+}
+
+fn build(file: &GatewayFile, findings: &mut Findings) -> Gateway {
+    let allow_http = match file.allow_http.as_deref().map(AllowHttp::parse) {
+        None => AllowHttp::Never,
+        Some(Some(allow_http)) => allow_http,
+        Some(None) => {
+            findings.error("/allow_http", "must be \"never\", \"loopback\" or \"always\"");
+            AllowHttp::Never
+        }
+    };
+    let api_keys = file.api_keys.as_ref().map(|keys| identities::api_keys(keys, findings));
+    let issuers = identities::issuers(&file.issuers, allow_http, findings);
+    let customers =
+        file.customers.as_ref().map(|customers| identities::customers(customers, allow_http, findings));
+    let identity = identities::identity(file.identity.as_ref(), findings);
+    let backends = backends(file, allow_http, findings);
+    let mut gateway = Gateway {
+        routes: Vec::new(),
+        table: crate::route::RouteTable::default(),
+        fields: FieldPolicy::new(
+            identity.names(),
+            api_keys.as_ref().filter(|keys| !keys.in_authorization()).map(|keys| keys.field()),
+        ),
+        issuers,
+        api_keys,
+        customers,
+        backends,
+        identity,
+        via: via(file, findings),
+        problem_base: file.problem_base.clone().unwrap_or_else(|| "urn:pointsman:problem:".to_owned()),
+        allow_http,
+    };
+    routes::build(file, &mut gateway, findings);
+    warn_of_unused(file, findings);
+    gateway
+}
+
+fn via(file: &GatewayFile, findings: &mut Findings) -> Via {
+    let name = file.name.as_deref().unwrap_or("pointsman");
+    if !is_token(name) {
+        findings.error("/name", "must be letters, digits, - or _: it stands in the Via field");
+    }
+    Via::new(name)
+}
+
+fn backends(file: &GatewayFile, allow_http: AllowHttp, findings: &mut Findings) -> Vec<Backend> {
+    let entries = file.backends.iter();
+    entries.filter_map(|(name, backend)| self::backend(name, backend, allow_http, findings)).collect()
+}
+
+fn backend(
+    name: &str,
+    file: &BackendFile,
+    allow_http: AllowHttp,
+    findings: &mut Findings,
+) -> Option<Backend> {
+    let pointer = format!("/backends/{}", escape(name));
+    if name == "customer" {
+        findings.error(&pointer, "\"customer\" is the customer's own backend; call this one something else");
+    }
+    let url = findings.take(&format!("{pointer}/url"), BackendTemplate::parse(&file.url, allow_http));
+    let timeout =
+        span(file.timeout.as_deref(), DEFAULT_BACKEND_TIMEOUT, &format!("{pointer}/timeout"), findings);
+    // A backend whose URL is bad is still known by name, so that routes to it are not called wrong too.
+    let url = url.or_else(|| BackendTemplate::parse("https://backend.invalid", allow_http).ok())?;
+    Some(Backend { name: Rc::from(name), url, timeout })
+}
+
+/// Reads a span of time, or takes the default.
+fn span(text: Option<&str>, default: Span, pointer: &str, findings: &mut Findings) -> Span {
+    let Some(text) = text else { return default };
+    Span::parse(text).unwrap_or_else(|| {
+        findings.error(pointer, "must be a whole number and a unit: 250ms, 30s, 5m, 24h or 7d");
+        default
+    })
+}
+
+fn warn_of_unused(file: &GatewayFile, findings: &mut Findings) {
+    let used: HashSet<&str> =
+        file.routes.iter().flat_map(|route| &route.rules).filter_map(|rule| rule.to.as_deref()).collect();
+    for name in file.backends.keys().filter(|name| !used.contains(name.as_str())) {
+        findings.warn(format!("/backends/{}", escape(name)), "no rule leads to this backend");
+    }
+    let accepted: HashSet<&str> =
+        file.routes.iter().flat_map(|route| &route.auth).map(String::as_str).collect();
+    for (index, issuer) in file.issuers.iter().enumerate() {
+        if !accepted.contains(issuer.name.as_str()) {
+            findings.warn(format!("/issuers/{index}"), "no route accepts this issuer's tokens");
+        }
+    }
+    if file.api_keys.is_some() && !accepted.contains("api_key") {
+        findings.warn("/api_keys", "no route accepts API keys");
+    }
+    let policies: HashSet<&str> = file.routes.iter().filter_map(|route| route.cors.as_deref()).collect();
+    for name in file.cors.keys().filter(|name| !policies.contains(name.as_str())) {
+        findings.warn(format!("/cors/{}", escape(name)), "no route has this policy");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashMap;
+
+    use super::*;
+
+    fn variables() -> HashMap<String, String> {
+        HashMap::from([("SHARED".to_owned(), "https://shared.example".to_owned())])
+    }
+
+    fn findings(toml_text: &str) -> Vec<String> {
+        let value: Value = toml::from_str(toml_text).unwrap();
+        match parse(&value.to_string(), &variables()) {
+            Ok(checked) => checked.warnings.iter().map(Finding::to_string).collect(),
+            Err(findings) => findings.iter().map(Finding::to_string).collect(),
+        }
+    }
+
+    const SMALL: &str = r#"
+        [backends.shared]
+        url = "${SHARED}"
+        [[routes]]
+        path = "/{+path}"
+        auth = []
+        rules = [{ name = "all", to = "shared" }]
+    "#;
+
+    #[test]
+    fn a_small_configuration_is_read_without_findings() {
+        assert_eq!(findings(SMALL), Vec::<String>::new());
+    }
+
+    #[test]
+    fn all_that_is_wrong_is_said_at_once() {
+        let said = findings(
+            r#"
+            allow_https = true
+            [api_keys]
+            prefixes = "sk_live"
+            [backends.a]
+            url = "${NOWHERE}"
+            [backends.b]
+            url = "http://b.example"
+            timeout = "soon"
+            [backends.unused]
+            url = "https://unused.example"
+            [[routes]]
+            path = "no-slash"
+            auth = ["api_key", "missing"]
+            rules = [{ name = "x", to = "c" }, { name = "y", to = "a", deny = 403 }, { name = "z", when = { plan = { is = 1 } }, to = "b" }]
+            [[routes]]
+            path = "/x"
+            rules = []
+            "#,
+        );
+        let pointers: Vec<_> = said.iter().filter_map(|finding| finding.split(": ").next()).collect();
+        for pointer in [
+            "/allow_https",
+            "/api_keys/prefixes",
+            "/backends/a/url",
+            "/backends/b/url",
+            "/backends/b/timeout",
+            "/routes/0/path",
+            "/routes/0/rules/1",
+            "/routes/0/rules/2/when/plan/is",
+            "/routes/1",
+        ] {
+            assert!(pointers.contains(&pointer), "{pointer} is not among {said:#?}");
+        }
+    }
+
+    #[test]
+    fn references_and_reachability_are_checked() {
+        let said = findings(
+            r#"
+            [backends.shared]
+            url = "${SHARED}"
+            [backends.idle]
+            url = "https://idle.example"
+            [[routes]]
+            path = "/a"
+            auth = ["api_key", "main"]
+            cors = "strict"
+            rewrite = "/{id}"
+            rules = [
+              { name = "one", when = { plan = ["free", "paid"] }, to = "shared" },
+              { name = "two", when = { plan = "free" }, to = "shared" },
+              { name = "three", to = "customer" },
+              { name = "three", to = "nowhere" },
+            ]
+            [[routes]]
+            path = "/a"
+            auth = []
+            rules = []
+            "#,
+        );
+        let expected = [
+            "/routes/0/auth/0: \"api_key\" needs an [api_keys] section",
+            "/routes/0/auth/1: \"main\" is unknown: write \"api_key\" or the name of an issuer",
+            "/routes/0/cors: \"strict\" is unknown: write \"none\", \"anything-goes\" or a name of [cors]",
+            "/routes/0/rewrite: uses {id}, which the route's path does not have",
+            "/routes/0/rules/1: is never reached: rule \"one\" matches whatever it matches",
+            "/routes/0/rules/2/to: \"customer\" needs a [customers] section",
+            "/routes/0/rules/3/name: \"three\" is already the name of another rule of this route",
+            "/routes/0/rules/3/to: \"nowhere\" is unknown: write \"customer\" or the name of a backend",
+            "/routes/0/rules/3: is never reached: rule \"three\" matches whatever it matches",
+            "/routes/1/rules: must have at least one rule: without one, no request could go anywhere",
+            "/backends/idle: no rule leads to this backend",
+        ];
+        for line in expected {
+            assert!(said.iter().any(|finding| finding == line), "missing {line}\n{said:#?}");
+        }
+        assert!(
+            said.iter().any(|finding| finding.starts_with("/routes/1/path: GET /a is already")),
+            "{said:#?}"
+        );
+    }
+
+    #[test]
+    fn nothing_is_taken_for_granted_of_issuers() {
+        let said = findings(
+            r#"
+            [[issuers]]
+            name = "short"
+            issuer = "https://id.example/"
+            audience = "a"
+            algorithms = ["HS256"]
+            secret = "too short"
+            [[issuers]]
+            name = "mixed"
+            issuer = "https://id2.example/"
+            audience = []
+            algorithms = ["HS256", "none"]
+            jwks_url = "https://id2.example/jwks"
+            [[issuers]]
+            name = "mixed"
+            issuer = "https://id.example/"
+            audience = "a"
+            algorithms = []
+            discovery = true
+            keys = []
+            leeway = "1h"
+            "#,
+        );
+        for line in [
+            "/issuers/0/secret: must be at least 32 bytes for HS256 (RFC 7518, section 3.2)",
+            "/issuers/1/audience: must name at least one audience: a token for anybody is a token for nobody",
+            "/issuers/1/algorithms/0: HS256 needs a secret; a public key must never verify it",
+            "/issuers/1/algorithms/1: \"none\" is no algorithm here",
+            "/issuers/2/name: \"mixed\" is already the name of another issuer",
+            "/issuers/2/issuer: another entry is already for this issuer",
+            "/issuers/2/algorithms: must name at least one algorithm: an empty list lets nobody in",
+            "/issuers/2: must have exactly one of jwks_url, discovery = true, keys and secret",
+            "/issuers/2/leeway: must be at most 5m",
+        ] {
+            assert!(said.iter().any(|finding| finding.starts_with(line)), "missing {line}\n{said:#?}");
+        }
+    }
+}

@@ -1,0 +1,229 @@
+//! The configuration as it is written: `gateway.toml`, or the same as JSON in the `GATEWAY` variable.
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+use serde_json::Value;
+
+/// A whole configuration.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct GatewayFile {
+    /// This gateway's name in `Via`; give two gateways in a row different ones. Default `pointsman`.
+    pub name: Option<String>,
+    /// Where plain http may be spoken: `never` (default), `loopback` or `always`.
+    pub allow_http: Option<String>,
+    /// What the type URIs of problems begin with. Default `urn:pointsman:problem:`.
+    pub problem_base: Option<String>,
+    /// API keys, where there are any.
+    pub api_keys: Option<ApiKeysFile>,
+    /// Issuers of tokens.
+    #[serde(default)]
+    pub issuers: Vec<IssuerFile>,
+    /// Customers, where there are any.
+    pub customers: Option<CustomersFile>,
+    /// How backends learn who is calling.
+    pub identity: Option<IdentityFile>,
+    /// Backends by name.
+    #[serde(default)]
+    pub backends: BTreeMap<String, BackendFile>,
+    /// CORS policies by name.
+    #[serde(default)]
+    pub cors: BTreeMap<String, CorsFile>,
+    /// Routes.
+    #[serde(default)]
+    pub routes: Vec<RouteFile>,
+}
+
+/// How API keys are sent and checked.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ApiKeysFile {
+    /// The field they are read from. Default `authorization`.
+    pub header: Option<String>,
+    /// The scheme before them; `""` for none. Default `Bearer` in `authorization`, else none.
+    pub scheme: Option<String>,
+    /// What they begin with, without the `_` behind it.
+    #[serde(default)]
+    pub prefixes: Vec<String>,
+    /// Whether they end in our checksum. `false` for keys minted elsewhere. Default `true`.
+    pub checksum: Option<bool>,
+    /// How long a record is used at the most without asking the store: with KV's own propagation,
+    /// how long a revoked key works. Default `60s`.
+    pub fresh: Option<String>,
+    /// How long a record is used while the store fails. Default `1h`.
+    pub stale: Option<String>,
+}
+
+/// One value or several.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(untagged)]
+pub enum OneOrMany {
+    /// One.
+    One(String),
+    /// Several.
+    Many(Vec<String>),
+}
+
+impl OneOrMany {
+    /// As a list.
+    #[must_use]
+    pub fn list(&self) -> Vec<&str> {
+        match self {
+            Self::One(text) => vec![text],
+            Self::Many(texts) => texts.iter().map(String::as_str).collect(),
+        }
+    }
+}
+
+/// An issuer of tokens.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct IssuerFile {
+    /// Its name, which routes use.
+    pub name: String,
+    /// What `iss` must be.
+    pub issuer: String,
+    /// What `aud` must be or contain.
+    pub audience: OneOrMany,
+    /// Which algorithms may sign its tokens.
+    pub algorithms: Vec<String>,
+    /// Where its JWK Set is.
+    pub jwks_url: Option<String>,
+    /// Whether the JWK Set is found by OpenID Connect Discovery.
+    pub discovery: Option<bool>,
+    /// Its public keys, as JWKs.
+    pub keys: Option<Vec<Value>>,
+    /// A secret shared with it, for HS*.
+    pub secret: Option<String>,
+    /// The values that `typ` may have. Default `JWT` and `at+jwt`; a token without `typ` passes.
+    pub types: Option<Vec<String>>,
+    /// The claim that names the subject. Default `sub`.
+    pub subject: Option<String>,
+    /// How far its clock may be from ours, at the most `5m`. Default `0s`.
+    pub leeway: Option<String>,
+    /// How long its keys are used at the most without asking. Default `10m`.
+    pub fresh: Option<String>,
+    /// How long its keys are used while it cannot be reached. Default `24h`.
+    pub stale: Option<String>,
+    /// How long it is left alone after it was asked, whatever kids tokens name. Default `30s`.
+    pub cooldown: Option<String>,
+    /// How long one fetch may take. Default `5s`.
+    pub timeout: Option<String>,
+}
+
+/// Where customers come from.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CustomersFile {
+    /// The claim that names the customer. Default `customerId`.
+    pub claim: Option<String>,
+    /// How long a record is used without asking. Default `5m`.
+    pub fresh: Option<String>,
+    /// How long an old record answers at once while it is refreshed, and while its source is down.
+    /// Default `24h`.
+    pub stale: Option<String>,
+    /// The provider's own config API, asked for customers that KV does not hold.
+    pub source: Option<SourceFile>,
+}
+
+/// The provider's config API.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SourceFile {
+    /// Its URL.
+    pub url: String,
+    /// The bearer token for it.
+    pub token: Option<String>,
+    /// How long one load may take. Default `10s`.
+    pub timeout: Option<String>,
+    /// Whether it is asked for one customer at `<url>/<customerId>` rather than for the whole list.
+    pub by_id: Option<bool>,
+}
+
+/// How backends learn who is calling.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct IdentityFile {
+    /// The field for the subject; `""` for none. Default `x-subject`.
+    pub subject: Option<String>,
+    /// The field for the customer's id; `""` for none. Default `x-customer-id`.
+    pub customer: Option<String>,
+    /// Fields for claims: `{ "x-plan" = "plan", "x-org" = "/org/id" }`.
+    #[serde(default)]
+    pub claims: BTreeMap<String, String>,
+}
+
+/// A backend.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct BackendFile {
+    /// Where it is; `{claim}` may be a whole label of its host.
+    pub url: String,
+    /// How long it may take until it answers with a head. Default `30s`.
+    pub timeout: Option<String>,
+}
+
+/// A CORS policy.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CorsFile {
+    /// Origins: exact, or `https://*.example.com` for one free label.
+    pub origins: Vec<String>,
+    /// Request fields that scripts may set. Default none beyond the safelisted ones.
+    #[serde(default)]
+    pub headers: Vec<String>,
+    /// Answer fields that scripts may read. Default none beyond the safelisted ones.
+    #[serde(default)]
+    pub expose: Vec<String>,
+    /// How long browsers may remember a preflight. Default `10m`.
+    pub max_age: Option<String>,
+    /// Whether cookies may be sent along. Default `false`.
+    pub credentials: Option<bool>,
+}
+
+/// A route.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RouteFile {
+    /// Its path: `/api/v1/{+path}`.
+    pub path: String,
+    /// Its name in the log. Default its path.
+    pub name: Option<String>,
+    /// Its methods. Default GET, HEAD, POST, PUT, PATCH and DELETE.
+    pub methods: Option<Vec<String>>,
+    /// The credentials it takes: `api_key` and names of issuers. `[]` for none.
+    pub auth: Vec<String>,
+    /// Whether callers without a credential pass as anonymous. Default `false`.
+    pub anonymous: Option<bool>,
+    /// Its CORS policy: `none` (default), `anything-goes`, or one of `[cors]`.
+    pub cors: Option<String>,
+    /// The path towards the backend: `/{+path}`. Default unchanged.
+    pub rewrite: Option<String>,
+    /// Its rules; the first that matches decides.
+    pub rules: Vec<RuleFile>,
+    /// How long a backend may take. Default the backend's own.
+    pub timeout: Option<String>,
+    /// Whether answers carry `Server-Timing`. Default `false`.
+    pub server_timing: Option<bool>,
+    /// Whether answers carry `x-request-id`. Default `false`.
+    pub request_id: Option<bool>,
+}
+
+/// A rule.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RuleFile {
+    /// Its name.
+    pub name: String,
+    /// What must hold of the caller: claims (or `$subject`) and what they must be.
+    #[serde(default)]
+    pub when: BTreeMap<String, Value>,
+    /// A backend's name, or `customer` for the customer's own.
+    pub to: Option<String>,
+    /// A status to answer with instead.
+    pub deny: Option<u16>,
+    /// With `to = "customer"`: `refuse` (default) or `next` for callers without a customer id or whose
+    /// customer nobody listed.
+    pub unlisted: Option<String>,
+}

@@ -1,0 +1,286 @@
+//! The parts of a configuration that say who may call and how backends are told: API keys, issuers,
+//! customers, identity fields.
+
+use std::rc::Rc;
+
+use super::{
+    file::{ApiKeysFile, CustomersFile, IdentityFile, IssuerFile, SourceFile},
+    findings::{Findings, escape},
+    span,
+};
+use crate::{
+    authenticate::{
+        algorithm::{Algorithm, KeyKind},
+        api_key::ApiKeys,
+        jwks::{KeySet, PublicKey},
+        jwt::{Issuer, KeySource},
+    },
+    cache::Lifetimes,
+    claims::ClaimPath,
+    customer::backend::{AllowHttp, document_url},
+    forward::{Identity, fields::is_token},
+    gateway::{ConfigSource, Customers},
+    time::Span,
+};
+
+const MINUTE: Span = Span::from_secs(60);
+const HOUR: Span = Span::from_secs(3600);
+const DAY: Span = Span::from_secs(86_400);
+/// A clock further off than this is broken, and a longer leeway would keep dead tokens alive.
+const MAX_LEEWAY: Span = Span::from_secs(300);
+
+/// Fields that the transport or the platform owns.
+const RESERVED_FIELDS: &[&str] = &[
+    "connection",
+    "content-encoding",
+    "content-length",
+    "content-type",
+    "cookie",
+    "host",
+    "origin",
+    "te",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
+    "via",
+    "x-request-id",
+];
+
+pub(super) fn api_keys(file: &ApiKeysFile, findings: &mut Findings) -> ApiKeys {
+    let header = file.header.as_deref().unwrap_or("authorization").to_ascii_lowercase();
+    check_field_name(&header, "/api_keys/header", findings);
+    let default_scheme = if header == "authorization" { "Bearer" } else { "" };
+    let scheme = file.scheme.as_deref().unwrap_or(default_scheme).to_owned();
+    if !scheme.is_empty() && !is_token(&scheme) {
+        findings.error("/api_keys/scheme", "must be a scheme such as \"Bearer\", or \"\" for none");
+    }
+    let checksum = file.checksum.unwrap_or(true);
+    if checksum && file.prefixes.is_empty() {
+        findings.error(
+            "/api_keys/prefixes",
+            "must name at least one prefix, or set checksum = false for keys minted elsewhere",
+        );
+    }
+    for (index, prefix) in file.prefixes.iter().enumerate() {
+        let plain = prefix.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
+        if prefix.is_empty() || !plain || prefix.ends_with('_') {
+            findings.error(
+                format!("/api_keys/prefixes/{index}"),
+                "must be letters, digits and inner _ (\"sk_live\")",
+            );
+        }
+    }
+    let fresh = span(file.fresh.as_deref(), MINUTE, "/api_keys/fresh", findings);
+    let stale = span(file.stale.as_deref(), HOUR, "/api_keys/stale", findings);
+    ApiKeys::new(header, scheme, file.prefixes.clone(), checksum, Lifetimes::strict(fresh, stale))
+}
+
+pub(super) fn issuers(files: &[IssuerFile], allow_http: AllowHttp, findings: &mut Findings) -> Vec<Issuer> {
+    for (index, file) in files.iter().enumerate() {
+        let earlier = files.get(..index).unwrap_or_default();
+        if earlier.iter().any(|other| other.name == file.name) {
+            findings.error(
+                format!("/issuers/{index}/name"),
+                format!("\"{}\" is already the name of another issuer", file.name),
+            );
+        }
+        // Two entries for one `iss` would let a token choose the weaker of them.
+        if earlier.iter().any(|other| other.issuer == file.issuer) {
+            findings.error(format!("/issuers/{index}/issuer"), "another entry is already for this issuer");
+        }
+    }
+    files.iter().enumerate().map(|(index, file)| issuer(index, file, allow_http, findings)).collect()
+}
+
+fn issuer(index: usize, file: &IssuerFile, allow_http: AllowHttp, findings: &mut Findings) -> Issuer {
+    let at = |field: &str| format!("/issuers/{index}/{field}");
+    if file.name.is_empty() || file.name == "api_key" {
+        findings.error(at("name"), "must be a name other than \"api_key\", which means API keys");
+    }
+    if file.issuer.is_empty() {
+        findings.error(at("issuer"), "must be what the tokens' iss is");
+    }
+    let audience: Vec<String> = file.audience.list().into_iter().map(str::to_owned).collect();
+    if audience.is_empty() {
+        findings.error(
+            at("audience"),
+            "must name at least one audience: a token for anybody is a token for nobody",
+        );
+    }
+    let algorithms = algorithms(file, index, findings);
+    let leeway = span(file.leeway.as_deref(), Span::default(), &at("leeway"), findings);
+    if leeway > MAX_LEEWAY {
+        findings.error(at("leeway"), format!("must be at most {MAX_LEEWAY}"));
+    }
+    let fresh = span(file.fresh.as_deref(), Span::from_secs(600), &at("fresh"), findings);
+    let stale = span(file.stale.as_deref(), DAY, &at("stale"), findings);
+    let default_types = || vec!["jwt".to_owned(), "at+jwt".to_owned()];
+    let bare = |name: &String| name.to_ascii_lowercase().trim_start_matches("application/").to_owned();
+    Issuer {
+        name: Rc::from(file.name.as_str()),
+        issuer: file.issuer.clone(),
+        audience,
+        keys: key_source(file, index, &algorithms, allow_http, findings),
+        algorithms,
+        types: file.types.as_ref().map_or_else(default_types, |types| types.iter().map(bare).collect()),
+        subject: claim_path(file.subject.as_deref().unwrap_or("sub"), &at("subject"), findings),
+        leeway,
+        lifetimes: Lifetimes::strict(fresh, stale),
+        cooldown: span(file.cooldown.as_deref(), Span::from_secs(30), &at("cooldown"), findings),
+        timeout: span(file.timeout.as_deref(), Span::from_secs(5), &at("timeout"), findings),
+    }
+}
+
+fn algorithms(file: &IssuerFile, index: usize, findings: &mut Findings) -> Vec<Algorithm> {
+    if file.algorithms.is_empty() {
+        findings.error(
+            format!("/issuers/{index}/algorithms"),
+            "must name at least one algorithm: an empty list lets nobody in",
+        );
+    }
+    let mut known = Vec::new();
+    for (position, name) in file.algorithms.iter().enumerate() {
+        let pointer = format!("/issuers/{index}/algorithms/{position}");
+        let Some(algorithm) = Algorithm::from_name(name) else {
+            let names: Vec<_> = Algorithm::names().collect();
+            findings.error(
+                pointer,
+                format!("\"{name}\" is no algorithm here: write one of {}", names.join(", ")),
+            );
+            continue;
+        };
+        let symmetric = algorithm.key_kind() == KeyKind::Secret;
+        if symmetric && file.secret.is_none() {
+            findings.error(pointer, format!("{name} needs a secret; a public key must never verify it"));
+        } else if !symmetric && file.secret.is_some() {
+            findings.error(pointer, format!("{name} needs public keys, not a secret"));
+        }
+        known.push(algorithm);
+    }
+    known
+}
+
+fn key_source(
+    file: &IssuerFile,
+    index: usize,
+    algorithms: &[Algorithm],
+    allow_http: AllowHttp,
+    findings: &mut Findings,
+) -> KeySource {
+    let at = |field: &str| format!("/issuers/{index}/{field}");
+    let discovery = file.discovery.unwrap_or(false);
+    let sources = [file.jwks_url.is_some(), discovery, file.keys.is_some(), file.secret.is_some()];
+    if sources.iter().filter(|there| **there).count() != 1 {
+        findings.error(
+            format!("/issuers/{index}"),
+            "must have exactly one of jwks_url, discovery = true, keys and secret",
+        );
+    }
+    if let Some(secret) = &file.secret {
+        let bits = secret.len().saturating_mul(8);
+        for algorithm in algorithms.iter().filter(|algorithm| usize::from(algorithm.hash_bits()) > bits) {
+            let bytes = algorithm.hash_bits() / 8;
+            findings.error(
+                at("secret"),
+                format!("must be at least {bytes} bytes for {} (RFC 7518, section 3.2)", algorithm.name()),
+            );
+        }
+        return KeySource::Secret(Rc::from(secret.as_bytes()));
+    }
+    if let Some(jwks) = &file.keys {
+        for (position, jwk) in jwks.iter().enumerate() {
+            if let Err(why) = PublicKey::parse(jwk) {
+                findings.error(
+                    format!("/issuers/{index}/keys/{position}"),
+                    format!("is no public key that can be used ({why:?})"),
+                );
+            }
+        }
+        return KeySource::Inline(Rc::new(KeySet::from_jwks(jwks)));
+    }
+    if discovery {
+        let base = file.issuer.trim_end_matches('/');
+        let url = format!("{base}/.well-known/openid-configuration");
+        findings.take(&at("issuer"), document_url(&url, allow_http));
+        return KeySource::Discovery(url);
+    }
+    let url = file
+        .jwks_url
+        .as_deref()
+        .and_then(|url| findings.take(&at("jwks_url"), document_url(url, allow_http)));
+    KeySource::Url(url.unwrap_or_default())
+}
+
+pub(super) fn customers(file: &CustomersFile, allow_http: AllowHttp, findings: &mut Findings) -> Customers {
+    let claim = file.claim.as_deref().unwrap_or("customerId");
+    let fresh = span(file.fresh.as_deref(), Span::from_secs(300), "/customers/fresh", findings);
+    let stale = span(file.stale.as_deref(), DAY, "/customers/stale", findings);
+    Customers {
+        claim: claim_path(claim, "/customers/claim", findings),
+        lifetimes: Lifetimes::swift(fresh, stale),
+        source: file.source.as_ref().map(|source| config_source(source, allow_http, findings)),
+    }
+}
+
+fn config_source(file: &SourceFile, allow_http: AllowHttp, findings: &mut Findings) -> ConfigSource {
+    let by_id = file.by_id.unwrap_or(false);
+    let url = findings.take("/customers/source/url", document_url(&file.url, allow_http)).unwrap_or_default();
+    if by_id && url.contains('?') {
+        findings.error(
+            "/customers/source/url",
+            "must have no query with by_id = true: the id is appended to the path",
+        );
+    }
+    let token_is_plain = file
+        .token
+        .as_ref()
+        .is_none_or(|token| !token.is_empty() && token.bytes().all(|byte| byte.is_ascii_graphic()));
+    if !token_is_plain {
+        findings.error(
+            "/customers/source/token",
+            "must be visible ASCII without spaces: it is sent as a bearer token",
+        );
+    }
+    ConfigSource {
+        url: url.trim_end_matches('/').to_owned(),
+        token: file.token.clone(),
+        timeout: span(file.timeout.as_deref(), Span::from_secs(10), "/customers/source/timeout", findings),
+        by_id,
+    }
+}
+
+pub(super) fn identity(file: Option<&IdentityFile>, findings: &mut Findings) -> Identity {
+    let mut field = |name: Option<&String>, default: &str, pointer: &str| -> Option<Rc<str>> {
+        let name = name.map_or(default, String::as_str).to_ascii_lowercase();
+        if name.is_empty() {
+            return None;
+        }
+        check_field_name(&name, pointer, findings);
+        Some(Rc::from(name))
+    };
+    let subject = field(file.and_then(|file| file.subject.as_ref()), "x-subject", "/identity/subject");
+    let customer = field(file.and_then(|file| file.customer.as_ref()), "x-customer-id", "/identity/customer");
+    let mut claims = Vec::new();
+    for (name, path) in file.map(|file| &file.claims).into_iter().flatten() {
+        let pointer = format!("/identity/claims/{}", escape(name));
+        check_field_name(name, &pointer, findings);
+        claims.push((Rc::from(name.to_ascii_lowercase()), claim_path(path, &pointer, findings)));
+    }
+    Identity { subject, customer, claims }
+}
+
+fn check_field_name(name: &str, pointer: &str, findings: &mut Findings) {
+    let name = name.to_ascii_lowercase();
+    if !is_token(&name) {
+        findings.error(pointer, "must be a field name: letters, digits and hyphens");
+    } else if RESERVED_FIELDS.contains(&name.as_str()) {
+        findings.error(pointer, format!("must not be {name}, which has a meaning of its own"));
+    }
+}
+
+fn claim_path(text: &str, pointer: &str, findings: &mut Findings) -> ClaimPath {
+    ClaimPath::parse(text).unwrap_or_else(|| {
+        findings.error(pointer, "must be a claim's name, or a JSON Pointer that begins with /");
+        ClaimPath::never()
+    })
+}
