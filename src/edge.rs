@@ -1,0 +1,222 @@
+//! The edge: Workers in, Workers out. Nothing here decides; what would be worth a unit test is in the
+//! core.
+//!
+//! A request whose key, customer and token are in memory is decided synchronously and its answer is
+//! `fetch`'s own promise: no Rust future is made for it. Only what must be loaded goes async.
+
+use std::rc::Rc;
+
+use wasm_bindgen::{JsCast, JsValue, prelude::wasm_bindgen};
+use wasm_bindgen_futures::future_to_promise;
+use worker::Env;
+
+mod isolate;
+mod outside;
+mod platform;
+
+use self::{
+    isolate::{Isolate, Ready},
+    outside::Outside,
+    platform::{ExecutionContext, Headers, Request},
+};
+use crate::{
+    error::Refusal,
+    forward::Forward,
+    gateway::{Answer, Decision, Found, Need, Outcome, Refreshes, problem},
+    journal::{self, Subject, Trace},
+    journey::Context,
+    request::{Fields, Head, Seen, Target},
+    time::Timestamp,
+};
+
+/// A request on its way through the edge.
+struct Passage {
+    isolate: Rc<Isolate>,
+    request: Request,
+    /// The fields as they came.
+    fields: Headers,
+    /// The fields for the backend.
+    copied: Headers,
+    seen: Seen,
+    url: String,
+    method: String,
+    request_id: String,
+    began: Timestamp,
+    env: Env,
+    context: ExecutionContext,
+}
+
+impl Fields for Headers {
+    fn get(&self, name: &str) -> Option<String> {
+        Headers::get(self, name)
+    }
+}
+
+/// The Worker's entry point.
+#[wasm_bindgen]
+#[must_use]
+#[allow(unreachable_pub)] // exported to JavaScript, not to Rust
+pub fn fetch(request: JsValue, env: JsValue, context: JsValue) -> JsValue {
+    let env: Env = env.unchecked_into();
+    let isolate = Isolate::get(&env);
+    let request: Request = request.unchecked_into();
+    let survey = platform::survey(&request);
+    let seen = Seen::from_bits(survey.seen());
+    let fields = request.headers();
+    let request_id = request_id(&fields, seen).unwrap_or_else(|| isolate.issue_id());
+    let passage = Passage {
+        url: request.url(),
+        method: request.method(),
+        fields,
+        copied: survey.headers(),
+        seen,
+        request_id,
+        began: platform::now(),
+        env,
+        context: context.unchecked_into(),
+        isolate,
+        request,
+    };
+    passage.begin()
+}
+
+/// The platform's id of the request, where there is one.
+fn request_id(fields: &Headers, seen: Seen) -> Option<String> {
+    let ray = if seen.has(Seen::CF_RAY) { Headers::get(fields, "cf-ray") } else { None }?;
+    let plain = ray.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
+    ((8..=64).contains(&ray.len()) && plain).then_some(ray)
+}
+
+impl Passage {
+    fn begin(self) -> JsValue {
+        let isolate = Rc::clone(&self.isolate);
+        let Some(ready) = &isolate.ready else {
+            return self.misconfigured();
+        };
+        let Some(head) = self.head() else {
+            return self.misconfigured();
+        };
+        let found = Found::default();
+        let decision = ready.gateway.decide(&head, &mut ready.memory.borrow_mut(), &found, self.began);
+        match decision.outcome {
+            Outcome::Load(need) => {
+                let promise = future_to_promise(async move { Ok(self.load_and_decide(need).await) });
+                promise.into()
+            }
+            Outcome::Forward(_) | Outcome::Answer(_) => self.end(decision),
+        }
+    }
+
+    async fn load_and_decide(self, need: Need) -> JsValue {
+        let isolate = Rc::clone(&self.isolate);
+        let (Some(ready), Some(head)) = (&isolate.ready, self.head()) else {
+            return self.misconfigured();
+        };
+        let outside = Outside::new(self.env.clone());
+        let decision = ready.context(&outside).decide(&head, need).await;
+        self.end(decision)
+    }
+
+    fn end(&self, decision: Decision) -> JsValue {
+        self.refresh(decision.refreshes);
+        match decision.outcome {
+            Outcome::Forward(forward) => self.forward(&forward, &decision.trace),
+            Outcome::Answer(answer) => self.answer(answer, &decision.trace),
+            Outcome::Load(_) => self.misconfigured(),
+        }
+    }
+
+    fn forward(&self, forward: &Forward, trace: &Trace) -> JsValue {
+        #[allow(clippy::cast_precision_loss)] // milliseconds, far below 2^53
+        let (timeout, began) = (forward.timeout.millis() as f64, self.began.millis() as f64);
+        platform::forward(
+            &self.request,
+            &self.copied,
+            &forward.url,
+            &forward.remove.join("\n"),
+            &lines(&forward.set),
+            timeout,
+            &edits(forward),
+            &trace.open(self.subject(), None),
+            &self.request_id,
+            began,
+        )
+    }
+
+    fn answer(&self, answer: Answer, trace: &Trace) -> JsValue {
+        let open = trace.open(self.subject(), answer.refusal);
+        let duration = platform::now().since(self.began).millis();
+        platform::log(&journal::close(&open, answer.status, duration));
+        // What a HEAD gets has the fields of what a GET would get, and no body (RFC 9110, section 9.3.2).
+        let body = answer.body.filter(|_| self.method != "HEAD");
+        platform::answer(answer.status, &lines(&answer.fields), body)
+    }
+
+    fn misconfigured(&self) -> JsValue {
+        let base = "urn:pointsman:problem:";
+        let answer = problem(base, Refusal::Misconfigured, None, None, &self.request_id, Default::default());
+        self.answer(answer, &Trace::default())
+    }
+
+    /// Refreshes entries behind the response, one after the other.
+    fn refresh(&self, refreshes: Refreshes) {
+        if refreshes.0.is_empty() {
+            return;
+        }
+        let (isolate, outside) = (Rc::clone(&self.isolate), Outside::new(self.env.clone()));
+        let promise = future_to_promise(async move {
+            if let Some(ready) = &isolate.ready {
+                for need in &refreshes.0 {
+                    ready.context(&outside).refresh(need).await;
+                }
+            }
+            Ok(JsValue::UNDEFINED)
+        });
+        self.context.wait_until(&promise);
+    }
+
+    fn head(&self) -> Option<Head<'_>> {
+        Some(Head {
+            method: &self.method,
+            target: Target::parse(&self.url)?,
+            seen: self.seen,
+            fields: &self.fields,
+            request_id: &self.request_id,
+        })
+    }
+
+    fn subject(&self) -> Subject<'_> {
+        Subject { time: self.began, request_id: &self.request_id, method: &self.method }
+    }
+}
+
+impl Ready {
+    fn context<'a>(&'a self, ports: &'a Outside) -> Context<'a, Outside> {
+        Context { gateway: &self.gateway, memory: &self.memory, ports }
+    }
+}
+
+/// Names and values as lines. No value holds a line break: those that come from outside went through
+/// [`crate::forward::fields::field_value`] or are tokens, and Fetch keeps line breaks out of the rest.
+fn lines<N: AsRef<str>>(fields: &[(N, String)]) -> String {
+    let mut text = String::with_capacity(fields.len() * 40);
+    for (name, value) in fields {
+        text.push_str(name.as_ref());
+        text.push('\n');
+        text.push_str(value);
+        text.push('\n');
+    }
+    text
+}
+
+/// What `glue.js` does to an answer: three flags and lines; empty where it is handed on as it came.
+fn edits(forward: &Forward) -> String {
+    let edits = &forward.edits;
+    if edits.is_empty() && !forward.server_timing {
+        return String::new();
+    }
+    let flag = |set: bool, letter: char| if set { letter } else { '-' };
+    let flags =
+        [flag(edits.replaces_cors, 'c'), flag(edits.vary_origin, 'v'), flag(forward.server_timing, 't')];
+    format!("{}\n{}", String::from_iter(flags), lines(&edits.set))
+}

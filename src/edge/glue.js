@@ -1,0 +1,192 @@
+// The few calls of the runtime that are dear to make one by one from wasm, made here together.
+// Nothing in this file decides anything: names are judged, URLs built and fields chosen by the core.
+
+/** What the core says of a field name, asked once a name. */
+let judge;
+/** The problems for backends that do not answer, as the core words them. */
+let failures;
+const verdicts = new Map();
+/** A flood of made-up names must not fill the memory: past these, a name is judged each time. */
+const MAX_VERDICTS = 2048;
+const MAX_KEPT_NAME = 64;
+
+export function install(judgeName, failuresJson) {
+  judge = judgeName;
+  failures = JSON.parse(failuresJson);
+  verdicts.clear();
+}
+
+/** A native copy of the request's fields without those that do not pass, and which of interest there are. */
+export function survey(request) {
+  const headers = new Headers(request.headers);
+  let seen = 0;
+  for (const name of request.headers.keys()) {
+    let bits = verdicts.get(name);
+    if (bits === undefined) {
+      bits = judge(name);
+      if (verdicts.size < MAX_VERDICTS && name.length <= MAX_KEPT_NAME) verdicts.set(name, bits);
+    }
+    if (bits & 1) headers.delete(name);
+    seen |= bits;
+  }
+  return { headers, seen };
+}
+
+/**
+ * Sends the request and returns the promise of its answer. `remove` and `set` are lines; `edits` is
+ * empty where the answer is handed on as it came, which keeps the usual case free of a new Response.
+ */
+export function forward(request, headers, url, remove, set, timeout, edits, line, requestId, began) {
+  if (remove !== "") for (const name of remove.split("\n")) headers.delete(name);
+  const fields = set.split("\n");
+  for (let i = 0; i + 1 < fields.length; i += 2) headers.set(fields[i], fields[i + 1]);
+  // The request itself is never the init: its `cf` would be copied along, which is dear, and its
+  // `redirect` says "follow".
+  const controller = new AbortController();
+  let late = false;
+  const timer = setTimeout(() => {
+    late = true;
+    controller.abort();
+  }, timeout);
+  const sentAt = Date.now();
+  const answered = (answer) => {
+    clearTimeout(timer);
+    const now = Date.now();
+    console.log(`${line},"status":${answer.status},"duration_ms":${now - began},"backend_ms":${now - sentAt}}`);
+    return finish(answer, edits, now - sentAt, now - began);
+  };
+  const failed = () => {
+    clearTimeout(timer);
+    return fail(late ? failures.timeout : failures.unreachable, edits, line, requestId, began, sentAt);
+  };
+  try {
+    const init = { method: request.method, headers, body: request.body, redirect: "manual", signal: controller.signal };
+    return fetch(url, init).then(answered, failed);
+  } catch {
+    return failed();
+  }
+}
+
+/** Hop-by-hop fields of an answer (RFC 9110, section 7.6.1) and what its Connection names. */
+function finish(answer, edits, backendMs, totalMs) {
+  const connection = answer.headers.get("connection");
+  if (edits === "" && connection === null) return answer;
+  // A WebSocket goes back whole; a status that no Response can be made with goes back as it is.
+  if (answer.status === 101 || answer.status > 599) return answer;
+  const edited = new Response(answer.body, answer);
+  if (connection !== null) {
+    for (const name of connection.split(",")) {
+      const trimmed = name.trim();
+      if (/^[\w!#$%&'*+.^`|~-]+$/.test(trimmed)) edited.headers.delete(trimmed);
+    }
+    edited.headers.delete("connection");
+  }
+  apply(edited.headers, edits);
+  if (edits.startsWith("t", 2)) {
+    edited.headers.append("server-timing", `gateway;dur=${totalMs - backendMs}, backend;dur=${backendMs}`);
+  }
+  return edited;
+}
+
+/** `edits` is three flags (replace CORS, vary, timing) and then lines of names and values. */
+function apply(headers, edits) {
+  if (edits === "") return;
+  const lines = edits.split("\n");
+  if (edits.startsWith("c")) {
+    for (const name of [...headers.keys()]) if (name.startsWith("access-control-")) headers.delete(name);
+  }
+  if (edits.startsWith("v", 1)) headers.append("vary", "Origin");
+  for (let i = 1; i + 1 < lines.length; i += 2) headers.set(lines[i], lines[i + 1]);
+}
+
+/** Made of data alone: the wasm instance that sent the request may be gone when its answer fails. */
+function fail(failure, edits, line, requestId, began, sentAt) {
+  const now = Date.now();
+  const { reason, ...problem } = failure;
+  console.log(
+    `${line},"reason":"${reason}","status":${problem.status},"duration_ms":${now - began},"backend_ms":${now - sentAt}}`,
+  );
+  const headers = new Headers({
+    "content-type": "application/problem+json",
+    "cache-control": "no-store",
+    "x-request-id": requestId,
+  });
+  apply(headers, edits);
+  return new Response(JSON.stringify({ ...problem, instance: requestId }), { status: problem.status, headers });
+}
+
+/** A response of our own. `fields` are lines of names and values. */
+export function answer(status, fields, body) {
+  const headers = new Headers();
+  const lines = fields.split("\n");
+  for (let i = 0; i + 1 < lines.length; i += 2) headers.append(lines[i], lines[i + 1]);
+  return new Response(body, { status, headers });
+}
+
+/** A document of at most `maxBytes`, within `timeout` milliseconds from first to last byte. */
+export async function getDocument(url, token, timeout, maxBytes) {
+  const controller = new AbortController();
+  const timer = setTimeout(() => controller.abort(), timeout);
+  try {
+    const headers = { accept: "application/json" };
+    if (token !== undefined) headers.authorization = `Bearer ${token}`;
+    const response = await fetch(url, { headers, redirect: "manual", signal: controller.signal });
+    if (response.status < 200 || response.status > 299) {
+      await response.body?.cancel();
+      return { status: response.status, body: new Uint8Array() };
+    }
+    return { status: response.status, body: await readAtMost(response.body, maxBytes) };
+  } catch (error) {
+    throw new Error(controller.signal.aborted ? `no answer within ${timeout} ms` : String(error?.message ?? error));
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+async function readAtMost(stream, maxBytes) {
+  const chunks = [];
+  let length = 0;
+  // A fixed-size reader would block for more than there is; this one gives what came.
+  const reader = stream?.getReader();
+  for (;;) {
+    const { done, value } = (await reader?.read()) ?? { done: true };
+    if (done) break;
+    length += value.byteLength;
+    if (length > maxBytes) {
+      await reader.cancel();
+      throw new Error(`the answer is over ${maxBytes} bytes`);
+    }
+    chunks.push(value);
+  }
+  const body = new Uint8Array(length);
+  let at = 0;
+  for (const chunk of chunks) {
+    body.set(chunk, at);
+    at += chunk.byteLength;
+  }
+  return body;
+}
+
+/** Imported keys by thumbprint and algorithm. Plain values of the runtime: no request owns them. */
+const importedKeys = new Map();
+const MAX_IMPORTED_KEYS = 256;
+
+/** true, false, or undefined where the key cannot be used. */
+export async function verifySignature(id, jwkJson, algorithmJson, signature, data) {
+  const algorithm = JSON.parse(algorithmJson);
+  let key = importedKeys.get(id);
+  if (key === undefined) {
+    try {
+      key = await crypto.subtle.importKey("jwk", JSON.parse(jwkJson), algorithm, false, ["verify"]);
+    } catch {
+      return undefined;
+    }
+    if (importedKeys.size >= MAX_IMPORTED_KEYS) importedKeys.clear();
+    importedKeys.set(id, key);
+  }
+  return crypto.subtle.verify(algorithm, key, signature, new TextEncoder().encode(data));
+}
+
+export function randomBytes(length) {
+  return crypto.getRandomValues(new Uint8Array(length));
+}

@@ -1,0 +1,109 @@
+//! What lives as long as the isolate: the checked configuration and the caches.
+
+use std::{
+    cell::{OnceCell, RefCell},
+    rc::Rc,
+};
+
+use serde_json::json;
+use wasm_bindgen::prelude::Closure;
+use worker::Env;
+
+use super::{outside, platform};
+use crate::{
+    COMPILED_GATEWAY,
+    error::Refusal,
+    gateway::Gateway,
+    memory::Memory,
+    request::RequestIds,
+    settings::{self, Variable, Variables},
+};
+
+thread_local! {
+    static ISOLATE: OnceCell<Rc<Isolate>> = const { OnceCell::new() };
+}
+
+/// Configuration and memory.
+pub(super) struct Isolate {
+    /// `None` where the configuration cannot be used; why has been logged.
+    pub(super) ready: Option<Ready>,
+    ids: RefCell<RequestIds>,
+}
+
+/// What requests are decided with.
+pub(super) struct Ready {
+    pub(super) gateway: Gateway,
+    pub(super) memory: RefCell<Memory>,
+}
+
+/// Variables and secrets, which a Worker sees alike.
+struct Bindings<'a>(&'a Env);
+
+impl Variables for Bindings<'_> {
+    fn variable(&self, name: &str) -> Variable {
+        self.0.var(name).map_or(Variable::Missing, |value| Variable::Set(value.to_string()))
+    }
+}
+
+impl Isolate {
+    /// The isolate's one, made on the first request: variables come with requests.
+    pub(super) fn get(env: &Env) -> Rc<Self> {
+        ISOLATE.with(|isolate| Rc::clone(isolate.get_or_init(|| Rc::new(Self::start(env)))))
+    }
+
+    /// An id for a request that the platform gave none.
+    pub(super) fn issue_id(&self) -> String {
+        self.ids.borrow_mut().issue()
+    }
+
+    fn start(env: &Env) -> Self {
+        console_error_panic_hook::set_once();
+        let [first, second, third] = seeds();
+        let written = env.var("GATEWAY").map(|value| value.to_string());
+        let json = written.as_deref().unwrap_or(COMPILED_GATEWAY);
+        let ready = match settings::parse(json, &Bindings(env)) {
+            Ok(checked) => {
+                let memory = RefCell::new(Memory::new(&checked.gateway, third));
+                Some(Ready { gateway: checked.gateway, memory })
+            }
+            Err(findings) => {
+                for finding in &findings {
+                    outside::warn("misconfigured", &finding.to_string());
+                }
+                None
+            }
+        };
+        let problem_base = ready.as_ref().map_or("", |ready| ready.gateway.problem_base.as_str());
+        let fields = ready.as_ref().map(|ready| ready.gateway.fields.clone());
+        let judge = move |name: String| fields.as_ref().map_or(0, |fields| fields.judge(&name).bits());
+        let judge: Closure<dyn Fn(String) -> u32> = Closure::new(judge);
+        platform::install(&judge.into_js_value(), &failures(problem_base));
+        Self { ready, ids: RefCell::new(RequestIds::new([first, second])) }
+    }
+}
+
+/// The problems that can only be known when the backend fails.
+fn failures(problem_base: &str) -> String {
+    let problem = |refusal: Refusal| {
+        let problem = refusal.problem();
+        json!({
+            "type": format!("{problem_base}{}", problem.slug()),
+            "title": problem.title(),
+            "status": problem.status(),
+            "detail": problem.detail(),
+            "reason": refusal.id(),
+        })
+    };
+    json!({
+        "unreachable": problem(Refusal::BackendUnreachable),
+        "timeout": problem(Refusal::BackendTimeout),
+    })
+    .to_string()
+}
+
+fn seeds() -> [u64; 3] {
+    let bytes = platform::random_bytes(24);
+    let mut seeds =
+        bytes.chunks_exact(8).map(|chunk| chunk.iter().fold(0, |seed, byte| seed << 8 | u64::from(*byte)));
+    std::array::from_fn(|_| seeds.next().unwrap_or_default())
+}

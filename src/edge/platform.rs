@@ -1,0 +1,92 @@
+//! The runtime's objects and the functions of `glue.js`, as the edge sees them.
+
+use js_sys::{Promise, Uint8Array};
+use wasm_bindgen::prelude::*;
+
+#[wasm_bindgen]
+extern "C" {
+    /// `Request`.
+    #[derive(Clone)]
+    pub(super) type Request;
+    #[wasm_bindgen(method, getter)]
+    pub(super) fn url(this: &Request) -> String;
+    #[wasm_bindgen(method, getter)]
+    pub(super) fn method(this: &Request) -> String;
+    #[wasm_bindgen(method, getter)]
+    pub(super) fn headers(this: &Request) -> Headers;
+
+    /// `Headers`.
+    #[derive(Clone)]
+    pub(super) type Headers;
+    #[wasm_bindgen(method)]
+    pub(super) fn get(this: &Headers, name: &str) -> Option<String>;
+
+    /// `ExecutionContext`.
+    #[derive(Clone)]
+    pub(super) type ExecutionContext;
+    #[wasm_bindgen(method, js_name = waitUntil)]
+    pub(super) fn wait_until(this: &ExecutionContext, promise: &Promise);
+
+    /// What [`survey`] found.
+    pub(super) type Survey;
+    #[wasm_bindgen(method, getter)]
+    pub(super) fn headers(this: &Survey) -> Headers;
+    #[wasm_bindgen(method, getter)]
+    pub(super) fn seen(this: &Survey) -> u32;
+
+    /// What [`get_document`] got.
+    pub(super) type Document;
+    #[wasm_bindgen(method, getter)]
+    pub(super) fn status(this: &Document) -> u16;
+    #[wasm_bindgen(method, getter)]
+    pub(super) fn body(this: &Document) -> Uint8Array;
+
+    #[wasm_bindgen(js_namespace = console, js_name = log)]
+    pub(super) fn log(line: &str);
+    #[wasm_bindgen(js_namespace = Date, js_name = now)]
+    pub(super) fn date_now() -> f64;
+}
+
+#[wasm_bindgen(module = "/src/edge/glue.js")]
+extern "C" {
+    pub(super) fn install(judge: &JsValue, failures: &str);
+    pub(super) fn survey(request: &Request) -> Survey;
+    #[allow(clippy::too_many_arguments)] // one crossing instead of ten
+    pub(super) fn forward(
+        request: &Request,
+        headers: &Headers,
+        url: &str,
+        remove: &str,
+        set: &str,
+        timeout: f64,
+        edits: &str,
+        line: &str,
+        request_id: &str,
+        began: f64,
+    ) -> JsValue;
+    pub(super) fn answer(status: u16, fields: &str, body: Option<String>) -> JsValue;
+    #[wasm_bindgen(js_name = getDocument, catch)]
+    pub(super) async fn get_document(
+        url: &str,
+        token: Option<String>,
+        timeout: f64,
+        max_bytes: f64,
+    ) -> Result<Document, JsValue>;
+    #[wasm_bindgen(js_name = verifySignature, catch)]
+    pub(super) async fn verify_signature(
+        id: &str,
+        jwk: &str,
+        algorithm: &str,
+        signature: &[u8],
+        data: &str,
+    ) -> Result<JsValue, JsValue>;
+    #[wasm_bindgen(js_name = randomBytes)]
+    pub(super) fn random_bytes(length: u32) -> Vec<u8>;
+}
+
+/// The time, in milliseconds. During a request's CPU work it stands still in production.
+pub(super) fn now() -> crate::time::Timestamp {
+    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // a cast saturates
+    let millis = date_now() as u64;
+    crate::time::Timestamp::from_millis(millis)
+}
