@@ -72,7 +72,8 @@ pub fn parse(json: &str, variables: &dyn Variables) -> Result<Checked, Vec<Findi
 const UNKNOWN: &str = "is unknown";
 
 fn is_follow_up(finding: &Finding) -> bool {
-    finding.severity == findings::Severity::Warning || finding.what.contains(UNKNOWN)
+    let is_warning = finding.severity == findings::Severity::Warning;
+    is_warning || finding.what.contains(UNKNOWN) || finding.pointer == "/routes"
 }
 
 fn build(file: &GatewayFile, findings: &mut Findings) -> Gateway {

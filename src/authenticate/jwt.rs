@@ -195,13 +195,15 @@ fn check_times(claims: &Map<String, Value>, leeway: Span, now: Timestamp) -> Res
     let now_seconds = now.numeric_date();
     let leeway = Timestamp::from_millis(leeway.millis()).numeric_date();
     let expiry = claims.get("exp").and_then(Value::as_f64).ok_or(Refusal::TokenExpiryMalformed)? + leeway;
-    // Not `now >= expiry`: written so that even a NaN would refuse.
-    if !(now_seconds < expiry) {
+    // JSON has no NaN and infinities; were one to come about all the same, it would refuse.
+    let in_time = now_seconds < expiry;
+    if !in_time {
         return Err(Refusal::TokenExpired);
     }
     if let Some(not_before) = claims.get("nbf") {
         let not_before = not_before.as_f64().ok_or(Refusal::TokenNotBeforeMalformed)?;
-        if !(not_before - leeway <= now_seconds) {
+        let has_come = not_before - leeway <= now_seconds;
+        if !has_come {
             return Err(Refusal::TokenNotYetValid);
         }
     }

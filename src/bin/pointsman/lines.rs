@@ -1,0 +1,61 @@
+//! From a JSON Pointer to the line of a TOML file.
+
+use toml::{
+    Spanned,
+    de::{DeTable, DeValue},
+};
+
+/// The line on which `pointer` stands, counted from 1: of the member itself, or where it is missing
+/// of what should hold it.
+pub(crate) fn line_of(text: &str, pointer: &str) -> usize {
+    let Ok(document) = DeTable::parse(text) else { return 1 };
+    let mut at = 0;
+    let mut value: Option<&Spanned<DeValue<'_>>> = None;
+    for step in pointer.split('/').skip(1) {
+        let name = step.replace("~1", "/").replace("~0", "~");
+        let table = match value.map(Spanned::get_ref) {
+            None => Some(document.get_ref()),
+            Some(DeValue::Table(table)) => Some(table),
+            Some(DeValue::Array(items)) => {
+                let Some(item) = name.parse::<usize>().ok().and_then(|index| items.get(index)) else { break };
+                at = item.span().start;
+                value = Some(item);
+                continue;
+            }
+            Some(_) => None,
+        };
+        let found = table.and_then(|table| table.iter().find(|(key, _)| key.get_ref().as_ref() == name));
+        let Some((key, next)) = found else { break };
+        at = key.span().start;
+        value = Some(next);
+    }
+    line_at(text, at)
+}
+
+/// The line of a byte position, counted from 1.
+pub(crate) fn line_at(text: &str, at: usize) -> usize {
+    text.bytes().take(at).filter(|byte| *byte == b'\n').count() + 1
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TEXT: &str =
+        "a = 1\n[b.\"x/y\"]\nc = 2\n[[routes]]\nrules = [\n  { name = \"one\" },\n  { name = \"two\" },\n]\n";
+
+    #[test]
+    fn pointers_lead_to_lines() {
+        for (pointer, line) in [
+            ("/a", 1),
+            ("/b/x~1y/c", 3),
+            ("/routes/0/rules", 5),
+            ("/routes/0/rules/1/name", 7),
+            ("/routes/0/rules/1/missing", 7),
+            ("/missing", 1),
+            ("", 1),
+        ] {
+            assert_eq!(line_of(TEXT, pointer), line, "{pointer}");
+        }
+    }
+}
