@@ -1,0 +1,141 @@
+//! The golden cases of `fixtures/cases`, natively. `tests/workerd/golden.test.mjs` runs the same files
+//! through the real Worker.
+#![allow(missing_docs, clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::unwrap_used)]
+
+mod support;
+
+use std::{collections::HashSet, fs, path::Path};
+
+use pointsman::error::Refusal;
+use serde_json::Value;
+use support::{Isolate, TestFields, World, bearer, files, key, read, token};
+
+#[test]
+fn golden_cases() {
+    let cases = files("fixtures/cases", "json");
+    assert!(cases.len() > 100, "only {} cases found", cases.len());
+    let failures: Vec<String> = cases.iter().filter_map(|case| run(case).err()).collect();
+    assert!(failures.is_empty(), "{} of {} cases:\n{}", failures.len(), cases.len(), failures.join("\n"));
+}
+
+/// A refusal that no case shows is a refusal that nobody tried.
+#[test]
+fn every_refusal_has_a_case() {
+    let mut shown: HashSet<String> = HashSet::new();
+    for path in files("fixtures/cases", "json") {
+        let case: Value = serde_json::from_str(&fs::read_to_string(path).unwrap()).unwrap();
+        shown.extend(case["expect"]["reason"].as_str().map(str::to_owned));
+    }
+    // No request can show it: it takes a configuration that is broken after it was deployed.
+    let elsewhere = [(Refusal::Misconfigured, "tests/workerd/promises.test.mjs")];
+    for (refusal, test) in elsewhere {
+        assert!(read(test).contains(refusal.id()), "{test} does not show {}", refusal.id());
+        shown.insert(refusal.id().to_owned());
+    }
+    let missing: Vec<_> =
+        Refusal::ALL.iter().map(|refusal| refusal.id()).filter(|id| !shown.contains(*id)).collect();
+    assert!(missing.is_empty(), "no golden case shows {missing:?}");
+    let known: HashSet<_> = Refusal::ALL.iter().map(|refusal| refusal.id()).collect();
+    let unknown: Vec<_> = shown.iter().filter(|id| !known.contains(id.as_str())).collect();
+    assert!(unknown.is_empty(), "cases name unknown refusals {unknown:?}");
+}
+
+fn run(path: &Path) -> Result<(), String> {
+    let name = path.strip_prefix(support::root()).unwrap().display().to_string();
+    let case: Value = serde_json::from_str(&fs::read_to_string(path).unwrap())
+        .map_err(|error| format!("{name}: {error}"))?;
+    match case["where"].as_str() {
+        Some("workerd") if case["because"].is_string() => return Ok(()),
+        Some("native") if case["because"].is_string() => {}
+        None => {}
+        _ => return Err(format!("{name}: \"where\" is native or workerd, and says \"because\"")),
+    }
+    let world = World::of_fixtures();
+    for fault in case["faults"].as_array().into_iter().flatten() {
+        world.fault(fault.as_str().unwrap());
+    }
+    let isolate = Isolate::named(case["gateway"].as_str().unwrap());
+    let request = &case["request"];
+    let method = request["method"].as_str().unwrap_or("GET");
+    let fields = fields_of(request, &isolate);
+    let expect = &case["expect"];
+    // Twice: from cold caches and from warm ones the answer is the same.
+    for round in ["cold", "warm"] {
+        let result =
+            isolate.request(&world, method, request["path"].as_str().unwrap(), TestFields(fields.clone()));
+        check(&result, expect).map_err(|what| format!("{name} ({round}): {what}"))?;
+    }
+    Ok(())
+}
+
+fn fields_of(request: &Value, isolate: &Isolate) -> Vec<(String, String)> {
+    let mut fields = Vec::new();
+    if let Some(name) = request["key"].as_str() {
+        let keys = isolate.gateway.api_keys.as_ref().unwrap();
+        let value = if keys.in_authorization() { bearer(&key(name)) } else { key(name) };
+        fields.push((keys.field().to_owned(), value));
+    }
+    if let Some(name) = request["token"].as_str() {
+        fields.push(("authorization".to_owned(), bearer(&token(name))));
+    }
+    for pair in request["headers"].as_array().into_iter().flatten() {
+        fields.push((pair[0].as_str().unwrap().to_owned(), pair[1].as_str().unwrap().to_owned()));
+    }
+    fields
+}
+
+fn check(result: &support::Result_, expect: &Value) -> Result<(), String> {
+    let line: Value = log_line(result);
+    for (name, value) in expect["log"].as_object().into_iter().flatten() {
+        ensure(line.get(name) == Some(value), || format!("log {name} is {:?}, not {value}", line.get(name)))?;
+    }
+    if let Some(url) = expect["forward"].as_str() {
+        ensure(result.forwarded() == Some(url), || {
+            format!("went to {:?}, not {url}: {}", result.forwarded(), result.refusal().unwrap_or(""))
+        })?;
+        for (name, value) in expect["set"].as_object().into_iter().flatten() {
+            let got = result.backend_fields.get(name);
+            let wanted = vec![value.as_str().unwrap().to_owned()];
+            ensure(got == Some(&wanted), || format!("backend's {name} is {got:?}, not {value}"))?;
+        }
+        for name in expect["absent"].as_array().into_iter().flatten() {
+            let name = name.as_str().unwrap();
+            ensure(!result.backend_fields.contains_key(name), || format!("the backend got {name}"))?;
+        }
+        return Ok(());
+    }
+    let pointsman::gateway::Outcome::Answer(answer) = &result.outcome else {
+        return Err(format!("was forwarded to {:?}", result.forwarded()));
+    };
+    ensure(expect["status"] == answer.status, || format!("status {}, {:?}", answer.status, answer.refusal))?;
+    ensure(result.refusal() == expect["reason"].as_str(), || {
+        format!("refused because {:?}", result.refusal())
+    })?;
+    for (name, value) in expect["fields"].as_object().into_iter().flatten() {
+        let got = answer.fields.iter().find(|(own, _)| own == name).map(|(_, value)| value.as_str());
+        ensure(got == value.as_str(), || format!("field {name} is {got:?}, not {value}"))?;
+    }
+    if let Some(slug) = expect["problem"].as_str() {
+        let body: Value = serde_json::from_str(answer.body.as_deref().unwrap_or_default()).unwrap();
+        ensure(body["type"].as_str().is_some_and(|uri| uri.ends_with(slug)), || {
+            format!("type is {}", body["type"])
+        })?;
+        ensure(body["status"] == answer.status, || format!("body's status is {}", body["status"]))?;
+        let has = |name: &str| answer.fields.iter().any(|(own, _)| *own == name);
+        ensure(answer.status != 401 || has("www-authenticate"), || "no challenge".to_owned())?;
+        ensure(answer.status != 503 || has("retry-after"), || "no retry-after".to_owned())?;
+        ensure(has("cache-control"), || "may be cached".to_owned())?;
+    }
+    Ok(())
+}
+
+fn log_line(result: &support::Result_) -> Value {
+    let subject =
+        pointsman::journal::Subject { time: support::noon(), request_id: "request-1", method: "GET" };
+    let open = result.trace.open(subject, None);
+    serde_json::from_str(&pointsman::journal::close(&open, 200, 1)).unwrap()
+}
+
+fn ensure(holds: bool, what: impl Fn() -> String) -> Result<(), String> {
+    if holds { Ok(()) } else { Err(what()) }
+}

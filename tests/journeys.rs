@@ -1,0 +1,346 @@
+//! Whole journeys over time: what a caller sees while records change, sources fail and keys rotate.
+//! The clock is set, never waited for.
+#![allow(missing_docs, clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::unwrap_used)]
+
+mod support;
+
+use pointsman::time::Span;
+use support::{Isolate, Source, World, bearer, gateway_of, key, read, token};
+
+const JWKS: &str = "https://id.example.com/.well-known/jwks.json";
+const CONFIG: &str = "https://config.example.com/customers";
+
+fn secs(seconds: u64) -> Span {
+    Span::from_secs(seconds)
+}
+
+fn with_key<'a>(name: &str, store: &'a mut String) -> [(&'static str, &'a str); 1] {
+    *store = bearer(&key(name));
+    [("authorization", store.as_str())]
+}
+
+fn call(isolate: &Isolate, world: &World, path: &str, credential: &str) -> String {
+    let value = bearer(credential);
+    let result = isolate.get(world, path, &[("authorization", &value)]);
+    result.forwarded().map_or_else(|| result.refusal().unwrap_or("?").to_owned(), str::to_owned)
+}
+
+#[test]
+fn a_warm_request_asks_nobody() {
+    let (isolate, world) = (Isolate::named("demo"), World::of_fixtures());
+    for credential in [key("acme"), token("customer-acme")] {
+        call(&isolate, &world, "/customers/x", &credential);
+        world.take_asked();
+        assert_eq!(call(&isolate, &world, "/customers/x", &credential), "https://acme.tenants.example.com/x");
+        assert_eq!(world.take_asked(), Vec::<String>::new());
+    }
+}
+
+#[test]
+fn junk_keys_are_refused_without_asking_the_store() {
+    let (isolate, world) = (Isolate::named("demo"), World::of_fixtures());
+    for junk in [
+        "sk_live_x",
+        "sk_live_000000000000000000000000_000000",
+        "sk_test_",
+        "sk_live_DEMOacmeCorp0000000000_4LCaYh",
+    ] {
+        assert_eq!(call(&isolate, &world, "/customers/x", junk), "api_key_checksum");
+    }
+    assert_eq!(world.take_asked(), Vec::<String>::new());
+}
+
+/// Promise 5: after `fresh` (60 s) a revoked key is refused, whether it was busy or idle until then.
+#[test]
+fn a_revoked_key_stops_within_fresh() {
+    for busy in [true, false] {
+        let (isolate, world) = (Isolate::named("demo"), World::of_fixtures());
+        let production = key("production");
+        assert_eq!(
+            call(&isolate, &world, "/environment/x", &production),
+            "https://production.backends.example.com/x"
+        );
+        let name = format!("key:{}", pointsman::digest::Digest::of(production.as_bytes()));
+        world.store.borrow_mut().remove(&name);
+        let mut last_good = 0;
+        for second in 1..=120 {
+            world.pass(secs(1));
+            let probe = busy || second == 60;
+            if probe && call(&isolate, &world, "/environment/x", &production).starts_with("https") {
+                last_good = second;
+            }
+        }
+        assert!(last_good < 60, "busy: {busy}, still good after {last_good} s");
+        assert_eq!(call(&isolate, &world, "/environment/x", &production), "api_key_unknown");
+    }
+}
+
+#[test]
+fn a_key_that_expires_while_cached_stops_at_once() {
+    let (isolate, world) = (Isolate::named("demo"), World::of_fixtures());
+    let sandbox = key("sandbox");
+    let name = format!("key:{}", pointsman::digest::Digest::of(sandbox.as_bytes()));
+    world.put(
+        &name,
+        r#"{"subject":"s","claims":{"environment":"sandbox"},"expiresAt":"2026-07-30T12:00:10Z"}"#,
+    );
+    assert!(call(&isolate, &world, "/environment/x", &sandbox).starts_with("https"));
+    world.pass(secs(10));
+    assert_eq!(call(&isolate, &world, "/environment/x", &sandbox), "api_key_expired");
+}
+
+/// Promise 35: a failing store is never "no such key", and a cached key goes on for the stated time.
+#[test]
+fn a_failing_store_refuses_nobody_it_knows() {
+    let (isolate, world) = (Isolate::named("demo"), World::of_fixtures());
+    assert!(call(&isolate, &world, "/environment/x", &key("sandbox")).starts_with("https"));
+    world.fault("kv");
+    world.pass(secs(600));
+    assert!(call(&isolate, &world, "/environment/x", &key("sandbox")).starts_with("https"));
+    assert_eq!(call(&isolate, &world, "/environment/x", &key("production")), "key_store_unavailable");
+    world.take_asked();
+    world.pass(secs(1));
+    assert!(call(&isolate, &world, "/environment/x", &key("sandbox")).starts_with("https"));
+    assert_eq!(world.take_asked(), Vec::<String>::new(), "a store that just failed is left alone");
+    world.pass(secs(3600));
+    assert_eq!(call(&isolate, &world, "/environment/x", &key("sandbox")), "key_store_unavailable");
+    world.store_fails.set(false);
+    assert!(
+        call(&isolate, &world, "/environment/x", &key("production")).starts_with("https"),
+        "a failure is not cached"
+    );
+}
+
+/// Promise 31: once stale, the old value answers at once; the next request sees the new one.
+#[test]
+fn a_changed_customer_is_seen_after_one_stale_answer() {
+    let (isolate, world) = (Isolate::named("demo"), World::of_fixtures());
+    let acme = key("acme");
+    assert_eq!(call(&isolate, &world, "/customers/x", &acme), "https://acme.tenants.example.com/x");
+    world.put("customer:acme-corp", r#"{"customerId":"acme-corp","backendUrl":"https://new.example.com"}"#);
+    world.pass(secs(299));
+    assert_eq!(call(&isolate, &world, "/customers/x", &acme), "https://acme.tenants.example.com/x");
+    world.pass(secs(1));
+    assert_eq!(
+        call(&isolate, &world, "/customers/x", &acme),
+        "https://acme.tenants.example.com/x",
+        "stale, refreshed behind it"
+    );
+    assert_eq!(call(&isolate, &world, "/customers/x", &acme), "https://new.example.com/x");
+}
+
+/// Promise 34.
+#[test]
+fn a_removed_customer_is_refused_after_the_refresh() {
+    let (isolate, world) = (Isolate::named("demo"), World::of_fixtures());
+    let umbrella = key("umbrella");
+    assert!(call(&isolate, &world, "/customers/x", &umbrella).starts_with("https"));
+    world.answer(CONFIG, 200, "[]");
+    world.pass(secs(301));
+    assert!(call(&isolate, &world, "/customers/x", &umbrella).starts_with("https"), "stale");
+    assert_eq!(call(&isolate, &world, "/customers/x", &umbrella), "customer_unknown");
+}
+
+/// Promise 32: rubbish and outages of the config API change nothing for known customers.
+#[test]
+fn a_failing_config_api_refuses_nobody_it_listed() {
+    for (status, body) in [
+        (500, ""),
+        (302, ""),
+        (200, "<html>"),
+        (200, "7"),
+        (200, r#"[{"customerId":"umbrella-corp","backendUrl":7}]"#),
+    ] {
+        let (isolate, world) = (Isolate::named("demo"), World::of_fixtures());
+        let umbrella = key("umbrella");
+        assert!(call(&isolate, &world, "/customers/x", &umbrella).starts_with("https"));
+        world.answer(CONFIG, status, body);
+        for _ in 0..20 {
+            world.pass(secs(3600));
+            assert!(
+                call(&isolate, &world, "/customers/x", &umbrella).starts_with("https"),
+                "{status} {body}"
+            );
+        }
+        world.pass(secs(8 * 3600));
+        assert!(!call(&isolate, &world, "/customers/x", &umbrella).starts_with("https"), "a day is over");
+    }
+}
+
+/// Promise 22: one bad record spoils no other.
+#[test]
+fn a_bad_record_in_a_list_spoils_no_other() {
+    let (isolate, world) = (Isolate::named("demo"), World::of_fixtures());
+    world.answer(
+        CONFIG,
+        200,
+        r#"[7,{"customerId":"x"},{"customerId":"umbrella-corp","backendUrl":"https://u.example.com"}]"#,
+    );
+    assert_eq!(call(&isolate, &world, "/customers/x", &key("umbrella")), "https://u.example.com/x");
+}
+
+#[test]
+fn an_unlisted_customer_that_is_added_is_known_within_half_a_minute() {
+    let (isolate, world) = (Isolate::named("demo"), World::of_fixtures());
+    let hooli = key("unlisted");
+    assert_eq!(call(&isolate, &world, "/customers/x", &hooli), "customer_unknown");
+    world.put("customer:hooli-inc", r#"{"customerId":"hooli-inc","backendUrl":"https://hooli.example.com"}"#);
+    assert_eq!(call(&isolate, &world, "/customers/x", &hooli), "customer_unknown");
+    world.pass(secs(30));
+    assert_eq!(call(&isolate, &world, "/customers/x", &hooli), "https://hooli.example.com/x");
+}
+
+/// Promise 23: a record stored under another customer's name is nobody's.
+#[test]
+fn a_record_under_another_customers_name_is_not_used() {
+    let (isolate, world) = (Isolate::named("demo"), World::of_fixtures());
+    world.put(
+        "customer:wayne-ent",
+        r#"{"customerId":"acme-corp","backendUrl":"https://acme.tenants.example.com"}"#,
+    );
+    assert_eq!(call(&isolate, &world, "/customers/x", &key("wayne")), "customer_record_malformed");
+}
+
+/// Promise 15: unknown kids cause at most one fetch per cooldown, and good tokens never notice.
+#[test]
+fn unknown_kids_cause_one_fetch_per_cooldown() {
+    let (isolate, world) = (Isolate::named("issuers"), World::of_fixtures());
+    let (good, unknown) = (token("good-es256"), token("bad-kid-unknown"));
+    assert!(call(&isolate, &world, "/x", &good).starts_with("https"));
+    world.take_asked();
+    world.pass(secs(31));
+    for _ in 0..50 {
+        assert_eq!(call(&isolate, &world, "/x", &unknown), "token_key_unknown");
+        assert!(call(&isolate, &world, "/x", &good).starts_with("https"));
+    }
+    let fetches = world.take_asked().into_iter().filter(|asked| asked.starts_with("get")).count();
+    assert_eq!(fetches, 1);
+}
+
+/// Promise 16: a rotated-in key works after at most the cooldown; a withdrawn one stops within `fresh`.
+#[test]
+fn rotation_is_followed() {
+    let (isolate, world) = (Isolate::named("issuers"), World::of_fixtures());
+    let (old, new) = (token("good-es256"), token("good-rotated"));
+    assert!(call(&isolate, &world, "/x", &old).starts_with("https"));
+    assert_eq!(call(&isolate, &world, "/x", &new), "token_key_unknown");
+    world.answer(JWKS, 200, &read("fixtures/keys/issuer-rotated.jwks.json"));
+    assert!(call(&isolate, &world, "/x", &old).starts_with("https"), "the withdrawal is not known yet");
+    world.pass(secs(30));
+    assert!(call(&isolate, &world, "/x", &new).starts_with("https"));
+    assert_eq!(
+        call(&isolate, &world, "/x", &old),
+        "token_key_unknown",
+        "verified before, but its key is gone"
+    );
+}
+
+#[test]
+fn a_withdrawn_key_stops_within_fresh_without_any_new_kid() {
+    for busy in [true, false] {
+        let (isolate, world) = (Isolate::named("issuers"), World::of_fixtures());
+        let old = token("good-es256");
+        assert!(call(&isolate, &world, "/x", &old).starts_with("https"));
+        world.answer(JWKS, 200, &read("fixtures/keys/issuer-rotated.jwks.json"));
+        for _ in 0..10 {
+            world.pass(secs(60));
+            if busy {
+                call(&isolate, &world, "/x", &old);
+            }
+        }
+        assert_eq!(call(&isolate, &world, "/x", &old), "token_key_unknown", "busy: {busy}");
+    }
+}
+
+/// Promises 17 and 18: an issuer that is down, redirects or answers rubbish takes nobody's keys away.
+#[test]
+fn an_issuer_that_fails_keeps_its_keys_for_the_stale_time() {
+    let answers = [
+        Source::Fails,
+        Source::Answers(500, vec![]),
+        Source::Answers(302, vec![]),
+        Source::Answers(200, b"<html>".to_vec()),
+        Source::Answers(200, b"{}".to_vec()),
+        Source::Answers(200, vec![b' '; 300 * 1024]),
+    ];
+    for answer in answers {
+        let (isolate, world) = (Isolate::named("issuers"), World::of_fixtures());
+        let good = token("good-es256");
+        assert!(call(&isolate, &world, "/x", &good).starts_with("https"));
+        world.documents.borrow_mut().insert(JWKS.to_owned(), answer);
+        for _ in 0..23 {
+            world.pass(secs(3600));
+            assert!(call(&isolate, &world, "/x", &good).starts_with("https"));
+        }
+        world.pass(secs(3601));
+        assert_eq!(call(&isolate, &world, "/x", &good), "key_set_unavailable");
+    }
+}
+
+#[test]
+fn metadata_of_another_issuer_is_not_believed() {
+    let (isolate, world) = (Isolate::named("discovery"), World::of_fixtures());
+    let metadata = r#"{"issuer":"https://id.example.com/","jwks_uri":"https://disco.example.com/keys"}"#;
+    world.answer("https://disco.example.com/.well-known/openid-configuration", 200, metadata);
+    assert_eq!(call(&isolate, &world, "/x", &token("good-discovered")), "key_set_unavailable");
+    for uri in ["http://disco.example.com/keys", "https://user@disco.example.com/keys", "file:///etc/passwd"]
+    {
+        let (isolate, world) = (Isolate::named("discovery"), World::of_fixtures());
+        let metadata = format!(r#"{{"issuer":"https://disco.example.com","jwks_uri":"{uri}"}}"#);
+        world.answer("https://disco.example.com/.well-known/openid-configuration", 200, &metadata);
+        assert_eq!(call(&isolate, &world, "/x", &token("good-discovered")), "key_set_unavailable", "{uri}");
+    }
+}
+
+#[test]
+fn a_verified_token_is_verified_again_after_five_minutes_and_never_outlives_its_expiry() {
+    let (isolate, world) = (Isolate::named("issuers"), World::of_fixtures());
+    let good = token("good-es256");
+    let verifications =
+        |world: &World| world.take_asked().into_iter().filter(|asked| asked.starts_with("verify")).count();
+    call(&isolate, &world, "/x", &good);
+    assert_eq!(verifications(&world), 1);
+    world.pass(secs(299));
+    call(&isolate, &world, "/x", &good);
+    assert_eq!(verifications(&world), 0);
+    world.pass(secs(2));
+    call(&isolate, &world, "/x", &good);
+    assert_eq!(verifications(&world), 1);
+}
+
+/// Promise 10: a token that one route's issuer verified is still nothing on a route of another.
+#[test]
+fn a_cached_token_counts_only_where_its_issuer_is_accepted() {
+    let (isolate, world) = (Isolate::named("issuers"), World::of_fixtures());
+    let hs = token("good-hs256");
+    assert!(call(&isolate, &world, "/x", &hs).starts_with("https"));
+    assert_eq!(call(&isolate, &world, "/only-main/x", &hs), "token_issuer");
+}
+
+/// Promise 39: a flood of junk does not slow those who are known.
+#[test]
+fn a_flood_of_unknown_keys_leaves_known_ones_cached() {
+    let toml = r#"
+        [api_keys]
+        checksum = false
+        [backends.shared]
+        url = "https://shared.example.com"
+        [[routes]]
+        path = "/{+path}"
+        auth = ["api_key"]
+        rules = [{ name = "all", to = "shared" }]
+    "#;
+    let (isolate, world) = (Isolate::new(gateway_of(toml)), World::of_fixtures());
+    let mut store = String::new();
+    for round in 0..20_000 {
+        call(&isolate, &world, "/x", &format!("junk-{round}"));
+        if round % 100 == 0 {
+            let result = isolate.get(&world, "/x", &with_key("sandbox", &mut store));
+            assert!(result.forwarded().is_some());
+        }
+    }
+    let name = format!("kv key:{}", pointsman::digest::Digest::of(key("sandbox").as_bytes()));
+    let asked = world.take_asked().into_iter().filter(|asked| *asked == name).count();
+    assert_eq!(asked, 1, "the known key was loaded once");
+    assert!(isolate.memory.borrow().keys.weight() <= 12 << 20);
+}
