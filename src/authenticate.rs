@@ -106,7 +106,7 @@ fn begins_with_scheme(element: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{gateway::test_support::TestFields, request::Target};
+    use crate::{request::Target, request::test_support::TestFields};
 
     fn find(fields: &[(&str, &str)], keys: &ApiKeys) -> Result<Option<Credential>, Refusal> {
         let fields = TestFields::new(fields);

@@ -20,12 +20,15 @@ use self::{
     platform::{ExecutionContext, Headers, Request},
 };
 use crate::{
+    answer::{Answer, problem},
+    cors::AnswerEdits,
+    decision::{Decision, Found, Need, Outcome, Refreshes},
     error::Refusal,
     forward::Forward,
-    gateway::{Answer, Decision, Found, Need, Outcome, Refreshes, problem},
     journal::{self, Subject, Trace},
     journey::Context,
     request::{Fields, Head, Seen, Target},
+    settings::DEFAULT_PROBLEM_BASE,
     time::Timestamp,
 };
 
@@ -153,8 +156,14 @@ impl Passage {
     }
 
     fn misconfigured(&self) -> JsValue {
-        let base = "urn:pointsman:problem:";
-        let answer = problem(base, Refusal::Misconfigured, None, None, &self.request_id, Default::default());
+        let answer = problem(
+            DEFAULT_PROBLEM_BASE,
+            Refusal::Misconfigured,
+            None,
+            None,
+            &self.request_id,
+            AnswerEdits::default(),
+        );
         self.answer(answer, &Trace::default())
     }
 

@@ -7,26 +7,21 @@
 use std::{borrow::Cow, rc::Rc};
 
 use crate::{
-    authenticate::{
-        api_key::{ApiKeys, KeyConfig},
-        jwks::KeySet,
-        jwt::Issuer,
-        resolve::{SignatureCheck, Stage},
-    },
-    cache::{Lifetimes, Stored},
+    answer::{Answer, problem},
+    authenticate::{api_key::ApiKeys, jwt::Issuer, resolve::Stage},
+    cache::Lifetimes,
     claims::{ClaimPath, Principal},
     cors::{AnswerEdits, CorsPolicy, Preflight},
     customer::{
-        CustomerConfig, CustomerId,
         backend::AllowHttp,
         resolve::{Claimed, Customer},
         template::BackendTemplate,
     },
-    digest::Digest,
+    decision::{Decision, Found, Halt, Outcome, Refreshes},
     error::Refusal,
     forward::{self, Caller, Forward, Identity, Via, fields::FieldPolicy, path},
     journal::Trace,
-    memory::{Memory, VerifiedToken},
+    memory::Memory,
     request::{Head, Seen},
     route::{
         Matched, RouteTable,
@@ -142,108 +137,6 @@ pub struct Backend {
 /// How long a backend may take where nothing else is configured.
 pub const DEFAULT_BACKEND_TIMEOUT: Span = Span::from_secs(30);
 
-/// What must be loaded before a request can be decided.
-#[derive(Debug)]
-pub enum Need {
-    /// The record of the key with this digest.
-    Key(Digest),
-    /// The record of this customer.
-    Customer(CustomerId),
-    /// The key set of this issuer.
-    KeySet(usize),
-    /// The judgement on a signature.
-    Signature(Box<SignatureCheck>),
-}
-
-/// What was loaded for one request. It counts before memory does, so that a full cache cannot make a
-/// request load the same thing for ever, and a source that failed is asked once.
-#[derive(Debug, Default)]
-pub struct Found {
-    /// The API key's record.
-    pub key: Option<Stored<KeyConfig>>,
-    /// The key store failed.
-    pub key_failed: bool,
-    /// The customer's record.
-    pub customer: Option<Stored<CustomerConfig>>,
-    /// The customers' sources failed.
-    pub customer_failed: bool,
-    /// The issuer's key set.
-    pub key_set: Option<Rc<KeySet>>,
-    /// The issuer's key set could not be had.
-    pub key_set_failed: bool,
-    /// The judgement on the token.
-    pub token: Option<Result<Rc<VerifiedToken>, Refusal>>,
-}
-
-/// What is to be refreshed behind the response.
-#[derive(Debug, Default)]
-pub struct Refreshes(pub Vec<Need>);
-
-impl Refreshes {
-    /// Adds a need if `chosen`.
-    pub fn want(&mut self, chosen: bool, need: impl FnOnce() -> Need) {
-        if chosen {
-            self.0.push(need());
-        }
-    }
-}
-
-/// Why a stage does not go on.
-#[derive(Debug)]
-pub enum Halt {
-    /// The request is refused.
-    Refuse(Refusal),
-    /// Something must be loaded first.
-    Load(Need),
-}
-
-impl From<Refusal> for Halt {
-    fn from(refusal: Refusal) -> Self {
-        Self::Refuse(refusal)
-    }
-}
-
-impl From<Need> for Halt {
-    fn from(need: Need) -> Self {
-        Self::Load(need)
-    }
-}
-
-/// A response that the gateway makes itself.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Answer {
-    /// The HTTP status.
-    pub status: u16,
-    /// Its fields.
-    pub fields: Vec<(&'static str, String)>,
-    /// Its body; `None` for an answer that has none.
-    pub body: Option<String>,
-    /// Why, if it is a refusal.
-    pub refusal: Option<Refusal>,
-}
-
-/// What becomes of a request.
-#[derive(Debug)]
-pub enum Outcome {
-    /// It goes to a backend.
-    Forward(Box<Forward>),
-    /// It is answered here.
-    Answer(Answer),
-    /// It cannot be decided before this is loaded.
-    Load(Need),
-}
-
-/// A decision, with what the log says of it and what is to be refreshed.
-#[derive(Debug)]
-pub struct Decision {
-    /// What becomes of the request.
-    pub outcome: Outcome,
-    /// What the log says.
-    pub trace: Trace,
-    /// What is refreshed behind the response.
-    pub refreshes: Refreshes,
-}
-
 /// A request on the way through the stages.
 struct Journey<'a> {
     gateway: &'a Gateway,
@@ -294,43 +187,6 @@ impl Gateway {
         }
         edits
     }
-}
-
-/// An RFC 9457 problem as a response.
-#[must_use]
-pub fn problem(
-    type_base: &str,
-    refusal: Refusal,
-    status: Option<u16>,
-    challenge: Option<&str>,
-    request_id: &str,
-    edits: AnswerEdits,
-) -> Answer {
-    let problem = refusal.problem();
-    let status = status.unwrap_or(problem.status());
-    let mut fields = vec![
-        ("content-type", "application/problem+json".to_owned()),
-        ("cache-control", "no-store".to_owned()),
-        ("x-request-id", request_id.to_owned()),
-    ];
-    if status == 401 {
-        let challenge = challenge.unwrap_or("Bearer");
-        let separator = if challenge.contains(' ') { "," } else { "" };
-        let error = match problem {
-            crate::error::Problem::CredentialInvalid => format!("{separator} error=\"invalid_token\""),
-            _ => String::new(),
-        };
-        fields.push(("www-authenticate", format!("{challenge}{error}")));
-    }
-    if let Some(seconds) = problem.retry_after() {
-        fields.push(("retry-after", seconds.to_string()));
-    }
-    fields.extend(edits.set.into_iter().filter(|(name, _)| *name != "x-request-id"));
-    if edits.vary_origin {
-        fields.push(("vary", "Origin".to_owned()));
-    }
-    let body = problem.body(status, type_base, request_id);
-    Answer { status, fields, body: Some(body), refusal: Some(refusal) }
 }
 
 impl Journey<'_> {
@@ -508,36 +364,4 @@ struct Chosen {
     origin: String,
     base: String,
     timeout: Span,
-}
-
-#[cfg(test)]
-pub(crate) mod test_support {
-    use crate::request::{Fields, Seen};
-
-    /// Fields in a list, joined as Fetch joins them.
-    pub(crate) struct TestFields(Vec<(String, String)>);
-
-    impl TestFields {
-        pub(crate) fn new(fields: &[(&str, &str)]) -> Self {
-            Self(
-                fields.iter().map(|(name, value)| (name.to_ascii_lowercase(), (*value).to_owned())).collect(),
-            )
-        }
-
-        pub(crate) fn seen(&self, api_key_field: Option<&str>) -> Seen {
-            let policy = crate::forward::fields::FieldPolicy::new(
-                [],
-                api_key_field.filter(|field| *field != "authorization"),
-            );
-            self.0.iter().fold(Seen::default(), |seen, (name, _)| seen.and(policy.judge(name).seen))
-        }
-    }
-
-    impl Fields for TestFields {
-        fn get(&self, name: &str) -> Option<String> {
-            let values: Vec<_> =
-                self.0.iter().filter(|(own, _)| own == name).map(|(_, value)| value.as_str()).collect();
-            (!values.is_empty()).then(|| values.join(", "))
-        }
-    }
 }

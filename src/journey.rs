@@ -20,10 +20,12 @@ use crate::{
         CustomerConfig, CustomerId, CustomerRecord, backend::document_url, record_from_value,
         resolve::cache_key,
     },
+    decision::{Decision, Found, Need, Outcome, Refreshes},
     digest::Digest,
     error::Refusal,
-    gateway::{ConfigSource, Decision, Found, Gateway, Need, Outcome},
-    memory::Memory,
+    gateway::{ConfigSource, Gateway},
+    journal::Trace,
+    memory::{Memory, VerifiedToken},
     ports::{Document, DocumentRequest, Ports, SourceError, VerifyError},
     request::Head,
 };
@@ -63,8 +65,8 @@ impl<P: Ports> Context<'_, P> {
         let answer = self.gateway.refuse(Refusal::Misconfigured, None, None, head);
         Decision {
             outcome: Outcome::Answer(answer),
-            trace: crate::journal::Trace::default(),
-            refreshes: crate::gateway::Refreshes::default(),
+            trace: Trace::default(),
+            refreshes: Refreshes::default(),
         }
     }
 
@@ -270,7 +272,7 @@ impl<P: Ports> Context<'_, P> {
         }
     }
 
-    async fn judge(&self, check: &SignatureCheck) -> Result<Rc<crate::memory::VerifiedToken>, Refusal> {
+    async fn judge(&self, check: &SignatureCheck) -> Result<Rc<VerifiedToken>, Refusal> {
         let verdict =
             self.ports.verify(&check.key, check.algorithm, &check.signing_input, &check.signature).await;
         match verdict {

@@ -5,11 +5,13 @@
 //! records and the request's head as values and returns a decision, so that it compiles and is
 //! tested natively in seconds. The edge translates between that core and the Workers runtime.
 
+pub mod answer;
 pub mod authenticate;
 pub mod cache;
 pub mod claims;
 pub mod cors;
 pub mod customer;
+pub mod decision;
 pub mod digest;
 pub mod error;
 pub mod forward;

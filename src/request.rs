@@ -151,6 +151,38 @@ const fn mix(value: u64) -> u64 {
 }
 
 #[cfg(test)]
+pub(crate) mod test_support {
+    use super::{Fields, Seen};
+
+    /// Fields in a list, joined as Fetch joins them.
+    pub(crate) struct TestFields(Vec<(String, String)>);
+
+    impl TestFields {
+        pub(crate) fn new(fields: &[(&str, &str)]) -> Self {
+            Self(
+                fields.iter().map(|(name, value)| (name.to_ascii_lowercase(), (*value).to_owned())).collect(),
+            )
+        }
+
+        pub(crate) fn seen(&self, api_key_field: Option<&str>) -> Seen {
+            let policy = crate::forward::fields::FieldPolicy::new(
+                [],
+                api_key_field.filter(|field| *field != "authorization"),
+            );
+            self.0.iter().fold(Seen::default(), |seen, (name, _)| seen.and(policy.judge(name).seen))
+        }
+    }
+
+    impl Fields for TestFields {
+        fn get(&self, name: &str) -> Option<String> {
+            let values: Vec<_> =
+                self.0.iter().filter(|(own, _)| own == name).map(|(_, value)| value.as_str()).collect();
+            (!values.is_empty()).then(|| values.join(", "))
+        }
+    }
+}
+
+#[cfg(test)]
 mod tests {
     use std::collections::HashSet;
 

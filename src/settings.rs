@@ -69,6 +69,9 @@ pub fn parse(json: &str, variables: &dyn Variables) -> Result<Checked, Vec<Findi
     }
 }
 
+/// What the type URIs of problems begin with where nothing else is configured.
+pub const DEFAULT_PROBLEM_BASE: &str = "urn:pointsman:problem:";
+
 const UNKNOWN: &str = "is unknown";
 
 fn is_follow_up(finding: &Finding) -> bool {
@@ -104,7 +107,7 @@ fn build(file: &GatewayFile, findings: &mut Findings) -> Gateway {
         backends,
         identity,
         via: via(file, findings),
-        problem_base: file.problem_base.clone().unwrap_or_else(|| "urn:pointsman:problem:".to_owned()),
+        problem_base: file.problem_base.clone().unwrap_or_else(|| DEFAULT_PROBLEM_BASE.to_owned()),
         allow_http,
     };
     routes::build(file, &mut gateway, findings);

@@ -104,7 +104,7 @@ fn check(result: &support::Result_, expect: &Value) -> Result<(), String> {
         }
         return Ok(());
     }
-    let pointsman::gateway::Outcome::Answer(answer) = &result.outcome else {
+    let pointsman::decision::Outcome::Answer(answer) = &result.outcome else {
         return Err(format!("was forwarded to {:?}", result.forwarded()));
     };
     ensure(expect["status"] == answer.status, || format!("status {}, {:?}", answer.status, answer.refusal))?;

@@ -12,9 +12,10 @@ use super::{
 use crate::{
     cache::{Lookup, Stored},
     claims::Principal,
+    decision::{Found, Halt, Need, Refreshes},
     digest::Digest,
     error::Refusal,
-    gateway::{Found, Gateway, Halt, Need, Refreshes, RouteAuth},
+    gateway::{Gateway, RouteAuth},
     memory::{Memory, VerifiedToken},
     request::Head,
     time::Timestamp,

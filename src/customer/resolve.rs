@@ -6,9 +6,9 @@ use super::{CustomerConfig, CustomerId};
 use crate::{
     cache::{Lookup, Stored},
     claims::{ClaimPath, Principal},
+    decision::{Found, Halt, Need, Refreshes},
     digest::Digest,
     error::Refusal,
-    gateway::{Found, Halt, Need, Refreshes},
     memory::Memory,
     time::Timestamp,
 };

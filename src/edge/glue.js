@@ -50,6 +50,10 @@ export function forward(request, headers, url, remove, set, timeout, edits, line
   }, timeout);
   const sentAt = Date.now();
   const answered = (answer) => {
+    if (!isFinal(answer)) {
+      answer.body?.cancel().catch(() => {});
+      return failed();
+    }
     clearTimeout(timer);
     const now = Date.now();
     console.log(`${line},"status":${answer.status},"duration_ms":${now - began},"backend_ms":${now - sentAt}}`);
@@ -59,12 +63,24 @@ export function forward(request, headers, url, remove, set, timeout, edits, line
     clearTimeout(timer);
     return fail(late ? failures.timeout : failures.unreachable, edits, line, requestId, began, sentAt);
   };
+  const changes = { headers, redirect: "manual", signal: controller.signal };
   try {
-    const init = { method: request.method, headers, body: request.body, redirect: "manual", signal: controller.signal };
-    return fetch(url, init).then(answered, failed);
+    return fetch(url, initOf(request, changes)).then(answered, failed);
   } catch {
     return failed();
   }
+}
+
+/** What `fetch` takes beside the URL. It refuses a GET or HEAD with `body`, but not a Request that has one. */
+function initOf(request, changes) {
+  const { method, body } = request;
+  const bodiless = method === "GET" || method === "HEAD";
+  return bodiless && body !== null ? new Request(request, changes) : { ...changes, method, body };
+}
+
+/** Whether it is an answer at all: the runtime hands on what a backend sent, also 103, 099 and a 101 that is no WebSocket. */
+function isFinal({ status, webSocket }) {
+  return status === 101 ? Boolean(webSocket) : status >= 200 && status <= 999;
 }
 
 /** Hop-by-hop fields of an answer (RFC 9110, section 7.6.1) and what its Connection names. */

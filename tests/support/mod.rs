@@ -17,9 +17,11 @@ use std::{
 };
 
 use pointsman::{
+    answer::Answer,
     authenticate::{algorithm::Algorithm, jwks::PublicKey, native},
+    decision::{Decision, Found, Need, Outcome},
     digest::Digest,
-    gateway::{Answer, Decision, Found, Gateway, Need, Outcome},
+    gateway::Gateway,
     journal::Trace,
     journey::Context,
     memory::Memory,
