@@ -1,0 +1,83 @@
+import assert from "node:assert/strict";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { test } from "node:test";
+import { curl, quote } from "./curl.mjs";
+import { readable } from "./log-line.mjs";
+import { newEnough } from "./modern-node.mjs";
+import { tilde, toolsFolder } from "./paths.mjs";
+import { wantedPort } from "./port.mjs";
+import { duration } from "./say.mjs";
+import { testFiles } from "./test-files.mjs";
+import { chosen, STEPS } from "./test-steps.mjs";
+import { watch } from "./watch.mjs";
+import { welcome } from "./welcome.mjs";
+
+test("a request as a line to paste", () => {
+  const line = curl("http://127.0.0.1:8787", { method: "OPTIONS", path: "/a?b=c&d", headers: { origin: "https://x" }, expect: 204 });
+  assert.equal(line, "curl -si -X OPTIONS 'http://127.0.0.1:8787/a?b=c&d' -H 'origin: https://x'");
+  assert.equal(quote("it's"), `'it'\\''s'`);
+});
+
+test("the welcome names each example's backend and every backend's own address", () => {
+  const text = welcome({
+    url: "http://g",
+    examples: [{ group: "one" }, { about: "a", path: "/p", headers: {}, expect: "acme" }, { about: "b", path: "/q", headers: {}, expect: 403 }],
+    backends: [{ host: "acme.example.com", url: "http://b" }],
+  }).join("\n");
+  for (const part of ["→ acme", "curl -s http://g/p", "403, no backend called", "curl -si http://g/q", "curl -s http://b/hello"]) assert.ok(text.includes(part), part);
+});
+
+test("log lines read as name=value", () => {
+  assert.equal(readable('{"status":200,"customer":"acme corp","none":null,"a":{"b":[1]}}'), 'status=200 customer="acme corp" a.b=[1]');
+  for (const plain of ["plain", "[1]", "12", "null"]) assert.equal(readable(plain), plain);
+});
+
+test("versions of Node", () => {
+  for (const version of ["v22.12.0", "v24.0.0"]) assert.ok(newEnough(version), version);
+  for (const version of ["v20.20.2", "v22.11.9"]) assert.ok(!newEnough(version), version);
+});
+
+test("the tools folder follows POINTSMAN_TOOLS, then XDG_CACHE_HOME, then HOME", () => {
+  assert.equal(toolsFolder({ POINTSMAN_TOOLS: "/t", XDG_CACHE_HOME: "/c", HOME: "/h" }), "/t");
+  assert.equal(toolsFolder({ XDG_CACHE_HOME: "/c", HOME: "/h" }), "/c/pointsman");
+  assert.equal(toolsFolder({ HOME: "/h" }), "/h/.cache/pointsman");
+  assert.equal(tilde("/h/x", { HOME: "/h" }), "~/x");
+});
+
+test("ports", () => {
+  assert.equal(wantedPort({}), 8787);
+  assert.equal(wantedPort({ PORT: "9000" }), 9000);
+  for (const PORT of ["x", "0", "65536", "-1"]) assert.throws(() => wantedPort({ PORT }), PORT);
+});
+
+test("durations", () => {
+  assert.deepEqual([40, 9_960, 119_000, 125_000].map(duration), ["0.0 s", "10 s", "119 s", "2 min 5 s"]);
+});
+
+test("--only chooses a part; anything else is refused", () => {
+  assert.deepEqual(chosen([]), STEPS);
+  assert.ok(chosen(["--only=wasm"]).every(({ part }) => part === "wasm"));
+  for (const argument of ["--only=nothing", "--fast"]) assert.throws(() => chosen([argument]), /unknown option/);
+});
+
+test("a pattern without a file is a fault", () => {
+  assert.ok(testFiles(["scripts/**/*.test.mjs"]).length > 0);
+  assert.throws(() => testFiles(["tests/nowhere/**/*.test.mjs"]), /no test file matches/);
+});
+
+test("the watcher tells of a changed file once", async () => {
+  const folder = mkdtempSync(join(tmpdir(), "pointsman-watch-"));
+  const file = join(folder, "gateway.toml");
+  writeFileSync(file, "a");
+  const told = [];
+  const end = watch({ configuration: { files: [file] }, code: { folders: [join(folder, "src")] } }, (name) => told.push(name), 10);
+  writeFileSync(file, "changed");
+  const deadline = Date.now() + 5000;
+  while (told.length === 0 && Date.now() < deadline) await new Promise((resolve) => setTimeout(resolve, 10));
+  await new Promise((resolve) => setTimeout(resolve, 50));
+  end();
+  rmSync(folder, { recursive: true });
+  assert.deepEqual(told, ["configuration"]);
+});

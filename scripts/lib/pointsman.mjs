@@ -1,0 +1,48 @@
+// The native command line, as the other scripts use it.
+import { spawnSync } from "node:child_process";
+import { join } from "node:path";
+import { Failure } from "./failure.mjs";
+import { ROOT } from "./paths.mjs";
+import { ask, must } from "./run.mjs";
+
+const CHECK = ["check", "gateway.toml", "--wrangler", "wrangler.toml"];
+
+/** Compiles the command line. */
+export async function buildPointsman() {
+  await must("compiling the command line", "cargo", ["build", "--features", "cli", "--bin", "pointsman"]);
+}
+
+let program;
+/** Where cargo put it: run from there, since `cargo run` would compile again for each change of gateway.toml. */
+function binary() {
+  const metadata = ask("cargo", ["metadata", "--no-deps", "--format-version", "1"]);
+  if (!metadata) throw new Failure("cargo metadata failed", { advice: ["Is Cargo.toml in order? By hand: cargo metadata"] });
+  return (program ??= join(JSON.parse(metadata).target_directory, "debug", "pointsman"));
+}
+
+function run(args) {
+  const { status, stdout, stderr, error } = spawnSync(program ?? binary(), args, { cwd: ROOT, encoding: "utf8", maxBuffer: 1 << 26 });
+  if (error) throw new Failure(`can't run the command line: ${error.message}`);
+  return { status, stdout, all: `${stdout}${stderr}`.trim() };
+}
+
+/** Whether gateway.toml and wrangler.toml are in order, and what the check says. */
+export function checkConfiguration() {
+  const { status, all } = run(CHECK);
+  return { ok: status === 0, findings: all };
+}
+
+/** Stops with the findings where the configuration has a fault: a bad one must not be built. */
+export function needGoodConfiguration() {
+  const { ok, findings } = checkConfiguration();
+  if (findings) console.log(findings);
+  if (!ok) throw new Failure("the configuration has faults: see above");
+}
+
+/** gateway.toml as the JSON of the GATEWAY variable: { json } or { findings }. */
+export function compileConfiguration() {
+  const checked = checkConfiguration();
+  if (!checked.ok) return { findings: checked.findings };
+  const { status, stdout, all } = run(["compile", "gateway.toml"]);
+  return status === 0 ? { json: stdout.trim() } : { findings: all };
+}

@@ -1,0 +1,22 @@
+import { createServer } from "node:net";
+import { Failure } from "./failure.mjs";
+
+/** The port that the PORT variable asks for. */
+export function wantedPort(env = process.env) {
+  const text = env.PORT || "8787";
+  const port = Number(text);
+  if (!/^\d+$/.test(text) || port < 1 || port > 65535) throw new Failure(`PORT=${text} is no port number`, { code: 2 });
+  return port;
+}
+
+/** Stops where something else listens there already. */
+export async function needFreePort(port, host = "127.0.0.1") {
+  await new Promise((resolve, reject) => {
+    const probe = createServer();
+    probe.once("error", ({ code }) => {
+      const reason = code === "EADDRINUSE" ? "is taken" : `can't be used (${code})`;
+      reject(new Failure(`port ${port} ${reason}`, { advice: [`Choose another one: PORT=${port === 65535 ? 8788 : port + 1} npm start`] }));
+    });
+    probe.listen(port, host, () => probe.close(resolve));
+  });
+}

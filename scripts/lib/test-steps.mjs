@@ -1,0 +1,70 @@
+import { existsSync } from "node:fs";
+import { chromium } from "./chromium.mjs";
+import { Failure } from "./failure.mjs";
+import { inRoot } from "./paths.mjs";
+import { buildPointsman, needGoodConfiguration } from "./pointsman.mjs";
+import { show } from "./run.mjs";
+import { testFiles } from "./test-files.mjs";
+import { buildWorker } from "./worker-build.mjs";
+
+const command = (...line) => async (environment = {}) => {
+  const [program, ...args] = line;
+  const code = await show(program, args, { env: { ...process.env, ...environment } });
+  if (code !== 0) throw new Failure(`exit code ${code}: ${line.join(" ")}`);
+};
+const cargo = (...args) => command("cargo", ...args);
+
+async function nodeTests() {
+  const files = testFiles([
+    "scripts/**/*.test.mjs",
+    "demo/**/*.test.mjs",
+    "tests/workerd/**/*.test.mjs",
+    "tests/browser/**/*.test.mjs",
+  ]);
+  if (!existsSync(inRoot("build", "index.js"))) throw new Failure("build/ is missing", { advice: ["npm run build"] });
+  await command(process.execPath, "--test", ...files)({ CHROMIUM_BIN: await chromium() });
+}
+
+/** All that `npm test` does, in order. `part` is what --only= chooses by. */
+export const STEPS = [
+  { part: "native", name: "format", run: () => cargo("fmt", "--check")() },
+  { part: "native", name: "lint", run: () => cargo("clippy", "--all-targets", "--all-features", "--", "-D", "warnings")() },
+  {
+    // Debian's wasm toolchain has no clippy, so the edge is linted as if it were native code, under a cfg of its own.
+    part: "native",
+    name: "lint of the edge",
+    run: () =>
+      cargo("clippy", "--lib", "--", "-D", "warnings")({
+        RUSTFLAGS: "--cfg edge_check",
+        CARGO_TARGET_DIR: inRoot("target", "edge-check"),
+      }),
+  },
+  { part: "native", name: "native tests", run: () => cargo("test", "--all-features")() },
+  {
+    part: "native",
+    name: "configuration",
+    run: async () => {
+      await buildPointsman();
+      needGoodConfiguration();
+    },
+  },
+  { part: "wasm", name: "wasm build", run: () => buildWorker() },
+  {
+    part: "wasm",
+    name: "deploy, dry run",
+    run: () => command("wrangler", "deploy", "--dry-run", "--outdir", "target/deploy")({ WRANGLER_SEND_METRICS: "false", CI: "true" }),
+  },
+  { part: "workerd", name: "tests in workerd and in a browser", run: nodeTests },
+];
+
+/** The steps that the arguments ask for. */
+export function chosen(args) {
+  const parts = [...new Set(STEPS.map(({ part }) => part))];
+  const usage = `npm test [-- --only=${parts.join("|")}]`;
+  let only;
+  for (const argument of args) {
+    only = /^--only=(.+)$/.exec(argument)?.[1];
+    if (!parts.includes(only)) throw new Failure(`unknown option ${argument}`, { advice: [usage], code: 2 });
+  }
+  return STEPS.filter(({ part }) => !only || part === only);
+}

@@ -1,0 +1,28 @@
+import { curl } from "./curl.mjs";
+import { bold, cyan, dim } from "./say.mjs";
+
+const outcome = (expect) => (typeof expect === "number" ? `${expect}, no backend called` : `→ ${expect}`);
+
+/** The lines that `npm start` prints when the gateway is up. */
+export function welcome({ url, examples, backends }) {
+  const width = Math.max(...examples.map(({ about = "" }) => about.length));
+  const lines = [];
+  for (const example of examples) {
+    if (example.group) {
+      lines.push("", bold(example.group));
+    } else {
+      lines.push(`  ${example.about.padEnd(width)}  ${cyan(outcome(example.expect))}`, curl(url, example));
+    }
+  }
+  lines.push("", bold("The backends, without the gateway"));
+  const hostWidth = Math.max(...backends.map(({ host }) => host.length));
+  for (const backend of backends) lines.push(`  ${backend.host.padEnd(hostWidth)}  curl -s ${backend.url}/hello`);
+  lines.push(
+    "",
+    `${bold("Gateway")}  ${url}`,
+    dim("  what KV holds: npx wrangler kv key list --local --binding POINTSMAN_KV"),
+    dim("  watching src/, Cargo.toml, gateway.toml and wrangler.toml; Ctrl-C ends everything"),
+    "",
+  );
+  return lines;
+}
