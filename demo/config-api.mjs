@@ -1,0 +1,35 @@
+// The provider's own config API of the demo: the customers as JSON, for those who know the token.
+import { readFileSync } from "node:fs";
+
+export const CONFIG_API_TOKEN = "demo-config-token";
+
+const listed = JSON.parse(readFileSync(new URL("../fixtures/customers.json", import.meta.url), "utf8"));
+// Known to the API only, so that the demo shows a customer being loaded from it.
+const unlisted = {
+  customerId: "umbrella-corp",
+  environmentName: "umbrella",
+  backendUrl: "https://umbrella.tenants.example.com",
+};
+
+/** The customers that the API starts with; those of the file are the first ones. */
+export const apiCustomers = () => structuredClone([...listed, unlisted]);
+export const fileCustomers = () => structuredClone(listed);
+
+/** GET /customers and GET /customers/<id>, over a list that tests may change as they go. */
+export function createConfigApi({ customers = apiCustomers(), token = CONFIG_API_TOKEN } = {}) {
+  const api = { customers, token };
+  api.handle = (request, response) => {
+    const answer = (status, body) => {
+      response.writeHead(status, { "content-type": "application/json" });
+      response.end(`${JSON.stringify(body)}\n`);
+    };
+    request.resume();
+    if (request.headers.authorization !== `Bearer ${api.token}`) return answer(401, { error: "unauthorized" });
+    const path = request.url.split("?")[0];
+    if (path === "/customers") return answer(200, api.customers);
+    const id = /^\/customers\/([^/]+)$/.exec(path)?.[1];
+    const one = id && api.customers.find((customer) => customer.customerId === decodeURIComponent(id));
+    return one ? answer(200, one) : answer(404, { error: "not found" });
+  };
+  return api;
+}

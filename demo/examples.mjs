@@ -1,0 +1,51 @@
+// What `npm start` offers to paste, and what demo/examples.test.mjs holds it to.
+import { mintToken } from "./issuer.mjs";
+import { demoKey } from "./seed.mjs";
+
+// One example: `key` names a demo API key; `claims` makes a token. `expect` is a backend's name or a status.
+const EXAMPLES = [
+  { group: "1  Environment by key: /environment/{+path}" },
+  { about: "test key", path: "/environment/hello", key: "sandbox", expect: "sandbox" },
+  { about: "live key", path: "/environment/hello", key: "production", expect: "production" },
+  { about: "JWT, environment sandbox", path: "/environment/hello", claims: { environment: "sandbox" }, expect: "sandbox" },
+  { about: "any other environment", path: "/environment/hello", key: "staging", expect: 403 },
+  { about: "a switched-off key", path: "/environment/hello", key: "disabled", expect: 401 },
+  { about: "an expired key", path: "/environment/hello", key: "expired", expect: 401 },
+
+  { group: "2  A backend for each customer, from the file (in KV): /customers/{+path}" },
+  { about: "acme-corp", path: "/customers/hello", key: "acme", expect: "acme.tenants" },
+  { about: "wayne-ent", path: "/customers/hello", key: "wayne", expect: "wayne.tenants" },
+  { about: "stark-ind, JWT (RS256)", path: "/customers/hello", claims: { customerId: "stark-ind" }, alg: "RS256", expect: "stark.tenants" },
+  { about: "a customer listed nowhere", path: "/customers/hello", key: "unlisted", expect: 403 },
+  { about: "no customer id", path: "/customers/hello", key: "sandbox", expect: 401 },
+
+  { group: "3  A backend for each customer, from the config API" },
+  { about: "umbrella-corp", path: "/customers/hello", key: "umbrella", expect: "umbrella.tenants" },
+
+  { group: "4  Hybrid: dedicated where listed, shared for the rest: /hybrid/{+path}" },
+  { about: "acme-corp", path: "/hybrid/hello", key: "acme", expect: "acme.tenants" },
+  { about: "a customer listed nowhere", path: "/hybrid/hello", key: "unlisted", expect: "shared" },
+  { about: "anonymous", path: "/hybrid/hello", expect: "shared" },
+
+  { group: "5  Claims in a template: /tiers/{+path}" },
+  { about: "enterprise tier, tenant acme", path: "/tiers/hello", key: "enterprise", expect: "acme.api" },
+  { about: "the same by JWT", path: "/tiers/hello", claims: { subscription_tier: "enterprise", tenant_id: "acme" }, expect: "acme.api" },
+  { about: "standard tier", path: "/tiers/hello", key: "standard", expect: "shared" },
+  { about: "a tenant that is no DNS label", path: "/tiers/hello", claims: { subscription_tier: "enterprise", tenant_id: "acme.evil.com" }, expect: 403 },
+
+  { group: "6  Wiring: methods, CORS, rewrite, query kept: /api/v1/{+path}" },
+  { about: "acme-corp, with an Origin", path: "/api/v1/orders/42?expand=lines", key: "acme", headers: { origin: "https://app.example.com" }, expect: "acme.tenants" },
+  { about: "the CORS preflight", path: "/api/v1/orders/42", method: "OPTIONS", headers: { origin: "https://app.example.com", "access-control-request-method": "POST", "access-control-request-headers": "authorization" }, expect: 204 },
+  { about: "no credential", path: "/api/v1/orders/42", expect: 401 },
+];
+
+/** The examples with their credential made: tokens are signed now and last a day. */
+export async function examples() {
+  return Promise.all(
+    EXAMPLES.map(async ({ key, claims, alg, headers = {}, ...rest }) => {
+      if (rest.group) return rest;
+      const credential = key ? demoKey(key) : claims && (await mintToken({ sub: "demo-user", ...claims }, { alg }));
+      return { method: "GET", ...rest, headers: { ...(credential && { authorization: `Bearer ${credential}` }), ...headers } };
+    }),
+  );
+}

@@ -1,0 +1,75 @@
+// The built Worker in workerd, by miniflare, with the settings of wrangler.toml and the demo's world outside.
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { createInterface } from "node:readline";
+import { fileURLToPath } from "node:url";
+import { Miniflare, Log, LogLevel } from "miniflare";
+import { parse } from "smol-toml";
+import { CONFIG_API_TOKEN } from "./config-api.mjs";
+import { JWT_SECRET } from "./issuer.mjs";
+
+const root = fileURLToPath(new URL("..", import.meta.url));
+
+/** Where `wrangler kv … --local` looks, so that both see the same data. */
+export const WRANGLER_KV = join(root, ".wrangler", "state", "v3", "kv");
+
+/** The demo's values of the secrets that wrangler.toml names in comments. */
+export const demoSecrets = { CONFIG_API_TOKEN, JWT_SECRET };
+
+export const wranglerSettings = () => parse(readFileSync(join(root, "wrangler.toml"), "utf8"));
+
+/**
+ * Starts the Worker in `folder` (made by `npm run build`).
+ *   world     a started world: it gets every outbound call
+ *   bindings  variables over those of wrangler.toml and the demo's secrets; undefined removes one
+ *   gateway   the configuration as JSON text, in place of the compiled-in gateway.toml
+ *   overrides options of Miniflare over those made here, for tests
+ *   persist   a folder for KV; none keeps it in memory
+ *   onLog     gets each line that the Worker or the runtime writes: (line, "out" | "err")
+ */
+export async function startGateway({ folder = join(root, "build"), world, port = 0, host = "127.0.0.1", persist, onLog = () => {}, ...changeable }) {
+  const options = ({ bindings = {}, gateway, overrides = {} } = {}) => {
+    const wrangler = wranglerSettings();
+    const variables = { ...wrangler.vars, ...demoSecrets, ...(gateway && { GATEWAY: gateway }), ...bindings };
+    for (const [name, value] of Object.entries(variables)) if (value === undefined) delete variables[name];
+    return {
+      name: wrangler.name,
+      host,
+      port,
+      cf: false,
+      log: new Log(LogLevel.ERROR),
+      modules: true,
+      scriptPath: join(folder, "index.js"),
+      // Without it the modules' names would start with "..", which workerd refuses.
+      modulesRoot: folder,
+      modulesRules: [{ type: "CompiledWasm", include: ["**/*.wasm"] }],
+      compatibilityDate: wrangler.compatibility_date,
+      compatibilityFlags: wrangler.compatibility_flags,
+      kvNamespaces: Object.fromEntries((wrangler.kv_namespaces ?? []).map(({ binding, id }) => [binding, id])),
+      kvPersist: persist ?? false,
+      outboundService: { external: { address: world.address, http: {} } },
+      bindings: variables,
+      // Both streams are read to the end: a Worker whose output nobody takes blocks.
+      handleRuntimeStdio(stdout, stderr) {
+        createInterface(stdout).on("line", (line) => onLog(line, "out"));
+        createInterface(stderr).on("line", (line) => onLog(line, "err"));
+      },
+      ...overrides,
+    };
+  };
+
+  let current = changeable;
+  const miniflare = new Miniflare(options(current));
+  const url = (await miniflare.ready).origin;
+  return {
+    url,
+    miniflare,
+    kv: () => miniflare.getKVNamespace("POINTSMAN_KV"),
+    /** Reads wrangler.toml and the build again, with `gateway`, `bindings` and `overrides` as given or as they were. */
+    async reload(change = {}) {
+      current = { ...current, ...change };
+      await miniflare.setOptions(options(current));
+    },
+    stop: () => miniflare.dispose(),
+  };
+}

@@ -1,0 +1,27 @@
+// Puts the demo's customers and API keys into KV, as the command line would.
+import { readFileSync } from "node:fs";
+import { fileCustomers } from "./config-api.mjs";
+import { kvName } from "./keys.mjs";
+
+const keys = JSON.parse(readFileSync(new URL("../fixtures/demo/keys.json", import.meta.url), "utf8"));
+
+/** The demo's API keys in clear: [{ name, about, key, record }]. */
+export const demoKeys = () => structuredClone(keys);
+
+/** The demo's API key of that name. */
+export function demoKey(name) {
+  const found = keys.find((entry) => entry.name === name);
+  if (!found) throw new RangeError(`no demo key ${name}`);
+  return found.key;
+}
+
+/** All KV entries of the demo as [name, text]. */
+export const demoEntries = () => [
+  ...keys.map(({ key, record }) => [kvName(key), JSON.stringify(record)]),
+  ...fileCustomers().map((customer) => [`customer:${customer.customerId}`, JSON.stringify(customer)]),
+];
+
+/** Writes them. What else stands in the namespace stays as it is. */
+export async function seed(namespace) {
+  await Promise.all(demoEntries().map(([name, text]) => namespace.put(name, text)));
+}
