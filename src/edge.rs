@@ -205,14 +205,18 @@ impl Ready {
     }
 }
 
-/// Names and values as lines. No value holds a line break: those that come from outside went through
-/// [`crate::forward::fields::field_value`] or are tokens, and Fetch keeps line breaks out of the rest.
+/// Names and values as lines. No value holds a line break: Fetch keeps them out of the fields that come
+/// from outside, and claims went through [`crate::forward::fields::field_value`]. One that did would
+/// become a field of its own, so it becomes a space whatever is believed.
 fn lines<N: AsRef<str>>(fields: &[(N, String)]) -> String {
     let mut text = String::with_capacity(fields.len() * 40);
     for (name, value) in fields {
         text.push_str(name.as_ref());
         text.push('\n');
-        text.push_str(value);
+        match value.contains(['\n', '\r']) {
+            false => text.push_str(value),
+            true => text.push_str(&value.replace(['\n', '\r'], " ")),
+        }
         text.push('\n');
     }
     text

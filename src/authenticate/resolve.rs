@@ -5,6 +5,7 @@ use std::rc::Rc;
 use super::{
     Credential,
     algorithm::Algorithm,
+    compact::MAX_TOKEN_BYTES,
     find_credential,
     jwks::{KeySet, PublicKey},
     jwt::{self, Examined, Issuer, KeySource},
@@ -132,6 +133,10 @@ impl Stage<'_> {
         memory: &mut Memory,
         refreshes: &mut Refreshes,
     ) -> Result<(Rc<Principal>, Method), Halt> {
+        // Before anything of it is read, or hashed.
+        if token.len() > MAX_TOKEN_BYTES {
+            return Err(Refusal::TokenTooLarge.into());
+        }
         let digest = Digest::of(token.as_bytes());
         if let Some(verified) = self.verified_before(&digest, auth, memory, refreshes)? {
             return Ok(self.admitted(&verified));

@@ -37,45 +37,61 @@ export function survey(request) {
  * empty where the answer is handed on as it came, which keeps the usual case free of a new Response.
  */
 export function forward(request, headers, url, remove, set, timeout, edits, line, requestId, began) {
-  if (remove !== "") for (const name of remove.split("\n")) headers.delete(name);
-  const fields = set.split("\n");
-  for (let i = 0; i + 1 < fields.length; i += 2) headers.set(fields[i], fields[i + 1]);
-  // The request itself is never the init: its `cf` would be copied along, which is dear, and its
-  // `redirect` says "follow".
   const controller = new AbortController();
   let late = false;
+  let over = false;
+  const sentAt = Date.now();
   const timer = setTimeout(() => {
     late = true;
     controller.abort();
   }, timeout);
-  const sentAt = Date.now();
+  /** Ends the wait for the answer's head; false where it was over already. */
+  const end = () => {
+    if (over) return false;
+    over = true;
+    clearTimeout(timer);
+    return true;
+  };
+  const note = (status, reason) => {
+    const now = Date.now();
+    console.log(`${line}${reason},"status":${status},"duration_ms":${now - began},"backend_ms":${now - sentAt}}`);
+  };
+  // Whoever leaves before the answer gets none, and still leaves a line.
+  request.signal.addEventListener("abort", () => {
+    if (end()) note(499, ',"reason":"client_left"');
+  });
   const answered = (answer) => {
     if (!isFinal(answer)) {
       answer.body?.cancel().catch(() => {});
       return failed();
     }
-    clearTimeout(timer);
+    if (end()) note(answer.status, "");
     const now = Date.now();
-    console.log(`${line},"status":${answer.status},"duration_ms":${now - began},"backend_ms":${now - sentAt}}`);
     return finish(answer, edits, now - sentAt, now - began);
   };
   const failed = () => {
-    clearTimeout(timer);
-    return fail(late ? failures.timeout : failures.unreachable, edits, line, requestId, began, sentAt);
+    const { reason, ...problem } = late ? failures.timeout : failures.unreachable;
+    if (end()) note(problem.status, `,"reason":"${reason}"`);
+    return explain(problem, edits, requestId);
   };
-  const changes = { headers, redirect: "manual", signal: controller.signal };
   try {
-    return fetch(url, initOf(request, changes)).then(answered, failed);
+    if (remove !== "") for (const name of remove.split("\n")) headers.delete(name);
+    const fields = set.split("\n");
+    for (let i = 0; i + 1 < fields.length; i += 2) headers.set(fields[i], fields[i + 1]);
+    // The request itself is never the init: its `cf` would be copied along, which is dear, and its
+    // `redirect` says "follow".
+    const { method, body } = request;
+    const init = { headers, redirect: "manual", signal: controller.signal };
+    // Fetch takes a body for GET and HEAD only with the Request that it came in.
+    if (body !== null && (method === "GET" || method === "HEAD")) {
+      return fetch(new Request(url, request), init).then(answered, failed);
+    }
+    init.method = method;
+    init.body = body;
+    return fetch(url, init).then(answered, failed);
   } catch {
     return failed();
   }
-}
-
-/** What `fetch` takes beside the URL. It refuses a GET or HEAD with `body`, but not a Request that has one. */
-function initOf(request, changes) {
-  const { method, body } = request;
-  const bodiless = method === "GET" || method === "HEAD";
-  return bodiless && body !== null ? new Request(request, changes) : { ...changes, method, body };
 }
 
 /** Whether it is an answer at all: the runtime hands on what a backend sent, also 103, 099 and a 101 that is no WebSocket. */
@@ -116,12 +132,7 @@ function apply(headers, edits) {
 }
 
 /** Made of data alone: the wasm instance that sent the request may be gone when its answer fails. */
-function fail(failure, edits, line, requestId, began, sentAt) {
-  const now = Date.now();
-  const { reason, ...problem } = failure;
-  console.log(
-    `${line},"reason":"${reason}","status":${problem.status},"duration_ms":${now - began},"backend_ms":${now - sentAt}}`,
-  );
+function explain(problem, edits, requestId) {
   const headers = new Headers({
     "content-type": "application/problem+json",
     "cache-control": "no-store",
