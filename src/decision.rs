@@ -4,14 +4,18 @@ use std::rc::Rc;
 
 use crate::{
     answer::Answer,
-    authenticate::{api_key::KeyConfig, jwks::KeySet, resolve::SignatureCheck},
+    authenticate::{
+        algorithm::Algorithm,
+        api_key::KeyConfig,
+        jwks::{KeySet, PublicKey},
+        jwt::VerifiedToken,
+    },
     cache::Stored,
     customer::{CustomerConfig, CustomerId},
     digest::Digest,
     error::Refusal,
     forward::Forward,
     journal::Trace,
-    memory::VerifiedToken,
 };
 
 /// What becomes of a request.
@@ -47,6 +51,25 @@ pub enum Need {
     KeySet(usize),
     /// The judgement on a signature.
     Signature(Box<SignatureCheck>),
+}
+
+/// A signature that is to be verified, and what follows if it verifies.
+#[derive(Debug)]
+pub struct SignatureCheck {
+    /// The key.
+    pub key: Rc<PublicKey>,
+    /// The algorithm.
+    pub algorithm: Algorithm,
+    /// What is signed.
+    pub signing_input: String,
+    /// The signature.
+    pub signature: Vec<u8>,
+    /// The digest of the whole token.
+    pub token: Digest,
+    /// The size of the token's cache entry.
+    pub weight: usize,
+    /// What is believed if the signature verifies.
+    pub verified: Rc<VerifiedToken>,
 }
 
 /// What was loaded for one request. It counts before memory does, so that a full cache cannot make a

@@ -1,8 +1,8 @@
 //! The edge: Workers in, Workers out. Nothing here decides; what would be worth a unit test is in the
 //! core.
 //!
-//! A request whose key, customer and token are in memory is decided synchronously and its answer is
-//! `fetch`'s own promise: no Rust future is made for it. Only what must be loaded goes async.
+//! A request whose key, customer and token are in memory is decided synchronously and its answer is a
+//! promise of JavaScript's: no Rust future is made for it. Only what must be loaded goes async.
 
 use std::rc::Rc;
 
@@ -65,7 +65,7 @@ pub fn fetch(request: JsValue, env: JsValue, context: JsValue) -> JsValue {
     let request: Request = request.unchecked_into();
     let survey = platform::survey(&request);
     let seen = Seen::from_bits(survey.seen());
-    let fields = request.headers();
+    let fields = survey.fields();
     let request_id = request_id(&fields, seen).unwrap_or_else(|| isolate.issue_id());
     let passage = Passage {
         url: request.url(),
@@ -103,20 +103,22 @@ impl Passage {
         let decision = ready.gateway.decide(&head, &mut ready.memory.borrow_mut(), &found, self.began);
         match decision.outcome {
             Outcome::Load(need) => {
-                let promise = future_to_promise(async move { Ok(self.load_and_decide(need).await) });
+                let refreshes = decision.refreshes;
+                let promise =
+                    future_to_promise(async move { Ok(self.load_and_decide(need, refreshes).await) });
                 promise.into()
             }
             Outcome::Forward(_) | Outcome::Answer(_) => self.end(decision),
         }
     }
 
-    async fn load_and_decide(self, need: Need) -> JsValue {
+    async fn load_and_decide(self, need: Need, refreshes: Refreshes) -> JsValue {
         let isolate = Rc::clone(&self.isolate);
         let (Some(ready), Some(head)) = (&isolate.ready, self.head()) else {
             return self.misconfigured();
         };
         let outside = Outside::new(self.env.clone());
-        let decision = ready.context(&outside).decide(&head, need).await;
+        let decision = ready.context(&outside).decide(&head, need, refreshes).await;
         self.end(decision)
     }
 

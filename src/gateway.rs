@@ -8,134 +8,26 @@ use std::{borrow::Cow, rc::Rc};
 
 use crate::{
     answer::{Answer, problem},
-    authenticate::{api_key::ApiKeys, jwt::Issuer, resolve::Stage},
-    cache::Lifetimes,
-    claims::{ClaimPath, Principal},
-    cors::{AnswerEdits, CorsPolicy, Preflight},
+    authenticate::resolve::Stage,
+    claims::Principal,
+    config::{DEFAULT_BACKEND_TIMEOUT, Gateway, Route},
+    cors::{AnswerEdits, Preflight},
     customer::{
-        backend::AllowHttp,
         resolve::{Claimed, Customer},
         template::BackendTemplate,
     },
     decision::{Decision, Found, Halt, Outcome, Refreshes},
     error::Refusal,
-    forward::{self, Caller, Forward, Identity, Via, fields::FieldPolicy, path},
+    forward::{self, Caller, Forward, path},
     journal::Trace,
     memory::Memory,
     request::{Head, Seen},
     route::{
-        Matched, RouteTable,
-        pattern::Rewrite,
-        rule::{Action, Rule, Unlisted},
+        Matched,
+        rule::{Action, Unlisted},
     },
     time::{Span, Timestamp},
 };
-
-/// A checked configuration. Built only by [`crate::settings`]; nothing downstream checks again.
-pub struct Gateway {
-    /// The routes; the table refers to them by index.
-    pub routes: Vec<Route>,
-    /// Finds a route by path and method.
-    pub table: RouteTable,
-    /// The issuers whose tokens routes may accept.
-    pub issuers: Vec<Issuer>,
-    /// How API keys are sent and checked, where there are any.
-    pub api_keys: Option<ApiKeys>,
-    /// Where customers come from, where there are any.
-    pub customers: Option<Customers>,
-    /// The named backends.
-    pub backends: Vec<Backend>,
-    /// How backends learn who is calling.
-    pub identity: Identity,
-    /// Which of a client's fields pass.
-    pub fields: FieldPolicy,
-    /// Our name in `Via`.
-    pub via: Via,
-    /// What the type URIs of problems begin with.
-    pub problem_base: String,
-    /// Where http is allowed.
-    pub allow_http: AllowHttp,
-}
-
-/// A path and its methods, and what is done with requests for them.
-#[derive(Clone, Debug)]
-pub struct Route {
-    /// Its name in the log.
-    pub name: Rc<str>,
-    /// Which credentials it takes.
-    pub auth: RouteAuth,
-    /// The challenge for callers whose credential is missing or refused.
-    pub challenge: String,
-    /// Its CORS policy.
-    pub cors: Option<Rc<CorsPolicy>>,
-    /// How the path is rewritten; `None` keeps it.
-    pub rewrite: Option<Rewrite>,
-    /// Its rules, in order.
-    pub rules: Vec<Rule>,
-    /// How long a backend may take, where that differs from the backend's own.
-    pub timeout: Option<Span>,
-    /// Whether answers carry `Server-Timing`.
-    pub server_timing: bool,
-    /// Whether answers carry `x-request-id`.
-    pub shows_request_id: bool,
-}
-
-/// Which credentials a route takes.
-#[derive(Clone, Debug, Default)]
-pub struct RouteAuth {
-    /// API keys.
-    pub api_key: bool,
-    /// Tokens of these issuers.
-    pub issuers: Vec<usize>,
-    /// Callers without any.
-    pub anonymous: bool,
-}
-
-impl RouteAuth {
-    /// Whether credentials are looked at at all.
-    #[must_use]
-    pub const fn needs_credential(&self) -> bool {
-        self.api_key || !self.issuers.is_empty()
-    }
-}
-
-/// Where customers come from and how long their records are used.
-#[derive(Clone, Debug)]
-pub struct Customers {
-    /// The claim that names the customer.
-    pub claim: ClaimPath,
-    /// How long a record is used.
-    pub lifetimes: Lifetimes,
-    /// The provider's config API, asked for what KV does not hold.
-    pub source: Option<ConfigSource>,
-}
-
-/// The provider's config API.
-#[derive(Clone, Debug)]
-pub struct ConfigSource {
-    /// Its URL, without a trailing slash.
-    pub url: String,
-    /// The bearer token for it.
-    pub token: Option<String>,
-    /// How long one load may take.
-    pub timeout: Span,
-    /// Whether one customer is asked for, or the whole list.
-    pub by_id: bool,
-}
-
-/// A named backend.
-#[derive(Clone, Debug)]
-pub struct Backend {
-    /// Its name.
-    pub name: Rc<str>,
-    /// Where it is.
-    pub url: BackendTemplate,
-    /// How long it may take until it answers with a head.
-    pub timeout: Span,
-}
-
-/// How long a backend may take where nothing else is configured.
-pub const DEFAULT_BACKEND_TIMEOUT: Span = Span::from_secs(30);
 
 /// A request on the way through the stages.
 struct Journey<'a> {
@@ -192,11 +84,12 @@ impl Gateway {
 impl Journey<'_> {
     fn travel(&mut self, memory: &mut Memory) -> Outcome {
         let path = self.head.target.path;
-        if let Err(refusal) = path::check(path) {
-            return self.refused(refusal, None);
-        }
         let gateway = self.gateway;
-        let Some(matched) = gateway.table.find(path) else {
+        let matched = gateway.table.find(path);
+        if let Err(refusal) = path::check(path) {
+            return self.refused(refusal, matched.and_then(|matched| self.readable_route(&matched)));
+        }
+        let Some(matched) = matched else {
             return self.refused(Refusal::RouteUnknown, None);
         };
         if let Some(answer) = self.preflight(&matched) {
@@ -341,10 +234,17 @@ impl Journey<'_> {
         Some(Answer { status: 204, fields, body: None, refusal: None })
     }
 
+    /// The route for this method, or any at this path that has a CORS policy, so that a browser's
+    /// script can read a refusal that comes before the route is settled.
+    fn readable_route(&self, matched: &Matched<'_, '_>) -> Option<&Route> {
+        let own = matched.route(self.head.method).and_then(|index| self.gateway.routes.get(index));
+        let mut others =
+            matched.endpoints.iter().filter_map(|endpoint| self.gateway.routes.get(endpoint.route));
+        own.or_else(|| others.find(|route| route.cors.is_some()))
+    }
+
     fn method_refused(&self, matched: &Matched<'_, '_>) -> Outcome {
-        // The policy of any route at this path, so that a browser's script can read the refusal.
-        let routes = matched.endpoints.iter().filter_map(|endpoint| self.gateway.routes.get(endpoint.route));
-        let route = routes.clone().find(|route| route.cors.is_some());
+        let route = self.readable_route(matched);
         let mut answer = self.gateway.refuse(Refusal::MethodNotOnRoute, None, route, self.head);
         answer.fields.push(("allow", matched.allow()));
         Outcome::Answer(answer)

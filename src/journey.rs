@@ -11,21 +11,20 @@ use crate::{
     authenticate::{
         api_key::{self, KeyConfig},
         jwks::{KeySet, MAX_SET_BYTES},
-        jwt::{Issuer, KeySource},
-        resolve::SignatureCheck,
+        jwt::{Issuer, KeySource, VerifiedToken},
     },
     cache::Stored,
     claims::parse_object,
+    config::{ConfigSource, Gateway},
     customer::{
         CustomerConfig, CustomerId, CustomerRecord, backend::document_url, record_from_value,
         resolve::cache_key,
     },
-    decision::{Decision, Found, Need, Outcome, Refreshes},
+    decision::{Decision, Found, Need, Outcome, Refreshes, SignatureCheck},
     digest::Digest,
     error::Refusal,
-    gateway::{ConfigSource, Gateway},
     journal::Trace,
-    memory::{Memory, VerifiedToken},
+    memory::Memory,
     ports::{Document, DocumentRequest, Ports, SourceError, VerifyError},
     request::Head,
 };
@@ -48,26 +47,25 @@ pub struct Context<'a, P> {
 
 impl<P: Ports> Context<'_, P> {
     /// Decides a request, loading what that takes. `first` is the need that a synchronous decision
-    /// met.
-    pub async fn decide(&self, head: &Head<'_>, first: Need) -> Decision {
+    /// met, and `refreshes` the leases that it took: each round's are kept, since nobody else
+    /// refreshes an entry while its lease runs.
+    pub async fn decide(&self, head: &Head<'_>, first: Need, refreshes: Refreshes) -> Decision {
         let mut found = Found::default();
         let mut need = first;
+        let mut kept = refreshes;
         for _ in 0..MAX_ROUNDS {
             self.load(&need, &mut found).await;
             let now = self.ports.now();
-            let decision = self.gateway.decide(head, &mut self.memory.borrow_mut(), &found, now);
+            let mut decision = self.gateway.decide(head, &mut self.memory.borrow_mut(), &found, now);
+            kept.0.append(&mut decision.refreshes.0);
             match decision.outcome {
                 Outcome::Load(next) => need = next,
-                Outcome::Forward(_) | Outcome::Answer(_) => return decision,
+                Outcome::Forward(_) | Outcome::Answer(_) => return Decision { refreshes: kept, ..decision },
             }
         }
         self.ports.warn("undecided", "a request needed more loads than there are things to load");
         let answer = self.gateway.refuse(Refusal::Misconfigured, None, None, head);
-        Decision {
-            outcome: Outcome::Answer(answer),
-            trace: Trace::default(),
-            refreshes: Refreshes::default(),
-        }
+        Decision { outcome: Outcome::Answer(answer), trace: Trace::default(), refreshes: kept }
     }
 
     /// Refreshes an entry behind a response.
@@ -229,7 +227,7 @@ impl<P: Ports> Context<'_, P> {
             Err(SourceError(what)) => {
                 self.ports.warn("key_set_failed", &format!("{}: {what}", issuer.name));
                 let now = self.ports.now();
-                if let Some(remembered) = self.memory.borrow().key_sets.get(index) {
+                if let Some(remembered) = self.memory.borrow_mut().key_sets.get_mut(index) {
                     remembered.failed(now);
                 }
             }

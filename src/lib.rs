@@ -9,6 +9,7 @@ pub mod answer;
 pub mod authenticate;
 pub mod cache;
 pub mod claims;
+pub mod config;
 pub mod cors;
 pub mod customer;
 pub mod decision;

@@ -4,12 +4,15 @@
 use std::rc::Rc;
 
 use crate::{
-    authenticate::{api_key::KeyConfig, jwks::KeySet, jwt::Issuer},
-    cache::{Cache, Lifetimes, Lookup},
-    claims::Principal,
+    authenticate::{
+        api_key::KeyConfig,
+        jwks::KeySet,
+        jwt::{Issuer, VerifiedToken},
+    },
+    cache::{BACK_OFF, Cache, Lifetimes, Lookup},
+    config::Gateway,
     customer::CustomerConfig,
     digest::Digest,
-    gateway::Gateway,
     time::{Span, Timestamp},
 };
 
@@ -34,25 +37,13 @@ pub struct Memory {
     pub key_sets: Vec<KeySetMemory>,
 }
 
-/// A token whose signature was verified.
-#[derive(Debug, PartialEq)]
-pub struct VerifiedToken {
-    /// The issuer, as an index into the configured ones.
-    pub issuer: usize,
-    /// Who the caller is.
-    pub principal: Rc<Principal>,
-    /// When the token stops working.
-    pub expires_at: Timestamp,
-    /// The key that verified it; `None` for a shared secret.
-    pub thumbprint: Option<Digest>,
-}
-
 /// The key set of one issuer.
 pub struct KeySetMemory {
     sets: Cache<KeySet>,
     key: Digest,
     /// When a fetch was last begun, whatever came of it.
     pub fetched_at: Option<Timestamp>,
+    failed_at: Option<Timestamp>,
 }
 
 impl Memory {
@@ -78,6 +69,7 @@ impl KeySetMemory {
             sets: Cache::new(KEY_SET_BUDGET, issuer.lifetimes, seed),
             key: Digest::of(issuer.name.as_bytes()),
             fetched_at: None,
+            failed_at: None,
         }
     }
 
@@ -99,15 +91,15 @@ impl KeySetMemory {
     }
 
     /// Notes that a fetch failed.
-    pub fn failed(&self, now: Timestamp) {
+    pub fn failed(&mut self, now: Timestamp) {
+        self.failed_at = Some(now);
         self.sets.failed(&self.key, now);
     }
-}
 
-impl VerifiedToken {
-    /// Bytes held, about, for the cache's bound.
+    /// Whether the issuer failed a moment ago, and is left alone also where nothing is cached: else
+    /// tokens that anybody can make up would each cost a fetch and wait for it.
     #[must_use]
-    pub const fn weight(token: &str) -> usize {
-        token.len().saturating_mul(4)
+    pub fn backs_off(&self, now: Timestamp) -> bool {
+        self.failed_at.is_some_and(|at| now.since(at) < BACK_OFF)
     }
 }

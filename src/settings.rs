@@ -19,9 +19,9 @@ use self::{
 };
 use crate::{
     claims::{ObjectError, parse_object},
+    config::{Backend, DEFAULT_BACKEND_TIMEOUT, Gateway},
     customer::{backend::AllowHttp, template::BackendTemplate},
     forward::{Via, fields::FieldPolicy, fields::is_token},
-    gateway::{Backend, DEFAULT_BACKEND_TIMEOUT, Gateway},
     time::Span,
 };
 

@@ -277,6 +277,34 @@ fn an_issuer_that_fails_keeps_its_keys_for_the_stale_time() {
     }
 }
 
+/// Made-up tokens of an issuer that is down: one fetch each back-off, not one each.
+#[test]
+fn an_issuer_that_is_down_is_left_alone_also_with_nothing_cached() {
+    let (isolate, world) = (Isolate::named("issuers"), World::of_fixtures());
+    world.fault("issuer");
+    for _ in 0..20 {
+        assert_eq!(call(&isolate, &world, "/x", &token("good-es256")), "key_set_unavailable");
+    }
+    assert_eq!(world.take_asked().len(), 1);
+    world.answer(JWKS, 200, &read("fixtures/keys/issuer.jwks.json"));
+    world.pass(secs(5));
+    assert!(call(&isolate, &world, "/x", &token("good-es256")).starts_with("https"));
+}
+
+/// A lease on a refresh that was taken before something else had to be loaded is not lost.
+#[test]
+fn refreshes_survive_a_round_of_loading() {
+    let (isolate, world) = (Isolate::named("issuers"), World::of_fixtures());
+    assert!(call(&isolate, &world, "/x", &token("good-es256")).starts_with("https"));
+    world.pass(secs(301));
+    world.take_asked();
+    assert!(
+        call(&isolate, &world, "/x", &token("good-rs256")).starts_with("https"),
+        "a token not seen before"
+    );
+    assert_eq!(world.take_asked(), ["verify RS256", &format!("get {JWKS}")]);
+}
+
 #[test]
 fn metadata_of_another_issuer_is_not_believed() {
     let (isolate, world) = (Isolate::named("discovery"), World::of_fixtures());
@@ -343,4 +371,35 @@ fn a_flood_of_unknown_keys_leaves_known_ones_cached() {
     let asked = world.take_asked().into_iter().filter(|asked| *asked == name).count();
     assert_eq!(asked, 1, "the known key was loaded once");
     assert!(isolate.memory.borrow().keys.weight() <= 12 << 20);
+}
+
+proptest::proptest! {
+    /// Whatever the rules and the claims: the first rule that matches decides, and where none does
+    /// nothing is called.
+    #[test]
+    fn the_first_rule_that_matches_decides(wanted in proptest::collection::vec(0u8..4, 1..8), claim in 0u8..5) {
+        let rules: Vec<String> = wanted
+            .iter()
+            .enumerate()
+            .map(|(index, value)| {
+                // A second condition, true for everybody, keeps equal rules from being called unreachable.
+                format!("{{ name = \"r{index}\", when = {{ plan = \"p{value}\", \"no-{index}\" = {{ exists = false }} }}, to = \"b{index}\" }}")
+            })
+            .collect();
+        let backends: String =
+            (0..wanted.len()).map(|index| format!("[backends.b{index}]\nurl = \"https://b{index}.example.com\"\n")).collect();
+        let toml = format!(
+            "[api_keys]\nchecksum = false\n{backends}[[routes]]\npath = \"/{{+path}}\"\nauth = [\"api_key\"]\nrules = [{}]\n",
+            rules.join(", ")
+        );
+        let (isolate, world) = (Isolate::new(gateway_of(&toml)), World::empty());
+        let name = format!("key:{}", pointsman::digest::Digest::of(b"k"));
+        world.put(&name, &format!(r#"{{"subject":"s","claims":{{"plan":"p{claim}"}}}}"#));
+        let got = call(&isolate, &world, "/x", "k");
+        let expected = match wanted.iter().position(|value| *value == claim) {
+            Some(index) => format!("https://b{index}.example.com/x"),
+            None => "no_rule_matched".to_owned(),
+        };
+        proptest::prop_assert_eq!(got, expected);
+    }
 }

@@ -5,7 +5,9 @@ import { Failure } from "./failure.mjs";
 import { ROOT } from "./paths.mjs";
 import { ask, must } from "./run.mjs";
 
-const CHECK = ["check", "gateway.toml", "--wrangler", "wrangler.toml"];
+// `CLOUDFLARE_ENV=staging npx wrangler deploy` builds for that environment: its variables are the ones that count.
+const environment = process.env.CLOUDFLARE_ENV ? ["--env", process.env.CLOUDFLARE_ENV] : [];
+const CHECK = ["check", "gateway.toml", "--wrangler", "wrangler.toml", ...environment];
 
 /** Compiles the command line. */
 export async function buildPointsman() {

@@ -20,6 +20,7 @@ use super::{
 use crate::{
     cache::Lifetimes,
     claims::{ClaimPath, Claims, Principal},
+    digest::Digest,
     error::Refusal,
     time::{Span, Timestamp},
 };
@@ -81,6 +82,27 @@ pub struct Examined<'a> {
     pub signing_input: &'a str,
     /// The signature.
     pub signature: Vec<u8>,
+}
+
+/// A token whose signature was verified.
+#[derive(Debug, PartialEq)]
+pub struct VerifiedToken {
+    /// The issuer, as an index into the configured ones.
+    pub issuer: usize,
+    /// Who the caller is.
+    pub principal: Rc<Principal>,
+    /// When the token stops working.
+    pub expires_at: Timestamp,
+    /// The key that verified it; `None` for a shared secret.
+    pub thumbprint: Option<Digest>,
+}
+
+impl VerifiedToken {
+    /// Bytes held, about, for the cache's bound.
+    #[must_use]
+    pub const fn weight(token: &str) -> usize {
+        token.len().saturating_mul(4)
+    }
 }
 
 /// Reads a token and checks all but its signature. `accepted` are the route's issuers, as indices

@@ -4,20 +4,19 @@ use std::rc::Rc;
 
 use super::{
     Credential,
-    algorithm::Algorithm,
     compact::MAX_TOKEN_BYTES,
     find_credential,
     jwks::{KeySet, PublicKey},
-    jwt::{self, Examined, Issuer, KeySource},
+    jwt::{self, Examined, Issuer, KeySource, VerifiedToken},
 };
 use crate::{
     cache::{Lookup, Stored},
     claims::Principal,
-    decision::{Found, Halt, Need, Refreshes},
+    config::{Gateway, RouteAuth},
+    decision::{Found, Halt, Need, Refreshes, SignatureCheck},
     digest::Digest,
     error::Refusal,
-    gateway::{Gateway, RouteAuth},
-    memory::{Memory, VerifiedToken},
+    memory::Memory,
     request::Head,
     time::Timestamp,
 };
@@ -43,25 +42,6 @@ impl Method {
             Self::Token(issuer) => issuer,
         }
     }
-}
-
-/// A signature that is to be verified, and what follows if it verifies.
-#[derive(Debug)]
-pub struct SignatureCheck {
-    /// The key.
-    pub key: Rc<PublicKey>,
-    /// The algorithm.
-    pub algorithm: Algorithm,
-    /// What is signed.
-    pub signing_input: String,
-    /// The signature.
-    pub signature: Vec<u8>,
-    /// The digest of the whole token.
-    pub token: Digest,
-    /// The size of the token's cache entry.
-    pub weight: usize,
-    /// What is believed if the signature verifies.
-    pub verified: Rc<VerifiedToken>,
 }
 
 /// What authentication works with.
@@ -204,13 +184,15 @@ impl Stage<'_> {
         if let Some(set) = &self.found.key_set {
             return Ok(Rc::clone(set));
         }
-        let remembered = memory.key_sets.get(issuer).map(|set| set.lookup(self.now));
-        match remembered {
-            Some(Lookup::Hit { stored: Stored::Present(set), refresh }) => {
+        let memory = memory.key_sets.get(issuer).ok_or(Refusal::KeySetUnavailable)?;
+        match memory.lookup(self.now) {
+            Lookup::Hit { stored: Stored::Present(set), refresh } => {
                 refreshes.want(refresh, || Need::KeySet(issuer));
                 Ok(set)
             }
-            _ if self.found.key_set_failed => Err(Refusal::KeySetUnavailable.into()),
+            _ if self.found.key_set_failed || memory.backs_off(self.now) => {
+                Err(Refusal::KeySetUnavailable.into())
+            }
             _ => Err(Need::KeySet(issuer).into()),
         }
     }

@@ -16,11 +16,12 @@ export function install(judgeName, failuresJson) {
   verdicts.clear();
 }
 
-/** A native copy of the request's fields without those that do not pass, and which of interest there are. */
+/** The request's fields, a native copy without those that do not pass, and which of interest there are. */
 export function survey(request) {
-  const headers = new Headers(request.headers);
+  const fields = request.headers;
+  const headers = new Headers(fields);
   let seen = 0;
-  for (const name of request.headers.keys()) {
+  for (const name of fields.keys()) {
     let bits = verdicts.get(name);
     if (bits === undefined) {
       bits = judge(name);
@@ -29,74 +30,81 @@ export function survey(request) {
     if (bits & 1) headers.delete(name);
     seen |= bits;
   }
-  return { headers, seen };
+  return { fields, headers, seen };
 }
+
+/** A client that leaves is watched for only when the answer takes longer: the watch itself is dear. */
+const WATCH_AFTER = 250;
 
 /**
  * Sends the request and returns the promise of its answer. `remove` and `set` are lines; `edits` is
  * empty where the answer is handed on as it came, which keeps the usual case free of a new Response.
+ *
+ * A backend that is too slow is not aborted but left behind: the runtime drops the call when the
+ * answer to the client is through, and a signal for each request costs more than all else here.
  */
 export function forward(request, headers, url, remove, set, timeout, edits, line, requestId, began) {
-  const controller = new AbortController();
-  let late = false;
-  let over = false;
   const sentAt = Date.now();
-  const timer = setTimeout(() => {
-    late = true;
-    controller.abort();
-  }, timeout);
-  /** Ends the wait for the answer's head; false where it was over already. */
-  const end = () => {
+  let over = false;
+  let timer;
+  /** Ends the wait for the answer's head and writes the line; false where it was over already. */
+  const end = (status, reason) => {
     if (over) return false;
     over = true;
     clearTimeout(timer);
-    return true;
-  };
-  const note = (status, reason) => {
     const now = Date.now();
     console.log(`${line}${reason},"status":${status},"duration_ms":${now - began},"backend_ms":${now - sentAt}}`);
+    return true;
   };
-  // Whoever leaves before the answer gets none, and still leaves a line.
-  request.signal.addEventListener("abort", () => {
-    if (end()) note(499, ',"reason":"client_left"');
-  });
-  const answered = (answer) => {
-    if (!isFinal(answer)) {
-      answer.body?.cancel().catch(() => {});
-      return failed();
-    }
-    if (end()) note(answer.status, "");
-    const now = Date.now();
-    return finish(answer, edits, now - sentAt, now - began);
-  };
-  const failed = () => {
-    const { reason, ...problem } = late ? failures.timeout : failures.unreachable;
-    if (end()) note(problem.status, `,"reason":"${reason}"`);
+  const fail = ({ reason, ...problem }) => {
+    end(problem.status, `,"reason":"${reason}"`);
     return explain(problem, edits, requestId);
   };
-  try {
-    if (remove !== "") for (const name of remove.split("\n")) headers.delete(name);
-    const fields = set.split("\n");
-    for (let i = 0; i + 1 < fields.length; i += 2) headers.set(fields[i], fields[i + 1]);
-    // The request itself is never the init: its `cf` would be copied along, which is dear, and its
-    // `redirect` says "follow".
-    const { method, body } = request;
-    const init = { headers, redirect: "manual", signal: controller.signal };
-    // Fetch takes a body for GET and HEAD only with the Request that it came in.
-    if (body !== null && (method === "GET" || method === "HEAD")) {
-      return fetch(new Request(url, request), init).then(answered, failed);
+  return new Promise((resolve) => {
+    const expire = () => resolve(fail(failures.timeout));
+    const watch = () => {
+      const left = () => {
+        if (end(499, ',"reason":"client_left"')) resolve(new Response(null, { status: 499 }));
+      };
+      if (request.signal.aborted) return left();
+      request.signal.addEventListener("abort", left);
+      timer = setTimeout(expire, timeout - WATCH_AFTER);
+    };
+    timer = timeout > WATCH_AFTER ? setTimeout(watch, WATCH_AFTER) : setTimeout(expire, timeout);
+    const failed = () => resolve(fail(failures.unreachable));
+    const answered = (answer) => {
+      if (!isFinal(answer)) {
+        answer.body?.cancel().catch(() => {});
+        return failed();
+      }
+      const now = Date.now();
+      if (end(answer.status, "")) resolve(finish(answer, edits, now - sentAt, now - began));
+    };
+    try {
+      send(request, headers, url, remove, set).then(answered, failed).catch(failed);
+    } catch {
+      failed();
     }
-    init.method = method;
-    init.body = body;
-    return fetch(url, init).then(answered, failed);
-  } catch {
-    return failed();
-  }
+  });
 }
 
 /** Whether it is an answer at all: the runtime hands on what a backend sent, also 103, 099 and a 101 that is no WebSocket. */
 function isFinal({ status, webSocket }) {
   return status === 101 ? Boolean(webSocket) : status >= 200 && status <= 999;
+}
+
+function send(request, headers, url, remove, set) {
+  if (remove !== "") for (const name of remove.split("\n")) headers.delete(name);
+  const fields = set.split("\n");
+  for (let i = 0; i + 1 < fields.length; i += 2) headers.set(fields[i], fields[i + 1]);
+  const { method, body } = request;
+  // Fetch takes a body for GET and HEAD only with the Request that it came in.
+  if (body !== null && (method === "GET" || method === "HEAD")) {
+    return fetch(new Request(url, request), { headers, redirect: "manual" });
+  }
+  // Else the request itself is never the init: its `cf` would be copied along, which is dear, and its
+  // `redirect` says "follow".
+  return fetch(url, { method, headers, body, redirect: "manual" });
 }
 
 /** Hop-by-hop fields of an answer (RFC 9110, section 7.6.1) and what its Connection names. */

@@ -49,7 +49,11 @@ impl Ports for Outside {
         let token = request.token.map(str::to_owned);
         match platform::get_document(request.url, token, timeout, max_bytes).await {
             Ok(document) => Ok(Document { status: document.status(), body: document.body().to_vec() }),
-            Err(error) => Err(SourceError(format!("{}: {}", request.url, message(&error)))),
+            // Without its query: some sources want a secret there.
+            Err(error) => {
+                let place = request.url.split('?').next().unwrap_or_default();
+                Err(SourceError(format!("{place}: {}", message(&error))))
+            }
         }
     }
 

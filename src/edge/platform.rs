@@ -12,8 +12,6 @@ extern "C" {
     pub(super) fn url(this: &Request) -> String;
     #[wasm_bindgen(method, getter)]
     pub(super) fn method(this: &Request) -> String;
-    #[wasm_bindgen(method, getter)]
-    pub(super) fn headers(this: &Request) -> Headers;
 
     /// `Headers`.
     #[derive(Clone)]
@@ -29,6 +27,8 @@ extern "C" {
 
     /// What [`survey`] found.
     pub(super) type Survey;
+    #[wasm_bindgen(method, getter)]
+    pub(super) fn fields(this: &Survey) -> Headers;
     #[wasm_bindgen(method, getter)]
     pub(super) fn headers(this: &Survey) -> Headers;
     #[wasm_bindgen(method, getter)]

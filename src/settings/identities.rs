@@ -17,9 +17,9 @@ use crate::{
     },
     cache::Lifetimes,
     claims::ClaimPath,
+    config::{ConfigSource, Customers},
     customer::backend::{AllowHttp, document_url},
     forward::{Identity, fields::is_token},
-    gateway::{ConfigSource, Customers},
     time::Span,
 };
 

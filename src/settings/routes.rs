@@ -12,9 +12,9 @@ use super::{
 };
 use crate::{
     claims::ClaimPath,
+    config::{Gateway, Route, RouteAuth},
     cors::{CorsPolicy, OriginPattern, Origins, RequestHeaders},
     forward::fields::is_token,
-    gateway::{Gateway, Route, RouteAuth},
     route::{
         pattern::{Pattern, Rewrite},
         rule::{Action, Condition, Operand, Rule, Test, Unlisted},

@@ -19,9 +19,9 @@ use std::{
 use pointsman::{
     answer::Answer,
     authenticate::{algorithm::Algorithm, jwks::PublicKey, native},
+    config::Gateway,
     decision::{Decision, Found, Need, Outcome},
     digest::Digest,
-    gateway::Gateway,
     journal::Trace,
     journey::Context,
     memory::Memory,
@@ -268,7 +268,9 @@ impl Isolate {
             self.gateway.decide(&head, &mut self.memory.borrow_mut(), &Found::default(), world.now.get());
         let context = Context { gateway: &self.gateway, memory: &self.memory, ports: world };
         let Decision { outcome, trace, refreshes } = match decision {
-            Decision { outcome: Outcome::Load(need), .. } => pollster::block_on(context.decide(&head, need)),
+            Decision { outcome: Outcome::Load(need), refreshes, .. } => {
+                pollster::block_on(context.decide(&head, need, refreshes))
+            }
             decided => decided,
         };
         for need in &refreshes.0 {

@@ -1,6 +1,6 @@
 //! `pointsman keys`.
 
-use std::{fs::File, io::Read, time::SystemTime};
+use std::{fs, path::PathBuf, time::SystemTime};
 
 use pointsman::{
     authenticate::api_key::{self, KeyConfig},
@@ -9,7 +9,7 @@ use pointsman::{
 };
 use serde_json::{Map, Value, json};
 
-use crate::{End, output::error, wrangler::Target};
+use crate::{End, entropy::random, output::error, wrangler::Target};
 
 #[derive(clap::Subcommand)]
 pub(crate) enum Command {
@@ -25,6 +25,9 @@ pub(crate) struct Create {
     /// One of the prefixes of [api_keys].
     #[arg(long)]
     prefix: String,
+    /// The configuration whose [api_keys] the key is for.
+    #[arg(long, default_value = "gateway.toml")]
+    gateway: PathBuf,
     /// Whom the key stands for.
     #[arg(long)]
     subject: String,
@@ -84,9 +87,11 @@ fn make(arguments: &Create) -> Result<(String, Value), String> {
     }
     KeyConfig::parse(record.to_string().as_bytes()).map_err(|problem| problem.to_string())?;
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
-    if arguments.prefix.is_empty() || !arguments.prefix.bytes().all(plain) {
+    let prefix = &arguments.prefix;
+    if prefix.is_empty() || !prefix.bytes().all(plain) || prefix.ends_with('_') {
         return Err("--prefix must be letters, digits and inner _ (sk_live)".to_owned());
     }
+    check_prefix(arguments)?;
     let mut bytes = [0; 2 * api_key::MINTED_RANDOM_LENGTH];
     loop {
         random(&mut bytes)?;
@@ -96,8 +101,16 @@ fn make(arguments: &Create) -> Result<(String, Value), String> {
     }
 }
 
-/// Random bytes from the operating system.
-pub(crate) fn random(bytes: &mut [u8]) -> Result<(), String> {
-    let read = File::open("/dev/urandom").and_then(|mut source| source.read_exact(bytes));
-    read.map_err(|problem| format!("/dev/urandom: {problem}"))
+/// A key with a prefix that the gateway does not know would never work.
+fn check_prefix(arguments: &Create) -> Result<(), String> {
+    let file = arguments.gateway.display();
+    let text = fs::read_to_string(&arguments.gateway).map_err(|problem| format!("{file}: {problem}"))?;
+    let whole: toml::Table = text.parse().map_err(|problem: toml::de::Error| format!("{file}: {problem}"))?;
+    let prefixes =
+        whole.get("api_keys").and_then(|keys| keys.get("prefixes")).and_then(toml::Value::as_array);
+    let known: Vec<&str> = prefixes.into_iter().flatten().filter_map(toml::Value::as_str).collect();
+    if known.contains(&arguments.prefix.as_str()) {
+        return Ok(());
+    }
+    Err(format!("--prefix {} is none of [api_keys] in {file}: {}", arguments.prefix, known.join(", ")))
 }

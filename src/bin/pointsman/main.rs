@@ -7,6 +7,7 @@ use clap::{Parser, Subcommand};
 
 mod check;
 mod customers;
+mod entropy;
 mod keys;
 mod lines;
 mod output;

@@ -91,7 +91,7 @@ pub(crate) fn bulk(entries: &[(String, Value)]) -> Vec<Value> {
 
 fn tempfile() -> Result<std::path::PathBuf, String> {
     let mut name = [0; 8];
-    crate::keys::random(&mut name)?;
+    crate::entropy::random(&mut name)?;
     let name: String = name.iter().map(|byte| format!("{byte:02x}")).collect();
     Ok(std::env::temp_dir().join(format!("pointsman-{name}.json")))
 }
