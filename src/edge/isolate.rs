@@ -12,8 +12,8 @@ use worker::Env;
 use super::{outside, platform};
 use crate::{
     COMPILED_GATEWAY,
+    config::Gateway,
     error::Refusal,
-    gateway::Gateway,
     memory::Memory,
     request::RequestIds,
     settings::{self, Variable, Variables},

@@ -8,9 +8,11 @@ use std::collections::HashSet;
 use crate::request::Seen;
 
 /// Connection-specific fields, which never pass an intermediary (RFC 9110, section 7.6.1; RFC 9113,
-/// section 8.2.2), and those that ask of us something we do not pass on.
+/// section 8.2.2), and `Expect`: the runtime answers it itself, and would take a backend's 100 for the
+/// answer.
 const HOP_BY_HOP: &[&str] = &[
     "connection",
+    "expect",
     "http2-settings",
     "keep-alive",
     "proxy-authenticate",
