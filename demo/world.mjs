@@ -56,6 +56,8 @@ export function createWorld({ port = 0, ownPorts = false } = {}) {
     if (!record.backend) return socket.destroy();
     return sockets.handleUpgrade(request, socket, head, (connection) => {
       connection.on("message", (data, isBinary) => connection.send(data, { binary: isBinary }));
+      // Frames that are none end the connection, not the world.
+      connection.on("error", () => connection.terminate());
     });
   }
 

@@ -1,0 +1,63 @@
+// The built Worker with a configuration of the test's own, in the golden cases' world.
+import { startGateway } from "../../../demo/gateway.mjs";
+import { fixedEntries, hmacSecret, startFixedWorld } from "./fixed-world.mjs";
+import { gatewayJson } from "./files.mjs";
+import { createLog } from "./log.mjs";
+import { send } from "./wire.mjs";
+
+// POINTSMAN_BUILD names another folder than build/ to take the Worker from.
+
+/** A socket of the Worker's own: Miniflare's usual entry is a Worker before it, which rewrites requests and answers. */
+const DIRECT = { unsafeDirectSockets: [{ host: "127.0.0.1", port: 0 }] };
+
+/**
+ * Starts the gateway with a configuration given as TOML; none runs what was compiled in.
+ *   gateway  JSON text instead, for configurations that are none
+ *   kv       false leaves the KV binding out: every call of it fails
+ */
+export async function openGateway({ toml, gateway = toml && gatewayJson(toml), bindings = {}, kv = true } = {}) {
+  const world = await startFixedWorld();
+  const log = createLog();
+  const settings = (given) => ({
+    bindings: { JWT_SECRET: hmacSecret(), ...given.bindings },
+    gateway: given.gateway,
+    overrides: { ...DIRECT, ...(given.kv === false && { kvNamespaces: {} }) },
+  });
+  let given = { gateway, bindings, kv };
+  const started = await startGateway({ folder: process.env.POINTSMAN_BUILD, world, onLog: (line) => log.take(line), ...settings(given) });
+  const opened = {
+    world,
+    log,
+    port: undefined,
+    miniflare: started.miniflare,
+    store: () => started.kv(),
+    async seed() {
+      const store = await started.kv();
+      await Promise.all(fixedEntries().map(([name, value]) => store.put(name, value)));
+    },
+    /** A fresh isolate: nothing is cached any more. What is not given stays as it was. */
+    async restart(change = {}) {
+      given = { ...given, ...change };
+      if (change.toml) given.gateway = gatewayJson(change.toml);
+      // Options that are as they were restart nothing.
+      await started.reload(settings({ ...given, bindings: { ...given.bindings, RESTARTED: String(++restarts) } }));
+      await connect();
+    },
+    send: (request) => send(opened.port, request),
+    /** What backends got, without the issuer's and the config API's requests. */
+    called: () => world.requests.filter(({ backend }) => backend),
+    async stop() {
+      await started.stop();
+      await world.stop();
+    },
+  };
+  let restarts = 0;
+  const connect = async () => {
+    opened.port = Number((await started.miniflare.unsafeGetDirectURL()).port);
+  };
+  await connect();
+  if (kv) await opened.seed();
+  return opened;
+}
+
+export const bearer = (credential) => ["Authorization", `Bearer ${credential}`];
