@@ -49,7 +49,8 @@ pub fn find_credential(head: &Head<'_>, api_keys: Option<&ApiKeys>) -> Result<Op
 
 fn read_authorization(value: &str, api_keys: Option<&ApiKeys>) -> Result<Credential, Refusal> {
     // Fetch joins repeated fields with a comma, so a second credential shows as a list.
-    if value.split(',').skip(1).any(begins_with_scheme) {
+    let own = api_keys.map_or("", |keys| keys.scheme());
+    if value.split(',').skip(1).any(|element| begins_with_scheme(element, own)) {
         return Err(Refusal::CredentialRepeated);
     }
     let (scheme, text) = value.split_once(' ').unwrap_or((value, ""));
@@ -95,11 +96,16 @@ fn is_credential_text(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_graphic() && byte != b',')
 }
 
-/// Whether a list element looks like `Scheme credential`.
-fn begins_with_scheme(element: &str) -> bool {
-    let element = element.trim();
-    element.split_once(' ').is_some_and(|(scheme, rest)| {
-        !rest.trim().is_empty() && crate::forward::fields::is_token(scheme) && !scheme.contains('=')
+/// The schemes by which a list element is known for another credential. Any other text behind a comma
+/// is junk in one credential, which is malformed rather than ambiguous.
+const SCHEMES: [&str; 6] = ["basic", "bearer", "digest", "dpop", "hoba", "negotiate"];
+
+/// Whether a list element is `Scheme credential`.
+fn begins_with_scheme(element: &str, own: &str) -> bool {
+    element.trim().split_once(' ').is_some_and(|(scheme, rest)| {
+        let scheme = scheme.to_ascii_lowercase();
+        let known = SCHEMES.contains(&scheme.as_str()) || own.eq_ignore_ascii_case(&scheme);
+        known && !rest.trim().is_empty()
     })
 }
 
@@ -171,6 +177,7 @@ mod tests {
             "Bearer sk_prod_a",
             "Bearer sk_live_é",
             "Bearer a.b.c,",
+            "Bearer sk_live_a, b c",
         ] {
             assert_eq!(
                 find(&[("authorization", value)], &bearer()).err(),
