@@ -124,11 +124,8 @@ pub enum Lookup<T> {
         /// Whether this caller now holds the lease on the entry's refresh.
         refresh: bool,
     },
-    /// Ask the source; where it fails, use the fallback if there is one.
-    Miss {
-        /// The entry that may be used only if the source fails.
-        fallback: Option<Stored<T>>,
-    },
+    /// Ask the source. Where it fails, [`Cache::failed`] lets an entry that may still be used be hit.
+    Miss,
 }
 
 /// A cached entry: what was stored, when, and who is refreshing it since when.
@@ -164,7 +161,7 @@ impl<T> Cache<T> {
     #[must_use]
     pub fn lookup(&self, key: &Digest, now: Timestamp) -> Lookup<T> {
         let Some(entry) = self.entries.get(key) else {
-            return Lookup::Miss { fallback: None };
+            return Lookup::Miss;
         };
         let age = now.since(entry.stored_at);
         match self.freshness(entry, age) {
@@ -172,12 +169,11 @@ impl<T> Cache<T> {
             Freshness::Revalidate => {
                 Lookup::Hit { stored: entry.stored.clone(), refresh: entry.take_lease(now) }
             }
-            // A source that failed a moment ago is not asked by each request anew.
-            Freshness::OnlyIfError if now < entry.retry_at.get() => {
-                Lookup::Hit { stored: entry.stored.clone(), refresh: false }
-            }
-            Freshness::OnlyIfError => Lookup::Miss { fallback: Some(entry.stored.clone()) },
-            Freshness::Expired => Lookup::Miss { fallback: None },
+            // One asks. Others are served meanwhile, and for a while after it failed: a source that
+            // hangs must not hold up everybody whom it once vouched for.
+            Freshness::OnlyIfError if entry.take_lease(now) => Lookup::Miss,
+            Freshness::OnlyIfError => Lookup::Hit { stored: entry.stored.clone(), refresh: false },
+            Freshness::Expired => Lookup::Miss,
         }
     }
 
@@ -192,8 +188,14 @@ impl<T> Cache<T> {
         }
     }
 
-    /// Stores what the source answered and says what counts now. `weight` is the value's size in bytes.
-    pub fn store(&mut self, key: Digest, stored: Stored<T>, weight: usize, now: Timestamp) -> Stored<T> {
+    /// Stores what the source answered and says what counts now. `weight` is the value's size in bytes,
+    /// `asked_at` when the source was asked: an answer is as old as its question, and one that was
+    /// overtaken by a newer one is not stored.
+    pub fn store(&mut self, key: Digest, stored: Stored<T>, weight: usize, asked_at: Timestamp) -> Stored<T> {
+        let now = asked_at;
+        if let Some(newer) = self.entries.peek(&key).filter(|entry| entry.stored_at > asked_at) {
+            return newer.stored.clone();
+        }
         // A document that cannot be read never evicts one that can: whoever broke it will mend it.
         if matches!(stored, Stored::Malformed)
             && let Some(good) = self.usable(&key, now)
@@ -226,23 +228,6 @@ impl<T> Cache<T> {
             entry.retry_at.set(now.plus(BACK_OFF));
             entry.lease_until.set(Timestamp::default());
         }
-    }
-
-    /// Forgets `key`.
-    pub fn remove(&mut self, key: &Digest) {
-        self.entries.remove(key);
-    }
-
-    /// How many entries there are.
-    #[must_use]
-    pub fn len(&self) -> usize {
-        self.entries.len()
-    }
-
-    /// Whether there are none.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.entries.is_empty()
     }
 
     /// Bytes held, as counted against the budget.
@@ -329,13 +314,13 @@ mod tests {
     #[test]
     fn fresh_then_stale_with_one_refresh_then_expired() {
         let (mut cache, key) = (cache(), Digest::of(b"k"));
-        assert_eq!(cache.lookup(&key, at(0)), Lookup::Miss { fallback: None });
+        assert_eq!(cache.lookup(&key, at(0)), Lookup::Miss);
         cache.store(key, Stored::Present(Rc::new(1)), 8, at(0));
         assert_eq!(cache.lookup(&key, at(299)), hit(1, false));
         assert_eq!(cache.lookup(&key, at(300)), hit(1, true));
         assert_eq!(cache.lookup(&key, at(301)), hit(1, false), "one refresh at a time");
         assert_eq!(cache.lookup(&key, at(316)), hit(1, true), "a lease that ran out is taken over");
-        assert_eq!(cache.lookup(&key, at(3600)), Lookup::Miss { fallback: None });
+        assert_eq!(cache.lookup(&key, at(3600)), Lookup::Miss);
     }
 
     #[test]
@@ -365,12 +350,12 @@ mod tests {
         cache.store(key, Stored::Present(Rc::new(1)), 8, at(0));
         assert_eq!(cache.lookup(&key, at(29)), hit(1, false));
         assert_eq!(cache.lookup(&key, at(30)), hit(1, true));
-        let fallback = Lookup::Miss { fallback: Some(Stored::Present(Rc::new(1))) };
-        assert_eq!(cache.lookup(&key, at(60)), fallback);
+        assert_eq!(cache.lookup(&key, at(60)), Lookup::Miss);
+        assert_eq!(cache.lookup(&key, at(61)), hit(1, false), "one asks, others are served");
         cache.failed(&key, at(60));
         assert_eq!(cache.lookup(&key, at(64)), hit(1, false), "not asked by each request anew");
-        assert_eq!(cache.lookup(&key, at(65)), fallback);
-        assert_eq!(cache.lookup(&key, at(3600)), Lookup::Miss { fallback: None });
+        assert_eq!(cache.lookup(&key, at(65)), Lookup::Miss);
+        assert_eq!(cache.lookup(&key, at(3600)), Lookup::Miss);
     }
 
     #[test]
@@ -378,7 +363,7 @@ mod tests {
         let (mut cache, key) = (cache(), Digest::of(b"k"));
         cache.store(key, Stored::Absent, 0, at(0));
         assert_eq!(cache.lookup(&key, at(29)), Lookup::Hit { stored: Stored::Absent, refresh: false });
-        assert_eq!(cache.lookup(&key, at(30)), Lookup::Miss { fallback: None });
+        assert_eq!(cache.lookup(&key, at(30)), Lookup::Miss);
     }
 
     #[test]
@@ -389,6 +374,14 @@ mod tests {
         assert_eq!(cache.lookup(&key, at(401)), hit(1, false));
         cache.store(key, Stored::Malformed, 0, at(3600));
         assert_eq!(cache.lookup(&key, at(3601)), Lookup::Hit { stored: Stored::Malformed, refresh: false });
+    }
+
+    #[test]
+    fn an_answer_that_was_overtaken_is_not_stored() {
+        let (mut cache, key) = (cache(), Digest::of(b"k"));
+        cache.store(key, Stored::Absent, 0, at(10));
+        assert_eq!(cache.store(key, Stored::Present(Rc::new(1)), 8, at(5)), Stored::Absent);
+        assert_eq!(cache.lookup(&key, at(11)), Lookup::Hit { stored: Stored::Absent, refresh: false });
     }
 
     #[test]

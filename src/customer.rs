@@ -176,6 +176,26 @@ pub fn read_record<T: for<'de> Deserialize<'de>>(json: &[u8]) -> Result<T, Recor
     record_from_value(Value::Object(members))
 }
 
+/// Reads a record out of a provider's own document, which may say more of a customer than we ask for:
+/// members that mean nothing here are passed over. One that is nearly a name of ours (`backendURL`,
+/// `Disabled`) is an error: it was meant.
+///
+/// # Errors
+/// Where and what.
+pub fn provider_record(entry: Value) -> Result<CustomerRecord, RecordError> {
+    const NAMES: [&str; 4] = ["customerId", "backendUrl", "environmentName", "disabled"];
+    let fold = |name: &str| name.replace(['_', '-'], "").to_ascii_lowercase();
+    let Value::Object(mut members) = entry else { return record_from_value(entry) };
+    for name in members.keys().filter(|name| !NAMES.contains(&name.as_str())) {
+        if let Some(meant) = NAMES.iter().find(|known| fold(known) == fold(name)) {
+            let what = format!("is probably meant as {meant}");
+            return Err(RecordError { pointer: format!("/{name}"), what });
+        }
+    }
+    members.retain(|name, _| NAMES.contains(&name.as_str()));
+    record_from_value(Value::Object(members))
+}
+
 /// Reads one record out of a JSON value.
 ///
 /// # Errors
@@ -220,6 +240,17 @@ mod tests {
             ("nonsense", ""),
         ] {
             assert_eq!(parse(json).unwrap_err().pointer, pointer, "{json}");
+        }
+    }
+
+    #[test]
+    fn a_providers_document_may_say_more_but_not_nearly_the_same() {
+        let entry = serde_json::json!({"customerId": "a", "backendUrl": "https://a.example", "region": "eu"});
+        assert!(provider_record(entry).is_ok());
+        for name in ["backendURL", "Disabled", "environment_name"] {
+            let mut entry = serde_json::json!({"customerId": "a", "backendUrl": "https://a.example"});
+            entry[name] = Value::from("x");
+            assert_eq!(provider_record(entry).unwrap_err().pointer, format!("/{name}"));
         }
     }
 

@@ -92,6 +92,19 @@ pub struct Found {
     pub token: Option<Result<Rc<VerifiedToken>, Refusal>>,
 }
 
+impl Found {
+    /// Whether `need` was loaded for this request, or tried to be.
+    #[must_use]
+    pub const fn has_loaded(&self, need: &Need) -> bool {
+        match need {
+            Need::Key(_) => self.key.is_some() || self.key_failed,
+            Need::Customer(_) => self.customer.is_some() || self.customer_failed,
+            Need::KeySet(_) => self.key_set.is_some() || self.key_set_failed,
+            Need::Signature(_) => self.token.is_some(),
+        }
+    }
+}
+
 /// What is to be refreshed behind the response.
 #[derive(Debug, Default)]
 pub struct Refreshes(pub Vec<Need>);

@@ -4,10 +4,10 @@
 //! A request whose key, customer and token are in memory is decided synchronously and its answer is a
 //! promise of JavaScript's: no Rust future is made for it. Only what must be loaded goes async.
 
-use std::rc::Rc;
+use std::{cell::Cell, rc::Rc};
 
 use wasm_bindgen::{JsCast, JsValue, prelude::wasm_bindgen};
-use wasm_bindgen_futures::future_to_promise;
+use wasm_bindgen_futures::{JsFuture, future_to_promise};
 use worker::Env;
 
 mod isolate;
@@ -103,23 +103,34 @@ impl Passage {
         let decision = ready.gateway.decide(&head, &mut ready.memory.borrow_mut(), &found, self.began);
         match decision.outcome {
             Outcome::Load(need) => {
+                let passage = Rc::new(self);
                 let refreshes = decision.refreshes;
-                let promise =
-                    future_to_promise(async move { Ok(self.load_and_decide(need, refreshes).await) });
-                promise.into()
+                future_to_promise(async move { Ok(passage.load_and_decide(need, refreshes).await) }).into()
             }
             Outcome::Forward(_) | Outcome::Answer(_) => self.end(decision),
         }
     }
 
-    async fn load_and_decide(self, need: Need, refreshes: Refreshes) -> JsValue {
-        let isolate = Rc::clone(&self.isolate);
-        let (Some(ready), Some(head)) = (&isolate.ready, self.head()) else {
-            return self.misconfigured();
-        };
-        let outside = Outside::new(self.env.clone());
-        let decision = ready.context(&outside).decide(&head, need, refreshes).await;
-        self.end(decision)
+    /// Loads under `waitUntil`: a load that others count on (its lease is taken, the issuer was asked)
+    /// must come to its end whether or not this client stays. Else whoever leaves in time could keep a
+    /// revoked key in use, or the issuer's cooldown from ending.
+    async fn load_and_decide(self: Rc<Self>, need: Need, refreshes: Refreshes) -> JsValue {
+        let decided = Rc::new(Cell::new(None));
+        let (passage, into) = (Rc::clone(&self), Rc::clone(&decided));
+        let work = future_to_promise(async move {
+            if let (Some(ready), Some(head)) = (&passage.isolate.ready, passage.head()) {
+                let outside = Outside::new(passage.env.clone());
+                into.set(Some(ready.context(&outside).decide(&head, need, refreshes).await));
+            }
+            Ok(JsValue::UNDEFINED)
+        });
+        self.context.wait_until(&work);
+        // The work itself never fails; a trap in it leaves nothing decided.
+        let _ = JsFuture::from(work).await;
+        match decided.take() {
+            Some(decision) => self.end(decision),
+            None => self.misconfigured(),
+        }
     }
 
     fn end(&self, decision: Decision) -> JsValue {

@@ -16,10 +16,7 @@ use crate::{
     cache::Stored,
     claims::parse_object,
     config::{ConfigSource, Gateway},
-    customer::{
-        CustomerConfig, CustomerId, CustomerRecord, backend::document_url, record_from_value,
-        resolve::cache_key,
-    },
+    customer::{CustomerConfig, CustomerId, backend::document_url, provider_record, resolve::cache_key},
     decision::{Decision, Found, Need, Outcome, Refreshes, SignatureCheck},
     digest::Digest,
     error::Refusal,
@@ -27,6 +24,7 @@ use crate::{
     memory::Memory,
     ports::{Document, DocumentRequest, Ports, SourceError, VerifyError},
     request::Head,
+    time::Timestamp,
 };
 
 /// More rounds than any request can need.
@@ -60,7 +58,11 @@ impl<P: Ports> Context<'_, P> {
             kept.0.append(&mut decision.refreshes.0);
             match decision.outcome {
                 Outcome::Load(next) => need = next,
-                Outcome::Forward(_) | Outcome::Answer(_) => return Decision { refreshes: kept, ..decision },
+                Outcome::Forward(_) | Outcome::Answer(_) => {
+                    // What this request has loaded needs no refresh behind it.
+                    kept.0.retain(|need| !found.has_loaded(need));
+                    return Decision { refreshes: kept, ..decision };
+                }
             }
         }
         self.ports.warn("undecided", "a request needed more loads than there are things to load");
@@ -83,16 +85,17 @@ impl<P: Ports> Context<'_, P> {
     }
 
     async fn load_key(&self, digest: &Digest, found: &mut Found) {
+        let asked_at = self.ports.now();
         match self.ports.stored(&api_key::store_key(digest)).await {
-            Ok(None) => self.keep_key(*digest, Stored::Absent, 0, found),
+            Ok(None) => self.keep_key(*digest, Stored::Absent, 0, asked_at, found),
             Ok(Some(json)) => match KeyConfig::parse(&json) {
                 Ok(config) => {
                     let weight = config.weight();
-                    self.keep_key(*digest, Stored::Present(Rc::new(config)), weight, found);
+                    self.keep_key(*digest, Stored::Present(Rc::new(config)), weight, asked_at, found);
                 }
                 Err(error) => {
                     self.ports.warn("key_record_malformed", &format!("key:{digest} {error}"));
-                    self.keep_key(*digest, Stored::Malformed, 0, found);
+                    self.keep_key(*digest, Stored::Malformed, 0, asked_at, found);
                 }
             },
             Err(SourceError(what)) => {
@@ -103,21 +106,27 @@ impl<P: Ports> Context<'_, P> {
         }
     }
 
-    fn keep_key(&self, digest: Digest, stored: Stored<KeyConfig>, weight: usize, found: &mut Found) {
-        let now = self.ports.now();
-        found.key = Some(self.memory.borrow_mut().keys.store(digest, stored, weight, now));
+    fn keep_key(
+        &self,
+        digest: Digest,
+        stored: Stored<KeyConfig>,
+        weight: usize,
+        asked_at: Timestamp,
+        found: &mut Found,
+    ) {
+        found.key = Some(self.memory.borrow_mut().keys.store(digest, stored, weight, asked_at));
     }
 
     async fn load_customer(&self, id: &CustomerId, found: &mut Found) {
+        let asked_at = self.ports.now();
         match self.find_customer(id).await {
             Ok(stored) => {
-                let now = self.ports.now();
                 let weight = match &stored {
                     Stored::Present(config) => config.weight(),
                     Stored::Absent | Stored::Malformed => 0,
                 };
                 let mut memory = self.memory.borrow_mut();
-                found.customer = Some(memory.customers.store(cache_key(id), stored, weight, now));
+                found.customer = Some(memory.customers.store(cache_key(id), stored, weight, asked_at));
             }
             Err(SourceError(what)) => {
                 self.ports.warn("customer_source_failed", &what);
@@ -164,38 +173,47 @@ impl<P: Ports> Context<'_, P> {
         };
         let Document { status, body } = self.ports.document(request).await?;
         match status {
-            200..=299 => self.read_config_answer(&body, id),
+            200..=299 => self.read_config_answer(source, &body, id),
             404 if source.by_id => Ok(Stored::Absent),
             _ => Err(SourceError(format!("the config API answered {status}"))),
         }
     }
 
-    /// Finds one customer in the config API's answer: the list, or the one that was asked for.
+    /// Finds one customer in the config API's answer: the list, or the one that was asked for. Whatever
+    /// is not clearly one of these is a failed load: "not listed" would send the customer away, or to
+    /// a shared backend.
     fn read_config_answer(
         &self,
+        source: &ConfigSource,
         body: &[u8],
         id: &CustomerId,
     ) -> Result<Stored<CustomerConfig>, SourceError> {
         let rubbish = |what: &str| SourceError(format!("the config API's answer {what}"));
         let document: Value =
             serde_json::from_slice(body).map_err(|error| rubbish(&format!("is no JSON: {error}")))?;
+        let id_of = |entry: &Value| entry.get("customerId").and_then(Value::as_str).map(str::to_owned);
         let entry = match document {
-            Value::Array(entries) => {
-                let wanted =
-                    |entry: &Value| entry.get("customerId").and_then(Value::as_str) == Some(id.as_str());
-                match entries.into_iter().find(wanted) {
+            Value::Array(entries) if !source.by_id => {
+                let nameless = entries.iter().any(|entry| id_of(entry).is_none());
+                match entries.into_iter().find(|entry| id_of(entry).as_deref() == Some(id.as_str())) {
                     Some(entry) => entry,
+                    None if nameless => return Err(rubbish("has entries without a customerId")),
                     None => return Ok(Stored::Absent),
                 }
             }
-            entry @ Value::Object(_) => entry,
-            _ => return Err(rubbish("is neither an array nor an object")),
+            entry @ Value::Object(_) if source.by_id => {
+                if id_of(&entry).as_deref() != Some(id.as_str()) {
+                    return Err(rubbish("is not the customer that was asked for"));
+                }
+                entry
+            }
+            _ if source.by_id => return Err(rubbish("is not an object")),
+            _ => return Err(rubbish("is not an array")),
         };
-        let config = record_from_value::<CustomerRecord>(entry)
+        let config = provider_record(entry)
             .and_then(|record| CustomerConfig::from_record(record, self.gateway.allow_http));
         match config {
-            Ok(config) if config.id() == id => Ok(Stored::Present(Rc::new(config))),
-            Ok(_) => Err(rubbish("is another customer than the one asked for")),
+            Ok(config) => Ok(Stored::Present(Rc::new(config))),
             Err(error) => {
                 self.ports.warn("customer_record_malformed", &format!("config API, {id} {error}"));
                 Ok(Stored::Malformed)
@@ -208,7 +226,8 @@ impl<P: Ports> Context<'_, P> {
         let Some(issuer) = self.gateway.issuers.get(index) else { return };
         let now = self.ports.now();
         if let Some(remembered) = self.memory.borrow_mut().key_sets.get_mut(index) {
-            remembered.fetched_at = Some(now);
+            // Discovery takes two fetches, each with the timeout.
+            remembered.begin(issuer.timeout.plus(issuer.timeout), now);
         }
         match self.fetch_key_set(issuer).await {
             Ok((set, bytes)) => {
@@ -219,9 +238,9 @@ impl<P: Ports> Context<'_, P> {
                 }
                 found.key_set = Some(Rc::clone(&set));
                 found.key_set_failed = false;
-                let now = self.ports.now();
+                let ended = self.ports.now();
                 if let Some(remembered) = self.memory.borrow_mut().key_sets.get_mut(index) {
-                    remembered.store(set, bytes, now);
+                    remembered.store(set, bytes, now, ended);
                 }
             }
             Err(SourceError(what)) => {

@@ -41,8 +41,11 @@ pub struct Memory {
 pub struct KeySetMemory {
     sets: Cache<KeySet>,
     key: Digest,
-    /// When a fetch was last begun, whatever came of it.
-    pub fetched_at: Option<Timestamp>,
+    /// When a fetch last came to an end, whichever.
+    ended_at: Option<Timestamp>,
+    /// Until when a fetch that began is waited for. A time, since whoever began it may be gone before
+    /// it ends; an unknown `kid` then waits for no longer than this.
+    begun_until: Timestamp,
     failed_at: Option<Timestamp>,
 }
 
@@ -68,7 +71,8 @@ impl KeySetMemory {
         Self {
             sets: Cache::new(KEY_SET_BUDGET, issuer.lifetimes, seed),
             key: Digest::of(issuer.name.as_bytes()),
-            fetched_at: None,
+            ended_at: None,
+            begun_until: Timestamp::default(),
             failed_at: None,
         }
     }
@@ -82,16 +86,28 @@ impl KeySetMemory {
     /// Whether the issuer may be asked again for a key that its set lacks.
     #[must_use]
     pub fn is_cool(&self, cooldown: Span, now: Timestamp) -> bool {
-        self.fetched_at.is_none_or(|at| now.since(at) >= cooldown)
+        now >= self.begun_until && self.ended_at.is_none_or(|at| now.since(at) >= cooldown)
     }
 
-    /// Stores a fetched set.
-    pub fn store(&mut self, set: Rc<KeySet>, bytes: usize, now: Timestamp) {
-        self.sets.store(self.key, crate::cache::Stored::Present(set), bytes.saturating_mul(2), now);
+    /// Notes that a fetch begins which takes at most `longest`.
+    pub fn begin(&mut self, longest: Span, now: Timestamp) {
+        self.begun_until = now.plus(longest);
+    }
+
+    fn end(&mut self, now: Timestamp) {
+        self.ended_at = Some(now);
+        self.begun_until = now;
+    }
+
+    /// Stores a set that was asked for at `asked_at`.
+    pub fn store(&mut self, set: Rc<KeySet>, bytes: usize, asked_at: Timestamp, now: Timestamp) {
+        self.end(now);
+        self.sets.store(self.key, crate::cache::Stored::Present(set), bytes.saturating_mul(2), asked_at);
     }
 
     /// Notes that a fetch failed.
     pub fn failed(&mut self, now: Timestamp) {
+        self.end(now);
         self.failed_at = Some(now);
         self.sets.failed(&self.key, now);
     }

@@ -118,8 +118,7 @@ impl Head<'_> {
     }
 }
 
-/// Ids for requests that the platform gave none: unique, and nothing to learn from one about the
-/// number of others.
+/// Ids for requests that the platform gave none: unique, and without an order to read off.
 #[derive(Clone, Copy, Debug)]
 pub struct RequestIds {
     seed: [u64; 2],

@@ -140,10 +140,19 @@ fn backend(
     }
     let url = findings.take(&format!("{pointer}/url"), BackendTemplate::parse(&file.url, allow_http));
     let timeout =
-        span(file.timeout.as_deref(), DEFAULT_BACKEND_TIMEOUT, &format!("{pointer}/timeout"), findings);
+        timeout(file.timeout.as_deref(), DEFAULT_BACKEND_TIMEOUT, &format!("{pointer}/timeout"), findings);
     // A backend whose URL is bad is still known by name, so that routes to it are not called wrong too.
     let url = url.or_else(|| BackendTemplate::parse("https://backend.invalid", allow_http).ok())?;
     Some(Backend { name: Rc::from(name), url, timeout })
+}
+
+/// Reads a timeout: a span that is not nothing, since nothing ends in no time at all.
+fn timeout(text: Option<&str>, default: Span, pointer: &str, findings: &mut Findings) -> Span {
+    let timeout = span(text, default, pointer, findings);
+    if timeout == Span::default() {
+        findings.error(pointer, "must be longer than nothing");
+    }
+    timeout
 }
 
 /// Reads a span of time, or takes the default.

@@ -89,6 +89,12 @@ impl Span {
         self.0.div_ceil(1000)
     }
 
+    /// This span and another.
+    #[must_use]
+    pub const fn plus(self, other: Self) -> Self {
+        Self(self.0.saturating_add(other.0))
+    }
+
     /// Half of this span.
     #[must_use]
     pub const fn half(self) -> Self {

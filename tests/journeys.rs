@@ -167,6 +167,61 @@ fn a_failing_config_api_refuses_nobody_it_listed() {
     }
 }
 
+/// Promise 20 and 32: what is not clearly a list in which the customer is missing is a failed load, and
+/// sends nobody to a shared backend.
+#[test]
+fn rubbish_of_the_config_api_is_not_an_empty_list() {
+    for body in [
+        "{}",
+        r#"{"error":"maintenance"}"#,
+        r#"{"customers":[]}"#,
+        "[1,2]",
+        r#"[{"customerID":"umbrella-corp"}]"#,
+    ] {
+        let (isolate, world) = (Isolate::named("demo"), World::of_fixtures());
+        world.answer(CONFIG, 200, body);
+        for path in ["/customers/x", "/hybrid/x"] {
+            assert_eq!(
+                call(&isolate, &world, path, &key("umbrella")),
+                "customer_source_unavailable",
+                "{body}"
+            );
+        }
+    }
+    let (isolate, world) = (Isolate::named("rules"), World::of_fixtures());
+    let one = format!("{CONFIG}/umbrella-corp");
+    for body in ["[]", r#"{"customerId":"acme-corp","backendUrl":"https://acme.tenants.example.com"}"#] {
+        world.answer(&one, 200, body);
+        assert_eq!(
+            call(&isolate, &world, "/customer/x", &key("umbrella")),
+            "customer_source_unavailable",
+            "{body}"
+        );
+    }
+}
+
+#[test]
+fn a_provider_may_say_more_of_a_customer_than_we_ask_for() {
+    let (isolate, world) = (Isolate::named("demo"), World::of_fixtures());
+    world.answer(
+        CONFIG,
+        200,
+        r#"[{"customerId":"umbrella-corp","backendUrl":"https://u.example.com","region":"eu"}]"#,
+    );
+    assert_eq!(call(&isolate, &world, "/customers/x", &key("umbrella")), "https://u.example.com/x");
+}
+
+/// Promise 15 counts also for a request that finds the set due for a refresh.
+#[test]
+fn an_unknown_kid_on_a_set_that_is_due_causes_one_fetch() {
+    let (isolate, world) = (Isolate::named("issuers"), World::of_fixtures());
+    assert!(call(&isolate, &world, "/x", &token("good-es256")).starts_with("https"));
+    world.pass(secs(301));
+    world.take_asked();
+    assert_eq!(call(&isolate, &world, "/x", &token("bad-kid-unknown")), "token_key_unknown");
+    assert_eq!(world.take_asked(), [format!("get {JWKS}")]);
+}
+
 /// Promise 22: one bad record spoils no other.
 #[test]
 fn a_bad_record_in_a_list_spoils_no_other() {

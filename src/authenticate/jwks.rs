@@ -229,7 +229,13 @@ impl KeySet {
         let Some(Value::Array(jwks)) = members.get("keys") else {
             return Err("the key set has no array \"keys\"");
         };
-        Ok(Self::from_jwks(jwks))
+        let set = Self::from_jwks(jwks);
+        // An empty set says that no key counts any more; one that is full of what nobody can use says
+        // that something is broken.
+        if set.keys.is_empty() && !jwks.is_empty() {
+            return Err("the key set has no key that can be used");
+        }
+        Ok(set)
     }
 
     /// The usable ones of `jwks`.
@@ -358,6 +364,7 @@ mod tests {
                 .is_err()
         );
         assert!(KeySet::parse(br#"{"keys":[]}"#).is_ok());
+        assert!(KeySet::parse(br#"{"keys":[1,{"kty":"oct","k":"AA"}]}"#).is_err());
     }
 
     #[test]

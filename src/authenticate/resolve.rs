@@ -93,10 +93,10 @@ impl Stage<'_> {
                     refreshes.want(refresh, || Need::Key(digest));
                     stored
                 }
-                Lookup::Miss { .. } if self.found.key_failed => {
+                Lookup::Miss if self.found.key_failed => {
                     return Err(Refusal::KeyStoreUnavailable.into());
                 }
-                Lookup::Miss { .. } => return Err(Need::Key(digest).into()),
+                Lookup::Miss => return Err(Need::Key(digest).into()),
             },
         };
         match stored {

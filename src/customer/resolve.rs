@@ -70,10 +70,10 @@ pub fn resolve(
                 refreshes.want(refresh, || Need::Customer(id.clone()));
                 stored
             }
-            Lookup::Miss { .. } if found.customer_failed => {
+            Lookup::Miss if found.customer_failed => {
                 return Err(Refusal::CustomerSourceUnavailable.into());
             }
-            Lookup::Miss { .. } => return Err(Need::Customer(id.clone()).into()),
+            Lookup::Miss => return Err(Need::Customer(id.clone()).into()),
         },
     };
     match stored {

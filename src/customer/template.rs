@@ -155,6 +155,7 @@ impl FilledHost {
 impl Label {
     fn parse(text: &str) -> Result<Self, TemplateError> {
         match text.strip_prefix('{').map(|rest| rest.strip_suffix('}')) {
+            Some(Some(claim)) if claim.starts_with('$') => Err(TemplateError::Claim),
             Some(Some(claim)) if !claim.contains(['{', '}']) => {
                 ClaimPath::parse(claim).map(Self::Claim).ok_or(TemplateError::Claim)
             }
@@ -266,6 +267,7 @@ mod tests {
             ("https://api.example.com/{t}", E::NotAWholeLabel),
             ("https://api.example.com:{t}", E::NotAWholeLabel),
             ("https://{}.example.com", E::Claim),
+            ("https://{$subject}.example.com", E::Claim),
             ("https://{t.example.com", E::NotAWholeLabel),
             ("{t}://api.example.com", E::Url(BackendUrlError::Scheme)),
             ("https://{t}@api.example.com", E::NotAWholeLabel),

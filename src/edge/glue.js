@@ -33,6 +33,9 @@ export function survey(request) {
   return { fields, headers, seen };
 }
 
+/** Statuses whose answers have no body (Fetch, "null body status"). */
+const NULL_BODY = [204, 205, 304];
+
 /** A client that leaves is watched for only when the answer takes longer: the watch itself is dear. */
 const WATCH_AFTER = 250;
 
@@ -78,10 +81,11 @@ export function forward(request, headers, url, remove, set, timeout, edits, line
         return failed();
       }
       const now = Date.now();
-      if (end(answer.status, "")) resolve(finish(answer, edits, now - sentAt, now - began));
+      const finished = finish(answer, edits, now - sentAt, now - began);
+      if (end(answer.status, "")) resolve(finished);
     };
     try {
-      send(request, headers, url, remove, set).then(answered, failed).catch(failed);
+      send(request, headers, url, remove, set).then(answered).catch(failed);
     } catch {
       failed();
     }
@@ -107,13 +111,16 @@ function send(request, headers, url, remove, set) {
   return fetch(url, { method, headers, body, redirect: "manual" });
 }
 
-/** Hop-by-hop fields of an answer (RFC 9110, section 7.6.1) and what its Connection names. */
+/** Takes off what the answer's Connection names (RFC 9110, section 7.6.1), and makes the route's edits. */
 function finish(answer, edits, backendMs, totalMs) {
   const connection = answer.headers.get("connection");
   if (edits === "" && connection === null) return answer;
   // A WebSocket goes back whole; a status that no Response can be made with goes back as it is.
   if (answer.status === 101 || answer.status > 599) return answer;
-  const edited = new Response(answer.body, answer);
+  const bodiless = NULL_BODY.includes(answer.status);
+  // Some backends send one all the same; no Response can be made with it.
+  if (bodiless) answer.body?.cancel().catch(() => {});
+  const edited = new Response(bodiless ? null : answer.body, answer);
   if (connection !== null) {
     for (const name of connection.split(",")) {
       const trimmed = name.trim();

@@ -41,7 +41,20 @@ struct Bindings<'a>(&'a Env);
 
 impl Variables for Bindings<'_> {
     fn variable(&self, name: &str) -> Variable {
-        self.0.var(name).map_or(Variable::Missing, |value| Variable::Set(value.to_string()))
+        self.text(name).map_or(Variable::Missing, Variable::Set)
+    }
+}
+
+impl Bindings<'_> {
+    /// The variable as text. One that was set as JSON (a number, an object) is its JSON: to take it for
+    /// missing would run another configuration than the one that was given.
+    fn text(&self, name: &str) -> Option<String> {
+        let value = js_sys::Reflect::get(self.0.as_ref(), &name.into()).ok()?;
+        if value.is_undefined() || value.is_null() {
+            return None;
+        }
+        let json = || js_sys::JSON::stringify(&value).ok().and_then(|json| json.as_string());
+        value.as_string().or_else(json)
     }
 }
 
@@ -59,7 +72,7 @@ impl Isolate {
     fn start(env: &Env) -> Self {
         console_error_panic_hook::set_once();
         let [first, second, third] = seeds();
-        let written = env.var("GATEWAY").map(|value| value.to_string());
+        let written = Bindings(env).text("GATEWAY");
         let json = written.as_deref().unwrap_or(COMPILED_GATEWAY);
         let ready = match settings::parse(json, &Bindings(env)) {
             Ok(checked) => {

@@ -43,6 +43,18 @@ const SPOOFABLE: &[&str] = &[
     "x-request-id",
 ];
 
+/// What the platform sets on every request, and so vouches for. Any other `cf-*` field may be the
+/// client's own (`cf-access-…` without Access in front).
+const PLATFORM: &[&str] = &[
+    "cf-connecting-ip",
+    "cf-connecting-ipv6",
+    "cf-ew-via",
+    "cf-ipcountry",
+    "cf-ray",
+    "cf-visitor",
+    "cf-worker",
+];
+
 const SPOOFABLE_PREFIXES: &[&str] = &["x-forwarded-", "x-original-", "x-rewrite-", "x-envoy-"];
 
 /// Decides for each field name whether it is taken off.
@@ -90,7 +102,7 @@ impl FieldPolicy {
         let removed = self.removed.contains(&folded)
             || SPOOFABLE_PREFIXES.iter().any(|prefix| folded.starts_with(prefix))
             // The platform vouches for its own fields in their own spelling only.
-            || (folded.starts_with("cf-") && folded != name);
+            || (folded.starts_with("cf-") && !PLATFORM.contains(&name));
         Verdict { removed, seen: self.seen(name) }
     }
 
@@ -111,7 +123,8 @@ impl FieldPolicy {
 }
 
 /// A field name as the laxest backend would fold it.
-fn canonical(name: &str) -> String {
+#[must_use]
+pub fn canonical(name: &str) -> String {
     let fold = |c: char| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '-' };
     name.chars().map(fold).collect()
 }
@@ -196,6 +209,7 @@ mod tests {
     fn the_platforms_fields_pass_in_their_own_spelling_only() {
         assert!(policy().judge("cf_connecting_ip").removed);
         assert!(policy().judge("cf-connecting.ip").removed);
+        assert!(policy().judge("cf-access-authenticated-user-email").removed);
     }
 
     #[test]

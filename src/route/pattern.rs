@@ -109,18 +109,22 @@ pub fn decode_unreserved(segment: &str) -> Cow<'_, str> {
     let mut rest = segment;
     while let Some((before, after)) = rest.split_once('%') {
         decoded.push_str(before);
-        let value = match after.as_bytes() {
+        let value: Option<u8> = match after.as_bytes() {
             [high, low, ..] => hex_digit(*high).zip(hex_digit(*low)).map(|(high, low)| high << 4 | low),
             _ => None,
         };
-        match value.filter(|byte| byte.is_ascii_alphanumeric() || b"-._~".contains(byte)) {
+        let unreserved = value.filter(|byte| byte.is_ascii_alphanumeric() || b"-._~".contains(byte));
+        match unreserved {
             Some(byte) => {
                 decoded.push(char::from(byte));
                 rest = after.get(2..).unwrap_or_default();
             }
             None => {
                 decoded.push('%');
-                rest = after;
+                // The same octet in one spelling (RFC 3986, section 6.2.2.1).
+                let digits = after.get(..2).filter(|_| value.is_some()).unwrap_or_default();
+                decoded.push_str(&digits.to_ascii_uppercase());
+                rest = after.get(digits.len()..).unwrap_or_default();
             }
         }
     }
@@ -239,6 +243,7 @@ mod tests {
         assert_eq!(decode_unreserved("%61dmin%2D"), "admin-");
         assert_eq!(decode_unreserved("a%2Fb%20%"), "a%2Fb%20%");
         assert_eq!(decode_unreserved("%2561"), "%2561");
+        assert_eq!(decode_unreserved("caf%c3%a9"), "caf%C3%A9");
         assert_eq!(decode_unreserved("%é%6"), "%é%6");
     }
 }

@@ -1,12 +1,12 @@
 //! The parts of a configuration that say who may call and how backends are told: API keys, issuers,
 //! customers, identity fields.
 
-use std::rc::Rc;
+use std::{collections::HashSet, rc::Rc};
 
 use super::{
     file::{ApiKeysFile, CustomersFile, IdentityFile, IssuerFile, SourceFile},
     findings::{Findings, escape},
-    span,
+    span, timeout,
 };
 use crate::{
     authenticate::{
@@ -19,7 +19,10 @@ use crate::{
     claims::ClaimPath,
     config::{ConfigSource, Customers},
     customer::backend::{AllowHttp, document_url},
-    forward::{Identity, fields::is_token},
+    forward::{
+        Identity,
+        fields::{canonical, is_token},
+    },
     time::Span,
 };
 
@@ -127,7 +130,7 @@ fn issuer(index: usize, file: &IssuerFile, allow_http: AllowHttp, findings: &mut
         leeway,
         lifetimes: Lifetimes::strict(fresh, stale),
         cooldown: span(file.cooldown.as_deref(), Span::from_secs(30), &at("cooldown"), findings),
-        timeout: span(file.timeout.as_deref(), Span::from_secs(5), &at("timeout"), findings),
+        timeout: timeout(file.timeout.as_deref(), Span::from_secs(5), &at("timeout"), findings),
     }
 }
 
@@ -244,7 +247,7 @@ fn config_source(file: &SourceFile, allow_http: AllowHttp, findings: &mut Findin
     ConfigSource {
         url: url.trim_end_matches('/').to_owned(),
         token: file.token.clone(),
-        timeout: span(file.timeout.as_deref(), Span::from_secs(10), "/customers/source/timeout", findings),
+        timeout: timeout(file.timeout.as_deref(), Span::from_secs(10), "/customers/source/timeout", findings),
         by_id,
     }
 }
@@ -266,14 +269,31 @@ pub(super) fn identity(file: Option<&IdentityFile>, findings: &mut Findings) -> 
         check_field_name(name, &pointer, findings);
         claims.push((Rc::from(name.to_ascii_lowercase()), claim_path(path, &pointer, findings)));
     }
+    check_distinct(
+        &Identity { subject: subject.clone(), customer: customer.clone(), claims: claims.clone() },
+        findings,
+    );
     Identity { subject, customer, claims }
+}
+
+/// Two fields that a backend could fold into one would let a claim stand in for the subject.
+fn check_distinct(identity: &Identity, findings: &mut Findings) {
+    let mut seen = HashSet::new();
+    for name in identity.names() {
+        if !seen.insert(canonical(name)) {
+            findings.error("/identity", format!("{name} stands twice, as backends read field names"));
+        }
+    }
 }
 
 fn check_field_name(name: &str, pointer: &str, findings: &mut Findings) {
     let name = name.to_ascii_lowercase();
     if !is_token(&name) {
         findings.error(pointer, "must be a field name: letters, digits and hyphens");
-    } else if RESERVED_FIELDS.contains(&name.as_str()) {
+    } else if RESERVED_FIELDS.contains(&name.as_str())
+        || name.starts_with("x-forwarded-")
+        || name.starts_with("cf-")
+    {
         findings.error(pointer, format!("must not be {name}, which has a meaning of its own"));
     }
 }

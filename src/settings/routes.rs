@@ -109,7 +109,7 @@ fn route(
     let timeout = file
         .timeout
         .as_deref()
-        .map(|text| span(Some(text), Span::default(), &format!("{at}/timeout"), findings));
+        .map(|text| super::timeout(Some(text), Span::default(), &format!("{at}/timeout"), findings));
     Route {
         name: Rc::from(file.name.as_deref().unwrap_or(&file.path)),
         challenge: challenge(&auth, gateway),

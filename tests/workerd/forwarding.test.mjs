@@ -184,6 +184,13 @@ eachWay("several Set-Cookie fields stay separate", async (route, auth) => {
   assert.deepEqual((await gateway.send({ target: `${route}/x`, headers: [auth] })).all("set-cookie"), cookies);
 });
 
+eachWay("a 204 that announces a body passes without one", async (route, auth) => {
+  backend((request, response) => response.socket.end("HTTP/1.1 204 No Content\r\nContent-Length: 2\r\nConnection: close\r\n\r\n"));
+  const answer = await gateway.send({ target: `${route}/x`, headers: [auth] });
+  assert.equal(answer.status, 204);
+  assert.equal(answer.body.length, 0);
+});
+
 eachWay("204, 205 and 304 stay bodiless, errors keep their bodies", async (route, auth) => {
   for (const status of [204, 205, 304, 404, 418, 500, 503]) {
     const answer = await gateway.send({ target: `${route}/status/${status}`, headers: [auth] });

@@ -213,6 +213,30 @@ test("unknown kids cause at most one fetch per cooldown, and good tokens do not 
   assert.ok(fetched <= 3, `${fetched} fetches for ${sent} kids in 1.5 s with a cooldown of 1 s`);
 });
 
+test("what a client that left had begun to load comes to its end, and counts", async () => {
+  await gateway.restart();
+  const release = Promise.withResolvers();
+  const answered = Promise.withResolvers();
+  const { handle } = gateway.world.issuer;
+  gateway.world.replace(ISSUER, async (request, response) => {
+    response.on("finish", answered.resolve);
+    await release.promise;
+    handle(request, response);
+  });
+  const first = new Wire(gateway.port);
+  await first.write(requestHead({ target: "/x/y", headers: [bearer(token("good-es256"))] }));
+  await until(() => calls(ISSUER).length > 0, "the fetch");
+  first.reset();
+  // Gone for the gateway too, which sees it before it answers the next request.
+  await gateway.send({ target: "/open/x" });
+  release.resolve();
+  await answered.promise;
+  await gateway.send({ target: "/open/x" });
+  assert.equal(await statusOf(token("good-es256")), 200);
+  assert.equal(calls(ISSUER).length, 1);
+  gateway.world.mend();
+});
+
 test("a rotated-in key works after the cooldown at the latest, and a withdrawn one stops after fresh", async () => {
   await gateway.restart({ toml: toml({ cooldown: "1s", fresh: "2s" }) });
   assert.equal(await statusOf(token("good-es256")), 200);
@@ -379,6 +403,15 @@ describe("the GATEWAY variable", () => {
     await gateway.restart({ gateway: undefined });
     assert.equal(await statusOf(demoKey("sandbox"), "/environment/x"), 200);
     await gateway.restart({ toml: toml() });
+  });
+
+  test("counts as well where it was set as JSON and not as text", async () => {
+    const routes = [{ path: "/only/{+p}", auth: [], rules: [{ name: "r", to: "b" }] }];
+    const GATEWAY = { backends: { b: { url: "https://shared.backends.example.com" } }, routes };
+    await gateway.restart({ gateway: undefined, bindings: { GATEWAY } });
+    assert.equal((await gateway.send({ target: "/only/x" })).status, 200);
+    assert.equal((await gateway.send({ target: "/environment/x" })).status, 404);
+    await gateway.restart({ bindings: {}, toml: toml() });
   });
 
   for (const [what, change, finding] of [

@@ -56,8 +56,8 @@ impl Target {
     fn put_chunk(&self, entries: &[Value]) -> Result<(), String> {
         let file = tempfile()?;
         let result = self.put_file(file.as_path(), entries);
-        fs::remove_file(&file).map_err(|problem| problem.to_string())?;
-        result
+        // What wrangler said matters more than a file that stays behind.
+        result.and(fs::remove_file(&file).map_err(|problem| problem.to_string()))
     }
 
     fn put_file(&self, file: &Path, entries: &[Value]) -> Result<(), String> {
