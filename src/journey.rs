@@ -237,6 +237,8 @@ impl<P: Ports> Context<'_, P> {
                     self.ports.warn("key_set_has_unusable_keys", &what);
                 }
                 found.key_set = Some(Rc::clone(&set));
+                // What was judged by another set is judged again.
+                found.token = None;
                 found.key_set_failed = false;
                 let ended = self.ports.now();
                 if let Some(remembered) = self.memory.borrow_mut().key_sets.get_mut(index) {

@@ -290,6 +290,30 @@ fn rotation_is_followed() {
     );
 }
 
+/// Promise 16 for a key that takes another's place under the same `kid`.
+#[test]
+fn a_key_replaced_under_its_name_works_after_the_cooldown() {
+    let (isolate, world) = (Isolate::named("issuers"), World::of_fixtures());
+    let good = read("fixtures/keys/issuer.jwks.json");
+    let mut other: serde_json::Value = serde_json::from_str(&good).unwrap();
+    let replacement: serde_json::Value =
+        serde_json::from_str(&read("fixtures/keys/issuer-rotated.jwks.json")).unwrap();
+    other["keys"][0]["x"] = replacement["keys"][0]["x"].clone();
+    other["keys"][0]["y"] = replacement["keys"][0]["y"].clone();
+    world.answer(JWKS, 200, &other.to_string());
+    assert_eq!(call(&isolate, &world, "/x", &token("good-es256")), "token_signature");
+    world.answer(JWKS, 200, &good);
+    assert_eq!(call(&isolate, &world, "/x", &token("good-es256")), "token_signature", "within the cooldown");
+    world.pass(secs(30));
+    assert!(call(&isolate, &world, "/x", &token("good-es256")).starts_with("https"));
+    world.take_asked();
+    for _ in 0..20 {
+        assert_eq!(call(&isolate, &world, "/x", &token("bad-signature-changed")), "token_signature");
+    }
+    let fetches = world.take_asked().into_iter().filter(|asked| asked.starts_with("get")).count();
+    assert_eq!(fetches, 0, "bounded by the cooldown");
+}
+
 #[test]
 fn a_withdrawn_key_stops_within_fresh_without_any_new_kid() {
     for busy in [true, false] {

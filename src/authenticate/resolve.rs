@@ -118,6 +118,9 @@ impl Stage<'_> {
             return Err(Refusal::TokenTooLarge.into());
         }
         let digest = Digest::of(token.as_bytes());
+        if self.found.token.as_ref().is_some_and(|outcome| *outcome == Err(Refusal::TokenSignature)) {
+            self.ask_for_a_replaced_key(token, auth, memory)?;
+        }
         if let Some(verified) = self.verified_before(&digest, auth, memory, refreshes)? {
             return Ok(self.admitted(&verified));
         }
@@ -139,8 +142,11 @@ impl Stage<'_> {
                 let set = self.key_set(examined.issuer, memory, refreshes)?;
                 match set.select(examined.kid.as_deref(), examined.algorithm) {
                     Ok(key) => Err(examined.signature_check(key, token, digest).into()),
-                    // The key may be a new one. Asking is bounded by the cooldown, whatever kids are sent.
-                    Err(Refusal::TokenKeyUnknown) if self.may_ask_again(examined.issuer, issuer, memory) => {
+                    // The key may be a new one, also under an old name. Asking is bounded by the cooldown,
+                    // whatever kids are sent.
+                    Err(Refusal::TokenKeyUnknown | Refusal::TokenKeyUnusable)
+                        if self.may_ask_again(examined.issuer, issuer, memory) =>
+                    {
                         Err(Need::KeySet(examined.issuer).into())
                     }
                     Err(refusal) => Err(refusal.into()),
@@ -195,6 +201,18 @@ impl Stage<'_> {
             }
             _ => Err(Need::KeySet(issuer).into()),
         }
+    }
+
+    /// A signature that does not verify may be one of a key that took the place of another under the same
+    /// `kid`, or in a set without any. Within the cooldown's bound, the issuer is asked before it is refused.
+    fn ask_for_a_replaced_key(&self, token: &str, auth: &RouteAuth, memory: &Memory) -> Result<(), Halt> {
+        let examined = jwt::examine(token, &self.gateway.issuers, &auth.issuers, self.now)?;
+        let issuer = self.gateway.issuers.get(examined.issuer).ok_or(Refusal::TokenIssuer)?;
+        let fetched = matches!(issuer.keys, KeySource::Url(_) | KeySource::Discovery(_));
+        if fetched && self.may_ask_again(examined.issuer, issuer, memory) {
+            return Err(Need::KeySet(examined.issuer).into());
+        }
+        Ok(())
     }
 
     fn may_ask_again(&self, index: usize, issuer: &Issuer, memory: &Memory) -> bool {

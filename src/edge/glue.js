@@ -44,7 +44,7 @@ const WATCH_AFTER = 250;
  * empty where the answer is handed on as it came, which keeps the usual case free of a new Response.
  *
  * A backend that is too slow is not aborted but left behind: the runtime drops the call when the
- * answer to the client is through, and a signal for each request costs more than all else here.
+ * answer to the client is through, and a signal for each request would be dear.
  */
 export function forward(request, headers, url, remove, set, timeout, edits, line, requestId, began) {
   const sentAt = Date.now();
