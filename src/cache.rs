@@ -192,21 +192,20 @@ impl<T> Cache<T> {
     /// `asked_at` when the source was asked: an answer is as old as its question, and one that was
     /// overtaken by a newer one is not stored.
     pub fn store(&mut self, key: Digest, stored: Stored<T>, weight: usize, asked_at: Timestamp) -> Stored<T> {
-        let now = asked_at;
         if let Some(newer) = self.entries.peek(&key).filter(|entry| entry.stored_at > asked_at) {
             return newer.stored.clone();
         }
         // A document that cannot be read never evicts one that can: whoever broke it will mend it.
         if matches!(stored, Stored::Malformed)
-            && let Some(good) = self.usable(&key, now)
+            && let Some(good) = self.usable(&key, asked_at)
         {
-            self.failed(&key, now);
+            self.failed(&key, asked_at);
             return good;
         }
         let weight = u64::try_from(weight).unwrap_or(u64::MAX).saturating_add(ENTRY_OVERHEAD);
         let entry = Entry {
             stored: stored.clone(),
-            stored_at: now,
+            stored_at: asked_at,
             weight,
             lease_until: Cell::new(Timestamp::default()),
             retry_at: Cell::new(Timestamp::default()),

@@ -34,12 +34,6 @@ impl Claims {
         }
         Some(value)
     }
-
-    /// The members as a JSON object.
-    #[must_use]
-    pub const fn members(&self) -> &Map<String, Value> {
-        &self.0
-    }
 }
 
 /// Names one claim: a member of the claims (`plan`, also `https://example.com/plan`), or with a

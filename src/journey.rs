@@ -1,7 +1,8 @@
 //! Decides a request for which something must be loaded first: load, decide again, until decided.
 //!
-//! Every load changes what this request has found, so the loop ends: each of the four things is
-//! loaded at most once a request, and a key set once more for an unknown `kid`.
+//! Every load changes what this request has found, so the loop ends: key, customer and key set are
+//! loaded at most once a request each, and a signature is judged at most twice, by the set that was
+//! known and by the one that was loaded for it.
 
 use std::{cell::RefCell, rc::Rc};
 

@@ -105,18 +105,6 @@ impl BackendTemplate {
         let base = proof.base().to_owned();
         Ok(Self::Filled(FilledHost { scheme, labels, port, base }))
     }
-
-    /// The claims it needs, for checks and explanations.
-    pub fn claims(&self) -> impl Iterator<Item = &ClaimPath> {
-        let labels = match self {
-            Self::Fixed(_) => &[][..],
-            Self::Filled(host) => &host.labels,
-        };
-        labels.iter().filter_map(|label| match label {
-            Label::Fixed(_) => None,
-            Label::Claim(path) => Some(path),
-        })
-    }
 }
 
 impl FilledHost {

@@ -80,9 +80,12 @@ export function forward(request, headers, url, remove, set, timeout, edits, line
         answer.body?.cancel().catch(() => {});
         return failed();
       }
+      // Too late: the caller was answered, and an unread body would hold a connection.
+      if (over) return answer.body?.cancel().catch(() => {});
       const now = Date.now();
       const finished = finish(answer, edits, now - sentAt, now - began);
-      if (end(answer.status, "")) resolve(finished);
+      end(answer.status, "");
+      resolve(finished);
     };
     try {
       send(request, headers, url, remove, set).then(answered).catch(failed);
