@@ -5,6 +5,7 @@ pub mod api_key;
 pub mod compact;
 pub mod jwks;
 pub mod jwt;
+pub(crate) mod key_sets;
 #[cfg(not(target_arch = "wasm32"))]
 pub mod native;
 pub mod resolve;

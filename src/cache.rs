@@ -1,11 +1,17 @@
-//! Freshness and the bounded maps that live in an isolate's memory (words as in RFC 5861).
+//! Freshness, leases, back-off and the bounded maps that live in an isolate's memory (words as in
+//! RFC 5861).
 //!
-//! One function of entry and time says what may be done with an entry; nothing else compares times.
+//! [`Cache`] is the one state machine of everything that is loaded: it says what may be done with an
+//! entry, who loads it, who waits for that, and how long a source that failed is left alone. It holds
+//! plain values and times; who began a load may be gone before it ends, so nothing here is a flag that
+//! somebody must come back to clear.
+//!
 //! Which entry makes room for another is left to `quick_cache` (S3-FIFO like: an entry that is asked
 //! for again outlives any number that are asked for once, so a flood of junk evicts only junk).
 
 use std::{
-    cell::Cell,
+    cell::{Cell, RefCell},
+    collections::HashMap,
     hash::{BuildHasher, Hasher},
     rc::Rc,
 };
@@ -15,83 +21,12 @@ use quick_cache::{
     unsync::{Cache as BoundedMap, DefaultLifecycle},
 };
 
-use crate::{
-    digest::Digest,
-    time::{Span, Timestamp},
-};
+mod policy;
+#[cfg(test)]
+mod tests;
 
-/// How long an entry is used in which way, counted from when it was stored.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub struct Lifetimes {
-    /// Up to here it is used without a second thought.
-    pub fresh: Span,
-    /// Up to here it is used at once and refreshed behind the response.
-    pub revalidate: Span,
-    /// Up to here it is used where its source fails.
-    pub stale: Span,
-}
-
-impl Lifetimes {
-    /// For what must be right soon after a change (keys, key sets): in the second half of `fresh` it
-    /// is refreshed behind responses, after `fresh` it is asked for before it is used, and `stale`
-    /// counts only while the source is down. So `fresh` is an upper bound, idle or busy.
-    #[must_use]
-    pub fn strict(fresh: Span, stale: Span) -> Self {
-        Self { fresh: fresh.half(), revalidate: fresh, stale: stale.max(fresh) }
-    }
-
-    /// For what must be quick (customers): after `fresh` and up to `stale` the old value answers at
-    /// once while one refresh runs.
-    #[must_use]
-    pub fn swift(fresh: Span, stale: Span) -> Self {
-        Self { fresh, revalidate: stale.max(fresh), stale: stale.max(fresh) }
-    }
-
-    #[cfg(test)]
-    pub(crate) const KEYS: Self =
-        Self { fresh: Span::from_secs(30), revalidate: Span::from_secs(60), stale: Span::from_secs(3600) };
-    #[cfg(test)]
-    pub(crate) const KEY_SETS: Self = Self {
-        fresh: Span::from_secs(300),
-        revalidate: Span::from_secs(600),
-        stale: Span::from_secs(86_400),
-    };
-
-    /// What may be done with an entry of this age.
-    #[must_use]
-    pub fn state(&self, age: Span) -> Freshness {
-        if age < self.fresh {
-            Freshness::Fresh
-        } else if age < self.revalidate {
-            Freshness::Revalidate
-        } else if age < self.stale {
-            Freshness::OnlyIfError
-        } else {
-            Freshness::Expired
-        }
-    }
-}
-
-/// What may be done with an entry. Grows with age and never goes back.
-#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
-pub enum Freshness {
-    /// Use it.
-    Fresh,
-    /// Use it and refresh it behind the response (`stale-while-revalidate`).
-    Revalidate,
-    /// Ask first; use it where the source fails (`stale-if-error`).
-    OnlyIfError,
-    /// Do not use it.
-    Expired,
-}
-
-/// How long "there is no such entry" is believed at the most.
-pub const NEGATIVE_FRESH: Span = Span::from_secs(30);
-/// How long a source that failed is left alone before it is asked again for the same entry.
-pub const BACK_OFF: Span = Span::from_secs(5);
-/// How long a refresh may be under way before another may start. A time, not a flag: whoever began
-/// one may be gone before it ends, and nobody must wait for ever for a flag to be cleared.
-pub const REFRESH_LEASE: Span = Span::from_secs(15);
+pub use self::policy::{BackOff, Freshness, Lifetimes, NEGATIVE_FRESH, Policy};
+use crate::{digest::Digest, time::Timestamp};
 
 /// What a source holds under a key.
 #[derive(Debug, Eq, PartialEq)]
@@ -114,101 +49,200 @@ impl<T> Clone for Stored<T> {
     }
 }
 
+/// Who loads an entry.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Claim {
+    /// The caller, who now holds the lease.
+    Lead,
+    /// Somebody else, at the latest until this instant.
+    Join(Timestamp),
+}
+
 /// The answer of a cache.
 #[derive(Debug, Eq, PartialEq)]
 pub enum Lookup<T> {
-    /// Use this; `refresh` where the caller has been chosen to refresh it behind the response.
+    /// Use this; `refresh` where the caller has been chosen to refresh it behind the response, and
+    /// holds the lease.
     Hit {
         /// What is stored.
         stored: Stored<T>,
-        /// Whether this caller now holds the lease on the entry's refresh.
+        /// Whether the caller holds the lease on the entry's refresh.
         refresh: bool,
     },
-    /// Ask the source. Where it fails, [`Cache::failed`] lets an entry that may still be used be hit.
-    Miss,
+    /// It must be loaded first. Where that fails, an entry that may still be used is hit.
+    Load(Claim),
+    /// Nothing can be used and its source failed a moment ago.
+    Unavailable,
 }
 
-/// A cached entry: what was stored, when, and who is refreshing it since when.
+/// What a load brought.
+#[derive(Debug)]
+pub struct Loaded<T> {
+    /// What the source holds.
+    pub stored: Stored<T>,
+    /// The value's size in bytes.
+    pub weight: usize,
+    /// When the load began: of two loads the one that began later counts.
+    pub asked_at: Timestamp,
+    /// When the value was known to be so, which is what it ages from. Where it comes out of a store
+    /// that somebody else filled, earlier than `asked_at`.
+    pub as_of: Timestamp,
+}
+
+/// A cached entry. Without `stored`, all that is known is that the source failed.
 struct Entry<T> {
-    stored: Stored<T>,
-    stored_at: Timestamp,
+    stored: Option<Stored<T>>,
+    asked_at: Timestamp,
+    as_of: Timestamp,
     weight: u64,
-    lease_until: Cell<Timestamp>,
+    failures: Cell<u32>,
     retry_at: Cell<Timestamp>,
+}
+
+/// How often a cache was asked and could answer.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct Counts {
+    /// Lookups that were answered from memory.
+    pub hits: u64,
+    /// Lookups that were not.
+    pub misses: u64,
+    /// Loads that failed.
+    pub failures: u64,
 }
 
 /// A map from digests to entries, bounded in bytes.
 pub struct Cache<T> {
     entries: BoundedMap<Digest, Entry<T>, ByWeight, SeededHash>,
-    lifetimes: Lifetimes,
+    /// Loads under way, with the end of their lease. Beside the entries, since what is loaded may have
+    /// none, or lose it meanwhile. No more than loads that run at once.
+    flights: RefCell<HashMap<Digest, Timestamp, SeededHash>>,
+    policy: Policy,
+    seed: u64,
+    counts: Cell<Counts>,
 }
 
 /// Bytes that an entry takes beside its value: key, times, the map's own bookkeeping.
-const ENTRY_OVERHEAD: u64 = 160;
+const ENTRY_OVERHEAD: u64 = 192;
+
+/// Above this many loads under way, those whose lease has run out are forgotten.
+const MANY_FLIGHTS: usize = 256;
 
 impl<T> Cache<T> {
     /// An empty cache that holds at most about `budget` bytes. `seed` makes the order of its slots
     /// unpredictable, so that nobody can choose keys that collide.
     #[must_use]
-    pub fn new(budget: u64, lifetimes: Lifetimes, seed: u64) -> Self {
-        let estimate = usize::try_from(budget / 1024).unwrap_or(1024);
-        let entries =
-            BoundedMap::with(estimate, budget, ByWeight, SeededHash(seed | 1), DefaultLifecycle::default());
-        Self { entries, lifetimes }
+    pub fn new(budget: u64, policy: Policy, seed: u64) -> Self {
+        Self::sized(usize::try_from(budget / 1024).unwrap_or(1024), budget, policy, seed)
     }
 
-    /// Looks `key` up at the time `now`.
+    /// A cache for one entry, whose size somebody else bounds.
     #[must_use]
-    pub fn lookup(&self, key: &Digest, now: Timestamp) -> Lookup<T> {
-        let Some(entry) = self.entries.get(key) else {
-            return Lookup::Miss;
-        };
-        let age = now.since(entry.stored_at);
-        match self.freshness(entry, age) {
-            Freshness::Fresh => Lookup::Hit { stored: entry.stored.clone(), refresh: false },
-            Freshness::Revalidate => {
-                Lookup::Hit { stored: entry.stored.clone(), refresh: entry.take_lease(now) }
+    pub fn of_one(policy: Policy, seed: u64) -> Self {
+        Self::sized(1, u64::MAX / 2, policy, seed)
+    }
+
+    fn sized(estimate: usize, budget: u64, policy: Policy, seed: u64) -> Self {
+        let hash = SeededHash(seed | 1);
+        let entries = BoundedMap::with(estimate, budget, ByWeight, hash.clone(), DefaultLifecycle::default());
+        let flights = RefCell::new(HashMap::with_hasher(hash));
+        Self { entries, flights, policy, seed, counts: Cell::default() }
+    }
+
+    /// Looks `key` up at the time `now`. `failed` where this request has tried to load it in vain: then
+    /// it is given what there is, and loads nothing more.
+    #[must_use]
+    pub fn lookup(&self, key: &Digest, now: Timestamp, failed: bool) -> Lookup<T> {
+        let found = self.entries.get(key);
+        let paused = found.is_some_and(|entry| now < entry.retry_at.get());
+        let stored =
+            found.and_then(|entry| entry.stored.as_ref().map(|stored| (stored, self.freshness(entry, now))));
+        let lookup = match stored {
+            Some((stored, Freshness::Fresh)) => Lookup::Hit { stored: stored.clone(), refresh: false },
+            Some((stored, Freshness::Revalidate)) => {
+                let refresh = !failed && !paused && self.claim(key, now) == Claim::Lead;
+                Lookup::Hit { stored: stored.clone(), refresh }
             }
             // One asks. Others are served meanwhile, and for a while after it failed: a source that
             // hangs must not hold up everybody whom it once vouched for.
-            Freshness::OnlyIfError if entry.take_lease(now) => Lookup::Miss,
-            Freshness::OnlyIfError => Lookup::Hit { stored: entry.stored.clone(), refresh: false },
-            Freshness::Expired => Lookup::Miss,
+            Some((stored, Freshness::OnlyIfError)) => {
+                if failed || paused || self.claim(key, now) != Claim::Lead {
+                    Lookup::Hit { stored: stored.clone(), refresh: false }
+                } else {
+                    Lookup::Load(Claim::Lead)
+                }
+            }
+            Some((_, Freshness::Expired)) | None if failed || paused => Lookup::Unavailable,
+            Some((_, Freshness::Expired)) | None => Lookup::Load(self.claim(key, now)),
+        };
+        self.count(|counts| match lookup {
+            Lookup::Hit { .. } => counts.hits += 1,
+            Lookup::Load(_) | Lookup::Unavailable => counts.misses += 1,
+        });
+        lookup
+    }
+
+    /// Whether a load of `key` is under way that a caller can count on.
+    #[must_use]
+    pub fn is_loading(&self, key: &Digest, now: Timestamp) -> bool {
+        self.flights.borrow().get(key).is_some_and(|until| now < *until)
+    }
+
+    /// Takes the lease on loading `key`, or says until when somebody else holds it.
+    #[must_use]
+    pub fn claim(&self, key: &Digest, now: Timestamp) -> Claim {
+        let mut flights = self.flights.borrow_mut();
+        match flights.get(key) {
+            Some(until) if now < *until => Claim::Join(*until),
+            _ => {
+                if flights.len() >= MANY_FLIGHTS {
+                    flights.retain(|_, until| now < *until);
+                }
+                flights.insert(*key, now.plus(self.policy.lease));
+                Claim::Lead
+            }
         }
     }
 
-    fn freshness(&self, entry: &Entry<T>, age: Span) -> Freshness {
+    fn freshness(&self, entry: &Entry<T>, now: Timestamp) -> Freshness {
+        let lifetimes = &self.policy.lifetimes;
         match entry.stored {
-            Stored::Present(_) => self.lifetimes.state(age),
+            Some(Stored::Present(_)) => lifetimes.state(now.since(entry.as_of)),
             // Short-lived and never served stale: what was missing may have been added since.
-            Stored::Absent | Stored::Malformed if age < NEGATIVE_FRESH.min(self.lifetimes.fresh) => {
+            Some(Stored::Absent | Stored::Malformed)
+                if now.since(entry.as_of) < NEGATIVE_FRESH.min(lifetimes.fresh) =>
+            {
                 Freshness::Fresh
             }
-            Stored::Absent | Stored::Malformed => Freshness::Expired,
+            Some(Stored::Absent | Stored::Malformed) | None => Freshness::Expired,
         }
     }
 
-    /// Stores what the source answered and says what counts now. `weight` is the value's size in bytes,
-    /// `asked_at` when the source was asked: an answer is as old as its question, and one that was
-    /// overtaken by a newer one is not stored.
-    pub fn store(&mut self, key: Digest, stored: Stored<T>, weight: usize, asked_at: Timestamp) -> Stored<T> {
-        if let Some(newer) = self.entries.peek(&key).filter(|entry| entry.stored_at > asked_at) {
-            return newer.stored.clone();
+    /// Ends a load of `key` with what it brought, and says what counts now. A load that was overtaken
+    /// by one that began later is not stored.
+    pub fn store(&mut self, key: Digest, loaded: Loaded<T>) -> Stored<T> {
+        self.end_flight(&key, loaded.asked_at);
+        let before = self.entries.peek(&key);
+        if let Some(Entry { stored: Some(newer), asked_at, .. }) = before
+            && *asked_at > loaded.asked_at
+        {
+            return newer.clone();
         }
         // A document that cannot be read never evicts one that can: whoever broke it will mend it.
-        if matches!(stored, Stored::Malformed)
-            && let Some(good) = self.usable(&key, asked_at)
+        if matches!(loaded.stored, Stored::Malformed)
+            && let Some(good) = self.usable(&key, loaded.asked_at)
         {
-            self.failed(&key, asked_at);
+            self.note_failure(&key, loaded.asked_at);
             return good;
         }
-        let weight = u64::try_from(weight).unwrap_or(u64::MAX).saturating_add(ENTRY_OVERHEAD);
+        let stored = loaded.stored.clone();
+        let weight = u64::try_from(loaded.weight).unwrap_or(u64::MAX).saturating_add(ENTRY_OVERHEAD);
         let entry = Entry {
-            stored: stored.clone(),
-            stored_at: asked_at,
+            stored: Some(loaded.stored),
+            asked_at: loaded.asked_at,
+            as_of: loaded.as_of,
             weight,
-            lease_until: Cell::new(Timestamp::default()),
-            retry_at: Cell::new(Timestamp::default()),
+            failures: Cell::new(0),
+            retry_at: Cell::default(),
         };
         self.entries.insert(key, entry);
         stored
@@ -216,17 +250,100 @@ impl<T> Cache<T> {
 
     fn usable(&self, key: &Digest, now: Timestamp) -> Option<Stored<T>> {
         let entry = self.entries.peek(key)?;
-        let present = matches!(entry.stored, Stored::Present(_));
-        let counts = self.lifetimes.state(now.since(entry.stored_at)) < Freshness::Expired;
-        (present && counts).then(|| entry.stored.clone())
+        let stored = entry.stored.as_ref().filter(|stored| matches!(stored, Stored::Present(_)))?;
+        (self.freshness(entry, now) < Freshness::Expired).then(|| stored.clone())
     }
 
-    /// Notes that the source failed for `key`: the entry stays, and the source is left alone a while.
-    pub fn failed(&self, key: &Digest, now: Timestamp) {
-        if let Some(entry) = self.entries.peek(key) {
-            entry.retry_at.set(now.plus(BACK_OFF));
-            entry.lease_until.set(Timestamp::default());
+    /// Ends a load of `key`, begun at `asked_at`, that failed: what is stored stays, and the source is
+    /// left alone a while. Where nothing is stored that could be used meanwhile, only with
+    /// `also_when_empty`.
+    pub fn fail(&mut self, key: &Digest, asked_at: Timestamp, now: Timestamp, also_when_empty: bool) {
+        self.end_flight(key, asked_at);
+        self.count(|counts| counts.failures += 1);
+        if self.entries.peek(key).is_some_and(|entry| entry.asked_at > asked_at) {
+            return;
         }
+        if !self.note_failure(key, now) && also_when_empty {
+            let entry = Entry {
+                stored: None,
+                asked_at: now,
+                as_of: now,
+                weight: ENTRY_OVERHEAD,
+                failures: Cell::new(1),
+                retry_at: Cell::new(now.plus(self.policy.back_off.pause(1, self.salt(key)))),
+            };
+            self.entries.insert(*key, entry);
+        }
+    }
+
+    /// Ends the lease of the load of `key` that began at `asked_at`, unless somebody has taken it over.
+    fn end_flight(&self, key: &Digest, asked_at: Timestamp) {
+        let mut flights = self.flights.borrow_mut();
+        let own = |until: &Timestamp| *until <= asked_at.plus(self.policy.lease);
+        if flights.get(key).is_some_and(own) {
+            flights.remove(key);
+        }
+    }
+
+    fn note_failure(&self, key: &Digest, now: Timestamp) -> bool {
+        let Some(entry) = self.entries.peek(key) else { return false };
+        let failures = entry.failures.get().saturating_add(1);
+        entry.failures.set(failures);
+        let salt = self.salt(key).wrapping_mul(u64::from(failures));
+        entry.retry_at.set(now.plus(self.policy.back_off.pause(failures, salt)));
+        true
+    }
+
+    fn salt(&self, key: &Digest) -> u64 {
+        SeededHash(self.seed | 1).hash_one(key) >> 8
+    }
+
+    /// When the value under `key` was known to be so, where there is one that may still be used.
+    #[must_use]
+    pub fn as_of(&self, key: &Digest, now: Timestamp) -> Option<Timestamp> {
+        let entry = self.entries.peek(key)?;
+        (self.freshness(entry, now) < Freshness::Expired).then_some(entry.as_of)
+    }
+
+    /// The value under `key`, however old.
+    #[must_use]
+    pub fn peek(&self, key: &Digest) -> Option<Rc<T>> {
+        match self.entries.peek(key)?.stored.as_ref()? {
+            Stored::Present(value) => Some(Rc::clone(value)),
+            Stored::Absent | Stored::Malformed => None,
+        }
+    }
+
+    /// Failures in a row under `key`, and until when its source is left alone for them.
+    #[must_use]
+    pub fn failures(&self, key: &Digest) -> (u32, Timestamp) {
+        self.entries
+            .peek(key)
+            .map_or_else(Default::default, |entry| (entry.failures.get(), entry.retry_at.get()))
+    }
+
+    fn count(&self, change: impl FnOnce(&mut Counts)) {
+        let mut counts = self.counts.get();
+        change(&mut counts);
+        self.counts.set(counts);
+    }
+
+    /// How often it was asked and could answer.
+    #[must_use]
+    pub const fn counts(&self) -> Counts {
+        self.counts.get()
+    }
+
+    /// Entries held.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// Whether nothing is held.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty()
     }
 
     /// Bytes held, as counted against the budget.
@@ -234,16 +351,11 @@ impl<T> Cache<T> {
     pub fn weight(&self) -> u64 {
         self.entries.weight()
     }
-}
 
-impl<T> Entry<T> {
-    /// Takes the lease on this entry's refresh, unless somebody holds it or the source just failed.
-    fn take_lease(&self, now: Timestamp) -> bool {
-        if now < self.lease_until.get() || now < self.retry_at.get() {
-            return false;
-        }
-        self.lease_until.set(now.plus(REFRESH_LEASE));
-        true
+    /// Bytes that may be held.
+    #[must_use]
+    pub fn budget(&self) -> u64 {
+        self.entries.capacity()
     }
 }
 
@@ -286,135 +398,5 @@ impl Hasher for DigestHasher {
 
     fn finish(&self) -> u64 {
         self.state
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::*;
-
-    const T0: Timestamp = Timestamp::from_millis(1_800_000_000_000);
-
-    fn at(seconds: u64) -> Timestamp {
-        T0.plus(Span::from_secs(seconds))
-    }
-
-    fn cache() -> Cache<u32> {
-        let lifetimes = Lifetimes::swift(Span::from_secs(300), Span::from_secs(3600));
-        Cache::new(1 << 20, lifetimes, 7)
-    }
-
-    fn hit(value: u32, refresh: bool) -> Lookup<u32> {
-        Lookup::Hit { stored: Stored::Present(Rc::new(value)), refresh }
-    }
-
-    #[test]
-    fn fresh_then_stale_with_one_refresh_then_expired() {
-        let (mut cache, key) = (cache(), Digest::of(b"k"));
-        assert_eq!(cache.lookup(&key, at(0)), Lookup::Miss);
-        cache.store(key, Stored::Present(Rc::new(1)), 8, at(0));
-        assert_eq!(cache.lookup(&key, at(299)), hit(1, false));
-        assert_eq!(cache.lookup(&key, at(300)), hit(1, true));
-        assert_eq!(cache.lookup(&key, at(301)), hit(1, false), "one refresh at a time");
-        assert_eq!(cache.lookup(&key, at(316)), hit(1, true), "a lease that ran out is taken over");
-        assert_eq!(cache.lookup(&key, at(3600)), Lookup::Miss);
-    }
-
-    #[test]
-    fn the_next_lookup_after_a_refresh_sees_the_new_value() {
-        let (mut cache, key) = (cache(), Digest::of(b"k"));
-        cache.store(key, Stored::Present(Rc::new(1)), 8, at(0));
-        assert_eq!(cache.lookup(&key, at(400)), hit(1, true));
-        cache.store(key, Stored::Present(Rc::new(2)), 8, at(401));
-        assert_eq!(cache.lookup(&key, at(401)), hit(2, false));
-    }
-
-    #[test]
-    fn a_failed_refresh_changes_nothing_but_a_back_off() {
-        let (mut cache, key) = (cache(), Digest::of(b"k"));
-        cache.store(key, Stored::Present(Rc::new(1)), 8, at(0));
-        assert_eq!(cache.lookup(&key, at(400)), hit(1, true));
-        cache.failed(&key, at(401));
-        assert_eq!(cache.lookup(&key, at(402)), hit(1, false));
-        assert_eq!(cache.lookup(&key, at(406)), hit(1, true));
-    }
-
-    #[test]
-    fn strict_entries_are_asked_for_again_after_fresh_and_fall_back_on_failure() {
-        let lifetimes = Lifetimes::strict(Span::from_secs(60), Span::from_secs(3600));
-        let mut cache = Cache::new(1 << 20, lifetimes, 7);
-        let key = Digest::of(b"k");
-        cache.store(key, Stored::Present(Rc::new(1)), 8, at(0));
-        assert_eq!(cache.lookup(&key, at(29)), hit(1, false));
-        assert_eq!(cache.lookup(&key, at(30)), hit(1, true));
-        assert_eq!(cache.lookup(&key, at(60)), Lookup::Miss);
-        assert_eq!(cache.lookup(&key, at(61)), hit(1, false), "one asks, others are served");
-        cache.failed(&key, at(60));
-        assert_eq!(cache.lookup(&key, at(64)), hit(1, false), "not asked by each request anew");
-        assert_eq!(cache.lookup(&key, at(65)), Lookup::Miss);
-        assert_eq!(cache.lookup(&key, at(3600)), Lookup::Miss);
-    }
-
-    #[test]
-    fn absence_is_believed_for_a_short_time() {
-        let (mut cache, key) = (cache(), Digest::of(b"k"));
-        cache.store(key, Stored::Absent, 0, at(0));
-        assert_eq!(cache.lookup(&key, at(29)), Lookup::Hit { stored: Stored::Absent, refresh: false });
-        assert_eq!(cache.lookup(&key, at(30)), Lookup::Miss);
-    }
-
-    #[test]
-    fn a_malformed_document_never_evicts_a_good_one() {
-        let (mut cache, key) = (cache(), Digest::of(b"k"));
-        cache.store(key, Stored::Present(Rc::new(1)), 8, at(0));
-        cache.store(key, Stored::Malformed, 0, at(400));
-        assert_eq!(cache.lookup(&key, at(401)), hit(1, false));
-        cache.store(key, Stored::Malformed, 0, at(3600));
-        assert_eq!(cache.lookup(&key, at(3601)), Lookup::Hit { stored: Stored::Malformed, refresh: false });
-    }
-
-    #[test]
-    fn an_answer_that_was_overtaken_is_not_stored() {
-        let (mut cache, key) = (cache(), Digest::of(b"k"));
-        cache.store(key, Stored::Absent, 0, at(10));
-        assert_eq!(cache.store(key, Stored::Present(Rc::new(1)), 8, at(5)), Stored::Absent);
-        assert_eq!(cache.lookup(&key, at(11)), Lookup::Hit { stored: Stored::Absent, refresh: false });
-    }
-
-    #[test]
-    fn removal_at_the_source_replaces_the_value() {
-        let (mut cache, key) = (cache(), Digest::of(b"k"));
-        cache.store(key, Stored::Present(Rc::new(1)), 8, at(0));
-        cache.store(key, Stored::Absent, 0, at(400));
-        assert_eq!(cache.lookup(&key, at(401)), Lookup::Hit { stored: Stored::Absent, refresh: false });
-    }
-
-    #[test]
-    fn a_flood_stays_within_the_budget_and_leaves_known_keys() {
-        let lifetimes = Lifetimes::swift(Span::from_secs(300), Span::from_secs(3600));
-        let mut cache = Cache::new(64 * 1024, lifetimes, 7);
-        let known = Digest::of(b"known");
-        cache.store(known, Stored::Present(Rc::new(1)), 8, at(0));
-        for junk in 0..50_000u32 {
-            let _ = cache.lookup(&known, at(1));
-            cache.store(Digest::of(&junk.to_le_bytes()), Stored::Absent, 0, at(1));
-            assert!(cache.weight() <= 64 * 1024);
-        }
-        assert_eq!(cache.lookup(&known, at(2)), hit(1, false));
-    }
-
-    proptest! {
-        #[test]
-        fn with_growing_age_freshness_never_goes_back(fresh in 0u64..1000, stale in 0u64..5000, ages in proptest::collection::vec(0u64..6000, 2..20)) {
-            let (fresh, stale) = (Span::from_secs(fresh), Span::from_secs(stale));
-            let mut ages = ages;
-            ages.sort_unstable();
-            for lifetimes in [Lifetimes::strict(fresh, stale), Lifetimes::swift(fresh, stale)] {
-                let states: Vec<_> = ages.iter().map(|age| lifetimes.state(Span::from_secs(*age))).collect();
-                prop_assert!(states.is_sorted(), "{states:?}");
-            }
-        }
     }
 }

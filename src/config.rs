@@ -4,11 +4,13 @@ use std::rc::Rc;
 
 use crate::{
     authenticate::{api_key::ApiKeys, jwt::Issuer},
-    cache::Lifetimes,
+    cache::Policy,
     claims::ClaimPath,
     cors::CorsPolicy,
     customer::{backend::AllowHttp, template::BackendTemplate},
+    digest::Digest,
     forward::{Identity, Via, fields::FieldPolicy},
+    memory::Budgets,
     route::{RouteTable, pattern::Rewrite, rule::Rule},
     time::Span,
 };
@@ -37,6 +39,23 @@ pub struct Gateway {
     pub problem_base: String,
     /// Where http is allowed.
     pub allow_http: AllowHttp,
+    /// How long one call of the store may take.
+    pub store_timeout: Span,
+    /// What each cache may hold.
+    pub budgets: Budgets,
+    /// What operators and probes ask, where there is such a thing.
+    pub operator: Operator,
+}
+
+/// The gateway's own answers, for probes and operators.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Operator {
+    /// The path that probes ask.
+    pub health: Option<String>,
+    /// The path at which operators see the state of caches and sources.
+    pub status: Option<String>,
+    /// The digest of the secret that they show.
+    pub secret: Option<Digest>,
 }
 
 /// A path and its methods, and what is done with requests for them.
@@ -86,8 +105,8 @@ impl RouteAuth {
 pub struct Customers {
     /// The claim that names the customer.
     pub claim: ClaimPath,
-    /// How long a record is used.
-    pub lifetimes: Lifetimes,
+    /// How records are kept and loaded.
+    pub policy: Policy,
     /// The provider's config API, asked for what KV does not hold.
     pub source: Option<ConfigSource>,
 }
@@ -103,6 +122,10 @@ pub struct ConfigSource {
     pub timeout: Span,
     /// Whether one customer is asked for, or the whole list.
     pub by_id: bool,
+    /// The largest answer that is read, in bytes.
+    pub max_size: usize,
+    /// How many customers in a hundred may be missing from a list at once.
+    pub max_removed: u8,
 }
 
 /// A named backend.

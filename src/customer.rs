@@ -2,15 +2,21 @@
 
 use std::{fmt, rc::Rc};
 
-use serde::Deserialize;
-use serde_json::Value;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 
 pub mod backend;
+pub mod refresh;
 pub mod resolve;
+pub mod roster;
+pub mod source;
 pub mod template;
 
 use self::backend::{AllowHttp, BackendUrl};
-use crate::claims::{ObjectError, parse_object};
+use crate::{
+    claims::{ObjectError, parse_object},
+    time::Timestamp,
+};
 
 /// What names a customer: 1 to 256 bytes without control characters.
 #[derive(Clone, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
@@ -54,7 +60,7 @@ impl fmt::Display for CustomerId {
 }
 
 /// A customer as it is stored: what operators write, what `customers.json` and the config API hold.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct CustomerRecord {
     /// The customer's id; must be the one that it is stored under.
@@ -62,11 +68,45 @@ pub struct CustomerRecord {
     /// Where this customer's requests go.
     pub backend_url: String,
     /// The environment's name, for the log.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub environment_name: Option<String>,
     /// Whether requests of this customer are refused.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub disabled: bool,
+    /// When the config API was asked for this record, in RFC 3339. One without is an operator's own,
+    /// which no refresh touches.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fetched_at: Option<String>,
+    /// Counts the refreshes that changed this record.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub generation: Option<u64>,
+    /// The entity tag that the config API gave this record.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub etag: Option<String>,
+    /// Whether the config API no longer lists this customer; it is disabled then.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub gone: bool,
 }
+
+impl CustomerRecord {
+    /// What the config API says, without what a refresh notes beside it.
+    #[must_use]
+    pub fn content(&self) -> Self {
+        Self { fetched_at: None, generation: None, etag: None, gone: false, ..self.clone() }
+    }
+
+    /// When the config API was asked for it; `None` for an operator's own. A time that lies in the
+    /// future was made by a broken clock and must not keep a record fresh until then.
+    #[must_use]
+    pub fn fetched_at(&self, now: Timestamp) -> Option<Timestamp> {
+        let written = self.fetched_at.as_deref()?;
+        let fetched_at = Timestamp::parse_rfc3339(written).unwrap_or_default();
+        Some(if fetched_at > now.plus(MAX_CLOCK_SKEW) { Timestamp::default() } else { fetched_at })
+    }
+}
+
+/// How far apart the clocks of two isolates may be.
+const MAX_CLOCK_SKEW: crate::time::Span = crate::time::Span::from_secs(60);
 
 /// A customer as routing uses it.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -99,7 +139,15 @@ impl CustomerConfig {
     /// # Errors
     /// The first field that cannot be used.
     pub fn parse(json: &[u8], id: &CustomerId, allow_http: AllowHttp) -> Result<Self, RecordError> {
-        let config = Self::from_record(read_record(json)?, allow_http)?;
+        Self::of(&read_record(json)?, id, allow_http)
+    }
+
+    /// Checks the record of `id`.
+    ///
+    /// # Errors
+    /// The first field that cannot be used.
+    pub fn of(record: &CustomerRecord, id: &CustomerId, allow_http: AllowHttp) -> Result<Self, RecordError> {
+        let config = Self::from_record(record, allow_http)?;
         // A record copied under another customer's key must not send one to the other's backend.
         if config.id != *id {
             return Err(RecordError {
@@ -114,18 +162,22 @@ impl CustomerConfig {
     ///
     /// # Errors
     /// The first field that cannot be used.
-    pub fn from_record(record: CustomerRecord, allow_http: AllowHttp) -> Result<Self, RecordError> {
+    pub fn from_record(record: &CustomerRecord, allow_http: AllowHttp) -> Result<Self, RecordError> {
         let id = CustomerId::parse(&record.customer_id).ok_or_else(|| RecordError {
             pointer: "/customerId".to_owned(),
             what: format!("must be 1 to {} bytes without control characters", CustomerId::MAX_BYTES),
         })?;
         let backend = BackendUrl::parse(&record.backend_url, allow_http)
             .map_err(|error| RecordError { pointer: "/backendUrl".to_owned(), what: error.to_string() })?;
+        if record.fetched_at.as_deref().is_some_and(|at| Timestamp::parse_rfc3339(at).is_none()) {
+            let what = "must be an instant in RFC 3339; leave it out for a record of your own".to_owned();
+            return Err(RecordError { pointer: "/fetchedAt".to_owned(), what });
+        }
         Ok(Self {
             id,
-            environment: record.environment_name.map(Rc::from),
+            environment: record.environment_name.as_deref().map(Rc::from),
             backend,
-            disabled: record.disabled,
+            disabled: record.disabled || record.gone,
         })
     }
 
@@ -166,14 +218,21 @@ impl CustomerConfig {
 /// # Errors
 /// Where and what.
 pub fn read_record<T: for<'de> Deserialize<'de>>(json: &[u8]) -> Result<T, RecordError> {
-    let members = parse_object(json).map_err(|error| RecordError {
+    record_from_value(Value::Object(entry_of(json)?))
+}
+
+/// Reads one object, no member twice.
+///
+/// # Errors
+/// What is wrong.
+pub fn entry_of(json: &[u8]) -> Result<Map<String, Value>, RecordError> {
+    parse_object(json).map_err(|error| RecordError {
         pointer: String::new(),
         what: match error {
             ObjectError::NotAnObject(what) => what,
             ObjectError::DuplicateMember => "a member stands twice".to_owned(),
         },
-    })?;
-    record_from_value(Value::Object(members))
+    })
 }
 
 /// Reads a record out of a provider's own document, which may say more of a customer than we ask for:

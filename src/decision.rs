@@ -10,12 +10,13 @@ use crate::{
         jwks::{KeySet, PublicKey},
         jwt::VerifiedToken,
     },
-    cache::Stored,
-    customer::{CustomerConfig, CustomerId},
+    cache::{Claim, Stored},
+    customer::{CustomerConfig, CustomerId, resolve::cache_key},
     digest::Digest,
     error::Refusal,
     forward::Forward,
     journal::Trace,
+    time::Timestamp,
 };
 
 /// What becomes of a request.
@@ -25,19 +26,19 @@ pub enum Outcome {
     Forward(Box<Forward>),
     /// It is answered here.
     Answer(Answer),
-    /// It cannot be decided before this is loaded.
-    Load(Need),
+    /// It cannot be decided before this is loaded, by this request or by the one that has begun to.
+    Load(Need, Claim),
 }
 
-/// A decision, with what the log says of it and what is to be refreshed.
+/// A decision, with what the log says of it and what is done behind the response.
 #[derive(Debug)]
 pub struct Decision {
     /// What becomes of the request.
     pub outcome: Outcome,
     /// What the log says.
     pub trace: Trace,
-    /// What is refreshed behind the response.
-    pub refreshes: Refreshes,
+    /// What is done behind the response.
+    pub deferred: Deferred,
 }
 
 /// What must be loaded before a request can be decided.
@@ -51,6 +52,20 @@ pub enum Need {
     KeySet(usize),
     /// The judgement on a signature.
     Signature(Box<SignatureCheck>),
+}
+
+impl Need {
+    /// The name of its load, for those who wait for it. A signature is judged by each request for
+    /// itself.
+    #[must_use]
+    pub fn flight(&self) -> Option<String> {
+        match self {
+            Self::Key(digest) => Some(format!("key:{digest}")),
+            Self::Customer(id) => Some(format!("customer:{}", cache_key(id))),
+            Self::KeySet(issuer) => Some(format!("keyset:{issuer}")),
+            Self::Signature(_) => None,
+        }
+    }
 }
 
 /// A signature that is to be verified, and what follows if it verifies.
@@ -88,33 +103,70 @@ pub struct Found {
     pub key_set: Option<Rc<KeySet>>,
     /// The issuer's key set could not be had.
     pub key_set_failed: bool,
+    /// The issuer itself was asked, and not only what others had of it.
+    pub issuer_asked: bool,
     /// The judgement on the token.
     pub token: Option<Result<Rc<VerifiedToken>, Refusal>>,
 }
 
 impl Found {
-    /// Whether `need` was loaded for this request, or tried to be.
-    #[must_use]
-    pub const fn has_loaded(&self, need: &Need) -> bool {
+    /// Notes that `need` could not be loaded.
+    pub fn note_failed(&mut self, need: &Need) {
         match need {
-            Need::Key(_) => self.key.is_some() || self.key_failed,
-            Need::Customer(_) => self.customer.is_some() || self.customer_failed,
-            Need::KeySet(_) => self.key_set.is_some() || self.key_set_failed,
-            Need::Signature(_) => self.token.is_some(),
+            Need::Key(_) => self.key_failed = true,
+            Need::Customer(_) => self.customer_failed = true,
+            Need::KeySet(_) => self.key_set_failed = true,
+            Need::Signature(_) => {}
         }
     }
 }
 
-/// What is to be refreshed behind the response.
+/// What is done behind the response.
 #[derive(Debug, Default)]
-pub struct Refreshes(pub Vec<Need>);
+pub struct Deferred {
+    /// What is refreshed; this request holds the leases.
+    pub refreshes: Vec<Need>,
+    /// What is written to the store, for all isolates.
+    pub writes: Vec<Write>,
+}
 
-impl Refreshes {
-    /// Adds a need if `chosen`.
-    pub fn want(&mut self, chosen: bool, need: impl FnOnce() -> Need) {
+/// A refreshed record for the store.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Write {
+    /// The name of the entry.
+    pub key: String,
+    /// The record.
+    pub record: String,
+    /// When its source was asked. A record that is newer, or an operator's own, stays.
+    pub asked_at: Timestamp,
+}
+
+impl Deferred {
+    /// Adds a refresh if `chosen`.
+    pub fn refresh(&mut self, chosen: bool, need: impl FnOnce() -> Need) {
         if chosen {
-            self.0.push(need());
+            self.refreshes.push(need());
         }
+    }
+
+    /// Takes the refresh of `need` out, if there is one.
+    pub fn take_refresh(&mut self, need: &Need) -> bool {
+        let flight = need.flight();
+        let before = self.refreshes.len();
+        self.refreshes.retain(|refresh| refresh.flight() != flight);
+        self.refreshes.len() < before
+    }
+
+    /// Whether there is nothing to do.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.refreshes.is_empty() && self.writes.is_empty()
+    }
+
+    /// Takes over what `other` holds.
+    pub fn append(&mut self, mut other: Self) {
+        self.refreshes.append(&mut other.refreshes);
+        self.writes.append(&mut other.writes);
     }
 }
 
@@ -124,17 +176,11 @@ pub enum Halt {
     /// The request is refused.
     Refuse(Refusal),
     /// Something must be loaded first.
-    Load(Need),
+    Load(Need, Claim),
 }
 
 impl From<Refusal> for Halt {
     fn from(refusal: Refusal) -> Self {
         Self::Refuse(refusal)
-    }
-}
-
-impl From<Need> for Halt {
-    fn from(need: Need) -> Self {
-        Self::Load(need)
     }
 }

@@ -21,6 +21,12 @@ impl Digest {
     pub const fn bytes(&self) -> &[u8; 32] {
         &self.0
     }
+
+    /// The first 64 bits, for tables that look the whole up behind it.
+    #[must_use]
+    pub fn prefix(&self) -> u64 {
+        self.0.first_chunk::<8>().map_or(0, |bytes| u64::from_be_bytes(*bytes))
+    }
 }
 
 impl fmt::Display for Digest {

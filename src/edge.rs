@@ -21,8 +21,9 @@ use self::{
 };
 use crate::{
     answer::{Answer, problem},
+    cache::Claim,
     cors::AnswerEdits,
-    decision::{Decision, Found, Need, Outcome, Refreshes},
+    decision::{Decision, Deferred, Found, Need, Outcome},
     error::Refusal,
     forward::Forward,
     journal::{self, Subject, Trace},
@@ -83,6 +84,23 @@ pub fn fetch(request: JsValue, env: JsValue, context: JsValue) -> JsValue {
     passage.begin()
 }
 
+/// The scheduled refresh of what the store holds, by the cron triggers of wrangler.toml.
+#[wasm_bindgen]
+#[must_use]
+#[allow(unreachable_pub)] // exported to JavaScript, not to Rust
+pub fn scheduled(_event: JsValue, env: JsValue, _context: JsValue) -> JsValue {
+    let env: Env = env.unchecked_into();
+    let isolate = Isolate::get(&env);
+    let promise = future_to_promise(async move {
+        let outside = Outside::new(env);
+        if let Some(ready) = &isolate.ready {
+            ready.context(&outside).refresh_all().await;
+        }
+        Ok(JsValue::UNDEFINED)
+    });
+    promise.into()
+}
+
 /// The platform's id of the request, where there is one.
 fn request_id(fields: &Headers, seen: Seen) -> Option<String> {
     let ray = if seen.has(Seen::CF_RAY) { Headers::get(fields, "cf-ray") } else { None }?;
@@ -102,10 +120,11 @@ impl Passage {
         let found = Found::default();
         let decision = ready.gateway.decide(&head, &mut ready.memory.borrow_mut(), &found, self.began);
         match decision.outcome {
-            Outcome::Load(need) => {
+            Outcome::Load(need, claim) => {
                 let passage = Rc::new(self);
-                let refreshes = decision.refreshes;
-                future_to_promise(async move { Ok(passage.load_and_decide(need, refreshes).await) }).into()
+                let deferred = decision.deferred;
+                future_to_promise(async move { Ok(passage.load_and_decide(need, claim, deferred).await) })
+                    .into()
             }
             Outcome::Forward(_) | Outcome::Answer(_) => self.end(decision),
         }
@@ -114,13 +133,13 @@ impl Passage {
     /// Loads under `waitUntil`: a load that others count on (its lease is taken, the issuer was asked)
     /// must come to its end whether or not this client stays. Else whoever leaves in time could keep a
     /// revoked key in use, or the issuer's cooldown from ending.
-    async fn load_and_decide(self: Rc<Self>, need: Need, refreshes: Refreshes) -> JsValue {
+    async fn load_and_decide(self: Rc<Self>, need: Need, claim: Claim, deferred: Deferred) -> JsValue {
         let decided = Rc::new(Cell::new(None));
         let (passage, into) = (Rc::clone(&self), Rc::clone(&decided));
         let work = future_to_promise(async move {
             if let (Some(ready), Some(head)) = (&passage.isolate.ready, passage.head()) {
                 let outside = Outside::new(passage.env.clone());
-                into.set(Some(ready.context(&outside).decide(&head, need, refreshes).await));
+                into.set(Some(ready.context(&outside).decide(&head, need, claim, deferred).await));
             }
             Ok(JsValue::UNDEFINED)
         });
@@ -134,11 +153,11 @@ impl Passage {
     }
 
     fn end(&self, decision: Decision) -> JsValue {
-        self.refresh(decision.refreshes);
+        self.defer(decision.deferred);
         match decision.outcome {
             Outcome::Forward(forward) => self.forward(&forward, &decision.trace),
             Outcome::Answer(answer) => self.answer(answer, &decision.trace),
-            Outcome::Load(_) => self.misconfigured(),
+            Outcome::Load(..) => self.misconfigured(),
         }
     }
 
@@ -180,18 +199,39 @@ impl Passage {
         self.answer(answer, &Trace::default())
     }
 
-    /// Refreshes entries behind the response, one after the other.
-    fn refresh(&self, refreshes: Refreshes) {
-        if refreshes.0.is_empty() {
+    /// Refreshes and writes behind the response. Each on its own: a slow source must not use up the
+    /// lease of another.
+    fn defer(&self, deferred: Deferred) {
+        if deferred.is_empty() {
+            return;
+        }
+        for need in deferred.refreshes {
+            let (isolate, outside) = (Rc::clone(&self.isolate), Outside::new(self.env.clone()));
+            self.wait_until(async move {
+                if let Some(ready) = &isolate.ready {
+                    let context = ready.context(&outside);
+                    for write in &context.refresh(&need).await.writes {
+                        context.write(write).await;
+                    }
+                }
+            });
+        }
+        if deferred.writes.is_empty() {
             return;
         }
         let (isolate, outside) = (Rc::clone(&self.isolate), Outside::new(self.env.clone()));
-        let promise = future_to_promise(async move {
+        self.wait_until(async move {
             if let Some(ready) = &isolate.ready {
-                for need in &refreshes.0 {
-                    ready.context(&outside).refresh(need).await;
+                for write in &deferred.writes {
+                    ready.context(&outside).write(write).await;
                 }
             }
+        });
+    }
+
+    fn wait_until(&self, work: impl Future<Output = ()> + 'static) {
+        let promise = future_to_promise(async move {
+            work.await;
             Ok(JsValue::UNDEFINED)
         });
         self.context.wait_until(&promise);

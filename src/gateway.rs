@@ -16,7 +16,7 @@ use crate::{
         resolve::{Claimed, Customer},
         template::BackendTemplate,
     },
-    decision::{Decision, Found, Halt, Outcome, Refreshes},
+    decision::{Decision, Deferred, Found, Halt, Outcome},
     error::Refusal,
     forward::{self, Caller, Forward, path},
     journal::Trace,
@@ -36,7 +36,7 @@ struct Journey<'a> {
     found: &'a Found,
     now: Timestamp,
     trace: Trace,
-    refreshes: Refreshes,
+    deferred: Deferred,
 }
 
 impl Gateway {
@@ -49,10 +49,10 @@ impl Gateway {
             found,
             now,
             trace: Trace::default(),
-            refreshes: Refreshes::default(),
+            deferred: Deferred::default(),
         };
         let outcome = journey.travel(memory);
-        Decision { outcome, trace: journey.trace, refreshes: journey.refreshes }
+        Decision { outcome, trace: journey.trace, deferred: journey.deferred }
     }
 
     /// The problem for a refusal, with the fields that the route's callers get on any answer.
@@ -101,7 +101,7 @@ impl Journey<'_> {
         self.trace.route = Some(Rc::clone(&route.name));
         match self.along(route, &matched.captures, memory) {
             Ok(outcome) => outcome,
-            Err(Halt::Load(need)) => Outcome::Load(need),
+            Err(Halt::Load(need, claim)) => Outcome::Load(need, claim),
             Err(Halt::Refuse(refusal)) => self.refused(refusal, Some(route)),
         }
     }
@@ -110,7 +110,7 @@ impl Journey<'_> {
         let gateway = self.gateway;
         let via = gateway.via.pass(self.head)?;
         let stage = Stage { gateway, found: self.found, now: self.now };
-        let (principal, method) = stage.authenticate(self.head, &route.auth, memory, &mut self.refreshes)?;
+        let (principal, method) = stage.authenticate(self.head, &route.auth, memory, &mut self.deferred)?;
         self.trace.auth = Some(Cow::Owned(method.as_str().to_owned()));
         self.trace.subject = principal.subject.clone();
         let claimed = match &gateway.customers {
@@ -190,7 +190,7 @@ impl Journey<'_> {
         memory: &Memory,
     ) -> Result<Option<Chosen>, Halt> {
         let customer =
-            crate::customer::resolve::resolve(claimed, memory, self.found, &mut self.refreshes, self.now)?;
+            crate::customer::resolve::resolve(claimed, memory, self.found, &mut self.deferred, self.now)?;
         let config = match (customer, unlisted) {
             (Customer::Listed(config), _) => config,
             (Customer::Missing | Customer::Unlisted, Unlisted::Next) => return Ok(None),

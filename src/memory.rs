@@ -1,29 +1,44 @@
 //! What one isolate remembers between requests. Only plain values: nothing that belongs to a request
 //! (a future, a lock, a stream) is ever shared through here.
 
-use std::rc::Rc;
-
 use crate::{
     authenticate::{
         api_key::KeyConfig,
         jwks::KeySet,
         jwt::{Issuer, VerifiedToken},
     },
-    cache::{BACK_OFF, Cache, Lifetimes, Lookup},
+    cache::{BackOff, Cache, Claim, Lifetimes, Loaded, Lookup, Policy, Stored},
     config::Gateway,
-    customer::CustomerConfig,
+    customer::{
+        CustomerConfig,
+        roster::{Roster, RosterState},
+    },
     digest::Digest,
     time::{Span, Timestamp},
 };
 
-/// Bytes that each cache may hold; an isolate has 128 MB and its wasm memory never shrinks.
-const KEYS_BUDGET: u64 = 12 << 20;
-const CUSTOMERS_BUDGET: u64 = 12 << 20;
-const TOKENS_BUDGET: u64 = 8 << 20;
-const KEY_SET_BUDGET: u64 = 4 << 20;
+/// Bytes that each cache may hold. An isolate has 128 MB for everything, and its wasm memory never
+/// shrinks. Key sets (at most 256 KiB an issuer) and the config API's list (at most its `max_size`)
+/// come on top: each is one document of a bounded size.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Budgets {
+    /// API keys.
+    pub keys: u64,
+    /// Customers.
+    pub customers: u64,
+    /// Verified tokens.
+    pub tokens: u64,
+}
+
+impl Default for Budgets {
+    /// 24 MiB together; with the largest list that is read by default, 32.
+    fn default() -> Self {
+        Self { keys: 8 << 20, customers: 8 << 20, tokens: 8 << 20 }
+    }
+}
 
 /// No verified token is believed longer than this without being verified again.
-const TOKEN_LIFETIME: Span = Span::from_secs(300);
+pub const TOKEN_LIFETIME: Span = Span::from_secs(300);
 
 /// The caches of one isolate.
 pub struct Memory {
@@ -35,87 +50,133 @@ pub struct Memory {
     pub tokens: Cache<VerifiedToken>,
     /// One a configured issuer, in that order.
     pub key_sets: Vec<KeySetMemory>,
+    /// The config API's list, where it is asked for the whole.
+    pub roster: One<Roster>,
+    /// What the store says of the last refresh of all customers, and when it was read.
+    pub roster_state: Option<(Timestamp, RosterState)>,
+}
+
+/// A cache of one entry.
+pub struct One<T> {
+    cache: Cache<T>,
+    key: Digest,
 }
 
 /// The key set of one issuer.
 pub struct KeySetMemory {
-    sets: Cache<KeySet>,
-    key: Digest,
-    /// When a fetch last came to an end, whichever.
-    ended_at: Option<Timestamp>,
-    /// Until when a fetch that began is waited for. A time, since whoever began it may be gone before
-    /// it ends; an unknown `kid` then waits for no longer than this.
-    begun_until: Timestamp,
-    failed_at: Option<Timestamp>,
+    /// The set.
+    pub set: One<KeySet>,
+    /// When the issuer itself was last asked, by whomever.
+    asked_at: Option<Timestamp>,
 }
 
 impl Memory {
     /// Empty caches for this configuration. `seed` is random and drawn once an isolate.
     #[must_use]
     pub fn new(gateway: &Gateway, seed: u64) -> Self {
-        let none = Lifetimes::strict(Span::default(), Span::default());
-        let keys = gateway.api_keys.as_ref().map_or(none, |keys| *keys.lifetimes());
-        let customers = gateway.customers.as_ref().map_or(none, |customers| customers.lifetimes);
-        let tokens = Lifetimes { fresh: TOKEN_LIFETIME, revalidate: TOKEN_LIFETIME, stale: TOKEN_LIFETIME };
+        let budgets = gateway.budgets;
+        let unused = Policy {
+            lifetimes: Lifetimes::strict(Span::default(), Span::default()),
+            lease: Span::default(),
+            back_off: BackOff { first: Span::default() },
+        };
+        let keys = gateway.api_keys.as_ref().map_or(unused, |keys| *keys.policy());
+        let customers = gateway.customers.as_ref().map_or(unused, |customers| customers.policy);
+        let lifetimes =
+            Lifetimes { fresh: TOKEN_LIFETIME, revalidate: TOKEN_LIFETIME, stale: TOKEN_LIFETIME };
+        // Each customer's entry is what is used while it is stale; the list is there to be loaded once.
+        let fresh = customers.lifetimes.fresh;
+        let roster = Policy { lifetimes: Lifetimes { fresh, revalidate: fresh, stale: fresh }, ..customers };
         Self {
-            keys: Cache::new(KEYS_BUDGET, keys, seed),
-            customers: Cache::new(CUSTOMERS_BUDGET, customers, seed),
-            tokens: Cache::new(TOKENS_BUDGET, tokens, seed),
+            keys: Cache::new(budgets.keys, keys, seed),
+            customers: Cache::new(budgets.customers, customers, seed),
+            tokens: Cache::new(budgets.tokens, Policy { lifetimes, ..unused }, seed),
             key_sets: gateway.issuers.iter().map(|issuer| KeySetMemory::new(issuer, seed)).collect(),
+            roster: One::new("roster", roster, seed),
+            roster_state: None,
         }
+    }
+}
+
+impl<T> One<T> {
+    fn new(name: &str, policy: Policy, seed: u64) -> Self {
+        Self { cache: Cache::of_one(policy, seed), key: Digest::of(name.as_bytes()) }
+    }
+
+    /// As [`Cache::lookup`].
+    #[must_use]
+    pub fn lookup(&self, now: Timestamp, failed: bool) -> Lookup<T> {
+        self.cache.lookup(&self.key, now, failed)
+    }
+
+    /// As [`Cache::claim`].
+    #[must_use]
+    pub fn claim(&self, now: Timestamp) -> Claim {
+        self.cache.claim(&self.key, now)
+    }
+
+    /// As [`Cache::is_loading`].
+    #[must_use]
+    pub fn is_loading(&self, now: Timestamp) -> bool {
+        self.cache.is_loading(&self.key, now)
+    }
+
+    /// As [`Cache::store`].
+    pub fn store(&mut self, loaded: Loaded<T>) -> Stored<T> {
+        self.cache.store(self.key, loaded)
+    }
+
+    /// As [`Cache::fail`].
+    pub fn fail(&mut self, asked_at: Timestamp, now: Timestamp) {
+        self.cache.fail(&self.key, asked_at, now, true);
+    }
+
+    /// As [`Cache::as_of`].
+    #[must_use]
+    pub fn as_of(&self, now: Timestamp) -> Option<Timestamp> {
+        self.cache.as_of(&self.key, now)
+    }
+
+    /// As [`Cache::peek`].
+    #[must_use]
+    pub fn peek(&self) -> Option<std::rc::Rc<T>> {
+        self.cache.peek(&self.key)
+    }
+
+    /// As [`Cache::failures`].
+    #[must_use]
+    pub fn failures(&self) -> (u32, Timestamp) {
+        self.cache.failures(&self.key)
+    }
+
+    /// Bytes held.
+    #[must_use]
+    pub fn weight(&self) -> u64 {
+        self.cache.weight()
     }
 }
 
 impl KeySetMemory {
     fn new(issuer: &Issuer, seed: u64) -> Self {
-        Self {
-            sets: Cache::new(KEY_SET_BUDGET, issuer.lifetimes, seed),
-            key: Digest::of(issuer.name.as_bytes()),
-            ended_at: None,
-            begun_until: Timestamp::default(),
-            failed_at: None,
-        }
+        Self { set: One::new(&issuer.name, issuer.policy, seed), asked_at: None }
     }
 
-    /// The set, if one may be used now.
-    #[must_use]
-    pub fn lookup(&self, now: Timestamp) -> Lookup<KeySet> {
-        self.sets.lookup(&self.key, now)
-    }
-
-    /// Whether the issuer may be asked again for a key that its set lacks.
+    /// Whether the issuer may be asked again for a key that its set lacks: not within `cooldown` of the
+    /// last time, and not while it is left alone after a failure.
     #[must_use]
     pub fn is_cool(&self, cooldown: Span, now: Timestamp) -> bool {
-        now >= self.begun_until && self.ended_at.is_none_or(|at| now.since(at) >= cooldown)
+        let (_, retry_at) = self.set.failures();
+        now >= retry_at && self.asked_at.is_none_or(|at| now.since(at) >= cooldown)
     }
 
-    /// Notes that a fetch begins which takes at most `longest`.
-    pub fn begin(&mut self, longest: Span, now: Timestamp) {
-        self.begun_until = now.plus(longest);
+    /// Notes that the issuer itself was asked at `at`, by this isolate or by another.
+    pub fn was_asked(&mut self, at: Timestamp) {
+        self.asked_at = Some(self.asked_at.map_or(at, |before| before.max(at)));
     }
 
-    fn end(&mut self, now: Timestamp) {
-        self.ended_at = Some(now);
-        self.begun_until = now;
-    }
-
-    /// Stores a set that was asked for at `asked_at`.
-    pub fn store(&mut self, set: Rc<KeySet>, bytes: usize, asked_at: Timestamp, now: Timestamp) {
-        self.end(now);
-        self.sets.store(self.key, crate::cache::Stored::Present(set), bytes.saturating_mul(2), asked_at);
-    }
-
-    /// Notes that a fetch failed.
-    pub fn failed(&mut self, now: Timestamp) {
-        self.end(now);
-        self.failed_at = Some(now);
-        self.sets.failed(&self.key, now);
-    }
-
-    /// Whether the issuer failed a moment ago, and is left alone also where nothing is cached: else
-    /// tokens that anybody can make up would each cost a fetch and wait for it.
+    /// When the issuer itself was last asked.
     #[must_use]
-    pub fn backs_off(&self, now: Timestamp) -> bool {
-        self.failed_at.is_some_and(|at| now.since(at) < BACK_OFF)
+    pub const fn asked_at(&self) -> Option<Timestamp> {
+        self.asked_at
     }
 }

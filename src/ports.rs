@@ -24,6 +24,9 @@ pub struct DocumentRequest<'a> {
     pub url: &'a str,
     /// The bearer token for it.
     pub token: Option<&'a str>,
+    /// The entity tag of what is held already: sent as `If-None-Match`, so that the answer may be 304
+    /// (RFC 9110, section 13.1.2).
+    pub etag: Option<&'a str>,
     /// How long it may take.
     pub timeout: Span,
     /// How long it may be, in bytes.
@@ -31,12 +34,25 @@ pub struct DocumentRequest<'a> {
 }
 
 /// A source's answer.
-#[derive(Clone, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct Document {
     /// The HTTP status. Redirects are not followed, so a 3xx is one.
     pub status: u16,
-    /// The body.
+    /// The body; empty where the status is no 2xx.
     pub body: Vec<u8>,
+    /// The entity tag.
+    pub etag: Option<String>,
+}
+
+/// How a wait for somebody else's load ended.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Landing {
+    /// What was loaded is in memory.
+    Done,
+    /// The load failed.
+    Failed,
+    /// Nothing was heard of it in time.
+    Late,
 }
 
 /// The outside. Futures are driven on the thread that made them, so none is `Send`.
@@ -45,17 +61,39 @@ pub trait Ports {
     /// The time.
     fn now(&self) -> Timestamp;
 
+    /// Whether there is a store at all.
+    fn has_store(&self) -> bool;
+
     /// The value that the store holds under `key`.
     ///
     /// # Errors
-    /// Where the store fails; which is not the same as holding nothing.
-    async fn stored(&self, key: &str) -> Result<Option<Vec<u8>>, SourceError>;
+    /// Where the store fails or takes longer than `timeout`; which is not the same as holding nothing.
+    async fn stored(&self, key: &str, timeout: Span) -> Result<Option<Vec<u8>>, SourceError>;
+
+    /// The values that the store holds under at most 100 keys, in their order.
+    ///
+    /// # Errors
+    /// As [`Ports::stored`].
+    async fn stored_many(&self, keys: &[String], timeout: Span) -> Result<Vec<Option<Vec<u8>>>, SourceError>;
+
+    /// Writes names and values into the store, each within `timeout`.
+    ///
+    /// # Errors
+    /// Where the store did not take all of them; some may have been taken.
+    async fn put_many(&self, entries: &[(String, String)], timeout: Span) -> Result<(), SourceError>;
 
     /// Gets a document.
     ///
     /// # Errors
     /// Where there is no answer within the time, or it is too long.
     async fn document(&self, request: DocumentRequest<'_>) -> Result<Document, SourceError>;
+
+    /// Waits until the load of that name ends ([`Ports::land`]), at most `at_most`. The wait is the
+    /// caller's own: whoever loads may be gone, and must not take those who wait along.
+    async fn landed(&self, flight: &str, at_most: Span) -> Landing;
+
+    /// Tells all who wait for the load of that name that it has ended, and whether well.
+    fn land(&self, flight: &str, well: bool);
 
     /// Verifies a signature.
     ///
@@ -69,6 +107,9 @@ pub trait Ports {
         signature: &[u8],
     ) -> Result<bool, VerifyError>;
 
-    /// Tells the operator of something that no single request is to blame for.
+    /// Tells the operator of something worth knowing.
+    fn note(&self, event: &str, what: &str);
+
+    /// Tells the operator of something wrong that no single request is to blame for.
     fn warn(&self, event: &str, what: &str);
 }

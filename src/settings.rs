@@ -10,6 +10,7 @@ pub mod findings;
 mod identities;
 mod routes;
 mod shape;
+mod sources;
 mod variables;
 
 pub use self::variables::{Variable, Variables};
@@ -88,10 +89,13 @@ fn build(file: &GatewayFile, findings: &mut Findings) -> Gateway {
             AllowHttp::Never
         }
     };
-    let api_keys = file.api_keys.as_ref().map(|keys| identities::api_keys(keys, findings));
-    let issuers = identities::issuers(&file.issuers, allow_http, findings);
+    let store_timeout = sources::store_timeout(file.store.as_ref(), findings);
+    let keys = file.api_keys.as_ref();
+    let api_keys = keys.map(|keys| identities::api_keys(keys, store_timeout, findings));
+    let issuers = identities::issuers(&file.issuers, allow_http, store_timeout, findings);
+    let customers = file.customers.as_ref();
     let customers =
-        file.customers.as_ref().map(|customers| identities::customers(customers, allow_http, findings));
+        customers.map(|customers| sources::customers(customers, allow_http, store_timeout, findings));
     let identity = identities::identity(file.identity.as_ref(), findings);
     let backends = backends(file, allow_http, findings);
     let mut gateway = Gateway {
@@ -109,6 +113,9 @@ fn build(file: &GatewayFile, findings: &mut Findings) -> Gateway {
         via: via(file, findings),
         problem_base: file.problem_base.clone().unwrap_or_else(|| DEFAULT_PROBLEM_BASE.to_owned()),
         allow_http,
+        store_timeout,
+        budgets: sources::budgets(file.memory.as_ref(), findings),
+        operator: sources::operator(file.operator.as_ref(), findings),
     };
     routes::build(file, &mut gateway, findings);
     warn_of_unused(file, findings);

@@ -6,7 +6,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use crate::{
-    cache::Lifetimes,
+    cache::Policy,
     claims::{Claims, Principal},
     customer::{RecordError, read_record},
     digest::Digest,
@@ -28,7 +28,7 @@ pub struct ApiKeys {
     scheme: String,
     prefixes: Vec<String>,
     checksum: bool,
-    lifetimes: Lifetimes,
+    policy: Policy,
 }
 
 impl ApiKeys {
@@ -42,9 +42,9 @@ impl ApiKeys {
         scheme: String,
         prefixes: Vec<String>,
         checksum: bool,
-        lifetimes: Lifetimes,
+        policy: Policy,
     ) -> Self {
-        Self { field, scheme, prefixes, checksum, lifetimes }
+        Self { field, scheme, prefixes, checksum, policy }
     }
 
     /// The field that keys are read from, in lower case.
@@ -71,10 +71,10 @@ impl ApiKeys {
         &self.prefixes
     }
 
-    /// How long records are used without asking the store.
+    /// How records are kept and loaded.
     #[must_use]
-    pub const fn lifetimes(&self) -> &Lifetimes {
-        &self.lifetimes
+    pub const fn policy(&self) -> &Policy {
+        &self.policy
     }
 
     /// Whether `text` is meant as one of our keys: it has one of the prefixes, or, where none is
@@ -109,7 +109,7 @@ impl ApiKeys {
     #[cfg(test)]
     pub(crate) fn for_tests(field: &str, scheme: &str, prefixes: &[&str]) -> Self {
         let prefixes = prefixes.iter().map(|&prefix| prefix.to_owned()).collect();
-        Self::new(field.to_owned(), scheme.to_owned(), prefixes, true, Lifetimes::KEYS)
+        Self::new(field.to_owned(), scheme.to_owned(), prefixes, true, Policy::TEST)
     }
 }
 
@@ -273,7 +273,7 @@ mod tests {
 
     #[test]
     fn keys_minted_elsewhere_need_no_checksum() {
-        let keys = ApiKeys::new("x-api-key".to_owned(), String::new(), vec![], false, Lifetimes::KEYS);
+        let keys = ApiKeys::new("x-api-key".to_owned(), String::new(), vec![], false, Policy::TEST);
         assert!(keys.has_form("anything-at-all"));
         assert!(!keys.has_form("a.b.c"));
         assert!(keys.digest("anything-at-all").is_ok());

@@ -18,7 +18,7 @@ use super::{
     jwks::KeySet,
 };
 use crate::{
-    cache::Lifetimes,
+    cache::Policy,
     claims::{ClaimPath, Claims, Principal},
     digest::Digest,
     error::Refusal,
@@ -45,7 +45,7 @@ pub struct Issuer {
     /// Where its keys come from.
     pub keys: KeySource,
     /// How long a fetched key set is used.
-    pub lifetimes: Lifetimes,
+    pub policy: Policy,
     /// How long the issuer is left alone after a fetch, whatever kids are asked for.
     pub cooldown: Span,
     /// How long one fetch may take.
@@ -63,6 +63,14 @@ pub enum KeySource {
     Url(String),
     /// A JWK Set at the `jwks_uri` of the OpenID provider metadata at this URL.
     Discovery(String),
+}
+
+impl KeySource {
+    /// Whether the keys are fetched, and so can change.
+    #[must_use]
+    pub const fn is_fetched(&self) -> bool {
+        matches!(self, Self::Url(_) | Self::Discovery(_))
+    }
 }
 
 /// A token whose every check passed but that of its signature.
@@ -284,7 +292,7 @@ mod tests {
             subject: ClaimPath::parse("sub").unwrap(),
             leeway: Span::default(),
             keys: KeySource::Secret(Rc::from(&b"0123456789abcdef0123456789abcdef"[..])),
-            lifetimes: Lifetimes::KEY_SETS,
+            policy: Policy::TEST,
             cooldown: Span::from_secs(30),
             timeout: Span::from_secs(5),
         }

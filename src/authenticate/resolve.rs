@@ -10,10 +10,10 @@ use super::{
     jwt::{self, Examined, Issuer, KeySource, VerifiedToken},
 };
 use crate::{
-    cache::{Lookup, Stored},
+    cache::{Claim, Loaded, Lookup, Stored},
     claims::Principal,
     config::{Gateway, RouteAuth},
-    decision::{Found, Halt, Need, Refreshes, SignatureCheck},
+    decision::{Deferred, Found, Halt, Need, SignatureCheck},
     digest::Digest,
     error::Refusal,
     memory::Memory,
@@ -64,7 +64,7 @@ impl Stage<'_> {
         head: &Head<'_>,
         auth: &RouteAuth,
         memory: &mut Memory,
-        refreshes: &mut Refreshes,
+        deferred: &mut Deferred,
     ) -> Result<(Rc<Principal>, Method), Halt> {
         let anonymous = || (Rc::new(Principal::default()), Method::Anonymous);
         if !auth.needs_credential() {
@@ -74,29 +74,27 @@ impl Stage<'_> {
             None if auth.anonymous => Ok(anonymous()),
             None => Err(Refusal::CredentialMissing.into()),
             Some(Credential::ApiKey(key)) if auth.api_key => {
-                self.api_key(&key, memory, refreshes).map(|principal| (principal, Method::ApiKey))
+                self.api_key(&key, memory, deferred).map(|principal| (principal, Method::ApiKey))
             }
             Some(Credential::Token(token)) if !auth.issuers.is_empty() => {
-                self.token(&token, auth, memory, refreshes)
+                self.token(&token, auth, memory, deferred)
             }
             Some(_) => Err(Refusal::CredentialKindNotAccepted.into()),
         }
     }
 
-    fn api_key(&self, key: &str, memory: &Memory, refreshes: &mut Refreshes) -> Result<Rc<Principal>, Halt> {
+    fn api_key(&self, key: &str, memory: &Memory, deferred: &mut Deferred) -> Result<Rc<Principal>, Halt> {
         let keys = self.gateway.api_keys.as_ref().ok_or(Refusal::CredentialKindNotAccepted)?;
         let digest = keys.digest(key)?;
         let stored = match &self.found.key {
             Some(stored) => stored.clone(),
-            None => match memory.keys.lookup(&digest, self.now) {
+            None => match memory.keys.lookup(&digest, self.now, self.found.key_failed) {
                 Lookup::Hit { stored, refresh } => {
-                    refreshes.want(refresh, || Need::Key(digest));
+                    deferred.refresh(refresh, || Need::Key(digest));
                     stored
                 }
-                Lookup::Miss if self.found.key_failed => {
-                    return Err(Refusal::KeyStoreUnavailable.into());
-                }
-                Lookup::Miss => return Err(Need::Key(digest).into()),
+                Lookup::Load(claim) => return Err(Halt::Load(Need::Key(digest), claim)),
+                Lookup::Unavailable => return Err(Refusal::KeyStoreUnavailable.into()),
             },
         };
         match stored {
@@ -111,7 +109,7 @@ impl Stage<'_> {
         token: &str,
         auth: &RouteAuth,
         memory: &mut Memory,
-        refreshes: &mut Refreshes,
+        deferred: &mut Deferred,
     ) -> Result<(Rc<Principal>, Method), Halt> {
         // Before anything of it is read, or hashed.
         if token.len() > MAX_TOKEN_BYTES {
@@ -121,7 +119,7 @@ impl Stage<'_> {
         if self.found.token.as_ref().is_some_and(|outcome| *outcome == Err(Refusal::TokenSignature)) {
             self.ask_for_a_replaced_key(token, auth, memory)?;
         }
-        if let Some(verified) = self.verified_before(&digest, auth, memory, refreshes)? {
+        if let Some(verified) = self.verified_before(&digest, auth, memory, deferred)? {
             return Ok(self.admitted(&verified));
         }
         let examined = jwt::examine(token, &self.gateway.issuers, &auth.issuers, self.now)?;
@@ -130,24 +128,25 @@ impl Stage<'_> {
             KeySource::Secret(secret) => {
                 self.shared_secret(secret, &examined)?;
                 let verified = Rc::new(examined.believed(None));
+                let (asked_at, as_of) = (self.now, self.now);
                 let stored = Stored::Present(Rc::clone(&verified));
-                memory.tokens.store(digest, stored, VerifiedToken::weight(token), self.now);
+                let loaded = Loaded { stored, weight: VerifiedToken::weight(token), asked_at, as_of };
+                memory.tokens.store(digest, loaded);
                 Ok(self.admitted(&verified))
             }
             KeySource::Inline(set) => {
                 let key = set.select(examined.kid.as_deref(), examined.algorithm)?;
-                Err(examined.signature_check(key, token, digest).into())
+                Err(Halt::Load(examined.signature_check(key, token, digest), Claim::Lead))
             }
             KeySource::Url(_) | KeySource::Discovery(_) => {
-                let set = self.key_set(examined.issuer, memory, refreshes)?;
+                let set = self.key_set(examined.issuer, memory, deferred)?;
                 match set.select(examined.kid.as_deref(), examined.algorithm) {
-                    Ok(key) => Err(examined.signature_check(key, token, digest).into()),
+                    Ok(key) => Err(Halt::Load(examined.signature_check(key, token, digest), Claim::Lead)),
                     // The key may be a new one, also under an old name. Asking is bounded by the cooldown,
                     // whatever kids are sent.
-                    Err(Refusal::TokenKeyUnknown | Refusal::TokenKeyUnusable)
-                        if self.may_ask_again(examined.issuer, issuer, memory) =>
-                    {
-                        Err(Need::KeySet(examined.issuer).into())
+                    Err(refusal @ (Refusal::TokenKeyUnknown | Refusal::TokenKeyUnusable)) => {
+                        self.ask_again(examined.issuer, issuer, memory)?;
+                        Err(refusal.into())
                     }
                     Err(refusal) => Err(refusal.into()),
                 }
@@ -162,12 +161,14 @@ impl Stage<'_> {
         digest: &Digest,
         auth: &RouteAuth,
         memory: &Memory,
-        refreshes: &mut Refreshes,
+        deferred: &mut Deferred,
     ) -> Result<Option<Rc<VerifiedToken>>, Halt> {
         if let Some(outcome) = &self.found.token {
             return outcome.clone().map(Some).map_err(Halt::from);
         }
-        let Lookup::Hit { stored: Stored::Present(verified), .. } = memory.tokens.lookup(digest, self.now)
+        // `failed`, since there is nobody to load it from: a token is verified, by each request for itself.
+        let Lookup::Hit { stored: Stored::Present(verified), .. } =
+            memory.tokens.lookup(digest, self.now, true)
         else {
             return Ok(None);
         };
@@ -179,27 +180,25 @@ impl Stage<'_> {
             (KeySource::Secret(_), None) => true,
             (KeySource::Inline(set), Some(thumbprint)) => set.holds(thumbprint),
             (KeySource::Url(_) | KeySource::Discovery(_), Some(thumbprint)) => {
-                self.key_set(verified.issuer, memory, refreshes)?.holds(thumbprint)
+                self.key_set(verified.issuer, memory, deferred)?.holds(thumbprint)
             }
             _ => false,
         };
         Ok(key_counts.then_some(verified))
     }
 
-    fn key_set(&self, issuer: usize, memory: &Memory, refreshes: &mut Refreshes) -> Result<Rc<KeySet>, Halt> {
+    fn key_set(&self, issuer: usize, memory: &Memory, deferred: &mut Deferred) -> Result<Rc<KeySet>, Halt> {
         if let Some(set) = &self.found.key_set {
             return Ok(Rc::clone(set));
         }
         let memory = memory.key_sets.get(issuer).ok_or(Refusal::KeySetUnavailable)?;
-        match memory.lookup(self.now) {
+        match memory.set.lookup(self.now, self.found.key_set_failed) {
             Lookup::Hit { stored: Stored::Present(set), refresh } => {
-                refreshes.want(refresh, || Need::KeySet(issuer));
+                deferred.refresh(refresh, || Need::KeySet(issuer));
                 Ok(set)
             }
-            _ if self.found.key_set_failed || memory.backs_off(self.now) => {
-                Err(Refusal::KeySetUnavailable.into())
-            }
-            _ => Err(Need::KeySet(issuer).into()),
+            Lookup::Load(claim) => Err(Halt::Load(Need::KeySet(issuer), claim)),
+            Lookup::Hit { .. } | Lookup::Unavailable => Err(Refusal::KeySetUnavailable.into()),
         }
     }
 
@@ -208,16 +207,21 @@ impl Stage<'_> {
     fn ask_for_a_replaced_key(&self, token: &str, auth: &RouteAuth, memory: &Memory) -> Result<(), Halt> {
         let examined = jwt::examine(token, &self.gateway.issuers, &auth.issuers, self.now)?;
         let issuer = self.gateway.issuers.get(examined.issuer).ok_or(Refusal::TokenIssuer)?;
-        let fetched = matches!(issuer.keys, KeySource::Url(_) | KeySource::Discovery(_));
-        if fetched && self.may_ask_again(examined.issuer, issuer, memory) {
-            return Err(Need::KeySet(examined.issuer).into());
+        if issuer.keys.is_fetched() {
+            self.ask_again(examined.issuer, issuer, memory)?;
         }
         Ok(())
     }
 
-    fn may_ask_again(&self, index: usize, issuer: &Issuer, memory: &Memory) -> bool {
-        let asked = self.found.key_set.is_some() || self.found.key_set_failed;
-        !asked && memory.key_sets.get(index).is_some_and(|set| set.is_cool(issuer.cooldown, self.now))
+    /// Asks the issuer for a key that its set lacks, or waits for whoever does: once a request, and for
+    /// all requests together once a cooldown.
+    fn ask_again(&self, index: usize, issuer: &Issuer, memory: &Memory) -> Result<(), Halt> {
+        let Some(known) = memory.key_sets.get(index) else { return Ok(()) };
+        let asked = self.found.issuer_asked || self.found.key_set_failed;
+        if !asked && (known.set.is_loading(self.now) || known.is_cool(issuer.cooldown, self.now)) {
+            return Err(Halt::Load(Need::KeySet(index), known.set.claim(self.now)));
+        }
+        Ok(())
     }
 
     fn shared_secret(&self, secret: &[u8], examined: &Examined<'_>) -> Result<(), Refusal> {

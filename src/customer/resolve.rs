@@ -6,7 +6,7 @@ use super::{CustomerConfig, CustomerId};
 use crate::{
     cache::{Lookup, Stored},
     claims::{ClaimPath, Principal},
-    decision::{Found, Halt, Need, Refreshes},
+    decision::{Deferred, Found, Halt, Need},
     digest::Digest,
     error::Refusal,
     memory::Memory,
@@ -55,7 +55,7 @@ pub fn resolve(
     claimed: &Claimed,
     memory: &Memory,
     found: &Found,
-    refreshes: &mut Refreshes,
+    deferred: &mut Deferred,
     now: Timestamp,
 ) -> Result<Customer, Halt> {
     let id = match claimed {
@@ -65,15 +65,13 @@ pub fn resolve(
     };
     let stored = match &found.customer {
         Some(stored) => stored.clone(),
-        None => match memory.customers.lookup(&cache_key(id), now) {
+        None => match memory.customers.lookup(&cache_key(id), now, found.customer_failed) {
             Lookup::Hit { stored, refresh } => {
-                refreshes.want(refresh, || Need::Customer(id.clone()));
+                deferred.refresh(refresh, || Need::Customer(id.clone()));
                 stored
             }
-            Lookup::Miss if found.customer_failed => {
-                return Err(Refusal::CustomerSourceUnavailable.into());
-            }
-            Lookup::Miss => return Err(Need::Customer(id.clone()).into()),
+            Lookup::Load(claim) => return Err(Halt::Load(Need::Customer(id.clone()), claim)),
+            Lookup::Unavailable => return Err(Refusal::CustomerSourceUnavailable.into()),
         },
     };
     match stored {

@@ -168,19 +168,88 @@ export function answer(status, fields, body) {
   return new Response(body, { status, headers });
 }
 
+/** Loads under way that requests wait for: name → what to call when they end. */
+const waiting = new Map();
+
+/**
+ * Waits until the load of that name ends, at most `atMost` milliseconds: true, false, or undefined where nothing was
+ * heard of it. The promise and its timer belong to the request that waits, and to nobody else: a promise that was made
+ * in a request whose client is gone would never be settled.
+ */
+export function landed(name, atMost) {
+  return new Promise((resolve) => {
+    const hear = (well) => {
+      clearTimeout(timer);
+      resolve(well);
+    };
+    const timer = setTimeout(() => {
+      waiting.get(name)?.delete(hear);
+      resolve(undefined);
+    }, atMost);
+    if (!waiting.has(name)) waiting.set(name, new Set());
+    waiting.get(name).add(hear);
+  });
+}
+
+/** Tells all who wait for the load of that name that it has ended, and whether well. */
+export function land(name, well) {
+  const hearers = waiting.get(name);
+  waiting.delete(name);
+  for (const hear of hearers ?? []) hear(well);
+}
+
+/** What `promise` comes to, unless it takes longer than `timeout` milliseconds. */
+async function within(timeout, promise) {
+  let timer;
+  const late = new Promise((_, reject) => {
+    timer = setTimeout(() => reject(new Error(`no answer within ${timeout} ms`)), timeout);
+  });
+  try {
+    return await Promise.race([promise, late]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+/** Text of a KV entry, or null. */
+export async function kvGet(store, key, cacheTtl, timeout) {
+  return within(timeout, store.get(key, { type: "text", cacheTtl }));
+}
+
+/** Texts of at most 100 KV entries, read by one call. */
+export async function kvGetMany(store, keysJson, cacheTtl, timeout) {
+  const keys = JSON.parse(keysJson);
+  const found = await within(timeout, store.get(keys, { type: "text", cacheTtl }));
+  return keys.map((key) => found.get(key) ?? null);
+}
+
+/** A Worker may have six calls under way at once. */
+const WRITES_AT_ONCE = 6;
+
+/** Writes [name, text] pairs; throws where one of them failed. */
+export async function kvPutMany(store, entriesJson, timeout) {
+  const entries = JSON.parse(entriesJson);
+  for (let at = 0; at < entries.length; at += WRITES_AT_ONCE) {
+    const group = entries.slice(at, at + WRITES_AT_ONCE);
+    await Promise.all(group.map(([name, text]) => within(timeout, store.put(name, text))));
+  }
+}
+
 /** A document of at most `maxBytes`, within `timeout` milliseconds from first to last byte. */
-export async function getDocument(url, token, timeout, maxBytes) {
+export async function getDocument(url, token, etag, timeout, maxBytes) {
   const controller = new AbortController();
   const timer = setTimeout(() => controller.abort(), timeout);
   try {
     const headers = { accept: "application/json" };
     if (token !== undefined) headers.authorization = `Bearer ${token}`;
+    if (etag !== undefined) headers["if-none-match"] = etag;
     const response = await fetch(url, { headers, redirect: "manual", signal: controller.signal });
-    if (response.status < 200 || response.status > 299) {
+    const { status } = response;
+    if (status < 200 || status > 299) {
       await response.body?.cancel();
-      return { status: response.status, body: new Uint8Array() };
+      return { status, body: new Uint8Array() };
     }
-    return { status: response.status, body: await readAtMost(response.body, maxBytes) };
+    return { status, body: await readAtMost(response.body, maxBytes), etag: response.headers.get("etag") ?? undefined };
   } catch (error) {
     throw new Error(controller.signal.aborted ? `no answer within ${timeout} ms` : String(error?.message ?? error));
   } finally {

@@ -1,6 +1,8 @@
 //! The core's ports, on the platform: KV, fetch, WebCrypto, console.
 
 use serde_json::{Value, json};
+use wasm_bindgen::JsValue;
+use wasm_bindgen_futures::JsFuture;
 use worker::Env;
 
 use super::platform;
@@ -9,15 +11,15 @@ use crate::{
         algorithm::{Algorithm, Curve, KeyKind},
         jwks::PublicKey,
     },
-    ports::{Document, DocumentRequest, Ports, SourceError, VerifyError},
-    time::Timestamp,
+    ports::{Document, DocumentRequest, Landing, Ports, SourceError, VerifyError},
+    time::{Span, Timestamp},
 };
 
 /// The binding of the KV namespace that holds keys and customers.
 const KV_BINDING: &str = "POINTSMAN_KV";
 /// Seconds for which a KV location may answer from its own cache: the least that KV takes, since it
 /// adds to the time until a revoked key stops working.
-const KV_CACHE_SECONDS: u64 = 30;
+const KV_CACHE_SECONDS: u32 = 30;
 
 /// The outside of one request.
 #[derive(Clone)]
@@ -36,19 +38,54 @@ impl Ports for Outside {
         platform::now()
     }
 
-    async fn stored(&self, key: &str) -> Result<Option<Vec<u8>>, SourceError> {
-        let failed = |what: String| SourceError(format!("KV {KV_BINDING}: {what}"));
-        let store = self.env.kv(KV_BINDING).map_err(|error| failed(error.to_string()))?;
-        let value = store.get(key).cache_ttl(KV_CACHE_SECONDS).text().await;
-        value.map(|text| text.map(String::into_bytes)).map_err(|error| failed(error.to_string()))
+    fn has_store(&self) -> bool {
+        self.store().is_some()
+    }
+
+    async fn stored(&self, key: &str, timeout: Span) -> Result<Option<Vec<u8>>, SourceError> {
+        let store = self.store().ok_or_else(no_store)?;
+        let value =
+            platform::kv_get(&store, key, KV_CACHE_SECONDS, millis(timeout)).await.map_err(store_failed)?;
+        Ok(value.as_string().map(String::into_bytes))
+    }
+
+    async fn stored_many(&self, keys: &[String], timeout: Span) -> Result<Vec<Option<Vec<u8>>>, SourceError> {
+        let store = self.store().ok_or_else(no_store)?;
+        let names = serde_json::to_string(keys).unwrap_or_default();
+        let values = platform::kv_get_many(&store, &names, KV_CACHE_SECONDS, millis(timeout));
+        let values = js_sys::Array::from(&values.await.map_err(store_failed)?);
+        Ok(values.iter().map(|value| value.as_string().map(String::into_bytes)).collect())
+    }
+
+    async fn put_many(&self, entries: &[(String, String)], timeout: Span) -> Result<(), SourceError> {
+        let store = self.store().ok_or_else(no_store)?;
+        let entries = serde_json::to_string(entries).unwrap_or_default();
+        let written = platform::kv_put_many(&store, &entries, millis(timeout)).await;
+        written.map(|_| ()).map_err(store_failed)
+    }
+
+    async fn landed(&self, flight: &str, at_most: Span) -> Landing {
+        match JsFuture::from(platform::landed(flight, millis(at_most))).await.map(|well| well.as_bool()) {
+            Ok(Some(true)) => Landing::Done,
+            Ok(Some(false)) => Landing::Failed,
+            Ok(None) | Err(_) => Landing::Late,
+        }
+    }
+
+    fn land(&self, flight: &str, well: bool) {
+        platform::land(flight, well);
     }
 
     async fn document(&self, request: DocumentRequest<'_>) -> Result<Document, SourceError> {
-        #[allow(clippy::cast_precision_loss)] // both far below 2^53
-        let (timeout, max_bytes) = (request.timeout.millis() as f64, request.max_bytes as f64);
-        let token = request.token.map(str::to_owned);
-        match platform::get_document(request.url, token, timeout, max_bytes).await {
-            Ok(document) => Ok(Document { status: document.status(), body: document.body().to_vec() }),
+        #[allow(clippy::cast_precision_loss)] // far below 2^53
+        let max_bytes = request.max_bytes as f64;
+        let (token, etag) = (request.token.map(str::to_owned), request.etag.map(str::to_owned));
+        match platform::get_document(request.url, token, etag, millis(request.timeout), max_bytes).await {
+            Ok(document) => Ok(Document {
+                status: document.status(),
+                body: document.body().to_vec(),
+                etag: document.etag(),
+            }),
             // Without its query: some sources want a secret there.
             Err(error) => {
                 let place = request.url.split('?').next().unwrap_or_default();
@@ -71,15 +108,43 @@ impl Ports for Outside {
         verdict.ok().and_then(|verdict| verdict.as_bool()).ok_or(VerifyError::UnusableKey)
     }
 
+    fn note(&self, event: &str, what: &str) {
+        tell("info", event, what);
+    }
+
     fn warn(&self, event: &str, what: &str) {
         warn(event, what);
     }
 }
 
-/// Logs something that no single request is to blame for.
+impl Outside {
+    fn store(&self) -> Option<JsValue> {
+        let store = js_sys::Reflect::get(self.env.as_ref(), &KV_BINDING.into()).ok()?;
+        (!store.is_undefined()).then_some(store)
+    }
+}
+
+fn no_store() -> SourceError {
+    SourceError(format!("there is no KV namespace bound as {KV_BINDING}"))
+}
+
+fn store_failed(error: JsValue) -> SourceError {
+    SourceError(format!("KV {KV_BINDING}: {}", message(&error)))
+}
+
+#[allow(clippy::cast_precision_loss)] // far below 2^53
+fn millis(span: Span) -> f64 {
+    span.millis() as f64
+}
+
+/// Logs something wrong that no single request is to blame for.
 pub(super) fn warn(event: &str, what: &str) {
+    tell("warn", event, what);
+}
+
+fn tell(level: &str, event: &str, what: &str) {
     let time = platform::now().to_string();
-    platform::log(&json!({ "event": event, "level": "warn", "time": time, "what": what }).to_string());
+    platform::log(&json!({ "event": event, "level": level, "time": time, "what": what }).to_string());
 }
 
 /// The algorithm as WebCrypto wants it, for import and verification alike.
@@ -99,7 +164,7 @@ fn web_crypto_parameters(algorithm: Algorithm) -> Value {
     }
 }
 
-fn message(error: &wasm_bindgen::JsValue) -> String {
+fn message(error: &JsValue) -> String {
     let text = js_sys::Reflect::get(error, &"message".into()).ok().and_then(|message| message.as_string());
     text.unwrap_or_else(|| "failed".to_owned())
 }

@@ -40,6 +40,8 @@ extern "C" {
     pub(super) fn status(this: &Document) -> u16;
     #[wasm_bindgen(method, getter)]
     pub(super) fn body(this: &Document) -> Uint8Array;
+    #[wasm_bindgen(method, getter)]
+    pub(super) fn etag(this: &Document) -> Option<String>;
 
     #[wasm_bindgen(js_namespace = console, js_name = log)]
     pub(super) fn log(line: &str);
@@ -69,9 +71,29 @@ extern "C" {
     pub(super) async fn get_document(
         url: &str,
         token: Option<String>,
+        etag: Option<String>,
         timeout: f64,
         max_bytes: f64,
     ) -> Result<Document, JsValue>;
+    pub(super) fn landed(name: &str, at_most: f64) -> Promise;
+    pub(super) fn land(name: &str, well: bool);
+    #[wasm_bindgen(js_name = kvGet, catch)]
+    pub(super) async fn kv_get(
+        store: &JsValue,
+        key: &str,
+        cache_ttl: u32,
+        timeout: f64,
+    ) -> Result<JsValue, JsValue>;
+    #[wasm_bindgen(js_name = kvGetMany, catch)]
+    pub(super) async fn kv_get_many(
+        store: &JsValue,
+        keys: &str,
+        cache_ttl: u32,
+        timeout: f64,
+    ) -> Result<JsValue, JsValue>;
+    #[wasm_bindgen(js_name = kvPutMany, catch)]
+    pub(super) async fn kv_put_many(store: &JsValue, entries: &str, timeout: f64)
+    -> Result<JsValue, JsValue>;
     #[wasm_bindgen(js_name = verifySignature, catch)]
     pub(super) async fn verify_signature(
         id: &str,

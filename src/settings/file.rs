@@ -22,6 +22,12 @@ pub struct GatewayFile {
     pub issuers: Vec<IssuerFile>,
     /// Customers, where there are any.
     pub customers: Option<CustomersFile>,
+    /// Workers KV.
+    pub store: Option<StoreFile>,
+    /// What each cache of an isolate may hold.
+    pub memory: Option<MemoryFile>,
+    /// The gateway's own answers, for probes and operators.
+    pub operator: Option<OperatorFile>,
     /// How backends learn who is calling.
     pub identity: Option<IdentityFile>,
     /// Backends by name.
@@ -53,6 +59,9 @@ pub struct ApiKeysFile {
     pub fresh: Option<String>,
     /// How long a record is used while the store fails. Default `1h`.
     pub stale: Option<String>,
+    /// How long the source is left alone after a failure; twice as long after each further one, up to 32
+    /// times. Default `1s`.
+    pub back_off: Option<String>,
 }
 
 /// One value or several.
@@ -108,8 +117,11 @@ pub struct IssuerFile {
     pub stale: Option<String>,
     /// How long it is left alone after it was asked, whatever kids tokens name. Default `30s`.
     pub cooldown: Option<String>,
-    /// How long one fetch may take. Default `5s`.
+    /// How long one load may take, with discovery both fetches together. Default `5s`, at most `20s`.
     pub timeout: Option<String>,
+    /// How long the source is left alone after a failure; twice as long after each further one, up to 32
+    /// times. Default `1s`.
+    pub back_off: Option<String>,
 }
 
 /// Where customers come from.
@@ -123,6 +135,9 @@ pub struct CustomersFile {
     /// How long an old record answers at once while it is refreshed, and while its source is down.
     /// Default `24h`.
     pub stale: Option<String>,
+    /// How long the source is left alone after a failure; twice as long after each further one, up to 32
+    /// times. Default `1s`.
+    pub back_off: Option<String>,
     /// The provider's own config API, asked for customers that KV does not hold.
     pub source: Option<SourceFile>,
 }
@@ -135,10 +150,48 @@ pub struct SourceFile {
     pub url: String,
     /// The bearer token for it.
     pub token: Option<String>,
-    /// How long one load may take. Default `10s`.
+    /// How long one load may take. Default `10s`, at most `20s`.
     pub timeout: Option<String>,
-    /// Whether it is asked for one customer at `<url>/<customerId>` rather than for the whole list.
+    /// Whether a request asks it for one customer at `<url>/<customerId>` rather than for the whole
+    /// list. The scheduled refresh always takes the list.
     pub by_id: Option<bool>,
+    /// The largest answer that is read. Default `8MB`, at most `32MB`.
+    pub max_size: Option<String>,
+    /// How many of the customers may be missing from a new list at once: more is taken for a fault of
+    /// the source and changes nothing. Default `20%`.
+    pub max_removed: Option<String>,
+}
+
+/// Workers KV, which holds keys and customers.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct StoreFile {
+    /// How long one call of it may take. Default `3s`, at most `5s`.
+    pub timeout: Option<String>,
+}
+
+/// What each cache of an isolate may hold.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MemoryFile {
+    /// API keys. Default `8MB`.
+    pub keys: Option<String>,
+    /// Customers. Default `8MB`.
+    pub customers: Option<String>,
+    /// Verified tokens. Default `8MB`.
+    pub tokens: Option<String>,
+}
+
+/// The gateway's own answers.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct OperatorFile {
+    /// The path that probes ask: `/healthz`. Default none.
+    pub health: Option<String>,
+    /// The path at which operators see the state of caches and sources. Default none.
+    pub status: Option<String>,
+    /// The secret that operators send as a bearer token, at least 20 characters.
+    pub secret: Option<String>,
 }
 
 /// How backends learn who is calling.

@@ -4,9 +4,9 @@
 use std::{collections::HashSet, rc::Rc};
 
 use super::{
-    file::{ApiKeysFile, CustomersFile, IdentityFile, IssuerFile, SourceFile},
+    file::{ApiKeysFile, IdentityFile, IssuerFile},
     findings::{Findings, escape},
-    span, timeout,
+    sources, span,
 };
 use crate::{
     authenticate::{
@@ -15,9 +15,8 @@ use crate::{
         jwks::{KeySet, PublicKey},
         jwt::{Issuer, KeySource},
     },
-    cache::Lifetimes,
+    cache::{Lifetimes, Policy},
     claims::ClaimPath,
-    config::{ConfigSource, Customers},
     customer::backend::{AllowHttp, document_url},
     forward::{
         Identity,
@@ -49,7 +48,7 @@ const RESERVED_FIELDS: &[&str] = &[
     "x-request-id",
 ];
 
-pub(super) fn api_keys(file: &ApiKeysFile, findings: &mut Findings) -> ApiKeys {
+pub(super) fn api_keys(file: &ApiKeysFile, store_timeout: Span, findings: &mut Findings) -> ApiKeys {
     let header = file.header.as_deref().unwrap_or("authorization").to_ascii_lowercase();
     check_field_name(&header, "/api_keys/header", findings);
     let default_scheme = if header == "authorization" { "Bearer" } else { "" };
@@ -75,10 +74,20 @@ pub(super) fn api_keys(file: &ApiKeysFile, findings: &mut Findings) -> ApiKeys {
     }
     let fresh = span(file.fresh.as_deref(), MINUTE, "/api_keys/fresh", findings);
     let stale = span(file.stale.as_deref(), HOUR, "/api_keys/stale", findings);
-    ApiKeys::new(header, scheme, file.prefixes.clone(), checksum, Lifetimes::strict(fresh, stale))
+    let policy = Policy {
+        lifetimes: Lifetimes::strict(fresh, stale),
+        lease: sources::lease(&[store_timeout]),
+        back_off: sources::back_off(file.back_off.as_deref(), "/api_keys/back_off", findings),
+    };
+    ApiKeys::new(header, scheme, file.prefixes.clone(), checksum, policy)
 }
 
-pub(super) fn issuers(files: &[IssuerFile], allow_http: AllowHttp, findings: &mut Findings) -> Vec<Issuer> {
+pub(super) fn issuers(
+    files: &[IssuerFile],
+    allow_http: AllowHttp,
+    store_timeout: Span,
+    findings: &mut Findings,
+) -> Vec<Issuer> {
     for (index, file) in files.iter().enumerate() {
         let earlier = files.get(..index).unwrap_or_default();
         if earlier.iter().any(|other| other.name == file.name) {
@@ -92,10 +101,17 @@ pub(super) fn issuers(files: &[IssuerFile], allow_http: AllowHttp, findings: &mu
             findings.error(format!("/issuers/{index}/issuer"), "another entry is already for this issuer");
         }
     }
-    files.iter().enumerate().map(|(index, file)| issuer(index, file, allow_http, findings)).collect()
+    let entries = files.iter().enumerate();
+    entries.map(|(index, file)| issuer(index, file, allow_http, store_timeout, findings)).collect()
 }
 
-fn issuer(index: usize, file: &IssuerFile, allow_http: AllowHttp, findings: &mut Findings) -> Issuer {
+fn issuer(
+    index: usize,
+    file: &IssuerFile,
+    allow_http: AllowHttp,
+    store_timeout: Span,
+    findings: &mut Findings,
+) -> Issuer {
     let at = |field: &str| format!("/issuers/{index}/{field}");
     if file.name.is_empty() || file.name == "api_key" {
         findings.error(at("name"), "must be a name other than \"api_key\", which means API keys");
@@ -117,6 +133,7 @@ fn issuer(index: usize, file: &IssuerFile, allow_http: AllowHttp, findings: &mut
     }
     let fresh = span(file.fresh.as_deref(), Span::from_secs(600), &at("fresh"), findings);
     let stale = span(file.stale.as_deref(), DAY, &at("stale"), findings);
+    let timeout = sources::timeout(file.timeout.as_deref(), Span::from_secs(5), &at("timeout"), findings);
     let default_types = || vec!["jwt".to_owned(), "at+jwt".to_owned()];
     let bare = |name: &String| name.to_ascii_lowercase().trim_start_matches("application/").to_owned();
     Issuer {
@@ -128,9 +145,13 @@ fn issuer(index: usize, file: &IssuerFile, allow_http: AllowHttp, findings: &mut
         types: file.types.as_ref().map_or_else(default_types, |types| types.iter().map(bare).collect()),
         subject: claim_path(file.subject.as_deref().unwrap_or("sub"), &at("subject"), findings),
         leeway,
-        lifetimes: Lifetimes::strict(fresh, stale),
+        policy: Policy {
+            lifetimes: Lifetimes::strict(fresh, stale),
+            lease: sources::lease(&[store_timeout, timeout]),
+            back_off: sources::back_off(file.back_off.as_deref(), &at("back_off"), findings),
+        },
         cooldown: span(file.cooldown.as_deref(), Span::from_secs(30), &at("cooldown"), findings),
-        timeout: timeout(file.timeout.as_deref(), Span::from_secs(5), &at("timeout"), findings),
+        timeout,
     }
 }
 
@@ -214,44 +235,6 @@ fn key_source(
     KeySource::Url(url.unwrap_or_default())
 }
 
-pub(super) fn customers(file: &CustomersFile, allow_http: AllowHttp, findings: &mut Findings) -> Customers {
-    let claim = file.claim.as_deref().unwrap_or("customerId");
-    let fresh = span(file.fresh.as_deref(), Span::from_secs(300), "/customers/fresh", findings);
-    let stale = span(file.stale.as_deref(), DAY, "/customers/stale", findings);
-    Customers {
-        claim: claim_path(claim, "/customers/claim", findings),
-        lifetimes: Lifetimes::swift(fresh, stale),
-        source: file.source.as_ref().map(|source| config_source(source, allow_http, findings)),
-    }
-}
-
-fn config_source(file: &SourceFile, allow_http: AllowHttp, findings: &mut Findings) -> ConfigSource {
-    let by_id = file.by_id.unwrap_or(false);
-    let url = findings.take("/customers/source/url", document_url(&file.url, allow_http)).unwrap_or_default();
-    if by_id && url.contains('?') {
-        findings.error(
-            "/customers/source/url",
-            "must have no query with by_id = true: the id is appended to the path",
-        );
-    }
-    let token_is_plain = file
-        .token
-        .as_ref()
-        .is_none_or(|token| !token.is_empty() && token.bytes().all(|byte| byte.is_ascii_graphic()));
-    if !token_is_plain {
-        findings.error(
-            "/customers/source/token",
-            "must be visible ASCII without spaces: it is sent as a bearer token",
-        );
-    }
-    ConfigSource {
-        url: url.trim_end_matches('/').to_owned(),
-        token: file.token.clone(),
-        timeout: timeout(file.timeout.as_deref(), Span::from_secs(10), "/customers/source/timeout", findings),
-        by_id,
-    }
-}
-
 pub(super) fn identity(file: Option<&IdentityFile>, findings: &mut Findings) -> Identity {
     let mut field = |name: Option<&String>, default: &str, pointer: &str| -> Option<Rc<str>> {
         let name = name.map_or(default, String::as_str).to_ascii_lowercase();
@@ -298,7 +281,7 @@ fn check_field_name(name: &str, pointer: &str, findings: &mut Findings) {
     }
 }
 
-fn claim_path(text: &str, pointer: &str, findings: &mut Findings) -> ClaimPath {
+pub(super) fn claim_path(text: &str, pointer: &str, findings: &mut Findings) -> ClaimPath {
     ClaimPath::parse(text).unwrap_or_else(|| {
         findings.error(pointer, "must be a claim's name, or a JSON Pointer that begins with /");
         ClaimPath::never()

@@ -25,7 +25,7 @@ use pointsman::{
     journal::Trace,
     journey::Context,
     memory::Memory,
-    ports::{Document, DocumentRequest, Ports, SourceError, VerifyError},
+    ports::{Document, DocumentRequest, Landing, Ports, SourceError, VerifyError},
     request::{Fields, Head, Seen, Target},
     settings,
     time::{Span, Timestamp},
@@ -88,6 +88,8 @@ pub struct World {
     pub store: RefCell<HashMap<String, Vec<u8>>>,
     pub store_fails: Cell<bool>,
     pub documents: RefCell<HashMap<String, Source>>,
+    /// Whether documents have entity tags.
+    pub tags: Cell<bool>,
     /// What was asked of it, in order: `kv <key>`, `get <url>`, `verify <alg>`.
     pub asked: RefCell<Vec<String>>,
     pub warnings: RefCell<Vec<String>>,
@@ -100,6 +102,7 @@ impl World {
             store: RefCell::default(),
             store_fails: Cell::new(false),
             documents: RefCell::default(),
+            tags: Cell::new(false),
             asked: RefCell::default(),
             warnings: RefCell::default(),
         }
@@ -171,12 +174,36 @@ impl Ports for World {
         self.now.get()
     }
 
-    async fn stored(&self, key: &str) -> Result<Option<Vec<u8>>, SourceError> {
+    fn has_store(&self) -> bool {
+        true
+    }
+
+    async fn stored(&self, key: &str, _: Span) -> Result<Option<Vec<u8>>, SourceError> {
         self.asked.borrow_mut().push(format!("kv {key}"));
         if self.store_fails.get() {
             return Err(SourceError("the store is down".to_owned()));
         }
         Ok(self.store.borrow().get(key).cloned())
+    }
+
+    async fn stored_many(&self, keys: &[String], _: Span) -> Result<Vec<Option<Vec<u8>>>, SourceError> {
+        assert!(keys.len() <= 100, "KV reads at most 100 entries at once");
+        self.asked.borrow_mut().push(format!("kv {} at once", keys.len()));
+        if self.store_fails.get() {
+            return Err(SourceError("the store is down".to_owned()));
+        }
+        Ok(keys.iter().map(|key| self.store.borrow().get(key).cloned()).collect())
+    }
+
+    async fn put_many(&self, entries: &[(String, String)], _: Span) -> Result<(), SourceError> {
+        if self.store_fails.get() {
+            return Err(SourceError("the store is down".to_owned()));
+        }
+        for (key, value) in entries {
+            self.asked.borrow_mut().push(format!("put {key}"));
+            self.put(key, value);
+        }
+        Ok(())
     }
 
     async fn document(&self, request: DocumentRequest<'_>) -> Result<Document, SourceError> {
@@ -185,12 +212,22 @@ impl Ports for World {
         assert_eq!(request.token.is_some(), config_api, "the config token goes to the config API alone");
         match self.documents.borrow().get(request.url) {
             Some(Source::Answers(status, body)) if body.len() <= request.max_bytes => {
-                Ok(Document { status: *status, body: body.clone() })
+                let etag = self.tags.get().then(|| format!("\"{}\"", Digest::of(body)));
+                if etag.is_some() && request.etag == etag.as_deref() {
+                    return Ok(Document { status: 304, body: Vec::new(), etag });
+                }
+                Ok(Document { status: *status, body: body.clone(), etag })
             }
             Some(_) => Err(SourceError("no answer".to_owned())),
-            None => Ok(Document { status: 404, body: Vec::new() }),
+            None => Ok(Document { status: 404, ..Document::default() }),
         }
     }
+
+    async fn landed(&self, flight: &str, _: Span) -> Landing {
+        panic!("nobody else loads {flight} where requests come one by one")
+    }
+
+    fn land(&self, _: &str, _: bool) {}
 
     async fn verify(
         &self,
@@ -201,6 +238,10 @@ impl Ports for World {
     ) -> Result<bool, VerifyError> {
         self.asked.borrow_mut().push(format!("verify {}", algorithm.name()));
         native::verify(key, algorithm, signing_input, signature)
+    }
+
+    fn note(&self, event: &str, what: &str) {
+        self.warn(event, what);
     }
 
     fn warn(&self, event: &str, what: &str) {
@@ -267,15 +308,19 @@ impl Isolate {
         let decision =
             self.gateway.decide(&head, &mut self.memory.borrow_mut(), &Found::default(), world.now.get());
         let context = Context { gateway: &self.gateway, memory: &self.memory, ports: world };
-        let Decision { outcome, trace, refreshes } = match decision {
-            Decision { outcome: Outcome::Load(need), refreshes, .. } => {
-                pollster::block_on(context.decide(&head, need, refreshes))
+        let Decision { outcome, trace, mut deferred } = match decision {
+            Decision { outcome: Outcome::Load(need, claim), deferred, .. } => {
+                pollster::block_on(context.decide(&head, need, claim, deferred))
             }
             decided => decided,
         };
-        for need in &refreshes.0 {
+        for need in std::mem::take(&mut deferred.refreshes) {
             assert!(!matches!(need, Need::Signature(_)), "a signature is never refreshed");
-            pollster::block_on(context.refresh(need));
+            deferred.append(pollster::block_on(context.refresh(&need)));
+        }
+        assert!(deferred.refreshes.is_empty(), "a refresh asks for no refresh");
+        for write in &deferred.writes {
+            pollster::block_on(context.write(write));
         }
         let backend_fields = match &outcome {
             Outcome::Forward(forward) => {

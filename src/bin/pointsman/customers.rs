@@ -62,7 +62,7 @@ fn read(arguments: &Import) -> Result<Vec<(String, Value)>, Vec<String>> {
     let mut seen = HashSet::new();
     for (index, customer) in customers.into_iter().enumerate() {
         let checked = record_from_value::<CustomerRecord>(customer.clone())
-            .and_then(|record| CustomerConfig::from_record(record, arguments.allow_http));
+            .and_then(|record| CustomerConfig::from_record(&record, arguments.allow_http));
         match checked {
             Ok(config) if seen.insert(config.id().clone()) => {
                 entries.push((config.id().store_key(), customer))

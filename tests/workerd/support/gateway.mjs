@@ -35,8 +35,9 @@ export async function openGateway({ toml, gateway = toml && gatewayJson(toml), b
       const store = await started.kv();
       await Promise.all(fixedEntries().map(([name, value]) => store.put(name, value)));
     },
-    /** A fresh isolate: nothing is cached any more. What is not given stays as it was. */
-    async restart(change = {}) {
+    /** A fresh isolate: nothing is cached any more. What is not given stays as it was; so does KV with `keepStore`. */
+    async restart({ keepStore = false, ...change } = {}) {
+      if (given.kv && !keepStore) await forget(await started.kv());
       given = { ...given, ...change };
       if (change.toml) given.gateway = gatewayJson(change.toml);
       // Options that are as they were restart nothing.
@@ -50,6 +51,13 @@ export async function openGateway({ toml, gateway = toml && gatewayJson(toml), b
       await started.stop();
       await world.stop();
     },
+  };
+  /** Takes out of KV what the gateway itself wrote there, so that the next isolate is the first one. */
+  const forget = async (store) => {
+    const seeded = new Set(fixedEntries().map(([name]) => name));
+    const written = ({ name }) => /^(keyset|source|customer):/.test(name) && !seeded.has(name);
+    const { keys } = await store.list();
+    await Promise.all(keys.filter(written).map(({ name }) => store.delete(name)));
   };
   let restarts = 0;
   const connect = async () => {

@@ -1,0 +1,317 @@
+//! The scheduled refresh: brings the store in line with the config API's whole list, so that no request
+//! has to wait for it.
+//!
+//! A Worker may make a thousand calls of KV in one run, and reads a hundred entries with one of them. So
+//! an index of what was written is kept in one entry: what has changed is known by reading that alone,
+//! and what needs writing is written page by page, run after run. Once nothing is left to write, one
+//! small entry ([`RosterState`]) vouches for all records at once. docs/scale.md has the arithmetic.
+
+use std::collections::BTreeMap;
+
+use super::{
+    CustomerConfig, CustomerId, CustomerRecord, read_record,
+    roster::{Listed, Roster, RosterState, shrank_too_far},
+    source::shrunk,
+};
+use crate::{
+    cache::Claim,
+    config::ConfigSource,
+    decision::{Deferred, Found, Need},
+    digest::Digest,
+    journey::Context,
+    ports::{Document, Ports, SourceError},
+    time::Timestamp,
+};
+
+/// Calls of KV that one run spends on records: of the thousand, the rest is for state, index and the
+/// key sets of a few dozen issuers.
+const MAX_CALLS: usize = 850;
+/// What one call reads.
+const BULK: usize = 100;
+/// Bad entries of a list that are logged one by one.
+const MAX_WARNINGS: usize = 20;
+
+/// Which record each refreshed customer was last given: the first 64 bits of its content's digest, in
+/// hexadecimal.
+type Index = BTreeMap<String, String>;
+/// Stands in the index for a record that an operator wrote: it is looked after in case it is removed.
+const OWN: &str = "own";
+
+/// What one run did.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct Refreshed {
+    /// Customers on the list.
+    pub listed: usize,
+    /// Records written.
+    pub written: usize,
+    /// Of these, customers who were no longer listed.
+    pub gone: usize,
+    /// Records that are left for the next run.
+    pub pending: usize,
+}
+
+/// What is to be done about one customer.
+enum Change {
+    /// It is listed like this.
+    Write(CustomerRecord, String),
+    /// It is no longer listed.
+    Disable,
+}
+
+impl<P: Ports> Context<'_, P> {
+    /// Refreshes the store: every issuer's key set, and the customers.
+    pub async fn refresh_all(&self) {
+        for index in 0..self.gateway.issuers.len() {
+            let now = self.ports.now();
+            let claim = self.memory.borrow().key_sets.get(index).map(|known| known.set.claim(now));
+            let need = Need::KeySet(index);
+            let fetched = self.gateway.issuers.get(index).is_some_and(|issuer| issuer.keys.is_fetched());
+            if let (true, Some(Claim::Lead), Some(flight)) = (fetched, claim, need.flight()) {
+                let mut deferred = Deferred::default();
+                let well = self.load_key_set(index, &mut Found::default(), &mut deferred).await;
+                self.ports.land(&flight, well);
+                for write in &deferred.writes {
+                    self.write(write).await;
+                }
+            }
+        }
+        let source = self.gateway.customers.as_ref().and_then(|customers| customers.source.as_ref());
+        let Some(source) = source else { return };
+        match self.refresh_customers(source).await {
+            Ok(Refreshed { listed, written, gone, pending }) => {
+                if written > 0 || pending > 0 {
+                    let what = format!(
+                        "{listed} listed, {written} written, {gone} of them gone, {pending} to follow"
+                    );
+                    self.ports.note("customers_refreshed", &what);
+                }
+            }
+            Err(SourceError(what)) => self.ports.warn("customers_refresh_failed", &what),
+        }
+    }
+
+    /// Takes the list and writes a page of what has changed.
+    ///
+    /// # Errors
+    /// Where the list cannot be had or believed, or the store fails. Nothing is confirmed then.
+    pub async fn refresh_customers(&self, source: &ConfigSource) -> Result<Refreshed, SourceError> {
+        let asked_at = self.ports.now();
+        let state = self.read_roster_state().await?;
+        // While records are still to be written, the list is needed again whether it changed or not.
+        let held = state.etag.as_deref().filter(|_| state.pending == 0 && !state.confirmed_at.is_empty());
+        let Document { status, body, etag } =
+            self.get(source, &source.url, held).await.map_err(SourceError)?;
+        let mut index = match status {
+            304 if held.is_some() => {
+                let refreshed = Refreshed { listed: state.count, ..Refreshed::default() };
+                let state = RosterState { confirmed_at: asked_at.to_string(), ..state };
+                return self.confirm(state, asked_at).await.map(|()| refreshed);
+            }
+            200..=299 => self.read_index().await?,
+            _ => return Err(SourceError(format!("the config API answered {status}"))),
+        };
+        let roster = Roster::parse(body, etag)
+            .map_err(|what| SourceError(format!("the config API's answer {what}")))?;
+        let changes = self.changes(source, &roster, &index)?;
+        let needed =
+            changes.iter().filter(|(id, _)| index.get(id.as_str()).is_none_or(|mark| mark != OWN)).count();
+        let before = index.clone();
+        let result = self.write_page(changes, &mut index, asked_at).await;
+        if index != before {
+            let json = serde_json::to_string(&index).unwrap_or_default();
+            self.put(RosterState::INDEX_KEY, json).await?;
+        }
+        let Page { settled, written, gone } = result?;
+        let refreshed =
+            Refreshed { listed: roster.len(), written, gone, pending: needed.saturating_sub(settled) };
+        let state = RosterState {
+            confirmed_at: if refreshed.pending == 0 { asked_at.to_string() } else { state.confirmed_at },
+            generation: state.generation.saturating_add(u64::from(written > 0)),
+            count: roster.len(),
+            etag: roster.etag().map(str::to_owned),
+            pending: refreshed.pending,
+        };
+        self.confirm(state, asked_at).await.map(|()| refreshed)
+    }
+
+    async fn read_index(&self) -> Result<Index, SourceError> {
+        let Some(json) = self.ports.stored(RosterState::INDEX_KEY, self.gateway.store_timeout).await? else {
+            return Ok(Index::new());
+        };
+        Ok(read_record(&json).unwrap_or_else(|error| {
+            // Made anew from the records themselves: each is compared before it is written.
+            self.ports.warn("roster_index_malformed", &format!("{} {error}", RosterState::INDEX_KEY));
+            Index::new()
+        }))
+    }
+
+    /// What differs between the list and the index, customers who are gone first.
+    fn changes(
+        &self,
+        source: &ConfigSource,
+        roster: &Roster,
+        index: &Index,
+    ) -> Result<Vec<(CustomerId, Change)>, SourceError> {
+        let mut listed = BTreeMap::new();
+        let mut malformed = 0usize;
+        for (id, says) in roster.all() {
+            let record = match says {
+                Listed::Record(record) => {
+                    CustomerConfig::of(&record, &id, self.gateway.allow_http).map(|_| record)
+                }
+                Listed::Malformed(error) => Err(error),
+                Listed::Absent | Listed::Unsure => continue,
+            };
+            if let Err(error) = &record {
+                malformed += 1;
+                if malformed <= MAX_WARNINGS {
+                    self.ports.warn("customer_record_malformed", &format!("config API, {id} {error}"));
+                }
+            }
+            listed.insert(id, record.ok());
+        }
+        if malformed > MAX_WARNINGS {
+            let what = format!("config API: {} more entries that cannot be used", malformed - MAX_WARNINGS);
+            self.ports.warn("customer_record_malformed", &what);
+        }
+        let known = index.keys().filter_map(|id| CustomerId::parse(id));
+        let mut changes: Vec<_> =
+            known.filter(|id| !listed.contains_key(id)).map(|id| (id, Change::Disable)).collect();
+        if !roster.nameless().is_empty() {
+            let what = format!(
+                "{} entries of the config API's list have no customerId that can be read, so nobody is taken for gone",
+                roster.nameless().len()
+            );
+            self.ports.warn("customer_record_malformed", &what);
+            changes.clear();
+        }
+        let emptied = roster.is_empty() && !index.is_empty() && source.max_removed < 100;
+        if emptied || shrank_too_far(index.len(), changes.len(), source.max_removed) {
+            return Err(SourceError(shrunk(index.len(), roster.len(), source.max_removed)));
+        }
+        let mut own = Vec::new();
+        for (id, record) in listed {
+            let Some(record) = record else { continue };
+            let mark = mark(&record);
+            match index.get(id.as_str()).map(String::as_str) {
+                Some(written) if written == mark => {}
+                Some(OWN) => own.push((id, Change::Write(record, mark))),
+                _ => changes.push((id, Change::Write(record, mark))),
+            }
+        }
+        // Last, since there is hardly ever anything to do about them.
+        changes.append(&mut own);
+        Ok(changes)
+    }
+
+    /// Settles as many changes as one run may.
+    async fn write_page(
+        &self,
+        changes: Vec<(CustomerId, Change)>,
+        index: &mut Index,
+        asked_at: Timestamp,
+    ) -> Result<Page, SourceError> {
+        let mut page = Page::default();
+        let mut calls = 0;
+        let mut changes = changes.into_iter().peekable();
+        while changes.peek().is_some() && calls + 1 + BULK <= MAX_CALLS {
+            let bulk: Vec<_> = changes.by_ref().take(BULK).collect();
+            let names: Vec<_> = bulk.iter().map(|(id, _)| id.store_key()).collect();
+            let stored = self.ports.stored_many(&names, self.gateway.store_timeout).await?;
+            let mut entries = Vec::new();
+            let mut marks = Vec::new();
+            for ((id, change), stored) in bulk.iter().zip(stored) {
+                let (record, mark) = judge(change, stored.as_deref(), asked_at);
+                page.gone += usize::from(record.is_some() && matches!(change, Change::Disable));
+                entries.extend(
+                    record.map(|record| (id.store_key(), serde_json::to_string(&record).unwrap_or_default())),
+                );
+                marks.push((id.as_str().to_owned(), mark));
+            }
+            calls += 1 + entries.len();
+            if !entries.is_empty() {
+                self.ports.put_many(&entries, self.gateway.store_timeout).await?;
+            }
+            page.written += entries.len();
+            page.settled += bulk.len();
+            for (id, mark) in marks {
+                match mark {
+                    Some(mark) => index.insert(id, mark),
+                    None => index.remove(&id),
+                };
+            }
+        }
+        Ok(page)
+    }
+
+    async fn confirm(&self, state: RosterState, asked_at: Timestamp) -> Result<(), SourceError> {
+        // A run that began later may have ended sooner.
+        let there = self.read_roster_state().await?;
+        if there.confirmed_at(asked_at).is_some_and(|at| at > asked_at) {
+            return Ok(());
+        }
+        let json = serde_json::to_string(&state).unwrap_or_default();
+        self.put(RosterState::STORE_KEY, json).await?;
+        self.memory.borrow_mut().roster_state = Some((self.ports.now(), state));
+        Ok(())
+    }
+
+    async fn put(&self, key: &str, value: String) -> Result<(), SourceError> {
+        self.ports.put_many(&[(key.to_owned(), value)], self.gateway.store_timeout).await
+    }
+}
+
+/// What a page came to.
+#[derive(Default)]
+struct Page {
+    settled: usize,
+    written: usize,
+    gone: usize,
+}
+
+fn mark(record: &CustomerRecord) -> String {
+    let json = serde_json::to_vec(&record.content()).unwrap_or_default();
+    format!("{:016x}", Digest::of(&json).prefix())
+}
+
+/// The record to write, if one is, and what the index says from then on.
+fn judge(
+    change: &Change,
+    stored: Option<&[u8]>,
+    asked_at: Timestamp,
+) -> (Option<CustomerRecord>, Option<String>) {
+    let before = stored.map(read_record::<CustomerRecord>);
+    // What cannot be read is an operator's to mend.
+    let own = match &before {
+        Some(Ok(before)) => before.fetched_at.is_none(),
+        Some(Err(_)) => true,
+        None => false,
+    };
+    let before = before.and_then(Result::ok);
+    let newer =
+        before.as_ref().and_then(|before| before.fetched_at(asked_at)).is_some_and(|at| at > asked_at);
+    let generation =
+        Some(before.as_ref().and_then(|before| before.generation).unwrap_or_default().saturating_add(1));
+    let fetched_at = Some(asked_at.to_string());
+    match change {
+        Change::Write(_, _) if own => (None, Some(OWN.to_owned())),
+        Change::Write(record, mark) => {
+            let same =
+                before.as_ref().is_some_and(|before| !before.gone && before.content() == record.content());
+            let record = CustomerRecord { fetched_at, generation, ..record.clone() };
+            ((!newer && !same).then_some(record), Some(mark.clone()))
+        }
+        Change::Disable => {
+            let before = before.filter(|before| !own && !newer && !before.gone);
+            let tombstone = |before: CustomerRecord| CustomerRecord {
+                disabled: true,
+                gone: true,
+                fetched_at,
+                generation,
+                etag: None,
+                ..before
+            };
+            (before.map(tombstone), None)
+        }
+    }
+}
