@@ -13,8 +13,9 @@ const root = fileURLToPath(new URL("..", import.meta.url));
 /** Where `wrangler kv … --local` looks, so that both see the same data. */
 export const WRANGLER_KV = join(root, ".wrangler", "state", "v3", "kv");
 
-/** The demo's values of the secrets that wrangler.toml names in comments. */
-export const demoSecrets = { CONFIG_API_TOKEN, JWT_SECRET };
+/** The demo's values of the secrets that wrangler.toml names. */
+export const OPERATOR_SECRET = "demo-operator-secret";
+export const demoSecrets = { CONFIG_API_TOKEN, JWT_SECRET, OPERATOR_SECRET };
 
 export const wranglerSettings = () => parse(readFileSync(join(root, "wrangler.toml"), "utf8"));
 
@@ -24,15 +25,16 @@ export const wranglerSettings = () => parse(readFileSync(join(root, "wrangler.to
  *   bindings  variables over those of wrangler.toml and the demo's secrets; undefined removes one
  *   gateway   the configuration as JSON text, in place of the compiled-in gateway.toml
  *   overrides options of Miniflare over those made here, for tests
+ *   workers   further Workers beside it, as Miniflare's options, for tests
  *   persist   a folder for KV; none keeps it in memory
  *   onLog     gets each line that the Worker or the runtime writes: (line, "out" | "err")
  */
 export async function startGateway({ folder = join(root, "build"), world, port = 0, host = "127.0.0.1", persist, onLog = () => {}, ...changeable }) {
-  const options = ({ bindings = {}, gateway, overrides = {} } = {}) => {
+  const options = ({ bindings = {}, gateway, overrides = {}, workers = [] } = {}) => {
     const wrangler = wranglerSettings();
     const variables = { ...wrangler.vars, ...demoSecrets, ...(gateway && { GATEWAY: gateway }), ...bindings };
     for (const [name, value] of Object.entries(variables)) if (value === undefined) delete variables[name];
-    return {
+    const alone = {
       name: wrangler.name,
       host,
       port,
@@ -56,6 +58,8 @@ export async function startGateway({ folder = join(root, "build"), world, port =
       },
       ...overrides,
     };
+    // Miniflare takes what is for all Workers from the outer object, and what is for one from its own.
+    return workers.length > 0 ? { ...alone, workers: [alone, ...workers] } : alone;
   };
 
   let current = changeable;
@@ -65,7 +69,7 @@ export async function startGateway({ folder = join(root, "build"), world, port =
     url,
     miniflare,
     kv: () => miniflare.getKVNamespace("POINTSMAN_KV"),
-    /** Reads wrangler.toml and the build again, with `gateway`, `bindings` and `overrides` as given or as they were. */
+    /** Reads wrangler.toml and the build again, with `gateway`, `bindings`, `overrides` and `workers` as given or as they were. */
     async reload(change = {}) {
       current = { ...current, ...change };
       await miniflare.setOptions(options(current));

@@ -314,6 +314,12 @@ impl<T> Cache<T> {
         }
     }
 
+    /// When the value under `key` was known to be so, however old.
+    #[must_use]
+    pub fn peek_as_of(&self, key: &Digest) -> Option<Timestamp> {
+        self.entries.peek(key).filter(|entry| entry.stored.is_some()).map(|entry| entry.as_of)
+    }
+
     /// Failures in a row under `key`, and until when its source is left alone for them.
     #[must_use]
     pub fn failures(&self, key: &Digest) -> (u32, Timestamp) {

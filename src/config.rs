@@ -17,6 +17,9 @@ use crate::{
 
 /// A whole configuration.
 pub struct Gateway {
+    /// Tells configurations apart: the first 64 bits of its text's digest, before variables were filled
+    /// in, so that it says nothing of a secret.
+    pub version: String,
     /// The routes; the table refers to them by index.
     pub routes: Vec<Route>,
     /// Finds a route by path and method.

@@ -66,6 +66,9 @@ refusals! {
     /// The route accepts no credential of this kind.
     CredentialKindNotAccepted = "credential_kind_not_accepted" => CredentialInvalid,
 
+    /// The operator's secret is wrong.
+    OperatorSecret = "operator_secret" => CredentialInvalid,
+
     /// The API key's checksum is wrong: mistyped, cut off or made up.
     ApiKeyChecksum = "api_key_checksum" => CredentialInvalid,
     /// No record is stored under the API key's digest.

@@ -21,6 +21,7 @@ use crate::{
     forward::{self, Caller, Forward, path},
     journal::Trace,
     memory::Memory,
+    operator,
     request::{Head, Seen},
     route::{
         Matched,
@@ -85,6 +86,9 @@ impl Journey<'_> {
     fn travel(&mut self, memory: &mut Memory) -> Outcome {
         let path = self.head.target.path;
         let gateway = self.gateway;
+        if let Some(answer) = operator::answer(gateway, self.head, memory, self.now, &mut self.trace) {
+            return Outcome::Answer(answer);
+        }
         let matched = gateway.table.find(path);
         if let Err(refusal) = path::check(path) {
             return self.refused(refusal, matched.and_then(|matched| self.readable_route(&matched)));

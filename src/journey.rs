@@ -97,7 +97,7 @@ impl<P: Ports> Context<'_, P> {
     pub async fn write(&self, write: &Write) {
         let Write { key, record, asked_at } = write;
         let timeout = self.gateway.store_timeout;
-        let result = match self.ports.stored(key, timeout).await {
+        let result = match self.read_store(key).await {
             Ok(Some(there)) if !is_older(&there, *asked_at) => return,
             Ok(_) => self.ports.put_many(&[(key.clone(), record.clone())], timeout).await,
             Err(error) => Err(error),
@@ -151,28 +151,35 @@ impl<P: Ports> Context<'_, P> {
         }
     }
 
+    /// Reads an entry of the store, and notes how that went.
+    pub(crate) async fn read_store(&self, key: &str) -> Result<Option<Vec<u8>>, SourceError> {
+        let result = self.ports.stored(key, self.gateway.store_timeout).await;
+        let went = result.as_ref().map(|_| ()).map_err(|SourceError(what)| what.as_str());
+        self.memory.borrow_mut().store_health.note(self.ports.now(), went);
+        result
+    }
+
     async fn load_key(&self, digest: &Digest, found: &mut Found) -> bool {
         let asked_at = self.ports.now();
-        let (stored, weight) =
-            match self.ports.stored(&api_key::store_key(digest), self.gateway.store_timeout).await {
-                Ok(None) => (Stored::Absent, 0),
-                Ok(Some(json)) => match KeyConfig::parse(&json) {
-                    Ok(config) => {
-                        let weight = config.weight();
-                        (Stored::Present(Rc::new(config)), weight)
-                    }
-                    Err(error) => {
-                        self.ports.warn("key_record_malformed", &format!("key:{digest} {error}"));
-                        (Stored::Malformed, 0)
-                    }
-                },
-                Err(SourceError(what)) => {
-                    self.ports.warn("key_store_failed", &what);
-                    self.memory.borrow_mut().keys.fail(digest, asked_at, self.ports.now(), false);
-                    found.key_failed = true;
-                    return false;
+        let (stored, weight) = match self.read_store(&api_key::store_key(digest)).await {
+            Ok(None) => (Stored::Absent, 0),
+            Ok(Some(json)) => match KeyConfig::parse(&json) {
+                Ok(config) => {
+                    let weight = config.weight();
+                    (Stored::Present(Rc::new(config)), weight)
                 }
-            };
+                Err(error) => {
+                    self.ports.warn("key_record_malformed", &format!("key:{digest} {error}"));
+                    (Stored::Malformed, 0)
+                }
+            },
+            Err(SourceError(what)) => {
+                self.ports.warn("key_store_failed", &what);
+                self.memory.borrow_mut().keys.fail(digest, asked_at, self.ports.now(), false);
+                found.key_failed = true;
+                return false;
+            }
+        };
         let loaded = Loaded { stored, weight, asked_at, as_of: asked_at };
         found.key = Some(self.memory.borrow_mut().keys.store(*digest, loaded));
         true
@@ -197,7 +204,12 @@ impl<P: Ports> Context<'_, P> {
             }
             Err(failure) => {
                 self.ports.warn("customer_source_failed", &failure.what);
-                self.memory.borrow_mut().customers.fail(&key, asked_at, self.ports.now(), failure.source);
+                let now = self.ports.now();
+                let mut memory = self.memory.borrow_mut();
+                if failure.source {
+                    memory.config_api_health.note(now, Err(&failure.what));
+                }
+                memory.customers.fail(&key, asked_at, now, failure.source);
                 found.customer_failed = true;
                 false
             }

@@ -7,6 +7,7 @@
 
 pub mod answer;
 pub mod authenticate;
+pub mod bounds;
 pub mod cache;
 pub mod claims;
 pub mod config;
@@ -20,6 +21,7 @@ pub mod gateway;
 pub mod journal;
 pub mod journey;
 pub mod memory;
+pub mod operator;
 pub mod ports;
 pub mod request;
 pub mod route;

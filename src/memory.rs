@@ -54,6 +54,29 @@ pub struct Memory {
     pub roster: One<Roster>,
     /// What the store says of the last refresh of all customers, and when it was read.
     pub roster_state: Option<(Timestamp, RosterState)>,
+    /// How the store does.
+    pub store_health: SourceHealth,
+    /// How the config API does.
+    pub config_api_health: SourceHealth,
+}
+
+/// How a source did when it was last asked, for operators.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct SourceHealth {
+    /// When it last answered.
+    pub answered_at: Option<Timestamp>,
+    /// When it last failed, and how.
+    pub error: Option<(Timestamp, String)>,
+}
+
+impl SourceHealth {
+    /// Notes how it did: `Err` with what the log says.
+    pub fn note(&mut self, now: Timestamp, went: Result<(), &str>) {
+        match went {
+            Ok(()) => self.answered_at = Some(now),
+            Err(what) => self.error = Some((now, what.to_owned())),
+        }
+    }
 }
 
 /// A cache of one entry.
@@ -66,6 +89,8 @@ pub struct One<T> {
 pub struct KeySetMemory {
     /// The set.
     pub set: One<KeySet>,
+    /// How the issuer does.
+    pub health: SourceHealth,
     /// When the issuer itself was last asked, by whomever.
     asked_at: Option<Timestamp>,
 }
@@ -94,6 +119,8 @@ impl Memory {
             key_sets: gateway.issuers.iter().map(|issuer| KeySetMemory::new(issuer, seed)).collect(),
             roster: One::new("roster", roster, seed),
             roster_state: None,
+            store_health: SourceHealth::default(),
+            config_api_health: SourceHealth::default(),
         }
     }
 }
@@ -143,6 +170,12 @@ impl<T> One<T> {
         self.cache.peek(&self.key)
     }
 
+    /// As [`Cache::peek_as_of`].
+    #[must_use]
+    pub fn peek_as_of(&self) -> Option<Timestamp> {
+        self.cache.peek_as_of(&self.key)
+    }
+
     /// As [`Cache::failures`].
     #[must_use]
     pub fn failures(&self) -> (u32, Timestamp) {
@@ -158,7 +191,11 @@ impl<T> One<T> {
 
 impl KeySetMemory {
     fn new(issuer: &Issuer, seed: u64) -> Self {
-        Self { set: One::new(&issuer.name, issuer.policy, seed), asked_at: None }
+        Self {
+            set: One::new(&issuer.name, issuer.policy, seed),
+            health: SourceHealth::default(),
+            asked_at: None,
+        }
     }
 
     /// Whether the issuer may be asked again for a key that its set lacks: not within `cooldown` of the

@@ -22,6 +22,7 @@ use crate::{
     claims::{ObjectError, parse_object},
     config::{Backend, DEFAULT_BACKEND_TIMEOUT, Gateway},
     customer::{backend::AllowHttp, template::BackendTemplate},
+    digest::Digest,
     forward::{Via, fields::FieldPolicy, fields::is_token},
     time::Span,
 };
@@ -57,7 +58,8 @@ pub fn parse(json: &str, variables: &dyn Variables) -> Result<Checked, Vec<Findi
     let (file, removed) = shape::read(document, &mut findings);
     let shape_is_good = !findings.has_errors();
     let mut meaning = Findings::default();
-    let gateway = file.map(|file| build(&file, &mut meaning));
+    let version = format!("{:016x}", Digest::of(json.as_bytes()).prefix());
+    let gateway = file.map(|file| Gateway { version, ..build(&file, &mut meaning) });
     // Follow-ups of what could not be read are left out: a removed backend is not also an unknown one.
     let meaning = meaning.into_vec().into_iter().filter(|finding| shape_is_good || !is_follow_up(finding));
     let mut all = findings.into_vec();
@@ -99,6 +101,7 @@ fn build(file: &GatewayFile, findings: &mut Findings) -> Gateway {
     let identity = identities::identity(file.identity.as_ref(), findings);
     let backends = backends(file, allow_http, findings);
     let mut gateway = Gateway {
+        version: String::new(),
         routes: Vec::new(),
         table: crate::route::RouteTable::default(),
         fields: FieldPolicy::new(

@@ -215,6 +215,12 @@ pub struct KeySet {
 }
 
 impl KeySet {
+    /// How many keys can be used.
+    #[must_use]
+    pub fn usable(&self) -> usize {
+        self.keys.len()
+    }
+
     /// Reads a JWK Set (RFC 7517, section 5). Keys that cannot be used are passed over, so that one
     /// odd key does not take the others down; a document that is no set is an error, so that it
     /// never replaces a good one.

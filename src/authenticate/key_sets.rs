@@ -79,6 +79,8 @@ impl<P: Ports> Context<'_, P> {
         let now = self.ports.now();
         if let Some(memory) = self.memory.borrow_mut().key_sets.get_mut(index) {
             memory.was_asked(now);
+            let went = fetched.as_ref().map(|_| ()).map_err(|SourceError(what)| what.as_str());
+            memory.health.note(now, went);
         }
         match fetched {
             Ok(fetched) => {
@@ -128,7 +130,7 @@ impl<P: Ports> Context<'_, P> {
             return None;
         }
         let key = store_key(issuer);
-        let json = match self.ports.stored(&key, self.gateway.store_timeout).await {
+        let json = match self.read_store(&key).await {
             Ok(json) => json?,
             Err(SourceError(what)) => {
                 self.ports.warn("key_set_store_failed", &format!("{}: {what}", issuer.name));

@@ -57,6 +57,18 @@ pub enum Freshness {
     Expired,
 }
 
+impl Freshness {
+    /// Its name for operators: fresh, stale or expired.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Fresh => "fresh",
+            Self::Revalidate | Self::OnlyIfError => "stale",
+            Self::Expired => "expired",
+        }
+    }
+}
+
 /// How long "there is no such entry" is believed at the most.
 pub const NEGATIVE_FRESH: Span = Span::from_secs(30);
 

@@ -86,7 +86,10 @@ impl<P: Ports> Context<'_, P> {
                     self.ports.note("customers_refreshed", &what);
                 }
             }
-            Err(SourceError(what)) => self.ports.warn("customers_refresh_failed", &what),
+            Err(SourceError(what)) => {
+                self.ports.warn("customers_refresh_failed", &what);
+                self.memory.borrow_mut().config_api_health.note(self.ports.now(), Err(&what));
+            }
         }
     }
 
@@ -135,7 +138,7 @@ impl<P: Ports> Context<'_, P> {
     }
 
     async fn read_index(&self) -> Result<Index, SourceError> {
-        let Some(json) = self.ports.stored(RosterState::INDEX_KEY, self.gateway.store_timeout).await? else {
+        let Some(json) = self.read_store(RosterState::INDEX_KEY).await? else {
             return Ok(Index::new());
         };
         Ok(read_record(&json).unwrap_or_else(|error| {

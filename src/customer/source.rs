@@ -114,7 +114,7 @@ impl<P: Ports> Context<'_, P> {
     }
 
     async fn kept_record(&self, id: &CustomerId) -> Result<Option<Result<Kept, RecordError>>, SourceError> {
-        let Some(json) = self.ports.stored(&id.store_key(), self.gateway.store_timeout).await? else {
+        let Some(json) = self.read_store(&id.store_key()).await? else {
             return Ok(None);
         };
         let read = read_record::<CustomerRecord>(&json).and_then(|record| {
@@ -174,7 +174,7 @@ impl<P: Ports> Context<'_, P> {
 
     /// What the store says of the last scheduled refresh; nothing where there was none.
     pub(crate) async fn read_roster_state(&self) -> Result<RosterState, SourceError> {
-        let json = self.ports.stored(RosterState::STORE_KEY, self.gateway.store_timeout).await;
+        let json = self.read_store(RosterState::STORE_KEY).await;
         if let Err(SourceError(what)) = &json {
             self.ports.warn("roster_state_failed", what);
         }
@@ -249,7 +249,11 @@ impl<P: Ports> Context<'_, P> {
             timeout: source.timeout,
             max_bytes: source.max_size,
         };
-        self.ports.document(request).await.map_err(|SourceError(what)| what)
+        let document = self.ports.document(request).await.map_err(|SourceError(what)| what)?;
+        if matches!(document.status, 200..=299 | 304 | 404 | 410) {
+            self.memory.borrow_mut().config_api_health.note(self.ports.now(), Ok(()));
+        }
+        Ok(document)
     }
 
     /// The whole list, at most `fresh` old. However many customers are asked for at once, it is loaded

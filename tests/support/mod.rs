@@ -56,6 +56,7 @@ pub fn variables() -> HashMap<String, String> {
     let mut variables: HashMap<_, _> =
         vars.iter().map(|(name, value)| (name.clone(), value.as_str().unwrap().to_owned())).collect();
     variables.insert("CONFIG_API_TOKEN".to_owned(), "demo-config-token".to_owned());
+    variables.insert("OPERATOR_SECRET".to_owned(), "demo-operator-secret".to_owned());
     variables.insert("JWT_SECRET".to_owned(), read("fixtures/keys/hmac-secret.txt").trim().to_owned());
     variables
 }

@@ -2,9 +2,12 @@
 
 use std::{collections::HashSet, fs, path::PathBuf};
 
-use pointsman::settings::{
-    self, Variable, Variables,
-    findings::{Finding, Severity},
+use pointsman::{
+    bounds::{Bound, bounds},
+    settings::{
+        self, Variable, Variables,
+        findings::{Finding, Severity},
+    },
 };
 use serde_json::{Value, json};
 
@@ -58,10 +61,14 @@ pub(crate) fn check(arguments: &Arguments) -> End {
             return End::BadInput;
         }
     };
+    let mut promised = Vec::new();
     let findings = match toml::from_str::<Value>(&text) {
         Ok(value) => {
             let found = match settings::parse(&value.to_string(), &variables) {
-                Ok(checked) => checked.warnings,
+                Ok(checked) => {
+                    promised = bounds(&checked.gateway);
+                    checked.warnings
+                }
                 Err(findings) => findings,
             };
             found
@@ -71,7 +78,7 @@ pub(crate) fn check(arguments: &Arguments) -> End {
         }
         Err(problem) => vec![not_toml(&text, &problem)],
     };
-    report(arguments, findings)
+    report(arguments, findings, &promised)
 }
 
 fn not_toml(text: &str, problem: &toml::de::Error) -> Placed {
@@ -80,12 +87,13 @@ fn not_toml(text: &str, problem: &toml::de::Error) -> Placed {
     Placed { finding: Finding { severity: Severity::Error, pointer: String::new(), what }, line }
 }
 
-fn report(arguments: &Arguments, mut findings: Vec<Placed>) -> End {
+fn report(arguments: &Arguments, mut findings: Vec<Placed>, promised: &[Bound]) -> End {
     findings.sort_by_key(|placed| placed.line);
     let file = arguments.file.display().to_string();
     if arguments.json {
         let list: Vec<_> = findings.iter().map(|placed| as_json(&file, placed)).collect();
-        println!("{}", json!({ "findings": list }));
+        let bounds: Vec<_> = promised.iter().map(Bound::to_json).collect();
+        println!("{}", json!({ "findings": list, "bounds": bounds }));
     } else {
         for Placed { finding, line } in &findings {
             let severity = match finding.severity {
@@ -99,6 +107,9 @@ fn report(arguments: &Arguments, mut findings: Vec<Placed>) -> End {
     if errors == 0 {
         if !arguments.json {
             eprintln!("{file} is in order");
+            for bound in promised {
+                eprintln!("  {bound}");
+            }
         }
         return End::Done;
     }
