@@ -1,4 +1,5 @@
 // The provider's own config API of the demo: the customers as JSON, for those who know the token.
+import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
 
 export const CONFIG_API_TOKEN = "demo-config-token";
@@ -15,13 +16,19 @@ const unlisted = {
 export const apiCustomers = () => structuredClone([...listed, unlisted]);
 export const fileCustomers = () => structuredClone(listed);
 
-/** GET /customers and GET /customers/<id>, over a list that tests may change as they go. */
-export function createConfigApi({ customers = apiCustomers(), token = CONFIG_API_TOKEN } = {}) {
-  const api = { customers, token };
+/**
+ * GET /customers and GET /customers/<id>, over a list that tests may change as they go. With `etags`, answers carry an
+ * entity tag, and one that the caller holds already is 304.
+ */
+export function createConfigApi({ customers = apiCustomers(), token = CONFIG_API_TOKEN, etags = false } = {}) {
+  const api = { customers, token, etags };
   api.handle = (request, response) => {
     const answer = (status, body) => {
-      response.writeHead(status, { "content-type": "application/json" });
-      response.end(`${JSON.stringify(body)}\n`);
+      const text = `${JSON.stringify(body)}\n`;
+      const etag = api.etags && status === 200 ? `"${createHash("sha256").update(text).digest("hex")}"` : undefined;
+      if (etag && request.headers["if-none-match"] === etag) return response.writeHead(304, { etag }).end();
+      response.writeHead(status, { "content-type": "application/json", ...(etag && { etag }) });
+      response.end(text);
     };
     request.resume();
     if (request.headers.authorization !== `Bearer ${api.token}`) return answer(401, { error: "unauthorized" });

@@ -97,6 +97,8 @@ struct Entry<T> {
     weight: u64,
     failures: Cell<u32>,
     retry_at: Cell<Timestamp>,
+    /// Whether the source is left alone until then also by those who have nothing else.
+    bars: Cell<bool>,
 }
 
 /// How often a cache was asked and could answer.
@@ -116,15 +118,20 @@ pub struct Cache<T> {
     /// Loads under way, with the end of their lease. Beside the entries, since what is loaded may have
     /// none, or lose it meanwhile. No more than loads that run at once.
     flights: RefCell<HashMap<Digest, Timestamp, SeededHash>>,
+    /// With how many of them, those whose lease has run out are forgotten.
+    sweep_at: Cell<usize>,
     policy: Policy,
     seed: u64,
     counts: Cell<Counts>,
 }
 
-/// Bytes that an entry takes beside its value: key, times, the map's own bookkeeping.
-const ENTRY_OVERHEAD: u64 = 192;
+/// Bytes that an entry takes beside its value: key, times, the map's own bookkeeping. That is some 110
+/// bytes, twice as much just after the map has doubled its room, and again for some entries that it has
+/// thrown out and still knows by their hash. The room is never given back, so what is counted for it also
+/// bounds how much of it there can be while its entries hold the whole budget in values.
+const ENTRY_OVERHEAD: u64 = 320;
 
-/// Above this many loads under way, those whose lease has run out are forgotten.
+/// With this many loads under way, those whose lease has run out are forgotten.
 const MANY_FLIGHTS: usize = 256;
 
 impl<T> Cache<T> {
@@ -145,7 +152,8 @@ impl<T> Cache<T> {
         let hash = SeededHash(seed | 1);
         let entries = BoundedMap::with(estimate, budget, ByWeight, hash.clone(), DefaultLifecycle::default());
         let flights = RefCell::new(HashMap::with_hasher(hash));
-        Self { entries, flights, policy, seed, counts: Cell::default() }
+        let sweep_at = Cell::new(MANY_FLIGHTS);
+        Self { entries, flights, sweep_at, policy, seed, counts: Cell::default() }
     }
 
     /// Looks `key` up at the time `now`. `failed` where this request has tried to load it in vain: then
@@ -153,6 +161,7 @@ impl<T> Cache<T> {
     #[must_use]
     pub fn lookup(&self, key: &Digest, now: Timestamp, failed: bool) -> Lookup<T> {
         let found = self.entries.get(key);
+        let barred = found.is_some_and(|entry| entry.bars.get());
         let paused = found.is_some_and(|entry| now < entry.retry_at.get());
         let stored =
             found.and_then(|entry| entry.stored.as_ref().map(|stored| (stored, self.freshness(entry, now))));
@@ -171,7 +180,7 @@ impl<T> Cache<T> {
                     Lookup::Load(Claim::Lead)
                 }
             }
-            Some((_, Freshness::Expired)) | None if failed || paused => Lookup::Unavailable,
+            Some((_, Freshness::Expired)) | None if failed || (paused && barred) => Lookup::Unavailable,
             Some((_, Freshness::Expired)) | None => Lookup::Load(self.claim(key, now)),
         };
         self.count(|counts| match lookup {
@@ -194,8 +203,10 @@ impl<T> Cache<T> {
         match flights.get(key) {
             Some(until) if now < *until => Claim::Join(*until),
             _ => {
-                if flights.len() >= MANY_FLIGHTS {
+                if flights.len() >= self.sweep_at.get() {
                     flights.retain(|_, until| now < *until);
+                    // Twice as many before the next look, or each claim would look at all.
+                    self.sweep_at.set(flights.len().saturating_mul(2).max(MANY_FLIGHTS));
                 }
                 flights.insert(*key, now.plus(self.policy.lease));
                 Claim::Lead
@@ -243,6 +254,7 @@ impl<T> Cache<T> {
             weight,
             failures: Cell::new(0),
             retry_at: Cell::default(),
+            bars: Cell::new(false),
         };
         self.entries.insert(key, entry);
         stored
@@ -263,7 +275,11 @@ impl<T> Cache<T> {
         if self.entries.peek(key).is_some_and(|entry| entry.asked_at > asked_at) {
             return;
         }
-        if !self.note_failure(key, now) && also_when_empty {
+        let known = self.note_failure(key, now);
+        if let Some(entry) = self.entries.peek(key) {
+            entry.bars.set(also_when_empty);
+        }
+        if !known && also_when_empty {
             let entry = Entry {
                 stored: None,
                 asked_at: now,
@@ -271,6 +287,7 @@ impl<T> Cache<T> {
                 weight: ENTRY_OVERHEAD,
                 failures: Cell::new(1),
                 retry_at: Cell::new(now.plus(self.policy.back_off.pause(1, self.salt(key)))),
+                bars: Cell::new(true),
             };
             self.entries.insert(*key, entry);
         }

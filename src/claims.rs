@@ -12,6 +12,36 @@ use serde_json::{Map, Value};
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Claims(Map<String, Value>);
 
+/// What one allocation takes beside its bytes: the allocator's own word, and what it rounds up to.
+pub(crate) const BLOCK: usize = 3 * size_of::<usize>();
+/// The same where it is counted: an `Rc` has two counters of its own.
+pub(crate) const COUNTED: usize = BLOCK + 2 * size_of::<usize>();
+
+/// Bytes that the members of an object take. They lie in nodes that hold eleven at the most and, but for
+/// a lonely one, five at the least: an object of one member takes hundreds of bytes.
+fn weight_of_members(members: &Map<String, Value>) -> usize {
+    const NODE: usize = 11 * size_of::<(String, Value)>() + 14 * size_of::<usize>() + BLOCK;
+    let nodes = match members.len() {
+        0 => 0,
+        1..=11 => 1,
+        more => 1 + more / 5,
+    };
+    members.iter().fold(nodes * NODE, |sum, (name, value)| sum + BLOCK + name.capacity() + weight_of(value))
+}
+
+/// Bytes that a value takes beside its own place.
+fn weight_of(value: &Value) -> usize {
+    match value {
+        Value::Null | Value::Bool(_) | Value::Number(_) => 0,
+        Value::String(text) => BLOCK + text.capacity(),
+        Value::Array(items) => {
+            let places = BLOCK + items.capacity() * size_of::<Value>();
+            items.iter().fold(places, |sum, item| sum + weight_of(item))
+        }
+        Value::Object(members) => weight_of_members(members),
+    }
+}
+
 impl Claims {
     /// Claims from an object that was read with [`parse_object`].
     #[must_use]
@@ -90,6 +120,15 @@ pub struct Principal {
     pub subject: Option<Rc<str>>,
     /// The key's stored metadata or the token's claims.
     pub claims: Claims,
+}
+
+impl Principal {
+    /// Bytes held, counted `Rc`s and all, for the caches' bounds.
+    #[must_use]
+    pub fn weight(&self) -> usize {
+        let subject = self.subject.as_ref().map_or(0, |subject| COUNTED + subject.len());
+        COUNTED + size_of::<Self>() + subject + weight_of_members(&self.claims.0)
+    }
 }
 
 /// Why bytes are not one unambiguous JSON object.

@@ -14,7 +14,7 @@ pub mod template;
 
 use self::backend::{AllowHttp, BackendUrl};
 use crate::{
-    claims::{ObjectError, parse_object},
+    claims::{COUNTED, ObjectError, parse_object},
     time::Timestamp,
 };
 
@@ -86,13 +86,16 @@ pub struct CustomerRecord {
     /// Whether the config API no longer lists this customer; it is disabled then.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub gone: bool,
+    /// Whether the scheduled refresh wrote this, so that its state vouches for it: it knows of no other.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub scheduled: bool,
 }
 
 impl CustomerRecord {
     /// What the config API says, without what a refresh notes beside it.
     #[must_use]
     pub fn content(&self) -> Self {
-        Self { fetched_at: None, generation: None, etag: None, gone: false, ..self.clone() }
+        Self { fetched_at: None, generation: None, etag: None, gone: false, scheduled: false, ..self.clone() }
     }
 
     /// When the config API was asked for it; `None` for an operator's own. A time that lies in the
@@ -106,7 +109,7 @@ impl CustomerRecord {
 }
 
 /// How far apart the clocks of two isolates may be.
-const MAX_CLOCK_SKEW: crate::time::Span = crate::time::Span::from_secs(60);
+pub(crate) const MAX_CLOCK_SKEW: crate::time::Span = crate::time::Span::from_secs(60);
 
 /// A customer as routing uses it.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -208,8 +211,9 @@ impl CustomerConfig {
     /// Bytes held, for the cache's bound.
     #[must_use]
     pub fn weight(&self) -> usize {
-        let environment = self.environment.as_ref().map_or(0, |name| name.len());
-        self.id.0.len() + environment + self.backend.weight()
+        let environment = self.environment.as_ref().map_or(0, |name| COUNTED + name.len());
+        let id = COUNTED + self.id.0.len();
+        COUNTED + size_of::<Self>() + id + environment + self.backend.weight()
     }
 }
 

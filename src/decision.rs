@@ -125,9 +125,18 @@ impl Found {
 #[derive(Debug, Default)]
 pub struct Deferred {
     /// What is refreshed; this request holds the leases.
-    pub refreshes: Vec<Need>,
+    pub refreshes: Vec<Refresh>,
     /// What is written to the store, for all isolates.
     pub writes: Vec<Write>,
+}
+
+/// An entry that is refreshed behind the response.
+#[derive(Debug)]
+pub struct Refresh {
+    /// What is loaded.
+    pub need: Need,
+    /// When its lease was taken.
+    pub claimed_at: Timestamp,
 }
 
 /// A refreshed record for the store.
@@ -143,9 +152,9 @@ pub struct Write {
 
 impl Deferred {
     /// Adds a refresh if `chosen`.
-    pub fn refresh(&mut self, chosen: bool, need: impl FnOnce() -> Need) {
+    pub fn refresh(&mut self, chosen: bool, claimed_at: Timestamp, need: impl FnOnce() -> Need) {
         if chosen {
-            self.refreshes.push(need());
+            self.refreshes.push(Refresh { need: need(), claimed_at });
         }
     }
 
@@ -153,7 +162,7 @@ impl Deferred {
     pub fn take_refresh(&mut self, need: &Need) -> bool {
         let flight = need.flight();
         let before = self.refreshes.len();
-        self.refreshes.retain(|refresh| refresh.flight() != flight);
+        self.refreshes.retain(|refresh| refresh.need.flight() != flight);
         self.refreshes.len() < before
     }
 

@@ -139,7 +139,10 @@ impl Passage {
         let work = future_to_promise(async move {
             if let (Some(ready), Some(head)) = (&passage.isolate.ready, passage.head()) {
                 let outside = Outside::new(passage.env.clone());
-                into.set(Some(ready.context(&outside).decide(&head, need, claim, deferred).await));
+                let mut decision = ready.context(&outside).decide(&head, need, claim, deferred).await;
+                // From here and not from where the answer is made: nobody may be left to answer.
+                passage.defer(std::mem::take(&mut decision.deferred));
+                into.set(Some(decision));
             }
             Ok(JsValue::UNDEFINED)
         });
@@ -205,12 +208,12 @@ impl Passage {
         if deferred.is_empty() {
             return;
         }
-        for need in deferred.refreshes {
+        for refresh in deferred.refreshes {
             let (isolate, outside) = (Rc::clone(&self.isolate), Outside::new(self.env.clone()));
             self.wait_until(async move {
                 if let Some(ready) = &isolate.ready {
                     let context = ready.context(&outside);
-                    for write in &context.refresh(&need).await.writes {
+                    for write in &context.refresh(&refresh).await.writes {
                         context.write(write).await;
                     }
                 }

@@ -15,14 +15,14 @@ use crate::{
     claims::parse_object,
     config::Gateway,
     customer::{CustomerId, resolve::cache_key},
-    decision::{Decision, Deferred, Found, Need, Outcome, SignatureCheck, Write},
+    decision::{Decision, Deferred, Found, Need, Outcome, Refresh, SignatureCheck, Write},
     digest::Digest,
     error::Refusal,
     journal::Trace,
     memory::Memory,
     ports::{Landing, Ports, SourceError, VerifyError},
     request::Head,
-    time::Timestamp,
+    time::{Span, Timestamp},
 };
 
 /// More rounds than any request can need.
@@ -75,7 +75,12 @@ impl<P: Ports> Context<'_, P> {
             let mut decision = self.gateway.decide(head, &mut self.memory.borrow_mut(), &found, now);
             deferred.append(std::mem::take(&mut decision.deferred));
             match decision.outcome {
-                Outcome::Load(next, who) => (need, claim) = (next, who),
+                Outcome::Load(next, who) => {
+                    if next.flight() != need.flight() {
+                        late = 0;
+                    }
+                    (need, claim) = (next, who);
+                }
                 Outcome::Forward(_) | Outcome::Answer(_) => return Decision { deferred, ..decision },
             }
         }
@@ -85,8 +90,13 @@ impl<P: Ports> Context<'_, P> {
     }
 
     /// Refreshes an entry behind a response, and says what is to be written to the store for it.
-    pub async fn refresh(&self, need: &Need) -> Deferred {
+    pub async fn refresh(&self, refresh: &Refresh) -> Deferred {
         let mut deferred = Deferred::default();
+        let Refresh { need, claimed_at } = refresh;
+        // It may have waited longer than its lease, and somebody else have taken that.
+        if self.ports.now().since(*claimed_at) >= self.lease(need) && self.claim(need) != Claim::Lead {
+            return deferred;
+        }
         self.load(need, &mut Found::default(), Urgency::Deferred, &mut deferred).await;
         deferred
     }
@@ -123,6 +133,29 @@ impl<P: Ports> Context<'_, P> {
                     found.note_failed(need);
                 }
             }
+        }
+    }
+
+    fn lease(&self, need: &Need) -> Span {
+        let gateway = self.gateway;
+        let policy = match need {
+            Need::Key(_) => gateway.api_keys.as_ref().map(|keys| keys.policy()),
+            Need::Customer(_) => gateway.customers.as_ref().map(|customers| &customers.policy),
+            Need::KeySet(issuer) => gateway.issuers.get(*issuer).map(|issuer| &issuer.policy),
+            Need::Signature(_) => None,
+        };
+        policy.map_or_else(Span::default, |policy| policy.lease)
+    }
+
+    fn claim(&self, need: &Need) -> Claim {
+        let (memory, now) = (self.memory.borrow(), self.ports.now());
+        match need {
+            Need::Key(digest) => memory.keys.claim(digest, now),
+            Need::Customer(id) => memory.customers.claim(&cache_key(id), now),
+            Need::KeySet(issuer) => {
+                memory.key_sets.get(*issuer).map_or(Claim::Lead, |known| known.set.claim(now))
+            }
+            Need::Signature(_) => Claim::Lead,
         }
     }
 
@@ -199,7 +232,7 @@ impl<P: Ports> Context<'_, P> {
                 found.customer = Some(memory.customers.store(key, customer.loaded));
                 deferred.writes.extend(customer.write);
                 let leads = customer.refresh && memory.customers.claim(&key, self.ports.now()) == Claim::Lead;
-                deferred.refresh(leads, || Need::Customer(id.clone()));
+                deferred.refresh(leads, self.ports.now(), || Need::Customer(id.clone()));
                 true
             }
             Err(failure) => {

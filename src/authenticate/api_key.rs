@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 
 use crate::{
     cache::Policy,
-    claims::{Claims, Principal},
+    claims::{COUNTED, Claims, Principal},
     customer::{RecordError, read_record},
     digest::Digest,
     error::Refusal,
@@ -187,7 +187,6 @@ pub struct KeyConfig {
     principal: Rc<Principal>,
     expires_at: Option<Timestamp>,
     disabled: bool,
-    weight: usize,
 }
 
 impl KeyConfig {
@@ -196,9 +195,7 @@ impl KeyConfig {
     /// # Errors
     /// The first field that cannot be used.
     pub fn parse(json: &[u8]) -> Result<Self, RecordError> {
-        let mut config = Self::from_record(read_record(json)?)?;
-        config.weight = json.len();
-        Ok(config)
+        Self::from_record(read_record(json)?)
     }
 
     /// Checks a record.
@@ -221,7 +218,7 @@ impl KeyConfig {
         }
         let principal =
             Principal { subject: Some(Rc::from(record.subject)), claims: Claims::new(record.claims) };
-        Ok(Self { principal: Rc::new(principal), expires_at, disabled: record.disabled, weight: 0 })
+        Ok(Self { principal: Rc::new(principal), expires_at, disabled: record.disabled })
     }
 
     /// The principal, if the key may be used now.
@@ -238,10 +235,10 @@ impl KeyConfig {
         Ok(&self.principal)
     }
 
-    /// Bytes held, about, for the cache's bound: a parsed object takes a multiple of its text.
+    /// Bytes held, for the cache's bound.
     #[must_use]
-    pub const fn weight(&self) -> usize {
-        self.weight.saturating_mul(4)
+    pub fn weight(&self) -> usize {
+        COUNTED + size_of::<Self>() + self.principal.weight()
     }
 }
 

@@ -19,7 +19,7 @@ use super::{
 };
 use crate::{
     cache::Policy,
-    claims::{ClaimPath, Claims, Principal},
+    claims::{COUNTED, ClaimPath, Claims, Principal},
     digest::Digest,
     error::Refusal,
     time::{Span, Timestamp},
@@ -106,10 +106,10 @@ pub struct VerifiedToken {
 }
 
 impl VerifiedToken {
-    /// Bytes held, about, for the cache's bound.
+    /// Bytes held, for the cache's bound.
     #[must_use]
-    pub const fn weight(token: &str) -> usize {
-        token.len().saturating_mul(4)
+    pub fn weight(&self) -> usize {
+        COUNTED + size_of::<Self>() + self.principal.weight()
     }
 }
 

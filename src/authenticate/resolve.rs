@@ -90,7 +90,7 @@ impl Stage<'_> {
             Some(stored) => stored.clone(),
             None => match memory.keys.lookup(&digest, self.now, self.found.key_failed) {
                 Lookup::Hit { stored, refresh } => {
-                    deferred.refresh(refresh, || Need::Key(digest));
+                    deferred.refresh(refresh, self.now, || Need::Key(digest));
                     stored
                 }
                 Lookup::Load(claim) => return Err(Halt::Load(Need::Key(digest), claim)),
@@ -130,18 +130,18 @@ impl Stage<'_> {
                 let verified = Rc::new(examined.believed(None));
                 let (asked_at, as_of) = (self.now, self.now);
                 let stored = Stored::Present(Rc::clone(&verified));
-                let loaded = Loaded { stored, weight: VerifiedToken::weight(token), asked_at, as_of };
+                let loaded = Loaded { stored, weight: verified.weight(), asked_at, as_of };
                 memory.tokens.store(digest, loaded);
                 Ok(self.admitted(&verified))
             }
             KeySource::Inline(set) => {
                 let key = set.select(examined.kid.as_deref(), examined.algorithm)?;
-                Err(Halt::Load(examined.signature_check(key, token, digest), Claim::Lead))
+                Err(Halt::Load(examined.signature_check(key, digest), Claim::Lead))
             }
             KeySource::Url(_) | KeySource::Discovery(_) => {
                 let set = self.key_set(examined.issuer, memory, deferred)?;
                 match set.select(examined.kid.as_deref(), examined.algorithm) {
-                    Ok(key) => Err(Halt::Load(examined.signature_check(key, token, digest), Claim::Lead)),
+                    Ok(key) => Err(Halt::Load(examined.signature_check(key, digest), Claim::Lead)),
                     // The key may be a new one, also under an old name. Asking is bounded by the cooldown,
                     // whatever kids are sent.
                     Err(refusal @ (Refusal::TokenKeyUnknown | Refusal::TokenKeyUnusable)) => {
@@ -194,7 +194,7 @@ impl Stage<'_> {
         let memory = memory.key_sets.get(issuer).ok_or(Refusal::KeySetUnavailable)?;
         match memory.set.lookup(self.now, self.found.key_set_failed) {
             Lookup::Hit { stored: Stored::Present(set), refresh } => {
-                deferred.refresh(refresh, || Need::KeySet(issuer));
+                deferred.refresh(refresh, self.now, || Need::KeySet(issuer));
                 Ok(set)
             }
             Lookup::Load(claim) => Err(Halt::Load(Need::KeySet(issuer), claim)),
@@ -250,18 +250,19 @@ impl Examined<'_> {
         }
     }
 
-    fn signature_check(mut self, key: &Rc<PublicKey>, token: &str, digest: Digest) -> Need {
+    fn signature_check(mut self, key: &Rc<PublicKey>, digest: Digest) -> Need {
         let signature = std::mem::take(&mut self.signature);
         let signing_input = self.signing_input.to_owned();
         let algorithm = self.algorithm;
+        let verified = Rc::new(self.believed(Some(*key.thumbprint())));
         Need::Signature(Box::new(SignatureCheck {
             key: Rc::clone(key),
             algorithm,
             signing_input,
             signature,
             token: digest,
-            weight: VerifiedToken::weight(token),
-            verified: Rc::new(self.believed(Some(*key.thumbprint()))),
+            weight: verified.weight(),
+            verified,
         }))
     }
 }

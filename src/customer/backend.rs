@@ -5,7 +5,7 @@ use std::{
     net::{Ipv4Addr, Ipv6Addr},
 };
 
-use crate::forward::path;
+use crate::{claims::BLOCK, forward::path};
 
 /// Where plain http may be spoken. Anything but [`AllowHttp::Never`] is for development.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
@@ -119,8 +119,8 @@ impl BackendUrl {
 
     /// Bytes held, for the caches' bounds.
     #[must_use]
-    pub const fn weight(&self) -> usize {
-        self.origin.len() + self.base.len()
+    pub fn weight(&self) -> usize {
+        2 * BLOCK + self.origin.capacity() + self.base.capacity()
     }
 }
 

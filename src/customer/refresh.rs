@@ -14,7 +14,7 @@ use super::{
     source::shrunk,
 };
 use crate::{
-    cache::Claim,
+    cache::{Claim, Freshness},
     config::ConfigSource,
     decision::{Deferred, Found, Need},
     digest::Digest,
@@ -50,12 +50,28 @@ pub struct Refreshed {
     pub pending: usize,
 }
 
+/// Stands in the index for a record whose entry cannot be read any more: nothing vouches for it.
+const DOUBTED: &str = "doubted";
+/// How many records that should be in order a run looks at, in turn: one may have been removed, or written
+/// over by a request that crossed with a run.
+const LOOKED_AT: usize = 1000;
+
 /// What is to be done about one customer.
 enum Change {
     /// It is listed like this.
     Write(CustomerRecord, String),
     /// It is no longer listed.
     Disable,
+    /// Its entry cannot be read. The record ages from when a list last agreed with it.
+    Doubt,
+}
+
+/// A customer that a run looks at.
+struct Candidate {
+    id: CustomerId,
+    change: Change,
+    /// Whether the list is not agreed with before it has been looked at.
+    needed: bool,
 }
 
 impl<P: Ports> Context<'_, P> {
@@ -63,10 +79,17 @@ impl<P: Ports> Context<'_, P> {
     pub async fn refresh_all(&self) {
         for index in 0..self.gateway.issuers.len() {
             let now = self.ports.now();
+            let known_as_of = self.memory.borrow().key_sets.get(index).and_then(|known| known.set.as_of(now));
+            let due = self.gateway.issuers.get(index).is_some_and(|issuer| {
+                let state = |as_of| issuer.policy.lifetimes.state(now.since(as_of));
+                issuer.keys.is_fetched() && known_as_of.is_none_or(|as_of| state(as_of) > Freshness::Fresh)
+            });
+            if !due {
+                continue;
+            }
             let claim = self.memory.borrow().key_sets.get(index).map(|known| known.set.claim(now));
             let need = Need::KeySet(index);
-            let fetched = self.gateway.issuers.get(index).is_some_and(|issuer| issuer.keys.is_fetched());
-            if let (true, Some(Claim::Lead), Some(flight)) = (fetched, claim, need.flight()) {
+            if let (Some(Claim::Lead), Some(flight)) = (claim, need.flight()) {
                 let mut deferred = Deferred::default();
                 let well = self.load_key_set(index, &mut Found::default(), &mut deferred).await;
                 self.ports.land(&flight, well);
@@ -115,11 +138,10 @@ impl<P: Ports> Context<'_, P> {
         };
         let roster = Roster::parse(body, etag)
             .map_err(|what| SourceError(format!("the config API's answer {what}")))?;
-        let changes = self.changes(source, &roster, &index)?;
-        let needed =
-            changes.iter().filter(|(id, _)| index.get(id.as_str()).is_none_or(|mark| mark != OWN)).count();
+        let changes = self.changes(source, &roster, &index, asked_at)?;
+        let needed = changes.iter().filter(|candidate| candidate.needed).count();
         let before = index.clone();
-        let result = self.write_page(changes, &mut index, asked_at).await;
+        let result = self.write_page(changes, &mut index, &state.confirmed_at, asked_at).await;
         if index != before {
             let json = serde_json::to_string(&index).unwrap_or_default();
             self.put(RosterState::INDEX_KEY, json).await?;
@@ -148,13 +170,15 @@ impl<P: Ports> Context<'_, P> {
         }))
     }
 
-    /// What differs between the list and the index, customers who are gone first.
+    /// What differs between the list and the index, customers who are gone first; and behind it, what is
+    /// only looked at.
     fn changes(
         &self,
         source: &ConfigSource,
         roster: &Roster,
         index: &Index,
-    ) -> Result<Vec<(CustomerId, Change)>, SourceError> {
+        asked_at: Timestamp,
+    ) -> Result<Vec<Candidate>, SourceError> {
         let mut listed = BTreeMap::new();
         let mut malformed = 0usize;
         for (id, says) in roster.all() {
@@ -177,32 +201,51 @@ impl<P: Ports> Context<'_, P> {
             let what = format!("config API: {} more entries that cannot be used", malformed - MAX_WARNINGS);
             self.ports.warn("customer_record_malformed", &what);
         }
+        let needed = |id, change| Candidate { id, change, needed: true };
         let known = index.keys().filter_map(|id| CustomerId::parse(id));
-        let mut changes: Vec<_> =
-            known.filter(|id| !listed.contains_key(id)).map(|id| (id, Change::Disable)).collect();
-        if !roster.nameless().is_empty() {
+        let missing: Vec<_> = known.filter(|id| !listed.contains_key(id)).collect();
+        let emptied = roster.is_empty() && !index.is_empty() && source.max_removed < 100;
+        if emptied || shrank_too_far(index.len(), missing.len(), source.max_removed) {
+            return Err(SourceError(shrunk(index.len(), roster.len(), source.max_removed)));
+        }
+        let is_marked = |id: &CustomerId, mark: &str| index.get(id.as_str()).is_some_and(|own| own == mark);
+        let mut changes = Vec::new();
+        if roster.nameless().is_empty() {
+            changes.extend(missing.into_iter().map(|id| needed(id, Change::Disable)));
+        } else {
             let what = format!(
                 "{} entries of the config API's list have no customerId that can be read, so nobody is taken for gone",
                 roster.nameless().len()
             );
             self.ports.warn("customer_record_malformed", &what);
-            changes.clear();
+            listed.extend(missing.into_iter().map(|id| (id, None)));
         }
-        let emptied = roster.is_empty() && !index.is_empty() && source.max_removed < 100;
-        if emptied || shrank_too_far(index.len(), changes.len(), source.max_removed) {
-            return Err(SourceError(shrunk(index.len(), roster.len(), source.max_removed)));
-        }
-        let mut own = Vec::new();
+        let (mut own, mut same) = (Vec::new(), Vec::new());
         for (id, record) in listed {
-            let Some(record) = record else { continue };
+            let Some(record) = record else {
+                if index.contains_key(id.as_str()) && !is_marked(&id, OWN) && !is_marked(&id, DOUBTED) {
+                    changes.push(needed(id, Change::Doubt));
+                }
+                continue;
+            };
             let mark = mark(&record);
-            match index.get(id.as_str()).map(String::as_str) {
-                Some(written) if written == mark => {}
-                Some(OWN) => own.push((id, Change::Write(record, mark))),
-                _ => changes.push((id, Change::Write(record, mark))),
+            let (is_own, is_same) = (is_marked(&id, OWN), is_marked(&id, &mark));
+            let change = Change::Write(record, mark);
+            if is_own {
+                own.push(Candidate { id, change, needed: false });
+            } else if is_same {
+                same.push(Candidate { id, change, needed: false });
+            } else {
+                changes.push(needed(id, change));
             }
         }
-        // Last, since there is hardly ever anything to do about them.
+        // Another part of them each minute.
+        if let Some(minute) = usize::try_from(asked_at.millis() / 60_000).ok().filter(|_| !same.is_empty()) {
+            let turn = minute.wrapping_mul(LOOKED_AT) % same.len();
+            same.rotate_left(turn);
+            same.truncate(LOOKED_AT);
+        }
+        changes.append(&mut same);
         changes.append(&mut own);
         Ok(changes)
     }
@@ -210,8 +253,9 @@ impl<P: Ports> Context<'_, P> {
     /// Settles as many changes as one run may.
     async fn write_page(
         &self,
-        changes: Vec<(CustomerId, Change)>,
+        changes: Vec<Candidate>,
         index: &mut Index,
+        confirmed_at: &str,
         asked_at: Timestamp,
     ) -> Result<Page, SourceError> {
         let mut page = Page::default();
@@ -219,12 +263,12 @@ impl<P: Ports> Context<'_, P> {
         let mut changes = changes.into_iter().peekable();
         while changes.peek().is_some() && calls + 1 + BULK <= MAX_CALLS {
             let bulk: Vec<_> = changes.by_ref().take(BULK).collect();
-            let names: Vec<_> = bulk.iter().map(|(id, _)| id.store_key()).collect();
+            let names: Vec<_> = bulk.iter().map(|candidate| candidate.id.store_key()).collect();
             let stored = self.ports.stored_many(&names, self.gateway.store_timeout).await?;
             let mut entries = Vec::new();
             let mut marks = Vec::new();
-            for ((id, change), stored) in bulk.iter().zip(stored) {
-                let (record, mark) = judge(change, stored.as_deref(), asked_at);
+            for (Candidate { id, change, .. }, stored) in bulk.iter().zip(stored) {
+                let (record, mark) = judge(change, stored.as_deref(), confirmed_at, asked_at);
                 page.gone += usize::from(record.is_some() && matches!(change, Change::Disable));
                 entries.extend(
                     record.map(|record| (id.store_key(), serde_json::to_string(&record).unwrap_or_default())),
@@ -236,7 +280,7 @@ impl<P: Ports> Context<'_, P> {
                 self.ports.put_many(&entries, self.gateway.store_timeout).await?;
             }
             page.written += entries.len();
-            page.settled += bulk.len();
+            page.settled += bulk.iter().filter(|candidate| candidate.needed).count();
             for (id, mark) in marks {
                 match mark {
                     Some(mark) => index.insert(id, mark),
@@ -281,6 +325,7 @@ fn mark(record: &CustomerRecord) -> String {
 fn judge(
     change: &Change,
     stored: Option<&[u8]>,
+    confirmed_at: &str,
     asked_at: Timestamp,
 ) -> (Option<CustomerRecord>, Option<String>) {
     let before = stored.map(read_record::<CustomerRecord>);
@@ -299,9 +344,11 @@ fn judge(
     match change {
         Change::Write(_, _) if own => (None, Some(OWN.to_owned())),
         Change::Write(record, mark) => {
-            let same =
-                before.as_ref().is_some_and(|before| !before.gone && before.content() == record.content());
-            let record = CustomerRecord { fetched_at, generation, ..record.clone() };
+            // One that a request wrote is written again, so that the state vouches for it from now on.
+            let same = before.as_ref().is_some_and(|before| {
+                before.scheduled && !before.gone && before.content() == record.content()
+            });
+            let record = CustomerRecord { fetched_at, generation, scheduled: true, ..record.clone() };
             ((!newer && !same).then_some(record), Some(mark.clone()))
         }
         Change::Disable => {
@@ -309,12 +356,27 @@ fn judge(
             let tombstone = |before: CustomerRecord| CustomerRecord {
                 disabled: true,
                 gone: true,
+                scheduled: true,
                 fetched_at,
                 generation,
                 etag: None,
                 ..before
             };
             (before.map(tombstone), None)
+        }
+        Change::Doubt => {
+            let vouched = before.filter(|before| !own && before.scheduled);
+            let fetched_at = |before: &CustomerRecord| {
+                let own = before.fetched_at.clone().unwrap_or_default();
+                // Both are written alike, so the later one is the greater text.
+                Some(own.max(confirmed_at.to_owned()))
+            };
+            let alone = vouched.map(|before| CustomerRecord {
+                scheduled: false,
+                fetched_at: fetched_at(&before),
+                ..before
+            });
+            (alone, Some(DOUBTED.to_owned()))
         }
     }
 }

@@ -67,7 +67,7 @@ pub fn resolve(
         Some(stored) => stored.clone(),
         None => match memory.customers.lookup(&cache_key(id), now, found.customer_failed) {
             Lookup::Hit { stored, refresh } => {
-                deferred.refresh(refresh, || Need::Customer(id.clone()));
+                deferred.refresh(refresh, now, || Need::Customer(id.clone()));
                 stored
             }
             Lookup::Load(claim) => return Err(Halt::Load(Need::Customer(id.clone()), claim)),

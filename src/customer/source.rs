@@ -1,8 +1,9 @@
 //! Loads a customer's record: from the store, and from the provider's config API where the store holds
 //! none or one that the API is to confirm.
 //!
-//! An operator's own record (one without `fetchedAt`) always wins and is never touched. What the API
-//! answers is written to the store behind the response, so that every isolate profits from one load.
+//! An operator's own record (one without `fetchedAt`) always wins and is never touched. "Not listed" is
+//! what the API says and nothing else: neither a record that is missing nor an entry that cannot be read
+//! may send a customer to a shared backend. What the API answers is written to the store behind the response, so that every isolate profits from one load.
 
 use std::rc::Rc;
 
@@ -106,7 +107,7 @@ impl<P: Ports> Context<'_, P> {
             let stored = kept.map_or(Stored::Absent, |kept| Stored::Present(kept.config));
             return Ok(Found::new(stored, asked_at, asked_at));
         };
-        if let Some(found) = self.without_asking(kept.as_ref(), customers, source, urgency, asked_at).await {
+        if let Some(found) = self.without_asking(kept.as_ref(), customers, urgency, asked_at).await {
             return Ok(found);
         }
         let told = self.ask(source, id, kept.as_ref(), asked_at).await?;
@@ -129,7 +130,6 @@ impl<P: Ports> Context<'_, P> {
         &self,
         kept: Option<&Kept>,
         customers: &Customers,
-        source: &ConfigSource,
         urgency: Urgency,
         asked_at: Timestamp,
     ) -> Option<Found> {
@@ -137,16 +137,14 @@ impl<P: Ports> Context<'_, P> {
             |kept: &Kept, as_of| Found::new(Stored::Present(Rc::clone(&kept.config)), asked_at, as_of);
         let lifetimes = &customers.policy.lifetimes;
         let state_of = |as_of: Timestamp| lifetimes.state(asked_at.since(as_of));
-        let Some(kept) = kept else {
-            // Where the whole list was refreshed a moment ago, who is not in the store is not on it.
-            let confirmed = if source.by_id { None } else { self.confirmed_at(asked_at).await };
-            let listed_all = confirmed.is_some_and(|at| state_of(at) == Freshness::Fresh);
-            return listed_all.then(|| Found::new(Stored::Absent, asked_at, asked_at));
-        };
+        // Who is not in the store may still be listed: their entry may be one that cannot be used, or their
+        // record have been removed a moment ago. Only the source knows.
+        let kept = kept?;
         let Some(mut as_of) = kept.record.fetched_at(asked_at) else {
             return Some(present(kept, asked_at));
         };
         if state_of(as_of) != Freshness::Fresh
+            && kept.record.scheduled
             && let Some(confirmed) = self.confirmed_at(asked_at).await
         {
             as_of = as_of.max(confirmed);
@@ -334,9 +332,10 @@ impl<P: Ports> Context<'_, P> {
     /// Brings together what the store holds and what the config API says.
     fn settle(&self, id: &CustomerId, kept: Option<Kept>, told: Told, asked_at: Timestamp) -> Found {
         let Told { says, etag, as_of } = told;
-        let refreshed = |record: CustomerRecord, kept: Option<&Kept>| {
+        let refreshed = |record: CustomerRecord, kept: Option<&Kept>, changed: bool| {
             let before = kept.map(|kept| &kept.record);
             CustomerRecord {
+                scheduled: !changed && before.is_some_and(|before| before.scheduled),
                 fetched_at: Some(as_of.to_string()),
                 generation: Some(
                     before.and_then(|before| before.generation).unwrap_or_default().saturating_add(1),
@@ -373,7 +372,7 @@ impl<P: Ports> Context<'_, P> {
         if !changed && !self.is_worn(kept.as_ref(), as_of) {
             return found;
         }
-        let record = refreshed(record, kept.as_ref());
+        let record = refreshed(record, kept.as_ref(), changed);
         let json = serde_json::to_string(&record).unwrap_or_default();
         Found { write: Some(Write { key: id.store_key(), record: json, asked_at: as_of }), ..found }
     }

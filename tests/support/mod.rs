@@ -88,6 +88,10 @@ pub struct World {
     pub now: Cell<Timestamp>,
     pub store: RefCell<HashMap<String, Vec<u8>>>,
     pub store_fails: Cell<bool>,
+    /// How many calls of the store go well until one fails; `None` where none does.
+    fails_after: Cell<Option<usize>>,
+    /// Whether a write of several entries that fails has taken half of them.
+    pub half_taken: Cell<bool>,
     pub documents: RefCell<HashMap<String, Source>>,
     /// Whether documents have entity tags.
     pub tags: Cell<bool>,
@@ -102,6 +106,8 @@ impl World {
             now: Cell::new(noon()),
             store: RefCell::default(),
             store_fails: Cell::new(false),
+            fails_after: Cell::new(None),
+            half_taken: Cell::new(false),
             documents: RefCell::default(),
             tags: Cell::new(false),
             asked: RefCell::default(),
@@ -160,6 +166,26 @@ impl World {
         }
     }
 
+    /// Lets so many calls of the store go well, and has the next one fail.
+    pub fn fail_call(&self, after: usize) {
+        self.fails_after.set(Some(after));
+    }
+
+    /// Lets every call of the store go well.
+    pub fn never_fail(&self) {
+        self.store_fails.set(false);
+        self.fails_after.set(None);
+    }
+
+    fn call_store(&self) -> Result<(), SourceError> {
+        let fails_now = self.fails_after.get() == Some(0);
+        self.fails_after.set(self.fails_after.get().and_then(|left| left.checked_sub(1)));
+        if self.store_fails.get() || fails_now {
+            return Err(SourceError("the store is down".to_owned()));
+        }
+        Ok(())
+    }
+
     pub fn pass(&self, span: Span) {
         self.now.set(self.now.get().plus(span));
     }
@@ -181,30 +207,29 @@ impl Ports for World {
 
     async fn stored(&self, key: &str, _: Span) -> Result<Option<Vec<u8>>, SourceError> {
         self.asked.borrow_mut().push(format!("kv {key}"));
-        if self.store_fails.get() {
-            return Err(SourceError("the store is down".to_owned()));
-        }
+        self.call_store()?;
         Ok(self.store.borrow().get(key).cloned())
     }
 
     async fn stored_many(&self, keys: &[String], _: Span) -> Result<Vec<Option<Vec<u8>>>, SourceError> {
         assert!(keys.len() <= 100, "KV reads at most 100 entries at once");
         self.asked.borrow_mut().push(format!("kv {} at once", keys.len()));
-        if self.store_fails.get() {
-            return Err(SourceError("the store is down".to_owned()));
-        }
+        self.call_store()?;
         Ok(keys.iter().map(|key| self.store.borrow().get(key).cloned()).collect())
     }
 
     async fn put_many(&self, entries: &[(String, String)], _: Span) -> Result<(), SourceError> {
-        if self.store_fails.get() {
-            return Err(SourceError("the store is down".to_owned()));
-        }
-        for (key, value) in entries {
+        let result = self.call_store();
+        let taken = match result {
+            Ok(()) => entries.len(),
+            Err(_) if self.half_taken.get() => entries.len() / 2,
+            Err(_) => 0,
+        };
+        for (key, value) in entries.iter().take(taken) {
             self.asked.borrow_mut().push(format!("put {key}"));
             self.put(key, value);
         }
-        Ok(())
+        result
     }
 
     async fn document(&self, request: DocumentRequest<'_>) -> Result<Document, SourceError> {
@@ -315,9 +340,9 @@ impl Isolate {
             }
             decided => decided,
         };
-        for need in std::mem::take(&mut deferred.refreshes) {
-            assert!(!matches!(need, Need::Signature(_)), "a signature is never refreshed");
-            deferred.append(pollster::block_on(context.refresh(&need)));
+        for refresh in std::mem::take(&mut deferred.refreshes) {
+            assert!(!matches!(refresh.need, Need::Signature(_)), "a signature is never refreshed");
+            deferred.append(pollster::block_on(context.refresh(&refresh)));
         }
         assert!(deferred.refreshes.is_empty(), "a refresh asks for no refresh");
         for write in &deferred.writes {

@@ -1,6 +1,7 @@
 // The built Worker with a configuration of the test's own, in the golden cases' world.
 import { startGateway } from "../../../demo/gateway.mjs";
 import { fixedEntries, hmacSecret, startFixedWorld } from "./fixed-world.mjs";
+import { STORE_BINDING, STORE_WORKER, viaStoreWorker } from "./faulty-store.mjs";
 import { gatewayJson } from "./files.mjs";
 import { createLog } from "./log.mjs";
 import { send } from "./wire.mjs";
@@ -14,14 +15,16 @@ const DIRECT = { unsafeDirectSockets: [{ host: "127.0.0.1", port: 0 }] };
  * Starts the gateway with a configuration given as TOML; none runs what was compiled in.
  *   gateway  JSON text instead, for configurations that are none
  *   kv       false leaves the KV binding out: every call of it fails
+ *   faults   of createFaultyStore(): KV is then reached through them
  */
-export async function openGateway({ toml, gateway = toml && gatewayJson(toml), bindings = {}, kv = true } = {}) {
+export async function openGateway({ toml, gateway = toml && gatewayJson(toml), bindings = {}, kv = true, faults } = {}) {
   const world = await startFixedWorld();
   const log = createLog();
   const settings = (given) => ({
     bindings: { JWT_SECRET: hmacSecret(), ...given.bindings },
     gateway: given.gateway,
-    overrides: { ...DIRECT, ...(given.kv === false && { kvNamespaces: {} }) },
+    overrides: { ...DIRECT, ...(given.kv === false && { kvNamespaces: {} }), ...(faults && viaStoreWorker) },
+    workers: faults && [faults.worker],
   });
   let given = { gateway, bindings, kv };
   const started = await startGateway({ folder: process.env.POINTSMAN_BUILD, world, onLog: (line) => log.take(line), ...settings(given) });
@@ -30,18 +33,20 @@ export async function openGateway({ toml, gateway = toml && gatewayJson(toml), b
     log,
     port: undefined,
     miniflare: started.miniflare,
-    store: () => started.kv(),
+    /** KV itself, past all faults. */
+    store: () => (faults ? started.miniflare.getKVNamespace(STORE_BINDING, STORE_WORKER) : started.kv()),
     async seed() {
-      const store = await started.kv();
+      const store = await opened.store();
       await Promise.all(fixedEntries().map(([name, value]) => store.put(name, value)));
     },
     /** A fresh isolate: nothing is cached any more. What is not given stays as it was; so does KV with `keepStore`. */
     async restart({ keepStore = false, ...change } = {}) {
-      if (given.kv && !keepStore) await forget(await started.kv());
       given = { ...given, ...change };
       if (change.toml) given.gateway = gatewayJson(change.toml);
       // Options that are as they were restart nothing.
       await started.reload(settings({ ...given, bindings: { ...given.bindings, RESTARTED: String(++restarts) } }));
+      // Only now: the isolate before this one may have been writing to its end.
+      if (given.kv && !keepStore) await forget(await opened.store());
       await connect();
     },
     send: (request) => send(opened.port, request),

@@ -1,0 +1,569 @@
+//! The scheduled refresh: run after run over lists of all sizes and all states, with a store that fails
+//! wherever it likes. The clock is set, never waited for.
+#![allow(missing_docs, clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::unwrap_used)]
+
+mod support;
+
+use std::collections::BTreeMap;
+
+use pointsman::{customer::refresh::Refreshed, journey::Context, time::Span};
+use proptest::prelude::*;
+use serde_json::{Value, json};
+use support::{Isolate, World, bearer, gateway_of, key};
+
+const API: &str = "https://config.example.com/customers";
+const STATE: &str = "source:customers";
+const INDEX: &str = "source:customers:index";
+/// What a Worker may call of KV in one run (Workers, limits).
+const MOST_CALLS: usize = 1000;
+
+const SETTINGS: &str = r#"
+    [api_keys]
+    prefixes = ["sk_live", "sk_test"]
+    [customers]
+    source = { url = "${CUSTOMER_CONFIG_API_URL}", token = "${CONFIG_API_TOKEN}", max_removed = "20%" }
+    [backends.shared]
+    url = "https://shared.example.com"
+    [[routes]]
+    path = "/customers/{+path}"
+    auth = ["api_key"]
+    rewrite = "/{+path}"
+    rules = [{ name = "customer", to = "customer" }]
+    [[routes]]
+    path = "/hybrid/{+path}"
+    auth = ["api_key"]
+    rewrite = "/{+path}"
+    rules = [{ name = "dedicated", to = "customer", unlisted = "next" }, { name = "shared", to = "shared" }]
+"#;
+
+fn isolate() -> Isolate {
+    Isolate::new(gateway_of(SETTINGS))
+}
+
+fn listed(id: &str, backend: &str) -> Value {
+    json!({"customerId": id, "backendUrl": format!("https://{backend}.example.com")})
+}
+
+fn list(world: &World, entries: &[Value]) {
+    world.answer(API, 200, &Value::from(entries).to_string());
+}
+
+/// A list of so many, each with a backend of its own.
+fn many(count: usize) -> Vec<Value> {
+    (0..count).map(|number| listed(&format!("c{number:05}"), &format!("b{number}"))).collect()
+}
+
+/// One run, a minute after what was before. What it did, and how many calls of KV that took.
+fn run(isolate: &Isolate, world: &World) -> (Result<Refreshed, String>, usize) {
+    world.pass(Span::from_secs(60));
+    world.take_asked();
+    let context = Context { gateway: &isolate.gateway, memory: &isolate.memory, ports: world };
+    let source = isolate.gateway.customers.as_ref().and_then(|all| all.source.as_ref()).expect("a source");
+    let result = pollster::block_on(context.refresh_customers(source)).map_err(|error| error.0);
+    let calls = world.asked.borrow().iter().filter(|asked| !asked.starts_with("get ")).count();
+    assert!(calls <= MOST_CALLS, "{calls} calls of KV in one run");
+    (result, calls)
+}
+
+fn refreshed(isolate: &Isolate, world: &World) -> Refreshed {
+    run(isolate, world).0.expect("the run succeeds")
+}
+
+fn puts(world: &World) -> Vec<String> {
+    world.take_asked().into_iter().filter_map(|asked| asked.strip_prefix("put ").map(str::to_owned)).collect()
+}
+
+fn stored(world: &World, name: &str) -> Option<Value> {
+    world.store.borrow().get(name).map(|json| serde_json::from_slice(json).expect("stored as JSON"))
+}
+
+fn record(world: &World, id: &str) -> Value {
+    stored(world, &format!("customer:{id}")).unwrap_or_else(|| panic!("no record of {id}"))
+}
+
+fn state(world: &World) -> Value {
+    stored(world, STATE).expect("a state")
+}
+
+fn call(isolate: &Isolate, world: &World, path: &str, name: &str) -> String {
+    let value = bearer(&key(name));
+    let result = isolate.get(world, path, &[("authorization", &value)]);
+    result.forwarded().map_or_else(|| result.refusal().unwrap_or("?").to_owned(), str::to_owned)
+}
+
+#[test]
+fn a_long_list_is_written_page_by_page_and_confirmed_at_its_end() {
+    let (isolate, world) = (isolate(), World::empty());
+    world.tags.set(true);
+    list(&world, &many(2500));
+    let mut pending = usize::MAX;
+    let mut written = 0;
+    let mut runs = 0;
+    while pending > 0 {
+        let (result, calls) = run(&isolate, &world);
+        let done = result.expect("the run succeeds");
+        assert_eq!(done.listed, 2500);
+        assert!(done.pending < pending, "each run gets on");
+        assert!(calls > 700 || done.pending == 0, "a run does as much as it may: {calls} calls");
+        pending = done.pending;
+        written += done.written;
+        runs += 1;
+        let confirmed = state(&world)["confirmedAt"].as_str().unwrap().to_owned();
+        assert_eq!(confirmed.is_empty(), pending > 0, "nothing is vouched for before all is written");
+        assert_eq!(state(&world)["pending"], pending);
+    }
+    assert_eq!((written, runs), (2500, 4));
+    assert_eq!(state(&world)["confirmedAt"], world.now.get().to_string());
+    assert_eq!(state(&world)["count"], 2500);
+    assert_eq!(stored(&world, INDEX).unwrap().as_object().unwrap().len(), 2500);
+    for number in [0, 1234, 2499] {
+        let record = record(&world, &format!("c{number:05}"));
+        assert_eq!(record["backendUrl"], format!("https://b{number}.example.com"));
+    }
+}
+
+#[test]
+fn a_list_that_has_not_changed_costs_one_small_write() {
+    for tags in [true, false] {
+        let (isolate, world) = (isolate(), World::empty());
+        world.tags.set(tags);
+        list(&world, &many(300));
+        assert_eq!(refreshed(&isolate, &world).written, 300);
+        for _ in 0..3 {
+            let done = refreshed(&isolate, &world);
+            assert_eq!(done, Refreshed { listed: 300, ..Refreshed::default() });
+            let asked = world.take_asked();
+            let read_index = asked.contains(&format!("kv {INDEX}"));
+            assert_eq!(read_index, !tags, "with an entity tag not even the index is read");
+            let puts: Vec<_> = asked.iter().filter(|asked| asked.starts_with("put ")).collect();
+            assert_eq!(puts, [&format!("put {STATE}")]);
+            assert_eq!(state(&world)["confirmedAt"], world.now.get().to_string());
+            assert_eq!(state(&world)["generation"], 1, "counts lists that differed");
+        }
+    }
+}
+
+#[test]
+fn what_changed_is_written_and_nothing_else() {
+    let (isolate, world) = (isolate(), World::empty());
+    let mut entries = many(100);
+    list(&world, &entries);
+    refreshed(&isolate, &world);
+    let first = record(&world, "c00005");
+    entries[7] = listed("c00007", "elsewhere");
+    entries.remove(50);
+    entries.push(listed("newcomer", "n"));
+    list(&world, &entries);
+    let done = refreshed(&isolate, &world);
+    assert_eq!(done, Refreshed { listed: 100, written: 3, gone: 1, pending: 0 });
+    let mut puts = puts(&world);
+    puts.sort_unstable();
+    let expected =
+        ["customer:c00007", "customer:c00050", "customer:newcomer", STATE, INDEX].map(str::to_owned);
+    assert_eq!(puts, expected);
+    assert_eq!(record(&world, "c00005"), first);
+    assert_eq!(record(&world, "c00007")["backendUrl"], "https://elsewhere.example.com");
+    assert_eq!(record(&world, "c00007")["generation"], 2);
+    assert_eq!(record(&world, "newcomer")["generation"], 1);
+    let gone = record(&world, "c00050");
+    assert_eq!((&gone["gone"], &gone["disabled"]), (&Value::from(true), &Value::from(true)));
+}
+
+#[test]
+fn who_was_gone_and_comes_back_is_served_again() {
+    let (isolate, world) = (isolate(), World::of_fixtures());
+    let entries = vec![listed("umbrella-corp", "u"), listed("other", "o"), listed("third", "t")];
+    list(&world, &entries);
+    refreshed(&isolate, &world);
+    assert_eq!(call(&isolate, &world, "/customers/x", "umbrella"), "https://u.example.com/x");
+    list(&world, &entries[1..]);
+    let done = refreshed(&isolate, &world);
+    assert_eq!((done.written, done.gone), (1, 1));
+    world.pass(Span::from_secs(300));
+    call(&isolate, &world, "/customers/x", "umbrella");
+    for path in ["/customers/x", "/hybrid/x"] {
+        assert_eq!(call(&isolate, &world, path, "umbrella"), "customer_disabled", "nor is it a stranger");
+    }
+    assert_eq!(refreshed(&isolate, &world).written, 0, "once");
+    list(&world, &entries);
+    let done = refreshed(&isolate, &world);
+    assert_eq!((done.written, done.gone), (1, 0));
+    let back = record(&world, "umbrella-corp");
+    assert!(back.get("gone").is_none() && back.get("disabled").is_none(), "{back}");
+    assert_eq!(back["generation"], 3);
+    world.pass(Span::from_secs(300));
+    call(&isolate, &world, "/customers/x", "umbrella");
+    assert_eq!(call(&isolate, &world, "/customers/x", "umbrella"), "https://u.example.com/x");
+}
+
+#[test]
+fn an_operators_own_record_is_left_alone_until_the_operator_removes_it() {
+    let (isolate, world) = (isolate(), World::empty());
+    let own = r#"{"customerId":"c00003","backendUrl":"https://by-hand.example.com"}"#;
+    let broken = r#"{"customerId":"c00004","backendUrl":"#;
+    world.put("customer:c00003", own);
+    world.put("customer:c00004", broken);
+    list(&world, &many(20));
+    let done = refreshed(&isolate, &world);
+    assert_eq!((done.written, done.pending), (18, 0), "what cannot be read is an operator's to mend");
+    for _ in 0..3 {
+        assert_eq!(refreshed(&isolate, &world).written, 0);
+        assert_eq!(world.store.borrow()["customer:c00003"], own.as_bytes());
+        assert_eq!(world.store.borrow()["customer:c00004"], broken.as_bytes());
+    }
+    // Also where its customer is no longer listed.
+    list(&world, &many(20)[4..]);
+    world.store.borrow_mut().remove("customer:c00004");
+    assert!(run(&isolate, &world).0.is_ok(), "four of twenty may go");
+    assert_eq!(world.store.borrow()["customer:c00003"], own.as_bytes());
+    list(&world, &many(20));
+    refreshed(&isolate, &world);
+    world.store.borrow_mut().remove("customer:c00003");
+    assert_eq!(refreshed(&isolate, &world).written, 1);
+    for id in ["c00003", "c00004"] {
+        assert!(record(&world, id)["fetchedAt"].is_string(), "the list counts from now on");
+    }
+}
+
+#[test]
+fn a_list_that_shrank_too_far_changes_nothing() {
+    let shrunken = [Vec::new(), many(79), many(1)];
+    for entries in shrunken {
+        let (isolate, world) = (isolate(), World::empty());
+        list(&world, &many(100));
+        refreshed(&isolate, &world);
+        let before = world.store.borrow().clone();
+        list(&world, &entries);
+        let error = run(&isolate, &world).0.expect_err("not believed");
+        assert!(error.contains("max_removed"), "{error}");
+        assert_eq!(*world.store.borrow(), before, "{} of 100", entries.len());
+        list(&world, &many(80));
+        assert_eq!(refreshed(&isolate, &world).gone, 20, "as many as are allowed");
+    }
+}
+
+#[test]
+fn whoever_allows_it_may_empty_the_list() {
+    let isolate = Isolate::new(gateway_of(&SETTINGS.replace("20%", "100%")));
+    let world = World::empty();
+    list(&world, &many(30));
+    refreshed(&isolate, &world);
+    list(&world, &[]);
+    assert_eq!(refreshed(&isolate, &world).gone, 30);
+    assert!((0..30).all(|number| record(&world, &format!("c{number:05}"))["gone"] == true));
+}
+
+/// A record without what says whether a run vouches for it, and from when it ages.
+fn without_vouching(mut record: Value) -> Value {
+    let members = record.as_object_mut().unwrap();
+    members.remove("scheduled");
+    members.remove("fetchedAt");
+    record
+}
+
+#[test]
+fn a_bad_entry_spoils_no_other_and_its_customer_keeps_what_it_had() {
+    let (isolate, world) = (isolate(), World::empty());
+    let mut entries = many(10);
+    list(&world, &entries);
+    refreshed(&isolate, &world);
+    let before = record(&world, "c00003");
+    let bad = [
+        json!({"customerId": "c00003", "backendUrl": 7}),
+        json!({"customerId": "c00003", "backendUrl": "http://insecure.example.com"}),
+        json!({"customerId": "c00003"}),
+        json!({"customerId": "c00003", "backendUrl": "https://x.example.com", "backendURL": "https://y.example.com"}),
+    ];
+    for (round, entry) in bad.into_iter().enumerate() {
+        entries[3] = entry;
+        entries[4] = listed("c00004", &format!("round-{round}"));
+        list(&world, &entries);
+        world.warnings.take();
+        let done = refreshed(&isolate, &world);
+        // The first time, the record is written once more: nothing vouches for it from now on.
+        let doubted = usize::from(round == 0);
+        assert_eq!((done.written, done.gone, done.pending), (1 + doubted, 0, 0), "nobody is taken for gone");
+        assert_eq!(without_vouching(record(&world, "c00003")), without_vouching(before.clone()));
+        assert_eq!(record(&world, "c00004")["backendUrl"], format!("https://round-{round}.example.com"));
+        assert!(world.warnings.take().iter().any(|warning| warning.contains("c00003")));
+    }
+}
+
+#[test]
+fn who_is_listed_twice_keeps_what_they_had() {
+    let (isolate, world) = (isolate(), World::empty());
+    let mut entries = many(10);
+    list(&world, &entries);
+    refreshed(&isolate, &world);
+    let before = record(&world, "c00003");
+    entries.push(listed("c00003", "another"));
+    entries.push(listed("twice", "one"));
+    entries.push(listed("twice", "two"));
+    list(&world, &entries);
+    let done = refreshed(&isolate, &world);
+    assert_eq!((done.written, done.gone), (1, 0), "nothing vouches for it from now on");
+    assert_eq!(without_vouching(record(&world, "c00003")), without_vouching(before));
+    assert_eq!(stored(&world, "customer:twice"), None, "which of them counts nobody can say");
+}
+
+#[test]
+fn where_an_entry_has_no_name_nobody_is_taken_for_gone() {
+    for nameless in [json!(7), json!({}), json!({"customerId": 8}), json!({"customerID": "c00003"})] {
+        let (isolate, world) = (isolate(), World::empty());
+        let mut entries = many(20);
+        list(&world, &entries);
+        refreshed(&isolate, &world);
+        let before = record(&world, "c00003");
+        entries[3] = nameless.clone();
+        entries[4] = listed("c00004", "moved");
+        list(&world, &entries);
+        let done = refreshed(&isolate, &world);
+        assert_eq!((done.written, done.gone), (2, 0), "{nameless}");
+        assert_eq!(without_vouching(record(&world, "c00003")), without_vouching(before));
+        entries.remove(3);
+        list(&world, &entries);
+        assert_eq!(refreshed(&isolate, &world).gone, 1, "now it is clear");
+    }
+}
+
+#[test]
+fn a_list_that_is_none_changes_nothing() {
+    let (isolate, world) = (isolate(), World::empty());
+    list(&world, &many(20));
+    refreshed(&isolate, &world);
+    let before = world.store.borrow().clone();
+    let answers = [
+        (500, "[]"),
+        (302, ""),
+        (404, "[]"),
+        (304, ""),
+        (200, ""),
+        (200, "<html>"),
+        (200, "{}"),
+        (200, r#"{"customers":[]}"#),
+        (200, "null"),
+        (200, r#"[{"customerId":"c00001""#),
+        (200, "[] []"),
+    ];
+    for (status, body) in answers {
+        world.answer(API, status, body);
+        assert!(run(&isolate, &world).0.is_err(), "{status} {body}");
+        assert_eq!(*world.store.borrow(), before, "{status} {body}");
+    }
+    world.fault("config-api");
+    assert!(run(&isolate, &world).0.is_err());
+    assert_eq!(*world.store.borrow(), before);
+}
+
+#[test]
+fn state_and_index_that_cannot_be_read_are_made_anew_from_the_records() {
+    let (isolate, world) = (isolate(), World::empty());
+    list(&world, &many(150));
+    refreshed(&isolate, &world);
+    let before = record(&world, "c00100");
+    for name in [STATE, INDEX] {
+        world.put(name, "<html>");
+    }
+    let done = refreshed(&isolate, &world);
+    assert_eq!((done.written, done.pending), (0, 0), "each record was compared, and agreed");
+    assert_eq!(record(&world, "c00100"), before);
+    assert_eq!(stored(&world, INDEX).unwrap().as_object().unwrap().len(), 150);
+    assert_eq!(state(&world)["confirmedAt"], world.now.get().to_string());
+}
+
+/// Two runs at once, each over the list of its time: the older one ends last.
+#[test]
+fn an_older_run_does_not_unconfirm_a_newer_one() {
+    let (isolate, world) = (isolate(), World::empty());
+    list(&world, &many(10));
+    refreshed(&isolate, &world);
+    let newer = state(&world);
+    let now = world.now.get();
+    world.now.set(pointsman::time::Timestamp::from_millis(now.millis() - 10_000));
+    let context = Context { gateway: &isolate.gateway, memory: &isolate.memory, ports: &world };
+    let source = isolate.gateway.customers.as_ref().and_then(|all| all.source.as_ref()).expect("a source");
+    let mut older = many(10);
+    older[2] = listed("c00002", "as-it-was-before");
+    list(&world, &older);
+    pollster::block_on(context.refresh_customers(source)).expect("the run succeeds");
+    assert_eq!(state(&world), newer);
+    assert_eq!(record(&world, "c00002")["backendUrl"], "https://b2.example.com", "nor its records");
+}
+
+#[test]
+fn requests_after_a_run_ask_the_store_alone() {
+    let (isolate, world) = (isolate(), World::of_fixtures());
+    list(&world, &[listed("umbrella-corp", "u"), listed("other", "o")]);
+    refreshed(&isolate, &world);
+    world.take_asked();
+    assert_eq!(call(&isolate, &world, "/customers/x", "umbrella"), "https://u.example.com/x");
+    let asked = world.take_asked();
+    assert!(!asked.iter().any(|asked| asked.starts_with("get ")), "{asked:?}");
+    // Only the list can say who is not on it: it is taken once for all of them.
+    for key in ["unlisted", "acme", "wayne"] {
+        call(&isolate, &world, "/customers/x", key);
+    }
+    let fetches = world.take_asked().into_iter().filter(|asked| asked.starts_with("get ")).count();
+    assert_eq!(fetches, 1);
+}
+
+/// A request that finds a customer for the first time writes its record. Where the customer has left the
+/// list before the next run, that run must not vouch for the record.
+#[test]
+fn who_came_and_went_between_two_runs_is_gone() {
+    let (isolate, world) = (isolate(), World::of_fixtures());
+    let entries = vec![listed("other", "o"), listed("third", "t"), listed("umbrella-corp", "u")];
+    list(&world, &entries[..2]);
+    refreshed(&isolate, &world);
+    world.pass(Span::from_secs(400));
+    list(&world, &entries);
+    assert_eq!(call(&isolate, &world, "/customers/x", "umbrella"), "https://u.example.com/x");
+    list(&world, &entries[..2]);
+    // Three days, with a run each hour and a request behind it.
+    for _ in 0..72 {
+        world.pass(Span::from_secs(3600));
+        refreshed(&isolate, &world);
+        call(&isolate, &world, "/customers/x", "umbrella");
+    }
+    assert_eq!(call(&isolate, &world, "/customers/x", "umbrella"), "customer_disabled");
+}
+
+/// Who is on the list and not in the store (an operator removed a record of their own, or one that a run
+/// had written, or the store lost it) is no stranger, and the next run puts the record back.
+#[test]
+fn a_record_that_was_removed_from_the_store_comes_back() {
+    let own = r#"{"customerId":"umbrella-corp","backendUrl":"https://by-hand.example.com"}"#;
+    for before in [None, Some(own)] {
+        let (isolate, world) = (isolate(), World::of_fixtures());
+        if let Some(own) = before {
+            world.put("customer:umbrella-corp", own);
+        }
+        list(&world, &[listed("other", "o"), listed("umbrella-corp", "u")]);
+        refreshed(&isolate, &world);
+        world.store.borrow_mut().remove("customer:umbrella-corp");
+        assert_eq!(call(&isolate, &world, "/hybrid/x", "umbrella"), "https://u.example.com/x");
+        world.store.borrow_mut().remove("customer:umbrella-corp");
+        refreshed(&isolate, &world);
+        assert_eq!(record(&world, "umbrella-corp")["backendUrl"], "https://u.example.com");
+    }
+}
+
+/// Promise 20: what is malformed never leads to a shared backend. Nor does it where a scheduled refresh
+/// has seen the list before.
+#[test]
+fn who_has_a_bad_entry_is_no_stranger_after_a_run() {
+    let bad = [
+        (json!({"customerId": "umbrella-corp", "backendUrl": 7}), "customer_record_malformed"),
+        (json!({"customerID": "umbrella-corp"}), "customer_source_unavailable"),
+    ];
+    for (entry, expected) in bad {
+        let (isolate, world) = (isolate(), World::of_fixtures());
+        list(&world, &[listed("other", "o"), entry]);
+        refreshed(&isolate, &world);
+        for path in ["/customers/x", "/hybrid/x"] {
+            assert_eq!(call(&isolate, &world, path, "umbrella"), expected);
+        }
+    }
+}
+
+/// A record that the list no longer agrees with, since its entry cannot be read, is used up to `stale`
+/// and not for ever.
+#[test]
+fn a_record_whose_entry_stays_bad_grows_old_all_the_same() {
+    let (isolate, world) = (isolate(), World::of_fixtures());
+    list(&world, &[listed("other", "o"), listed("umbrella-corp", "u")]);
+    refreshed(&isolate, &world);
+    list(&world, &[listed("other", "o"), json!({"customerId": "umbrella-corp", "backendUrl": 7})]);
+    for _ in 0..26 {
+        world.pass(Span::from_secs(3600));
+        refreshed(&isolate, &world);
+        call(&isolate, &world, "/customers/x", "umbrella");
+    }
+    assert_eq!(call(&isolate, &world, "/customers/x", "umbrella"), "customer_record_malformed");
+}
+
+/// What the store holds, without what differs from run to run.
+fn content(world: &World) -> BTreeMap<String, Value> {
+    let store = world.store.borrow();
+    let mut content: BTreeMap<String, Value> =
+        store.iter().map(|(name, json)| (name.clone(), serde_json::from_slice(json).unwrap())).collect();
+    for value in content.values_mut() {
+        let members = value.as_object_mut().unwrap();
+        for name in ["fetchedAt", "confirmedAt", "generation"] {
+            members.remove(name);
+        }
+    }
+    content
+}
+
+/// What becomes of one customer from one list to the next.
+#[derive(Clone, Copy, Debug)]
+enum Fate {
+    Stays,
+    Moves,
+    Goes,
+    Breaks,
+    Owned,
+}
+
+fn fate() -> impl Strategy<Value = Fate> {
+    prop_oneof![
+        6 => Just(Fate::Stays),
+        2 => Just(Fate::Moves),
+        1 => Just(Fate::Goes),
+        1 => Just(Fate::Breaks),
+        1 => Just(Fate::Owned)
+    ]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 40, failure_persistence: None, ..ProptestConfig::default() })]
+
+    /// Wherever the store fails, and however often: what stands there in the end is what one run that
+    /// nothing disturbed would have left.
+    #[test]
+    fn a_run_that_the_store_interrupts_is_made_good_by_the_next(
+        fates in prop::collection::vec(fate(), 1..220),
+        failing in prop::collection::vec(0usize..12, 1..12),
+        half_taken in any::<bool>(),
+        tags in any::<bool>(),
+    ) {
+        let isolate = || Isolate::new(gateway_of(&SETTINGS.replace("20%", "100%")));
+        let prepare = || {
+            let world = World::empty();
+            world.tags.set(tags);
+            list(&world, &many(fates.len()));
+            let isolate = isolate();
+            while refreshed(&isolate, &world).pending > 0 {}
+            let mut entries = Vec::new();
+            for (number, (entry, fate)) in many(fates.len()).into_iter().zip(&fates).enumerate() {
+                let id = entry["customerId"].as_str().unwrap().to_owned();
+                match fate {
+                    Fate::Stays => entries.push(entry),
+                    Fate::Moves => entries.push(listed(&id, &format!("moved-{number}"))),
+                    Fate::Goes => {}
+                    Fate::Breaks => entries.push(json!({"customerId": id, "backendUrl": 7})),
+                    Fate::Owned => {
+                        world.put(&format!("customer:{id}"), &listed(&id, "by-hand").to_string());
+                        entries.push(listed(&id, &format!("moved-{number}")));
+                    }
+                }
+            }
+            entries.push(listed("newcomer", "n"));
+            list(&world, &entries);
+            (isolate, world)
+        };
+        let (undisturbed, expected) = prepare();
+        while refreshed(&undisturbed, &expected).pending > 0 {}
+        let (disturbed, world) = prepare();
+        world.half_taken.set(half_taken);
+        for calls in failing {
+            world.fail_call(calls);
+            let _ = run(&disturbed, &world);
+        }
+        world.never_fail();
+        while refreshed(&disturbed, &world).pending > 0 {}
+        prop_assert_eq!(content(&world), content(&expected));
+        prop_assert_eq!(&state(&world)["confirmedAt"], &Value::from(world.now.get().to_string()));
+    }
+}
