@@ -28,7 +28,7 @@ use crate::{
     forward::Forward,
     journal::{self, Subject, Trace},
     journey::Context,
-    request::{Fields, Head, Seen, Target},
+    request::{Fields, Head, Place, Seen, Target},
     settings::DEFAULT_PROBLEM_BASE,
     time::Timestamp,
 };
@@ -36,9 +36,8 @@ use crate::{
 /// A request on its way through the edge.
 struct Passage {
     isolate: Rc<Isolate>,
-    request: Request,
-    /// The fields as they came.
-    fields: Headers,
+    /// What came, as the core asks for it.
+    sent: Sent,
     /// The fields for the backend.
     copied: Headers,
     seen: Seen,
@@ -50,9 +49,20 @@ struct Passage {
     context: ExecutionContext,
 }
 
-impl Fields for Headers {
+/// What a client sent, and what the platform knows of it.
+struct Sent {
+    /// The fields as they came.
+    fields: Headers,
+    request: Request,
+}
+
+impl Fields for Sent {
     fn get(&self, name: &str) -> Option<String> {
-        Headers::get(self, name)
+        self.fields.get(name)
+    }
+
+    fn place(&self, place: Place) -> Option<String> {
+        platform::place(&self.request, place.property())
     }
 }
 
@@ -71,7 +81,7 @@ pub fn fetch(request: JsValue, env: JsValue, context: JsValue) -> JsValue {
     let passage = Passage {
         url: request.url(),
         method: request.method(),
-        fields,
+        sent: Sent { fields, request },
         copied: survey.headers(),
         seen,
         request_id,
@@ -79,7 +89,6 @@ pub fn fetch(request: JsValue, env: JsValue, context: JsValue) -> JsValue {
         env,
         context: context.unchecked_into(),
         isolate,
-        request,
     };
     passage.begin()
 }
@@ -168,7 +177,7 @@ impl Passage {
         #[allow(clippy::cast_precision_loss)] // milliseconds, far below 2^53
         let (timeout, began) = (forward.timeout.millis() as f64, self.began.millis() as f64);
         platform::forward(
-            &self.request,
+            &self.sent.request,
             &self.copied,
             &forward.url,
             &forward.remove.join("\n"),
@@ -245,7 +254,7 @@ impl Passage {
             method: &self.method,
             target: Target::parse(&self.url)?,
             seen: self.seen,
-            fields: &self.fields,
+            fields: &self.sent,
             request_id: &self.request_id,
         })
     }

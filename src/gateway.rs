@@ -25,7 +25,8 @@ use crate::{
     request::{Head, Seen},
     route::{
         Matched,
-        rule::{Action, Unlisted},
+        condition::Facts,
+        rule::{Action, Target, Unlisted},
     },
     time::{Span, Timestamp},
 };
@@ -124,7 +125,8 @@ impl Journey<'_> {
         if let Claimed::Id(id) = &claimed {
             self.trace.customer = Some(Rc::from(id.as_str()));
         }
-        let chosen = match self.choose(route, &principal, &claimed, memory)? {
+        let facts = Facts { principal: &principal, head: self.head, captures };
+        let chosen = match self.choose(route, &facts, &claimed, memory)? {
             Choice::Backend(chosen) => chosen,
             Choice::Deny(status) => {
                 return Ok(Outcome::Answer(gateway.refuse(
@@ -157,16 +159,26 @@ impl Journey<'_> {
     fn choose(
         &mut self,
         route: &Route,
-        principal: &Principal,
+        facts: &Facts<'_>,
         claimed: &Claimed,
         memory: &Memory,
     ) -> Result<Choice, Halt> {
-        for rule in route.rules.iter().filter(|rule| rule.matches(principal)) {
+        for rule in route.rules.iter().filter(|rule| rule.matches(facts)) {
             self.trace.rule = Some(Rc::clone(&rule.name));
-            match rule.action {
-                Action::Deny(status) => return Ok(Choice::Deny(status)),
-                Action::Backend(index) => return self.named_backend(index, principal).map(Choice::Backend),
-                Action::Customer { unlisted } => {
+            let target = match &rule.action {
+                Action::Deny(status) => return Ok(Choice::Deny(*status)),
+                Action::To(target) => *target,
+                Action::Split(split) => {
+                    let chosen = split.choose(facts).ok_or(Refusal::Misconfigured)?;
+                    self.trace.variant = Some(Rc::clone(&chosen.variant.name));
+                    chosen.variant.to
+                }
+            };
+            match target {
+                Target::Backend(index) => {
+                    return self.named_backend(index, facts.principal).map(Choice::Backend);
+                }
+                Target::Customer { unlisted } => {
                     if let Some(chosen) = self.customers_backend(unlisted, claimed, memory)? {
                         return Ok(Choice::Backend(chosen));
                     }

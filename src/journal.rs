@@ -22,6 +22,8 @@ pub struct Trace {
     pub environment: Option<Rc<str>>,
     /// The rule that decided.
     pub rule: Option<Rc<str>>,
+    /// The variant that a split decided for.
+    pub variant: Option<Rc<str>>,
     /// The backend's name; `customer` for a customer's own.
     pub backend: Option<Rc<str>>,
     /// The origin that is called.
@@ -46,6 +48,8 @@ struct Line<'a> {
     environment: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     rule: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    variant: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     backend: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -83,6 +87,7 @@ impl Trace {
             customer: self.customer.as_deref(),
             environment: self.environment.as_deref(),
             rule: self.rule.as_deref(),
+            variant: self.variant.as_deref(),
             backend: self.backend.as_deref(),
             origin: self.origin.as_deref(),
             attempt: self.backend.is_some().then_some(1),

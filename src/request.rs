@@ -38,6 +38,52 @@ pub trait Fields {
     /// The value of the field `name` (lower case), several lines joined by `, ` as Fetch does
     /// (RFC 9110, section 5.2).
     fn get(&self, name: &str) -> Option<String>;
+
+    /// What the platform says of where the client is; nothing where it says nothing.
+    fn place(&self, _: Place) -> Option<String> {
+        None
+    }
+}
+
+/// What the platform may know of where a client is (Workers, `request.cf`). All of it may be missing.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub enum Place {
+    /// Two letters (ISO 3166-1); `T1` for Tor.
+    Country,
+    /// Two letters: `AF`, `AN`, `AS`, `EU`, `NA`, `OC`, `SA`.
+    Continent,
+    /// The code of a part of a country (ISO 3166-2): `BY`, `TX`.
+    Region,
+    /// The code of the data centre that the client reached: `FRA`.
+    Colo,
+    /// Whether the country is in the European Union.
+    InEu,
+}
+
+impl Place {
+    /// Its name behind a `$` in `gateway.toml`.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Country => "country",
+            Self::Continent => "continent",
+            Self::Region => "region",
+            Self::Colo => "colo",
+            Self::InEu => "eu",
+        }
+    }
+
+    /// Its name in the platform's `request.cf`.
+    #[must_use]
+    pub const fn property(self) -> &'static str {
+        match self {
+            Self::Country => "country",
+            Self::Continent => "continent",
+            Self::Region => "regionCode",
+            Self::Colo => "colo",
+            Self::InEu => "isEUCountry",
+        }
+    }
 }
 
 /// Which fields of interest a request carries; found while its fields are copied for the backend.

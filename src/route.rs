@@ -2,8 +2,11 @@
 
 use std::collections::HashMap;
 
+pub mod cidr;
+pub mod condition;
 pub mod pattern;
 pub mod rule;
+pub mod split;
 
 use self::pattern::{Pattern, Segment, decode_unreserved};
 

@@ -5,6 +5,7 @@ use std::{collections::HashSet, rc::Rc};
 
 use serde_json::Value;
 
+mod conditions;
 pub mod file;
 pub mod findings;
 mod identities;
@@ -175,8 +176,13 @@ fn span(text: Option<&str>, default: Span, pointer: &str, findings: &mut Finding
 }
 
 fn warn_of_unused(file: &GatewayFile, findings: &mut Findings) {
-    let used: HashSet<&str> =
-        file.routes.iter().flat_map(|route| &route.rules).filter_map(|rule| rule.to.as_deref()).collect();
+    let rules = || file.routes.iter().flat_map(|route| &route.rules);
+    let used: HashSet<&str> = rules()
+        .flat_map(|rule| {
+            let variants = rule.split.iter().flatten().map(|variant| variant.to.as_str());
+            variants.chain(rule.to.as_deref())
+        })
+        .collect();
     for name in file.backends.keys().filter(|name| !used.contains(name.as_str())) {
         findings.warn(format!("/backends/{}", escape(name)), "no rule leads to this backend");
     }

@@ -61,14 +61,13 @@ fn run(path: &Path) -> Result<(), String> {
     let expect = &case["expect"];
     // Twice: from cold caches and from warm ones the answer is the same.
     for round in ["cold", "warm"] {
-        let result =
-            isolate.request(&world, method, request["path"].as_str().unwrap(), TestFields(fields.clone()));
+        let result = isolate.request(&world, method, request["path"].as_str().unwrap(), fields.clone());
         check(&result, expect).map_err(|what| format!("{name} ({round}): {what}"))?;
     }
     Ok(())
 }
 
-fn fields_of(request: &Value, isolate: &Isolate) -> Vec<(String, String)> {
+fn fields_of(request: &Value, isolate: &Isolate) -> TestFields {
     let mut fields = Vec::new();
     if let Some(name) = request["key"].as_str() {
         let keys = isolate.gateway.api_keys.as_ref().unwrap();
@@ -81,7 +80,9 @@ fn fields_of(request: &Value, isolate: &Isolate) -> Vec<(String, String)> {
     for pair in request["headers"].as_array().into_iter().flatten() {
         fields.push((pair[0].as_str().unwrap().to_owned(), pair[1].as_str().unwrap().to_owned()));
     }
-    fields
+    let cf = request["cf"].as_object().into_iter().flatten();
+    let cf = cf.map(|(name, value)| (name.clone(), value.as_str().unwrap().to_owned())).collect();
+    TestFields { fields, cf }
 }
 
 fn check(result: &support::Result_, expect: &Value) -> Result<(), String> {

@@ -33,6 +33,12 @@ export function survey(request) {
   return { fields, headers, seen };
 }
 
+/** What the platform says of where the client is, as text; nothing where it says nothing. */
+export function place(request, property) {
+  const value = request.cf?.[property];
+  return typeof value === "string" && value !== "" ? value : undefined;
+}
+
 /** Statuses whose answers have no body (Fetch, "null body status"). */
 const NULL_BODY = [204, 205, 304];
 

@@ -53,6 +53,7 @@ extern "C" {
 extern "C" {
     pub(super) fn install(judge: &JsValue, failures: &str);
     pub(super) fn survey(request: &Request) -> Survey;
+    pub(super) fn place(request: &Request, property: &str) -> Option<String>;
     #[allow(clippy::too_many_arguments)] // one crossing instead of ten
     pub(super) fn forward(
         request: &Request,

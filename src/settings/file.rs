@@ -36,6 +36,9 @@ pub struct GatewayFile {
     /// CORS policies by name.
     #[serde(default)]
     pub cors: BTreeMap<String, CorsFile>,
+    /// Conditions by name, for several rules to use.
+    #[serde(default)]
+    pub conditions: BTreeMap<String, Value>,
     /// Routes.
     #[serde(default)]
     pub routes: Vec<RouteFile>,
@@ -263,17 +266,35 @@ pub struct RouteFile {
     pub request_id: Option<bool>,
 }
 
+/// A variant of a split.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct VariantFile {
+    /// A backend's name, or `customer`.
+    pub to: String,
+    /// Its share, relative to the other weights.
+    pub weight: u32,
+}
+
 /// A rule.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RuleFile {
     /// Its name.
     pub name: String,
-    /// What must hold of the caller: claims (or `$subject`) and what they must be.
-    #[serde(default)]
-    pub when: BTreeMap<String, Value>,
+    /// What must hold of caller and request: claims, or things such as `$country`, and what they must
+    /// be. Or the name of one of `[conditions]`. Default always.
+    pub when: Option<Value>,
     /// A backend's name, or `customer` for the customer's own.
     pub to: Option<String>,
+    /// Several of these with weights, in place of `to`: each caller always goes to the same.
+    pub split: Option<Vec<VariantFile>>,
+    /// With `split`: what tells callers apart; of several, the first that is there. Default `$subject`.
+    pub by: Option<OneOrMany>,
+    /// With `split`: callers are shared out alike in splits with one salt. Default the rule's name.
+    pub salt: Option<String>,
+    /// With `split`: where a tester names the variant they want. Default nowhere.
+    pub chosen_by: Option<OneOrMany>,
     /// A status to answer with instead.
     pub deny: Option<u16>,
     /// With `to = "customer"`: `refuse` (default) or `next` for callers without a customer id or whose

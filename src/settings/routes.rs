@@ -2,22 +2,21 @@
 
 use std::{collections::BTreeMap, rc::Rc};
 
-use serde_json::Value;
-
 use super::{
     UNKNOWN,
-    file::{CorsFile, GatewayFile, RouteFile, RuleFile},
+    conditions::{self, Scope},
+    file::{CorsFile, GatewayFile, OneOrMany, RouteFile, RuleFile, VariantFile},
     findings::{Findings, escape},
     span,
 };
 use crate::{
-    claims::ClaimPath,
     config::{Gateway, Route, RouteAuth},
     cors::{CorsPolicy, OriginPattern, Origins, RequestHeaders},
     forward::fields::is_token,
     route::{
         pattern::{Pattern, Rewrite},
-        rule::{Action, Condition, Operand, Rule, Test, Unlisted},
+        rule::{Action, Rule, Target, Unlisted},
+        split::{Split, Variant, runs},
     },
     time::Span,
 };
@@ -28,15 +27,17 @@ const FORBIDDEN_METHODS: [&str; 3] = ["CONNECT", "TRACE", "TRACK"];
 
 pub(super) fn build(file: &GatewayFile, gateway: &mut Gateway, findings: &mut Findings) {
     let policies = policies(&file.cors, findings);
+    let named = conditions::named(&file.conditions, findings);
     for (index, route) in file.routes.iter().enumerate() {
         let at = format!("/routes/{index}");
         let Some(pattern) = findings.take(&format!("{at}/path"), Pattern::parse(&route.path)) else {
             // The rest is looked at all the same, so that all that is wrong is said at once.
-            rules(route, &at, gateway, findings);
+            rules(route, &at, gateway, Scope { named: &named, pattern: None }, findings);
             auth(route, &at, gateway, findings);
             continue;
         };
-        let built = self::route(route, &at, &pattern, &policies, gateway, findings);
+        let scope = Scope { named: &named, pattern: Some(&pattern) };
+        let built = self::route(route, &at, &pattern, &policies, gateway, scope, findings);
         let position = gateway.routes.len();
         gateway.routes.push(built);
         for method in methods(route, &at, findings) {
@@ -90,6 +91,7 @@ fn route(
     pattern: &Pattern,
     policies: &BTreeMap<String, Rc<CorsPolicy>>,
     gateway: &Gateway,
+    scope: Scope<'_>,
     findings: &mut Findings,
 ) -> Route {
     let cors = match file.cors.as_deref() {
@@ -116,7 +118,7 @@ fn route(
         auth,
         cors,
         rewrite,
-        rules: rules(file, at, gateway, findings),
+        rules: rules(file, at, gateway, scope, findings),
         timeout,
         server_timing: file.server_timing.unwrap_or(false),
         shows_request_id: file.request_id.unwrap_or(false),
@@ -173,7 +175,13 @@ fn challenge(auth: &RouteAuth, gateway: &Gateway) -> String {
     }
 }
 
-fn rules(file: &RouteFile, at: &str, gateway: &Gateway, findings: &mut Findings) -> Vec<Rule> {
+fn rules(
+    file: &RouteFile,
+    at: &str,
+    gateway: &Gateway,
+    scope: Scope<'_>,
+    findings: &mut Findings,
+) -> Vec<Rule> {
     if file.rules.is_empty() {
         findings.error(
             format!("{at}/rules"),
@@ -189,8 +197,11 @@ fn rules(file: &RouteFile, at: &str, gateway: &Gateway, findings: &mut Findings)
                 format!("\"{}\" is already the name of another rule of this route", written.name),
             );
         }
-        let when = written.when.iter().filter_map(|(of, test)| condition(of, test, &at, findings)).collect();
-        let action = action(written, &at, gateway, findings);
+        let when = written.when.as_ref();
+        let when = when.map_or_else(Vec::new, |when| {
+            conditions::conditions(when, &format!("{at}/when"), scope, findings)
+        });
+        let action = action(written, &at, gateway, scope, findings);
         let rule = Rule { name: Rc::from(written.name.as_str()), when, action };
         if let Some(earlier) = rules.iter().find(|earlier| earlier.is_final() && earlier.covers(&rule)) {
             findings.error(
@@ -203,7 +214,7 @@ fn rules(file: &RouteFile, at: &str, gateway: &Gateway, findings: &mut Findings)
     rules
 }
 
-fn action(file: &RuleFile, at: &str, gateway: &Gateway, findings: &mut Findings) -> Action {
+fn action(file: &RuleFile, at: &str, gateway: &Gateway, scope: Scope<'_>, findings: &mut Findings) -> Action {
     let unlisted = match file.unlisted.as_deref() {
         None | Some("refuse") => Unlisted::Refuse,
         Some("next") => Unlisted::Next,
@@ -212,118 +223,88 @@ fn action(file: &RuleFile, at: &str, gateway: &Gateway, findings: &mut Findings)
             Unlisted::Refuse
         }
     };
-    if file.unlisted.is_some() && file.to.as_deref() != Some("customer") {
+    let to_customer = file.to.as_deref() == Some("customer")
+        || file.split.iter().flatten().any(|variant| variant.to == "customer");
+    if file.unlisted.is_some() && !to_customer {
         findings.error(format!("{at}/unlisted"), "is only for to = \"customer\"");
     }
-    let refuse = Action::Deny(403);
-    match (file.to.as_deref(), file.deny) {
-        (Some("customer"), None) => {
-            if gateway.customers.is_none() {
-                findings.error(format!("{at}/to"), "\"customer\" needs a [customers] section");
-            }
-            Action::Customer { unlisted }
+    if file.split.is_none() && (file.by.is_some() || file.salt.is_some() || file.chosen_by.is_some()) {
+        findings.error(at, "has by, salt or chosen_by, which are only for a split");
+    }
+    match (file.to.as_deref(), &file.split, file.deny) {
+        (Some(name), None, None) => {
+            let target = target(name, unlisted, &format!("{at}/to"), gateway, findings);
+            target.map_or(Action::Deny(403), Action::To)
         }
-        (Some(name), None) => match gateway.backends.iter().position(|backend| *backend.name == *name) {
-            Some(index) => Action::Backend(index),
-            None => {
-                let hint = "write \"customer\" or the name of a backend";
-                findings.error(format!("{at}/to"), format!("\"{name}\" {UNKNOWN}: {hint}"));
-                refuse
-            }
-        },
-        (None, Some(status)) => {
+        (None, Some(variants), None) => split(file, variants, unlisted, at, gateway, scope, findings)
+            .map_or(Action::Deny(403), |split| Action::Split(Rc::new(split))),
+        (None, None, Some(status)) => {
             if !(400..=599).contains(&status) {
                 findings.error(format!("{at}/deny"), "must be a status from 400 to 599");
             }
             Action::Deny(status)
         }
-        (Some(_), Some(_)) | (None, None) => {
-            findings.error(at, "must have exactly one of to and deny");
-            refuse
-        }
-    }
-}
-
-fn condition(of: &str, test: &Value, at: &str, findings: &mut Findings) -> Option<Condition> {
-    let pointer = format!("{at}/when/{}", escape(of));
-    let operand = match of.strip_prefix('$') {
-        Some("subject") => Operand::Subject,
-        Some(_) => {
-            findings.error(&pointer, "is nothing that can be asked for: write a claim's name, a JSON Pointer into the claims (\"/org/plan\") or \"$subject\"");
-            return None;
-        }
-        None => match ClaimPath::parse(of) {
-            Some(path) => Operand::Claim(path),
-            None => {
-                findings.error(&pointer, "is neither a claim's name nor a JSON Pointer");
-                return None;
-            }
-        },
-    };
-    self::test(test, &pointer, findings).map(|test| Condition { of: operand, test })
-}
-
-fn test(value: &Value, at: &str, findings: &mut Findings) -> Option<Test> {
-    match value {
-        Value::String(_) | Value::Number(_) | Value::Bool(_) => Some(Test::Equals(value.clone())),
-        Value::Array(items) => one_of(items, at, findings),
-        Value::Object(members) => {
-            let tests: Vec<_> =
-                members.iter().map(|(name, operand)| operator(name, operand, at, findings)).collect();
-            let mut tests = tests.into_iter().collect::<Option<Vec<_>>>()?;
-            match tests.len() {
-                0 => {
-                    findings.error(at, "must say what the value must be");
-                    None
-                }
-                1 => tests.pop(),
-                _ => Some(Test::All(tests)),
-            }
-        }
-        Value::Null => {
-            findings.error(at, "must not be null: { exists = false } asks that a claim is not there");
-            None
-        }
-    }
-}
-
-fn operator(name: &str, operand: &Value, at: &str, findings: &mut Findings) -> Option<Test> {
-    let pointer = format!("{at}/{}", escape(name));
-    match (name, operand) {
-        ("exists", Value::Bool(wanted)) => Some(Test::Exists(*wanted)),
-        ("exists", _) => {
-            findings.error(pointer, "must be true or false");
-            None
-        }
-        ("equals", _) => scalar(operand, &pointer, findings).map(Test::Equals),
-        ("contains", _) => scalar(operand, &pointer, findings).map(Test::Contains),
-        ("in", Value::Array(items)) => one_of(items, &pointer, findings),
-        ("in", _) => {
-            findings.error(pointer, "must be a list");
-            None
-        }
-        ("not", _) => test(operand, &pointer, findings).map(|test| Test::Not(Box::new(test))),
         _ => {
-            findings.error(pointer, "is no test: write exists, equals, in, contains or not. A claim inside a claim is named by a JSON Pointer: \"/org/plan\"");
-            None
+            findings.error(at, "must have exactly one of to, split and deny");
+            Action::Deny(403)
         }
     }
 }
 
-fn one_of(items: &[Value], at: &str, findings: &mut Findings) -> Option<Test> {
-    if items.is_empty() {
-        findings.error(at, "must hold at least one value: nothing is one of none");
-        return None;
+fn target(
+    name: &str,
+    unlisted: Unlisted,
+    at: &str,
+    gateway: &Gateway,
+    findings: &mut Findings,
+) -> Option<Target> {
+    if name == "customer" {
+        if gateway.customers.is_none() {
+            findings.error(at, "\"customer\" needs a [customers] section");
+        }
+        return Some(Target::Customer { unlisted });
     }
-    let values =
-        items.iter().enumerate().map(|(index, item)| scalar(item, &format!("{at}/{index}"), findings));
-    values.collect::<Option<Vec<_>>>().map(Test::OneOf)
+    let index = gateway.backends.iter().position(|backend| *backend.name == *name);
+    if index.is_none() {
+        let hint = "write \"customer\" or the name of a backend";
+        findings.error(at, format!("\"{name}\" {UNKNOWN}: {hint}"));
+    }
+    index.map(Target::Backend)
 }
 
-fn scalar(value: &Value, at: &str, findings: &mut Findings) -> Option<Value> {
-    if matches!(value, Value::String(_) | Value::Number(_) | Value::Bool(_)) {
-        return Some(value.clone());
+fn split(
+    file: &RuleFile,
+    variants: &[VariantFile],
+    unlisted: Unlisted,
+    at: &str,
+    gateway: &Gateway,
+    scope: Scope<'_>,
+    findings: &mut Findings,
+) -> Option<Split> {
+    let mut operands = |written: Option<&OneOrMany>, field: &str| -> Vec<_> {
+        let names = written.map(OneOrMany::list).unwrap_or_default();
+        let at = format!("{at}/{field}");
+        names.into_iter().filter_map(|name| conditions::operand(name, &at, scope, findings)).collect()
+    };
+    let subject = OneOrMany::One("$subject".to_owned());
+    let by = operands(Some(file.by.as_ref().unwrap_or(&subject)), "by");
+    let chosen_by = operands(file.chosen_by.as_ref(), "chosen_by");
+    if file.by.as_ref().is_some_and(|by| by.list().is_empty()) {
+        findings.error(format!("{at}/by"), "must name what tells callers apart");
     }
-    findings.error(at, "must be a string, a number, true or false");
-    None
+    let weights: Vec<_> = variants.iter().map(|variant| variant.weight).collect();
+    let Some(ends) = runs(&weights) else {
+        findings.error(format!("{at}/split"), "must have a variant with a weight above 0");
+        return None;
+    };
+    let mut read: Vec<Variant> = Vec::new();
+    for ((index, variant), end) in variants.iter().enumerate().zip(ends) {
+        let pointer = format!("{at}/split/{index}/to");
+        if read.iter().any(|other| *other.name == *variant.to) {
+            findings.error(&pointer, format!("\"{}\" stands twice", variant.to));
+        }
+        let to = target(&variant.to, unlisted, &pointer, gateway, findings)?;
+        read.push(Variant { name: Rc::from(variant.to.as_str()), to, end });
+    }
+    Some(Split { variants: read, by, salt: Rc::from(file.salt.as_deref().unwrap_or(&file.name)), chosen_by })
 }

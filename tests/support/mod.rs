@@ -26,7 +26,7 @@ use pointsman::{
     journey::Context,
     memory::Memory,
     ports::{Document, DocumentRequest, Landing, Ports, SourceError, VerifyError},
-    request::{Fields, Head, Seen, Target},
+    request::{Fields, Head, Place, Seen, Target},
     settings,
     time::{Span, Timestamp},
 };
@@ -277,17 +277,25 @@ impl Ports for World {
 
 /// A request's fields, as sent.
 #[derive(Clone, Default)]
-pub struct TestFields(pub Vec<(String, String)>);
+pub struct TestFields {
+    pub fields: Vec<(String, String)>,
+    /// What the platform says of the client, by its own names.
+    pub cf: HashMap<String, String>,
+}
 
 impl Fields for TestFields {
     fn get(&self, name: &str) -> Option<String> {
         let values: Vec<_> = self
-            .0
+            .fields
             .iter()
             .filter(|(own, _)| own.eq_ignore_ascii_case(name))
             .map(|(_, value)| value.as_str())
             .collect();
         (!values.is_empty()).then(|| values.join(", "))
+    }
+
+    fn place(&self, place: Place) -> Option<String> {
+        self.cf.get(place.property()).cloned()
     }
 }
 
@@ -317,7 +325,7 @@ impl Isolate {
 
     pub fn get(&self, world: &World, path: &str, fields: &[(&str, &str)]) -> Result_ {
         let fields = fields.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
-        self.request(world, "GET", path, TestFields(fields))
+        self.request(world, "GET", path, TestFields { fields, cf: HashMap::new() })
     }
 
     /// Does what the edge does: decide, load what is missing, and refresh what was promised behind the
@@ -326,7 +334,7 @@ impl Isolate {
         let url = format!("https://gateway.example.com{path}");
         let policy = &self.gateway.fields;
         let seen = fields
-            .0
+            .fields
             .iter()
             .fold(Seen::default(), |seen, (name, _)| seen.and(policy.judge(&name.to_ascii_lowercase()).seen));
         let target = Target::parse(&url).unwrap();
@@ -351,7 +359,7 @@ impl Isolate {
         let backend_fields = match &outcome {
             Outcome::Forward(forward) => {
                 let mut passed: HashMap<String, Vec<String>> = HashMap::new();
-                for (name, value) in &fields.0 {
+                for (name, value) in &fields.fields {
                     let name = name.to_ascii_lowercase();
                     if !policy.judge(&name).removed && !forward.remove.contains(&name) {
                         passed.entry(name).or_default().push(value.clone());

@@ -50,7 +50,7 @@ async function run(one) {
   gateway.world.clear();
   gateway.log.clear();
   const { expect } = one;
-  const answer = await gateway.send(requestOf(one));
+  const answer = await (one.request.cf ? gateway.sendFrom(one.request.cf, requestOf(one)) : gateway.send(requestOf(one)));
   const id = expect.forward ? await forwarded(one, answer) : answered(one, answer);
   // A preflight's answer has no id, but its line is the only one.
   const line = await gateway.log.request(id);

@@ -50,6 +50,12 @@ export async function openGateway({ toml, gateway = toml && gatewayJson(toml), b
       await connect();
     },
     send: (request) => send(opened.port, request),
+    /** From a client of which the platform says `cf`; through Miniflare's entry, which is what hands that over. */
+    async sendFrom(cf, { method = "GET", target, headers = [] }) {
+      const answer = await started.miniflare.dispatchFetch(`http://gateway.example.com${target}`, { method, headers, cf, redirect: "manual" });
+      const body = await answer.text();
+      return { status: answer.status, get: (name) => answer.headers.get(name) ?? undefined, text: () => body, json: () => JSON.parse(body) };
+    },
     /** What backends got, without the issuer's and the config API's requests. */
     called: () => world.requests.filter(({ backend }) => backend),
     async stop() {

@@ -1,0 +1,112 @@
+//! Address ranges (RFC 4632, RFC 4291): an address, or an address and the length of its prefix.
+
+use std::net::{IpAddr, Ipv6Addr};
+
+/// A range of addresses. IPv4 addresses that come mapped into IPv6 are the IPv4 addresses that they
+/// stand for.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub struct Cidr {
+    bits: u128,
+    /// Of 128: an IPv4 range is one of the mapped addresses.
+    prefix: u32,
+}
+
+impl Cidr {
+    /// Reads `192.0.2.0/24`, `2001:db8::/32` or a single address; `None` where it is none, or where bits
+    /// behind the prefix are set: whoever wrote those meant something else.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let (address, length) = match text.split_once('/') {
+            Some((address, length)) => (address, Some(length)),
+            None => (text, None),
+        };
+        let address: IpAddr = address.parse().ok()?;
+        let own = if address.is_ipv4() { 32 } else { 128 };
+        let length = match length {
+            None => own,
+            Some(digits) if digits.bytes().all(|byte| byte.is_ascii_digit()) => digits.parse::<u32>().ok()?,
+            Some(_) => return None,
+        };
+        if length > own {
+            return None;
+        }
+        let cidr = Self { bits: mapped(address), prefix: length + 128 - own };
+        (cidr.bits & !cidr.mask() == 0).then_some(cidr)
+    }
+
+    /// Whether `address` lies in the range.
+    #[must_use]
+    pub fn contains(&self, address: IpAddr) -> bool {
+        mapped(address) & self.mask() == self.bits
+    }
+
+    /// Whether all of `other` lies in the range.
+    #[must_use]
+    pub fn covers(&self, other: &Self) -> bool {
+        self.prefix <= other.prefix && other.bits & self.mask() == self.bits
+    }
+
+    fn mask(&self) -> u128 {
+        u128::MAX.checked_shl(128 - self.prefix).unwrap_or(0)
+    }
+}
+
+fn mapped(address: IpAddr) -> u128 {
+    let v6: Ipv6Addr = match address {
+        IpAddr::V4(v4) => v4.to_ipv6_mapped(),
+        IpAddr::V6(v6) => v6,
+    };
+    u128::from(v6)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ranges_hold_their_addresses_and_no_others() {
+        for (range, inside, outside) in [
+            ("192.0.2.0/24", "192.0.2.255", "192.0.3.0"),
+            ("192.0.2.7", "192.0.2.7", "192.0.2.6"),
+            ("0.0.0.0/0", "255.255.255.255", "2001:db8::1"),
+            ("2001:db8::/32", "2001:db8:ffff::1", "2001:db9::"),
+            ("::/0", "2001:db8::1", "none"),
+            ("192.0.2.0/24", "::ffff:192.0.2.1", "::192.0.2.1"),
+            ("2001:db8::1", "2001:db8::1", "2001:db8::2"),
+        ] {
+            let range = Cidr::parse(range).unwrap();
+            assert!(range.contains(inside.parse().unwrap()));
+            if let Ok(outside) = outside.parse() {
+                assert!(!range.contains(outside), "{range:?} {outside}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_no_range_is_refused() {
+        for text in [
+            "",
+            "/8",
+            "10.0.0.0/",
+            "10.0.0.0/33",
+            "10.0.0.1/8",
+            "10.0.0/8",
+            "::/129",
+            "::/+1",
+            "a",
+            "010.0.0.1",
+            "10.0.0.0/8 ",
+        ] {
+            assert_eq!(Cidr::parse(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_range_covers_its_parts() {
+        let range = |text| Cidr::parse(text).unwrap();
+        assert!(range("10.0.0.0/8").covers(&range("10.1.0.0/16")));
+        assert!(!range("10.1.0.0/16").covers(&range("10.0.0.0/8")));
+        assert!(range("::/0").covers(&range("10.0.0.0/8")));
+        assert!(!range("0.0.0.0/0").covers(&range("2001:db8::/32")));
+    }
+}

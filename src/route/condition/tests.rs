@@ -1,0 +1,264 @@
+use std::collections::HashMap;
+
+use proptest::prelude::*;
+use serde_json::json;
+
+use super::*;
+use crate::{
+    claims::Claims,
+    request::{Fields, Target},
+    route::rule::{Action, Rule},
+};
+
+#[derive(Default)]
+struct Sent {
+    fields: HashMap<&'static str, &'static str>,
+    places: HashMap<Place, &'static str>,
+}
+
+impl Fields for Sent {
+    fn get(&self, name: &str) -> Option<String> {
+        self.fields.get(name).map(|value| (*value).to_owned())
+    }
+
+    fn place(&self, place: Place) -> Option<String> {
+        self.places.get(&place).map(|value| (*value).to_owned())
+    }
+}
+
+fn principal(claims: &Value) -> Principal {
+    Principal { subject: Some(Rc::from("u")), claims: Claims::new(claims.as_object().unwrap().clone()) }
+}
+
+fn find(sent: &Sent, url: &str, of: &Operand) -> Option<Value> {
+    let principal = principal(&json!({"plan": "gold", "scope": "read write"}));
+    let head = Head {
+        method: "GET",
+        target: Target::parse(url).unwrap(),
+        seen: Seen::CF_CONNECTING_IP,
+        fields: sent,
+        request_id: "r",
+    };
+    let facts = Facts { principal: &principal, head: &head, captures: &["%61b%2Fc"] };
+    facts.find(of).map(Cow::into_owned)
+}
+
+fn holds(condition: &Condition, claims: &Value) -> bool {
+    let principal = principal(claims);
+    let sent = Sent::default();
+    let target = Target::parse("https://h/").unwrap();
+    let head = Head { method: "GET", target, seen: Seen::default(), fields: &sent, request_id: "r" };
+    let facts = Facts { principal: &principal, head: &head, captures: &[] };
+    let holds = condition.holds(&facts);
+    assert_eq!(condition.why_not(&facts).is_none(), holds, "{condition}");
+    holds
+}
+
+fn claim(name: &str, test: Test) -> Condition {
+    Condition::Is { of: Operand::Claim(ClaimPath::parse(name).unwrap()), test }
+}
+
+#[test]
+fn scalars_are_compared_with_their_type() {
+    let equals = Test::Equals;
+    assert!(equals(json!("1")).holds(Some(&json!("1"))));
+    assert!(!equals(json!("1")).holds(Some(&json!(1))));
+    assert!(equals(json!(1)).holds(Some(&json!(1.0))));
+    assert!(!equals(json!(true)).holds(Some(&json!("true"))));
+    assert!(!equals(json!("a")).holds(Some(&json!(["a"]))));
+    assert!(!equals(json!("a")).holds(None));
+}
+
+#[test]
+fn the_other_tests() {
+    let roles = json!(["a", "b"]);
+    assert!(Test::Contains(json!("b")).holds(Some(&roles)));
+    assert!(!Test::Contains(json!("b")).holds(Some(&json!("b"))));
+    assert!(Test::OneOf(vec![json!("a"), json!(2)]).holds(Some(&json!(2))));
+    assert!(Test::Exists(true).holds(Some(&Value::Null)));
+    assert!(Test::Exists(false).holds(None));
+    let not_paid = Test::Not(Box::new(Test::Equals(json!("paid"))));
+    assert!(
+        not_paid.holds(Some(&json!("free"))) && not_paid.holds(None) && !not_paid.holds(Some(&json!("paid")))
+    );
+    let has = Test::Has("write".to_owned());
+    for (value, expected) in [
+        (json!("read write"), true),
+        (json!("rewrite"), false),
+        (json!("writes"), false),
+        (json!(["read", "write"]), true),
+        (json!(["read write"]), false),
+        (json!({"write": true}), false),
+    ] {
+        assert_eq!(has.holds(Some(&value)), expected, "{value}");
+    }
+    let staff = Test::Suffix(vec!["@example.com".to_owned()]);
+    assert!(staff.holds(Some(&json!("a@example.com"))) && !staff.holds(Some(&json!("a@example.com.evil"))));
+    assert!(Test::Prefix(vec!["x".to_owned(), "y".to_owned()]).holds(Some(&json!("yes"))));
+}
+
+#[test]
+fn numbers_are_compared_as_numbers() {
+    let at_least = Test::Compares(Comparison::AtLeast, Number::from(3));
+    for (value, expected) in [
+        (json!(3), true),
+        (json!(2.999), false),
+        (json!(10), true),
+        (json!("10"), false),
+        (json!(true), false),
+    ] {
+        assert_eq!(at_least.holds(Some(&value)), expected, "{value}");
+    }
+    assert!(!at_least.holds(None));
+    assert!(!Test::Compares(Comparison::Above, Number::from(3)).holds(Some(&json!(3))));
+    assert!(!Test::Compares(Comparison::Below, Number::from(3)).holds(Some(&json!(3))));
+    assert!(Test::Compares(Comparison::AtMost, Number::from(3)).holds(Some(&json!(-3))));
+}
+
+#[test]
+fn each_operand_finds_its_value() {
+    let mut sent = Sent::default();
+    sent.fields.insert("cf-connecting-ip", "192.0.2.7");
+    sent.fields.insert("x-beta", "yes");
+    let url = "https://API.example.com:8443/x?v=1&a%20b=c+d&v=%32&flag&=e";
+    let said = |of: &Operand| find(&sent, url, of);
+    assert_eq!(said(&Operand::Subject), Some(json!("u")));
+    assert_eq!(said(&Operand::Method), Some(json!("GET")));
+    assert_eq!(said(&Operand::Host), Some(json!("api.example.com")));
+    assert_eq!(find(&sent, "https://[::1]/", &Operand::Host), Some(json!("[::1]")));
+    assert_eq!(said(&Operand::Ip), Some(json!("192.0.2.7")));
+    assert_eq!(said(&Operand::Param(0, Rc::from("id"))), Some(json!("ab%2Fc")), "as it would be routed");
+    assert_eq!(said(&Operand::Header(Rc::from("x-beta"))), Some(json!("yes")));
+    assert_eq!(said(&Operand::Query(Rc::from("v"))), Some(json!(["1", "2"])), "twice is a list");
+    assert_eq!(said(&Operand::Query(Rc::from("a b"))), Some(json!("c d")));
+    assert_eq!(said(&Operand::Query(Rc::from("flag"))), Some(json!("")));
+    assert_eq!(said(&Operand::Query(Rc::from("w"))), None);
+    assert_eq!(find(&sent, "https://h/x", &Operand::Query(Rc::from("v"))), None);
+}
+
+#[test]
+fn where_a_client_is_may_be_unknown() {
+    let nowhere = Sent::default();
+    let eu = Operand::Place(Place::InEu);
+    assert_eq!(find(&nowhere, "https://h/", &eu), None, "unknown is not \"outside\"");
+    assert_eq!(find(&nowhere, "https://h/", &Operand::Place(Place::Country)), None);
+    let mut sent = Sent::default();
+    sent.places.insert(Place::Country, "CH");
+    assert_eq!(find(&sent, "https://h/", &eu), Some(json!(false)));
+    sent.places.insert(Place::InEu, "1");
+    assert_eq!(find(&sent, "https://h/", &eu), Some(json!(true)));
+}
+
+#[test]
+fn all_any_not_and_names_combine() {
+    let gold = claim("plan", Test::Equals(json!("gold")));
+    let admin = claim("role", Test::Equals(json!("admin")));
+    let any = Condition::Any(vec![gold.clone(), admin.clone()]);
+    let all = Condition::All(vec![gold, admin]);
+    let named = Condition::Named(Rc::new(Named { name: Rc::from("vip"), condition: any.clone() }));
+    for (claims, expected) in [
+        (json!({"plan": "gold", "role": "admin"}), [true, true, false, true]),
+        (json!({"plan": "gold"}), [true, false, false, true]),
+        (json!({}), [false, false, true, false]),
+    ] {
+        let not = Condition::Not(Box::new(any.clone()));
+        let got = [&any, &all, &not, &named].map(|condition| holds(condition, &claims));
+        assert_eq!(got, expected, "{claims}");
+    }
+    assert!(holds(&Condition::All(vec![]), &json!({})));
+    assert!(!holds(&Condition::Any(vec![]), &json!({})));
+}
+
+#[test]
+fn why_not_says_what_was_found() {
+    let principal = principal(&json!({"plan": "free"}));
+    let sent = Sent::default();
+    let target = Target::parse("https://h/").unwrap();
+    let head = Head { method: "GET", target, seen: Seen::default(), fields: &sent, request_id: "r" };
+    let facts = Facts { principal: &principal, head: &head, captures: &[] };
+    let gold = claim("plan", Test::Equals(json!("gold")));
+    assert_eq!(gold.why_not(&facts).unwrap(), "plan is \"free\", and must be \"gold\"");
+    let eu = Condition::Is { of: Operand::Place(Place::InEu), test: Test::Equals(json!(true)) };
+    assert_eq!(eu.why_not(&facts).unwrap(), "$eu is not there, and must be true");
+}
+
+proptest! {
+    /// If one rule is said to cover another, no claims may match the other alone.
+    #[test]
+    fn covering_is_never_wrong(earlier in rules(), later in rules(), value in values()) {
+        let claims = json!({"a": value});
+        let matches = |rule: &Rule| rule.when.iter().all(|condition| holds(condition, &claims));
+        if earlier.covers(&later) && matches(&later) {
+            prop_assert!(matches(&earlier), "{earlier:?} / {later:?}");
+        }
+    }
+
+    #[test]
+    fn no_query_makes_it_panic(query in "[a-z%0-9&=+é]{0,40}", name in "[a-z%é]{0,5}") {
+        let url = format!("https://h/?{query}");
+        let _ = find(&Sent::default(), &url, &Operand::Query(Rc::from(name)));
+    }
+}
+
+fn values() -> impl Strategy<Value = Value> {
+    prop_oneof![
+        Just(json!("x")),
+        Just(json!("xy")),
+        Just(json!("x y")),
+        Just(json!(1)),
+        Just(json!(["x"])),
+        Just(json!("10.1.2.3")),
+        Just(Value::Null)
+    ]
+}
+
+fn tests() -> impl Strategy<Value = Test> {
+    let text = || prop_oneof![Just("x".to_owned()), Just("xy".to_owned()), Just("y".to_owned())];
+    let range = || prop_oneof![Just("10.0.0.0/8"), Just("10.1.0.0/16"), Just("0.0.0.0/0")];
+    let comparison = prop_oneof![
+        Just(Comparison::Above),
+        Just(Comparison::AtLeast),
+        Just(Comparison::Below),
+        Just(Comparison::AtMost)
+    ];
+    let leaf = prop_oneof![
+        values().prop_map(Test::Equals),
+        prop::collection::vec(values(), 0..3).prop_map(Test::OneOf),
+        any::<bool>().prop_map(Test::Exists),
+        values().prop_map(Test::Contains),
+        text().prop_map(Test::Has),
+        prop::collection::vec(text(), 1..3).prop_map(Test::Prefix),
+        prop::collection::vec(text(), 1..3).prop_map(Test::Suffix),
+        (comparison, 0..3i64)
+            .prop_map(|(comparison, number)| Test::Compares(comparison, Number::from(number))),
+        prop::collection::vec(range().prop_map(|text| Cidr::parse(text).unwrap()), 1..3)
+            .prop_map(Test::Within),
+    ];
+    leaf.prop_recursive(2, 8, 3, |inner| {
+        prop_oneof![
+            inner.clone().prop_map(|test| Test::Not(Box::new(test))),
+            prop::collection::vec(inner, 1..3).prop_map(Test::All),
+        ]
+    })
+}
+
+fn conditions() -> impl Strategy<Value = Condition> {
+    tests().prop_map(|test| claim("a", test)).prop_recursive(2, 8, 3, |inner| {
+        prop_oneof![
+            inner.clone().prop_map(|condition| Condition::Not(Box::new(condition))),
+            inner
+                .clone()
+                .prop_map(|condition| Condition::Named(Rc::new(Named { name: Rc::from("n"), condition }))),
+            prop::collection::vec(inner.clone(), 0..3).prop_map(Condition::All),
+            prop::collection::vec(inner, 0..3).prop_map(Condition::Any),
+        ]
+    })
+}
+
+fn rules() -> impl Strategy<Value = Rule> {
+    prop::collection::vec(conditions(), 0..3).prop_map(|when| Rule {
+        name: Rc::from("r"),
+        when,
+        action: Action::Deny(403),
+    })
+}
