@@ -9,9 +9,13 @@ use crate::{
     cors::CorsPolicy,
     customer::{backend::AllowHttp, template::BackendTemplate},
     digest::Digest,
-    forward::{Identity, Via, fields::FieldPolicy},
+    forward::{
+        Identity, Via,
+        failover::{Balance, Breaker},
+        fields::FieldPolicy,
+    },
     memory::Budgets,
-    route::{RouteTable, pattern::Rewrite, rule::Rule},
+    route::{RouteTable, condition::Condition, pattern::Rewrite, rule::Rule},
     time::Span,
 };
 
@@ -32,6 +36,8 @@ pub struct Gateway {
     pub customers: Option<Customers>,
     /// The named backends.
     pub backends: Vec<Backend>,
+    /// The regions that clients can be in. Where there are none, the continents are.
+    pub regions: Vec<Region>,
     /// How backends learn who is calling.
     pub identity: Identity,
     /// Which of a client's fields pass.
@@ -136,10 +142,42 @@ pub struct ConfigSource {
 pub struct Backend {
     /// Its name.
     pub name: Rc<str>,
-    /// Where it is.
-    pub url: BackendTemplate,
-    /// How long it may take until it answers with a head.
+    /// Where it is: at least one, in the order of the file.
+    pub origins: Vec<Origin>,
+    /// How these are chosen from.
+    pub balance: Balance,
+    /// When one of them counts as failed.
+    pub breaker: Breaker,
+    /// How long one may take until it answers with a head.
     pub timeout: Span,
+    /// How long all attempts together may take.
+    pub deadline: Option<Span>,
+    /// Statuses that count as a failure of the origin.
+    pub failure_statuses: Vec<u16>,
+}
+
+/// One place where a backend is.
+#[derive(Clone, Debug)]
+pub struct Origin {
+    /// Its URL.
+    pub url: BackendTemplate,
+    /// The service binding that is called in place of the network.
+    pub binding: Option<Rc<str>>,
+    /// The region that it stands in.
+    pub region: Option<Rc<str>>,
+    /// Its share, where origins are chosen by weight.
+    pub weight: u32,
+    /// How long it may take, where that differs from the backend's.
+    pub timeout: Option<Span>,
+}
+
+/// A region that clients can be in.
+#[derive(Clone, Debug)]
+pub struct Region {
+    /// Its name, which origins bear.
+    pub name: Rc<str>,
+    /// What holds of requests from there.
+    pub when: Vec<Condition>,
 }
 
 /// How long a backend may take where nothing else is configured.

@@ -14,7 +14,7 @@ pub mod template;
 
 use self::backend::{AllowHttp, BackendUrl};
 use crate::{
-    claims::{COUNTED, ObjectError, parse_object},
+    claims::{BLOCK, COUNTED, ObjectError, parse_object},
     time::Timestamp,
 };
 
@@ -66,7 +66,11 @@ pub struct CustomerRecord {
     /// The customer's id; must be the one that it is stored under.
     pub customer_id: String,
     /// Where this customer's requests go.
-    pub backend_url: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub backend_url: Option<String>,
+    /// Further places where they can go, or all of them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub backends: Vec<OriginRecord>,
     /// The environment's name, for the log.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub environment_name: Option<String>,
@@ -90,6 +94,23 @@ pub struct CustomerRecord {
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub scheduled: bool,
 }
+
+/// One place where a customer's requests can go.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct OriginRecord {
+    /// Its URL.
+    pub url: String,
+    /// Its share, where requests are shared out by weight.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub weight: Option<u32>,
+    /// The region that it stands in.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub region: Option<String>,
+}
+
+/// More places than this would be no failover but a search.
+const MOST_BACKENDS: usize = 8;
 
 impl CustomerRecord {
     /// What the config API says, without what a refresh notes beside it.
@@ -116,8 +137,19 @@ pub(crate) const MAX_CLOCK_SKEW: crate::time::Span = crate::time::Span::from_sec
 pub struct CustomerConfig {
     id: CustomerId,
     environment: Option<Rc<str>>,
-    backend: BackendUrl,
+    backends: Vec<CustomerOrigin>,
     disabled: bool,
+}
+
+/// One place where a customer's requests can go.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct CustomerOrigin {
+    /// Its URL.
+    pub url: BackendUrl,
+    /// Its share, where requests are shared out by weight.
+    pub weight: Option<u32>,
+    /// The region that it stands in.
+    pub region: Option<Rc<str>>,
 }
 
 /// Why a record cannot be used, with the JSON Pointer of the field.
@@ -170,8 +202,7 @@ impl CustomerConfig {
             pointer: "/customerId".to_owned(),
             what: format!("must be 1 to {} bytes without control characters", CustomerId::MAX_BYTES),
         })?;
-        let backend = BackendUrl::parse(&record.backend_url, allow_http)
-            .map_err(|error| RecordError { pointer: "/backendUrl".to_owned(), what: error.to_string() })?;
+        let backends = backends(record, allow_http)?;
         if record.fetched_at.as_deref().is_some_and(|at| Timestamp::parse_rfc3339(at).is_none()) {
             let what = "must be an instant in RFC 3339; leave it out for a record of your own".to_owned();
             return Err(RecordError { pointer: "/fetchedAt".to_owned(), what });
@@ -179,7 +210,7 @@ impl CustomerConfig {
         Ok(Self {
             id,
             environment: record.environment_name.as_deref().map(Rc::from),
-            backend,
+            backends,
             disabled: record.disabled || record.gone,
         })
     }
@@ -196,10 +227,10 @@ impl CustomerConfig {
         self.environment.as_deref()
     }
 
-    /// Where this customer's requests go.
+    /// Where this customer's requests can go: at least one place, in the record's order.
     #[must_use]
-    pub const fn backend(&self) -> &BackendUrl {
-        &self.backend
+    pub fn backends(&self) -> &[CustomerOrigin] {
+        &self.backends
     }
 
     /// Whether requests of this customer are refused.
@@ -213,8 +244,39 @@ impl CustomerConfig {
     pub fn weight(&self) -> usize {
         let environment = self.environment.as_ref().map_or(0, |name| COUNTED + name.len());
         let id = COUNTED + self.id.0.len();
-        COUNTED + size_of::<Self>() + id + environment + self.backend.weight()
+        let place = |place: &CustomerOrigin| {
+            let region = place.region.as_ref().map_or(0, |region| COUNTED + region.len());
+            size_of::<CustomerOrigin>() + place.url.weight() + region
+        };
+        let backends: usize = self.backends.iter().map(place).sum();
+        COUNTED + size_of::<Self>() + id + environment + BLOCK + backends
     }
+}
+
+fn backends(record: &CustomerRecord, allow_http: AllowHttp) -> Result<Vec<CustomerOrigin>, RecordError> {
+    let wrong = |pointer: String, what: String| RecordError { pointer, what };
+    let parse = |url: &str, pointer: String| {
+        BackendUrl::parse(url, allow_http).map_err(|error| wrong(pointer, error.to_string()))
+    };
+    let mut found = Vec::new();
+    if let Some(url) = &record.backend_url {
+        let url = parse(url, "/backendUrl".to_owned())?;
+        found.push(CustomerOrigin { url, weight: None, region: None });
+    }
+    for (index, origin) in record.backends.iter().enumerate() {
+        let url = parse(&origin.url, format!("/backends/{index}/url"))?;
+        // What stands in both is described by the list.
+        found.retain(|other| other.url != url);
+        let region = origin.region.as_deref().map(Rc::from);
+        found.push(CustomerOrigin { url, weight: origin.weight, region });
+    }
+    if found.is_empty() {
+        return Err(wrong(String::new(), "must have a backendUrl, or backends".to_owned()));
+    }
+    if found.len() > MOST_BACKENDS {
+        return Err(wrong("/backends".to_owned(), format!("must be at most {MOST_BACKENDS}")));
+    }
+    Ok(found)
 }
 
 /// Reads one record's JSON: one object, no member twice, no unknown field.
@@ -246,7 +308,7 @@ pub fn entry_of(json: &[u8]) -> Result<Map<String, Value>, RecordError> {
 /// # Errors
 /// Where and what.
 pub fn provider_record(entry: Value) -> Result<CustomerRecord, RecordError> {
-    const NAMES: [&str; 4] = ["customerId", "backendUrl", "environmentName", "disabled"];
+    const NAMES: [&str; 5] = ["customerId", "backendUrl", "backends", "environmentName", "disabled"];
     let fold = |name: &str| name.replace(['_', '-'], "").to_ascii_lowercase();
     let Value::Object(mut members) = entry else { return record_from_value(entry) };
     for name in members.keys().filter(|name| !NAMES.contains(&name.as_str())) {
@@ -281,7 +343,7 @@ mod tests {
     #[test]
     fn the_documented_entry_is_valid_as_it_is() {
         let config = parse(r#"{"customerId":"acme-corp","environmentName":"acme","backendUrl":"https://acme.tenants.example.com"}"#).unwrap();
-        assert_eq!(config.backend().origin(), "https://acme.tenants.example.com");
+        assert_eq!(config.backends()[0].url.origin(), "https://acme.tenants.example.com");
         assert_eq!(config.environment(), Some("acme"));
         assert!(!config.disabled());
     }

@@ -25,12 +25,12 @@ use crate::{
     cors::AnswerEdits,
     decision::{Decision, Deferred, Found, Need, Outcome},
     error::Refusal,
-    forward::Forward,
+    forward::{Forward, Plan},
     journal::{self, Subject, Trace},
     journey::Context,
     request::{Fields, Head, Place, Seen, Target},
     settings::DEFAULT_PROBLEM_BASE,
-    time::Timestamp,
+    time::{Span, Timestamp},
 };
 
 /// A request on its way through the edge.
@@ -176,6 +176,21 @@ impl Passage {
     fn forward(&self, forward: &Forward, trace: &Trace) -> JsValue {
         #[allow(clippy::cast_precision_loss)] // milliseconds, far below 2^53
         let (timeout, began) = (forward.timeout.millis() as f64, self.began.millis() as f64);
+        if let Some(plan) = &forward.plan {
+            self.note_sending(plan);
+            return platform::forward_by_plan(
+                self.env.as_ref(),
+                &self.sent.request,
+                &self.copied,
+                &forward.remove.join("\n"),
+                &lines(&forward.set),
+                &edits(forward),
+                &trace.open(self.subject(), None),
+                &self.request_id,
+                began,
+                &serde_json::to_string(plan).unwrap_or_default(),
+            );
+        }
         platform::forward(
             &self.sent.request,
             &self.copied,
@@ -188,6 +203,14 @@ impl Passage {
             &self.request_id,
             began,
         )
+    }
+
+    /// A request to an origin that failed before is the only one there until it ends.
+    fn note_sending(&self, plan: &Plan) {
+        let (Some(ready), Some(first)) = (&self.isolate.ready, plan.attempts.first()) else { return };
+        let memory = ready.memory.borrow();
+        memory.origins.begin(&first.key, Span::from_millis(first.timeout), self.began);
+        memory.origins.count_request();
     }
 
     fn answer(&self, answer: Answer, trace: &Trace) -> JsValue {

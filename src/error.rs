@@ -146,6 +146,8 @@ refusals! {
     NoRuleMatched = "no_rule_matched" => NoBackend,
     /// The rule that matched denies.
     DeniedByRule = "denied_by_rule" => Denied,
+    /// No origin of the backend stands in a region that the rule allows.
+    NoOriginInRegion = "no_origin_in_region" => NoBackend,
     /// A claim in the backend's host is missing or not exactly one DNS label.
     ClaimNotALabel = "claim_not_a_label" => NoBackend,
 

@@ -2,8 +2,10 @@
 
 use std::{borrow::Cow, net::IpAddr, rc::Rc};
 
+use serde::Serialize;
 use serde_json::Value;
 
+pub mod failover;
 pub mod fields;
 pub mod path;
 
@@ -52,6 +54,37 @@ pub struct Forward {
     pub edits: AnswerEdits,
     /// Whether the answer says how long its parts took.
     pub server_timing: bool,
+    /// How it is sent, where that is more than one call of one URL.
+    pub plan: Option<Plan>,
+}
+
+/// How a request is sent that may take more than one call of one URL. It crosses to `forward.js` as JSON.
+#[derive(Clone, Debug, Default, Eq, PartialEq, Serialize)]
+pub struct Plan {
+    /// Where it is sent, in this order, each as long as the ones before failed.
+    pub attempts: Vec<Attempt>,
+    /// Milliseconds that all attempts together may take.
+    pub deadline: u64,
+    /// Statuses that count as a failure.
+    pub statuses: Vec<u16>,
+    /// Failures in a row, failures in a hundred, and milliseconds: when an origin is left alone.
+    pub breaker: (u32, u8, u64),
+}
+
+/// One call of an origin.
+#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
+pub struct Attempt {
+    /// The whole URL.
+    pub url: String,
+    /// The origin, for the log.
+    pub origin: String,
+    /// What its health is known by.
+    pub key: String,
+    /// Milliseconds until it must have answered with a head.
+    pub timeout: u64,
+    /// The service binding that is called.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub binding: Option<Rc<str>>,
 }
 
 /// Who is calling, as far as a backend is told.

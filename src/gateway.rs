@@ -18,11 +18,15 @@ use crate::{
     },
     decision::{Decision, Deferred, Found, Halt, Outcome},
     error::Refusal,
-    forward::{self, Caller, Forward, path},
+    forward::{
+        self, Attempt, Caller, Forward, Plan,
+        failover::{self, Balance, Breaker, Candidate, Choice},
+        path,
+    },
     journal::Trace,
     memory::Memory,
     operator,
-    request::{Head, Seen},
+    request::{Head, Place, Seen},
     route::{
         Matched,
         condition::Facts,
@@ -69,6 +73,18 @@ impl Gateway {
         let edits = route.map(|route| self.answer_edits(route, head)).unwrap_or_default();
         let challenge = route.map(|route| route.challenge.as_str());
         problem(&self.problem_base, refusal, status, challenge, head.request_id, edits)
+    }
+
+    /// The regions that a client is in, by name; where the configuration has none, the
+    /// client's continent.
+    fn regions_of(&self, facts: &Facts<'_>) -> Vec<Rc<str>> {
+        if self.regions.is_empty() {
+            let continent = facts.head.fields.place(Place::Continent);
+            return continent.map(|code| Rc::from(code.to_ascii_lowercase())).into_iter().collect();
+        }
+        let own =
+            self.regions.iter().filter(|region| region.when.iter().all(|condition| condition.holds(facts)));
+        own.map(|region| Rc::clone(&region.name)).collect()
     }
 
     fn answer_edits(&self, route: &Route, head: &Head<'_>) -> AnswerEdits {
@@ -127,8 +143,8 @@ impl Journey<'_> {
         }
         let facts = Facts { principal: &principal, head: self.head, captures };
         let chosen = match self.choose(route, &facts, &claimed, memory)? {
-            Choice::Backend(chosen) => chosen,
-            Choice::Deny(status) => {
+            Verdict::Backend(chosen) => chosen,
+            Verdict::Deny(status) => {
                 return Ok(Outcome::Answer(gateway.refuse(
                     Refusal::DeniedByRule,
                     Some(status),
@@ -142,17 +158,82 @@ impl Journey<'_> {
             Claimed::Missing | Claimed::Malformed => None,
         };
         let caller = Caller { principal: &principal, customer };
-        let url =
-            forward::url(&chosen.origin, &chosen.base, route.rewrite.as_ref(), captures, self.head.target);
-        self.trace.origin = Some(chosen.origin);
+        let to = Sending { chosen, route, captures };
+        let (url, timeout, plan) = self.send(to, &facts, memory)?;
         Ok(Outcome::Forward(Box::new(Forward {
             url,
-            timeout: route.timeout.unwrap_or(chosen.timeout),
+            timeout,
             remove: forward::fields_to_remove(self.head),
             set: forward::set_fields(self.head, via, &gateway.identity, caller),
             edits: gateway.answer_edits(route, self.head),
             server_timing: route.server_timing,
+            plan,
         })))
+    }
+
+    /// Where the request is sent first, how long that may take, and what else there is to it.
+    fn send(
+        &mut self,
+        to: Sending<'_>,
+        facts: &Facts<'_>,
+        memory: &Memory,
+    ) -> Result<(String, Span, Option<Plan>), Halt> {
+        let Sending {
+            chosen: Chosen { mut origins, within, balance, deadline, breaker, statuses },
+            route,
+            captures,
+        } = to;
+        let target = self.head.target;
+        let url = |origin: &ChosenOrigin| {
+            forward::url(&origin.origin, &origin.base, route.rewrite.as_ref(), captures, target)
+        };
+        let timeout = |origin: &ChosenOrigin| route.timeout.unwrap_or(origin.timeout);
+        let alone = origins.len() == 1 && within.is_empty();
+        if let (true, Some(only)) = (alone, origins.first())
+            && only.binding.is_none()
+        {
+            self.trace.origin = Some(only.origin.clone());
+            return Ok((url(only), timeout(only), None));
+        }
+        let keys: Vec<_> = origins.iter().map(|origin| format!("{}{}", origin.origin, origin.base)).collect();
+        let candidates: Vec<_> = origins
+            .iter()
+            .zip(&keys)
+            .map(|(origin, key)| Candidate { key, region: origin.region.as_deref(), weight: origin.weight })
+            .collect();
+        let near = if candidates.iter().any(|candidate| candidate.region.is_some()) {
+            self.gateway.regions_of(facts)
+        } else {
+            Vec::new()
+        };
+        let choice = Choice { balance, near: &near, within: &within, salt: self.head.request_id };
+        let order = failover::order(&candidates, choice, &memory.origins, self.now);
+        let attempts: Vec<_> = order
+            .iter()
+            .filter_map(|index| origins.get(*index).zip(keys.get(*index)))
+            .map(|(origin, key)| Attempt {
+                url: url(origin),
+                origin: origin.origin.clone(),
+                key: key.clone(),
+                timeout: timeout(origin).millis(),
+                binding: origin.binding.clone(),
+            })
+            .collect();
+        let first = order.first().and_then(|index| origins.get(*index)).ok_or(Refusal::NoOriginInRegion)?;
+        let (first_url, first_timeout) = (url(first), timeout(first));
+        let whole = deadline.or(route.timeout).unwrap_or_else(|| {
+            let all = attempts.iter().map(|attempt| attempt.timeout).sum();
+            Span::from_millis(all)
+        });
+        self.trace.planned = true;
+        origins.clear();
+        let plan = Plan {
+            attempts,
+            deadline: whole.millis(),
+            statuses,
+            breaker: (breaker.failures, breaker.ratio, breaker.pause.millis()),
+        };
+        Ok((first_url, first_timeout, Some(plan)))
     }
 
     /// The first rule that matches decides.
@@ -162,11 +243,11 @@ impl Journey<'_> {
         facts: &Facts<'_>,
         claimed: &Claimed,
         memory: &Memory,
-    ) -> Result<Choice, Halt> {
+    ) -> Result<Verdict, Halt> {
         for rule in route.rules.iter().filter(|rule| rule.matches(facts)) {
             self.trace.rule = Some(Rc::clone(&rule.name));
             let target = match &rule.action {
-                Action::Deny(status) => return Ok(Choice::Deny(*status)),
+                Action::Deny(status) => return Ok(Verdict::Deny(*status)),
                 Action::To(target) => *target,
                 Action::Split(split) => {
                     let chosen = split.choose(facts).ok_or(Refusal::Misconfigured)?;
@@ -174,15 +255,12 @@ impl Journey<'_> {
                     chosen.variant.to
                 }
             };
-            match target {
-                Target::Backend(index) => {
-                    return self.named_backend(index, facts.principal).map(Choice::Backend);
-                }
-                Target::Customer { unlisted } => {
-                    if let Some(chosen) = self.customers_backend(unlisted, claimed, memory)? {
-                        return Ok(Choice::Backend(chosen));
-                    }
-                }
+            let chosen = match target {
+                Target::Backend(index) => Some(self.named_backend(index, facts.principal)?),
+                Target::Customer { unlisted } => self.customers_backend(unlisted, claimed, memory)?,
+            };
+            if let Some(chosen) = chosen {
+                return Ok(Verdict::Backend(Chosen { within: rule.within.clone(), ..chosen }));
             }
         }
         self.trace.rule = None;
@@ -192,11 +270,28 @@ impl Journey<'_> {
     fn named_backend(&mut self, index: usize, principal: &Principal) -> Result<Chosen, Halt> {
         let backend = self.gateway.backends.get(index).ok_or(Refusal::Misconfigured)?;
         self.trace.backend = Some(Rc::clone(&backend.name));
-        let (origin, base) = match &backend.url {
-            BackendTemplate::Fixed(url) => (url.origin().to_owned(), url.base().to_owned()),
-            BackendTemplate::Filled(host) => (host.fill(&principal.claims)?, host.base().to_owned()),
-        };
-        Ok(Chosen { origin, base, timeout: backend.timeout })
+        let origins = backend.origins.iter().map(|place| {
+            let (origin, base) = match &place.url {
+                BackendTemplate::Fixed(url) => (url.origin().to_owned(), url.base().to_owned()),
+                BackendTemplate::Filled(host) => (host.fill(&principal.claims)?, host.base().to_owned()),
+            };
+            Ok(ChosenOrigin {
+                origin,
+                base,
+                region: place.region.clone(),
+                weight: place.weight,
+                timeout: place.timeout.unwrap_or(backend.timeout),
+                binding: place.binding.clone(),
+            })
+        });
+        Ok(Chosen {
+            origins: origins.collect::<Result<_, Refusal>>()?,
+            within: Vec::new(),
+            balance: backend.balance,
+            deadline: backend.deadline,
+            breaker: backend.breaker,
+            statuses: backend.failure_statuses.clone(),
+        })
     }
 
     fn customers_backend(
@@ -215,9 +310,23 @@ impl Journey<'_> {
         };
         self.trace.backend = Some(Rc::from("customer"));
         self.trace.environment = config.environment().map(Rc::from);
-        let url = config.backend();
-        let (origin, base) = (url.origin().to_owned(), url.base().to_owned());
-        Ok(Some(Chosen { origin, base, timeout: DEFAULT_BACKEND_TIMEOUT }))
+        let origins = config.backends().iter().map(|place| ChosenOrigin {
+            origin: place.url.origin().to_owned(),
+            base: place.url.base().to_owned(),
+            region: place.region.clone(),
+            weight: place.weight.unwrap_or(1),
+            timeout: DEFAULT_BACKEND_TIMEOUT,
+            binding: None,
+        });
+        let weighted = config.backends().iter().any(|place| place.weight.is_some());
+        Ok(Some(Chosen {
+            origins: origins.collect(),
+            within: Vec::new(),
+            balance: if weighted { Balance::Weighted } else { Balance::Ordered },
+            deadline: None,
+            breaker: Breaker::default(),
+            statuses: Vec::new(),
+        }))
     }
 
     /// A preflight (`OPTIONS` with `Origin` and `Access-Control-Request-Method`) is answered by the
@@ -271,13 +380,33 @@ impl Journey<'_> {
     }
 }
 
-enum Choice {
+enum Verdict {
     Backend(Chosen),
     Deny(u16),
 }
 
+/// Where a rule sends a request.
 struct Chosen {
+    origins: Vec<ChosenOrigin>,
+    within: Vec<Rc<str>>,
+    balance: Balance,
+    deadline: Option<Span>,
+    breaker: Breaker,
+    statuses: Vec<u16>,
+}
+
+struct ChosenOrigin {
     origin: String,
     base: String,
+    region: Option<Rc<str>>,
+    weight: u32,
     timeout: Span,
+    binding: Option<Rc<str>>,
+}
+
+/// What a request is sent by: where a rule sends it, and how its route has it sent.
+struct Sending<'a> {
+    chosen: Chosen,
+    route: &'a Route,
+    captures: &'a [&'a str],
 }

@@ -28,6 +28,8 @@ pub struct Trace {
     pub backend: Option<Rc<str>>,
     /// The origin that is called.
     pub origin: Option<String>,
+    /// Whether origin and attempt are only known when the answer is there.
+    pub planned: bool,
 }
 
 #[derive(Serialize)]
@@ -90,7 +92,7 @@ impl Trace {
             variant: self.variant.as_deref(),
             backend: self.backend.as_deref(),
             origin: self.origin.as_deref(),
-            attempt: self.backend.is_some().then_some(1),
+            attempt: (self.backend.is_some() && !self.planned).then_some(1),
             reason: refusal.map(Refusal::id),
         };
         let mut text = serde_json::to_string(&line).unwrap_or_else(|_| "{}".to_owned());

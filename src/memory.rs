@@ -14,6 +14,7 @@ use crate::{
         roster::{Roster, RosterState},
     },
     digest::Digest,
+    forward::failover::Health,
     time::{Span, Timestamp},
 };
 
@@ -58,6 +59,8 @@ pub struct Memory {
     pub store_health: SourceHealth,
     /// How the config API does.
     pub config_api_health: SourceHealth,
+    /// How the origins of backends do that have several.
+    pub origins: Health,
 }
 
 /// How a source did when it was last asked, for operators.
@@ -121,6 +124,7 @@ impl Memory {
             roster_state: None,
             store_health: SourceHealth::default(),
             config_api_health: SourceHealth::default(),
+            origins: Health::default(),
         }
     }
 }

@@ -1,10 +1,11 @@
 //! From the written configuration to a checked [`Gateway`]: the same code at build time, in the
 //! command line and at the edge.
 
-use std::{collections::HashSet, rc::Rc};
+use std::collections::HashSet;
 
 use serde_json::Value;
 
+mod backends;
 mod conditions;
 pub mod file;
 pub mod findings;
@@ -16,13 +17,13 @@ mod variables;
 
 pub use self::variables::{Variable, Variables};
 use self::{
-    file::{BackendFile, GatewayFile},
+    file::GatewayFile,
     findings::{Finding, Findings, escape},
 };
 use crate::{
     claims::{ObjectError, parse_object},
-    config::{Backend, DEFAULT_BACKEND_TIMEOUT, Gateway},
-    customer::{backend::AllowHttp, template::BackendTemplate},
+    config::Gateway,
+    customer::backend::AllowHttp,
     digest::Digest,
     forward::{Via, fields::FieldPolicy, fields::is_token},
     time::Span,
@@ -100,7 +101,7 @@ fn build(file: &GatewayFile, findings: &mut Findings) -> Gateway {
     let customers =
         customers.map(|customers| sources::customers(customers, allow_http, store_timeout, findings));
     let identity = identities::identity(file.identity.as_ref(), findings);
-    let backends = backends(file, allow_http, findings);
+    let backends = backends::all(file, allow_http, findings);
     let mut gateway = Gateway {
         version: String::new(),
         routes: Vec::new(),
@@ -113,6 +114,7 @@ fn build(file: &GatewayFile, findings: &mut Findings) -> Gateway {
         api_keys,
         customers,
         backends,
+        regions: Vec::new(),
         identity,
         via: via(file, findings),
         problem_base: file.problem_base.clone().unwrap_or_else(|| DEFAULT_PROBLEM_BASE.to_owned()),
@@ -132,29 +134,6 @@ fn via(file: &GatewayFile, findings: &mut Findings) -> Via {
         findings.error("/name", "must be letters, digits, - or _: it stands in the Via field");
     }
     Via::new(name)
-}
-
-fn backends(file: &GatewayFile, allow_http: AllowHttp, findings: &mut Findings) -> Vec<Backend> {
-    let entries = file.backends.iter();
-    entries.filter_map(|(name, backend)| self::backend(name, backend, allow_http, findings)).collect()
-}
-
-fn backend(
-    name: &str,
-    file: &BackendFile,
-    allow_http: AllowHttp,
-    findings: &mut Findings,
-) -> Option<Backend> {
-    let pointer = format!("/backends/{}", escape(name));
-    if name == "customer" {
-        findings.error(&pointer, "\"customer\" is the customer's own backend; call this one something else");
-    }
-    let url = findings.take(&format!("{pointer}/url"), BackendTemplate::parse(&file.url, allow_http));
-    let timeout =
-        timeout(file.timeout.as_deref(), DEFAULT_BACKEND_TIMEOUT, &format!("{pointer}/timeout"), findings);
-    // A backend whose URL is bad is still known by name, so that routes to it are not called wrong too.
-    let url = url.or_else(|| BackendTemplate::parse("https://backend.invalid", allow_http).ok())?;
-    Some(Backend { name: Rc::from(name), url, timeout })
 }
 
 /// Reads a timeout: a span that is not nothing, since nothing ends in no time at all.

@@ -728,9 +728,13 @@ async fn request(isolate: &Isolate<'_>, caller: Caller) -> (String, Deferred) {
         true => Fixed::get().tokens[caller.customer].clone(),
         false => key_of(caller.customer),
     };
-    let fields = TestFields { fields: vec![("authorization".to_owned(), bearer(&credential))], ..TestFields::default() };
+    let fields = TestFields {
+        fields: vec![("authorization".to_owned(), bearer(&credential))],
+        ..TestFields::default()
+    };
     let policy = &isolate.gateway.fields;
-    let seen = fields.fields.iter().fold(Seen::default(), |seen, (name, _)| seen.and(policy.judge(name).seen));
+    let seen =
+        fields.fields.iter().fold(Seen::default(), |seen, (name, _)| seen.and(policy.judge(name).seen));
     let url = format!("https://gateway.example.com/{}/x", if caller.hybrid { "hybrid" } else { "customer" });
     let target = Target::parse(&url).unwrap();
     let head = Head { method: "GET", target, seen, fields: &fields, request_id: "request-1" };

@@ -3,16 +3,13 @@
 
 /** What the core says of a field name, asked once a name. */
 let judge;
-/** The problems for backends that do not answer, as the core words them. */
-let failures;
 const verdicts = new Map();
 /** A flood of made-up names must not fill the memory: past these, a name is judged each time. */
 const MAX_VERDICTS = 2048;
 const MAX_KEPT_NAME = 64;
 
-export function install(judgeName, failuresJson) {
+export function install(judgeName) {
   judge = judgeName;
-  failures = JSON.parse(failuresJson);
   verdicts.clear();
 }
 
@@ -37,133 +34,6 @@ export function survey(request) {
 export function place(request, property) {
   const value = request.cf?.[property];
   return typeof value === "string" && value !== "" ? value : undefined;
-}
-
-/** Statuses whose answers have no body (Fetch, "null body status"). */
-const NULL_BODY = [204, 205, 304];
-
-/** A client that leaves is watched for only when the answer takes longer: the watch itself is dear. */
-const WATCH_AFTER = 250;
-
-/**
- * Sends the request and returns the promise of its answer. `remove` and `set` are lines; `edits` is
- * empty where the answer is handed on as it came, which keeps the usual case free of a new Response.
- *
- * A backend that is too slow is not aborted but left behind: the runtime drops the call when the
- * answer to the client is through, and a signal for each request would be dear.
- */
-export function forward(request, headers, url, remove, set, timeout, edits, line, requestId, began) {
-  const sentAt = Date.now();
-  let over = false;
-  let timer;
-  /** Ends the wait for the answer's head and writes the line; false where it was over already. */
-  const end = (status, reason) => {
-    if (over) return false;
-    over = true;
-    clearTimeout(timer);
-    const now = Date.now();
-    console.log(`${line}${reason},"status":${status},"duration_ms":${now - began},"backend_ms":${now - sentAt}}`);
-    return true;
-  };
-  const fail = ({ reason, ...problem }) => {
-    end(problem.status, `,"reason":"${reason}"`);
-    return explain(problem, edits, requestId);
-  };
-  return new Promise((resolve) => {
-    const expire = () => resolve(fail(failures.timeout));
-    const watch = () => {
-      const left = () => {
-        if (end(499, ',"reason":"client_left"')) resolve(new Response(null, { status: 499 }));
-      };
-      if (request.signal.aborted) return left();
-      request.signal.addEventListener("abort", left);
-      timer = setTimeout(expire, timeout - WATCH_AFTER);
-    };
-    timer = timeout > WATCH_AFTER ? setTimeout(watch, WATCH_AFTER) : setTimeout(expire, timeout);
-    const failed = () => resolve(fail(failures.unreachable));
-    const answered = (answer) => {
-      if (!isFinal(answer)) {
-        answer.body?.cancel().catch(() => {});
-        return failed();
-      }
-      // Too late: the caller was answered, and an unread body would hold a connection.
-      if (over) return answer.body?.cancel().catch(() => {});
-      const now = Date.now();
-      const finished = finish(answer, edits, now - sentAt, now - began);
-      end(answer.status, "");
-      resolve(finished);
-    };
-    try {
-      send(request, headers, url, remove, set).then(answered).catch(failed);
-    } catch {
-      failed();
-    }
-  });
-}
-
-/** Whether it is an answer at all: the runtime hands on what a backend sent, also 103, 099 and a 101 that is no WebSocket. */
-function isFinal({ status, webSocket }) {
-  return status === 101 ? Boolean(webSocket) : status >= 200 && status <= 999;
-}
-
-function send(request, headers, url, remove, set) {
-  if (remove !== "") for (const name of remove.split("\n")) headers.delete(name);
-  const fields = set.split("\n");
-  for (let i = 0; i + 1 < fields.length; i += 2) headers.set(fields[i], fields[i + 1]);
-  const { method, body } = request;
-  // Fetch takes a body for GET and HEAD only with the Request that it came in.
-  if (body !== null && (method === "GET" || method === "HEAD")) {
-    return fetch(new Request(url, request), { headers, redirect: "manual" });
-  }
-  // Else the request itself is never the init: its `cf` would be copied along, which is dear, and its
-  // `redirect` says "follow".
-  return fetch(url, { method, headers, body, redirect: "manual" });
-}
-
-/** Takes off what the answer's Connection names (RFC 9110, section 7.6.1), and makes the route's edits. */
-function finish(answer, edits, backendMs, totalMs) {
-  const connection = answer.headers.get("connection");
-  if (edits === "" && connection === null) return answer;
-  // A WebSocket goes back whole; a status that no Response can be made with goes back as it is.
-  if (answer.status === 101 || answer.status > 599) return answer;
-  const bodiless = NULL_BODY.includes(answer.status);
-  // Some backends send one all the same; no Response can be made with it.
-  if (bodiless) answer.body?.cancel().catch(() => {});
-  const edited = new Response(bodiless ? null : answer.body, answer);
-  if (connection !== null) {
-    for (const name of connection.split(",")) {
-      const trimmed = name.trim();
-      if (/^[\w!#$%&'*+.^`|~-]+$/.test(trimmed)) edited.headers.delete(trimmed);
-    }
-    edited.headers.delete("connection");
-  }
-  apply(edited.headers, edits);
-  if (edits.startsWith("t", 2)) {
-    edited.headers.append("server-timing", `gateway;dur=${totalMs - backendMs}, backend;dur=${backendMs}`);
-  }
-  return edited;
-}
-
-/** `edits` is three flags (replace CORS, vary, timing) and then lines of names and values. */
-function apply(headers, edits) {
-  if (edits === "") return;
-  const lines = edits.split("\n");
-  if (edits.startsWith("c")) {
-    for (const name of [...headers.keys()]) if (name.startsWith("access-control-")) headers.delete(name);
-  }
-  if (edits.startsWith("v", 1)) headers.append("vary", "Origin");
-  for (let i = 1; i + 1 < lines.length; i += 2) headers.set(lines[i], lines[i + 1]);
-}
-
-/** Made of data alone: the wasm instance that sent the request may be gone when its answer fails. */
-function explain(problem, edits, requestId) {
-  const headers = new Headers({
-    "content-type": "application/problem+json",
-    "cache-control": "no-store",
-    "x-request-id": requestId,
-  });
-  apply(headers, edits);
-  return new Response(JSON.stringify({ ...problem, instance: requestId }), { status: problem.status, headers });
 }
 
 /** A response of our own. `fields` are lines of names and values. */

@@ -14,9 +14,11 @@ use crate::{
     COMPILED_GATEWAY,
     config::Gateway,
     error::Refusal,
+    forward::failover::{Breaker, Outcome},
     memory::Memory,
     request::RequestIds,
     settings::{self, Variable, Variables},
+    time::Span,
 };
 
 thread_local! {
@@ -90,9 +92,27 @@ impl Isolate {
         let fields = ready.as_ref().map(|ready| ready.gateway.fields.clone());
         let judge = move |name: String| fields.as_ref().map_or(0, |fields| fields.judge(&name).bits());
         let judge: Closure<dyn Fn(String) -> u32> = Closure::new(judge);
-        platform::install(&judge.into_js_value(), &failures(problem_base));
+        platform::install(&judge.into_js_value());
+        let report: Closure<Report> = Closure::new(report);
+        platform::install_forward(&failures(problem_base), &report.into_js_value());
         Self { ready, ids: RefCell::new(RequestIds::new([first, second])) }
     }
+}
+
+type Report = dyn Fn(String, bool, bool, u32, u8, f64) -> bool;
+
+/// Notes how an attempt at an origin ended, and says whether there may be another.
+fn report(key: String, failed: bool, wants_another: bool, failures: u32, ratio: u8, pause: f64) -> bool {
+    ISOLATE.with(|isolate| {
+        let Some(ready) = isolate.get().and_then(|isolate| isolate.ready.as_ref()) else { return false };
+        // Between requests nobody holds it; if somebody did, this attempt would not be counted.
+        let Ok(memory) = ready.memory.try_borrow() else { return false };
+        #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // a cast saturates
+        let breaker = Breaker { failures, ratio, pause: Span::from_millis(pause as u64) };
+        let outcome = if failed { Outcome::Failed } else { Outcome::Answered };
+        memory.origins.note(&key, outcome, breaker, platform::now());
+        wants_another && memory.origins.may_retry()
+    })
 }
 
 /// The problems that can only be known when the backend fails.

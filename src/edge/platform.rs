@@ -51,22 +51,9 @@ extern "C" {
 
 #[wasm_bindgen(module = "/src/edge/glue.js")]
 extern "C" {
-    pub(super) fn install(judge: &JsValue, failures: &str);
+    pub(super) fn install(judge: &JsValue);
     pub(super) fn survey(request: &Request) -> Survey;
     pub(super) fn place(request: &Request, property: &str) -> Option<String>;
-    #[allow(clippy::too_many_arguments)] // one crossing instead of ten
-    pub(super) fn forward(
-        request: &Request,
-        headers: &Headers,
-        url: &str,
-        remove: &str,
-        set: &str,
-        timeout: f64,
-        edits: &str,
-        line: &str,
-        request_id: &str,
-        began: f64,
-    ) -> JsValue;
     pub(super) fn answer(status: u16, fields: &str, body: Option<String>) -> JsValue;
     #[wasm_bindgen(js_name = getDocument, catch)]
     pub(super) async fn get_document(
@@ -105,6 +92,39 @@ extern "C" {
     ) -> Result<JsValue, JsValue>;
     #[wasm_bindgen(js_name = randomBytes)]
     pub(super) fn random_bytes(length: u32) -> Vec<u8>;
+}
+
+#[wasm_bindgen(module = "/src/edge/forward.js")]
+extern "C" {
+    #[wasm_bindgen(js_name = installForward)]
+    pub(super) fn install_forward(failures: &str, report: &JsValue);
+    #[allow(clippy::too_many_arguments)] // one crossing instead of ten
+    pub(super) fn forward(
+        request: &Request,
+        headers: &Headers,
+        url: &str,
+        remove: &str,
+        set: &str,
+        timeout: f64,
+        edits: &str,
+        line: &str,
+        request_id: &str,
+        began: f64,
+    ) -> JsValue;
+    #[allow(clippy::too_many_arguments)] // one crossing instead of ten
+    #[wasm_bindgen(js_name = forwardByPlan)]
+    pub(super) fn forward_by_plan(
+        env: &JsValue,
+        request: &Request,
+        headers: &Headers,
+        remove: &str,
+        set: &str,
+        edits: &str,
+        line: &str,
+        request_id: &str,
+        began: f64,
+        plan: &str,
+    ) -> JsValue;
 }
 
 /// The time, in milliseconds. During a request's CPU work it stands still in production.

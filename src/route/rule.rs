@@ -16,6 +16,8 @@ pub struct Rule {
     pub when: Vec<Condition>,
     /// What happens then.
     pub action: Action,
+    /// The only regions that it may send requests to; empty for any.
+    pub within: Vec<Rc<str>>,
 }
 
 /// What a rule that matches does.

@@ -39,6 +39,9 @@ pub struct GatewayFile {
     /// Conditions by name, for several rules to use.
     #[serde(default)]
     pub conditions: BTreeMap<String, Value>,
+    /// Regions by name, and what holds of requests from there. Default the continents: `eu`, `na`, …
+    #[serde(default)]
+    pub regions: BTreeMap<String, Value>,
     /// Routes.
     #[serde(default)]
     pub routes: Vec<RouteFile>,
@@ -214,9 +217,39 @@ pub struct IdentityFile {
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct BackendFile {
-    /// Where it is; `{claim}` may be a whole label of its host.
+    /// Where it is; `{claim}` may be a whole label of its host. `binding:NAME` is a Worker of one's own.
+    pub url: Option<String>,
+    /// Several places, in place of `url`.
+    pub origins: Option<Vec<OriginFile>>,
+    /// With `origins`: `ordered` (default) takes the first that is well, `weighted` one by its weight.
+    pub balance: Option<String>,
+    /// The region that `url` stands in.
+    pub region: Option<String>,
+    /// How long it may take until it answers with a head; with `origins`, each of them. Default `30s`.
+    pub timeout: Option<String>,
+    /// With `origins`: how long all attempts together may take. Default the sum of their timeouts.
+    pub deadline: Option<String>,
+    /// Statuses that count as a failure of the origin, so that the next one is asked. Default none.
+    pub failure_statuses: Option<Vec<u16>>,
+    /// Failures in a row after which an origin is left alone. Default `3`.
+    pub failures: Option<u32>,
+    /// Of its last 20 requests, how many may fail. Default `50%`.
+    pub failure_ratio: Option<String>,
+    /// How long an origin is left alone the first time. Default `5s`.
+    pub pause: Option<String>,
+}
+
+/// One place where a backend is.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct OriginFile {
+    /// Where it is.
     pub url: String,
-    /// How long it may take until it answers with a head. Default `30s`.
+    /// The region that it stands in.
+    pub region: Option<String>,
+    /// Its share with `balance = "weighted"`. Default `1`.
+    pub weight: Option<u32>,
+    /// How long it may take. Default the backend's.
     pub timeout: Option<String>,
 }
 
@@ -295,6 +328,8 @@ pub struct RuleFile {
     pub salt: Option<String>,
     /// With `split`: where a tester names the variant they want. Default nowhere.
     pub chosen_by: Option<OneOrMany>,
+    /// The only regions that it may send requests to, whatever fails. Default any.
+    pub within: Option<OneOrMany>,
     /// A status to answer with instead.
     pub deny: Option<u16>,
     /// With `to = "customer"`: `refuse` (default) or `next` for callers without a customer id or whose

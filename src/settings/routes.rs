@@ -10,7 +10,7 @@ use super::{
     span,
 };
 use crate::{
-    config::{Gateway, Route, RouteAuth},
+    config::{Gateway, Region, Route, RouteAuth},
     cors::{CorsPolicy, OriginPattern, Origins, RequestHeaders},
     forward::fields::is_token,
     route::{
@@ -28,6 +28,7 @@ const FORBIDDEN_METHODS: [&str; 3] = ["CONNECT", "TRACE", "TRACK"];
 pub(super) fn build(file: &GatewayFile, gateway: &mut Gateway, findings: &mut Findings) {
     let policies = policies(&file.cors, findings);
     let named = conditions::named(&file.conditions, findings);
+    gateway.regions = regions(file, Scope { named: &named, pattern: None }, findings);
     for (index, route) in file.routes.iter().enumerate() {
         let at = format!("/routes/{index}");
         let Some(pattern) = findings.take(&format!("{at}/path"), Pattern::parse(&route.path)) else {
@@ -50,6 +51,14 @@ pub(super) fn build(file: &GatewayFile, gateway: &mut Gateway, findings: &mut Fi
     if file.routes.is_empty() {
         findings.error("/routes", "must have at least one route");
     }
+}
+
+fn regions(file: &GatewayFile, scope: Scope<'_>, findings: &mut Findings) -> Vec<Region> {
+    let regions = file.regions.iter().map(|(name, when)| Region {
+        name: Rc::from(name.as_str()),
+        when: conditions::conditions(when, &format!("/regions/{}", escape(name)), scope, findings),
+    });
+    regions.collect()
 }
 
 fn policies(files: &BTreeMap<String, CorsFile>, findings: &mut Findings) -> BTreeMap<String, Rc<CorsPolicy>> {
@@ -202,7 +211,12 @@ fn rules(
             conditions::conditions(when, &format!("{at}/when"), scope, findings)
         });
         let action = action(written, &at, gateway, scope, findings);
-        let rule = Rule { name: Rc::from(written.name.as_str()), when, action };
+        let within = written.within.as_ref().map(OneOrMany::list).unwrap_or_default();
+        if written.within.is_some() && within.is_empty() {
+            findings.error(format!("{at}/within"), "must name at least one region");
+        }
+        let within = within.into_iter().map(Rc::from).collect();
+        let rule = Rule { name: Rc::from(written.name.as_str()), when, action, within };
         if let Some(earlier) = rules.iter().find(|earlier| earlier.is_final() && earlier.covers(&rule)) {
             findings.error(
                 &at,

@@ -189,7 +189,7 @@ fn size(
 }
 
 /// Reads a share of a hundred, `0%` to `100%`, or takes the default.
-fn percent(text: Option<&str>, default: u8, pointer: &str, findings: &mut Findings) -> u8 {
+pub(super) fn percent(text: Option<&str>, default: u8, pointer: &str, findings: &mut Findings) -> u8 {
     let Some(text) = text else { return default };
     let digits = text.strip_suffix('%').filter(|digits| digits.bytes().all(|byte| byte.is_ascii_digit()));
     digits.and_then(|digits| digits.parse().ok()).filter(|share| *share <= 100).unwrap_or_else(|| {

@@ -260,5 +260,6 @@ fn rules() -> impl Strategy<Value = Rule> {
         name: Rc::from("r"),
         when,
         action: Action::Deny(403),
+        within: vec![],
     })
 }

@@ -1,0 +1,248 @@
+// Sends requests to backends. Where they go, in which order and with which fields is decided by the core; here is what
+// happens between the call and its answer, as plain data and promises: the wasm instance that decided may be gone by
+// then.
+
+/** The problems for backends that do not answer, as the core words them. */
+let failures;
+/** Tells the core how an attempt ended, and asks whether there may be another. */
+let report;
+
+export function installForward(failuresJson, reportAttempt) {
+  failures = JSON.parse(failuresJson);
+  report = reportAttempt;
+}
+
+/** Statuses whose answers have no body (Fetch, "null body status"). */
+const NULL_BODY = [204, 205, 304];
+
+/** A client that leaves is watched for only when the answer takes longer: the watch itself is dear. */
+const WATCH_AFTER = 250;
+
+/**
+ * Sends the request and returns the promise of its answer. `remove` and `set` are lines; `edits` is
+ * empty where the answer is handed on as it came, which keeps the usual case free of a new Response.
+ *
+ * A backend that is too slow is not aborted but left behind: the runtime drops the call when the
+ * answer to the client is through, and a signal for each request would be dear.
+ */
+export function forward(request, headers, url, remove, set, timeout, edits, line, requestId, began) {
+  const sentAt = Date.now();
+  let over = false;
+  let timer;
+  /** Ends the wait for the answer's head and writes the line; false where it was over already. */
+  const end = (status, reason) => {
+    if (over) return false;
+    over = true;
+    clearTimeout(timer);
+    const now = Date.now();
+    console.log(`${line}${reason},"status":${status},"duration_ms":${now - began},"backend_ms":${now - sentAt}}`);
+    return true;
+  };
+  const fail = ({ reason, ...problem }) => {
+    end(problem.status, `,"reason":"${reason}"`);
+    return explain(problem, edits, requestId);
+  };
+  return new Promise((resolve) => {
+    const expire = () => resolve(fail(failures.timeout));
+    const watch = () => {
+      const left = () => {
+        if (end(499, ',"reason":"client_left"')) resolve(new Response(null, { status: 499 }));
+      };
+      if (request.signal.aborted) return left();
+      request.signal.addEventListener("abort", left);
+      timer = setTimeout(expire, timeout - WATCH_AFTER);
+    };
+    timer = timeout > WATCH_AFTER ? setTimeout(watch, WATCH_AFTER) : setTimeout(expire, timeout);
+    const failed = () => resolve(fail(failures.unreachable));
+    const answered = (answer) => {
+      if (!isFinal(answer)) {
+        answer.body?.cancel().catch(() => {});
+        return failed();
+      }
+      // Too late: the caller was answered, and an unread body would hold a connection.
+      if (over) return answer.body?.cancel().catch(() => {});
+      const now = Date.now();
+      const finished = finish(answer, edits, now - sentAt, now - began);
+      end(answer.status, "");
+      resolve(finished);
+    };
+    try {
+      prepare(headers, remove, set);
+      send(globalThis, request, headers, url).then(answered).catch(failed);
+    } catch {
+      failed();
+    }
+  });
+}
+
+/** Methods that may be sent again where nothing came of them (RFC 9110, section 9.2.1), if they bring no body. */
+const SAFE = ["GET", "HEAD", "OPTIONS"];
+
+/**
+ * Sends the request by a plan: to one origin after the other, as long as those before failed and sending again is safe.
+ * A request with a body or of an unsafe method is sent once, to the first.
+ */
+export async function forwardByPlan(env, request, headers, remove, set, edits, line, requestId, began, planJson) {
+  const plan = JSON.parse(planJson);
+  const sentAt = Date.now();
+  const repeats = SAFE.includes(request.method) && request.body === null && !headers.has("upgrade");
+  prepare(headers, remove, set);
+  const departure = watchClient(request);
+  let number = 0;
+  const end = (status, reason, origin) => {
+    departure.stop();
+    const now = Date.now();
+    const where = `,"origin":${JSON.stringify(origin)},"attempt":${number}`;
+    console.log(`${line}${where}${reason},"status":${status},"duration_ms":${now - began},"backend_ms":${now - sentAt}}`);
+  };
+  for (const attempt of plan.attempts) {
+    number += 1;
+    const left = plan.deadline - (Date.now() - sentAt);
+    const startedAt = Date.now();
+    const result = await tryOnce(env, request, headers, attempt, Math.min(attempt.timeout, left), departure.promise);
+    const { answer, failed } = result;
+    if (failed === "left") {
+      end(499, ',"reason":"client_left"', attempt.origin);
+      return new Response(null, { status: 499 });
+    }
+    const bad = failed ?? (plan.statuses.includes(answer.status) ? `status ${answer.status}` : undefined);
+    const inTime = Date.now() - sentAt < plan.deadline;
+    const another = bad !== undefined && repeats && inTime && number < plan.attempts.length;
+    const again = tell(attempt, plan, bad !== undefined, another);
+    if (another && again) {
+      answer?.body?.cancel().catch(() => {});
+      const what = { event: "attempt_failed", level: "warn", request_id: requestId, origin: attempt.origin, attempt: number, why: bad, ms: Date.now() - startedAt };
+      console.log(JSON.stringify(what));
+      continue;
+    }
+    if (failed !== undefined) {
+      const { reason, ...problem } = failures[failed];
+      end(problem.status, `,"reason":"${reason}"`, attempt.origin);
+      return explain(problem, edits, requestId);
+    }
+    const now = Date.now();
+    const finished = finish(answer, edits, now - sentAt, now - began);
+    end(answer.status, "", attempt.origin);
+    return finished;
+  }
+}
+
+/** One call: { answer }, or { failed: "unreachable" | "timeout" | "left" }. An answer that comes too late is let go. */
+function tryOnce(env, request, headers, { url, binding }, timeout, gone) {
+  return new Promise((resolve) => {
+    let over = false;
+    const settle = (result) => {
+      if (over) return result.answer?.body?.cancel().catch(() => {});
+      over = true;
+      clearTimeout(timer);
+      resolve(result);
+    };
+    const timer = setTimeout(() => settle({ failed: "timeout" }), Math.max(timeout, 0));
+    gone.then(() => settle({ failed: "left" }));
+    const failed = () => settle({ failed: "unreachable" });
+    const answered = (answer) => {
+      if (isFinal(answer)) return settle({ answer });
+      answer.body?.cancel().catch(() => {});
+      return failed();
+    };
+    try {
+      send(binding === undefined ? globalThis : env[binding], request, headers, url).then(answered).catch(failed);
+    } catch {
+      failed();
+    }
+  });
+}
+
+/** Whether there may be another attempt. A core that is gone is told nothing, and allows none. */
+function tell({ key }, { breaker: [failures, ratio, pause] }, failed, wantsAnother) {
+  try {
+    return report(key, failed, wantsAnother, failures, ratio, pause);
+  } catch {
+    return false;
+  }
+}
+
+/** A promise that is settled when the client has left; watching it is dear, so it begins late. */
+function watchClient({ signal }) {
+  let timer;
+  let leave;
+  const promise = new Promise((resolve) => {
+    leave = () => resolve();
+    timer = setTimeout(() => (signal.aborted ? leave() : signal.addEventListener("abort", leave)), WATCH_AFTER);
+  });
+  const stop = () => {
+    clearTimeout(timer);
+    signal.removeEventListener("abort", leave);
+  };
+  return { promise, stop };
+}
+
+/** Whether it is an answer at all: the runtime hands on what a backend sent, also 103, 099 and a 101 that is no WebSocket. */
+function isFinal({ status, webSocket }) {
+  return status === 101 ? Boolean(webSocket) : status >= 200 && status <= 999;
+}
+
+function prepare(headers, remove, set) {
+  if (remove !== "") for (const name of remove.split("\n")) headers.delete(name);
+  const fields = set.split("\n");
+  for (let i = 0; i + 1 < fields.length; i += 2) headers.set(fields[i], fields[i + 1]);
+}
+
+/** `to` is what has a `fetch`: the runtime's own, or a service binding. */
+function send(to, request, headers, url) {
+  const { method, body } = request;
+  // Fetch takes a body for GET and HEAD only with the Request that it came in.
+  if (body !== null && (method === "GET" || method === "HEAD")) {
+    return to.fetch(new Request(url, request), { headers, redirect: "manual" });
+  }
+  // Else the request itself is never the init: its `cf` would be copied along, which is dear, and its
+  // `redirect` says "follow".
+  return to.fetch(url, { method, headers, body, redirect: "manual" });
+}
+
+/** Takes off what the answer's Connection names (RFC 9110, section 7.6.1), and makes the route's edits. */
+function finish(answer, edits, backendMs, totalMs) {
+  const connection = answer.headers.get("connection");
+  if (edits === "" && connection === null) return answer;
+  // A WebSocket goes back whole; a status that no Response can be made with goes back as it is.
+  if (answer.status === 101 || answer.status > 599) return answer;
+  const bodiless = NULL_BODY.includes(answer.status);
+  // Some backends send one all the same; no Response can be made with it.
+  if (bodiless) answer.body?.cancel().catch(() => {});
+  const edited = new Response(bodiless ? null : answer.body, answer);
+  if (connection !== null) {
+    for (const name of connection.split(",")) {
+      const trimmed = name.trim();
+      if (/^[\w!#$%&'*+.^`|~-]+$/.test(trimmed)) edited.headers.delete(trimmed);
+    }
+    edited.headers.delete("connection");
+  }
+  apply(edited.headers, edits);
+  if (edits.startsWith("t", 2)) {
+    edited.headers.append("server-timing", `gateway;dur=${totalMs - backendMs}, backend;dur=${backendMs}`);
+  }
+  return edited;
+}
+
+/** `edits` is three flags (replace CORS, vary, timing) and then lines of names and values. */
+function apply(headers, edits) {
+  if (edits === "") return;
+  const lines = edits.split("\n");
+  if (edits.startsWith("c")) {
+    for (const name of [...headers.keys()]) if (name.startsWith("access-control-")) headers.delete(name);
+  }
+  if (edits.startsWith("v", 1)) headers.append("vary", "Origin");
+  for (let i = 1; i + 1 < lines.length; i += 2) headers.set(lines[i], lines[i + 1]);
+}
+
+/** Made of data alone: the wasm instance that sent the request may be gone when its answer fails. */
+function explain(problem, edits, requestId) {
+  const headers = new Headers({
+    "content-type": "application/problem+json",
+    "cache-control": "no-store",
+    "x-request-id": requestId,
+  });
+  apply(headers, edits);
+  return new Response(JSON.stringify({ ...problem, instance: requestId }), { status: problem.status, headers });
+}
+
