@@ -35,6 +35,11 @@ pub fn problem(
         ("cache-control", "no-store".to_owned()),
         ("x-request-id", request_id.to_owned()),
     ];
+    if refusal == Refusal::RequirementNotMet {
+        let challenge = challenge.unwrap_or("Bearer");
+        let separator = if challenge.contains(' ') { "," } else { "" };
+        fields.push(("www-authenticate", format!("{challenge}{separator} error=\"insufficient_scope\"")));
+    }
     if status == 401 {
         let challenge = challenge.unwrap_or("Bearer");
         let separator = if challenge.contains(' ') { "," } else { "" };

@@ -8,6 +8,7 @@ pub mod jwt;
 pub(crate) mod key_sets;
 #[cfg(not(target_arch = "wasm32"))]
 pub mod native;
+pub mod permits;
 pub mod resolve;
 
 use self::api_key::ApiKeys;

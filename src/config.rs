@@ -80,8 +80,15 @@ pub struct Route {
     pub cors: Option<Rc<CorsPolicy>>,
     /// How the path is rewritten; `None` keeps it.
     pub rewrite: Option<Rewrite>,
+    /// What must hold of its callers beside being known.
+    pub require: Vec<Condition>,
+    /// The largest body that it takes, in bytes.
+    pub max_body: Option<u64>,
     /// Its rules, in order.
     pub rules: Vec<Rule>,
+    /// Rules that are tried beside these and change nothing: the log says where they would decide
+    /// otherwise.
+    pub shadow: Vec<Rule>,
     /// How long a backend may take, where that differs from the backend's own.
     pub timeout: Option<Span>,
     /// Whether answers carry `Server-Timing`.

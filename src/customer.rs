@@ -14,6 +14,7 @@ pub mod template;
 
 use self::backend::{AllowHttp, BackendUrl};
 use crate::{
+    authenticate::permits::Permits,
     claims::{BLOCK, COUNTED, ObjectError, parse_object},
     time::Timestamp,
 };
@@ -77,6 +78,9 @@ pub struct CustomerRecord {
     /// Whether requests of this customer are refused.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub disabled: bool,
+    /// From where alone its callers may come: addresses and ranges.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub allowed_ips: Option<Vec<String>>,
     /// When the config API was asked for this record, in RFC 3339. One without is an operator's own,
     /// which no refresh touches.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -138,6 +142,7 @@ pub struct CustomerConfig {
     id: CustomerId,
     environment: Option<Rc<str>>,
     backends: Vec<CustomerOrigin>,
+    permits: Permits,
     disabled: bool,
 }
 
@@ -211,6 +216,7 @@ impl CustomerConfig {
             id,
             environment: record.environment_name.as_deref().map(Rc::from),
             backends,
+            permits: Permits::parse(record.allowed_ips.as_deref(), None)?,
             disabled: record.disabled || record.gone,
         })
     }
@@ -233,6 +239,12 @@ impl CustomerConfig {
         &self.backends
     }
 
+    /// What its callers are restricted to.
+    #[must_use]
+    pub const fn permits(&self) -> &Permits {
+        &self.permits
+    }
+
     /// Whether requests of this customer are refused.
     #[must_use]
     pub const fn disabled(&self) -> bool {
@@ -249,7 +261,7 @@ impl CustomerConfig {
             size_of::<CustomerOrigin>() + place.url.weight() + region
         };
         let backends: usize = self.backends.iter().map(place).sum();
-        COUNTED + size_of::<Self>() + id + environment + BLOCK + backends
+        COUNTED + size_of::<Self>() + id + environment + BLOCK + backends + self.permits.weight()
     }
 }
 
@@ -308,7 +320,8 @@ pub fn entry_of(json: &[u8]) -> Result<Map<String, Value>, RecordError> {
 /// # Errors
 /// Where and what.
 pub fn provider_record(entry: Value) -> Result<CustomerRecord, RecordError> {
-    const NAMES: [&str; 5] = ["customerId", "backendUrl", "backends", "environmentName", "disabled"];
+    const NAMES: [&str; 6] =
+        ["customerId", "backendUrl", "backends", "environmentName", "allowedIps", "disabled"];
     let fold = |name: &str| name.replace(['_', '-'], "").to_ascii_lowercase();
     let Value::Object(mut members) = entry else { return record_from_value(entry) };
     for name in members.keys().filter(|name| !NAMES.contains(&name.as_str())) {

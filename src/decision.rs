@@ -91,6 +91,8 @@ pub struct SignatureCheck {
 /// request load the same thing for ever, and a source that failed is asked once.
 #[derive(Debug, Default)]
 pub struct Found {
+    /// Whether the trace is to say of each rule why it did not match.
+    pub explain: bool,
     /// The API key's record.
     pub key: Option<Stored<KeyConfig>>,
     /// The key store failed.

@@ -66,6 +66,15 @@ refusals! {
     /// The route accepts no credential of this kind.
     CredentialKindNotAccepted = "credential_kind_not_accepted" => CredentialInvalid,
 
+    /// What the route requires of its callers does not hold: a scope or a permission is missing.
+    RequirementNotMet = "requirement_not_met" => NotPermitted,
+    /// The key or the customer may not be used from this address.
+    AddressNotPermitted = "address_not_permitted" => NotPermitted,
+    /// The key may not be used with this method.
+    MethodNotPermitted = "method_not_permitted" => NotPermitted,
+    /// The request's body is larger than the route takes.
+    BodyTooLarge = "body_too_large" => ContentTooLarge,
+
     /// The operator's secret is wrong.
     OperatorSecret = "operator_secret" => CredentialInvalid,
 
@@ -174,6 +183,10 @@ pub enum Problem {
     CustomerNotConfigured,
     /// 403: nothing leads this caller to a backend.
     NoBackend,
+    /// 403: the credential is good, and does not permit this (RFC 6750, section 3.1).
+    NotPermitted,
+    /// 413: the body is too large.
+    ContentTooLarge,
     /// A rule's own status: the rule denies.
     Denied,
     /// 404: no such route.
@@ -203,6 +216,8 @@ impl Problem {
         Self::CustomerRequired,
         Self::CustomerNotConfigured,
         Self::NoBackend,
+        Self::NotPermitted,
+        Self::ContentTooLarge,
         Self::Denied,
         Self::RouteNotFound,
         Self::MethodNotAllowed,
@@ -220,9 +235,10 @@ impl Problem {
         match self {
             Self::CredentialAmbiguous | Self::PathAmbiguous => 400,
             Self::CredentialRequired | Self::CredentialInvalid | Self::CustomerRequired => 401,
-            Self::CustomerNotConfigured | Self::NoBackend | Self::Denied => 403,
+            Self::CustomerNotConfigured | Self::NoBackend | Self::NotPermitted | Self::Denied => 403,
             Self::RouteNotFound => 404,
             Self::MethodNotAllowed => 405,
+            Self::ContentTooLarge => 413,
             Self::GatewayMisconfigured => 500,
             Self::BackendUnreachable => 502,
             Self::GatewayUnavailable => 503,
@@ -260,6 +276,8 @@ impl Problem {
             | Self::CustomerRequired
             | Self::CustomerNotConfigured
             | Self::NoBackend
+            | Self::NotPermitted
+            | Self::ContentTooLarge
             | Self::Denied
             | Self::RouteNotFound
             | Self::MethodNotAllowed
@@ -298,6 +316,16 @@ impl Problem {
                 "no-backend",
                 "Not available to this caller",
                 "Nothing is configured to answer this caller's request.",
+            ),
+            Self::NotPermitted => (
+                "not-permitted",
+                "Not permitted",
+                "The credential is valid, and does not permit this request.",
+            ),
+            Self::ContentTooLarge => (
+                "content-too-large",
+                "Content too large",
+                "The request's body is larger than this API takes.",
             ),
             Self::Denied => ("denied", "Denied", "This request is not allowed."),
             Self::RouteNotFound => ("route-not-found", "Not found", "Nothing is served at this path."),

@@ -69,6 +69,9 @@ pub struct Plan {
     pub statuses: Vec<u16>,
     /// Failures in a row, failures in a hundred, and milliseconds: when an origin is left alone.
     pub breaker: (u32, u8, u64),
+    /// Bytes that the body may have, where the request did not say its size.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_body: Option<u64>,
 }
 
 /// One call of an origin.

@@ -23,14 +23,14 @@ use crate::{
         failover::{self, Balance, Breaker, Candidate, Choice},
         path,
     },
-    journal::Trace,
+    journal::{Step, Trace},
     memory::Memory,
     operator,
     request::{Head, Place, Seen},
     route::{
         Matched,
         condition::Facts,
-        rule::{Action, Target, Unlisted},
+        rule::{Action, Rule, Target, Unlisted},
     },
     time::{Span, Timestamp},
 };
@@ -54,7 +54,7 @@ impl Gateway {
             head,
             found,
             now,
-            trace: Trace::default(),
+            trace: Trace { steps: found.explain.then(Vec::new), ..Trace::default() },
             deferred: Deferred::default(),
         };
         let outcome = journey.travel(memory);
@@ -73,6 +73,15 @@ impl Gateway {
         let edits = route.map(|route| self.answer_edits(route, head)).unwrap_or_default();
         let challenge = route.map(|route| route.challenge.as_str());
         problem(&self.problem_base, refusal, status, challenge, head.request_id, edits)
+    }
+
+    fn target_name(&self, target: Target) -> String {
+        match target {
+            Target::Backend(index) => {
+                self.backends.get(index).map_or_else(String::new, |own| own.name.to_string())
+            }
+            Target::Customer { .. } => "customer".to_owned(),
+        }
     }
 
     /// The regions that a client is in, by name; where the configuration has none, the
@@ -142,7 +151,13 @@ impl Journey<'_> {
             self.trace.customer = Some(Rc::from(id.as_str()));
         }
         let facts = Facts { principal: &principal, head: self.head, captures };
-        let chosen = match self.choose(route, &facts, &claimed, memory)? {
+        if !route.require.iter().all(|condition| condition.holds(&facts)) {
+            return Err(Refusal::RequirementNotMet.into());
+        }
+        let counted_body = self.body_to_count(route)?;
+        let decided = self.choose(route, &facts, &claimed, memory);
+        self.compare_shadow(route, &facts, &decided);
+        let chosen = match decided? {
             Verdict::Backend(chosen) => chosen,
             Verdict::Deny(status) => {
                 return Ok(Outcome::Answer(gateway.refuse(
@@ -158,7 +173,7 @@ impl Journey<'_> {
             Claimed::Missing | Claimed::Malformed => None,
         };
         let caller = Caller { principal: &principal, customer };
-        let to = Sending { chosen, route, captures };
+        let to = Sending { chosen, route, captures, counted_body };
         let (url, timeout, plan) = self.send(to, &facts, memory)?;
         Ok(Outcome::Forward(Box::new(Forward {
             url,
@@ -178,17 +193,14 @@ impl Journey<'_> {
         facts: &Facts<'_>,
         memory: &Memory,
     ) -> Result<(String, Span, Option<Plan>), Halt> {
-        let Sending {
-            chosen: Chosen { mut origins, within, balance, deadline, breaker, statuses },
-            route,
-            captures,
-        } = to;
+        let Sending { chosen, route, captures, counted_body } = to;
+        let Chosen { origins, within, balance, deadline, breaker, statuses } = chosen;
         let target = self.head.target;
         let url = |origin: &ChosenOrigin| {
             forward::url(&origin.origin, &origin.base, route.rewrite.as_ref(), captures, target)
         };
         let timeout = |origin: &ChosenOrigin| route.timeout.unwrap_or(origin.timeout);
-        let alone = origins.len() == 1 && within.is_empty();
+        let alone = origins.len() == 1 && within.is_empty() && counted_body.is_none();
         if let (true, Some(only)) = (alone, origins.first())
             && only.binding.is_none()
         {
@@ -226,12 +238,12 @@ impl Journey<'_> {
             Span::from_millis(all)
         });
         self.trace.planned = true;
-        origins.clear();
         let plan = Plan {
             attempts,
             deadline: whole.millis(),
             statuses,
             breaker: (breaker.failures, breaker.ratio, breaker.pause.millis()),
+            max_body: counted_body,
         };
         Ok((first_url, first_timeout, Some(plan)))
     }
@@ -244,7 +256,11 @@ impl Journey<'_> {
         claimed: &Claimed,
         memory: &Memory,
     ) -> Result<Verdict, Halt> {
-        for rule in route.rules.iter().filter(|rule| rule.matches(facts)) {
+        for rule in &route.rules {
+            if !rule.matches(facts) {
+                self.note_step(rule, || rule.why_not(facts).unwrap_or_default());
+                continue;
+            }
             self.trace.rule = Some(Rc::clone(&rule.name));
             let target = match &rule.action {
                 Action::Deny(status) => return Ok(Verdict::Deny(*status)),
@@ -252,6 +268,7 @@ impl Journey<'_> {
                 Action::Split(split) => {
                     let chosen = split.choose(facts).ok_or(Refusal::Misconfigured)?;
                     self.trace.variant = Some(Rc::clone(&chosen.variant.name));
+                    self.trace.bucket = chosen.bucket;
                     chosen.variant.to
                 }
             };
@@ -262,9 +279,54 @@ impl Journey<'_> {
             if let Some(chosen) = chosen {
                 return Ok(Verdict::Backend(Chosen { within: rule.within.clone(), ..chosen }));
             }
+            self.note_step(rule, || "the caller's customer is not listed".to_owned());
         }
         self.trace.rule = None;
         Err(Refusal::NoRuleMatched.into())
+    }
+
+    fn note_step(&mut self, rule: &Rule, why_not: impl FnOnce() -> String) {
+        if let Some(steps) = &mut self.trace.steps {
+            steps.push(Step { rule: Rc::clone(&rule.name), why_not: why_not() });
+        }
+    }
+
+    /// Tries the shadow rules, and notes where they would send this request elsewhere. They load nothing:
+    /// where they ask for the customer's own backend, that is what they say.
+    fn compare_shadow(&mut self, route: &Route, facts: &Facts<'_>, decided: &Result<Verdict, Halt>) {
+        if route.shadow.is_empty() || matches!(decided, Err(Halt::Load(..))) {
+            return;
+        }
+        let says = |action: &Action| match action {
+            Action::Deny(status) => format!("deny {status}"),
+            Action::To(target) => self.gateway.target_name(*target),
+            Action::Split(split) => split
+                .choose(facts)
+                .map_or_else(String::new, |chosen| self.gateway.target_name(chosen.variant.to)),
+        };
+        let rule = route.shadow.iter().find(|rule| rule.matches(facts));
+        let shadow = rule.map_or_else(|| "no rule".to_owned(), |rule| says(&rule.action));
+        let actual = match decided {
+            Ok(Verdict::Backend(_)) => self.trace.backend.as_deref().unwrap_or_default().to_owned(),
+            Ok(Verdict::Deny(status)) => format!("deny {status}"),
+            Err(Halt::Refuse(Refusal::NoRuleMatched)) => "no rule".to_owned(),
+            // Refused on the way to where both may lead.
+            Err(_) => return,
+        };
+        if shadow != actual {
+            let name = rule.map_or("none", |rule| &rule.name);
+            self.trace.shadow = Some(format!("{name}: {shadow}"));
+        }
+    }
+
+    /// The size that a body must be held to while it passes, where the request does not say its own.
+    fn body_to_count(&self, route: &Route) -> Result<Option<u64>, Refusal> {
+        let Some(most) = route.max_body else { return Ok(None) };
+        match self.head.fields.get("content-length").map(|text| text.trim().parse::<u64>()) {
+            Some(Ok(length)) if length <= most => Ok(None),
+            Some(Ok(_)) => Err(Refusal::BodyTooLarge),
+            Some(Err(_)) | None => Ok(Some(most)),
+        }
     }
 
     fn named_backend(&mut self, index: usize, principal: &Principal) -> Result<Chosen, Halt> {
@@ -300,8 +362,14 @@ impl Journey<'_> {
         claimed: &Claimed,
         memory: &Memory,
     ) -> Result<Option<Chosen>, Halt> {
-        let customer =
-            crate::customer::resolve::resolve(claimed, memory, self.found, &mut self.deferred, self.now)?;
+        let customer = crate::customer::resolve::resolve(
+            claimed,
+            memory,
+            self.found,
+            self.head,
+            &mut self.deferred,
+            self.now,
+        )?;
         let config = match (customer, unlisted) {
             (Customer::Listed(config), _) => config,
             (Customer::Missing | Customer::Unlisted, Unlisted::Next) => return Ok(None),
@@ -409,4 +477,6 @@ struct Sending<'a> {
     chosen: Chosen,
     route: &'a Route,
     captures: &'a [&'a str],
+    /// The size that the body must be held to while it passes.
+    counted_body: Option<u64>,
 }

@@ -24,12 +24,27 @@ pub struct Trace {
     pub rule: Option<Rc<str>>,
     /// The variant that a split decided for.
     pub variant: Option<Rc<str>>,
+    /// The bucket that the caller fell into.
+    pub bucket: Option<u16>,
+    /// What the shadow rules would have done, where that is something else: a rule's name and its target.
+    pub shadow: Option<String>,
+    /// The rules that were passed over, where somebody asked.
+    pub steps: Option<Vec<Step>>,
     /// The backend's name; `customer` for a customer's own.
     pub backend: Option<Rc<str>>,
     /// The origin that is called.
     pub origin: Option<String>,
     /// Whether origin and attempt are only known when the answer is there.
     pub planned: bool,
+}
+
+/// A rule that was passed over, and why.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Step {
+    /// The rule.
+    pub rule: Rc<str>,
+    /// What did not hold, for people.
+    pub why_not: String,
 }
 
 #[derive(Serialize)]
@@ -52,6 +67,10 @@ struct Line<'a> {
     rule: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     variant: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    bucket: Option<u16>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    shadow: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     backend: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -90,6 +109,8 @@ impl Trace {
             environment: self.environment.as_deref(),
             rule: self.rule.as_deref(),
             variant: self.variant.as_deref(),
+            bucket: self.bucket,
+            shadow: self.shadow.as_deref(),
             backend: self.backend.as_deref(),
             origin: self.origin.as_deref(),
             attempt: (self.backend.is_some() && !self.planned).then_some(1),

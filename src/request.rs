@@ -147,6 +147,22 @@ pub struct Head<'a> {
     pub request_id: &'a str,
 }
 
+#[cfg(test)]
+impl Fields for () {
+    fn get(&self, _: &str) -> Option<String> {
+        None
+    }
+}
+
+#[cfg(test)]
+impl Head<'static> {
+    /// A `GET /` without any field.
+    pub(crate) fn bare() -> Self {
+        let target = Target { scheme: "https", authority: "gateway.example.com", path: "/", query: None };
+        Self { method: "GET", target, seen: Seen::default(), fields: &(), request_id: "r" }
+    }
+}
+
 impl Head<'_> {
     /// The value of `name`, asked for only where `kind` says that it is there.
     #[must_use]

@@ -155,7 +155,7 @@ fn span(text: Option<&str>, default: Span, pointer: &str, findings: &mut Finding
 }
 
 fn warn_of_unused(file: &GatewayFile, findings: &mut Findings) {
-    let rules = || file.routes.iter().flat_map(|route| &route.rules);
+    let rules = || file.routes.iter().flat_map(|route| route.rules.iter().chain(&route.shadow_rules));
     let used: HashSet<&str> = rules()
         .flat_map(|rule| {
             let variants = rule.split.iter().flatten().map(|variant| variant.to.as_str());

@@ -80,6 +80,9 @@ fn fields_of(request: &Value, isolate: &Isolate) -> TestFields {
     for pair in request["headers"].as_array().into_iter().flatten() {
         fields.push((pair[0].as_str().unwrap().to_owned(), pair[1].as_str().unwrap().to_owned()));
     }
+    if let Some(body) = request["body"].as_str() {
+        fields.push(("content-length".to_owned(), body.len().to_string()));
+    }
     let cf = request["cf"].as_object().into_iter().flatten();
     let cf = cf.map(|(name, value)| (name.clone(), value.as_str().unwrap().to_owned())).collect();
     TestFields { fields, cf }

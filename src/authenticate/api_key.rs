@@ -5,12 +5,14 @@ use std::rc::Rc;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
+use super::permits::Permits;
 use crate::{
     cache::Policy,
     claims::{COUNTED, Claims, Principal},
     customer::{RecordError, read_record},
     digest::Digest,
     error::Refusal,
+    request::Head,
     time::Timestamp,
 };
 
@@ -175,6 +177,10 @@ pub struct KeyRecord {
     /// Whether the key is refused.
     #[serde(default)]
     pub disabled: bool,
+    /// From where alone it may be used: addresses and ranges.
+    pub allowed_ips: Option<Vec<String>>,
+    /// With which methods alone it may be used.
+    pub methods: Option<Vec<String>>,
     /// What people call it.
     pub name: Option<String>,
     /// When it was made (RFC 3339).
@@ -187,6 +193,7 @@ pub struct KeyConfig {
     principal: Rc<Principal>,
     expires_at: Option<Timestamp>,
     disabled: bool,
+    permits: Permits,
 }
 
 impl KeyConfig {
@@ -216,29 +223,31 @@ impl KeyConfig {
         if record.subject.is_empty() {
             return Err(RecordError { pointer: "/subject".to_owned(), what: "must not be empty".to_owned() });
         }
+        let permits = Permits::parse(record.allowed_ips.as_deref(), record.methods.as_deref())?;
         let principal =
             Principal { subject: Some(Rc::from(record.subject)), claims: Claims::new(record.claims) };
-        Ok(Self { principal: Rc::new(principal), expires_at, disabled: record.disabled })
+        Ok(Self { principal: Rc::new(principal), expires_at, disabled: record.disabled, permits })
     }
 
-    /// The principal, if the key may be used now.
+    /// The principal, if the key may be used now, for this request.
     ///
     /// # Errors
-    /// Disabled or expired ("on or after", as with tokens).
-    pub fn admit(&self, now: Timestamp) -> Result<&Rc<Principal>, Refusal> {
+    /// Disabled or expired ("on or after", as with tokens), from elsewhere, or with another method.
+    pub fn admit(&self, now: Timestamp, head: &Head<'_>) -> Result<&Rc<Principal>, Refusal> {
         if self.disabled {
             return Err(Refusal::ApiKeyDisabled);
         }
         if self.expires_at.is_some_and(|end| now >= end) {
             return Err(Refusal::ApiKeyExpired);
         }
+        self.permits.admit(head)?;
         Ok(&self.principal)
     }
 
     /// Bytes held, for the cache's bound.
     #[must_use]
     pub fn weight(&self) -> usize {
-        COUNTED + size_of::<Self>() + self.principal.weight()
+        COUNTED + size_of::<Self>() + self.principal.weight() + self.permits.weight()
     }
 }
 
@@ -295,10 +304,10 @@ mod tests {
     fn expiry_is_on_or_after() {
         let key = KeyConfig::parse(br#"{"subject":"s","expiresAt":"2026-01-01T00:00:00Z"}"#).unwrap();
         let end = Timestamp::parse_rfc3339("2026-01-01T00:00:00Z").unwrap();
-        assert!(key.admit(Timestamp::from_millis(end.millis() - 1)).is_ok());
-        assert_eq!(key.admit(end), Err(Refusal::ApiKeyExpired));
+        assert!(key.admit(Timestamp::from_millis(end.millis() - 1), &Head::bare()).is_ok());
+        assert_eq!(key.admit(end, &Head::bare()), Err(Refusal::ApiKeyExpired));
         let disabled = KeyConfig::parse(br#"{"subject":"s","disabled":true}"#).unwrap();
-        assert_eq!(disabled.admit(end), Err(Refusal::ApiKeyDisabled));
+        assert_eq!(disabled.admit(end, &Head::bare()), Err(Refusal::ApiKeyDisabled));
     }
 
     proptest! {

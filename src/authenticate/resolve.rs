@@ -74,7 +74,7 @@ impl Stage<'_> {
             None if auth.anonymous => Ok(anonymous()),
             None => Err(Refusal::CredentialMissing.into()),
             Some(Credential::ApiKey(key)) if auth.api_key => {
-                self.api_key(&key, memory, deferred).map(|principal| (principal, Method::ApiKey))
+                self.api_key(&key, head, memory, deferred).map(|principal| (principal, Method::ApiKey))
             }
             Some(Credential::Token(token)) if !auth.issuers.is_empty() => {
                 self.token(&token, auth, memory, deferred)
@@ -83,7 +83,13 @@ impl Stage<'_> {
         }
     }
 
-    fn api_key(&self, key: &str, memory: &Memory, deferred: &mut Deferred) -> Result<Rc<Principal>, Halt> {
+    fn api_key(
+        &self,
+        key: &str,
+        head: &Head<'_>,
+        memory: &Memory,
+        deferred: &mut Deferred,
+    ) -> Result<Rc<Principal>, Halt> {
         let keys = self.gateway.api_keys.as_ref().ok_or(Refusal::CredentialKindNotAccepted)?;
         let digest = keys.digest(key)?;
         let stored = match &self.found.key {
@@ -100,7 +106,7 @@ impl Stage<'_> {
         match stored {
             Stored::Absent => Err(Refusal::ApiKeyUnknown.into()),
             Stored::Malformed => Err(Refusal::ApiKeyRecordMalformed.into()),
-            Stored::Present(key) => Ok(Rc::clone(key.admit(self.now)?)),
+            Stored::Present(key) => Ok(Rc::clone(key.admit(self.now, head)?)),
         }
     }
 

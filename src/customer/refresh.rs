@@ -59,7 +59,7 @@ const LOOKED_AT: usize = 1000;
 /// What is to be done about one customer.
 enum Change {
     /// It is listed like this.
-    Write(CustomerRecord, String),
+    Write(Box<CustomerRecord>, String),
     /// It is no longer listed.
     Disable,
     /// Its entry cannot be read. The record ages from when a list last agreed with it.
@@ -230,7 +230,7 @@ impl<P: Ports> Context<'_, P> {
             };
             let mark = mark(&record);
             let (is_own, is_same) = (is_marked(&id, OWN), is_marked(&id, &mark));
-            let change = Change::Write(record, mark);
+            let change = Change::Write(Box::new(record), mark);
             if is_own {
                 own.push(Candidate { id, change, needed: false });
             } else if is_same {
@@ -348,7 +348,7 @@ fn judge(
             let same = before.as_ref().is_some_and(|before| {
                 before.scheduled && !before.gone && before.content() == record.content()
             });
-            let record = CustomerRecord { fetched_at, generation, scheduled: true, ..record.clone() };
+            let record = CustomerRecord { fetched_at, generation, scheduled: true, ..(**record).clone() };
             ((!newer && !same).then_some(record), Some(mark.clone()))
         }
         Change::Disable => {

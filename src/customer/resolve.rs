@@ -10,6 +10,7 @@ use crate::{
     digest::Digest,
     error::Refusal,
     memory::Memory,
+    request::Head,
     time::Timestamp,
 };
 
@@ -55,6 +56,7 @@ pub fn resolve(
     claimed: &Claimed,
     memory: &Memory,
     found: &Found,
+    head: &Head<'_>,
     deferred: &mut Deferred,
     now: Timestamp,
 ) -> Result<Customer, Halt> {
@@ -78,7 +80,10 @@ pub fn resolve(
         Stored::Absent => Ok(Customer::Unlisted),
         Stored::Malformed => Err(Refusal::CustomerRecordMalformed.into()),
         Stored::Present(config) if config.disabled() => Err(Refusal::CustomerDisabled.into()),
-        Stored::Present(config) => Ok(Customer::Listed(config)),
+        Stored::Present(config) => {
+            config.permits().admit(head)?;
+            Ok(Customer::Listed(config))
+        }
     }
 }
 

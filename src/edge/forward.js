@@ -87,6 +87,7 @@ export async function forwardByPlan(env, request, headers, remove, set, edits, l
   const sentAt = Date.now();
   const repeats = SAFE.includes(request.method) && request.body === null && !headers.has("upgrade");
   prepare(headers, remove, set);
+  const counted = countBody(request, plan.max_body);
   const departure = watchClient(request);
   let number = 0;
   const end = (status, reason, origin) => {
@@ -99,7 +100,7 @@ export async function forwardByPlan(env, request, headers, remove, set, edits, l
     number += 1;
     const left = plan.deadline - (Date.now() - sentAt);
     const startedAt = Date.now();
-    const result = await tryOnce(env, request, headers, attempt, Math.min(attempt.timeout, left), departure.promise);
+    const result = await tryOnce(env, counted.request, headers, attempt, Math.min(attempt.timeout, left), departure.promise);
     const { answer, failed } = result;
     if (failed === "left") {
       end(499, ',"reason":"client_left"', attempt.origin);
@@ -116,7 +117,7 @@ export async function forwardByPlan(env, request, headers, remove, set, edits, l
       continue;
     }
     if (failed !== undefined) {
-      const { reason, ...problem } = failures[failed];
+      const { reason, ...problem } = failures[counted.tooLarge() ? "large" : failed];
       end(problem.status, `,"reason":"${reason}"`, attempt.origin);
       return explain(problem, edits, requestId);
     }
@@ -160,6 +161,20 @@ function tell({ key }, { breaker: [failures, ratio, pause] }, failed, wantsAnoth
   } catch {
     return false;
   }
+}
+
+/** The request with a body that ends in an error once it is larger than `most` bytes; as it is where nothing is to count. */
+function countBody(request, most) {
+  if (most === undefined || request.body === null) return { request, tooLarge: () => false };
+  let length = 0;
+  const count = new TransformStream({
+    transform(chunk, controller) {
+      length += chunk.byteLength;
+      if (length > most) controller.error(new Error("the body is too large"));
+      else controller.enqueue(chunk);
+    },
+  });
+  return { request: { method: request.method, body: request.body.pipeThrough(count) }, tooLarge: () => length > most };
 }
 
 /** A promise that is settled when the client has left; watching it is dear, so it begins late. */

@@ -130,6 +130,7 @@ fn failures(problem_base: &str) -> String {
     json!({
         "unreachable": problem(Refusal::BackendUnreachable),
         "timeout": problem(Refusal::BackendTimeout),
+        "large": problem(Refusal::BodyTooLarge),
     })
     .to_string()
 }

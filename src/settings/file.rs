@@ -289,8 +289,17 @@ pub struct RouteFile {
     pub cors: Option<String>,
     /// The path towards the backend: `/{+path}`. Default unchanged.
     pub rewrite: Option<String>,
+    /// What must hold of its callers, e.g. `{ scope = { has = "orders:write" } }`; else 403. Default
+    /// nothing.
+    pub require: Option<Value>,
+    /// The largest body that it takes: `10MB`. Default as large as the platform takes.
+    pub max_body: Option<String>,
     /// Its rules; the first that matches decides.
     pub rules: Vec<RuleFile>,
+    /// Rules that are tried beside these and change nothing: the log says where they would decide
+    /// otherwise.
+    #[serde(default)]
+    pub shadow_rules: Vec<RuleFile>,
     /// How long a backend may take. Default the backend's own.
     pub timeout: Option<String>,
     /// Whether answers carry `Server-Timing`. Default `false`.

@@ -22,6 +22,8 @@ use crate::{
 };
 
 const DEFAULT_METHODS: [&str; 6] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"];
+/// More than any plan of the platform takes.
+const MAX_BODY: u64 = 512 << 20;
 /// Methods that Fetch does not send.
 const FORBIDDEN_METHODS: [&str; 3] = ["CONNECT", "TRACE", "TRACK"];
 
@@ -33,7 +35,8 @@ pub(super) fn build(file: &GatewayFile, gateway: &mut Gateway, findings: &mut Fi
         let at = format!("/routes/{index}");
         let Some(pattern) = findings.take(&format!("{at}/path"), Pattern::parse(&route.path)) else {
             // The rest is looked at all the same, so that all that is wrong is said at once.
-            rules(route, &at, gateway, Scope { named: &named, pattern: None }, findings);
+            let scope = Scope { named: &named, pattern: None };
+            rules(&route.rules, &format!("{at}/rules"), gateway, scope, findings);
             auth(route, &at, gateway, findings);
             continue;
         };
@@ -121,13 +124,27 @@ fn route(
         .timeout
         .as_deref()
         .map(|text| super::timeout(Some(text), Span::default(), &format!("{at}/timeout"), findings));
+    if file.rules.is_empty() {
+        findings.error(
+            format!("{at}/rules"),
+            "must have at least one rule: without one, no request could go anywhere",
+        );
+    }
+    let require = file.require.as_ref();
+    let require = require
+        .map_or_else(Vec::new, |all| conditions::conditions(all, &format!("{at}/require"), scope, findings));
+    let body = |text| super::sources::size(Some(text), 0, 1..=MAX_BODY, &format!("{at}/max_body"), findings);
+    let max_body = file.max_body.as_deref().map(body);
     Route {
         name: Rc::from(file.name.as_deref().unwrap_or(&file.path)),
         challenge: challenge(&auth, gateway),
         auth,
         cors,
         rewrite,
-        rules: rules(file, at, gateway, scope, findings),
+        require,
+        max_body,
+        rules: rules(&file.rules, &format!("{at}/rules"), gateway, scope, findings),
+        shadow: rules(&file.shadow_rules, &format!("{at}/shadow_rules"), gateway, scope, findings),
         timeout,
         server_timing: file.server_timing.unwrap_or(false),
         shows_request_id: file.request_id.unwrap_or(false),
@@ -184,22 +201,17 @@ fn challenge(auth: &RouteAuth, gateway: &Gateway) -> String {
     }
 }
 
+/// Reads a list of rules; `list` is its name in the file.
 fn rules(
-    file: &RouteFile,
+    written: &[RuleFile],
     at: &str,
     gateway: &Gateway,
     scope: Scope<'_>,
     findings: &mut Findings,
 ) -> Vec<Rule> {
-    if file.rules.is_empty() {
-        findings.error(
-            format!("{at}/rules"),
-            "must have at least one rule: without one, no request could go anywhere",
-        );
-    }
-    let mut rules: Vec<Rule> = Vec::with_capacity(file.rules.len());
-    for (index, written) in file.rules.iter().enumerate() {
-        let at = format!("{at}/rules/{index}");
+    let mut rules: Vec<Rule> = Vec::with_capacity(written.len());
+    for (index, written) in written.iter().enumerate() {
+        let at = format!("{at}/{index}");
         if rules.iter().any(|other| *other.name == *written.name) {
             findings.error(
                 format!("{at}/name"),

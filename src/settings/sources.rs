@@ -162,7 +162,7 @@ pub(super) fn operator(file: Option<&OperatorFile>, findings: &mut Findings) -> 
 }
 
 /// Reads a size in bytes: a whole number and `KB` or `MB` (powers of 1024), or takes the default.
-fn size(
+pub(super) fn size(
     text: Option<&str>,
     default: u64,
     allowed: std::ops::RangeInclusive<u64>,

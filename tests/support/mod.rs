@@ -328,6 +328,18 @@ impl Isolate {
         self.request(world, "GET", path, TestFields { fields, cf: HashMap::new() })
     }
 
+    /// The trace of a request for which nothing has to be loaded, with every step.
+    pub fn explain(&self, world: &World, path: &str, fields: &[(&str, &str)]) -> Trace {
+        let fields = fields.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        let fields = TestFields { fields, cf: HashMap::new() };
+        let url = format!("https://gateway.example.com{path}");
+        let target = Target::parse(&url).unwrap();
+        let head =
+            Head { method: "GET", target, seen: Seen::default(), fields: &fields, request_id: "request-1" };
+        let found = Found { explain: true, ..Found::default() };
+        self.gateway.decide(&head, &mut self.memory.borrow_mut(), &found, world.now.get()).trace
+    }
+
     /// Does what the edge does: decide, load what is missing, and refresh what was promised behind the
     /// response.
     pub fn request(&self, world: &World, method: &str, path: &str, fields: TestFields) -> Result_ {
