@@ -5,11 +5,15 @@ use std::{borrow::Cow, net::IpAddr, rc::Rc};
 use serde::Serialize;
 use serde_json::Value;
 
+pub mod assertion;
 pub mod failover;
 pub mod fields;
 pub mod path;
 
-use self::fields::{field_value, listed_by_connection};
+use self::{
+    assertion::Assertions,
+    fields::{field_value, listed_by_connection},
+};
 use crate::{
     claims::{ClaimPath, Principal},
     cors::AnswerEdits,
@@ -29,12 +33,15 @@ pub struct Identity {
     pub customer: Option<Rc<str>>,
     /// Fields that hold a claim.
     pub claims: Vec<(Rc<str>, ClaimPath)>,
+    /// The same in a signed token, where there is one.
+    pub token: Option<Assertions>,
 }
 
 impl Identity {
     /// The names of all of them, so that a client's own are taken off.
     pub fn names(&self) -> impl Iterator<Item = &str> {
-        let fixed = self.subject.iter().chain(&self.customer);
+        let token = self.token.as_ref().map(|token| &token.field);
+        let fixed = self.subject.iter().chain(&self.customer).chain(token);
         fixed.map(Rc::as_ref).chain(self.claims.iter().map(|(name, _)| name.as_ref()))
     }
 }
@@ -88,6 +95,9 @@ pub struct Attempt {
     /// The service binding that is called.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub binding: Option<Rc<str>>,
+    /// The claims of the token that it is sent with, but for its times.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub assertion: Option<String>,
 }
 
 /// Who is calling, as far as a backend is told.

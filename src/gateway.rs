@@ -174,7 +174,11 @@ impl Journey<'_> {
         };
         let caller = Caller { principal: &principal, customer };
         let to = Sending { chosen, route, captures, counted_body };
-        let (url, timeout, plan) = self.send(to, &facts, memory)?;
+        let (url, timeout, mut plan) = self.send(to, &facts, memory)?;
+        if let Some(token) = &gateway.identity.token {
+            let plan = plan.as_mut().ok_or(Refusal::Misconfigured)?;
+            token.assert(caller, &mut plan.attempts)?;
+        }
         Ok(Outcome::Forward(Box::new(Forward {
             url,
             timeout,
@@ -203,6 +207,7 @@ impl Journey<'_> {
         let alone = origins.len() == 1 && within.is_empty() && counted_body.is_none();
         if let (true, Some(only)) = (alone, origins.first())
             && only.binding.is_none()
+            && self.gateway.identity.token.is_none()
         {
             self.trace.origin = Some(only.origin.clone());
             return Ok((url(only), timeout(only), None));
@@ -229,6 +234,7 @@ impl Journey<'_> {
                 key: key.clone(),
                 timeout: timeout(origin).millis(),
                 binding: origin.binding.clone(),
+                assertion: None,
             })
             .collect();
         let first = order.first().and_then(|index| origins.get(*index)).ok_or(Refusal::NoOriginInRegion)?;

@@ -1,5 +1,6 @@
-//! The gateway's own answers: whether it can work at all, for probes, and the state of caches and
-//! sources, for operators who show the secret. Neither asks anything of the outside.
+//! The gateway's own answers: whether it can work at all, for probes; the state of caches and sources,
+//! for operators who show the secret; the public keys of identity tokens, for backends. None asks
+//! anything of the outside.
 
 use serde_json::{Value, json};
 
@@ -11,13 +12,14 @@ use crate::{
     config::Gateway,
     digest::Digest,
     error::Refusal,
+    forward::assertion::Assertions,
     journal::Trace,
     memory::{KeySetMemory, Memory, SourceHealth},
     request::{Head, Seen},
     time::Timestamp,
 };
 
-/// Answers a request for one of the operator's paths; `None` for every other.
+/// Answers a request for one of the gateway's own paths; `None` for every other.
 pub fn answer(
     gateway: &Gateway,
     head: &Head<'_>,
@@ -28,10 +30,14 @@ pub fn answer(
     let operator = &gateway.operator;
     let is = |path: &Option<String>| path.as_deref() == Some(head.target.path);
     let (health, status) = (is(&operator.health), is(&operator.status));
-    if !health && !status {
-        return None;
-    }
-    trace.route = Some(if health { "health" } else { "status" }.into());
+    let key_set = gateway.identity.token.as_ref().filter(|token| is(&token.key_set_path));
+    let name = match (health, status, key_set) {
+        (true, ..) => "health",
+        (_, true, _) => "status",
+        (.., Some(_)) => "jwks",
+        _ => return None,
+    };
+    trace.route = Some(name.into());
     if !matches!(head.method, "GET" | "HEAD") {
         let mut answer = gateway.refuse(Refusal::MethodNotOnRoute, None, None, head);
         answer.fields.push(("allow", "GET, HEAD".to_owned()));
@@ -39,6 +45,9 @@ pub fn answer(
     }
     if health {
         return Some(json_answer(head, &json!({ "status": "ok" })));
+    }
+    if let Some(token) = key_set {
+        return Some(key_set_answer(head, token));
     }
     Some(match authorized(operator.secret.as_ref(), head) {
         Ok(()) => json_answer(head, &state(gateway, memory, now)),
@@ -64,6 +73,21 @@ fn json_answer(head: &Head<'_>, body: &Value) -> Answer {
             ("x-request-id", head.request_id.to_owned()),
         ],
         body: Some(format!("{body}\n")),
+        refusal: None,
+    }
+}
+
+/// Public, and the same for everybody: backends and whatever stands before them may keep it. A key is
+/// published for longer than this before it signs.
+fn key_set_answer(head: &Head<'_>, token: &Assertions) -> Answer {
+    Answer {
+        status: 200,
+        fields: vec![
+            ("content-type", "application/jwk-set+json".to_owned()),
+            ("cache-control", "public, max-age=300".to_owned()),
+            ("x-request-id", head.request_id.to_owned()),
+        ],
+        body: Some(format!("{}\n", token.key_set())),
         refusal: None,
     }
 }

@@ -10,6 +10,7 @@ mod conditions;
 pub mod file;
 pub mod findings;
 mod identities;
+mod identity_token;
 mod routes;
 mod shape;
 mod sources;
@@ -123,6 +124,7 @@ fn build(file: &GatewayFile, findings: &mut Findings) -> Gateway {
         budgets: sources::budgets(file.memory.as_ref(), findings),
         operator: sources::operator(file.operator.as_ref(), findings),
     };
+    identity_token::check_path(&gateway, findings);
     routes::build(file, &mut gateway, findings);
     warn_of_unused(file, findings);
     gateway

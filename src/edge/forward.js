@@ -2,6 +2,8 @@
 // happens between the call and its answer, as plain data and promises: the wasm instance that decided may be gone by
 // then.
 
+import { assertCaller } from "./sign.js";
+
 /** The problems for backends that do not answer, as the core words them. */
 let failures;
 /** Tells the core how an attempt ended, and asks whether there may be another. */
@@ -100,6 +102,11 @@ export async function forwardByPlan(env, request, headers, remove, set, edits, l
     number += 1;
     const left = plan.deadline - (Date.now() - sentAt);
     const startedAt = Date.now();
+    if (attempt.assertion !== undefined && !(await assertCaller(headers, attempt.assertion))) {
+      const { reason, ...problem } = failures.unsigned;
+      end(problem.status, `,"reason":"${reason}"`, attempt.origin);
+      return explain(problem, edits, requestId);
+    }
     const result = await tryOnce(env, counted.request, headers, attempt, Math.min(attempt.timeout, left), departure.promise);
     const { answer, failed } = result;
     if (failed === "left") {

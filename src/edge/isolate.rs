@@ -14,7 +14,10 @@ use crate::{
     COMPILED_GATEWAY,
     config::Gateway,
     error::Refusal,
-    forward::failover::{Breaker, Outcome},
+    forward::{
+        assertion::Assertions,
+        failover::{Breaker, Outcome},
+    },
     memory::Memory,
     request::RequestIds,
     settings::{self, Variable, Variables},
@@ -95,6 +98,10 @@ impl Isolate {
         platform::install(&judge.into_js_value());
         let report: Closure<Report> = Closure::new(report);
         platform::install_forward(&failures(problem_base), &report.into_js_value());
+        let token = ready.as_ref().and_then(|ready| ready.gateway.identity.token.as_ref());
+        if let Some(signer) = token.and_then(Assertions::signer) {
+            platform::install_signer(&signer);
+        }
         Self { ready, ids: RefCell::new(RequestIds::new([first, second])) }
     }
 }
@@ -131,6 +138,7 @@ fn failures(problem_base: &str) -> String {
         "unreachable": problem(Refusal::BackendUnreachable),
         "timeout": problem(Refusal::BackendTimeout),
         "large": problem(Refusal::BodyTooLarge),
+        "unsigned": problem(Refusal::Misconfigured),
     })
     .to_string()
 }

@@ -127,6 +127,12 @@ extern "C" {
     ) -> JsValue;
 }
 
+#[wasm_bindgen(module = "/src/edge/sign.js")]
+extern "C" {
+    #[wasm_bindgen(js_name = installSigner)]
+    pub(super) fn install_signer(signer: &str);
+}
+
 /// The time, in milliseconds. During a request's CPU work it stands still in production.
 pub(super) fn now() -> crate::time::Timestamp {
     #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // a cast saturates

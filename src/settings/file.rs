@@ -211,6 +211,28 @@ pub struct IdentityFile {
     /// Fields for claims: `{ "x-plan" = "plan", "x-org" = "/org/id" }`.
     #[serde(default)]
     pub claims: BTreeMap<String, String>,
+    /// The same as a signed token, for backends that must not believe anybody else. Default none.
+    pub token: Option<IdentityTokenFile>,
+}
+
+/// A short-lived signed token that says who is calling.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct IdentityTokenFile {
+    /// The field that holds it. Default `x-pointsman-identity`.
+    pub field: Option<String>,
+    /// What its `iss` is.
+    pub issuer: String,
+    /// Private JWKs as text, each a secret: the first signs, all are published. One or many, also
+    /// because the message for a list that is none would show the text.
+    pub keys: OneOrMany,
+    /// How long one counts, `10s` to `5m`. Default `60s`.
+    pub lifetime: Option<String>,
+    /// Further claims: `{ plan = "plan", org = "/org/id" }`.
+    #[serde(default)]
+    pub claims: BTreeMap<String, String>,
+    /// The path at which the public keys are served; `""` for none. Default `/.well-known/jwks.json`.
+    pub jwks: Option<String>,
 }
 
 /// A backend.

@@ -6,7 +6,7 @@ use std::{collections::HashSet, rc::Rc};
 use super::{
     file::{ApiKeysFile, IdentityFile, IssuerFile},
     findings::{Findings, escape},
-    sources, span,
+    identity_token, sources, span,
 };
 use crate::{
     authenticate::{
@@ -252,11 +252,11 @@ pub(super) fn identity(file: Option<&IdentityFile>, findings: &mut Findings) -> 
         check_field_name(name, &pointer, findings);
         claims.push((Rc::from(name.to_ascii_lowercase()), claim_path(path, &pointer, findings)));
     }
-    check_distinct(
-        &Identity { subject: subject.clone(), customer: customer.clone(), claims: claims.clone() },
-        findings,
-    );
-    Identity { subject, customer, claims }
+    let token = file.and_then(|file| file.token.as_ref());
+    let token = token.map(|token| identity_token::assertions(token, findings));
+    let identity = Identity { subject, customer, claims, token };
+    check_distinct(&identity, findings);
+    identity
 }
 
 /// Two fields that a backend could fold into one would let a claim stand in for the subject.
@@ -269,7 +269,7 @@ fn check_distinct(identity: &Identity, findings: &mut Findings) {
     }
 }
 
-fn check_field_name(name: &str, pointer: &str, findings: &mut Findings) {
+pub(super) fn check_field_name(name: &str, pointer: &str, findings: &mut Findings) {
     let name = name.to_ascii_lowercase();
     if !is_token(&name) {
         findings.error(pointer, "must be a field name: letters, digits and hyphens");

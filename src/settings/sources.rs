@@ -131,14 +131,16 @@ pub(super) fn budgets(file: Option<&MemoryFile>, findings: &mut Findings) -> Bud
     }
 }
 
+/// Whether the gateway can answer at this path itself: it is compared with what was sent, byte for byte.
+pub(super) fn is_own_path(path: &str) -> bool {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"/-_.~".contains(&byte);
+    path.starts_with('/') && path.len() > 1 && path.bytes().all(plain)
+}
+
 pub(super) fn operator(file: Option<&OperatorFile>, findings: &mut Findings) -> Operator {
     let Some(file) = file else { return Operator::default() };
     for (path, pointer) in [(&file.health, "/operator/health"), (&file.status, "/operator/status")] {
-        let is_path = |path: &String| {
-            let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"/-_.~".contains(&byte);
-            path.starts_with('/') && path.len() > 1 && path.bytes().all(plain)
-        };
-        if path.as_ref().is_some_and(|path| !is_path(path)) {
+        if path.as_ref().is_some_and(|path| !is_own_path(path)) {
             findings.error(
                 pointer,
                 "must be a path such as \"/healthz\": letters, digits and -_.~ between slashes",

@@ -30,7 +30,7 @@ impl Variables for HashMap<String, String> {
 }
 
 /// Stands for a secret in a check: a well-formed URL, and long enough for any algorithm's secret.
-const SECRET_PLACEHOLDER: &str =
+pub(super) const SECRET_PLACEHOLDER: &str =
     "https://secret.invalid/0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
 
 /// Replaces `${NAME}` everywhere. All missing variables are found, not only the first.

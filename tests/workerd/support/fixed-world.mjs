@@ -16,6 +16,8 @@ export function fixedEntries() {
   return [...demoEntries(), ...odd.map(([name, value]) => [name, typeof value === "string" ? value : JSON.stringify(value)])];
 }
 
+/** What signs identity tokens, as the secret's text. */
+export const identityKey = () => JSON.stringify(json("fixtures/keys/private.json")["es256-1"]);
 export const hmacSecret = () => text("fixtures/keys/hmac-secret.txt").trim();
 export const token = (name) => text(`fixtures/tokens/${name}.jwt`).trim();
 

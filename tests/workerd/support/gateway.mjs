@@ -1,6 +1,6 @@
 // The built Worker with a configuration of the test's own, in the golden cases' world.
 import { startGateway } from "../../../demo/gateway.mjs";
-import { fixedEntries, hmacSecret, startFixedWorld } from "./fixed-world.mjs";
+import { fixedEntries, hmacSecret, identityKey, startFixedWorld } from "./fixed-world.mjs";
 import { STORE_BINDING, STORE_WORKER, viaStoreWorker } from "./faulty-store.mjs";
 import { gatewayJson } from "./files.mjs";
 import { createLog } from "./log.mjs";
@@ -21,7 +21,7 @@ export async function openGateway({ toml, gateway = toml && gatewayJson(toml), b
   const world = await startFixedWorld();
   const log = createLog();
   const settings = (given) => ({
-    bindings: { JWT_SECRET: hmacSecret(), ...given.bindings },
+    bindings: { JWT_SECRET: hmacSecret(), IDENTITY_KEY: identityKey(), ...given.bindings },
     gateway: given.gateway,
     overrides: { ...DIRECT, ...(given.kv === false && { kvNamespaces: {} }), ...(faults && viaStoreWorker) },
     workers: faults && [faults.worker],

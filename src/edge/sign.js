@@ -1,0 +1,89 @@
+// Tells backends by a signed token who is calling. What it says is the core's; here are its times and its signature,
+// and the tokens that were signed before: most requests need no signature.
+
+/** What is signed with and how it is sent, as the core gave it; and the keys, once they were imported. */
+let signer;
+let key;
+
+/** Signed tokens by the claims in them, the oldest first: { token, until }. Plain values: no request owns them. */
+const signed = new Map();
+const MAX_TOKENS = 2048;
+/** Of claims and tokens together, in characters: some callers have long claims. */
+const MAX_LENGTH = 8 * 1024 * 1024;
+let length = 0;
+
+export function installSigner(signerJson) {
+  signer = JSON.parse(signerJson);
+  key = undefined;
+  signed.clear();
+  length = 0;
+}
+
+/**
+ * Sets the field that tells a backend who is calling; false where no token can be made. `claims` is the JSON text of all
+ * claims but the times.
+ */
+export async function assertCaller(headers, claims) {
+  try {
+    const token = known(claims) ?? (await sign(claims));
+    headers.set(signer.field, signer.scheme + token);
+    return true;
+  } catch {
+    // Not even the runtime's own words: they could be about the key.
+    const what = `the identity token's key ${signer?.kid} cannot sign: its public members do not belong to its d`;
+    console.log(JSON.stringify({ event: "identity_key_unusable", level: "warn", time: new Date().toISOString(), what }));
+    return false;
+  }
+}
+
+/** The token for exactly these claims, if there is one that has half its life left. */
+function known(claims) {
+  const entry = signed.get(claims);
+  return entry !== undefined && Date.now() < entry.until ? entry.token : undefined;
+}
+
+async function sign(claims) {
+  key ??= await importKey();
+  const now = Date.now();
+  const issued = Math.floor(now / 1000);
+  const text = `${claims.slice(0, -1)},"iat":${issued},"exp":${issued + signer.lifetime}}`;
+  const input = `${signer.header}.${base64url(new TextEncoder().encode(text))}`;
+  const signature = await crypto.subtle.sign(key.algorithm, key.own, new TextEncoder().encode(input));
+  const token = `${input}.${base64url(new Uint8Array(signature))}`;
+  keep(claims, { token, until: issued * 1000 + signer.lifetime * 500 });
+  return token;
+}
+
+function keep(claims, entry) {
+  drop(claims);
+  signed.set(claims, entry);
+  length += claims.length + entry.token.length;
+  for (const oldest of signed.keys()) {
+    if (signed.size <= MAX_TOKENS && length <= MAX_LENGTH) break;
+    drop(oldest);
+  }
+}
+
+function drop(claims) {
+  const entry = signed.get(claims);
+  if (entry === undefined) return;
+  signed.delete(claims);
+  length -= claims.length + entry.token.length;
+}
+
+/** Imports both halves and sees whether they belong together: else every backend would refuse every token. */
+async function importKey() {
+  const algorithm = signer.publicKey.kty === "EC" ? { name: "ECDSA", namedCurve: "P-256", hash: "SHA-256" } : { name: "Ed25519" };
+  const own = await crypto.subtle.importKey("jwk", { ...signer.publicKey, d: signer.d }, algorithm, false, ["sign"]);
+  const published = await crypto.subtle.importKey("jwk", signer.publicKey, algorithm, false, ["verify"]);
+  const trial = new TextEncoder().encode("trial");
+  const signature = await crypto.subtle.sign(algorithm, own, trial);
+  if (!(await crypto.subtle.verify(algorithm, published, signature, trial))) throw new Error("no pair");
+  return { algorithm, own };
+}
+
+function base64url(bytes) {
+  let text = "";
+  for (const byte of bytes) text += String.fromCharCode(byte);
+  return btoa(text).replaceAll("+", "-").replaceAll("/", "_").replaceAll("=", "");
+}
