@@ -87,8 +87,9 @@ const SAFE = ["GET", "HEAD", "OPTIONS"];
 export async function forwardByPlan(env, request, headers, remove, set, edits, line, requestId, began, planJson) {
   const plan = JSON.parse(planJson);
   const sentAt = Date.now();
-  const repeats = SAFE.includes(request.method) && request.body === null && !headers.has("upgrade");
   prepare(headers, remove, set);
+  // Only now does a WebSocket's request have its Upgrade again.
+  const repeats = SAFE.includes(request.method) && request.body === null && !headers.has("upgrade");
   const counted = countBody(request, plan.max_body);
   const departure = watchClient(request);
   let number = 0;
@@ -116,7 +117,9 @@ export async function forwardByPlan(env, request, headers, remove, set, edits, l
     const bad = failed ?? (plan.statuses.includes(answer.status) ? `status ${answer.status}` : undefined);
     const inTime = Date.now() - sentAt < plan.deadline;
     const another = bad !== undefined && repeats && inTime && number < plan.attempts.length;
-    const again = tell(attempt, plan, bad !== undefined, another);
+    // Whoever had only what others left of the deadline is not to blame for having been too slow.
+    const cutShort = failed === "timeout" && number > 1 && left < attempt.timeout;
+    const again = !cutShort && tell(attempt, plan, bad !== undefined, another);
     if (another && again) {
       answer?.body?.cancel().catch(() => {});
       const what = { event: "attempt_failed", level: "warn", request_id: requestId, origin: attempt.origin, attempt: number, why: bad, ms: Date.now() - startedAt };

@@ -26,7 +26,7 @@ pub enum Balance {
 pub struct Breaker {
     /// Failures in a row after which it is left alone.
     pub failures: u32,
-    /// Of its last [`WINDOW`] requests, how many in a hundred may fail.
+    /// Of its last [`WINDOW`] requests, how many in a hundred may fail; with 100 they never count.
     pub ratio: u8,
     /// How long it is left alone the first time; twice as long each further time, up to [`MOST_PAUSES`].
     pub pause: Span,
@@ -184,8 +184,13 @@ impl Health {
             }
         }
         let seen = origins.entry(Rc::from(key)).or_default();
-        seen.trial_until = Timestamp::default();
         let failed = outcome == Outcome::Failed;
+        // Of a crowd that was under way when it was opened, the others tell nothing new: if each made
+        // the pause longer, one fault would be as long as twelve.
+        if failed && now < seen.open_until {
+            return;
+        }
+        seen.trial_until = Timestamp::default();
         seen.outcomes = seen.outcomes << 1 | u32::from(failed);
         seen.count = seen.count.saturating_add(1).min(WINDOW);
         if !failed {
@@ -200,7 +205,7 @@ impl Health {
         }
         seen.in_a_row = seen.in_a_row.saturating_add(1);
         let recent = (seen.outcomes & ((1 << WINDOW) - 1)).count_ones();
-        let too_many = seen.count >= WINDOW && recent * 100 >= u32::from(breaker.ratio) * WINDOW;
+        let too_many = seen.count >= WINDOW && recent * 100 > u32::from(breaker.ratio) * WINDOW;
         if seen.pauses > 0 || seen.in_a_row >= breaker.failures || too_many {
             let times = 1u64.checked_shl(seen.pauses).unwrap_or(MOST_PAUSES).min(MOST_PAUSES);
             seen.pauses = seen.pauses.saturating_add(1);
@@ -320,12 +325,21 @@ mod tests {
     }
 
     #[test]
-    fn half_of_its_requests_failing_opens_it_too() {
+    fn a_crowd_that_was_under_way_is_one_failure() {
+        let health = Health::default();
+        fail(&health, "a", 100, at(0));
+        assert!(health.is_open("a", at(4)) && !health.is_open("a", at(5)));
+    }
+
+    #[test]
+    fn more_than_half_of_its_requests_failing_opens_it_too() {
         let health = Health::default();
         for number in 0..WINDOW {
             let outcome = if number % 2 == 0 { Outcome::Failed } else { Outcome::Answered };
             health.note("a", outcome, B, at(0));
         }
+        health.note("a", Outcome::Failed, B, at(0));
+        assert!(!health.is_open("a", at(0)), "half of them may fail");
         health.note("a", Outcome::Failed, B, at(0));
         assert!(health.is_open("a", at(0)), "never three in a row");
         let health = Health::default();
@@ -334,6 +348,11 @@ mod tests {
             health.note("b", outcome, B, at(0));
         }
         assert!(!health.is_open("b", at(0)), "one in five is not");
+        let never = Breaker { failures: 1_000_000, ratio: 100, ..B };
+        for _ in 0..1000 {
+            health.note("c", Outcome::Failed, never, at(0));
+        }
+        assert!(!health.is_open("c", at(0)), "all of them may fail");
     }
 
     #[test]

@@ -16,15 +16,23 @@ const DIRECT = { unsafeDirectSockets: [{ host: "127.0.0.1", port: 0 }] };
  *   gateway  JSON text instead, for configurations that are none
  *   kv       false leaves the KV binding out: every call of it fails
  *   faults   of createFaultyStore(): KV is then reached through them
+ *   network  true lets calls out to where their URLs say, in place of the world
+ *   overrides, workers   of demo/gateway.mjs
  */
-export async function openGateway({ toml, gateway = toml && gatewayJson(toml), bindings = {}, kv = true, faults } = {}) {
+export async function openGateway({ toml, gateway = toml && gatewayJson(toml), bindings = {}, kv = true, faults, network, overrides, workers = [] } = {}) {
   const world = await startFixedWorld();
   const log = createLog();
   const settings = (given) => ({
     bindings: { JWT_SECRET: hmacSecret(), IDENTITY_KEY: identityKey(), ...given.bindings },
     gateway: given.gateway,
-    overrides: { ...DIRECT, ...(given.kv === false && { kvNamespaces: {} }), ...(faults && viaStoreWorker) },
-    workers: faults && [faults.worker],
+    overrides: {
+      ...DIRECT,
+      ...(given.kv === false && { kvNamespaces: {} }),
+      ...(faults && viaStoreWorker),
+      ...(network && { outboundService: undefined }),
+      ...overrides,
+    },
+    workers: faults ? [faults.worker, ...workers] : workers,
   });
   let given = { gateway, bindings, kv };
   const started = await startGateway({ folder: process.env.POINTSMAN_BUILD, world, onLog: (line) => log.take(line), ...settings(given) });
