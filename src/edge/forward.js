@@ -109,7 +109,9 @@ export async function forwardByPlan(env, request, headers, remove, set, edits, l
       return explain(problem, edits, requestId);
     }
     const result = await tryOnce(env, counted.request, headers, attempt, Math.min(attempt.timeout, left), departure.promise);
-    const { answer, failed } = result;
+    const { answer } = result;
+    // A client that breaks off its own body makes the call fail, and leaves at the same time.
+    const failed = result.failed === "unreachable" && request.signal.aborted ? "left" : result.failed;
     if (failed === "left") {
       end(499, ',"reason":"client_left"', attempt.origin);
       return new Response(null, { status: 499 });
@@ -119,7 +121,10 @@ export async function forwardByPlan(env, request, headers, remove, set, edits, l
     const another = bad !== undefined && repeats && inTime && number < plan.attempts.length;
     // Whoever had only what others left of the deadline is not to blame for having been too slow.
     const cutShort = failed === "timeout" && number > 1 && left < attempt.timeout;
-    const again = !cutShort && tell(attempt, plan, bad !== undefined, another);
+    // Nor is the origin where a body broke off that the client may have spoilt: callers must not be able to have an
+    // origin left alone.
+    const bodysFault = failed === "unreachable" && request.body !== null;
+    const again = !cutShort && !bodysFault && tell(attempt, plan, bad !== undefined, another);
     if (another && again) {
       answer?.body?.cancel().catch(() => {});
       const what = { event: "attempt_failed", level: "warn", request_id: requestId, origin: attempt.origin, attempt: number, why: bad, ms: Date.now() - startedAt };
