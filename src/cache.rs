@@ -6,7 +6,7 @@
 //! plain values and times; who began a load may be gone before it ends, so nothing here is a flag that
 //! somebody must come back to clear.
 //!
-//! Which entry makes room for another is left to `quick_cache` (S3-FIFO like: an entry that is asked
+//! Which entry makes room for another is left to `quick_cache` (CLOCK-Pro, modified: an entry that is asked
 //! for again outlives any number that are asked for once, so a flood of junk evicts only junk).
 
 use std::{

@@ -455,6 +455,43 @@ fn a_flood_of_unknown_keys_leaves_known_ones_cached() {
     assert!(isolate.memory.borrow().keys.weight() <= 8 << 20);
 }
 
+/// Operators see the state of this isolate, and nothing that works as a credential.
+#[test]
+fn the_status_tells_how_caches_and_sources_do() {
+    let (isolate, world) = (Isolate::named("rules"), World::of_fixtures());
+    let status = |world: &World| -> serde_json::Value {
+        let secret = bearer("operator-secret-of-the-fixtures");
+        let result = isolate.get(world, "/gateway/status", &[("authorization", &secret)]);
+        serde_json::from_str(result.answer().body.as_deref().unwrap()).unwrap()
+    };
+    let before = status(&world);
+    assert_eq!(before["isolate"]["caches"]["customers"]["entries"], 0);
+    assert_eq!(before["isolate"]["issuers"][0]["state"], serde_json::Value::Null);
+    for _ in 0..3 {
+        assert!(call(&isolate, &world, "/customer/x", &key("acme")).starts_with("https"));
+        assert!(call(&isolate, &world, "/customer/x", &token("customer-acme")).starts_with("https"));
+    }
+    let after = status(&world);
+    let caches = &after["isolate"]["caches"];
+    assert_eq!(caches["api_keys"]["entries"], 1);
+    assert_eq!((&caches["api_keys"]["hits"], &caches["api_keys"]["misses"]), (&2.into(), &1.into()));
+    assert_eq!(after["isolate"]["issuers"][0]["state"], "fresh");
+    assert!(after["isolate"]["kv"]["asked"].is_null() && after["isolate"]["kv"]["answered_at"].is_string());
+    assert_eq!(after["bounds"][0]["within_ms"], 120_000);
+    world.fault("issuer");
+    world.fault("config-api");
+    world.pass(secs(400));
+    call(&isolate, &world, "/customer/x", &token("customer-acme"));
+    call(&isolate, &world, "/customer/x", &key("umbrella"));
+    let failing = status(&world);
+    assert!(failing["isolate"]["issuers"][0]["asked"]["last_error"]["what"].is_string());
+    assert!(failing["isolate"]["config_api"]["asked"]["last_error"]["what"].is_string());
+    let text = failing.to_string();
+    for secret in ["demo-config-token", "operator-secret-of-the-fixtures", key("acme").as_str()] {
+        assert!(!text.contains(secret), "{secret}");
+    }
+}
+
 /// Where somebody asks, the trace says of each rule before the one that decided why it did not match.
 #[test]
 fn a_decision_explains_itself() {

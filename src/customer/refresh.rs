@@ -140,13 +140,17 @@ impl<P: Ports> Context<'_, P> {
             .map_err(|what| SourceError(format!("the config API's answer {what}")))?;
         let changes = self.changes(source, &roster, &index, asked_at)?;
         let needed = changes.iter().filter(|candidate| candidate.needed).count();
-        let before = index.clone();
         let result = self.write_page(changes, &mut index, &state.confirmed_at, asked_at).await;
-        if index != before {
+        // What was written before a failure counts all the same.
+        let (page, failure) = result;
+        if page.moved {
             let json = serde_json::to_string(&index).unwrap_or_default();
             self.put(RosterState::INDEX_KEY, json).await?;
         }
-        let Page { settled, written, gone } = result?;
+        if let Some(failure) = failure {
+            return Err(failure);
+        }
+        let Page { settled, written, gone, .. } = page;
         let refreshed =
             Refreshed { listed: roster.len(), written, gone, pending: needed.saturating_sub(settled) };
         let state = RosterState {
@@ -179,23 +183,24 @@ impl<P: Ports> Context<'_, P> {
         index: &Index,
         asked_at: Timestamp,
     ) -> Result<Vec<Candidate>, SourceError> {
-        let mut listed = BTreeMap::new();
+        // Of each entry only its mark is held: a hundred thousand records would be many times the list.
+        let mut listed: BTreeMap<CustomerId, Option<String>> = BTreeMap::new();
         let mut malformed = 0usize;
         for (id, says) in roster.all() {
-            let record = match says {
+            let mark = match says {
                 Listed::Record(record) => {
-                    CustomerConfig::of(&record, &id, self.gateway.allow_http).map(|_| record)
+                    CustomerConfig::of(&record, &id, self.gateway.allow_http).map(|_| mark(&record))
                 }
                 Listed::Malformed(error) => Err(error),
                 Listed::Absent | Listed::Unsure => continue,
             };
-            if let Err(error) = &record {
+            if let Err(error) = &mark {
                 malformed += 1;
                 if malformed <= MAX_WARNINGS {
                     self.ports.warn("customer_record_malformed", &format!("config API, {id} {error}"));
                 }
             }
-            listed.insert(id, record.ok());
+            listed.insert(id, mark.ok());
         }
         if malformed > MAX_WARNINGS {
             let what = format!("config API: {} more entries that cannot be used", malformed - MAX_WARNINGS);
@@ -221,15 +226,22 @@ impl<P: Ports> Context<'_, P> {
             listed.extend(missing.into_iter().map(|id| (id, None)));
         }
         let (mut own, mut same) = (Vec::new(), Vec::new());
-        for (id, record) in listed {
-            let Some(record) = record else {
+        // Another part of them each minute.
+        let parts = u64::try_from(listed.len().div_ceil(LOOKED_AT)).unwrap_or(1).max(1);
+        let turn = (asked_at.millis() / 60_000) % parts;
+        for (id, mark) in listed {
+            let Some(mark) = mark else {
                 if index.contains_key(id.as_str()) && !is_marked(&id, OWN) && !is_marked(&id, DOUBTED) {
                     changes.push(needed(id, Change::Doubt));
                 }
                 continue;
             };
-            let mark = mark(&record);
             let (is_own, is_same) = (is_marked(&id, OWN), is_marked(&id, &mark));
+            let looked_at = Digest::of(id.as_str().as_bytes()).prefix() % parts == turn;
+            if is_same && !looked_at {
+                continue;
+            }
+            let Listed::Record(record) = roster.find(&id) else { continue };
             let change = Change::Write(Box::new(record), mark);
             if is_own {
                 own.push(Candidate { id, change, needed: false });
@@ -238,12 +250,6 @@ impl<P: Ports> Context<'_, P> {
             } else {
                 changes.push(needed(id, change));
             }
-        }
-        // Another part of them each minute.
-        if let Some(minute) = usize::try_from(asked_at.millis() / 60_000).ok().filter(|_| !same.is_empty()) {
-            let turn = minute.wrapping_mul(LOOKED_AT) % same.len();
-            same.rotate_left(turn);
-            same.truncate(LOOKED_AT);
         }
         changes.append(&mut same);
         changes.append(&mut own);
@@ -257,14 +263,17 @@ impl<P: Ports> Context<'_, P> {
         index: &mut Index,
         confirmed_at: &str,
         asked_at: Timestamp,
-    ) -> Result<Page, SourceError> {
+    ) -> (Page, Option<SourceError>) {
         let mut page = Page::default();
         let mut calls = 0;
         let mut changes = changes.into_iter().peekable();
         while changes.peek().is_some() && calls + 1 + BULK <= MAX_CALLS {
             let bulk: Vec<_> = changes.by_ref().take(BULK).collect();
             let names: Vec<_> = bulk.iter().map(|candidate| candidate.id.store_key()).collect();
-            let stored = self.ports.stored_many(&names, self.gateway.store_timeout).await?;
+            let stored = match self.ports.stored_many(&names, self.gateway.store_timeout).await {
+                Ok(stored) => stored,
+                Err(failure) => return (page, Some(failure)),
+            };
             let mut entries = Vec::new();
             let mut marks = Vec::new();
             for (Candidate { id, change, .. }, stored) in bulk.iter().zip(stored) {
@@ -276,19 +285,21 @@ impl<P: Ports> Context<'_, P> {
                 marks.push((id.as_str().to_owned(), mark));
             }
             calls += 1 + entries.len();
-            if !entries.is_empty() {
-                self.ports.put_many(&entries, self.gateway.store_timeout).await?;
+            if !entries.is_empty()
+                && let Err(failure) = self.ports.put_many(&entries, self.gateway.store_timeout).await
+            {
+                return (page, Some(failure));
             }
             page.written += entries.len();
             page.settled += bulk.iter().filter(|candidate| candidate.needed).count();
             for (id, mark) in marks {
-                match mark {
-                    Some(mark) => index.insert(id, mark),
-                    None => index.remove(&id),
+                page.moved |= match mark {
+                    Some(mark) => index.insert(id, mark.clone()).is_none_or(|before| before != mark),
+                    None => index.remove(&id).is_some(),
                 };
             }
         }
-        Ok(page)
+        (page, None)
     }
 
     async fn confirm(&self, state: RosterState, asked_at: Timestamp) -> Result<(), SourceError> {
@@ -311,6 +322,8 @@ impl<P: Ports> Context<'_, P> {
 /// What a page came to.
 #[derive(Default)]
 struct Page {
+    /// Whether the index is another one now.
+    moved: bool,
     settled: usize,
     written: usize,
     gone: usize,
