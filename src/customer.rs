@@ -16,6 +16,7 @@ use self::backend::{AllowHttp, BackendUrl};
 use crate::{
     authenticate::permits::Permits,
     claims::{BLOCK, COUNTED, ObjectError, parse_object},
+    digest::Digest,
     time::Timestamp,
 };
 
@@ -45,6 +46,12 @@ impl CustomerId {
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+
+    /// The key that a customer is cached under.
+    #[must_use]
+    pub fn cache_key(&self) -> Digest {
+        Digest::of(self.0.as_bytes())
     }
 
     /// The name of the KV entry that holds this customer's record.

@@ -11,7 +11,7 @@ use crate::{
         jwt::VerifiedToken,
     },
     cache::{Claim, Stored},
-    customer::{CustomerConfig, CustomerId, resolve::cache_key},
+    customer::{CustomerConfig, CustomerId},
     digest::Digest,
     error::Refusal,
     forward::Forward,
@@ -61,7 +61,7 @@ impl Need {
     pub fn flight(&self) -> Option<String> {
         match self {
             Self::Key(digest) => Some(format!("key:{digest}")),
-            Self::Customer(id) => Some(format!("customer:{}", cache_key(id))),
+            Self::Customer(id) => Some(format!("customer:{}", id.cache_key())),
             Self::KeySet(issuer) => Some(format!("keyset:{issuer}")),
             Self::Signature(_) => None,
         }

@@ -14,7 +14,7 @@ use crate::{
     cache::{Claim, Loaded, Stored},
     claims::parse_object,
     config::Gateway,
-    customer::{CustomerId, resolve::cache_key},
+    customer::CustomerId,
     decision::{Decision, Deferred, Found, Need, Outcome, Refresh, SignatureCheck, Write},
     digest::Digest,
     error::Refusal,
@@ -151,7 +151,7 @@ impl<P: Ports> Context<'_, P> {
         let (memory, now) = (self.memory.borrow(), self.ports.now());
         match need {
             Need::Key(digest) => memory.keys.claim(digest, now),
-            Need::Customer(id) => memory.customers.claim(&cache_key(id), now),
+            Need::Customer(id) => memory.customers.claim(&id.cache_key(), now),
             Need::KeySet(issuer) => {
                 memory.key_sets.get(*issuer).map_or(Claim::Lead, |known| known.set.claim(now))
             }
@@ -163,7 +163,7 @@ impl<P: Ports> Context<'_, P> {
         let memory = self.memory.borrow();
         match need {
             Need::Key(digest) => memory.keys.is_loading(digest, now),
-            Need::Customer(id) => memory.customers.is_loading(&cache_key(id), now),
+            Need::Customer(id) => memory.customers.is_loading(&id.cache_key(), now),
             Need::KeySet(issuer) => memory.key_sets.get(*issuer).is_some_and(|set| set.set.is_loading(now)),
             Need::Signature(_) => false,
         }
@@ -225,7 +225,7 @@ impl<P: Ports> Context<'_, P> {
         urgency: Urgency,
         deferred: &mut Deferred,
     ) -> bool {
-        let (key, asked_at) = (cache_key(id), self.ports.now());
+        let (key, asked_at) = (id.cache_key(), self.ports.now());
         match self.find_customer(id, urgency).await {
             Ok(customer) => {
                 let mut memory = self.memory.borrow_mut();

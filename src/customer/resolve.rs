@@ -7,7 +7,6 @@ use crate::{
     cache::{Lookup, Stored},
     claims::{ClaimPath, Principal},
     decision::{Deferred, Found, Halt, Need},
-    digest::Digest,
     error::Refusal,
     memory::Memory,
     request::Head,
@@ -67,7 +66,7 @@ pub fn resolve(
     };
     let stored = match &found.customer {
         Some(stored) => stored.clone(),
-        None => match memory.customers.lookup(&cache_key(id), now, found.customer_failed) {
+        None => match memory.customers.lookup(&id.cache_key(), now, found.customer_failed) {
             Lookup::Hit { stored, refresh } => {
                 deferred.refresh(refresh, now, || Need::Customer(id.clone()));
                 stored
@@ -85,10 +84,4 @@ pub fn resolve(
             Ok(Customer::Listed(config))
         }
     }
-}
-
-/// The key that a customer is cached under.
-#[must_use]
-pub fn cache_key(id: &CustomerId) -> Digest {
-    Digest::of(id.as_str().as_bytes())
 }
