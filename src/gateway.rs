@@ -24,6 +24,7 @@ use crate::{
         path,
     },
     journal::Trace,
+    limit,
     memory::Memory,
     operator,
     request::{Head, Place, Seen},
@@ -160,6 +161,7 @@ impl Journey<'_> {
         let caller = Caller { principal: &principal, customer };
         let to = Sending { chosen, route, captures };
         let (url, timeout, plan) = self.send(to, &facts, memory)?;
+        let admission = self.admission(route, limit::Caller { facts: &facts, method: &method, customer });
         Ok(Outcome::Forward(Box::new(Forward {
             url,
             timeout,
@@ -168,7 +170,16 @@ impl Journey<'_> {
             edits: gateway.answer_edits(route, self.head),
             server_timing: route.server_timing,
             plan,
+            admission,
         })))
+    }
+
+    /// What must let the request pass. Only then is it known that an origin is called, so the edge says
+    /// which one.
+    fn admission(&mut self, route: &Route, caller: limit::Caller<'_>) -> Option<limit::Admission> {
+        let admission = limit::admission(&route.limits, &self.gateway.limits, caller)?;
+        self.trace.planned = true;
+        Some(limit::Admission { origin: self.trace.origin.take(), ..admission })
     }
 
     /// Where the request is sent first, how long that may take, and what else there is to it.

@@ -7,7 +7,7 @@ use super::{
     conditions::{self, Scope},
     file::{CorsFile, GatewayFile, OneOrMany, RouteFile, RuleFile, VariantFile},
     findings::{Findings, escape},
-    span,
+    limits, span,
 };
 use crate::{
     config::{Gateway, Region, Route, RouteAuth},
@@ -34,6 +34,7 @@ pub(super) fn build(file: &GatewayFile, gateway: &mut Gateway, findings: &mut Fi
         let Some(pattern) = findings.take(&format!("{at}/path"), Pattern::parse(&route.path)) else {
             // The rest is looked at all the same, so that all that is wrong is said at once.
             rules(route, &at, gateway, Scope { named: &named, pattern: None }, findings);
+            limits::of_route(route, &at, gateway, Scope { named: &named, pattern: None }, findings);
             auth(route, &at, gateway, findings);
             continue;
         };
@@ -131,6 +132,7 @@ fn route(
         timeout,
         server_timing: file.server_timing.unwrap_or(false),
         shows_request_id: file.request_id.unwrap_or(false),
+        limits: limits::of_route(file, at, gateway, scope, findings),
     }
 }
 

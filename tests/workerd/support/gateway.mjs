@@ -16,17 +16,18 @@ const DIRECT = { unsafeDirectSockets: [{ host: "127.0.0.1", port: 0 }] };
  *   gateway  JSON text instead, for configurations that are none
  *   kv       false leaves the KV binding out: every call of it fails
  *   faults   of createFaultyStore(): KV is then reached through them
+ *   overrides, workers   as startGateway() takes them
  */
-export async function openGateway({ toml, gateway = toml && gatewayJson(toml), bindings = {}, kv = true, faults } = {}) {
+export async function openGateway({ toml, gateway = toml && gatewayJson(toml), bindings = {}, kv = true, faults, overrides, workers } = {}) {
   const world = await startFixedWorld();
   const log = createLog();
   const settings = (given) => ({
     bindings: { JWT_SECRET: hmacSecret(), ...given.bindings },
     gateway: given.gateway,
-    overrides: { ...DIRECT, ...(given.kv === false && { kvNamespaces: {} }), ...(faults && viaStoreWorker) },
-    workers: faults && [faults.worker],
+    overrides: { ...DIRECT, ...(given.kv === false && { kvNamespaces: {} }), ...(faults && viaStoreWorker), ...given.overrides },
+    workers: faults || given.workers ? [...(faults ? [faults.worker] : []), ...(given.workers ?? [])] : undefined,
   });
-  let given = { gateway, bindings, kv };
+  let given = { gateway, bindings, kv, overrides, workers };
   const started = await startGateway({ folder: process.env.POINTSMAN_BUILD, world, onLog: (line) => log.take(line), ...settings(given) });
   const opened = {
     world,
