@@ -14,6 +14,7 @@ use crate::{
         failover::{Balance, Breaker},
         fields::FieldPolicy,
     },
+    limit::{Choice, Limit},
     memory::Budgets,
     route::{RouteTable, condition::Condition, pattern::Rewrite, rule::Rule},
     time::Span,
@@ -38,6 +39,8 @@ pub struct Gateway {
     pub backends: Vec<Backend>,
     /// The regions that clients can be in. Where there are none, the continents are.
     pub regions: Vec<Region>,
+    /// The limits; routes refer to them by index.
+    pub limits: Vec<Limit>,
     /// How backends learn who is calling.
     pub identity: Identity,
     /// Which of a client's fields pass.
@@ -95,6 +98,8 @@ pub struct Route {
     pub server_timing: bool,
     /// Whether answers carry `x-request-id`.
     pub shows_request_id: bool,
+    /// Its limits: each must let a request pass.
+    pub limits: Vec<Choice>,
 }
 
 /// Which credentials a route takes.

@@ -176,6 +176,23 @@ impl Passage {
     fn forward(&self, forward: &Forward, trace: &Trace) -> JsValue {
         #[allow(clippy::cast_precision_loss)] // milliseconds, far below 2^53
         let (timeout, began) = (forward.timeout.millis() as f64, self.began.millis() as f64);
+        if let Some(admission) = &forward.admission {
+            return platform::forward_limited(
+                self.env.as_ref(),
+                &self.sent.request,
+                &self.copied,
+                &forward.url,
+                &forward.remove.join("\n"),
+                &lines(&forward.set),
+                timeout,
+                &edits(forward),
+                &trace.open(self.subject(), None),
+                &self.request_id,
+                began,
+                forward.plan.as_ref().map(|plan| serde_json::to_string(plan).unwrap_or_default()),
+                &serde_json::to_string(admission).unwrap_or_default(),
+            );
+        }
         if let Some(plan) = &forward.plan {
             self.note_sending(plan);
             return platform::forward_by_plan(
@@ -207,10 +224,9 @@ impl Passage {
 
     /// A request to an origin that failed before is the only one there until it ends.
     fn note_sending(&self, plan: &Plan) {
-        let (Some(ready), Some(first)) = (&self.isolate.ready, plan.attempts.first()) else { return };
-        let memory = ready.memory.borrow();
-        memory.origins.begin(&first.key, Span::from_millis(first.timeout), self.began);
-        memory.origins.count_request();
+        if let (Some(ready), Some(first)) = (&self.isolate.ready, plan.attempts.first()) {
+            ready.note_sending(&first.key, Span::from_millis(first.timeout), self.began);
+        }
     }
 
     fn answer(&self, answer: Answer, trace: &Trace) -> JsValue {
@@ -288,6 +304,14 @@ impl Passage {
 }
 
 impl Ready {
+    fn note_sending(&self, key: &str, timeout: Span, now: Timestamp) {
+        // Between requests nobody holds it; if somebody did, this request would not be counted.
+        if let Ok(memory) = self.memory.try_borrow() {
+            memory.origins.begin(key, timeout, now);
+            memory.origins.count_request();
+        }
+    }
+
     fn context<'a>(&'a self, ports: &'a Outside) -> Context<'a, Outside> {
         Context { gateway: &self.gateway, memory: &self.memory, ports }
     }

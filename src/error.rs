@@ -160,6 +160,11 @@ refusals! {
     /// A claim in the backend's host is missing or not exactly one DNS label.
     ClaimNotALabel = "claim_not_a_label" => NoBackend,
 
+    /// A limit of the caller's is used up.
+    RateLimited = "rate_limited" => RateLimited,
+    /// A limit's counter did not answer, and the limit lets nobody pass then.
+    LimitUnavailable = "limit_unavailable" => GatewayUnavailable,
+
     /// The backend could not be reached, or its answer was no HTTP.
     BackendUnreachable = "backend_unreachable" => BackendUnreachable,
     /// The backend did not answer in time.
@@ -195,6 +200,8 @@ pub enum Problem {
     MethodNotAllowed,
     /// 400: a path that two readers could read in two ways.
     PathAmbiguous,
+    /// 429: the caller has asked for more than it may (RFC 6585, section 4).
+    RateLimited,
     /// 500: the operator has to act.
     GatewayMisconfigured,
     /// 503: a source is down and nothing is cached.
@@ -222,6 +229,7 @@ impl Problem {
         Self::RouteNotFound,
         Self::MethodNotAllowed,
         Self::PathAmbiguous,
+        Self::RateLimited,
         Self::GatewayMisconfigured,
         Self::GatewayUnavailable,
         Self::BackendUnreachable,
@@ -239,6 +247,7 @@ impl Problem {
             Self::RouteNotFound => 404,
             Self::MethodNotAllowed => 405,
             Self::ContentTooLarge => 413,
+            Self::RateLimited => 429,
             Self::GatewayMisconfigured => 500,
             Self::BackendUnreachable => 502,
             Self::GatewayUnavailable => 503,
@@ -282,6 +291,8 @@ impl Problem {
             | Self::RouteNotFound
             | Self::MethodNotAllowed
             | Self::PathAmbiguous
+            // As long as the limit says.
+            | Self::RateLimited
             | Self::GatewayMisconfigured
             | Self::BackendUnreachable
             | Self::BackendTimeout
@@ -338,6 +349,11 @@ impl Problem {
                 "path-ambiguous",
                 "Ambiguous path",
                 "The path cannot be forwarded safely: dot segments, backslashes, NUL and malformed percent-encoding are refused.",
+            ),
+            Self::RateLimited => (
+                "rate-limited",
+                "Too many requests",
+                "A limit of this caller's is used up; Retry-After says when to try again.",
             ),
             Self::GatewayMisconfigured => (
                 "gateway-misconfigured",

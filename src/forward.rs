@@ -19,6 +19,7 @@ use crate::{
     cors::AnswerEdits,
     customer::CustomerId,
     error::Refusal,
+    limit::Admission,
     request::{Head, Seen, Target},
     route::pattern::Rewrite,
     time::Span,
@@ -63,6 +64,8 @@ pub struct Forward {
     pub server_timing: bool,
     /// How it is sent, where that is more than one call of one URL.
     pub plan: Option<Plan>,
+    /// What must let it pass before it is sent.
+    pub admission: Option<Admission>,
 }
 
 /// How a request is sent that may take more than one call of one URL. It crosses to `forward.js` as JSON.

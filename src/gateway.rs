@@ -24,6 +24,7 @@ use crate::{
         path,
     },
     journal::{Step, Trace},
+    limit,
     memory::Memory,
     operator,
     request::{Head, Place, Seen},
@@ -179,6 +180,7 @@ impl Journey<'_> {
             let plan = plan.as_mut().ok_or(Refusal::Misconfigured)?;
             token.assert(caller, &mut plan.attempts)?;
         }
+        let admission = self.admission(route, limit::Caller { facts: &facts, method: &method, customer });
         Ok(Outcome::Forward(Box::new(Forward {
             url,
             timeout,
@@ -187,7 +189,16 @@ impl Journey<'_> {
             edits: gateway.answer_edits(route, self.head),
             server_timing: route.server_timing,
             plan,
+            admission,
         })))
+    }
+
+    /// What must let the request pass. Only then is it known that an origin is called, so the edge says
+    /// which one.
+    fn admission(&mut self, route: &Route, caller: limit::Caller<'_>) -> Option<limit::Admission> {
+        let admission = limit::admission(&route.limits, &self.gateway.limits, caller)?;
+        self.trace.planned = true;
+        Some(limit::Admission { origin: self.trace.origin.take(), ..admission })
     }
 
     /// Where the request is sent first, how long that may take, and what else there is to it.

@@ -11,6 +11,7 @@ pub mod file;
 pub mod findings;
 mod identities;
 mod identity_token;
+mod limits;
 mod routes;
 mod shape;
 mod sources;
@@ -116,6 +117,7 @@ fn build(file: &GatewayFile, findings: &mut Findings) -> Gateway {
         customers,
         backends,
         regions: Vec::new(),
+        limits: limits::all(file, findings),
         identity,
         via: via(file, findings),
         problem_base: file.problem_base.clone().unwrap_or_else(|| DEFAULT_PROBLEM_BASE.to_owned()),
@@ -180,6 +182,10 @@ fn warn_of_unused(file: &GatewayFile, findings: &mut Findings) {
     let policies: HashSet<&str> = file.routes.iter().filter_map(|route| route.cors.as_deref()).collect();
     for name in file.cors.keys().filter(|name| !policies.contains(name.as_str())) {
         findings.warn(format!("/cors/{}", escape(name)), "no route has this policy");
+    }
+    let limits: HashSet<&str> = file.routes.iter().flat_map(limits::used).collect();
+    for name in file.limits.keys().filter(|name| !limits.contains(name.as_str())) {
+        findings.warn(format!("/limits/{}", escape(name)), "no route has this limit");
     }
 }
 

@@ -27,7 +27,12 @@ fn every_refusal_has_a_case() {
         shown.extend(case["expect"]["reason"].as_str().map(str::to_owned));
     }
     // No request can show it: it takes a configuration that is broken after it was deployed.
-    let elsewhere = [(Refusal::Misconfigured, "tests/workerd/promises.test.mjs")];
+    // Nor is any case asked often enough for a limit.
+    let elsewhere = [
+        (Refusal::Misconfigured, "tests/workerd/promises.test.mjs"),
+        (Refusal::RateLimited, "tests/workerd/limits.test.mjs"),
+        (Refusal::LimitUnavailable, "tests/workerd/limits.test.mjs"),
+    ];
     for (refusal, test) in elsewhere {
         assert!(read(test).contains(refusal.id()), "{test} does not show {}", refusal.id());
         shown.insert(refusal.id().to_owned());

@@ -5,7 +5,7 @@
 import { assertCaller } from "./sign.js";
 
 /** The problems for backends that do not answer, as the core words them. */
-let failures;
+export let failures;
 /** Tells the core how an attempt ended, and asks whether there may be another. */
 let report;
 
@@ -262,11 +262,15 @@ function apply(headers, edits) {
     for (const name of [...headers.keys()]) if (name.startsWith("access-control-")) headers.delete(name);
   }
   if (edits.startsWith("v", 1)) headers.append("vary", "Origin");
-  for (let i = 1; i + 1 < lines.length; i += 2) headers.set(lines[i], lines[i + 1]);
+  for (let i = 1; i + 1 < lines.length; i += 2) {
+    // Lists: a backend's own limits go on being told beside ours.
+    if (lines[i].startsWith("ratelimit")) headers.append(lines[i], lines[i + 1]);
+    else headers.set(lines[i], lines[i + 1]);
+  }
 }
 
 /** Made of data alone: the wasm instance that sent the request may be gone when its answer fails. */
-function explain(problem, edits, requestId) {
+export function explain(problem, edits, requestId) {
   const headers = new Headers({
     "content-type": "application/problem+json",
     "cache-control": "no-store",

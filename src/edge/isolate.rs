@@ -102,6 +102,8 @@ impl Isolate {
         if let Some(signer) = token.and_then(Assertions::signer) {
             platform::install_signer(&signer);
         }
+        let begin: Closure<dyn Fn(String, f64)> = Closure::new(begin);
+        platform::install_limits(&begin.into_js_value());
         Self { ready, ids: RefCell::new(RequestIds::new([first, second])) }
     }
 }
@@ -122,7 +124,16 @@ fn report(key: String, failed: bool, wants_another: bool, failures: u32, ratio: 
     })
 }
 
-/// The problems that can only be known when the backend fails.
+/// Notes that a request is sent to an origin, once its limits let it pass.
+fn begin(key: String, timeout: f64) {
+    ISOLATE.with(|isolate| {
+        let Some(ready) = isolate.get().and_then(|isolate| isolate.ready.as_ref()) else { return };
+        #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // a cast saturates
+        ready.note_sending(&key, Span::from_millis(timeout as u64), platform::now());
+    });
+}
+
+/// The problems that can only be known when a limit or the backend is asked.
 fn failures(problem_base: &str) -> String {
     let problem = |refusal: Refusal| {
         let problem = refusal.problem();
@@ -139,6 +150,8 @@ fn failures(problem_base: &str) -> String {
         "timeout": problem(Refusal::BackendTimeout),
         "large": problem(Refusal::BodyTooLarge),
         "unsigned": problem(Refusal::Misconfigured),
+        "limited": problem(Refusal::RateLimited),
+        "limit_unavailable": problem(Refusal::LimitUnavailable),
     })
     .to_string()
 }

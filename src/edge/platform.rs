@@ -133,6 +133,29 @@ extern "C" {
     pub(super) fn install_signer(signer: &str);
 }
 
+#[wasm_bindgen(module = "/src/edge/limits.js")]
+extern "C" {
+    #[wasm_bindgen(js_name = installLimits)]
+    pub(super) fn install_limits(begin: &JsValue);
+    #[allow(clippy::too_many_arguments)] // one crossing instead of thirteen
+    #[wasm_bindgen(js_name = forwardLimited)]
+    pub(super) fn forward_limited(
+        env: &JsValue,
+        request: &Request,
+        headers: &Headers,
+        url: &str,
+        remove: &str,
+        set: &str,
+        timeout: f64,
+        edits: &str,
+        line: &str,
+        request_id: &str,
+        began: f64,
+        plan: Option<String>,
+        admission: &str,
+    ) -> JsValue;
+}
+
 /// The time, in milliseconds. During a request's CPU work it stands still in production.
 pub(super) fn now() -> crate::time::Timestamp {
     #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // a cast saturates

@@ -42,6 +42,9 @@ pub struct GatewayFile {
     /// Regions by name, and what holds of requests from there. Default the continents: `eu`, `na`, …
     #[serde(default)]
     pub regions: BTreeMap<String, Value>,
+    /// Limits by name.
+    #[serde(default)]
+    pub limits: BTreeMap<String, LimitFile>,
     /// Routes.
     #[serde(default)]
     pub routes: Vec<RouteFile>,
@@ -293,6 +296,24 @@ pub struct CorsFile {
     pub credentials: Option<bool>,
 }
 
+/// A limit.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LimitFile {
+    /// The name of the Rate Limiting binding that counts.
+    pub binding: String,
+    /// How many requests a caller may send in each `period`: what `wrangler.toml` says of the binding.
+    pub limit: u64,
+    /// `10s` or `60s`: what `wrangler.toml` says of the binding.
+    pub period: String,
+    /// What tells callers apart; of several, the first that is there. Default `$subject`, then `$ip`.
+    pub by: Option<OneOrMany>,
+    /// `open` (default) lets requests pass while the counter does not answer, `closed` refuses them.
+    pub on_failure: Option<String>,
+    /// How long the counter may take. Default `250ms`, at most `5s`.
+    pub timeout: Option<String>,
+}
+
 /// A route.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -328,6 +349,9 @@ pub struct RouteFile {
     pub server_timing: Option<bool>,
     /// Whether answers carry `x-request-id`. Default `false`.
     pub request_id: Option<bool>,
+    /// Its limits, all of which must let a request pass: names, `{ use, when }`, or lists of these of
+    /// which the first that fits applies. Default none.
+    pub limits: Option<Vec<Value>>,
 }
 
 /// A variant of a split.

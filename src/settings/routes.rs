@@ -7,7 +7,7 @@ use super::{
     conditions::{self, Scope},
     file::{CorsFile, GatewayFile, OneOrMany, RouteFile, RuleFile, VariantFile},
     findings::{Findings, escape},
-    span,
+    limits, span,
 };
 use crate::{
     config::{Gateway, Region, Route, RouteAuth},
@@ -37,6 +37,7 @@ pub(super) fn build(file: &GatewayFile, gateway: &mut Gateway, findings: &mut Fi
             // The rest is looked at all the same, so that all that is wrong is said at once.
             let scope = Scope { named: &named, pattern: None };
             rules(&route.rules, &format!("{at}/rules"), gateway, scope, findings);
+            limits::of_route(route, &at, gateway, scope, findings);
             auth(route, &at, gateway, findings);
             continue;
         };
@@ -148,6 +149,7 @@ fn route(
         timeout,
         server_timing: file.server_timing.unwrap_or(false),
         shows_request_id: file.request_id.unwrap_or(false),
+        limits: limits::of_route(file, at, gateway, scope, findings),
     }
 }
 

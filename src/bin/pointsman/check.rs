@@ -12,7 +12,7 @@ use pointsman::{
 use serde_json::{Value, json};
 
 use crate::{
-    End,
+    End, bindings,
     lines::{line_at, line_of},
     output::{error, red, yellow},
 };
@@ -67,7 +67,9 @@ pub(crate) fn check(arguments: &Arguments) -> End {
             let found = match settings::parse(&value.to_string(), &variables) {
                 Ok(checked) => {
                     promised = bounds(&checked.gateway);
-                    checked.warnings
+                    let mut found = checked.warnings;
+                    found.extend(bindings::check(&checked.gateway, &variables.section));
+                    found
                 }
                 Err(findings) => findings,
             };
@@ -150,6 +152,8 @@ pub(crate) fn compile(arguments: &CompileArguments) -> End {
 
 /// What wrangler.toml says of variables.
 struct WranglerVariables {
+    /// All that it says of the environment.
+    section: toml::Table,
     vars: toml::Table,
     secrets: HashSet<String>,
 }
@@ -182,5 +186,5 @@ fn read_variables(arguments: &Arguments) -> Result<WranglerVariables, String> {
     let required = section.get("secrets").and_then(|secrets| secrets.get("required"));
     let names = required.and_then(toml::Value::as_array).into_iter().flatten();
     let secrets = names.filter_map(|name| name.as_str().map(str::to_owned)).collect();
-    Ok(WranglerVariables { vars, secrets })
+    Ok(WranglerVariables { vars, secrets, section: section.clone() })
 }

@@ -30,11 +30,11 @@ export async function openGateway({ toml, gateway = toml && gatewayJson(toml), b
       ...(given.kv === false && { kvNamespaces: {} }),
       ...(faults && viaStoreWorker),
       ...(network && { outboundService: undefined }),
-      ...overrides,
+      ...given.overrides,
     },
-    workers: faults ? [faults.worker, ...workers] : workers,
+    workers: [...(faults ? [faults.worker] : []), ...(given.workers ?? [])],
   });
-  let given = { gateway, bindings, kv };
+  let given = { gateway, bindings, kv, overrides, workers };
   const started = await startGateway({ folder: process.env.POINTSMAN_BUILD, world, onLog: (line) => log.take(line), ...settings(given) });
   const opened = {
     world,
