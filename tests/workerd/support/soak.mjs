@@ -61,9 +61,10 @@ async function openHeapMeter(miniflare) {
   };
   return {
     async read() {
-      const { usedSize, embedderHeapUsedSize = 0, backingStorageSize = 0 } = await call("Runtime.getHeapUsage");
-      // For the next reading: it is done when the isolate is next awake, which nobody waits for.
+      // It is never answered, but done when the isolate is next awake: under load, soon.
       socket.send(JSON.stringify({ id: ++number, method: "HeapProfiler.collectGarbage" }));
+      await sleep(100);
+      const { usedSize, embedderHeapUsedSize = 0, backingStorageSize = 0 } = await call("Runtime.getHeapUsage");
       return usedSize + embedderHeapUsedSize + backingStorageSize;
     },
     close: () => socket.terminate(),
