@@ -78,9 +78,9 @@ export async function openOrigin(name) {
 /**
  * A gateway whose backends are made of such origins. `backends` is { name: { origins: [{ origin: "a", … }], … } }: the
  * settings of `[backends.<name>]`, with names of origins in place of URLs. Each has a route /<name>/…, which `routes`
- * can say more of, by that name.
+ * can say more of, by that name. `options` are openGateway's.
  */
-export async function openOriginsGateway({ backends, routes = {}, ...sections }) {
+export async function openOriginsGateway({ backends, routes = {}, ...sections }, options) {
   const origins = {};
   const named = async (name) => (origins[name] ??= await openOrigin(name));
   const placed = {};
@@ -98,7 +98,7 @@ export async function openOriginsGateway({ backends, routes = {}, ...sections })
     backends: placed,
     routes: [...Object.keys(placed), ...further].map(route),
   };
-  const gateway = await openGateway({ gateway: JSON.stringify(configuration), network: true });
+  const gateway = await openGateway({ gateway: JSON.stringify(configuration), network: true, ...options });
   const stopGateway = gateway.stop;
   return Object.assign(gateway, {
     origins,
