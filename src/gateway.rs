@@ -215,6 +215,11 @@ impl Journey<'_> {
             forward::url(&origin.origin, &origin.base, route.rewrite.as_ref(), captures, target)
         };
         let timeout = |origin: &ChosenOrigin| route.timeout.unwrap_or(origin.timeout);
+        // Of several, one that hangs must leave the others some of the route's time.
+        let alone = origins.len() == 1;
+        let one_of_several = |origin: &ChosenOrigin| {
+            if alone { timeout(origin) } else { origin.timeout.min(timeout(origin)) }
+        };
         let alone = origins.len() == 1 && within.is_empty() && counted_body.is_none();
         if let (true, Some(only)) = (alone, origins.first())
             && only.binding.is_none()
@@ -243,13 +248,13 @@ impl Journey<'_> {
                 url: url(origin),
                 origin: origin.origin.clone(),
                 key: key.clone(),
-                timeout: timeout(origin).millis(),
+                timeout: one_of_several(origin).millis(),
                 binding: origin.binding.clone(),
                 assertion: None,
             })
             .collect();
         let first = order.first().and_then(|index| origins.get(*index)).ok_or(Refusal::NoOriginInRegion)?;
-        let (first_url, first_timeout) = (url(first), timeout(first));
+        let (first_url, first_timeout) = (url(first), one_of_several(first));
         let whole = deadline.or(route.timeout).unwrap_or_else(|| {
             let all = attempts.iter().map(|attempt| attempt.timeout).sum();
             Span::from_millis(all)

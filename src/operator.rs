@@ -95,6 +95,10 @@ fn key_set_answer(head: &Head<'_>, token: &Assertions) -> Answer {
 fn state(gateway: &Gateway, memory: &Memory, now: Timestamp) -> Value {
     let issuers = gateway.issuers.iter().zip(&memory.key_sets).filter(|(issuer, _)| issuer.keys.is_fetched());
     let issuers: Vec<_> = issuers.map(|(issuer, known)| issuer_state(issuer, known, now)).collect();
+    let origins = memory.origins.open(now).into_iter();
+    let origins: Vec<_> = origins
+        .map(|(origin, until)| json!({ "origin": origin.as_ref(), "until": until.to_string() }))
+        .collect();
     let source = gateway.customers.as_ref().and_then(|customers| customers.source.as_ref());
     let config_api = source.map(|source| {
         json!({
@@ -116,6 +120,7 @@ fn state(gateway: &Gateway, memory: &Memory, now: Timestamp) -> Value {
             "kv": asked(&memory.store_health),
             "config_api": config_api,
             "issuers": issuers,
+            "origins_left_alone": origins,
         },
         "bounds": bounds(gateway).iter().map(Bound::to_json).collect::<Vec<_>>(),
     })
