@@ -216,11 +216,11 @@ impl Journey<'_> {
         };
         let timeout = |origin: &ChosenOrigin| route.timeout.unwrap_or(origin.timeout);
         // Of several, one that hangs must leave the others some of the route's time.
-        let alone = origins.len() == 1;
+        let single = origins.len() == 1;
         let one_of_several = |origin: &ChosenOrigin| {
-            if alone { timeout(origin) } else { origin.timeout.min(timeout(origin)) }
+            if single { timeout(origin) } else { origin.timeout.min(timeout(origin)) }
         };
-        let alone = origins.len() == 1 && within.is_empty() && counted_body.is_none();
+        let alone = single && within.is_empty() && counted_body.is_none();
         if let (true, Some(only)) = (alone, origins.first())
             && only.binding.is_none()
             && self.gateway.identity.token.is_none()
