@@ -196,7 +196,7 @@ impl Journey<'_> {
     /// What must let the request pass. Only then is it known that an origin is called, so the edge says
     /// which one.
     fn admission(&mut self, route: &Route, caller: limit::Caller<'_>) -> Option<limit::Admission> {
-        let admission = limit::admission(&route.limits, &self.gateway.limits, caller)?;
+        let admission = limit::admission(&route.limits, &self.gateway.limits, caller, self.now)?;
         self.trace.planned = true;
         Some(limit::Admission { origin: self.trace.origin.take(), ..admission })
     }

@@ -5,6 +5,7 @@
 
 use std::{net::IpAddr, rc::Rc};
 
+use chrono::{DateTime, Datelike, Days, Months, NaiveDate};
 use serde::Serialize;
 
 use crate::{
@@ -12,7 +13,7 @@ use crate::{
     customer::CustomerId,
     digest::Digest,
     route::condition::{Condition, Facts, Operand},
-    time::Span,
+    time::{Span, Timestamp},
 };
 
 /// A limit that the configuration names.
@@ -42,6 +43,84 @@ pub enum Measure {
         /// In how long.
         period: Span,
     },
+    /// So many requests in each window, counted by a Durable Object: never more.
+    Quota {
+        /// How many requests.
+        quota: u64,
+        /// In how long.
+        per: Per,
+        /// When windows begin.
+        anchor: Anchor,
+        /// How many an isolate takes at a time.
+        batch: u64,
+    },
+}
+
+/// How long the windows of a quota are.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Per {
+    /// An hour.
+    Hour,
+    /// A day.
+    Day,
+    /// A month of the calendar; from the first use, 30 days.
+    Month,
+}
+
+/// When the windows of a quota begin.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Anchor {
+    /// At the full hour, at midnight or on the first of the month, in UTC.
+    Calendar,
+    /// With the first request after the last window.
+    FirstUse,
+}
+
+impl Per {
+    /// How long a window is that does not keep to the calendar.
+    #[must_use]
+    pub const fn span(self) -> Span {
+        Span::from_secs(match self {
+            Self::Hour => 3600,
+            Self::Day => 86_400,
+            Self::Month => 30 * 86_400,
+        })
+    }
+
+    /// The window of the calendar that `now` is in: its beginning and its end, which is not part of it.
+    #[must_use]
+    pub fn window(self, now: Timestamp) -> (Timestamp, Timestamp) {
+        self.calendar(now).unwrap_or((now, now.plus(self.span())))
+    }
+
+    /// `None` beyond the years that calendars here have.
+    fn calendar(self, now: Timestamp) -> Option<(Timestamp, Timestamp)> {
+        let date = DateTime::from_timestamp_millis(i64::try_from(now.millis()).ok()?)?.date_naive();
+        let midnight = |date: NaiveDate| {
+            let millis = date.and_hms_opt(0, 0, 0)?.and_utc().timestamp_millis();
+            u64::try_from(millis).ok().map(Timestamp::from_millis)
+        };
+        match self {
+            Self::Hour => {
+                let hour = self.span().millis();
+                let start = Timestamp::from_millis(now.millis() / hour * hour);
+                Some((start, start.plus(self.span())))
+            }
+            Self::Day => Some((midnight(date)?, midnight(date.checked_add_days(Days::new(1))?)?)),
+            Self::Month => {
+                let first = date.with_day(1)?;
+                Some((midnight(first)?, midnight(first.checked_add_months(Months::new(1))?)?))
+            }
+        }
+    }
+
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Hour => "hour",
+            Self::Day => "day",
+            Self::Month => "month",
+        }
+    }
 }
 
 /// What tells callers apart.
@@ -102,8 +181,28 @@ pub struct Ask {
     pub timeout: u64,
     /// Whether the request is refused where it does not answer.
     pub closed: bool,
-    /// Seconds after which a refused caller surely may try again.
+    /// Seconds after which a refused caller surely may try again, where the counter does not say.
     pub retry_after: u64,
+    /// What is asked for, if it is a quota.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub quota: Option<QuotaAsk>,
+}
+
+/// What a Durable Object is told of a quota.
+#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
+pub struct QuotaAsk {
+    /// The name of the count, of which an object has one for each of its caller's quotas. One that is
+    /// counted in other windows than before is another.
+    pub count: String,
+    /// How many requests a window allows.
+    pub quota: u64,
+    /// How many an isolate takes at a time.
+    pub batch: u64,
+    /// The calendar's window, as milliseconds; none where windows begin with the first use.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub window: Option<(u64, u64)>,
+    /// How long a window is that begins with the first use, in milliseconds.
+    pub span: u64,
 }
 
 impl Choice {
@@ -116,7 +215,12 @@ impl Choice {
 
 /// What must let this caller's request pass; `None` where nothing limits it.
 #[must_use]
-pub fn admission(choices: &[Choice], limits: &[Limit], caller: Caller<'_>) -> Option<Admission> {
+pub fn admission(
+    choices: &[Choice],
+    limits: &[Limit],
+    caller: Caller<'_>,
+    now: Timestamp,
+) -> Option<Admission> {
     let mut chosen: Vec<usize> = Vec::new();
     for index in choices.iter().filter_map(|choice| choice.choose(caller.facts)) {
         // Named twice, it would count the request twice.
@@ -128,27 +232,54 @@ pub fn admission(choices: &[Choice], limits: &[Limit], caller: Caller<'_>) -> Op
     if chosen.is_empty() {
         return None;
     }
-    let policies: Vec<_> = chosen.iter().map(|limit| limit.policy()).collect();
-    let asks = chosen.iter().map(|limit| limit.ask(caller)).collect();
+    let policies: Vec<_> = chosen.iter().map(|limit| limit.policy(now)).collect();
+    let asks = chosen.iter().map(|limit| limit.ask(caller, now)).collect();
     Some(Admission { policy: policies.join(", "), asks, origin: None })
 }
 
 impl Limit {
-    fn policy(&self) -> String {
-        let Measure::Rate { limit, period } = self.measure;
-        format!("\"{}\";q={limit};w={}", self.name, period.secs_ceil())
+    /// The limit as `RateLimit-Policy` has it.
+    fn policy(&self, now: Timestamp) -> String {
+        let (most, window) = match self.measure {
+            Measure::Rate { limit, period } => (limit, period),
+            Measure::Quota { quota, per, anchor: Anchor::FirstUse, .. } => (quota, per.span()),
+            Measure::Quota { quota, per, anchor: Anchor::Calendar, .. } => {
+                let (start, end) = per.window(now);
+                (quota, end.since(start))
+            }
+        };
+        format!("\"{}\";q={most};w={}", self.name, window.secs_ceil())
     }
 
-    fn ask(&self, caller: Caller<'_>) -> Ask {
-        let Measure::Rate { period, .. } = self.measure;
+    fn ask(&self, caller: Caller<'_>, now: Timestamp) -> Ask {
+        let identity = self.identity(caller);
+        let (key, retry_after, quota) = match self.measure {
+            Measure::Rate { period, .. } => (format!("{}:{identity}", self.name), period.secs_ceil(), None),
+            // All quotas of one caller are in one object.
+            Measure::Quota { per, .. } => (identity.to_string(), per.span().secs_ceil(), self.quota(now)),
+        };
         Ask {
             name: Rc::clone(&self.name),
             binding: Rc::clone(&self.binding),
-            key: format!("{}:{}", self.name, self.identity(caller)),
+            key,
             timeout: self.timeout.millis(),
             closed: self.closed,
-            retry_after: period.secs_ceil(),
+            retry_after,
+            quota,
         }
+    }
+
+    fn quota(&self, now: Timestamp) -> Option<QuotaAsk> {
+        let Measure::Quota { quota, per, anchor, batch } = self.measure else { return None };
+        let (window, begins) = match anchor {
+            Anchor::Calendar => {
+                let (start, end) = per.window(now);
+                (Some((start.millis(), end.millis())), "calendar")
+            }
+            Anchor::FirstUse => (None, "first-use"),
+        };
+        let count = format!("{}/{}/{begins}", self.name, per.as_str());
+        Some(QuotaAsk { count, quota, batch, window, span: per.span().millis() })
     }
 
     /// Whom it counts: a digest, so that a counter learns of no subject, address or claim. What the

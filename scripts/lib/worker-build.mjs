@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { appendFileSync, existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { wasmBindgen, workerBuild } from "./cargo-tools.mjs";
 import { Failure } from "./failure.mjs";
@@ -57,9 +57,12 @@ async function step(program, args, quiet, env) {
 
 const digest = (file) => createHash("sha256").update(readFileSync(file)).digest("hex");
 
+/** The class of Durable Objects that count quotas: plain JavaScript, which the main module must export. */
+const QUOTA = inRoot("src", "edge", "quota.js");
+
 /** What stands in the output folder, made from what; undefined if a part is missing. */
 function provenance(compiled, out) {
-  const parts = [compiled, join(out, "index.js"), join(out, "index_bg.wasm")];
+  const parts = [compiled, QUOTA, join(out, "index.js"), join(out, "index_bg.wasm")];
   if (!parts.every(existsSync)) return undefined;
   return JSON.stringify([WORKER_BUILD, WASM_BINDGEN, ...parts.map(digest)]);
 }
@@ -78,5 +81,6 @@ export async function buildWorker({ dev = false, out = RELEASE_OUT, quiet = fals
   if (now && existsSync(stamp) && readFileSync(stamp, "utf8") === now) return;
 
   await step(workerBuild().path, ["--release", ...(dev ? ["--no-opt"] : []), "--out-dir", out], quiet, env);
+  appendFileSync(inRoot(out, "index.js"), `\n${readFileSync(QUOTA, "utf8")}`);
   writeFileSync(stamp, provenance(compiled, inRoot(out)) ?? "");
 }

@@ -1,5 +1,6 @@
 // Asks limits before a request is sent. Which ones, about whom and what follows is decided by the core; here is what
 // happens between the question and its answer.
+import { waitUntil } from "cloudflare:workers";
 import { explain, failures, forward, forwardByPlan } from "./forward.js";
 
 /** Tells the core that a request is sent to an origin of a plan. */
@@ -45,7 +46,16 @@ export async function forwardLimited(env, request, headers, url, remove, set, ti
  * nobody pass then, `known` what RateLimit says.
  */
 async function admit(env, asks) {
-  const verdicts = await Promise.all(asks.map((ask) => askRate(env, ask)));
+  const rates = asks.filter(({ quota }) => quota === undefined);
+  const verdicts = await Promise.all(rates.map((ask) => askRate(env, ask)));
+  const isOut = ({ passes, closed }) => passes === false || (passes === undefined && closed);
+  // What a rate limit refuses is taken out of no quota, and what one quota refuses is given back to the others.
+  if (!verdicts.some(isOut)) {
+    const quotas = asks.filter(({ quota }) => quota !== undefined);
+    const taken = await Promise.all(quotas.map((ask) => takeOne(env, ask)));
+    if (taken.some(isOut)) for (const { giveBack } of taken) giveBack?.();
+    verdicts.push(...taken);
+  }
   return {
     refused: verdicts.filter(({ passes }) => passes === false),
     failed: verdicts.filter(({ passes, closed }) => passes === undefined && closed).map(({ name }) => name),
@@ -64,6 +74,110 @@ async function askRate(env, { name, binding, key, timeout, closed, retry_after: 
     warn(name, error);
     return { name, closed };
   }
+}
+
+/**
+ * What this isolate has taken out of quotas and not used yet. `left` may be used until `until`, and `rest` was left for
+ * all when it was last asked; `spent` when nothing was. `asking` is until when somebody asks for a batch.
+ * Plain values only: what belongs to one request must not be waited for by another.
+ */
+const leases = new Map();
+/** Beyond these, whoever was longest without a new batch loses what is left of theirs. */
+const MAX_LEASES = 4096;
+
+const blank = () => ({ left: 0, rest: 0, until: Infinity, spent: false, asking: 0 });
+
+function leaseOf(id, now) {
+  let lease = leases.get(id);
+  if (lease === undefined) {
+    if (leases.size >= MAX_LEASES) leases.delete(leases.keys().next().value);
+    lease = blank();
+    leases.set(id, lease);
+  }
+  if (now >= lease.until) Object.assign(lease, blank());
+  return lease;
+}
+
+/** As askRate, for a quota: from what this isolate holds, else out of the object that counts. */
+async function takeOne(env, ask) {
+  const { name, closed } = ask;
+  const now = Date.now();
+  const id = `${name}:${ask.key}`;
+  const lease = leaseOf(id, now);
+  const wait = () => Math.max(Math.ceil((lease.until - Date.now()) / 1000), 1);
+  const refusal = () => ({ name, passes: false, retryAfter: wait(), known: `"${name}";r=0;t=${wait()}` });
+  const pass = () => {
+    const { until } = lease;
+    const giveBack = () => {
+      if (lease.until === until) lease.left += 1;
+    };
+    return { name, passes: true, known: `"${name}";r=${lease.left + lease.rest};t=${wait()}`, giveBack };
+  };
+  const fromLease = () => {
+    if (lease.left === 0) return false;
+    lease.left -= 1;
+    return true;
+  };
+  if (fromLease()) return pass();
+  if (lease.spent) return refusal();
+  try {
+    // Where the object has nothing left, somebody may have brought more of it meanwhile than they need.
+    return (await takeMore(env, ask, id, lease, now)) || fromLease() ? pass() : refusal();
+  } catch (error) {
+    warn(name, error);
+    return { name, closed };
+  }
+}
+
+/**
+ * Asks the object, and says whether it grants the request. One asks for a batch; those that come meanwhile ask each for
+ * its own request alone, so that a crowd does not take all that there is into one isolate.
+ */
+function takeMore(env, { binding, key, timeout, quota }, id, lease, now) {
+  const isFirst = now >= lease.asking;
+  if (isFirst) lease.asking = now + timeout;
+  const ended = () => {
+    if (isFirst) lease.asking = 0;
+  };
+  return new Promise((resolve, reject) => {
+    let waiting = true;
+    const timer = setTimeout(() => {
+      waiting = false;
+      reject(new Error(`no answer within ${timeout} ms`));
+    }, timeout);
+    const granted = (answer) => {
+      clearTimeout(timer);
+      ended();
+      if (!Number.isInteger(answer?.granted) || !Number.isInteger(answer.until)) throw new Error("an answer that says nothing");
+      const own = waiting && answer.granted > 0 ? 1 : 0;
+      keep(id, lease, answer, answer.granted - own);
+      resolve(own === 1);
+    };
+    const failed = (error) => {
+      clearTimeout(timer);
+      ended();
+      reject(error);
+    };
+    const ask = async () => {
+      const objects = env[binding];
+      return objects.get(objects.idFromName(key)).take(quota, isFirst ? quota.batch : 1, now);
+    };
+    // What was granted is counted, so it is kept also where the client has left or the answer came too late.
+    waitUntil(ask().then(granted).catch(failed));
+  });
+}
+
+/** Puts what was granted beside its own request into the lease. */
+function keep(id, lease, { granted, left, until }, more) {
+  // Out of a window before the one that is known.
+  if (lease.until !== Infinity && until < lease.until) return;
+  if (until !== lease.until) lease.left = 0;
+  lease.left += more;
+  lease.rest = left;
+  lease.until = until;
+  lease.spent = granted === 0;
+  leases.delete(id);
+  leases.set(id, lease);
 }
 
 /** What `ask` comes to, unless it takes longer than `timeout` milliseconds. */

@@ -77,7 +77,11 @@ fn asked(
     let customer = customer.and_then(CustomerId::parse);
     let method = Method::Token(Rc::from("main"));
     let caller = Caller { facts: &facts, method: &method, customer: customer.as_ref() };
-    admission(&gateway.routes[0].limits, &gateway.limits, caller)
+    admission(&gateway.routes[0].limits, &gateway.limits, caller, at("2026-07-30T12:34:56Z"))
+}
+
+fn at(text: &str) -> Timestamp {
+    Timestamp::parse_rfc3339(text).unwrap()
 }
 
 fn keys(admission: &Admission) -> Vec<&str> {
@@ -140,6 +144,123 @@ fn a_key_names_nobody() {
     }
     for (key, limit) in keys(&admission).into_iter().zip(["standard:", "customer:"]) {
         assert_eq!(key.strip_prefix(limit).map(str::len), Some(64), "{key}");
+    }
+}
+
+#[test]
+fn windows_of_the_calendar_follow_each_other() {
+    let window = |per: Per, now| {
+        let (start, end) = per.window(at(now));
+        format!("{start} {end}").replace(":00.000Z", "").replace(":00.000", "")
+    };
+    for (per, now, expected) in [
+        (Per::Hour, "2026-07-30T12:00:00Z", "2026-07-30T12:00 2026-07-30T13:00"),
+        (Per::Hour, "2026-12-31T23:59:59.999Z", "2026-12-31T23:00 2027-01-01T00:00"),
+        (Per::Day, "2026-07-30T23:59:59.999Z", "2026-07-30T00:00 2026-07-31T00:00"),
+        (Per::Day, "2028-02-28T12:00:00Z", "2028-02-28T00:00 2028-02-29T00:00"),
+        (Per::Month, "2026-07-31T23:59:59.999Z", "2026-07-01T00:00 2026-08-01T00:00"),
+        (Per::Month, "2026-08-01T00:00:00Z", "2026-08-01T00:00 2026-09-01T00:00"),
+        (Per::Month, "2028-02-29T12:00:00Z", "2028-02-01T00:00 2028-03-01T00:00"),
+        (Per::Month, "2026-12-15T00:00:00Z", "2026-12-01T00:00 2027-01-01T00:00"),
+    ] {
+        assert_eq!(window(per, now), expected, "{per:?} {now}");
+    }
+    for millis in [0, u64::MAX] {
+        for per in [Per::Hour, Per::Day, Per::Month] {
+            let now = Timestamp::from_millis(millis);
+            let (start, end) = per.window(now);
+            assert!(start <= now && now <= end);
+        }
+    }
+}
+
+#[test]
+fn a_quota_is_asked_for_by_its_window() {
+    let quotas = r#"
+        [[routes]]
+        path = "/{+path}"
+        auth = []
+        rules = [{ name = "all", to = "shared" }]
+        limits = ["monthly", "daily"]
+        [backends.shared]
+        url = "https://shared.example"
+        [limits.monthly]
+        binding = "QUOTAS"
+        quota = 10000
+        per = "month"
+        [limits.daily]
+        binding = "QUOTAS"
+        quota = 50
+        per = "day"
+        anchor = "first-use"
+        batch = 7
+    "#;
+    let gateway = read(quotas).ok().unwrap().gateway;
+    let (principal, fields) = (Principal::default(), Sent(HashMap::new()));
+    let target = Target::parse("https://gw/x").unwrap();
+    let head = Head { method: "GET", target, seen: Seen::default(), fields: &fields, request_id: "r" };
+    let facts = Facts { principal: &principal, head: &head, captures: &[] };
+    let caller = Caller { facts: &facts, method: &Method::Anonymous, customer: None };
+    let now = at("2026-02-10T00:00:00Z");
+    let admission = admission(&gateway.routes[0].limits, &gateway.limits, caller, now).unwrap();
+    assert_eq!(admission.policy, r#""monthly";q=10000;w=2419200, "daily";q=50;w=86400"#);
+    let [monthly, daily] = [0, 1].map(|index| admission.asks[index].quota.clone().unwrap());
+    assert_eq!(
+        (monthly.count.as_str(), monthly.quota, monthly.batch),
+        ("monthly/month/calendar", 10000, 100)
+    );
+    let february = (at("2026-02-01T00:00:00Z").millis(), at("2026-03-01T00:00:00Z").millis());
+    assert_eq!(monthly.window, Some(february));
+    assert_eq!((daily.count.as_str(), daily.batch, daily.window), ("daily/day/first-use", 7, None));
+    assert_eq!(daily.span, 86_400_000);
+    assert_eq!(admission.asks[0].key, admission.asks[1].key, "one object for all quotas of a caller");
+    assert_eq!(admission.asks[0].timeout, 1000);
+}
+
+#[test]
+fn what_is_wrong_with_quotas_is_said() {
+    let said = findings(
+        r#"
+        [[routes]]
+        path = "/{+path}"
+        auth = []
+        rules = [{ name = "all", to = "shared" }]
+        limits = ["a", "b", "c", "d"]
+        [backends.shared]
+        url = "https://shared.example"
+        [limits.a]
+        binding = "Q"
+        quota = 0
+        per = "week"
+        anchor = "birth"
+        batch = 2
+        period = "60s"
+        [limits.b]
+        binding = "Q"
+        limit = 1
+        quota = 1
+        [limits.c]
+        binding = "Q"
+        limit = 1
+        period = "60s"
+        per = "day"
+        [limits.d]
+        binding = "Q"
+        quota = 10
+        per = "day"
+        batch = 11
+        "#,
+    );
+    for line in [
+        "/limits/a/period: is only for a limit; a quota has per",
+        "/limits/a/quota: must be from 1 to 999999999999999",
+        "/limits/a/per: must be \"hour\", \"day\" or \"month\"",
+        "/limits/a/anchor: must be \"calendar\" or \"first-use\"",
+        "/limits/b: must have exactly one of limit and quota",
+        "/limits/c: has per, anchor or batch, which are only for a quota",
+        "/limits/d/batch: must be at most the quota",
+    ] {
+        assert!(said.iter().any(|finding| finding == line), "missing {line}\n{said:#?}");
     }
 }
 

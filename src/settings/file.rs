@@ -300,17 +300,25 @@ pub struct CorsFile {
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct LimitFile {
-    /// The name of the Rate Limiting binding that counts.
+    /// The name of the binding that counts: Rate Limiting for `limit`, a Durable Object for `quota`.
     pub binding: String,
     /// How many requests a caller may send in each `period`: what `wrangler.toml` says of the binding.
-    pub limit: u64,
-    /// `10s` or `60s`: what `wrangler.toml` says of the binding.
-    pub period: String,
+    pub limit: Option<u64>,
+    /// With `limit`: `10s` or `60s`, what `wrangler.toml` says of the binding.
+    pub period: Option<String>,
+    /// How many requests a caller may send in each window, in place of `limit`.
+    pub quota: Option<u64>,
+    /// With `quota`: how long windows are, `hour`, `day` or `month`.
+    pub per: Option<String>,
+    /// With `quota`: whether windows begin with the `calendar` (default, UTC) or with the `first-use`.
+    pub anchor: Option<String>,
+    /// With `quota`: how many an isolate takes at a time. Default a hundredth of it, from 1 to 100.
+    pub batch: Option<u64>,
     /// What tells callers apart; of several, the first that is there. Default `$subject`, then `$ip`.
     pub by: Option<OneOrMany>,
     /// `open` (default) lets requests pass while the counter does not answer, `closed` refuses them.
     pub on_failure: Option<String>,
-    /// How long the counter may take. Default `250ms`, at most `5s`.
+    /// How long the counter may take. Default `250ms`, with `quota` `1s`; at most `5s`.
     pub timeout: Option<String>,
 }
 

@@ -14,7 +14,7 @@ use super::{
 use crate::{
     config::Gateway,
     forward::fields::is_token,
-    limit::{By, Choice, Limit, Measure, Tier},
+    limit::{Anchor, By, Choice, Limit, Measure, Per, Tier},
     route::condition::{Condition, Operand},
     time::Span,
 };
@@ -23,7 +23,11 @@ use crate::{
 const NONE: &str = "none";
 /// The largest integer of a structured field (RFC 9651, section 3.3.1).
 const MOST: u64 = 999_999_999_999_999;
-const DEFAULT_TIMEOUT: Span = Span::from_millis(250);
+/// What the platform counts by is near by.
+const RATE_TIMEOUT: Span = Span::from_millis(250);
+/// An object may be on another continent.
+const QUOTA_TIMEOUT: Span = Span::from_secs(1);
+const LARGEST_USUAL_BATCH: u64 = 100;
 const LONGEST_TIMEOUT: Span = Span::from_secs(5);
 
 pub(super) fn all(file: &GatewayFile, findings: &mut Findings) -> Vec<Limit> {
@@ -51,7 +55,8 @@ fn limit(name: &str, written: &LimitFile, file: &GatewayFile, findings: &mut Fin
             true
         }
     };
-    let timeout = timeout(written.timeout.as_deref(), DEFAULT_TIMEOUT, &format!("{at}/timeout"), findings);
+    let usual = if written.quota.is_some() { QUOTA_TIMEOUT } else { RATE_TIMEOUT };
+    let timeout = timeout(written.timeout.as_deref(), usual, &format!("{at}/timeout"), findings);
     if timeout > LONGEST_TIMEOUT {
         findings.error(format!("{at}/timeout"), format!("must be at most {LONGEST_TIMEOUT}"));
     }
@@ -90,16 +95,63 @@ fn by(written: &LimitFile, at: &str, file: &GatewayFile, findings: &mut Findings
 }
 
 fn measure(written: &LimitFile, at: &str, findings: &mut Findings) -> Measure {
-    let limit = whole(Some(written.limit), "limit", at, findings);
-    let period = Span::parse(&written.period).filter(|period| [10_000, 60_000].contains(&period.millis()));
+    match (written.limit, written.quota) {
+        (Some(limit), None) => {
+            if written.per.is_some() || written.anchor.is_some() || written.batch.is_some() {
+                findings.error(at, "has per, anchor or batch, which are only for a quota");
+            }
+            rate(limit, written.period.as_deref(), at, findings)
+        }
+        (None, Some(quota)) => {
+            if written.period.is_some() {
+                findings.error(format!("{at}/period"), "is only for a limit; a quota has per");
+            }
+            self::quota(quota, written, at, findings)
+        }
+        _ => {
+            findings.error(at, "must have exactly one of limit and quota");
+            Measure::Rate { limit: 1, period: Span::from_secs(60) }
+        }
+    }
+}
+
+fn quota(quota: u64, written: &LimitFile, at: &str, findings: &mut Findings) -> Measure {
+    let quota = whole(quota, "quota", at, findings);
+    let per = match written.per.as_deref() {
+        Some("hour") => Per::Hour,
+        Some("day") => Per::Day,
+        Some("month") => Per::Month,
+        _ => {
+            findings.error(format!("{at}/per"), "must be \"hour\", \"day\" or \"month\"");
+            Per::Month
+        }
+    };
+    let anchor = match written.anchor.as_deref() {
+        None | Some("calendar") => Anchor::Calendar,
+        Some("first-use") => Anchor::FirstUse,
+        Some(_) => {
+            findings.error(format!("{at}/anchor"), "must be \"calendar\" or \"first-use\"");
+            Anchor::Calendar
+        }
+    };
+    let usual = (quota / 100).clamp(1, LARGEST_USUAL_BATCH);
+    let batch = whole(written.batch.unwrap_or(usual), "batch", at, findings);
+    if batch > quota {
+        findings.error(format!("{at}/batch"), "must be at most the quota");
+    }
+    Measure::Quota { quota, per, anchor, batch }
+}
+
+fn rate(limit: u64, period: Option<&str>, at: &str, findings: &mut Findings) -> Measure {
+    let limit = whole(limit, "limit", at, findings);
+    let period = period.and_then(Span::parse).filter(|period| [10_000, 60_000].contains(&period.millis()));
     if period.is_none() {
         findings.error(format!("{at}/period"), "must be \"10s\" or \"60s\": the platform has no others");
     }
     Measure::Rate { limit, period: period.unwrap_or(Span::from_secs(60)) }
 }
 
-fn whole(written: Option<u64>, field: &str, at: &str, findings: &mut Findings) -> u64 {
-    let number = written.unwrap_or(1);
+fn whole(number: u64, field: &str, at: &str, findings: &mut Findings) -> u64 {
     if !(1..=MOST).contains(&number) {
         findings.error(format!("{at}/{field}"), format!("must be from 1 to {MOST}"));
     }

@@ -17,6 +17,7 @@ pub(crate) fn check(gateway: &Gateway, section: &Table) -> Vec<Finding> {
             Measure::Rate { limit: most, period } => {
                 rate(limit, most, period.secs_ceil(), &at, section, &mut findings);
             }
+            Measure::Quota { .. } => quota(limit, &at, section, &mut findings),
         }
     }
     findings.into_vec()
@@ -49,6 +50,38 @@ fn rate(limit: &Limit, most: u64, period: u64, at: &str, section: &Table, findin
     }
 }
 
+/// The class that the Worker has for quotas.
+const CLASS: &str = "Quota";
+
+fn quota(limit: &Limit, at: &str, section: &Table, findings: &mut Findings) {
+    let at = format!("{at}/binding");
+    let bindings = section.get("durable_objects").and_then(|objects| objects.get("bindings"));
+    let bound =
+        entries(bindings).find(|entry| entry.get("name").and_then(Value::as_str) == Some(&limit.binding));
+    let Some(bound) = bound else {
+        let example =
+            format!("[[durable_objects.bindings]] name = \"{}\", class_name = \"{CLASS}\"", limit.binding);
+        findings.error(at, format!("is no Durable Object of wrangler.toml, which needs {example}"));
+        return;
+    };
+    // One of another Worker is that Worker's business.
+    if bound.get("script_name").is_some() {
+        return;
+    }
+    if bound.get("class_name").and_then(Value::as_str) != Some(CLASS) {
+        findings.error(at, format!("must have class_name = \"{CLASS}\" in wrangler.toml"));
+        return;
+    }
+    let mut classes = entries(section.get("migrations"))
+        .flat_map(|migration| entries(migration.get("new_sqlite_classes")))
+        .filter_map(Value::as_str);
+    if !classes.any(|class| class == CLASS) {
+        let example = format!("[[migrations]] tag = \"v1\", new_sqlite_classes = [\"{CLASS}\"]");
+        findings
+            .error(at, format!("has a class that no migration of wrangler.toml makes: it needs {example}"));
+    }
+}
+
 fn entries(list: Option<&Value>) -> impl Iterator<Item = &Value> {
     list.and_then(Value::as_array).into_iter().flatten()
 }
@@ -68,13 +101,17 @@ mod tests {
             path = "/{+path}"
             auth = []
             rules = [{ name = "all", to = "shared" }]
-            limits = ["standard"]
+            limits = ["standard", "monthly"]
             [backends.shared]
             url = "https://shared.example"
             [limits.standard]
             binding = "LIMIT"
             limit = 100
             period = "60s"
+            [limits.monthly]
+            binding = "QUOTAS"
+            quota = 10000
+            per = "month"
             "#,
         )
         .unwrap();
@@ -83,11 +120,37 @@ mod tests {
         check(&checked.gateway, &wrangler.parse().unwrap()).iter().map(ToString::to_string).collect()
     }
 
+    const RATE: &str =
+        "[[ratelimits]]\nname = \"LIMIT\"\nnamespace_id = \"1\"\nsimple = { limit = 100, period = 60 }\n";
+    const OBJECT: &str = "[[durable_objects.bindings]]\nname = \"QUOTAS\"\nclass_name = \"Quota\"\n";
+    const MIGRATION: &str = "[[migrations]]\ntag = \"v1\"\nnew_sqlite_classes = [\"Quota\"]\n";
+
+    #[test]
+    fn a_quota_needs_an_object_and_a_migration() {
+        let only = |text: &str| {
+            let said = findings(text);
+            assert_eq!(said.len(), 1, "{said:?}");
+            said.concat()
+        };
+        let missing = "/limits/monthly/binding: is no Durable Object of wrangler.toml";
+        assert!(only(RATE).starts_with(missing));
+        let unmade = "/limits/monthly/binding: has a class that no migration of wrangler.toml makes";
+        assert!(only(&format!("{RATE}{OBJECT}")).starts_with(unmade));
+        let without_sqlite = MIGRATION.replace("new_sqlite_classes", "new_classes");
+        assert!(only(&format!("{RATE}{OBJECT}{without_sqlite}")).starts_with(unmade));
+        let other = OBJECT.replace("Quota", "Counter");
+        assert_eq!(
+            only(&format!("{RATE}{other}{MIGRATION}")),
+            "/limits/monthly/binding: must have class_name = \"Quota\" in wrangler.toml"
+        );
+        let elsewhere = format!("{other}script_name = \"counters\"\n");
+        assert_eq!(findings(&format!("{RATE}{elsewhere}")), Vec::<String>::new());
+    }
+
     #[test]
     fn a_rate_limit_must_be_bound_as_it_is_described() {
-        let good =
-            "[[ratelimits]]\nname = \"LIMIT\"\nnamespace_id = \"1\"\nsimple = { limit = 100, period = 60 }";
-        assert_eq!(findings(good), Vec::<String>::new());
+        let good = format!("{RATE}{OBJECT}{MIGRATION}");
+        assert_eq!(findings(&good), Vec::<String>::new());
         assert_eq!(
             findings(&good.replace("100", "50").replace("60", "10")),
             [

@@ -186,5 +186,10 @@ fn read_variables(arguments: &Arguments) -> Result<WranglerVariables, String> {
     let required = section.get("secrets").and_then(|secrets| secrets.get("required"));
     let names = required.and_then(toml::Value::as_array).into_iter().flatten();
     let secrets = names.filter_map(|name| name.as_str().map(str::to_owned)).collect();
-    Ok(WranglerVariables { vars, secrets, section: section.clone() })
+    let mut section = section.clone();
+    // An environment has the migrations of all.
+    if let Some(migrations) = whole.get("migrations") {
+        section.entry("migrations").or_insert_with(|| migrations.clone());
+    }
+    Ok(WranglerVariables { vars, secrets, section })
 }
