@@ -37,6 +37,11 @@ const EXAMPLES = [
   { about: "acme-corp, with an Origin", path: "/api/v1/orders/42?expand=lines", key: "acme", headers: { origin: "https://app.example.com" }, expect: "acme.tenants" },
   { about: "the CORS preflight", path: "/api/v1/orders/42", method: "OPTIONS", headers: { origin: "https://app.example.com", "access-control-request-method": "POST", "access-control-request-headers": "authorization" }, expect: 204 },
   { about: "no credential", path: "/api/v1/orders/42", expect: 401 },
+
+  { group: "7  More ways to choose: a rollout to a few, a backup: /rollout/{+path}, /resilient/{+path}" },
+  { about: "acme-corp, not among the few", path: "/rollout/hello", key: "acme", expect: "production" },
+  { about: "a tester who says which", path: "/rollout/hello", key: "acme", headers: { "x-variant": "sandbox" }, expect: "sandbox" },
+  { about: "the first of two origins", path: "/resilient/hello", key: "acme", expect: "production" },
 ];
 
 /** The examples with their credential made: tokens are signed now and last a day. */
