@@ -19,8 +19,8 @@ use crate::{
     decision::{Decision, Deferred, Found, Halt, Outcome},
     error::Refusal,
     forward::{
-        self, Attempt, Caller, Forward, Plan,
-        failover::{self, Balance, Breaker, Candidate, Choice},
+        self, Caller, Forward,
+        failover::{Balance, Breaker},
         path,
     },
     journal::{Step, Trace},
@@ -35,6 +35,10 @@ use crate::{
     },
     time::{Span, Timestamp},
 };
+
+mod sending;
+
+use self::sending::Sending;
 
 /// A request on the way through the stages.
 struct Journey<'a> {
@@ -199,75 +203,6 @@ impl Journey<'_> {
         let admission = limit::admission(&route.limits, &self.gateway.limits, caller, self.now)?;
         self.trace.planned = true;
         Some(limit::Admission { origin: self.trace.origin.take(), ..admission })
-    }
-
-    /// Where the request is sent first, how long that may take, and what else there is to it.
-    fn send(
-        &mut self,
-        to: Sending<'_>,
-        facts: &Facts<'_>,
-        memory: &Memory,
-    ) -> Result<(String, Span, Option<Plan>), Halt> {
-        let Sending { chosen, route, captures, counted_body } = to;
-        let Chosen { origins, within, balance, deadline, breaker, statuses } = chosen;
-        let target = self.head.target;
-        let url = |origin: &ChosenOrigin| {
-            forward::url(&origin.origin, &origin.base, route.rewrite.as_ref(), captures, target)
-        };
-        let timeout = |origin: &ChosenOrigin| route.timeout.unwrap_or(origin.timeout);
-        // Of several, one that hangs must leave the others some of the route's time.
-        let single = origins.len() == 1;
-        let one_of_several = |origin: &ChosenOrigin| {
-            if single { timeout(origin) } else { origin.timeout.min(timeout(origin)) }
-        };
-        let alone = single && within.is_empty() && counted_body.is_none();
-        if let (true, Some(only)) = (alone, origins.first())
-            && only.binding.is_none()
-            && self.gateway.identity.token.is_none()
-        {
-            self.trace.origin = Some(only.origin.clone());
-            return Ok((url(only), timeout(only), None));
-        }
-        let keys: Vec<_> = origins.iter().map(|origin| format!("{}{}", origin.origin, origin.base)).collect();
-        let candidates: Vec<_> = origins
-            .iter()
-            .zip(&keys)
-            .map(|(origin, key)| Candidate { key, region: origin.region.as_deref(), weight: origin.weight })
-            .collect();
-        let near = if candidates.iter().any(|candidate| candidate.region.is_some()) {
-            self.gateway.regions_of(facts)
-        } else {
-            Vec::new()
-        };
-        let choice = Choice { balance, near: &near, within: &within, salt: self.head.request_id };
-        let order = failover::order(&candidates, choice, &memory.origins, self.now);
-        let attempts: Vec<_> = order
-            .iter()
-            .filter_map(|index| origins.get(*index).zip(keys.get(*index)))
-            .map(|(origin, key)| Attempt {
-                url: url(origin),
-                origin: origin.origin.clone(),
-                key: key.clone(),
-                timeout: one_of_several(origin).millis(),
-                binding: origin.binding.clone(),
-                assertion: None,
-            })
-            .collect();
-        let first = order.first().and_then(|index| origins.get(*index)).ok_or(Refusal::NoOriginInRegion)?;
-        let (first_url, first_timeout) = (url(first), one_of_several(first));
-        let whole = deadline.or(route.timeout).unwrap_or_else(|| {
-            let all = attempts.iter().map(|attempt| attempt.timeout).sum();
-            Span::from_millis(all)
-        });
-        self.trace.planned = true;
-        let plan = Plan {
-            attempts,
-            deadline: whole.millis(),
-            statuses,
-            breaker: (breaker.failures, breaker.ratio, breaker.pause.millis()),
-            max_body: counted_body,
-        };
-        Ok((first_url, first_timeout, Some(plan)))
     }
 
     /// The first rule that matches decides.
@@ -492,13 +427,4 @@ struct ChosenOrigin {
     weight: u32,
     timeout: Span,
     binding: Option<Rc<str>>,
-}
-
-/// What a request is sent by: where a rule sends it, and how its route has it sent.
-struct Sending<'a> {
-    chosen: Chosen,
-    route: &'a Route,
-    captures: &'a [&'a str],
-    /// The size that the body must be held to while it passes.
-    counted_body: Option<u64>,
 }

@@ -1,0 +1,95 @@
+//! From what a rule chose to what is sent: one URL, or a plan of several attempts.
+
+use super::{Chosen, ChosenOrigin, Journey};
+use crate::{
+    config::Route,
+    decision::Halt,
+    error::Refusal,
+    forward::{
+        self, Attempt, Plan,
+        failover::{self, Candidate, Choice},
+    },
+    memory::Memory,
+    route::condition::Facts,
+    time::Span,
+};
+
+/// What a request is sent by: where a rule sends it, and how its route has it sent.
+pub(super) struct Sending<'a> {
+    pub(super) chosen: Chosen,
+    pub(super) route: &'a Route,
+    pub(super) captures: &'a [&'a str],
+    /// The size that the body must be held to while it passes.
+    pub(super) counted_body: Option<u64>,
+}
+
+impl Journey<'_> {
+    /// Where the request is sent first, how long that may take, and what else there is to it.
+    pub(super) fn send(
+        &mut self,
+        to: Sending<'_>,
+        facts: &Facts<'_>,
+        memory: &Memory,
+    ) -> Result<(String, Span, Option<Plan>), Halt> {
+        let Sending { chosen, route, captures, counted_body } = to;
+        let Chosen { origins, within, balance, deadline, breaker, statuses } = chosen;
+        let target = self.head.target;
+        let url = |origin: &ChosenOrigin| {
+            forward::url(&origin.origin, &origin.base, route.rewrite.as_ref(), captures, target)
+        };
+        let timeout = |origin: &ChosenOrigin| route.timeout.unwrap_or(origin.timeout);
+        // Of several, one that hangs must leave the others some of the route's time.
+        let single = origins.len() == 1;
+        let one_of_several = |origin: &ChosenOrigin| {
+            if single { timeout(origin) } else { origin.timeout.min(timeout(origin)) }
+        };
+        let alone = single && within.is_empty() && counted_body.is_none();
+        if let (true, Some(only)) = (alone, origins.first())
+            && only.binding.is_none()
+            && self.gateway.identity.token.is_none()
+        {
+            self.trace.origin = Some(only.origin.clone());
+            return Ok((url(only), timeout(only), None));
+        }
+        let keys: Vec<_> = origins.iter().map(|origin| format!("{}{}", origin.origin, origin.base)).collect();
+        let candidates: Vec<_> = origins
+            .iter()
+            .zip(&keys)
+            .map(|(origin, key)| Candidate { key, region: origin.region.as_deref(), weight: origin.weight })
+            .collect();
+        let near = if candidates.iter().any(|candidate| candidate.region.is_some()) {
+            self.gateway.regions_of(facts)
+        } else {
+            Vec::new()
+        };
+        let choice = Choice { balance, near: &near, within: &within, salt: self.head.request_id };
+        let order = failover::order(&candidates, choice, &memory.origins, self.now);
+        let attempts: Vec<_> = order
+            .iter()
+            .filter_map(|index| origins.get(*index).zip(keys.get(*index)))
+            .map(|(origin, key)| Attempt {
+                url: url(origin),
+                origin: origin.origin.clone(),
+                key: key.clone(),
+                timeout: one_of_several(origin).millis(),
+                binding: origin.binding.clone(),
+                assertion: None,
+            })
+            .collect();
+        let first = order.first().and_then(|index| origins.get(*index)).ok_or(Refusal::NoOriginInRegion)?;
+        let (first_url, first_timeout) = (url(first), one_of_several(first));
+        let whole = deadline.or(route.timeout).unwrap_or_else(|| {
+            let all = attempts.iter().map(|attempt| attempt.timeout).sum();
+            Span::from_millis(all)
+        });
+        self.trace.planned = true;
+        let plan = Plan {
+            attempts,
+            deadline: whole.millis(),
+            statuses,
+            breaker: (breaker.failures, breaker.ratio, breaker.pause.millis()),
+            max_body: counted_body,
+        };
+        Ok((first_url, first_timeout, Some(plan)))
+    }
+}
