@@ -90,6 +90,12 @@ export async function forwardByPlan(env, request, headers, remove, set, edits, l
   prepare(headers, remove, set);
   // Only now does a WebSocket's request have its Upgrade again.
   const repeats = SAFE.includes(request.method) && request.body === null && !headers.has("upgrade");
+  // Fetch takes such a body only as it came, so it cannot be counted: whoever sends one has to say its size.
+  if (plan.max_body !== undefined && request.body !== null && (request.method === "GET" || request.method === "HEAD")) {
+    const { reason, ...problem } = failures.large;
+    console.log(`${line},"reason":"${reason}","status":${problem.status},"duration_ms":${Date.now() - began}}`);
+    return explain(problem, edits, requestId);
+  }
   const counted = countBody(request, plan.max_body);
   const departure = watchClient(request);
   let number = 0;

@@ -31,7 +31,11 @@ export async function forwardLimited(env, request, headers, url, remove, set, ti
     return forward(request, headers, url, remove, set, timeout, edited, line + called, requestId, began);
   }
   const [first] = JSON.parse(plan).attempts;
-  begin(first.key, first.timeout);
+  try {
+    begin(first.key, first.timeout);
+  } catch {
+    // The core that decided is gone, and with it what it knew of origins. The request goes on all the same.
+  }
   return forwardByPlan(env, request, headers, remove, set, edited, line, requestId, began, plan);
 
   function refuse({ reason, ...problem }, names, members, more) {
