@@ -72,6 +72,8 @@ refusals! {
     AddressNotPermitted = "address_not_permitted" => NotPermitted,
     /// The key may not be used with this method.
     MethodNotPermitted = "method_not_permitted" => NotPermitted,
+    /// The request has a body and does not say its size, on a route that takes bodies up to one.
+    BodySizeUnknown = "body_size_unknown" => LengthRequired,
     /// The request's body is larger than the route takes.
     BodyTooLarge = "body_too_large" => ContentTooLarge,
 
@@ -190,6 +192,8 @@ pub enum Problem {
     NoBackend,
     /// 403: the credential is good, and does not permit this (RFC 6750, section 3.1).
     NotPermitted,
+    /// 411: the body's size is not said.
+    LengthRequired,
     /// 413: the body is too large.
     ContentTooLarge,
     /// A rule's own status: the rule denies.
@@ -224,6 +228,7 @@ impl Problem {
         Self::CustomerNotConfigured,
         Self::NoBackend,
         Self::NotPermitted,
+        Self::LengthRequired,
         Self::ContentTooLarge,
         Self::Denied,
         Self::RouteNotFound,
@@ -246,6 +251,7 @@ impl Problem {
             Self::CustomerNotConfigured | Self::NoBackend | Self::NotPermitted | Self::Denied => 403,
             Self::RouteNotFound => 404,
             Self::MethodNotAllowed => 405,
+            Self::LengthRequired => 411,
             Self::ContentTooLarge => 413,
             Self::RateLimited => 429,
             Self::GatewayMisconfigured => 500,
@@ -286,6 +292,7 @@ impl Problem {
             | Self::CustomerNotConfigured
             | Self::NoBackend
             | Self::NotPermitted
+            | Self::LengthRequired
             | Self::ContentTooLarge
             | Self::Denied
             | Self::RouteNotFound
@@ -332,6 +339,11 @@ impl Problem {
                 "not-permitted",
                 "Not permitted",
                 "The credential is valid, and does not permit this request.",
+            ),
+            Self::LengthRequired => (
+                "length-required",
+                "Length required",
+                "Say the size of the request's body: this API takes none of unknown size.",
             ),
             Self::ContentTooLarge => (
                 "content-too-large",

@@ -79,9 +79,8 @@ pub struct Plan {
     pub statuses: Vec<u16>,
     /// Failures in a row, failures in a hundred, and milliseconds: when an origin is left alone.
     pub breaker: (u32, u8, u64),
-    /// Bytes that the body may have, where the request did not say its size.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub max_body: Option<u64>,
+    /// Whether a body is refused, since the request did not say its size.
+    pub needs_size: bool,
 }
 
 /// One call of an origin.

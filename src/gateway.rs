@@ -159,7 +159,7 @@ impl Journey<'_> {
         if !route.require.iter().all(|condition| condition.holds(&facts)) {
             return Err(Refusal::RequirementNotMet.into());
         }
-        let counted_body = self.body_to_count(route)?;
+        let needs_size = self.needs_size(route)?;
         let decided = self.choose(route, &facts, &claimed, memory);
         self.compare_shadow(route, &facts, &decided);
         let chosen = match decided? {
@@ -178,7 +178,7 @@ impl Journey<'_> {
             Claimed::Missing | Claimed::Malformed => None,
         };
         let caller = Caller { principal: &principal, customer };
-        let to = Sending { chosen, route, captures, counted_body };
+        let to = Sending { chosen, route, captures, needs_size };
         let (url, timeout, mut plan) = self.send(to, &facts, memory)?;
         if let Some(token) = &gateway.identity.token {
             let plan = plan.as_mut().ok_or(Refusal::Misconfigured)?;
@@ -276,13 +276,14 @@ impl Journey<'_> {
         }
     }
 
-    /// The size that a body must be held to while it passes, where the request does not say its own.
-    fn body_to_count(&self, route: &Route) -> Result<Option<u64>, Refusal> {
-        let Some(most) = route.max_body else { return Ok(None) };
+    /// Whether a body must be refused, since the route takes bodies up to a size and the request does not
+    /// say its own. Whether there is a body only the edge knows.
+    fn needs_size(&self, route: &Route) -> Result<bool, Refusal> {
+        let Some(most) = route.max_body else { return Ok(false) };
         match self.head.fields.get("content-length").map(|text| text.trim().parse::<u64>()) {
-            Some(Ok(length)) if length <= most => Ok(None),
+            Some(Ok(length)) if length <= most => Ok(false),
             Some(Ok(_)) => Err(Refusal::BodyTooLarge),
-            Some(Err(_)) | None => Ok(Some(most)),
+            Some(Err(_)) | None => Ok(true),
         }
     }
 

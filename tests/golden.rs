@@ -30,6 +30,7 @@ fn every_refusal_has_a_case() {
     // Nor is any case asked often enough for a limit.
     let elsewhere = [
         (Refusal::Misconfigured, "tests/workerd/promises.test.mjs"),
+        (Refusal::BodySizeUnknown, "tests/workerd/body-size.test.mjs"),
         (Refusal::RateLimited, "tests/workerd/limits.test.mjs"),
         (Refusal::LimitUnavailable, "tests/workerd/limits.test.mjs"),
     ];

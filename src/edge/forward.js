@@ -90,13 +90,13 @@ export async function forwardByPlan(env, request, headers, remove, set, edits, l
   prepare(headers, remove, set);
   // Only now does a WebSocket's request have its Upgrade again.
   const repeats = SAFE.includes(request.method) && request.body === null && !headers.has("upgrade");
-  // Fetch takes such a body only as it came, so it cannot be counted: whoever sends one has to say its size.
-  if (plan.max_body !== undefined && request.body !== null && (request.method === "GET" || request.method === "HEAD")) {
-    const { reason, ...problem } = failures.large;
+  // Counting it while it passes would not do: where it is cut off, the runtime ends it properly, and the backend takes
+  // what came for the whole.
+  if (plan.needs_size && request.body !== null) {
+    const { reason, ...problem } = failures.unsized;
     console.log(`${line},"reason":"${reason}","status":${problem.status},"duration_ms":${Date.now() - began}}`);
     return explain(problem, edits, requestId);
   }
-  const counted = countBody(request, plan.max_body);
   const departure = watchClient(request);
   let number = 0;
   const end = (status, reason, origin) => {
@@ -114,7 +114,7 @@ export async function forwardByPlan(env, request, headers, remove, set, edits, l
       end(problem.status, `,"reason":"${reason}"`, attempt.origin);
       return explain(problem, edits, requestId);
     }
-    const result = await tryOnce(env, counted.request, headers, attempt, Math.min(attempt.timeout, left), departure.promise);
+    const result = await tryOnce(env, request, headers, attempt, Math.min(attempt.timeout, left), departure.promise);
     const { answer } = result;
     // A client that breaks off its own body makes the call fail, and leaves at the same time.
     const failed = result.failed === "unreachable" && request.signal.aborted ? "left" : result.failed;
@@ -138,7 +138,7 @@ export async function forwardByPlan(env, request, headers, remove, set, edits, l
       continue;
     }
     if (failed !== undefined) {
-      const { reason, ...problem } = failures[counted.tooLarge() ? "large" : failed];
+      const { reason, ...problem } = failures[failed];
       end(problem.status, `,"reason":"${reason}"`, attempt.origin);
       return explain(problem, edits, requestId);
     }
@@ -182,20 +182,6 @@ function tell({ key }, { breaker: [failures, ratio, pause] }, failed, wantsAnoth
   } catch {
     return false;
   }
-}
-
-/** The request with a body that ends in an error once it is larger than `most` bytes; as it is where nothing is to count. */
-function countBody(request, most) {
-  if (most === undefined || request.body === null) return { request, tooLarge: () => false };
-  let length = 0;
-  const count = new TransformStream({
-    transform(chunk, controller) {
-      length += chunk.byteLength;
-      if (length > most) controller.error(new Error("the body is too large"));
-      else controller.enqueue(chunk);
-    },
-  });
-  return { request: { method: request.method, body: request.body.pipeThrough(count) }, tooLarge: () => length > most };
 }
 
 /** A promise that is settled when the client has left; watching it is dear, so it begins late. */

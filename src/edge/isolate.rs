@@ -148,7 +148,7 @@ fn failures(problem_base: &str) -> String {
     json!({
         "unreachable": problem(Refusal::BackendUnreachable),
         "timeout": problem(Refusal::BackendTimeout),
-        "large": problem(Refusal::BodyTooLarge),
+        "unsized": problem(Refusal::BodySizeUnknown),
         "unsigned": problem(Refusal::Misconfigured),
         "limited": problem(Refusal::RateLimited),
         "limit_unavailable": problem(Refusal::LimitUnavailable),

@@ -19,8 +19,8 @@ pub(super) struct Sending<'a> {
     pub(super) chosen: Chosen,
     pub(super) route: &'a Route,
     pub(super) captures: &'a [&'a str],
-    /// The size that the body must be held to while it passes.
-    pub(super) counted_body: Option<u64>,
+    /// Whether a body is refused, since the request did not say its size.
+    pub(super) needs_size: bool,
 }
 
 impl Journey<'_> {
@@ -31,7 +31,7 @@ impl Journey<'_> {
         facts: &Facts<'_>,
         memory: &Memory,
     ) -> Result<(String, Span, Option<Plan>), Halt> {
-        let Sending { chosen, route, captures, counted_body } = to;
+        let Sending { chosen, route, captures, needs_size } = to;
         let Chosen { origins, within, balance, deadline, breaker, statuses } = chosen;
         let target = self.head.target;
         let url = |origin: &ChosenOrigin| {
@@ -43,7 +43,7 @@ impl Journey<'_> {
         let one_of_several = |origin: &ChosenOrigin| {
             if single { timeout(origin) } else { origin.timeout.min(timeout(origin)) }
         };
-        let alone = single && within.is_empty() && counted_body.is_none();
+        let alone = single && within.is_empty() && !needs_size;
         if let (true, Some(only)) = (alone, origins.first())
             && only.binding.is_none()
             && self.gateway.identity.token.is_none()
@@ -88,7 +88,7 @@ impl Journey<'_> {
             deadline: whole.millis(),
             statuses,
             breaker: (breaker.failures, breaker.ratio, breaker.pause.millis()),
-            max_body: counted_body,
+            needs_size,
         };
         Ok((first_url, first_timeout, Some(plan)))
     }
