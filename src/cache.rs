@@ -337,6 +337,12 @@ impl<T> Cache<T> {
         self.entries.peek(key).filter(|entry| entry.stored.is_some()).map(|entry| entry.as_of)
     }
 
+    /// When the value under `key` was asked for.
+    #[must_use]
+    pub fn asked_at(&self, key: &Digest) -> Option<Timestamp> {
+        self.entries.peek(key).filter(|entry| entry.stored.is_some()).map(|entry| entry.asked_at)
+    }
+
     /// Failures in a row under `key`, and until when its source is left alone for them.
     #[must_use]
     pub fn failures(&self, key: &Digest) -> (u32, Timestamp) {

@@ -49,6 +49,12 @@ impl Claims {
         Self(members)
     }
 
+    /// All of them, as JSON.
+    #[must_use]
+    pub fn to_json(&self) -> Value {
+        Value::Object(self.0.clone())
+    }
+
     /// The value at `path`, where there is one. A member that is there with the value `null` is
     /// there: "absent" and "malformed" are different things to a rule.
     #[must_use]

@@ -75,6 +75,8 @@ pub struct Operator {
 pub struct Route {
     /// Its name in the log.
     pub name: Rc<str>,
+    /// Its path, as it was written.
+    pub path: Rc<str>,
     /// Which credentials it takes.
     pub auth: RouteAuth,
     /// The challenge for callers whose credential is missing or refused.

@@ -11,6 +11,7 @@ use crate::{
         jwt::VerifiedToken,
     },
     cache::{Claim, Stored},
+    claims::Principal,
     customer::{CustomerConfig, CustomerId},
     digest::Digest,
     error::Refusal,
@@ -91,8 +92,11 @@ pub struct SignatureCheck {
 /// request load the same thing for ever, and a source that failed is asked once.
 #[derive(Debug, Default)]
 pub struct Found {
-    /// Whether the trace is to say of each rule why it did not match.
+    /// Whether the trace is to hold the steps of the decision.
     pub explain: bool,
+    /// Whose request it is taken for, in place of its credential. Only an explanation is ever made of
+    /// such a decision ([`crate::journey::Context::explain`]).
+    pub assumed: Option<Rc<Principal>>,
     /// The API key's record.
     pub key: Option<Stored<KeyConfig>>,
     /// The key store failed.

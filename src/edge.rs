@@ -25,9 +25,11 @@ use crate::{
     cors::AnswerEdits,
     decision::{Decision, Deferred, Found, Need, Outcome},
     error::Refusal,
+    explain::{self, Ask},
     forward::{Forward, Plan},
     journal::{self, Subject, Trace},
     journey::Context,
+    operator::json_answer,
     request::{Fields, Head, Place, Seen, Target},
     settings::DEFAULT_PROBLEM_BASE,
     time::{Span, Timestamp},
@@ -63,6 +65,10 @@ impl Fields for Sent {
 
     fn place(&self, place: Place) -> Option<String> {
         platform::place(&self.request, place.property())
+    }
+
+    fn names(&self) -> Vec<String> {
+        platform::names(&self.fields).split('\n').map(str::to_owned).collect()
     }
 }
 
@@ -126,6 +132,12 @@ impl Passage {
         let Some(head) = self.head() else {
             return self.misconfigured();
         };
+        if let Some(asked) = explain::asked(&ready.gateway, &head) {
+            return match asked {
+                Ok(ask) => future_to_promise(Rc::new(self).explain(ask)).into(),
+                Err(answer) => self.answer(answer, &Trace::default()),
+            };
+        }
         let found = Found::default();
         let decision = ready.gateway.decide(&head, &mut ready.memory.borrow_mut(), &found, self.began);
         match decision.outcome {
@@ -162,6 +174,32 @@ impl Passage {
             Some(decision) => self.end(decision),
             None => self.misconfigured(),
         }
+    }
+
+    /// Answers an operator who asks how the request is decided. What that takes is loaded under
+    /// `waitUntil`, as for any other.
+    async fn explain(self: Rc<Self>, ask: Ask) -> Result<JsValue, JsValue> {
+        let told = Rc::new(Cell::new(None));
+        let (passage, into) = (Rc::clone(&self), Rc::clone(&told));
+        let work = future_to_promise(async move {
+            if let (Some(ready), Some(head)) = (&passage.isolate.ready, passage.head()) {
+                let (outside, fields) = (Outside::new(passage.env.clone()), ask.stage(&passage.sent));
+                let head = Head { fields: &fields, seen: ask.seen(head.seen), ..head };
+                let (explanation, deferred) =
+                    ready.context(&outside).explain(&head, ask.assumed.clone()).await;
+                passage.defer(deferred);
+                into.set(Some(json_answer(200, &head, &explanation)));
+            }
+            Ok(JsValue::UNDEFINED)
+        });
+        self.context.wait_until(&work);
+        let _ = JsFuture::from(work).await;
+        Ok(match told.take() {
+            Some(answer) => {
+                self.answer(answer, &Trace { route: Some(Rc::from("explain")), ..Trace::default() })
+            }
+            None => self.misconfigured(),
+        })
     }
 
     fn end(&self, decision: Decision) -> JsValue {

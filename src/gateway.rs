@@ -31,7 +31,7 @@ use crate::{
     route::{
         Matched,
         condition::Facts,
-        rule::{Action, Rule, Target, Unlisted},
+        rule::{Action, Target, Unlisted},
     },
     time::{Span, Timestamp},
 };
@@ -148,6 +148,7 @@ impl Journey<'_> {
         let (principal, method) = stage.authenticate(self.head, &route.auth, memory, &mut self.deferred)?;
         self.trace.auth = Some(Cow::Owned(method.as_str().to_owned()));
         self.trace.subject = principal.subject.clone();
+        self.note(|| Step::Principal(Rc::clone(&principal)));
         let claimed = match &gateway.customers {
             Some(customers) => Claimed::read(&principal, &customers.claim),
             None => Claimed::Missing,
@@ -156,7 +157,8 @@ impl Journey<'_> {
             self.trace.customer = Some(Rc::from(id.as_str()));
         }
         let facts = Facts { principal: &principal, head: self.head, captures };
-        if !route.require.iter().all(|condition| condition.holds(&facts)) {
+        if let Some(failed) = route.require.iter().find(|condition| !condition.holds(&facts)) {
+            self.note(|| Step::Requirement(failed.why_not(&facts).unwrap_or_default()));
             return Err(Refusal::RequirementNotMet.into());
         }
         let needs_size = self.needs_size(route)?;
@@ -215,7 +217,9 @@ impl Journey<'_> {
     ) -> Result<Verdict, Halt> {
         for rule in &route.rules {
             if !rule.matches(facts) {
-                self.note_step(rule, || rule.why_not(facts).unwrap_or_default());
+                self.note(|| {
+                    Step::PassedOver(Rc::clone(&rule.name), rule.why_not(facts).unwrap_or_default())
+                });
                 continue;
             }
             self.trace.rule = Some(Rc::clone(&rule.name));
@@ -236,15 +240,16 @@ impl Journey<'_> {
             if let Some(chosen) = chosen {
                 return Ok(Verdict::Backend(Chosen { within: rule.within.clone(), ..chosen }));
             }
-            self.note_step(rule, || "the caller's customer is not listed".to_owned());
+            let why_not = "the caller's customer is not listed";
+            self.note(|| Step::PassedOver(Rc::clone(&rule.name), why_not.to_owned()));
         }
         self.trace.rule = None;
         Err(Refusal::NoRuleMatched.into())
     }
 
-    fn note_step(&mut self, rule: &Rule, why_not: impl FnOnce() -> String) {
+    fn note(&mut self, step: impl FnOnce() -> Step) {
         if let Some(steps) = &mut self.trace.steps {
-            steps.push(Step { rule: Rc::clone(&rule.name), why_not: why_not() });
+            steps.push(step());
         }
     }
 

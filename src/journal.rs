@@ -5,7 +5,7 @@ use std::{borrow::Cow, rc::Rc};
 
 use serde::Serialize;
 
-use crate::{error::Refusal, time::Timestamp};
+use crate::{claims::Principal, error::Refusal, time::Timestamp};
 
 /// What is known of a request so far. Fields are filled as stages pass.
 #[derive(Clone, Debug, Default)]
@@ -28,7 +28,7 @@ pub struct Trace {
     pub bucket: Option<u16>,
     /// What the shadow rules would have done, where that is something else: a rule's name and its target.
     pub shadow: Option<String>,
-    /// The rules that were passed over, where somebody asked.
+    /// The steps of the decision, where somebody asked.
     pub steps: Option<Vec<Step>>,
     /// The backend's name; `customer` for a customer's own.
     pub backend: Option<Rc<str>>,
@@ -38,13 +38,15 @@ pub struct Trace {
     pub planned: bool,
 }
 
-/// A rule that was passed over, and why.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Step {
-    /// The rule.
-    pub rule: Rc<str>,
-    /// What did not hold, for people.
-    pub why_not: String,
+/// A step of a decision, kept for whoever asks how it came about.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Step {
+    /// Who is calling.
+    Principal(Rc<Principal>),
+    /// Something that the route asks of its callers did not hold; what, for people.
+    Requirement(String),
+    /// A rule was passed over; what did not hold, for people.
+    PassedOver(Rc<str>, String),
 }
 
 #[derive(Serialize)]

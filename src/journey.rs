@@ -12,12 +12,13 @@ use crate::{
         jwt::VerifiedToken,
     },
     cache::{Claim, Loaded, Stored},
-    claims::parse_object,
+    claims::{Principal, parse_object},
     config::Gateway,
     customer::CustomerId,
     decision::{Decision, Deferred, Found, Need, Outcome, Refresh, SignatureCheck, Write},
     digest::Digest,
     error::Refusal,
+    explain::Explained,
     journal::Trace,
     memory::Memory,
     ports::{Landing, Ports, SourceError, VerifyError},
@@ -53,14 +54,37 @@ impl<P: Ports> Context<'_, P> {
     /// Decides a request, loading what that takes. `need` and `claim` are what a synchronous decision
     /// met, and `deferred` what it left to do: each round's is kept, since nobody else refreshes an
     /// entry while its lease runs.
-    pub async fn decide(
+    pub async fn decide(&self, head: &Head<'_>, need: Need, claim: Claim, deferred: Deferred) -> Decision {
+        self.go_on(head, Found::default(), need, claim, deferred).await
+    }
+
+    /// Tells how a request is decided: as itself or, where somebody is assumed, as theirs. What comes of
+    /// it is a document and never a request.
+    pub async fn explain(
         &self,
         head: &Head<'_>,
+        assumed: Option<Rc<Principal>>,
+    ) -> (serde_json::Value, Deferred) {
+        let began = self.ports.now();
+        let found = Found { explain: true, assumed, ..Found::default() };
+        let decision = self.gateway.decide(head, &mut self.memory.borrow_mut(), &found, began);
+        let decision = match decision.outcome {
+            Outcome::Load(need, claim) => self.go_on(head, found, need, claim, decision.deferred).await,
+            Outcome::Forward(_) | Outcome::Answer(_) => decision,
+        };
+        let memory = self.memory.borrow();
+        let explanation = Explained { gateway: self.gateway, head, memory: &memory, began };
+        (explanation.tell(&decision), decision.deferred)
+    }
+
+    async fn go_on(
+        &self,
+        head: &Head<'_>,
+        mut found: Found,
         mut need: Need,
         mut claim: Claim,
         mut deferred: Deferred,
     ) -> Decision {
-        let mut found = Found::default();
         let mut late = 0;
         for _ in 0..MAX_ROUNDS {
             // Whose lease this request holds itself, it loads at once and not behind the response.

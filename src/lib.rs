@@ -16,6 +16,7 @@ pub mod customer;
 pub mod decision;
 pub mod digest;
 pub mod error;
+pub mod explain;
 pub mod forward;
 pub mod gateway;
 pub mod journal;

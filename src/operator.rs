@@ -44,13 +44,13 @@ pub fn answer(
         return Some(answer);
     }
     if health {
-        return Some(json_answer(head, &json!({ "status": "ok" })));
+        return Some(json_answer(200, head, &json!({ "status": "ok" })));
     }
     if let Some(token) = key_set {
         return Some(key_set_answer(head, token));
     }
     Some(match authorized(operator.secret.as_ref(), head) {
-        Ok(()) => json_answer(head, &state(gateway, memory, now)),
+        Ok(()) => json_answer(200, head, &state(gateway, memory, now)),
         Err(refusal) => gateway.refuse(refusal, None, None, head),
     })
 }
@@ -64,9 +64,10 @@ fn authorized(secret: Option<&Digest>, head: &Head<'_>) -> Result<(), Refusal> {
     if right && scheme.eq_ignore_ascii_case("bearer") { Ok(()) } else { Err(Refusal::OperatorSecret) }
 }
 
-fn json_answer(head: &Head<'_>, body: &Value) -> Answer {
+/// A document for an operator.
+pub(crate) fn json_answer(status: u16, head: &Head<'_>, body: &Value) -> Answer {
     Answer {
-        status: 200,
+        status,
         fields: vec![
             ("content-type", "application/json".to_owned()),
             ("cache-control", "no-store".to_owned()),

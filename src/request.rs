@@ -43,6 +43,11 @@ pub trait Fields {
     fn place(&self, _: Place) -> Option<String> {
         None
     }
+
+    /// The names of all fields, in lower case.
+    fn names(&self) -> Vec<String> {
+        Vec::new()
+    }
 }
 
 /// What the platform may know of where a client is (Workers, `request.cf`). All of it may be missing.
@@ -107,6 +112,8 @@ impl Seen {
     pub const CF_RAY: Self = Self(1 << 7);
     /// `CF-Connecting-IP`: the client's address as the platform saw it.
     pub const CF_CONNECTING_IP: Self = Self(1 << 8);
+    /// `X-Pointsman-Explain`: an operator asks how the request is decided.
+    pub const EXPLAIN: Self = Self(1 << 9);
 
     /// From the bits that [`Seen::bits`] gave.
     #[must_use]

@@ -70,7 +70,38 @@ fn run(path: &Path) -> Result<(), String> {
         let result = isolate.request(&world, method, request["path"].as_str().unwrap(), fields.clone());
         check(&result, expect).map_err(|what| format!("{name} ({round}): {what}"))?;
     }
-    Ok(())
+    let told = isolate.explain(&world, method, request["path"].as_str().unwrap(), &fields, None);
+    agrees(&told, expect, &fields).map_err(|what| format!("{name} (explained): {what}"))
+}
+
+/// An explanation tells what happens, and gives no credential away.
+fn agrees(told: &Value, expect: &Value, fields: &TestFields) -> Result<(), String> {
+    let text = told.to_string();
+    let secrets = fields.fields.iter().filter(|(name, _)| name == "authorization" || name.contains("key"));
+    for (name, value) in secrets {
+        let credential = value.rsplit(' ').next().unwrap_or_default();
+        ensure(credential.len() < 8 || !text.contains(credential), || format!("{name} is in it"))?;
+    }
+    for (name, value) in expect["log"].as_object().into_iter().flatten() {
+        let told = &told["decision"][name];
+        ensure(
+            told == value || !["rule", "backend", "customer", "subject"].contains(&name.as_str()),
+            || format!("{name} is {told}, not {value}"),
+        )?;
+    }
+    if let Some(url) = expect["forward"].as_str() {
+        ensure(told["forward"]["url"] == url, || format!("goes to {}", told["forward"]["url"]))?;
+        let set = told["forward"]["set"].as_array().unwrap();
+        for (name, value) in expect["set"].as_object().into_iter().flatten() {
+            let passed =
+                fields.fields.iter().any(|(own, sent)| own.eq_ignore_ascii_case(name) && sent == value);
+            let is_set = set.iter().any(|pair| pair[0] == **name && pair[1] == *value);
+            ensure(passed || is_set, || format!("{name} is not set to {value}"))?;
+        }
+        return Ok(());
+    }
+    ensure(told["answer"]["status"] == expect["status"], || format!("status {}", told["answer"]["status"]))?;
+    ensure(told["answer"]["reason"] == expect["reason"], || format!("reason {}", told["answer"]["reason"]))
 }
 
 fn fields_of(request: &Value, isolate: &Isolate) -> TestFields {

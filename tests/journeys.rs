@@ -492,23 +492,6 @@ fn the_status_tells_how_caches_and_sources_do() {
     }
 }
 
-/// Where somebody asks, the trace says of each rule before the one that decided why it did not match.
-#[test]
-fn a_decision_explains_itself() {
-    let (isolate, world) = (Isolate::named("choices"), World::of_fixtures());
-    let trace = isolate.explain(&world, "/asked/v0.9/x?beta=2", &[("x-beta", "no")]);
-    assert_eq!(trace.rule.as_deref(), Some("old"));
-    let steps = trace.steps.unwrap();
-    assert_eq!(steps.len(), 1);
-    assert_eq!(&*steps[0].rule, "beta");
-    let why = "$header:x-beta is \"no\", and must be \"yes\"; and $query:beta is \"2\", and must be \"1\"";
-    assert_eq!(steps[0].why_not, why);
-    let nowhere = isolate.explain(&world, "/where/x", &[]);
-    assert_eq!(nowhere.steps.unwrap().len(), 4, "none of the rules matched");
-    let without = isolate.get(&world, "/where/x", &[]);
-    assert_eq!(without.trace.steps, None);
-}
-
 proptest::proptest! {
     /// Whatever the rules and the claims: the first rule that matches decides, and where none does
     /// nothing is called.

@@ -73,6 +73,12 @@ impl ApiKeys {
         &self.prefixes
     }
 
+    /// Whether keys end in a checksum.
+    #[must_use]
+    pub const fn has_checksum(&self) -> bool {
+        self.checksum
+    }
+
     /// How records are kept and loaded.
     #[must_use]
     pub const fn policy(&self) -> &Policy {
@@ -227,6 +233,18 @@ impl KeyConfig {
         let principal =
             Principal { subject: Some(Rc::from(record.subject)), claims: Claims::new(record.claims) };
         Ok(Self { principal: Rc::new(principal), expires_at, disabled: record.disabled, permits })
+    }
+
+    /// When the key stops working.
+    #[must_use]
+    pub const fn expires_at(&self) -> Option<Timestamp> {
+        self.expires_at
+    }
+
+    /// Whether the key is refused.
+    #[must_use]
+    pub const fn disabled(&self) -> bool {
+        self.disabled
     }
 
     /// The principal, if the key may be used now, for this request.

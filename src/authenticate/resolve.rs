@@ -30,6 +30,8 @@ pub enum Method {
     ApiKey,
     /// By a token of this issuer.
     Token(Rc<str>),
+    /// Not at all: an operator asks what would become of such a caller.
+    Assumed,
 }
 
 impl Method {
@@ -40,6 +42,7 @@ impl Method {
             Self::Anonymous => "anonymous",
             Self::ApiKey => "api_key",
             Self::Token(issuer) => issuer,
+            Self::Assumed => "assumed",
         }
     }
 }
@@ -69,6 +72,9 @@ impl Stage<'_> {
         let anonymous = || (Rc::new(Principal::default()), Method::Anonymous);
         if !auth.needs_credential() {
             return Ok(anonymous());
+        }
+        if let Some(principal) = &self.found.assumed {
+            return Ok((Rc::clone(principal), Method::Assumed));
         }
         match find_credential(head, self.gateway.api_keys.as_ref())? {
             None if auth.anonymous => Ok(anonymous()),

@@ -30,6 +30,11 @@ export function survey(request) {
   return { fields, headers, seen };
 }
 
+/** The names of fields, as lines. */
+export function names(fields) {
+  return [...new Set(fields.keys())].join("\n");
+}
+
 /** What the platform says of where the client is, as text; nothing where it says nothing. */
 export function place(request, property) {
   const value = request.cf?.[property];

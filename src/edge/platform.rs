@@ -53,6 +53,7 @@ extern "C" {
 extern "C" {
     pub(super) fn install(judge: &JsValue);
     pub(super) fn survey(request: &Request) -> Survey;
+    pub(super) fn names(fields: &Headers) -> String;
     pub(super) fn place(request: &Request, property: &str) -> Option<String>;
     pub(super) fn answer(status: u16, fields: &str, body: Option<String>) -> JsValue;
     #[wasm_bindgen(js_name = getDocument, catch)]

@@ -55,7 +55,9 @@ const PLATFORM: &[&str] = &[
     "cf-worker",
 ];
 
-const SPOOFABLE_PREFIXES: &[&str] = &["x-forwarded-", "x-original-", "x-rewrite-", "x-envoy-"];
+/// The last one is for fields of our own, which are no business of a backend's.
+const SPOOFABLE_PREFIXES: &[&str] =
+    &["x-forwarded-", "x-original-", "x-rewrite-", "x-envoy-", "x-pointsman-"];
 
 /// Decides for each field name whether it is taken off.
 #[derive(Clone, Debug)]
@@ -115,6 +117,7 @@ impl FieldPolicy {
             "origin" => Seen::ORIGIN,
             "cf-ray" => Seen::CF_RAY,
             "cf-connecting-ip" => Seen::CF_CONNECTING_IP,
+            "x-pointsman-explain" => Seen::EXPLAIN,
             _ => Seen::default(),
         };
         let is_key = self.api_key_field.as_deref() == Some(name);

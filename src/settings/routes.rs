@@ -138,6 +138,7 @@ fn route(
     let max_body = file.max_body.as_deref().map(body);
     Route {
         name: Rc::from(file.name.as_deref().unwrap_or(&file.path)),
+        path: Rc::from(file.path.as_str()),
         challenge: challenge(&auth, gateway),
         auth,
         cors,

@@ -14,13 +14,15 @@ use std::{
     collections::HashMap,
     fs,
     path::{Path, PathBuf},
+    rc::Rc,
 };
 
 use pointsman::{
     answer::Answer,
     authenticate::{algorithm::Algorithm, jwks::PublicKey, native},
+    claims::Principal,
     config::Gateway,
-    decision::{Decision, Found, Need, Outcome},
+    decision::{Decision, Deferred, Found, Need, Outcome},
     digest::Digest,
     journal::Trace,
     journey::Context,
@@ -299,6 +301,10 @@ impl Fields for TestFields {
     fn place(&self, place: Place) -> Option<String> {
         self.cf.get(place.property()).cloned()
     }
+
+    fn names(&self) -> Vec<String> {
+        self.fields.iter().map(|(name, _)| name.to_ascii_lowercase()).collect()
+    }
 }
 
 /// An isolate: a configuration and its memory.
@@ -330,16 +336,22 @@ impl Isolate {
         self.request(world, "GET", path, TestFields { fields, cf: HashMap::new() })
     }
 
-    /// The trace of a request for which nothing has to be loaded, with every step.
-    pub fn explain(&self, world: &World, path: &str, fields: &[(&str, &str)]) -> Trace {
-        let fields = fields.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
-        let fields = TestFields { fields, cf: HashMap::new() };
+    /// What an operator is told of a request, as itself or with these claims in place of a credential.
+    pub fn explain(
+        &self,
+        world: &World,
+        method: &str,
+        path: &str,
+        fields: &TestFields,
+        claims: Option<&Value>,
+    ) -> Value {
         let url = format!("https://gateway.example.com{path}");
-        let target = Target::parse(&url).unwrap();
-        let head =
-            Head { method: "GET", target, seen: Seen::default(), fields: &fields, request_id: "request-1" };
-        let found = Found { explain: true, ..Found::default() };
-        self.gateway.decide(&head, &mut self.memory.borrow_mut(), &found, world.now.get()).trace
+        let head = head(&self.gateway, method, &url, fields);
+        let context = Context { gateway: &self.gateway, memory: &self.memory, ports: world };
+        let assumed = claims.map(|claims| Rc::new(Principal::assumed(claims.as_object().unwrap().clone())));
+        let (told, deferred) = pollster::block_on(context.explain(&head, assumed));
+        self.finish(&context, deferred);
+        told
     }
 
     /// Does what the edge does: decide, load what is missing, and refresh what was promised behind the
@@ -347,29 +359,17 @@ impl Isolate {
     pub fn request(&self, world: &World, method: &str, path: &str, fields: TestFields) -> Result_ {
         let url = format!("https://gateway.example.com{path}");
         let policy = &self.gateway.fields;
-        let seen = fields
-            .fields
-            .iter()
-            .fold(Seen::default(), |seen, (name, _)| seen.and(policy.judge(&name.to_ascii_lowercase()).seen));
-        let target = Target::parse(&url).unwrap();
-        let head = Head { method, target, seen, fields: &fields, request_id: "request-1" };
+        let head = head(&self.gateway, method, &url, &fields);
         let decision =
             self.gateway.decide(&head, &mut self.memory.borrow_mut(), &Found::default(), world.now.get());
         let context = Context { gateway: &self.gateway, memory: &self.memory, ports: world };
-        let Decision { outcome, trace, mut deferred } = match decision {
+        let Decision { outcome, trace, deferred } = match decision {
             Decision { outcome: Outcome::Load(need, claim), deferred, .. } => {
                 pollster::block_on(context.decide(&head, need, claim, deferred))
             }
             decided => decided,
         };
-        for refresh in std::mem::take(&mut deferred.refreshes) {
-            assert!(!matches!(refresh.need, Need::Signature(_)), "a signature is never refreshed");
-            deferred.append(pollster::block_on(context.refresh(&refresh)));
-        }
-        assert!(deferred.refreshes.is_empty(), "a refresh asks for no refresh");
-        for write in &deferred.writes {
-            pollster::block_on(context.write(write));
-        }
+        self.finish(&context, deferred);
         let backend_fields = match &outcome {
             Outcome::Forward(forward) => {
                 let mut passed: HashMap<String, Vec<String>> = HashMap::new();
@@ -388,6 +388,25 @@ impl Isolate {
         };
         Result_ { outcome, trace, backend_fields }
     }
+
+    /// What happens behind a response.
+    fn finish(&self, context: &Context<'_, World>, mut deferred: Deferred) {
+        for refresh in std::mem::take(&mut deferred.refreshes) {
+            assert!(!matches!(refresh.need, Need::Signature(_)), "a signature is never refreshed");
+            deferred.append(pollster::block_on(context.refresh(&refresh)));
+        }
+        assert!(deferred.refreshes.is_empty(), "a refresh asks for no refresh");
+        for write in &deferred.writes {
+            pollster::block_on(context.write(write));
+        }
+    }
+}
+
+pub fn head<'a>(gateway: &Gateway, method: &'a str, url: &'a str, fields: &'a TestFields) -> Head<'a> {
+    let seen = fields.fields.iter().fold(Seen::default(), |seen, (name, _)| {
+        seen.and(gateway.fields.judge(&name.to_ascii_lowercase()).seen)
+    });
+    Head { method, target: Target::parse(url).unwrap(), seen, fields, request_id: "request-1" }
 }
 
 impl Result_ {

@@ -1,0 +1,113 @@
+//! How an operator asks the running gateway for an explanation: by an ordinary request with a field that
+//! holds the secret. It may say whom to take the request for, and from where it shall have come.
+
+use std::rc::Rc;
+
+use base64ct::{Base64UrlUnpadded, Encoding};
+use serde_json::{Map, Value, json};
+
+use crate::{
+    answer::Answer,
+    claims::{Claims, Principal, parse_object},
+    config::Gateway,
+    digest::Digest,
+    error::Refusal,
+    operator::json_answer,
+    request::{Fields, Head, Place, Seen},
+};
+
+/// The field that holds the secret.
+const SECRET: &str = "x-pointsman-explain";
+/// The field that holds claims, as a JSON object in base64url.
+const CLAIMS: &str = "x-pointsman-claims";
+/// The field that holds what the platform shall have said of the client, as a JSON object in base64url
+/// with the members of `request.cf`, and `ip`.
+const PLACE: &str = "x-pointsman-cf";
+
+/// What an operator asks.
+#[derive(Debug)]
+pub struct Ask {
+    /// Whom the request is taken for, in place of its credential.
+    pub assumed: Option<Rc<Principal>>,
+    place: Map<String, Value>,
+}
+
+/// Reads the question, if the request is one: `None` for a request that is to be answered as any other,
+/// `Err` with what is answered to a question that is none. A wrong secret is refused: what was meant as
+/// a question must not be carried out.
+#[must_use]
+pub fn asked(gateway: &Gateway, head: &Head<'_>) -> Option<Result<Ask, Answer>> {
+    let secret = gateway.operator.secret.as_ref()?;
+    let shown = head.field(Seen::EXPLAIN, SECRET)?;
+    // Digests are compared, so that the time this takes says nothing of the secret.
+    if Digest::of(shown.as_bytes()) != *secret {
+        return Some(Err(gateway.refuse(Refusal::OperatorSecret, None, None, head)));
+    }
+    Some(read(head).map_err(|name| {
+        let error = format!("{name} must be a JSON object in base64url without padding");
+        json_answer(400, head, &json!({ "explanation": 1, "error": error }))
+    }))
+}
+
+fn read(head: &Head<'_>) -> Result<Ask, &'static str> {
+    let object = |name| match head.fields.get(name) {
+        None => Ok(None),
+        Some(text) => {
+            let bytes = Base64UrlUnpadded::decode_vec(text.trim()).map_err(|_| name)?;
+            parse_object(&bytes).map(Some).map_err(|_| name)
+        }
+    };
+    let assumed = object(CLAIMS)?.map(|claims| Rc::new(Principal::assumed(claims)));
+    Ok(Ask { assumed, place: object(PLACE)?.unwrap_or_default() })
+}
+
+impl Principal {
+    /// A caller with these claims, its subject in `sub`.
+    #[must_use]
+    pub fn assumed(claims: Map<String, Value>) -> Self {
+        let subject = claims.get("sub").and_then(Value::as_str).map(Rc::from);
+        Self { subject, claims: Claims::new(claims) }
+    }
+}
+
+/// A request's fields, coming from where an operator says.
+pub struct Staged<'a> {
+    fields: &'a dyn Fields,
+    place: &'a Map<String, Value>,
+}
+
+impl Ask {
+    /// The request as if it came from where the question says.
+    #[must_use]
+    pub fn stage<'a>(&'a self, fields: &'a dyn Fields) -> Staged<'a> {
+        Staged { fields, place: &self.place }
+    }
+
+    /// Which fields the request carries then.
+    #[must_use]
+    pub fn seen(&self, seen: Seen) -> Seen {
+        if self.place.contains_key("ip") { seen.and(Seen::CF_CONNECTING_IP) } else { seen }
+    }
+}
+
+impl Staged<'_> {
+    fn said(&self, name: &str) -> Option<String> {
+        self.place.get(name).and_then(Value::as_str).map(str::to_owned)
+    }
+}
+
+impl Fields for Staged<'_> {
+    fn get(&self, name: &str) -> Option<String> {
+        let staged = if name == "cf-connecting-ip" { self.said("ip") } else { None };
+        staged.or_else(|| self.fields.get(name))
+    }
+
+    fn place(&self, place: Place) -> Option<String> {
+        // Where it shall come from elsewhere, all of where it really came from is beside the point.
+        if self.place.is_empty() { self.fields.place(place) } else { self.said(place.property()) }
+    }
+
+    fn names(&self) -> Vec<String> {
+        self.fields.names()
+    }
+}

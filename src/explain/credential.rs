@@ -1,0 +1,94 @@
+//! What an explanation says of the credential: its form and where it is stored, and never itself.
+
+use serde_json::{Map, Value, json};
+
+use super::Explained;
+use crate::{
+    authenticate::{
+        Credential,
+        api_key::{ApiKeys, is_well_formed, store_key},
+        compact, find_credential,
+    },
+    config::Route,
+    digest::Digest,
+    journal::Trace,
+};
+
+impl Explained<'_> {
+    pub(super) fn credential(&self, route: &Route, trace: &Trace) -> Value {
+        let auth = &route.auth;
+        let issuers = auth.issuers.iter().filter_map(|index| self.gateway.issuers.get(*index));
+        let api_key = auth.api_key.then_some("api_key");
+        let accepted: Vec<_> = api_key.into_iter().chain(issuers.map(|issuer| &*issuer.name)).collect();
+        let mut step = json!({ "step": "credential", "accepted": accepted, "anonymous": auth.anonymous });
+        let (form, detail) = if !auth.needs_credential() {
+            ("not asked for", Value::Null)
+        } else if trace.auth.as_deref() == Some("assumed") {
+            ("claims", Value::Null)
+        } else {
+            match find_credential(self.head, self.gateway.api_keys.as_ref()) {
+                Err(refusal) => ("unreadable", json!({ "why_not": refusal.id() })),
+                Ok(None) => ("none", Value::Null),
+                Ok(Some(Credential::ApiKey(key))) => ("api_key", self.api_key(&key, &mut step)),
+                Ok(Some(Credential::Token(token))) => ("token", self.token(&token, trace, &mut step)),
+            }
+        };
+        if let Some(members) = step.as_object_mut() {
+            members.insert("form".to_owned(), Value::from(form));
+            members.insert("detail".to_owned(), detail);
+        }
+        step
+    }
+
+    fn api_key(&self, key: &str, step: &mut Value) -> Value {
+        let Some(keys) = &self.gateway.api_keys else { return Value::Null };
+        let digest = Digest::of(key.as_bytes());
+        let record = self.memory.keys.peek(&digest);
+        let record = record.as_deref().map(|config| {
+            json!({
+                "expires_at": config.expires_at().map(|at| at.to_string()),
+                "disabled": config.disabled(),
+            })
+        });
+        self.add_age(step, &self.memory.keys, &digest, keys.policy());
+        json!({
+            "prefix": prefix(keys, key),
+            "checksum": keys.has_checksum().then(|| keys.digest(key).is_ok()),
+            "digest": digest.to_string(),
+            "stored_as": store_key(&digest),
+            "record": record,
+        })
+    }
+
+    fn token(&self, token: &str, trace: &Trace, step: &mut Value) -> Value {
+        let Ok(parsed) = compact::parse(token) else {
+            return json!({ "why_not": "it is no JWS in compact serialization (RFC 7515, section 7.1)" });
+        };
+        let digest = Digest::of(token.as_bytes());
+        let loaded = self.memory.tokens.asked_at(&digest).is_some_and(|at| at >= self.began);
+        let verified = trace.auth.is_some();
+        if let Some(members) = step.as_object_mut() {
+            let cache = verified.then_some(if loaded { "loaded" } else { "fresh" });
+            members.insert("cache".to_owned(), json!(cache));
+        }
+        // What it says of itself; that much an operator may see of a token that nobody vouches for.
+        let pick = |from: &Map<String, Value>, names: &[&str]| -> Map<String, Value> {
+            let of = |name: &&str| Some(((*name).to_owned(), from.get(*name)?.clone()));
+            names.iter().filter_map(of).collect()
+        };
+        json!({
+            "header": pick(&parsed.header, &["alg", "kid", "typ"]),
+            "claims": pick(&parsed.claims, &["iss", "aud", "exp", "nbf", "iat"]),
+            "digest": digest.to_string(),
+            "verified": verified,
+        })
+    }
+}
+
+fn prefix<'k>(keys: &'k ApiKeys, key: &str) -> Option<&'k str> {
+    let whole = keys.prefixes().iter().find(|prefix| is_well_formed(key, prefix));
+    // One whose checksum is wrong has a prefix all the same.
+    let begins =
+        |prefix: &&String| key.strip_prefix(prefix.as_str()).is_some_and(|rest| rest.starts_with('_'));
+    whole.or_else(|| keys.prefixes().iter().find(begins)).map(String::as_str)
+}

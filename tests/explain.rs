@@ -1,0 +1,188 @@
+//! Decisions told step by step. That they agree with what happens is seen with every golden case.
+#![allow(missing_docs, clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::unwrap_used)]
+
+mod support;
+
+use pointsman::{explain::asked, request::Fields};
+use serde_json::{Value, json};
+use support::{Isolate, TestFields, World, bearer, gateway_of, head, key, token};
+
+fn with(fields: &[(&str, &str)]) -> TestFields {
+    let fields = fields.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+    TestFields { fields, ..TestFields::default() }
+}
+
+fn step<'a>(told: &'a Value, name: &str) -> Vec<&'a Value> {
+    told["steps"].as_array().unwrap().iter().filter(|step| step["step"] == name).collect()
+}
+
+#[test]
+fn a_key_is_told_by_its_digest_and_the_rest_by_what_decided() {
+    let (isolate, world) = (Isolate::named("demo"), World::of_fixtures());
+    let fields = with(&[
+        ("authorization", &bearer(&key("acme"))),
+        ("x-forwarded-for", "10.0.0.1"),
+        ("accept", "text/html"),
+    ]);
+    let told = isolate.explain(&world, "GET", "/hybrid/orders?x=1", &fields, None);
+    assert_eq!(told["outcome"], "forward");
+    let credential = step(&told, "credential")[0];
+    assert_eq!(credential["form"], "api_key");
+    assert_eq!(credential["cache"], "loaded");
+    let detail = &credential["detail"];
+    assert_eq!((&detail["prefix"], &detail["checksum"]), (&json!("sk_live"), &json!(true)));
+    let digest = pointsman::digest::Digest::of(key("acme").as_bytes()).to_string();
+    assert_eq!(detail["digest"], *digest);
+    assert_eq!(detail["record"]["disabled"], false);
+    let principal = step(&told, "principal")[0];
+    assert_eq!(principal["claims"]["customerId"], "acme-corp");
+    let customer = step(&told, "customer")[0];
+    assert_eq!(customer["record"]["backends"][0]["url"], "https://acme.tenants.example.com");
+    assert_eq!(told["decision"]["backend"], "customer");
+    assert_eq!(told["forward"]["url"], "https://acme.tenants.example.com/orders?x=1");
+    assert_eq!(told["forward"]["removed"], json!(["authorization", "x-forwarded-for"]));
+    let set = told["forward"]["set"].as_array().unwrap();
+    assert!(set.contains(&json!(["x-customer-id", "acme-corp"])), "{set:?}");
+    assert_eq!(told["bounds"][0]["id"], "api_key_revoked");
+    // Asked again, everything is in memory.
+    let again = isolate.explain(&world, "GET", "/hybrid/orders?x=1", &fields, None);
+    world.pass(pointsman::time::Span::from_secs(1));
+    let later = isolate.explain(&world, "GET", "/hybrid/orders?x=1", &fields, None);
+    assert_eq!(again["forward"], later["forward"]);
+    assert_eq!(step(&later, "credential")[0]["cache"], "fresh");
+}
+
+#[test]
+fn each_rule_that_was_passed_over_says_why() {
+    let (isolate, world) = (Isolate::named("choices"), World::of_fixtures());
+    let fields = with(&[("x-beta", "no")]);
+    let told = isolate.explain(&world, "GET", "/asked/v0.9/x?beta=2", &fields, None);
+    let rules = step(&told, "rule");
+    assert_eq!(rules[0]["rule"], "beta");
+    assert_eq!(rules[0]["matched"], false);
+    let why = "$header:x-beta is \"no\", and must be \"yes\"; and $query:beta is \"2\", and must be \"1\"";
+    assert_eq!(rules[0]["why_not"], why);
+    assert_eq!((&rules[1]["rule"], &rules[1]["matched"]), (&json!("old"), &json!(true)));
+    let nowhere = isolate.explain(&world, "GET", "/where/x", &with(&[]), None);
+    assert_eq!(step(&nowhere, "rule").len(), 4, "none of the rules matched");
+    assert_eq!(nowhere["answer"]["problem"], "no-backend");
+    let without = isolate.get(&world, "/where/x", &[]);
+    assert_eq!(without.trace.steps, None, "nobody pays for it who did not ask");
+}
+
+#[test]
+fn a_refused_token_says_of_itself_what_it_was_and_nobody_is_believed() {
+    let (isolate, world) = (Isolate::named("demo"), World::of_fixtures());
+    let told = |name: &str| {
+        let fields = with(&[("authorization", &bearer(&token(name)))]);
+        isolate.explain(&world, "GET", "/environment/x", &fields, None)
+    };
+    let good = told("good-es256");
+    assert_eq!(step(&good, "credential")[0]["detail"]["verified"], true);
+    let expired = told("bad-expired");
+    let credential = step(&expired, "credential")[0];
+    assert_eq!(credential["detail"]["verified"], false);
+    assert!(credential["detail"]["claims"]["exp"].is_number());
+    assert_eq!(expired["answer"]["reason"], "token_expired");
+    assert!(step(&expired, "principal").is_empty());
+}
+
+#[test]
+fn claims_may_stand_in_for_a_credential_and_only_here() {
+    let (isolate, world) = (Isolate::named("demo"), World::of_fixtures());
+    let claims = json!({ "sub": "someone", "environment": "sandbox" });
+    let told = isolate.explain(&world, "GET", "/environment/x", &with(&[]), Some(&claims));
+    assert_eq!(told["decision"]["auth"], "assumed");
+    assert_eq!(told["decision"]["backend"], "sandbox");
+    assert_eq!(step(&told, "principal")[0]["subject"], "someone");
+    // The same request itself is nobody's.
+    let asked = isolate.get(&world, "/environment/x", &[("x-pointsman-claims", "e30")]);
+    assert_eq!(asked.refusal(), Some("credential_missing"));
+}
+
+#[test]
+fn a_preflight_and_an_unknown_path_have_their_explanation_too() {
+    let (isolate, world) = (Isolate::named("rules"), World::of_fixtures());
+    let unknown = isolate.explain(&world, "GET", "/nothing/here", &with(&[]), None);
+    assert_eq!(unknown["answer"]["reason"], "route_unknown");
+    assert_eq!(step(&unknown, "route")[0]["route"], Value::Null);
+    let method = isolate.explain(&world, "BREW", "/customer/x", &with(&[]), None);
+    assert_eq!(method["answer"]["status"], 405);
+    assert!(step(&method, "route")[0]["methods"].as_str().unwrap().contains("GET"));
+}
+
+const SECRET: &str = "operator-secret-of-the-fixtures";
+
+/// What a request with these fields is as a question: `None` for none.
+fn question(isolate: &Isolate, fields: &TestFields) -> Option<Result<Value, u16>> {
+    let head = head(&isolate.gateway, "GET", "https://gateway.example.com/customer/x", fields);
+    let ask = match asked(&isolate.gateway, &head)? {
+        Ok(ask) => ask,
+        Err(answer) => return Some(Err(answer.status)),
+    };
+    let staged = ask.stage(fields);
+    let place = |place| Fields::place(&staged, place);
+    Some(Ok(json!({
+        "subject": ask.assumed.as_ref().and_then(|principal| principal.subject.as_deref()),
+        "country": place(pointsman::request::Place::Country),
+        "ip": staged.get("cf-connecting-ip"),
+    })))
+}
+
+#[test]
+fn only_the_operators_secret_makes_a_request_a_question() {
+    let isolate = Isolate::named("rules");
+    let encode = |text: &str| {
+        use base64ct::{Base64UrlUnpadded, Encoding};
+        Base64UrlUnpadded::encode_string(text.as_bytes())
+    };
+    assert_eq!(question(&isolate, &with(&[])), None);
+    assert_eq!(question(&isolate, &with(&[("x-pointsman-claims", "e30")])), None);
+    for wrong in ["", "x", "operator-secret-of-the-fixture", "operator-secret-of-the-fixtures "] {
+        assert_eq!(question(&isolate, &with(&[("x-pointsman-explain", wrong)])), Some(Err(401)), "{wrong:?}");
+    }
+    let claims = encode(r#"{"sub":"someone"}"#);
+    let place = encode(r#"{"country":"DE","ip":"192.0.2.1"}"#);
+    let mut fields = with(&[
+        ("x-pointsman-explain", SECRET),
+        ("x-pointsman-claims", &claims),
+        ("x-pointsman-cf", &place),
+        ("cf-connecting-ip", "203.0.113.9"),
+    ]);
+    fields.cf.insert("country".to_owned(), "FR".to_owned());
+    let asked = json!({ "subject": "someone", "country": "DE", "ip": "192.0.2.1" });
+    assert_eq!(question(&isolate, &fields), Some(Ok(asked)));
+    fields.fields.truncate(1);
+    assert_eq!(
+        question(&isolate, &fields),
+        Some(Ok(json!({ "subject": null, "country": "FR", "ip": null })))
+    );
+    for junk in ["!", "e30=", "W10", "eyJhIjoxLCJhIjoxfQ"] {
+        let fields = with(&[("x-pointsman-explain", SECRET), ("x-pointsman-claims", junk)]);
+        assert_eq!(question(&isolate, &fields), Some(Err(400)), "{junk}");
+    }
+}
+
+/// Where there is no secret, nobody can ask, and the fields go no further.
+#[test]
+fn without_a_secret_there_are_no_questions() {
+    let isolate = Isolate::new(gateway_of(
+        r#"
+        [backends.shared]
+        url = "https://shared.example.com"
+        [[routes]]
+        path = "/{+path}"
+        auth = []
+        rules = [{ name = "all", to = "shared" }]
+        "#,
+    ));
+    let fields = [("x-pointsman-explain", "x"), ("x-pointsman-claims", "e30"), ("x_pointsman_cf", "e30")];
+    assert_eq!(question(&isolate, &with(&fields)), None);
+    let result = isolate.get(&World::of_fixtures(), "/x", &fields);
+    assert!(result.forwarded().is_some());
+    assert!(
+        result.backend_fields.keys().all(|name| !name.contains("pointsman")),
+        "{:?}",
+        result.backend_fields
+    );
+}
