@@ -2,7 +2,7 @@
 
 use std::{fmt, rc::Rc};
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use serde_json::{Map, Value};
 
 pub mod backend;
@@ -17,6 +17,7 @@ use crate::{
     authenticate::permits::Permits,
     claims::{BLOCK, COUNTED, ObjectError, parse_object},
     digest::Digest,
+    shape::{At, Misfits, Shape, shape},
     time::Timestamp,
 };
 
@@ -68,57 +69,72 @@ impl fmt::Display for CustomerId {
 }
 
 /// A customer as it is stored: what operators write, what `customers.json` and the config API hold.
-#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
-#[serde(deny_unknown_fields, rename_all = "camelCase")]
+#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
 pub struct CustomerRecord {
     /// The customer's id; must be the one that it is stored under.
     pub customer_id: String,
     /// Where this customer's requests go.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub backend_url: Option<String>,
     /// Further places where they can go, or all of them.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub backends: Vec<OriginRecord>,
     /// The environment's name, for the log.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub environment_name: Option<String>,
     /// Whether requests of this customer are refused.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub disabled: bool,
     /// From where alone its callers may come: addresses and ranges.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub allowed_ips: Option<Vec<String>>,
     /// When the config API was asked for this record, in RFC 3339. One without is an operator's own,
     /// which no refresh touches.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub fetched_at: Option<String>,
     /// Counts the refreshes that changed this record.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub generation: Option<u64>,
     /// The entity tag that the config API gave this record.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub etag: Option<String>,
     /// Whether the config API no longer lists this customer; it is disabled then.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub gone: bool,
     /// Whether the scheduled refresh wrote this, so that its state vouches for it: it knows of no other.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub scheduled: bool,
 }
 
 /// One place where a customer's requests can go.
-#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
-#[serde(deny_unknown_fields, rename_all = "camelCase")]
+#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
 pub struct OriginRecord {
     /// Its URL.
     pub url: String,
     /// Its share, where requests are shared out by weight.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub weight: Option<u32>,
     /// The region that it stands in.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub region: Option<String>,
 }
+
+shape! { for CustomerRecord {
+    customer_id: "customerId",
+    backend_url: "backendUrl",
+    backends: "backends" = default,
+    environment_name: "environmentName",
+    disabled: "disabled" = default,
+    allowed_ips: "allowedIps",
+    fetched_at: "fetchedAt",
+    generation: "generation",
+    etag: "etag",
+    gone: "gone" = default,
+    scheduled: "scheduled" = default,
+}}
+shape! { for OriginRecord { url: "url", weight: "weight", region: "region", }}
 
 /// More places than this would be no failover but a search.
 const MOST_BACKENDS: usize = 8;
@@ -302,8 +318,8 @@ fn backends(record: &CustomerRecord, allow_http: AllowHttp) -> Result<Vec<Custom
 ///
 /// # Errors
 /// Where and what.
-pub fn read_record<T: for<'de> Deserialize<'de>>(json: &[u8]) -> Result<T, RecordError> {
-    record_from_value(Value::Object(entry_of(json)?))
+pub fn read_record<T: Shape>(json: &[u8]) -> Result<T, RecordError> {
+    record_from_value(&Value::Object(entry_of(json)?))
 }
 
 /// Reads one object, no member twice.
@@ -330,7 +346,7 @@ pub fn provider_record(entry: Value) -> Result<CustomerRecord, RecordError> {
     const NAMES: [&str; 6] =
         ["customerId", "backendUrl", "backends", "environmentName", "allowedIps", "disabled"];
     let fold = |name: &str| name.replace(['_', '-'], "").to_ascii_lowercase();
-    let Value::Object(mut members) = entry else { return record_from_value(entry) };
+    let Value::Object(mut members) = entry else { return record_from_value(&entry) };
     for name in members.keys().filter(|name| !NAMES.contains(&name.as_str())) {
         if let Some(meant) = NAMES.iter().find(|known| fold(known) == fold(name)) {
             let what = format!("is probably meant as {meant}");
@@ -338,18 +354,23 @@ pub fn provider_record(entry: Value) -> Result<CustomerRecord, RecordError> {
         }
     }
     members.retain(|name, _| NAMES.contains(&name.as_str()));
-    record_from_value(Value::Object(members))
+    record_from_value(&Value::Object(members))
 }
 
 /// Reads one record out of a JSON value.
 ///
 /// # Errors
 /// Where and what.
-pub fn record_from_value<T: for<'de> Deserialize<'de>>(value: Value) -> Result<T, RecordError> {
-    serde_path_to_error::deserialize(value).map_err(|error| RecordError {
-        pointer: crate::settings::findings::pointer_of(error.path()),
-        what: error.inner().to_string(),
-    })
+pub fn record_from_value<T: Shape>(value: &Value) -> Result<T, RecordError> {
+    let mut misfits = Misfits::default();
+    let record = T::read(value, &At::Root, &mut misfits);
+    match (record, misfits.found.into_iter().next()) {
+        (Some(record), None) => Ok(record),
+        (_, first) => {
+            let (pointer, what) = first.unwrap_or_default();
+            Err(RecordError { pointer, what })
+        }
+    }
 }
 
 #[cfg(test)]

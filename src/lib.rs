@@ -28,6 +28,7 @@ pub mod ports;
 pub mod request;
 pub mod route;
 pub mod settings;
+pub mod shape;
 pub mod time;
 
 #[cfg(any(target_arch = "wasm32", edge_check))]

@@ -59,7 +59,7 @@ pub fn parse(json: &str, variables: &dyn Variables) -> Result<Checked, Vec<Findi
         }
     };
     let document = variables::substitute(document, variables, &mut findings);
-    let (file, removed) = shape::read(document, &mut findings);
+    let (file, removed) = shape::read(&document, &mut findings);
     let shape_is_good = !findings.has_errors();
     let mut meaning = Findings::default();
     let version = format!("{:016x}", Digest::of(json.as_bytes()).prefix());

@@ -2,7 +2,6 @@
 
 use std::rc::Rc;
 
-use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use super::permits::Permits;
@@ -13,6 +12,7 @@ use crate::{
     digest::Digest,
     error::Refusal,
     request::Head,
+    shape::shape,
     time::Timestamp,
 };
 
@@ -170,18 +170,15 @@ pub fn store_key(digest: &Digest) -> String {
 }
 
 /// An API key as it is stored. The key itself is stored nowhere.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "camelCase")]
+#[derive(Clone, Debug)]
 pub struct KeyRecord {
     /// Whom the key stands for.
     pub subject: String,
     /// What every rule reads.
-    #[serde(default)]
     pub claims: Map<String, Value>,
     /// When the key stops working (RFC 3339).
     pub expires_at: Option<String>,
     /// Whether the key is refused.
-    #[serde(default)]
     pub disabled: bool,
     /// From where alone it may be used: addresses and ranges.
     pub allowed_ips: Option<Vec<String>>,
@@ -192,6 +189,17 @@ pub struct KeyRecord {
     /// When it was made (RFC 3339).
     pub created_at: Option<String>,
 }
+
+shape! { for KeyRecord {
+    subject: "subject",
+    claims: "claims" = default,
+    expires_at: "expiresAt",
+    disabled: "disabled" = default,
+    allowed_ips: "allowedIps",
+    methods: "methods",
+    name: "name",
+    created_at: "createdAt",
+}}
 
 /// An API key as authentication uses it.
 #[derive(Clone, Debug, PartialEq)]

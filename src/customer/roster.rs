@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, value::RawValue};
 
 use super::{CustomerId, CustomerRecord, MAX_CLOCK_SKEW, RecordError, entry_of, provider_record};
-use crate::{digest::Digest, time::Timestamp};
+use crate::{digest::Digest, shape::shape, time::Timestamp};
 
 /// A list of customers.
 pub struct Roster {
@@ -178,8 +178,8 @@ fn hash(id: &str) -> u64 {
 /// What the store says of the last refresh of all customers: written by the scheduled refresh, read by
 /// every isolate. It vouches for all refreshed records at once, so that a record that has not changed
 /// need not be written again to stay fresh.
-#[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
-#[serde(deny_unknown_fields, rename_all = "camelCase")]
+#[derive(Clone, Debug, Default, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
 pub struct RosterState {
     /// When the list was asked for that every refreshed record agrees with, in RFC 3339.
     pub confirmed_at: String,
@@ -188,12 +188,19 @@ pub struct RosterState {
     /// How many customers that list had.
     pub count: usize,
     /// Its entity tag.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub etag: Option<String>,
     /// How many records are still to be written before a newer list is agreed with.
-    #[serde(default)]
     pub pending: usize,
 }
+
+shape! { for RosterState {
+    confirmed_at: "confirmedAt",
+    generation: "generation",
+    count: "count",
+    etag: "etag",
+    pending: "pending" = default,
+}}
 
 impl RosterState {
     /// The name of the KV entry that holds it.

@@ -2,12 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use serde::Deserialize;
 use serde_json::Value;
 
+use crate::shape::{At, Misfits, Shape, shape};
+
+shape! {
 /// A whole configuration.
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Clone, Debug, Default)]
 pub struct GatewayFile {
     /// This gateway's name in `Via`; give two gateways in a row different ones. Default `pointsman`.
     pub name: Option<String>,
@@ -18,8 +19,7 @@ pub struct GatewayFile {
     /// API keys, where there are any.
     pub api_keys: Option<ApiKeysFile>,
     /// Issuers of tokens.
-    #[serde(default)]
-    pub issuers: Vec<IssuerFile>,
+    pub issuers: Vec<IssuerFile> = default,
     /// Customers, where there are any.
     pub customers: Option<CustomersFile>,
     /// Workers KV.
@@ -31,36 +31,30 @@ pub struct GatewayFile {
     /// How backends learn who is calling.
     pub identity: Option<IdentityFile>,
     /// Backends by name.
-    #[serde(default)]
-    pub backends: BTreeMap<String, BackendFile>,
+    pub backends: BTreeMap<String, BackendFile> = default,
     /// CORS policies by name.
-    #[serde(default)]
-    pub cors: BTreeMap<String, CorsFile>,
+    pub cors: BTreeMap<String, CorsFile> = default,
     /// Conditions by name, for several rules to use.
-    #[serde(default)]
-    pub conditions: BTreeMap<String, Value>,
+    pub conditions: BTreeMap<String, Value> = default,
     /// Regions by name, and what holds of requests from there. Default the continents: `eu`, `na`, …
-    #[serde(default)]
-    pub regions: BTreeMap<String, Value>,
+    pub regions: BTreeMap<String, Value> = default,
     /// Limits by name.
-    #[serde(default)]
-    pub limits: BTreeMap<String, LimitFile>,
+    pub limits: BTreeMap<String, LimitFile> = default,
     /// Routes.
-    #[serde(default)]
-    pub routes: Vec<RouteFile>,
+    pub routes: Vec<RouteFile> = default,
+}
 }
 
+shape! {
 /// How API keys are sent and checked.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Clone, Debug)]
 pub struct ApiKeysFile {
     /// The field they are read from. Default `authorization`.
     pub header: Option<String>,
     /// The scheme before them; `""` for none. Default `Bearer` in `authorization`, else none.
     pub scheme: Option<String>,
     /// What they begin with, without the `_` behind it.
-    #[serde(default)]
-    pub prefixes: Vec<String>,
+    pub prefixes: Vec<String> = default,
     /// Whether they end in our checksum. `false` for keys minted elsewhere. Default `true`.
     pub checksum: Option<bool>,
     /// How long a record is used at the most without asking the store: with KV's own propagation,
@@ -72,15 +66,34 @@ pub struct ApiKeysFile {
     /// times. Default `1s`.
     pub back_off: Option<String>,
 }
+}
 
 /// One value or several.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(untagged)]
+#[derive(Clone, Debug)]
 pub enum OneOrMany {
     /// One.
     One(String),
     /// Several.
     Many(Vec<String>),
+}
+
+impl Default for OneOrMany {
+    fn default() -> Self {
+        Self::Many(Vec::new())
+    }
+}
+
+impl Shape for OneOrMany {
+    fn read(value: &Value, at: &At<'_>, misfits: &mut Misfits) -> Option<Self> {
+        match value {
+            Value::String(text) => Some(Self::One(text.clone())),
+            Value::Array(items) => {
+                let texts = Vec::read(value, at, misfits)?;
+                (texts.len() == items.len()).then_some(Self::Many(texts))
+            }
+            _ => misfits.other(at, value, "text or a list of texts"),
+        }
+    }
 }
 
 impl OneOrMany {
@@ -94,9 +107,9 @@ impl OneOrMany {
     }
 }
 
+shape! {
 /// An issuer of tokens.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Clone, Debug)]
 pub struct IssuerFile {
     /// Its name, which routes use.
     pub name: String,
@@ -132,10 +145,11 @@ pub struct IssuerFile {
     /// times. Default `1s`.
     pub back_off: Option<String>,
 }
+}
 
+shape! {
 /// Where customers come from.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Clone, Debug)]
 pub struct CustomersFile {
     /// The claim that names the customer. Default `customerId`.
     pub claim: Option<String>,
@@ -150,10 +164,11 @@ pub struct CustomersFile {
     /// The provider's own config API, asked for customers that KV does not hold.
     pub source: Option<SourceFile>,
 }
+}
 
+shape! {
 /// The provider's config API.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Clone, Debug)]
 pub struct SourceFile {
     /// Its URL.
     pub url: String,
@@ -170,18 +185,20 @@ pub struct SourceFile {
     /// the source and changes nothing. Default `20%`.
     pub max_removed: Option<String>,
 }
+}
 
+shape! {
 /// Workers KV, which holds keys and customers.
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Clone, Debug, Default)]
 pub struct StoreFile {
     /// How long one call of it may take. Default `3s`, at most `5s`.
     pub timeout: Option<String>,
 }
+}
 
+shape! {
 /// What each cache of an isolate may hold.
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Clone, Debug, Default)]
 pub struct MemoryFile {
     /// API keys. Default `8MB`.
     pub keys: Option<String>,
@@ -190,10 +207,11 @@ pub struct MemoryFile {
     /// Verified tokens. Default `8MB`.
     pub tokens: Option<String>,
 }
+}
 
+shape! {
 /// The gateway's own answers.
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Clone, Debug, Default)]
 pub struct OperatorFile {
     /// The path that probes ask: `/healthz`. Default none.
     pub health: Option<String>,
@@ -202,45 +220,45 @@ pub struct OperatorFile {
     /// The secret that operators send as a bearer token, at least 20 characters.
     pub secret: Option<String>,
 }
+}
 
+shape! {
 /// How backends learn who is calling.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Clone, Debug)]
 pub struct IdentityFile {
     /// The field for the subject; `""` for none. Default `x-subject`.
     pub subject: Option<String>,
     /// The field for the customer's id; `""` for none. Default `x-customer-id`.
     pub customer: Option<String>,
     /// Fields for claims: `{ "x-plan" = "plan", "x-org" = "/org/id" }`.
-    #[serde(default)]
-    pub claims: BTreeMap<String, String>,
+    pub claims: BTreeMap<String, String> = default,
     /// The same as a signed token, for backends that must not believe anybody else. Default none.
     pub token: Option<IdentityTokenFile>,
 }
+}
 
+shape! {
 /// A short-lived signed token that says who is calling.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Clone, Debug)]
 pub struct IdentityTokenFile {
     /// The field that holds it. Default `x-pointsman-identity`.
     pub field: Option<String>,
     /// What its `iss` is.
     pub issuer: String,
-    /// Private JWKs as text, each a secret: the first signs, all are published. One or many, also
-    /// because the message for a list that is none would show the text.
+    /// Private JWKs as text, each a secret: the first signs, all are published.
     pub keys: OneOrMany,
     /// How long one counts, `10s` to `5m`. Default `60s`.
     pub lifetime: Option<String>,
     /// Further claims: `{ plan = "plan", org = "/org/id" }`.
-    #[serde(default)]
-    pub claims: BTreeMap<String, String>,
+    pub claims: BTreeMap<String, String> = default,
     /// The path at which the public keys are served; `""` for none. Default `/.well-known/jwks.json`.
     pub jwks: Option<String>,
 }
+}
 
+shape! {
 /// A backend.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Clone, Debug)]
 pub struct BackendFile {
     /// Where it is; `{claim}` may be a whole label of its host. `binding:NAME` is a Worker of one's own.
     pub url: Option<String>,
@@ -263,10 +281,11 @@ pub struct BackendFile {
     /// How long an origin is left alone the first time. Default `5s`.
     pub pause: Option<String>,
 }
+}
 
+shape! {
 /// One place where a backend is.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Clone, Debug)]
 pub struct OriginFile {
     /// Where it is.
     pub url: String,
@@ -277,28 +296,28 @@ pub struct OriginFile {
     /// How long it may take. Default the backend's.
     pub timeout: Option<String>,
 }
+}
 
+shape! {
 /// A CORS policy.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Clone, Debug)]
 pub struct CorsFile {
     /// Origins: exact, or `https://*.example.com` for one free label.
     pub origins: Vec<String>,
     /// Request fields that scripts may set. Default none beyond the safelisted ones.
-    #[serde(default)]
-    pub headers: Vec<String>,
+    pub headers: Vec<String> = default,
     /// Answer fields that scripts may read. Default none beyond the safelisted ones.
-    #[serde(default)]
-    pub expose: Vec<String>,
+    pub expose: Vec<String> = default,
     /// How long browsers may remember a preflight. Default `10m`.
     pub max_age: Option<String>,
     /// Whether cookies may be sent along. Default `false`.
     pub credentials: Option<bool>,
 }
+}
 
+shape! {
 /// A limit.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Clone, Debug)]
 pub struct LimitFile {
     /// The name of the binding that counts: Rate Limiting for `limit`, a Durable Object for `quota`.
     pub binding: String,
@@ -321,10 +340,11 @@ pub struct LimitFile {
     /// How long the counter may take. Default `250ms`, with `quota` `1s`; at most `5s`.
     pub timeout: Option<String>,
 }
+}
 
+shape! {
 /// A route.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Clone, Debug)]
 pub struct RouteFile {
     /// Its path: `/api/v1/{+path}`.
     pub path: String,
@@ -349,8 +369,7 @@ pub struct RouteFile {
     pub rules: Vec<RuleFile>,
     /// Rules that are tried beside these and change nothing: the log says where they would decide
     /// otherwise.
-    #[serde(default)]
-    pub shadow_rules: Vec<RuleFile>,
+    pub shadow_rules: Vec<RuleFile> = default,
     /// How long a backend may take. Default the backend's own.
     pub timeout: Option<String>,
     /// Whether answers carry `Server-Timing`. Default `false`.
@@ -361,20 +380,22 @@ pub struct RouteFile {
     /// which the first that fits applies. Default none.
     pub limits: Option<Vec<Value>>,
 }
+}
 
+shape! {
 /// A variant of a split.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Clone, Debug)]
 pub struct VariantFile {
     /// A backend's name, or `customer`.
     pub to: String,
     /// Its share, relative to the other weights.
     pub weight: u32,
 }
+}
 
+shape! {
 /// A rule.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Clone, Debug)]
 pub struct RuleFile {
     /// Its name.
     pub name: String,
@@ -398,4 +419,5 @@ pub struct RuleFile {
     /// With `to = "customer"`: `refuse` (default) or `next` for callers without a customer id or whose
     /// customer nobody listed.
     pub unlisted: Option<String>,
+}
 }

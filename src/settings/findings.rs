@@ -3,6 +3,8 @@
 
 use std::fmt;
 
+pub use crate::shape::escape;
+
 /// Whether a finding keeps the configuration from being used.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
 pub enum Severity {
@@ -61,24 +63,4 @@ impl Findings {
     pub fn into_vec(self) -> Vec<Finding> {
         self.0
     }
-}
-
-/// A path into a document as a JSON Pointer.
-#[must_use]
-pub fn pointer_of(path: &serde_path_to_error::Path) -> String {
-    use serde_path_to_error::Segment;
-    path.iter()
-        .map(|segment| match segment {
-            Segment::Seq { index } => format!("/{index}"),
-            Segment::Map { key } => format!("/{}", escape(key)),
-            Segment::Enum { variant } => format!("/{}", escape(variant)),
-            Segment::Unknown => String::new(),
-        })
-        .collect()
-}
-
-/// A member's name as a step of a JSON Pointer.
-#[must_use]
-pub fn escape(name: &str) -> String {
-    name.replace('~', "~0").replace('/', "~1")
 }

@@ -61,7 +61,7 @@ fn read(arguments: &Import) -> Result<Vec<(String, Value)>, Vec<String>> {
     let mut entries = Vec::with_capacity(customers.len());
     let mut seen = HashSet::new();
     for (index, customer) in customers.into_iter().enumerate() {
-        let checked = record_from_value::<CustomerRecord>(customer.clone())
+        let checked = record_from_value::<CustomerRecord>(&customer)
             .and_then(|record| CustomerConfig::from_record(&record, arguments.allow_http));
         match checked {
             Ok(config) if seen.insert(config.id().clone()) => {
