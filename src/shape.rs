@@ -132,13 +132,14 @@ impl<'a> Object<'a> {
 
 /// Defines a struct that is read from an object whose members have the names of its fields, or says with which
 /// names those of another one are read. `= default` marks a member that may be missing though the field is no `Option`.
+#[macro_export]
 macro_rules! shape {
     ($(#[$about:meta])* $vis:vis struct $type:ident {
         $($(#[$meta:meta])* $public:vis $field:ident: $of:ty $(= $default:ident)?,)+
     }) => {
         $(#[$about])*
         $vis struct $type { $($(#[$meta])* $public $field: $of,)+ }
-        $crate::shape::shape!(for $type { $($field: (stringify!($field)) $(= $default)?,)+ });
+        $crate::shape!(for $type { $($field: (stringify!($field)) $(= $default)?,)+ });
     };
     (for $type:ty { $($field:ident: $name:tt $(= $default:ident)?,)+ }) => {
         impl $crate::shape::Shape for $type {
@@ -148,7 +149,7 @@ macro_rules! shape {
                 misfits: &mut $crate::shape::Misfits,
             ) -> Option<Self> {
                 let mut object = $crate::shape::Object::new(value, &[$($name),+], at, misfits)?;
-                let read = Self { $($field: $crate::shape::shape!(object, $name $(, $default)?),)+ };
+                let read = Self { $($field: $crate::shape!(object, $name $(, $default)?),)+ };
                 object.is_complete().then_some(read)
             }
         }

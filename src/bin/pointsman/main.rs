@@ -13,6 +13,7 @@ mod customers;
 mod dev_vars;
 mod ending;
 mod entropy;
+mod explain;
 mod findings;
 mod keys;
 mod lines;
@@ -42,6 +43,9 @@ enum Command {
     /// Prints gateway.toml as JSON, as the GATEWAY variable takes it.
     #[command(after_help = "Example:\n  pointsman compile gateway.toml > gateway.json")]
     Compile(compile::Arguments),
+    /// Tells how a request is decided, step by step.
+    #[command(after_help = explain::HELP)]
+    Explain(Box<explain::Arguments>),
     /// Works with API keys.
     #[command(subcommand)]
     Keys(keys::Command),
@@ -54,6 +58,7 @@ fn main() -> ExitCode {
     let outcome = match Arguments::parse().command {
         Command::Check(arguments) => check::run(&arguments),
         Command::Compile(arguments) => compile::run(&arguments),
+        Command::Explain(arguments) => explain::run(&arguments),
         Command::Keys(command) => keys::run(&command),
         Command::Customers(command) => customers::run(&command),
     };

@@ -1,0 +1,354 @@
+//! `pointsman explain`: how a request is decided, offline, by the code that decides it at the edge.
+
+use std::{
+    cell::RefCell,
+    collections::HashMap,
+    fs,
+    io::Read as _,
+    path::PathBuf,
+    rc::Rc,
+    time::{SystemTime, UNIX_EPOCH},
+};
+
+use pointsman::{
+    authenticate::jwt,
+    claims::Principal,
+    config::Gateway,
+    journey::Context,
+    memory::Memory,
+    request::{Head, Target as UrlTarget},
+    settings::file::OneOrMany,
+    time::Timestamp,
+};
+use serde_json::{Map, Value, json};
+
+mod cases;
+// What a JSON value does not hold reads as null: indexing it by name cannot panic.
+#[allow(clippy::indexing_slicing)]
+mod expect;
+mod question;
+#[allow(clippy::indexing_slicing)]
+mod render;
+mod world;
+
+use self::{
+    expect::Expectations,
+    question::{Question, Sent},
+    world::{Records, World, key_set_documents},
+};
+use crate::{
+    configuration::GatewayFile,
+    ending::{End, Failure, Outcome, input},
+    output::{coloured, error, line},
+    store::Kv,
+    target::OptionalTarget,
+};
+
+pub(crate) const HELP: &str = "Examples:
+  pointsman explain --key - --path '/api/v1/orders?x=1' --local < key.txt
+  pointsman explain --claims '{\"customerId\":\"acme-corp\"}' --path /api/v1/orders --data customers/
+  pointsman explain --jwt eyJ… --jwks main=jwks.json --path /api/v1/orders --country DE --json
+  pointsman explain --claims '{}' --path /tiers/x --expect backend=shared --expect rule=default
+  pointsman explain --cases routing/ --data customers/
+
+What can be expected: outcome (forward or answer), route, auth, subject, customer, environment, rule, backend,
+variant, bucket, url, status, problem, reason, and set.<field> for a field that the backend gets.
+
+A case file (JSON, or TOML with [[cases]]) holds one case or a list:
+  { \"name\": \"…\", \"request\": { \"path\": \"/x\", \"claims\": { … }, \"country\": \"DE\" }, \"expect\": { \"backend\": \"shared\" } }
+Its request has the members method, path, host, headers, key, jwt, claims, subject, country, continent, region, colo,
+eu, ip and now, as the options here.
+
+Exit codes: 0 explained, and as expected; 1 not as expected, or something is wrong with the input.";
+
+#[derive(clap::Args)]
+pub(crate) struct Arguments {
+    /// The API key that the request is sent with; - reads it from standard input.
+    #[arg(long, value_name = "KEY", conflicts_with_all = ["jwt", "claims", "subject"])]
+    key: Option<String>,
+    /// The token that the request is sent with; - reads it from standard input.
+    #[arg(long, value_name = "TOKEN", conflicts_with_all = ["claims", "subject"])]
+    jwt: Option<String>,
+    /// Claims to assume, as a JSON object: as if a credential had been verified.
+    #[arg(long, value_name = "JSON")]
+    claims: Option<String>,
+    /// The subject to assume. Default the claim sub.
+    #[arg(long)]
+    subject: Option<String>,
+    /// The method.
+    #[arg(long, default_value = "GET")]
+    method: String,
+    /// The path with its query, or a whole URL.
+    #[arg(long, required_unless_present = "cases")]
+    path: Option<String>,
+    /// The host that the request is sent to.
+    #[arg(long)]
+    host: Option<String>,
+    /// A field of the request. May be given several times.
+    #[arg(long = "header", value_name = "NAME: VALUE")]
+    headers: Vec<String>,
+    /// The client's country, as the platform says it: DE.
+    #[arg(long)]
+    country: Option<String>,
+    /// The client's continent: EU.
+    #[arg(long)]
+    continent: Option<String>,
+    /// The code of the client's region: BY.
+    #[arg(long)]
+    region: Option<String>,
+    /// The data centre that the client reaches: FRA.
+    #[arg(long)]
+    colo: Option<String>,
+    /// The client is in the European Union.
+    #[arg(long)]
+    eu: bool,
+    /// The client's address.
+    #[arg(long)]
+    ip: Option<String>,
+    /// The time at which the request is decided. Default now.
+    #[arg(long, value_name = "INSTANT")]
+    now: Option<String>,
+    /// The key set of an issuer, which is not asked offline.
+    #[arg(long = "jwks", value_name = "[ISSUER=]FILE")]
+    key_sets: Vec<String>,
+    /// What is expected of the decision. May be given several times.
+    #[arg(long, value_name = "NAME=VALUE", value_parser = expect::read)]
+    expect: Vec<(String, String)>,
+    /// A file or folder of cases, each a request and what is expected of it.
+    #[arg(long, value_name = "PATH", conflicts_with_all = ["path", "key", "jwt", "claims", "subject", "expect"])]
+    cases: Option<PathBuf>,
+    /// Prints the explanation as JSON.
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    gateway: GatewayFile,
+    #[command(flatten)]
+    from: OptionalTarget,
+}
+
+pub(crate) fn run(arguments: &Arguments) -> Outcome {
+    let gateway = arguments.gateway.load(arguments.from.project())?;
+    let documents = documents(&arguments.key_sets, &gateway)?;
+    let kv = arguments.from.kv();
+    let kept = RefCell::new(HashMap::new());
+    let read = |name: &str| read_once(kv.as_ref().map(|kv| kv as &dyn Kv), &kept, name);
+    let records: Option<&Records<'_>> = if kv.is_some() { Some(&read) } else { None };
+    let explain = Explain { gateway: &gateway, records, documents: &documents };
+    match &arguments.cases {
+        Some(path) => run_cases(&explain, path, arguments.json),
+        None => run_one(&explain, arguments),
+    }
+}
+
+/// Each entry is read once: many cases ask for the same customers.
+fn read_once(
+    kv: Option<&dyn Kv>,
+    kept: &RefCell<HashMap<String, Option<String>>>,
+    name: &str,
+) -> Result<Option<Vec<u8>>, String> {
+    if let Some(known) = kept.borrow().get(name) {
+        return Ok(known.clone().map(String::into_bytes));
+    }
+    let Some(kv) = kv else { return Ok(None) };
+    let value = kv.get(name).map_err(|failure| match failure {
+        Failure::Input(what) | Failure::Store(what) => what,
+    })?;
+    kept.borrow_mut().insert(name.to_owned(), value.clone());
+    Ok(value.map(String::into_bytes))
+}
+
+fn run_one(explain: &Explain<'_>, arguments: &Arguments) -> Outcome {
+    let told = explain.tell(&question(arguments)?).map_err(input)?;
+    let text = |(name, value): &(String, String)| (name.clone(), Value::from(value.as_str()));
+    let expected: Expectations = arguments.expect.iter().map(text).collect();
+    let unmet = expect::unmet(&told, &expected).map_err(input)?;
+    if arguments.json {
+        line(&told.to_string());
+    } else {
+        line(render::render(&told).trim_end());
+    }
+    for what in &unmet {
+        error(&format!("not as expected: {what}"));
+    }
+    Ok(if unmet.is_empty() { End::Done } else { End::BadInput })
+}
+
+fn run_cases(explain: &Explain<'_>, path: &std::path::Path, as_json: bool) -> Outcome {
+    let cases = cases::read(path).map_err(|problems| input(problems.join("\n")))?;
+    let (total, mut failed, mut results) = (cases.len(), 0, Vec::new());
+    for (place, case) in cases {
+        let name = case.name.unwrap_or_else(|| case.request.path.clone());
+        let unmet = explain
+            .tell(&case.request)
+            .and_then(|told| expect::unmet(&told, &case.expect))
+            .unwrap_or_else(|problem| vec![problem]);
+        failed += usize::from(!unmet.is_empty());
+        if as_json {
+            results.push(json!({ "place": place, "name": name, "met": unmet.is_empty(), "unmet": unmet }));
+            continue;
+        }
+        let mark = if unmet.is_empty() { coloured("ok    ", "32") } else { coloured("FAILED", "31") };
+        line(&format!("{mark} {place}: {name}"));
+        for what in &unmet {
+            line(&format!("       {what}"));
+        }
+    }
+    if as_json {
+        line(&json!({ "cases": results, "failed": failed }).to_string());
+    } else {
+        line(&format!("{} of {total} cases as expected", total - failed));
+    }
+    Ok(if failed == 0 { End::Done } else { End::BadInput })
+}
+
+/// What requests are explained with.
+struct Explain<'a> {
+    gateway: &'a Gateway,
+    records: Option<&'a Records<'a>>,
+    documents: &'a HashMap<String, Vec<u8>>,
+}
+
+impl Explain<'_> {
+    fn tell(&self, question: &Question) -> Result<Value, String> {
+        let sent = question.send(self.gateway)?;
+        let world = World {
+            now: match sent.now {
+                Some(now) => now,
+                None => now()?,
+            },
+            records: self.records,
+            documents: self.documents,
+            warnings: RefCell::default(),
+        };
+        let mut told = self.ask(&sent, &world, None)?;
+        let mut notes = world.warnings.take();
+        // Nobody was asked for the keys. All else that can be said of the token is said.
+        if let (Some(token), "key_set_unavailable") = (&question.jwt, reason(&told)) {
+            let all: Vec<usize> = (0..self.gateway.issuers.len()).collect();
+            if let Ok(examined) = jwt::examine(token, &self.gateway.issuers, &all, world.now) {
+                let credential = credential_step(&mut told).map(Value::take);
+                told = self.ask(&sent, &world, Some(Rc::new(examined.principal)))?;
+                if let (Some(step), Some(mut credential)) = (credential_step(&mut told), credential) {
+                    if let Some(verified) = credential.pointer_mut("/detail/verified") {
+                        *verified = Value::Null;
+                    }
+                    *step = credential;
+                }
+                notes = world.warnings.take();
+                let hint = "the token's signature was not checked: give the issuer's key set by --jwks FILE";
+                notes.insert(0, hint.to_owned());
+            }
+        }
+        if let (false, Some(members)) = (notes.is_empty(), told.as_object_mut()) {
+            members.insert("notes".to_owned(), json!(notes));
+        }
+        Ok(told)
+    }
+
+    fn ask(&self, sent: &Sent, world: &World<'_>, believed: Option<Rc<Principal>>) -> Result<Value, String> {
+        let head = Head {
+            method: &sent.method,
+            target: UrlTarget::parse(&sent.url).ok_or("path: is no URL")?,
+            seen: sent.fields.seen(self.gateway),
+            fields: &sent.fields,
+            request_id: "explained",
+        };
+        // Each request is the first one of its isolate.
+        let memory = RefCell::new(Memory::new(self.gateway, 1));
+        let context = Context { gateway: self.gateway, memory: &memory, ports: world };
+        let assumed = believed.or_else(|| sent.assumed.clone());
+        Ok(pollster::block_on(context.explain(&head, assumed)).0)
+    }
+}
+
+fn credential_step(told: &mut Value) -> Option<&mut Value> {
+    told.get_mut("steps")?
+        .as_array_mut()?
+        .iter_mut()
+        .find(|step| step.get("step") == Some(&json!("credential")))
+}
+
+fn reason(told: &Value) -> &str {
+    told.pointer("/answer/reason").and_then(Value::as_str).unwrap_or_default()
+}
+
+fn now() -> Result<Timestamp, String> {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).map_err(|problem| problem.to_string())?;
+    Ok(Timestamp::from_millis(u64::try_from(since.as_millis()).unwrap_or_default()))
+}
+
+fn question(arguments: &Arguments) -> Result<Question, Failure> {
+    let claims = arguments.claims.as_deref().map(serde_json::from_str::<Map<String, Value>>).transpose();
+    let claims = claims.map_err(|problem| input(format!("--claims is not a JSON object: {problem}")))?;
+    let mut headers = std::collections::BTreeMap::<String, OneOrMany>::new();
+    for header in &arguments.headers {
+        let (name, value) = header
+            .split_once(':')
+            .ok_or_else(|| input(format!("--header {header}: write it as 'Name: value'")))?;
+        let (name, value) = (name.trim().to_owned(), value.trim().to_owned());
+        let values = match headers.remove(&name) {
+            None => OneOrMany::One(value),
+            Some(before) => {
+                let before = before.list().into_iter().map(str::to_owned);
+                OneOrMany::Many(before.chain([value]).collect())
+            }
+        };
+        headers.insert(name, values);
+    }
+    Ok(Question {
+        method: Some(arguments.method.clone()),
+        path: arguments.path.clone().unwrap_or_default(),
+        host: arguments.host.clone(),
+        headers,
+        key: secret(arguments.key.as_deref())?,
+        jwt: secret(arguments.jwt.as_deref())?,
+        claims,
+        subject: arguments.subject.clone(),
+        country: arguments.country.clone(),
+        continent: arguments.continent.clone(),
+        region: arguments.region.clone(),
+        colo: arguments.colo.clone(),
+        eu: arguments.eu.then_some(true),
+        ip: arguments.ip.clone(),
+        now: arguments.now.clone(),
+    })
+}
+
+/// A credential as given, or from standard input, which leaves no trace in the shell's history.
+fn secret(given: Option<&str>) -> Result<Option<String>, Failure> {
+    if given != Some("-") {
+        return Ok(given.map(str::to_owned));
+    }
+    let mut text = String::new();
+    std::io::stdin()
+        .read_to_string(&mut text)
+        .map_err(|problem| input(format!("standard input: {problem}")))?;
+    Ok(Some(text.trim().to_owned()))
+}
+
+fn documents(given: &[String], gateway: &Gateway) -> Result<HashMap<String, Vec<u8>>, Failure> {
+    let fetched: Vec<_> = gateway.issuers.iter().filter(|issuer| issuer.keys.is_fetched()).collect();
+    let names = || fetched.iter().map(|issuer| &*issuer.name).collect::<Vec<_>>().join(", ");
+    let mut documents = HashMap::new();
+    for given in given {
+        let (issuer, file) = match (given.split_once('='), fetched.as_slice()) {
+            (Some((issuer, file)), _) => (issuer, file),
+            (None, [only]) => (&*only.name, given.as_str()),
+            (None, _) => {
+                return Err(input(format!(
+                    "--jwks {given}: say whose it is, as NAME=FILE with one of {}",
+                    names()
+                )));
+            }
+        };
+        if !fetched.iter().any(|own| &*own.name == issuer) {
+            return Err(input(format!(
+                "--jwks {given}: no issuer {issuer} has a key set that is fetched: {}",
+                names()
+            )));
+        }
+        let set = fs::read(file).map_err(|problem| input(format!("{file}: {problem}")))?;
+        documents.extend(key_set_documents(gateway, issuer, &set));
+    }
+    Ok(documents)
+}
