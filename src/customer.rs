@@ -69,6 +69,7 @@ impl fmt::Display for CustomerId {
 
 /// A customer as it is stored: what operators write, what `customers.json` and the config API hold.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct CustomerRecord {
     /// The customer's id; must be the one that it is stored under.
@@ -108,6 +109,7 @@ pub struct CustomerRecord {
 
 /// One place where a customer's requests can go.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct OriginRecord {
     /// Its URL.

@@ -165,6 +165,7 @@ pub fn store_key(digest: &Digest) -> String {
 
 /// An API key as it is stored. The key itself is stored nowhere.
 #[derive(Clone, Debug, Deserialize)]
+#[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct KeyRecord {
     /// Whom the key stands for.

@@ -7,6 +7,7 @@ use serde_json::Value;
 
 /// A whole configuration.
 #[derive(Clone, Debug, Default, Deserialize)]
+#[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct GatewayFile {
     /// This gateway's name in `Via`; give two gateways in a row different ones. Default `pointsman`.
@@ -52,6 +53,7 @@ pub struct GatewayFile {
 
 /// How API keys are sent and checked.
 #[derive(Clone, Debug, Deserialize)]
+#[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct ApiKeysFile {
     /// The field they are read from. Default `authorization`.
@@ -75,6 +77,7 @@ pub struct ApiKeysFile {
 
 /// One value or several.
 #[derive(Clone, Debug, Deserialize)]
+#[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
 #[serde(untagged)]
 pub enum OneOrMany {
     /// One.
@@ -96,6 +99,7 @@ impl OneOrMany {
 
 /// An issuer of tokens.
 #[derive(Clone, Debug, Deserialize)]
+#[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct IssuerFile {
     /// Its name, which routes use.
@@ -135,6 +139,7 @@ pub struct IssuerFile {
 
 /// Where customers come from.
 #[derive(Clone, Debug, Deserialize)]
+#[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct CustomersFile {
     /// The claim that names the customer. Default `customerId`.
@@ -153,6 +158,7 @@ pub struct CustomersFile {
 
 /// The provider's config API.
 #[derive(Clone, Debug, Deserialize)]
+#[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct SourceFile {
     /// Its URL.
@@ -173,6 +179,7 @@ pub struct SourceFile {
 
 /// Workers KV, which holds keys and customers.
 #[derive(Clone, Debug, Default, Deserialize)]
+#[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct StoreFile {
     /// How long one call of it may take. Default `3s`, at most `5s`.
@@ -181,6 +188,7 @@ pub struct StoreFile {
 
 /// What each cache of an isolate may hold.
 #[derive(Clone, Debug, Default, Deserialize)]
+#[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct MemoryFile {
     /// API keys. Default `8MB`.
@@ -193,6 +201,7 @@ pub struct MemoryFile {
 
 /// The gateway's own answers.
 #[derive(Clone, Debug, Default, Deserialize)]
+#[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct OperatorFile {
     /// The path that probes ask: `/healthz`. Default none.
@@ -205,6 +214,7 @@ pub struct OperatorFile {
 
 /// How backends learn who is calling.
 #[derive(Clone, Debug, Deserialize)]
+#[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct IdentityFile {
     /// The field for the subject; `""` for none. Default `x-subject`.
@@ -220,6 +230,7 @@ pub struct IdentityFile {
 
 /// A short-lived signed token that says who is calling.
 #[derive(Clone, Debug, Deserialize)]
+#[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct IdentityTokenFile {
     /// The field that holds it. Default `x-pointsman-identity`.
@@ -240,6 +251,7 @@ pub struct IdentityTokenFile {
 
 /// A backend.
 #[derive(Clone, Debug, Deserialize)]
+#[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct BackendFile {
     /// Where it is; `{claim}` may be a whole label of its host. `binding:NAME` is a Worker of one's own.
@@ -266,6 +278,7 @@ pub struct BackendFile {
 
 /// One place where a backend is.
 #[derive(Clone, Debug, Deserialize)]
+#[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct OriginFile {
     /// Where it is.
@@ -280,6 +293,7 @@ pub struct OriginFile {
 
 /// A CORS policy.
 #[derive(Clone, Debug, Deserialize)]
+#[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct CorsFile {
     /// Origins: exact, or `https://*.example.com` for one free label.
@@ -298,6 +312,7 @@ pub struct CorsFile {
 
 /// A limit.
 #[derive(Clone, Debug, Deserialize)]
+#[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct LimitFile {
     /// The name of the binding that counts: Rate Limiting for `limit`, a Durable Object for `quota`.
@@ -324,6 +339,7 @@ pub struct LimitFile {
 
 /// A route.
 #[derive(Clone, Debug, Deserialize)]
+#[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct RouteFile {
     /// Its path: `/api/v1/{+path}`.
@@ -364,6 +380,7 @@ pub struct RouteFile {
 
 /// A variant of a split.
 #[derive(Clone, Debug, Deserialize)]
+#[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct VariantFile {
     /// A backend's name, or `customer`.
@@ -374,6 +391,7 @@ pub struct VariantFile {
 
 /// A rule.
 #[derive(Clone, Debug, Deserialize)]
+#[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct RuleFile {
     /// Its name.

@@ -12,6 +12,7 @@ mod entropy;
 mod keys;
 mod lines;
 mod output;
+mod schema;
 mod wrangler;
 
 /// Checks configurations, mints API keys and imports customers.
@@ -37,6 +38,8 @@ enum Command {
     /// Works with customers.
     #[command(subcommand)]
     Customers(customers::Command),
+    /// Prints the JSON Schema of gateway.toml or of a record in KV, for editors.
+    Schema(schema::Arguments),
 }
 
 /// How a command ended.
@@ -54,6 +57,7 @@ fn main() -> ExitCode {
         Command::Compile(arguments) => check::compile(&arguments),
         Command::Keys(command) => keys::run(&command),
         Command::Customers(command) => customers::run(&command),
+        Command::Schema(arguments) => schema::run(&arguments),
     };
     match end {
         End::Done => ExitCode::SUCCESS,
