@@ -14,6 +14,7 @@ use serde_json::{Value, json};
 use crate::{
     End, bindings,
     lines::{line_at, line_of},
+    lints,
     output::{error, red, yellow},
 };
 
@@ -69,6 +70,7 @@ pub(crate) fn check(arguments: &Arguments) -> End {
                     promised = bounds(&checked.gateway);
                     let mut found = checked.warnings;
                     found.extend(bindings::check(&checked.gateway, &variables.section));
+                    found.extend(lints::lint(&checked.gateway, &value));
                     found
                 }
                 Err(findings) => findings,

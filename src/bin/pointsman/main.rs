@@ -11,6 +11,7 @@ mod customers;
 mod entropy;
 mod keys;
 mod lines;
+mod lints;
 mod output;
 mod schema;
 mod wrangler;
