@@ -7,12 +7,14 @@ use clap::{Parser, Subcommand};
 
 mod bindings;
 mod check;
+mod completions;
 mod customers;
 mod entropy;
 mod keys;
 mod lines;
 mod lints;
 mod output;
+mod reference;
 mod schema;
 mod wrangler;
 
@@ -41,6 +43,11 @@ enum Command {
     Customers(customers::Command),
     /// Prints the JSON Schema of gateway.toml or of a record in KV, for editors.
     Schema(schema::Arguments),
+    /// Prints what a shell needs to complete this command line.
+    Completions(completions::Arguments),
+    /// Prints docs/cli.md.
+    #[command(hide = true)]
+    Reference(reference::Arguments),
 }
 
 /// How a command ended.
@@ -59,6 +66,8 @@ fn main() -> ExitCode {
         Command::Keys(command) => keys::run(&command),
         Command::Customers(command) => customers::run(&command),
         Command::Schema(arguments) => schema::run(&arguments),
+        Command::Completions(arguments) => completions::run::<Arguments>(&arguments),
+        Command::Reference(arguments) => reference::run::<Arguments>(&arguments),
     };
     match end {
         End::Done => ExitCode::SUCCESS,
