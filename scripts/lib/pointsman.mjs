@@ -1,8 +1,9 @@
 // The native command line, as the other scripts use it.
 import { spawnSync } from "node:child_process";
-import { join } from "node:path";
+import { existsSync, readdirSync, statSync, utimesSync, writeFileSync } from "node:fs";
+import { dirname, join } from "node:path";
 import { Failure } from "./failure.mjs";
-import { ROOT } from "./paths.mjs";
+import { inRoot, ROOT } from "./paths.mjs";
 import { ask, must } from "./run.mjs";
 
 // `CLOUDFLARE_ENV=staging npx wrangler deploy` builds for that environment: its variables are the ones that count.
@@ -14,16 +15,40 @@ export async function buildPointsman() {
   await must("compiling the command line", "cargo", ["build", "--features", "cli", "--bin", "pointsman"]);
 }
 
+const modified = (file) => statSync(file).mtimeMs;
+
+/** When any file that the command line is compiled from was last changed. gateway.toml is not one of them. */
+function sourcesModified() {
+  const sources = readdirSync(inRoot("src"), { recursive: true }).map((name) => inRoot("src", name));
+  return Math.max(...[...sources, ...["Cargo.toml", "Cargo.lock", "build.rs"].map((name) => inRoot(name))].map(modified));
+}
+
+/** The command line's program, compiled where it has to be. */
+export async function freshPointsman() {
+  const file = binary();
+  // cargo leaves a program alone that it finds up to date, so the program's own time would not do.
+  const stamp = join(dirname(file), ".pointsman-built");
+  if (!existsSync(file) || !existsSync(stamp) || modified(stamp) < sourcesModified()) {
+    const started = new Date();
+    await buildPointsman();
+    writeFileSync(stamp, "");
+    // What was changed meanwhile is compiled the next time.
+    utimesSync(stamp, started, started);
+  }
+  return file;
+}
+
 let program;
 /** Where cargo put it: run from there, since `cargo run` would compile again for each change of gateway.toml. */
 function binary() {
+  if (program) return program;
   const metadata = ask("cargo", ["metadata", "--no-deps", "--format-version", "1"]);
   if (!metadata) throw new Failure("cargo metadata failed", { advice: ["Is Cargo.toml in order? By hand: cargo metadata"] });
-  return (program ??= join(JSON.parse(metadata).target_directory, "debug", "pointsman"));
+  return (program = join(JSON.parse(metadata).target_directory, "debug", "pointsman"));
 }
 
 function run(args) {
-  const { status, stdout, stderr, error } = spawnSync(program ?? binary(), args, { cwd: ROOT, encoding: "utf8", maxBuffer: 1 << 26 });
+  const { status, stdout, stderr, error } = spawnSync(binary(), args, { cwd: ROOT, encoding: "utf8", maxBuffer: 1 << 26 });
   if (error) throw new Failure(`can't run the command line: ${error.message}`);
   return { status, stdout, all: `${stdout}${stderr}`.trim() };
 }

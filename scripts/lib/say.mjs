@@ -1,6 +1,12 @@
 // What the scripts print. Colour only on a terminal.
-const colours = Boolean(process.stdout.isTTY) && !process.env.NO_COLOR && process.env.TERM !== "dumb";
-const paint = (code) => (text) => (colours ? `\x1b[${code}m${text}\x1b[0m` : String(text));
+let stream = process.stdout;
+/** From now on the scripts print to stderr: where stdout belongs to a program that they run. */
+export const sayOnStderr = () => {
+  stream = process.stderr;
+};
+
+const colours = () => Boolean(stream.isTTY) && !process.env.NO_COLOR && process.env.TERM !== "dumb";
+const paint = (code) => (text) => (colours() ? `\x1b[${code}m${text}\x1b[0m` : String(text));
 
 export const bold = paint("1");
 export const dim = paint("2");
@@ -9,7 +15,7 @@ export const green = paint("32");
 export const yellow = paint("33");
 export const cyan = paint("36");
 
-export const say = (text = "") => console.log(text);
+export const say = (text = "") => void stream.write(`${text}\n`);
 export const note = (text) => say(dim(`  ${text}`));
 export const warn = (text) => say(`${yellow("warning:")} ${text}`);
 
@@ -28,12 +34,12 @@ export function stopwatch() {
 
 /** One line that is rewritten on a terminal, and now and then a line of its own elsewhere (a CI log). */
 export function progressLine(everyMilliseconds = 20_000) {
-  const terminal = Boolean(process.stdout.isTTY);
+  const terminal = Boolean(stream.isTTY);
   const elapsed = stopwatch();
   let last = "";
   const show = () => {
     const text = `  … ${elapsed()}  ${last}`;
-    if (terminal) process.stdout.write(`\r\x1b[2K${dim(text.slice(0, (process.stdout.columns || 100) - 1))}`);
+    if (terminal) stream.write(`\r\x1b[2K${dim(text.slice(0, (stream.columns || 100) - 1))}`);
     else say(text.slice(0, 140));
   };
   const timer = setInterval(show, terminal ? 500 : everyMilliseconds);
@@ -43,7 +49,7 @@ export function progressLine(everyMilliseconds = 20_000) {
     },
     end() {
       clearInterval(timer);
-      if (terminal) process.stdout.write("\r\x1b[2K");
+      if (terminal) stream.write("\r\x1b[2K");
     },
   };
 }

@@ -1,11 +1,12 @@
 //! `pointsman completions`: what a shell must know to complete this command line.
 
-use std::io::{Write, stdout};
-
 use clap::CommandFactory;
 use clap_complete::{Generator, Shell};
 
-use crate::{End, output::error};
+use crate::{
+    ending::{End, Outcome},
+    output,
+};
 
 #[derive(clap::Args)]
 #[command(
@@ -17,15 +18,9 @@ pub(crate) struct Arguments {
     shell: Shell,
 }
 
-pub(crate) fn run<C: CommandFactory>(arguments: &Arguments) -> End {
-    let script = script::<C>(arguments.shell);
-    match stdout().write_all(&script) {
-        Ok(()) => End::Done,
-        Err(problem) => {
-            error(&problem.to_string());
-            End::BadInput
-        }
-    }
+pub(crate) fn run<C: CommandFactory>(arguments: &Arguments) -> Outcome {
+    output::line(&String::from_utf8_lossy(&script::<C>(arguments.shell)));
+    Ok(End::Done)
 }
 
 fn script<C: CommandFactory>(shell: Shell) -> Vec<u8> {

@@ -3,12 +3,13 @@
 use std::{collections::HashSet, fs, path::PathBuf};
 
 use pointsman::customer::{CustomerConfig, CustomerRecord, backend::AllowHttp, record_from_value};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::{
-    End,
-    output::error,
-    wrangler::{Target, bulk},
+    ending::{End, Outcome},
+    output::{Progress, error, line},
+    store::{Entry, put_all},
+    target::TargetOrDryRun,
 };
 
 #[derive(clap::Subcommand)]
@@ -26,10 +27,10 @@ pub(crate) struct Import {
     #[arg(long, default_value = "never", value_parser = |text: &str| AllowHttp::parse(text).ok_or("never, loopback or always"))]
     allow_http: AllowHttp,
     #[command(flatten)]
-    target: Target,
+    target: TargetOrDryRun,
 }
 
-pub(crate) fn run(command: &Command) -> End {
+pub(crate) fn run(command: &Command) -> Outcome {
     let Command::Import(arguments) = command;
     let entries = match read(arguments) {
         Ok(entries) => entries,
@@ -38,19 +39,18 @@ pub(crate) fn run(command: &Command) -> End {
                 error(&format!("{}: {finding}", arguments.file.display()));
             }
             eprintln!("nothing was written");
-            return End::BadInput;
+            return Ok(End::BadInput);
         }
     };
-    if arguments.target.is_dry_run() {
-        println!("{}", Value::Array(bulk(&entries)));
-    }
-    match arguments.target.put(&entries) {
-        Ok(()) => End::Done,
-        Err(what) => {
-            error(&what);
-            End::WranglerFailed
-        }
-    }
+    let Some(kv) = arguments.target.kv() else {
+        let entry = |(name, value): &(String, Value)| json!({ "key": name, "value": value.to_string() });
+        line(&Value::Array(entries.iter().map(entry).collect()).to_string());
+        return Ok(End::Done);
+    };
+    let total = entries.len();
+    let mut entries = entries.into_iter().map(|(name, value)| Ok(Entry { name, value: value.to_string() }));
+    put_all(&kv, &mut entries, &mut Progress::new(total, "customers written"))?;
+    Ok(End::Done)
 }
 
 fn read(arguments: &Import) -> Result<Vec<(String, Value)>, Vec<String>> {
@@ -65,7 +65,7 @@ fn read(arguments: &Import) -> Result<Vec<(String, Value)>, Vec<String>> {
             .and_then(|record| CustomerConfig::from_record(&record, arguments.allow_http));
         match checked {
             Ok(config) if seen.insert(config.id().clone()) => {
-                entries.push((config.id().store_key(), customer))
+                entries.push((config.id().store_key(), customer));
             }
             Ok(config) => findings.push(format!("/{index}/customerId: {} stands twice", config.id())),
             Err(problem) => findings.push(format!("/{index}{problem}")),

@@ -7,34 +7,45 @@ use clap::{Parser, Subcommand};
 
 mod bindings;
 mod check;
+mod compile;
 mod completions;
+mod configuration;
 mod customers;
+mod dev_vars;
+mod ending;
 mod entropy;
+mod findings;
 mod keys;
 mod lines;
 mod lints;
 mod output;
 mod reference;
 mod schema;
+mod store;
+mod target;
+mod temporary;
 mod wrangler;
 
-/// Checks configurations, mints API keys and imports customers.
+/// Checks configurations, and keeps API keys and customers in KV.
 #[derive(Parser)]
 #[command(name = "pointsman", version, arg_required_else_help = true, max_term_width = 100)]
-#[command(
-    after_help = "Exit codes: 0 done, 1 something is wrong with the input, 2 wrong usage, 3 wrangler failed."
-)]
+#[command(after_help = EXIT_CODES)]
 struct Arguments {
     #[command(subcommand)]
     command: Command,
 }
 
+const EXIT_CODES: &str = "Exit codes: 0 done, 1 something is wrong with the input, 2 wrong usage, 3 wrangler failed or KV \
+does not hold what it should, 4 changes are pending (plan --detailed-exitcode).";
+
 #[derive(Subcommand)]
 enum Command {
     /// Checks gateway.toml with the code that runs at the edge; names file, line and field.
+    #[command(after_help = "Examples:\n  pointsman check\n  pointsman check other.toml --env staging --json")]
     Check(check::Arguments),
     /// Prints gateway.toml as JSON, as the GATEWAY variable takes it.
-    Compile(check::CompileArguments),
+    #[command(after_help = "Example:\n  pointsman compile gateway.toml > gateway.json")]
+    Compile(compile::Arguments),
     /// Works with API keys.
     #[command(subcommand)]
     Keys(keys::Command),
@@ -50,28 +61,15 @@ enum Command {
     Reference(reference::Arguments),
 }
 
-/// How a command ended.
-enum End {
-    Done,
-    /// Something is wrong with the input; what has been said.
-    BadInput,
-    /// wrangler failed; why has been said.
-    WranglerFailed,
-}
-
 fn main() -> ExitCode {
-    let end = match Arguments::parse().command {
-        Command::Check(arguments) => check::check(&arguments),
-        Command::Compile(arguments) => check::compile(&arguments),
+    let outcome = match Arguments::parse().command {
+        Command::Check(arguments) => check::run(&arguments),
+        Command::Compile(arguments) => compile::run(&arguments),
         Command::Keys(command) => keys::run(&command),
         Command::Customers(command) => customers::run(&command),
         Command::Schema(arguments) => schema::run(&arguments),
         Command::Completions(arguments) => completions::run::<Arguments>(&arguments),
         Command::Reference(arguments) => reference::run::<Arguments>(&arguments),
     };
-    match end {
-        End::Done => ExitCode::SUCCESS,
-        End::BadInput => ExitCode::from(1),
-        End::WranglerFailed => ExitCode::from(3),
-    }
+    ExitCode::from(ending::finish(outcome).code())
 }

@@ -4,13 +4,16 @@ use std::{fmt::Write, fs, path::PathBuf};
 
 use clap::{Arg, ArgAction, Command, CommandFactory};
 
-use crate::{End, output::error};
+use crate::{
+    ending::{End, Outcome, input},
+    output,
+};
 
 const HEAD: &str = "\
 # The command line
 
 Every command with its arguments, from the program's own definition. It is written by
-`cargo run --features cli --bin pointsman -- reference --write docs/cli.md`; do not edit it by hand.
+`npm run pointsman -- reference --write docs/cli.md`; do not edit it by hand.
 
 ";
 
@@ -21,19 +24,15 @@ pub(crate) struct Arguments {
     write: Option<PathBuf>,
 }
 
-pub(crate) fn run<C: CommandFactory>(arguments: &Arguments) -> End {
+pub(crate) fn run<C: CommandFactory>(arguments: &Arguments) -> Outcome {
     let text = reference::<C>();
-    let Some(file) = &arguments.write else {
-        print!("{text}");
-        return End::Done;
-    };
-    match fs::write(file, text) {
-        Ok(()) => End::Done,
-        Err(problem) => {
-            error(&format!("{}: {problem}", file.display()));
-            End::BadInput
+    match &arguments.write {
+        None => output::line(text.trim_end()),
+        Some(file) => {
+            fs::write(file, text).map_err(|problem| input(format!("{}: {problem}", file.display())))?;
         }
     }
+    Ok(End::Done)
 }
 
 fn reference<C: CommandFactory>() -> String {
@@ -195,7 +194,7 @@ mod tests {
         let file = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/cli.md");
         let committed = fs::read_to_string(file).unwrap_or_default();
         let fresh = reference::<crate::Arguments>();
-        let command = "cargo run --features cli --bin pointsman -- reference --write docs/cli.md";
+        let command = "npm run pointsman -- reference --write docs/cli.md";
         assert!(committed == fresh, "docs/cli.md is stale: run `{command}`");
     }
 

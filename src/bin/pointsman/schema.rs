@@ -10,7 +10,10 @@ use pointsman::{authenticate::api_key::KeyRecord, customer::CustomerRecord, sett
 use schemars::{JsonSchema, generate::SchemaSettings};
 use serde_json::{Map, Value};
 
-use crate::{End, output::error};
+use crate::{
+    ending::{End, Outcome, input},
+    output,
+};
 
 mod fields;
 mod grammar;
@@ -40,18 +43,12 @@ pub(crate) struct Arguments {
     write: Option<PathBuf>,
 }
 
-pub(crate) fn run(arguments: &Arguments) -> End {
-    let done = match &arguments.write {
-        None => schema(arguments.document).map(|schema| print!("{}", text(&schema))),
-        Some(folder) => write(folder),
-    };
-    match done {
-        Ok(()) => End::Done,
-        Err(what) => {
-            error(&what);
-            End::BadInput
-        }
+pub(crate) fn run(arguments: &Arguments) -> Outcome {
+    match &arguments.write {
+        None => output::line(text(&schema(arguments.document).map_err(input)?).trim_end()),
+        Some(folder) => write(folder).map_err(input)?,
     }
+    Ok(End::Done)
 }
 
 fn write(folder: &Path) -> Result<(), String> {
@@ -113,7 +110,7 @@ mod tests {
     use super::*;
 
     /// How the committed schemas are written anew.
-    const WRITE: &str = "cargo run --features cli --bin pointsman -- schema --write schemas";
+    const WRITE: &str = "npm run pointsman -- schema --write schemas";
 
     #[test]
     fn the_committed_schemas_are_those_of_the_code() {

@@ -1,0 +1,106 @@
+//! `pointsman keys create`.
+
+use pointsman::{
+    authenticate::api_key::{self, KeyConfig},
+    config::Gateway,
+    digest::Digest,
+};
+use serde_json::{Map, Value, json};
+
+use super::{mint, now};
+use crate::{
+    configuration::GatewayFile,
+    ending::{End, Failure, Outcome, input},
+    output::{self, shown},
+    store::{Entry, Kv},
+    target::TargetOrDryRun,
+};
+
+pub(super) const EXAMPLES: &str = "Examples:
+  pointsman keys create --prefix sk_live --subject acme-ci \\
+    --claims '{\"customerId\":\"acme-corp\",\"environment\":\"production\"}' --remote
+  pointsman keys create --prefix sk_test --subject me --expires-at 2027-01-01T00:00:00Z --local";
+
+#[derive(clap::Args)]
+pub(crate) struct Arguments {
+    /// One of the prefixes of [api_keys].
+    #[arg(long)]
+    prefix: String,
+    #[command(flatten)]
+    gateway: GatewayFile,
+    /// Whom the key stands for.
+    #[arg(long)]
+    subject: String,
+    /// What every rule reads, as a JSON object.
+    #[arg(long, value_name = "JSON", default_value = "{}")]
+    claims: String,
+    /// When the key stops working (RFC 3339).
+    #[arg(long, value_name = "INSTANT")]
+    expires_at: Option<String>,
+    /// What people call it.
+    #[arg(long)]
+    name: Option<String>,
+    /// Prints the key and its record as JSON.
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    target: TargetOrDryRun,
+}
+
+pub(super) fn run(arguments: &Arguments) -> Outcome {
+    let gateway = arguments.gateway.load(arguments.target.project())?;
+    check_prefix(&gateway, &arguments.prefix, &arguments.gateway)?;
+    let record = record(arguments)?;
+    let key = mint(&arguments.prefix)?;
+    let store_key = api_key::store_key(&Digest::of(key.as_bytes()));
+    let kv = arguments.target.kv();
+    // The key is shown only once it is stored: a key that nobody can use is no key.
+    if let Some(kv) = &kv {
+        kv.put(&[Entry { name: store_key.clone(), value: record.to_string() }])?;
+    }
+    let text = if arguments.json || kv.is_none() {
+        json!({ "key": key, "storedAs": store_key, "record": record }).to_string()
+    } else {
+        key
+    };
+    shown(&text).map_err(|problem| Failure::Store(unseen(&problem, &store_key)))?;
+    if !arguments.json && kv.is_some() {
+        eprintln!("This is the key, shown this once and stored nowhere; KV holds {store_key}.");
+    }
+    Ok(End::Done)
+}
+
+/// What to do with a key that is stored and that nobody has seen.
+pub(super) fn unseen(problem: &std::io::Error, store_key: &str) -> String {
+    let digest = store_key.trim_start_matches("key:");
+    format!("the new key could not be printed ({problem}): remove it with `pointsman keys revoke {digest}`")
+}
+
+fn record(arguments: &Arguments) -> Result<Value, Failure> {
+    let claims: Map<String, Value> = serde_json::from_str(&arguments.claims)
+        .map_err(|problem| input(format!("--claims is not a JSON object: {problem}")))?;
+    let mut record =
+        json!({ "subject": arguments.subject, "claims": claims, "createdAt": now()?.to_string() });
+    for (name, value) in [("expiresAt", &arguments.expires_at), ("name", &arguments.name)] {
+        if let (Some(members), Some(value)) = (record.as_object_mut(), value) {
+            members.insert(name.to_owned(), Value::from(value.as_str()));
+        }
+    }
+    KeyConfig::parse(record.to_string().as_bytes()).map_err(|problem| input(problem.to_string()))?;
+    Ok(record)
+}
+
+/// A key with a prefix that the gateway does not know would never work.
+fn check_prefix(gateway: &Gateway, prefix: &str, file: &GatewayFile) -> Result<(), Failure> {
+    let known = gateway.api_keys.as_ref().map(api_key::ApiKeys::prefixes).unwrap_or_default();
+    if known.iter().any(|known| known == prefix) {
+        return Ok(());
+    }
+    let file = file.path();
+    Err(input(format!(
+        "--prefix {} is none of [api_keys] in {}: {}",
+        output::plain(prefix),
+        file.display(),
+        known.join(", ")
+    )))
+}
