@@ -70,6 +70,7 @@ impl fmt::Display for CustomerId {
 
 /// A customer as it is stored: what operators write, what `customers.json` and the config API hold.
 #[derive(Clone, Debug, Eq, PartialEq, Serialize)]
+#[cfg_attr(feature = "cli", derive(schemars::JsonSchema), schemars(deny_unknown_fields))]
 #[serde(rename_all = "camelCase")]
 pub struct CustomerRecord {
     /// The customer's id; must be the one that it is stored under.
@@ -79,12 +80,14 @@ pub struct CustomerRecord {
     pub backend_url: Option<String>,
     /// Further places where they can go, or all of them.
     #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[cfg_attr(feature = "cli", schemars(default))]
     pub backends: Vec<OriginRecord>,
     /// The environment's name, for the log.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub environment_name: Option<String>,
     /// Whether requests of this customer are refused.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
+    #[cfg_attr(feature = "cli", schemars(default))]
     pub disabled: bool,
     /// From where alone its callers may come: addresses and ranges.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -101,14 +104,17 @@ pub struct CustomerRecord {
     pub etag: Option<String>,
     /// Whether the config API no longer lists this customer; it is disabled then.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
+    #[cfg_attr(feature = "cli", schemars(default))]
     pub gone: bool,
     /// Whether the scheduled refresh wrote this, so that its state vouches for it: it knows of no other.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
+    #[cfg_attr(feature = "cli", schemars(default))]
     pub scheduled: bool,
 }
 
 /// One place where a customer's requests can go.
 #[derive(Clone, Debug, Eq, PartialEq, Serialize)]
+#[cfg_attr(feature = "cli", derive(schemars::JsonSchema), schemars(deny_unknown_fields))]
 #[serde(rename_all = "camelCase")]
 pub struct OriginRecord {
     /// Its URL.

@@ -138,7 +138,10 @@ macro_rules! shape {
         $($(#[$meta:meta])* $public:vis $field:ident: $of:ty $(= $default:ident)?,)+
     }) => {
         $(#[$about])*
-        $vis struct $type { $($(#[$meta])* $public $field: $of,)+ }
+        #[cfg_attr(feature = "cli", derive(schemars::JsonSchema), schemars(deny_unknown_fields))]
+        $vis struct $type {
+            $($(#[$meta])* $(#[cfg_attr(feature = "cli", schemars($default))])? $public $field: $of,)+
+        }
         $crate::shape!(for $type { $($field: (stringify!($field)) $(= $default)?,)+ });
     };
     (for $type:ty { $($field:ident: $name:tt $(= $default:ident)?,)+ }) => {
@@ -256,6 +259,7 @@ mod tests {
         }
     }
 
+    #[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
     #[derive(Debug, Eq, PartialEq)]
     struct Bed {
         plants: Vec<String>,

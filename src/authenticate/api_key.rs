@@ -171,14 +171,21 @@ pub fn store_key(digest: &Digest) -> String {
 
 /// An API key as it is stored. The key itself is stored nowhere.
 #[derive(Clone, Debug)]
+#[cfg_attr(
+    feature = "cli",
+    derive(schemars::JsonSchema),
+    schemars(deny_unknown_fields, rename_all = "camelCase")
+)]
 pub struct KeyRecord {
     /// Whom the key stands for.
     pub subject: String,
     /// What every rule reads.
+    #[cfg_attr(feature = "cli", schemars(default))]
     pub claims: Map<String, Value>,
     /// When the key stops working (RFC 3339).
     pub expires_at: Option<String>,
     /// Whether the key is refused.
+    #[cfg_attr(feature = "cli", schemars(default))]
     pub disabled: bool,
     /// From where alone it may be used: addresses and ranges.
     pub allowed_ips: Option<Vec<String>>,

@@ -70,6 +70,7 @@ pub struct ApiKeysFile {
 
 /// One value or several.
 #[derive(Clone, Debug)]
+#[cfg_attr(feature = "cli", derive(schemars::JsonSchema), schemars(untagged))]
 pub enum OneOrMany {
     /// One.
     One(String),

@@ -20,6 +20,7 @@ use crate::{
     ending::{Failure, input},
     findings::{At, Placed, errors, print_all},
     lines::{line_at, line_of},
+    lints,
 };
 
 /// Where variables come from and KV is bound.
@@ -154,6 +155,7 @@ impl Source {
         let (gateway, found) = match settings::parse(&value.to_string(), &self.variables) {
             Ok(settings::Checked { gateway, mut warnings }) => {
                 warnings.extend(bindings::check(&gateway, &self.variables.section));
+                warnings.extend(lints::lint(&gateway, &value));
                 (Some(gateway), warnings)
             }
             Err(findings) => (None, findings),

@@ -8,6 +8,7 @@ use clap::{Parser, Subcommand};
 mod bindings;
 mod check;
 mod compile;
+mod completions;
 mod configuration;
 mod customers;
 mod dev_vars;
@@ -17,7 +18,10 @@ mod explain;
 mod findings;
 mod keys;
 mod lines;
+mod lints;
 mod output;
+mod reference;
+mod schema;
 mod store;
 mod target;
 mod temporary;
@@ -52,6 +56,13 @@ enum Command {
     /// Works with customers.
     #[command(subcommand)]
     Customers(customers::Command),
+    /// Prints the JSON Schema of gateway.toml or of a record in KV, for editors.
+    Schema(schema::Arguments),
+    /// Prints what a shell needs to complete this command line.
+    Completions(completions::Arguments),
+    /// Prints docs/cli.md.
+    #[command(hide = true)]
+    Reference(reference::Arguments),
 }
 
 fn main() -> ExitCode {
@@ -61,6 +72,9 @@ fn main() -> ExitCode {
         Command::Explain(arguments) => explain::run(&arguments),
         Command::Keys(command) => keys::run(&command),
         Command::Customers(command) => customers::run(&command),
+        Command::Schema(arguments) => schema::run(&arguments),
+        Command::Completions(arguments) => completions::run::<Arguments>(&arguments),
+        Command::Reference(arguments) => reference::run::<Arguments>(&arguments),
     };
     ExitCode::from(ending::finish(outcome).code())
 }

@@ -1,0 +1,242 @@
+//! Which grammar each field has. A test finds the fields that are missing here.
+
+use serde_json::{Value, json};
+
+use super::{
+    grammar::{
+        exactly_one, field_name, form, instant, key_method, list, method, number, one_or_many, range, refer,
+        some_text, table, word,
+    },
+    refine::Field,
+};
+
+const ALGORITHMS: [&str; 14] = [
+    "HS256", "HS384", "HS512", "RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384",
+    "ES512", "EdDSA", "Ed25519",
+];
+/// The largest integer of a structured field (RFC 9651, section 3.3.1).
+const MOST: u64 = 999_999_999_999_999;
+
+/// Those of `gateway.toml`.
+pub(super) fn gateway() -> Vec<Field> {
+    [top(), callers(), sources(), identity(), backends(), limits(), routes()].into_iter().flatten().collect()
+}
+
+fn top() -> Vec<Field> {
+    let field = |name, must_be| Field::of("GatewayFile", name, must_be);
+    let cors = |name, must_be| Field::of("CorsFile", name, must_be);
+    vec![
+        Field::whole("GatewayFile", json!({ "required": ["routes"] })),
+        field("name", field_name(false)),
+        field("allow_http", word(&["never", "loopback", "always"])),
+        Field::free("GatewayFile", "problem_base"),
+        field("conditions", table(&refer("Conditions"))),
+        field("regions", table(&refer("Conditions"))),
+        field("routes", list(&refer("RouteFile"), 1)),
+        cors("origins", list(&form(r"^[a-z0-9+.-]+://(\*\.)?[a-z0-9._:\[\]-]+$"), 0)),
+        cors("headers", list(&field_name(false), 0)),
+        cors("expose", list(&field_name(false), 0)),
+        cors("max_age", refer("Span")),
+    ]
+}
+
+fn callers() -> Vec<Field> {
+    let key = |name, must_be| Field::of("ApiKeysFile", name, must_be);
+    let issuer = |name, must_be| Field::of("IssuerFile", name, must_be);
+    let jwk = json!({ "type": "object", "required": ["kty"] });
+    let sources = json!([
+        { "required": ["jwks_url"] },
+        { "required": ["discovery"], "properties": { "discovery": { "const": true } } },
+        { "required": ["keys"] },
+        { "required": ["secret"] },
+    ]);
+    let span = || refer("Span");
+    vec![
+        key("header", field_name(false)),
+        key("scheme", field_name(true)),
+        key("prefixes", list(&form("^[A-Za-z0-9_]*[A-Za-z0-9]$"), 0)),
+        key("fresh", span()),
+        key("stale", span()),
+        key("back_off", span()),
+        Field::whole("IssuerFile", json!({ "oneOf": sources })),
+        issuer("name", json!({ "type": "string", "minLength": 1, "not": { "const": "api_key" } })),
+        issuer("issuer", some_text()),
+        issuer("audience", one_or_many(&some_text())),
+        issuer("algorithms", list(&word(&ALGORITHMS), 1)),
+        issuer("jwks_url", refer("DocumentUrl")),
+        issuer("keys", list(&jwk, 1)),
+        issuer("secret", some_text()),
+        Field::free("IssuerFile", "types"),
+        issuer("subject", refer("Claim")),
+        issuer("leeway", span()),
+        issuer("fresh", span()),
+        issuer("stale", span()),
+        issuer("cooldown", span()),
+        issuer("timeout", span()),
+        issuer("back_off", span()),
+    ]
+}
+
+fn sources() -> Vec<Field> {
+    let customers = |name, must_be| Field::of("CustomersFile", name, must_be);
+    let source = |name, must_be| Field::of("SourceFile", name, must_be);
+    let size = || refer("Size");
+    vec![
+        customers("claim", refer("Claim")),
+        customers("fresh", refer("Span")),
+        customers("stale", refer("Span")),
+        customers("back_off", refer("Span")),
+        source("url", refer("DocumentUrl")),
+        source("token", form("^[!-~]+$")),
+        source("timeout", refer("Span")),
+        source("max_size", size()),
+        source("max_removed", refer("Share")),
+        Field::of("StoreFile", "timeout", refer("Span")),
+        Field::of("MemoryFile", "keys", size()),
+        Field::of("MemoryFile", "customers", size()),
+        Field::of("MemoryFile", "tokens", size()),
+        Field::whole("OperatorFile", json!({ "dependentRequired": { "status": ["secret"] } })),
+        Field::of("OperatorFile", "health", refer("OwnPath")),
+        Field::of("OperatorFile", "status", refer("OwnPath")),
+        Field::of("OperatorFile", "secret", form("^.{20,}$")),
+    ]
+}
+
+fn identity() -> Vec<Field> {
+    let identity = |name, must_be| Field::of("IdentityFile", name, must_be);
+    let token = |name, must_be| Field::of("IdentityTokenFile", name, must_be);
+    vec![
+        identity("subject", field_name(true)),
+        identity("customer", field_name(true)),
+        identity("claims", table(&refer("Claim"))),
+        token("field", field_name(false)),
+        token("issuer", some_text()),
+        token("keys", one_or_many(&some_text())),
+        token("lifetime", refer("Span")),
+        token("claims", table(&refer("Claim"))),
+        token("jwks", form("^(/[A-Za-z0-9/_.~-]+)?$")),
+    ]
+}
+
+fn backends() -> Vec<Field> {
+    let backend = |name, must_be| Field::of("BackendFile", name, must_be);
+    let origin = |name, must_be| Field::of("OriginFile", name, must_be);
+    vec![
+        Field::whole("BackendFile", exactly_one(&["url", "origins"])),
+        backend("url", refer("BackendUrl")),
+        backend("origins", list(&refer("OriginFile"), 1)),
+        backend("balance", word(&["ordered", "weighted"])),
+        Field::free("BackendFile", "region"),
+        backend("timeout", refer("Span")),
+        backend("deadline", refer("Span")),
+        backend("failure_statuses", list(&number(500, 599), 0)),
+        backend("failures", number(1, u32::MAX.into())),
+        backend("failure_ratio", refer("Share")),
+        backend("pause", refer("Span")),
+        origin("url", refer("BackendUrl")),
+        Field::free("OriginFile", "region"),
+        origin("weight", number(0, 1_000_000)),
+        origin("timeout", refer("Span")),
+    ]
+}
+
+fn limits() -> Vec<Field> {
+    let limit = |name, must_be| Field::of("LimitFile", name, must_be);
+    let kinds = json!([
+        {
+            "required": ["limit", "period"],
+            "properties": { "quota": false, "per": false, "anchor": false, "batch": false },
+        },
+        { "required": ["quota", "per"], "properties": { "limit": false, "period": false } },
+    ]);
+    vec![
+        Field::whole("LimitFile", json!({ "oneOf": kinds })),
+        limit("binding", form("^[A-Za-z0-9_]+$")),
+        limit("limit", number(1, MOST)),
+        limit("period", word(&["10s", "60s", "1m"])),
+        limit("quota", number(1, MOST)),
+        limit("per", word(&["hour", "day", "month"])),
+        limit("anchor", word(&["calendar", "first-use"])),
+        limit("batch", number(1, MOST)),
+        limit("by", one_or_many(&refer("Counted"))),
+        limit("on_failure", word(&["open", "closed"])),
+        limit("timeout", refer("Span")),
+    ]
+}
+
+fn routes() -> Vec<Field> {
+    let route = |name, must_be| Field::of("RouteFile", name, must_be);
+    let rule = |name, must_be| Field::of("RuleFile", name, must_be);
+    let choices = json!({ "anyOf": [refer("Tier"), list(&refer("Tier"), 1)] });
+    let only_splits = json!({ "by": ["split"], "salt": ["split"], "chosen_by": ["split"] });
+    let mut rules = exactly_one(&["to", "split", "deny"]);
+    if let Some(members) = rules.as_object_mut() {
+        members.insert("dependentRequired".to_owned(), only_splits);
+    }
+    vec![
+        route("path", refer("Path")),
+        Field::free("RouteFile", "name"),
+        route("methods", list(&method(), 1)),
+        route("auth", list(&some_text(), 0)),
+        route("cors", some_text()),
+        route("rewrite", refer("Rewrite")),
+        route("require", refer("Conditions")),
+        route("max_body", refer("Size")),
+        route("rules", list(&refer("RuleFile"), 1)),
+        route("timeout", refer("Span")),
+        route("limits", list(&choices, 0)),
+        Field::free("VariantFile", "to"),
+        Field::free("VariantFile", "weight"),
+        Field::whole("RuleFile", rules),
+        Field::free("RuleFile", "name"),
+        rule("when", refer("Conditions")),
+        rule("to", some_text()),
+        rule("split", list(&refer("VariantFile"), 1)),
+        rule("by", one_or_many(&refer("Thing"))),
+        Field::free("RuleFile", "salt"),
+        rule("chosen_by", one_or_many(&refer("Thing"))),
+        rule("within", one_or_many(&some_text())),
+        rule("deny", number(400, 599)),
+        rule("unlisted", word(&["refuse", "next"])),
+    ]
+}
+
+/// Those of a customer's record. No variables stand in KV.
+pub(super) fn customer() -> Vec<Field> {
+    let customer = |name, must_be| Field::of("CustomerRecord", name, must_be);
+    let url = json!({ "type": "string", "pattern": r"^https?://[^\s?#@]+$" });
+    let id = json!({ "type": "string", "minLength": 1, "maxLength": 256, "pattern": r"^[^\u0000-\u001f\u007f]+$" });
+    let somewhere = json!({ "anyOf": [{ "required": ["backendUrl"] }, { "required": ["backends"] }] });
+    let mut backends = list(&refer("OriginRecord"), 1);
+    if let Some(members) = backends.as_object_mut() {
+        members.insert("maxItems".to_owned(), Value::from(8));
+    }
+    vec![
+        Field::whole("CustomerRecord", somewhere),
+        customer("customerId", id),
+        customer("backendUrl", url.clone()),
+        customer("backends", backends),
+        Field::free("CustomerRecord", "environmentName"),
+        customer("allowedIps", list(&range(), 1)),
+        customer("fetchedAt", instant()),
+        Field::free("CustomerRecord", "generation"),
+        Field::free("CustomerRecord", "etag"),
+        Field::of("OriginRecord", "url", url),
+        Field::free("OriginRecord", "weight"),
+        Field::free("OriginRecord", "region"),
+    ]
+}
+
+/// Those of an API key's record.
+pub(super) fn key() -> Vec<Field> {
+    let key = |name, must_be| Field::of("KeyRecord", name, must_be);
+    vec![
+        key("subject", some_text()),
+        Field::free("KeyRecord", "claims"),
+        key("expiresAt", instant()),
+        key("allowedIps", list(&range(), 1)),
+        key("methods", list(&key_method(), 1)),
+        Field::free("KeyRecord", "name"),
+        key("createdAt", instant()),
+    ]
+}
