@@ -13,11 +13,18 @@ mod customers;
 mod dev_vars;
 mod ending;
 mod entropy;
+mod files;
 mod findings;
+mod import;
 mod keys;
 mod lines;
 mod output;
+mod reconcile;
+mod records;
+#[cfg(test)]
+mod scratch;
 mod store;
+mod sync;
 mod target;
 mod temporary;
 mod wrangler;
@@ -42,6 +49,12 @@ enum Command {
     /// Prints gateway.toml as JSON, as the GATEWAY variable takes it.
     #[command(after_help = "Example:\n  pointsman compile gateway.toml > gateway.json")]
     Compile(compile::Arguments),
+    /// Shows what there is to do to bring KV in line with a folder of files.
+    #[command(after_help = reconcile::PLAN_EXAMPLES)]
+    Plan(reconcile::PlanArguments),
+    /// Brings KV in line with a folder of files.
+    #[command(after_help = reconcile::APPLY_EXAMPLES)]
+    Apply(reconcile::ApplyArguments),
     /// Works with API keys.
     #[command(subcommand)]
     Keys(keys::Command),
@@ -54,6 +67,8 @@ fn main() -> ExitCode {
     let outcome = match Arguments::parse().command {
         Command::Check(arguments) => check::run(&arguments),
         Command::Compile(arguments) => compile::run(&arguments),
+        Command::Plan(arguments) => reconcile::plan(&arguments),
+        Command::Apply(arguments) => reconcile::apply(&arguments),
         Command::Keys(command) => keys::run(&command),
         Command::Customers(command) => customers::run(&command),
     };
