@@ -44,7 +44,9 @@ does not hold what it should, 4 changes are pending (plan --detailed-exitcode)."
 #[derive(Subcommand)]
 enum Command {
     /// Checks gateway.toml with the code that runs at the edge; names file, line and field.
-    #[command(after_help = "Examples:\n  pointsman check\n  pointsman check other.toml --env staging --json")]
+    #[command(
+        after_help = "Examples:\n  pointsman check\n  pointsman check other.toml --env staging --json\n  pointsman check --data data --remote   # customers and keys too"
+    )]
     Check(check::Arguments),
     /// Prints gateway.toml as JSON, as the GATEWAY variable takes it.
     #[command(after_help = "Example:\n  pointsman compile gateway.toml > gateway.json")]

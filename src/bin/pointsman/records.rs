@@ -96,6 +96,9 @@ const USUAL_CLAIM: &str = "customerId";
 const NOTES: [&str; 5] = ["fetchedAt", "generation", "etag", "gone", "scheduled"];
 
 impl Judge {
+    /// What is wrong with a claim that should name a customer.
+    pub(crate) const NO_ID: &str = "can be no customer's id: write a string of 1 to 256 bytes";
+
     /// By a configuration; without one, by the defaults.
     pub(crate) fn of(gateway: Option<&Gateway>) -> Self {
         let claim = gateway.and_then(|gateway| gateway.customers.as_ref());

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 pub(crate) mod apply;
 pub(crate) mod diff;
 #[cfg(test)]
-mod memory;
+pub(crate) mod memory;
 pub(crate) mod plan;
 pub(crate) mod show;
 #[cfg(test)]
@@ -57,7 +57,7 @@ pub(crate) fn planned(
     }
     let deleted: HashSet<&String> = plan.deletes.iter().collect();
     let known = |name: &str| customers.contains(name) && !deleted.contains(&name.to_owned());
-    let warnings = wanted.unknown_customers(judge, known);
+    let warnings = wanted.unknown_customers(judge, "neither these files nor KV have a record", known);
     Ok((plan, warnings))
 }
 

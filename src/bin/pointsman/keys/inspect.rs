@@ -85,13 +85,10 @@ struct Seen<'a> {
 }
 
 fn look<'a>(keys: &'a ApiKeys, key: &str) -> Seen<'a> {
-    let has = |prefix: &&str| key.strip_prefix(*prefix).is_some_and(|rest| rest.starts_with('_'));
-    // The longest: sk and sk_live may both be there.
-    let prefix = keys.prefixes().iter().map(String::as_str).filter(has).max_by_key(|prefix| prefix.len());
     let minted = keys.prefixes().iter().any(|prefix| is_well_formed(key, prefix));
     let visible = key.bytes().all(|byte| byte.is_ascii_graphic() && byte != b',');
     let taken = visible && key.len() <= ApiKeys::MAX_BYTES && keys.has_form(key) && keys.digest(key).is_ok();
-    Seen { prefix, minted, taken }
+    Seen { prefix: keys.prefix_of(key), minted, taken }
 }
 
 fn record(kv: &dyn Kv, name: &str) -> Result<Option<Stored>, Failure> {

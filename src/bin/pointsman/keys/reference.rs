@@ -29,15 +29,23 @@ pub(crate) struct Reference {
 const LEAST_DIGITS: usize = 6;
 
 impl Reference {
-    /// The key that is meant.
+    /// The key itself, where standard input has it. It is read once.
+    ///
+    /// # Errors
+    /// Where there is none.
+    pub(crate) fn key(&self) -> Result<Option<String>, Failure> {
+        if self.key.as_deref() == Some("-") { key_on_stdin().map(Some) } else { Ok(None) }
+    }
+
+    /// The entry of the key that is meant. `key` is what [`Reference::key`] gave.
     ///
     /// # Errors
     /// Where it is none, or more than one.
-    pub(crate) fn find(&self, kv: &dyn Kv) -> Result<Stored, Failure> {
-        let Some(text) = self.key.as_deref() else { return self.by_record(kv) };
-        if text == "-" {
-            return by_digest(kv, &Sum::of(key_on_stdin()?.as_bytes()).to_string());
+    pub(crate) fn find(&self, key: Option<&str>, kv: &dyn Kv) -> Result<Stored, Failure> {
+        if let Some(key) = key {
+            return by_digest(kv, &Sum::of(key.as_bytes()).to_string());
         }
+        let Some(text) = self.key.as_deref() else { return self.by_record(kv) };
         let text = text.strip_prefix(Kind::Key.prefix()).unwrap_or(text);
         let hexadecimal = text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
         if !hexadecimal || !(LEAST_DIGITS..=64).contains(&text.len()) {

@@ -39,7 +39,7 @@ pub(super) fn run(arguments: &Arguments) -> Outcome {
     // Nothing keeps a leaked key from being revoked: least of all a fault in gateway.toml.
     let gateway = arguments.gateway.load_if_there(arguments.target.project());
     let kv = arguments.target.kv();
-    let key = arguments.reference.find(&kv)?;
+    let key = arguments.reference.find(arguments.reference.key()?.as_deref(), &kv)?;
     let name = format!("{}{}", Kind::Key.prefix(), key.digest);
     let subject = key.text("subject").map(crate::output::plain).unwrap_or_default();
     if arguments.disable {

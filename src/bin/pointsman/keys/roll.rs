@@ -2,6 +2,7 @@
 
 use pointsman::{
     authenticate::api_key::{self, KeyConfig},
+    config::Gateway,
     digest::Digest,
     time::{Span, Timestamp},
 };
@@ -23,7 +24,7 @@ use crate::{
 };
 
 pub(super) const EXAMPLES: &str = "Examples:
-  pointsman keys roll - --prefix sk_live --remote < old-key.txt
+  pointsman keys roll - --remote < old-key.txt
   pointsman keys roll 115bcf13bca4 --prefix sk_live --grace 7d --remote
   pointsman keys roll --subject acme-ci --prefix sk_live --grace 0 --remote   # the old one is revoked at once
 
@@ -33,9 +34,10 @@ The new key is stored and shown before the old one is touched: whatever is inter
 pub(crate) struct Arguments {
     #[command(flatten)]
     reference: Reference,
-    /// One of the prefixes of [api_keys], for the new key. Of the old one KV does not know it.
+    /// One of the prefixes of [api_keys], for the new key; else the old key's, if standard input has that, or the
+    /// only one there is. KV does not know it.
     #[arg(long)]
-    prefix: String,
+    prefix: Option<String>,
     /// How long the old key goes on; 0 revokes it at once.
     #[arg(long, value_name = "SPAN", default_value = "24h", value_parser = span)]
     grace: Span,
@@ -53,9 +55,10 @@ pub(crate) struct Arguments {
 
 pub(super) fn run(arguments: &Arguments) -> Outcome {
     let gateway = arguments.gateway.load(arguments.target.project())?;
-    let new_key = mint_known(&gateway, &arguments.prefix)?;
+    let old_key = arguments.reference.key()?;
+    let new_key = mint_known(&gateway, &prefix(arguments.prefix.as_deref(), old_key.as_deref(), &gateway)?)?;
     let kv = arguments.target.kv();
-    let old = arguments.reference.find(&kv)?;
+    let old = arguments.reference.find(old_key.as_deref(), &kv)?;
     let now = now()?;
     let record = successor(&old, now, arguments.expires_at.as_deref())?;
     let store_key = api_key::store_key(&Digest::of(new_key.as_bytes()));
@@ -91,6 +94,19 @@ pub(super) fn run(arguments: &Arguments) -> Outcome {
         }
     }
     Ok(End::Done)
+}
+
+/// The prefix of the new key.
+fn prefix(given: Option<&str>, old_key: Option<&str>, gateway: &Gateway) -> Result<String, Failure> {
+    let keys = gateway.api_keys.as_ref();
+    let of_old = || old_key.and_then(|key| keys?.prefix_of(key));
+    let only = || match keys?.prefixes() {
+        [only] => Some(only.as_str()),
+        _ => None,
+    };
+    given.or_else(of_old).or_else(only).map(str::to_owned).ok_or_else(|| {
+        input("which prefix the new key shall have, nothing tells: say --prefix, one of [api_keys] prefixes")
+    })
 }
 
 /// The record of the new key: the old one's, made now.

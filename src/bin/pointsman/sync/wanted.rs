@@ -48,9 +48,21 @@ enum Source {
 
 /// The keys that name a customer.
 #[derive(Debug)]
-struct ByKeys {
+pub(crate) struct ByKeys {
     first: At,
     more: usize,
+}
+
+impl ByKeys {
+    /// Notes that the key at this place names that customer.
+    pub(crate) fn note(all: &mut BTreeMap<String, Self>, id: String, at: impl FnOnce() -> At) {
+        match all.entry(id) {
+            btree_map::Entry::Occupied(mut keys) => keys.get_mut().more += 1,
+            btree_map::Entry::Vacant(vacant) => {
+                vacant.insert(Self { first: at(), more: 0 });
+            }
+        }
+    }
 }
 
 impl Wanted {
@@ -146,28 +158,41 @@ impl Wanted {
         self.claimed.keys().any(lacks)
     }
 
-    /// Warnings about keys whose customer nobody knows: neither these files nor `is_known`.
-    pub(crate) fn unknown_customers(&self, judge: &Judge, is_known: impl Fn(&str) -> bool) -> Vec<Placed> {
-        let mut findings = Vec::new();
-        for (id, keys) in &self.claimed {
+    /// The place of the first entry of a kind.
+    pub(crate) fn first_of(&self, kind: Kind) -> Option<At> {
+        let name = self.entries.keys().find(|name| name.starts_with(kind.prefix()))?;
+        self.at(name)
+    }
+
+    /// Warnings about keys whose customer nobody knows: neither these files nor `is_known`. `looked` says who was
+    /// asked.
+    pub(crate) fn unknown_customers(
+        &self,
+        judge: &Judge,
+        looked: &str,
+        is_known: impl Fn(&str) -> bool,
+    ) -> Vec<Placed> {
+        let unknown = |id: &&String| {
             let name = format!("{}{id}", Kind::Customer.prefix());
-            if self.entries.contains_key(&name) || is_known(&name) {
-                continue;
-            }
-            findings.push(unknown_customer(keys.first.clone(), keys.more, id, judge));
-        }
-        findings
+            !self.entries.contains_key(&name) && !is_known(&name)
+        };
+        let claimed = self.claimed.iter().filter(|(id, _)| unknown(id));
+        claimed.map(|(id, keys)| unknown_customer(keys, id, looked, judge)).collect()
     }
 }
 
 /// The warning about keys that name a customer whom nobody knows.
-pub(crate) fn unknown_customer(first: At, more: usize, id: &str, judge: &Judge) -> Placed {
-    let others = if more > 0 { format!(" (and {more} other keys)") } else { String::new() };
+pub(crate) fn unknown_customer(keys: &ByKeys, id: &str, looked: &str, judge: &Judge) -> Placed {
+    let others = match keys.more {
+        0 => String::new(),
+        1 => " (as another key does)".to_owned(),
+        more => format!(" (as {more} other keys do)"),
+    };
     let what = format!(
-        "names customer {id:?}{others}, of whom neither these files nor KV have a record: requests that want its \
-         backend get 403, unless the config API knows it. Add the customer, or mend the claim"
+        "names customer {id:?}{others}, of whom {looked}: requests that want its backend get 403, unless the config \
+         API knows it. Add the customer, or mend the claim"
     );
-    Placed::warning(first, judge.claim_pointer(), what)
+    Placed::warning(keys.first.clone(), judge.claim_pointer(), what)
 }
 
 /// Files as they are read.
@@ -193,16 +218,13 @@ impl Reading {
             };
             match good.claimed {
                 Claimed::Nobody => {}
-                Claimed::Customer(id) => {
-                    let keys = self.wanted.claimed.entry(id);
-                    keys.and_modify(|keys| keys.more += 1)
-                        .or_insert_with(|| ByKeys { first: at(raw.line), more: 0 });
-                }
+                Claimed::Customer(id) => ByKeys::note(&mut self.wanted.claimed, id, || {
+                    at(raw.line + lines_into(raw.json, &judge.claim_pointer()))
+                }),
                 Claimed::Nonsense => {
                     let pointer = judge.claim_pointer();
                     let line = raw.line + lines_into(raw.json, &pointer);
-                    let what = "can be no customer's id: write a string of 1 to 256 bytes";
-                    self.find(Placed::warning(at(line), pointer, what));
+                    self.find(Placed::warning(at(line), pointer, Judge::NO_ID));
                 }
             }
             let source = Source::File {
