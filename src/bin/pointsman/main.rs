@@ -15,14 +15,21 @@ mod dev_vars;
 mod ending;
 mod entropy;
 mod explain;
+mod files;
 mod findings;
+mod import;
 mod keys;
 mod lines;
 mod lints;
 mod output;
+mod reconcile;
+mod records;
 mod reference;
 mod schema;
+#[cfg(test)]
+mod scratch;
 mod store;
+mod sync;
 mod target;
 mod temporary;
 mod wrangler;
@@ -42,7 +49,9 @@ does not hold what it should, 4 changes are pending (plan --detailed-exitcode)."
 #[derive(Subcommand)]
 enum Command {
     /// Checks gateway.toml with the code that runs at the edge; names file, line and field.
-    #[command(after_help = "Examples:\n  pointsman check\n  pointsman check other.toml --env staging --json")]
+    #[command(
+        after_help = "Examples:\n  pointsman check\n  pointsman check other.toml --env staging --json\n  pointsman check --data data --remote   # customers and keys too"
+    )]
     Check(check::Arguments),
     /// Prints gateway.toml as JSON, as the GATEWAY variable takes it.
     #[command(after_help = "Example:\n  pointsman compile gateway.toml > gateway.json")]
@@ -50,6 +59,12 @@ enum Command {
     /// Tells how a request is decided, step by step.
     #[command(after_help = explain::HELP)]
     Explain(Box<explain::Arguments>),
+    /// Shows what there is to do to bring KV in line with a folder of files.
+    #[command(after_help = reconcile::PLAN_EXAMPLES)]
+    Plan(reconcile::PlanArguments),
+    /// Brings KV in line with a folder of files.
+    #[command(after_help = reconcile::APPLY_EXAMPLES)]
+    Apply(reconcile::ApplyArguments),
     /// Works with API keys.
     #[command(subcommand)]
     Keys(keys::Command),
@@ -70,6 +85,8 @@ fn main() -> ExitCode {
         Command::Check(arguments) => check::run(&arguments),
         Command::Compile(arguments) => compile::run(&arguments),
         Command::Explain(arguments) => explain::run(&arguments),
+        Command::Plan(arguments) => reconcile::plan(&arguments),
+        Command::Apply(arguments) => reconcile::apply(&arguments),
         Command::Keys(command) => keys::run(&command),
         Command::Customers(command) => customers::run(&command),
         Command::Schema(arguments) => schema::run(&arguments),
