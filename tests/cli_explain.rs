@@ -26,6 +26,7 @@ fn text(bytes: &[u8]) -> String {
 }
 
 const NOW: [&str; 2] = ["--now", "2026-07-30T12:00:00Z"];
+const DATA: [&str; 2] = ["--data", "fixtures/explain/data"];
 const ACME: &str = "sk_live_DEMOacmeCorp0000000000_4LCaYg";
 
 fn token(name: &str) -> String {
@@ -35,17 +36,31 @@ fn token(name: &str) -> String {
 #[test]
 fn explanations_read_as_they_should() {
     let good = token("good-es256");
+    let acme = token("customer-acme");
     let set = ["--jwks", "main=fixtures/keys/issuer.jwks.json"];
     let choices = ["--gateway", "fixtures/gateways/choices.toml"];
-    let cases: [(&str, Vec<&str>); 5] = [
+    let cases: [(&str, Vec<&str>); 8] = [
+        (
+            "key",
+            [
+                &["--key", ACME, "--path", "/hybrid/orders?x=1", "--header", "X-Forwarded-For: 10.0.0.1"],
+                &DATA[..],
+            ]
+            .concat(),
+        ),
+        (
+            "key-unknown",
+            [&["--key", "sk_test_DEMOsandbox00000000000_3Ak2IU", "--path", "/hybrid/x"], &DATA[..]].concat(),
+        ),
         ("key-checksum", vec!["--key", "sk_live_DEMOacmeCorp0000000000_4LCaYh", "--path", "/hybrid/x"]),
-        ("token", [&["--jwt", &good, "--path", "/environment/x"], &set[..]].concat()),
+        ("token", [&["--jwt", &acme, "--path", "/customers/x"], &DATA[..], &set[..]].concat()),
         ("token-unchecked", vec!["--jwt", &good, "--path", "/environment/x"]),
         (
             "claims",
             vec!["--claims", r#"{"subscription_tier":"enterprise","tenant_id":"a.b"}"#, "--path", "/tiers/x"],
         ),
         ("rules", [&["--path", "/where/x", "--country", "BR", "--ip", "192.0.2.1"], &choices[..]].concat()),
+        ("nowhere", vec!["--path", "/nothing/here"]),
     ];
     for (name, arguments) in cases {
         let output = explain(&[&arguments[..], &NOW[..]].concat());
@@ -57,7 +72,7 @@ fn explanations_read_as_they_should() {
         }
         let wanted = fs::read_to_string(&file).unwrap_or_default();
         assert_eq!(text(&output.stdout), wanted, "{name}: REWRITE=1 cargo test --all-features cli_explain");
-        for secret in [ACME, &good] {
+        for secret in [ACME, &good, &acme] {
             assert!(!text(&output.stdout).contains(secret), "{name}");
         }
     }

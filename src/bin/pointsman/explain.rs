@@ -5,7 +5,7 @@ use std::{
     collections::HashMap,
     fs,
     io::Read as _,
-    path::PathBuf,
+    path::{Path, PathBuf},
     rc::Rc,
     time::{SystemTime, UNIX_EPOCH},
 };
@@ -39,7 +39,10 @@ use self::{
 use crate::{
     configuration::GatewayFile,
     ending::{End, Failure, Outcome, input},
+    files,
+    findings::{At, Placed, print_all},
     output::{coloured, error, line},
+    records::{Extras, Judge},
     store::Kv,
     target::OptionalTarget,
 };
@@ -111,6 +114,9 @@ pub(crate) struct Arguments {
     /// The key set of an issuer, which is not asked offline.
     #[arg(long = "jwks", value_name = "[ISSUER=]FILE")]
     key_sets: Vec<String>,
+    /// A folder of customers and keys, as `plan` and `apply` take it, in place of a KV.
+    #[arg(long, value_name = "FOLDER", conflicts_with_all = ["local", "remote"])]
+    data: Option<PathBuf>,
     /// What is expected of the decision. May be given several times.
     #[arg(long, value_name = "NAME=VALUE", value_parser = expect::read)]
     expect: Vec<(String, String)>,
@@ -130,14 +136,38 @@ pub(crate) fn run(arguments: &Arguments) -> Outcome {
     let gateway = arguments.gateway.load(arguments.from.project())?;
     let documents = documents(&arguments.key_sets, &gateway)?;
     let kv = arguments.from.kv();
-    let kept = RefCell::new(HashMap::new());
+    let in_files = arguments.data.as_deref().map(|folder| in_files(folder, &gateway)).transpose()?;
+    let given = kv.is_some() || in_files.is_some();
+    let kept = RefCell::new(in_files.unwrap_or_default());
     let read = |name: &str| read_once(kv.as_ref().map(|kv| kv as &dyn Kv), &kept, name);
-    let records: Option<&Records<'_>> = if kv.is_some() { Some(&read) } else { None };
+    let records: Option<&Records<'_>> = if given { Some(&read) } else { None };
     let explain = Explain { gateway: &gateway, records, documents: &documents };
     match &arguments.cases {
         Some(path) => run_cases(&explain, path, arguments.json),
         None => run_one(&explain, arguments),
     }
+}
+
+/// The entries that a folder of files stands for.
+fn in_files(folder: &Path, gateway: &Gateway) -> Result<HashMap<String, Option<String>>, Failure> {
+    let judge = Judge::of(Some(gateway));
+    let (mut entries, mut wrong) = (HashMap::new(), Vec::new());
+    for file in files::of_folder(folder)?.files {
+        let mut take = |raw: files::Raw<'_>| match judge.record(file.kind, raw.json, Extras::Taken) {
+            Ok(good) => drop(entries.insert(good.name, Some(good.value))),
+            Err(error) => {
+                let at = At::Line { file: file.path.display().to_string(), line: raw.line };
+                wrong.push(Placed::error(at, error.pointer, error.what));
+            }
+        };
+        let read = files::each(&file.path, &mut take);
+        wrong.extend(read.err());
+    }
+    if wrong.is_empty() {
+        return Ok(entries);
+    }
+    print_all(&wrong);
+    Err(input(format!("{} has faults: mend them first", folder.display())))
 }
 
 /// Each entry is read once: many cases ask for the same customers.
@@ -173,7 +203,7 @@ fn run_one(explain: &Explain<'_>, arguments: &Arguments) -> Outcome {
     Ok(if unmet.is_empty() { End::Done } else { End::BadInput })
 }
 
-fn run_cases(explain: &Explain<'_>, path: &std::path::Path, as_json: bool) -> Outcome {
+fn run_cases(explain: &Explain<'_>, path: &Path, as_json: bool) -> Outcome {
     let cases = cases::read(path).map_err(|problems| input(problems.join("\n")))?;
     let (total, mut failed, mut results) = (cases.len(), 0, Vec::new());
     for (place, case) in cases {
