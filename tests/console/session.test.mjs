@@ -130,6 +130,7 @@ test("a wrong secret is refused and soon slowed down; another caller is not", as
   assert.match(slowed.headers.get("retry-after"), /^\d+$/);
   assert.equal((await wrong("192.0.2.1", CONSOLE_SECRET)).status, 429, "the right one must wait too, or guessing costs nothing");
   assert.equal((await wrong("192.0.2.2", CONSOLE_SECRET)).status, 303);
+  await own.logged(/console_wrong_secret/);
   assert.ok(!(await own.log()).includes("not the secret"));
 });
 
