@@ -1,12 +1,14 @@
+import { CONSOLE_SECRET } from "../../demo/console.mjs";
 import { examples } from "../../demo/examples.mjs";
 import { startGateway, WRANGLER_KV } from "../../demo/gateway.mjs";
 import { seed } from "../../demo/seed.mjs";
 import { createWorld } from "../../demo/world.mjs";
+import { consoleWorkers, withOperator } from "./demo-console.mjs";
 import { Failure } from "./failure.mjs";
 import { readable } from "./log-line.mjs";
 import { inRoot } from "./paths.mjs";
 import { buildPointsman, compileConfiguration, needGoodConfiguration } from "./pointsman.mjs";
-import { needFreePort, wantedPort } from "./port.mjs";
+import { needFreePort, nextPort, wantedPort } from "./port.mjs";
 import { dim, green, note, red, say, stopwatch } from "./say.mjs";
 import { watch } from "./watch.mjs";
 import { welcome } from "./welcome.mjs";
@@ -26,29 +28,41 @@ async function build() {
   note(`done in ${elapsed()}`);
 }
 
-/** Takes a changed file over into the running gateway; what can't be used leaves the old one running. */
-async function takeOver(gateway, what) {
+/** gateway.toml, or a failure with what is wrong in it. */
+function goodConfiguration(what) {
+  const { json, findings } = compileConfiguration();
+  if (json) return json;
+  say(findings);
+  throw new Failure(`${what === "settings" ? "wrangler.toml" : "gateway.toml"} has faults`);
+}
+
+/**
+ * Takes a changed file over into the running gateway; what can't be used leaves the old one running. `consolePort` is
+ * there where the console runs beside it.
+ */
+async function takeOver(gateway, what, consolePort) {
   const elapsed = stopwatch();
   if (what === "code") {
     await build();
     await gateway.reload();
+  } else if (consolePort) {
+    const json = withOperator(goodConfiguration(what));
+    await gateway.reload({ gateway: json, workers: await consoleWorkers(json, consolePort) });
   } else {
-    const { json, findings } = compileConfiguration();
-    if (!json) {
-      say(findings);
-      throw new Failure(`${what === "settings" ? "wrangler.toml" : "gateway.toml"} has faults`);
-    }
-    await gateway.reload({ gateway: json });
+    await gateway.reload({ gateway: goodConfiguration(what) });
   }
   say(`${green("reloaded")} in ${elapsed()}`);
 }
 
-/** Builds, starts everything, and stays until Ctrl-C. */
-export async function demo() {
+/** Builds, starts everything, and stays until Ctrl-C. `withConsole`: the console too, on the next port. */
+export async function demo({ withConsole = false } = {}) {
   const port = wantedPort();
   await needFreePort(port);
+  const consolePort = withConsole ? nextPort(port) : undefined;
+  if (consolePort) await needFreePort(consolePort);
   await build();
   needGoodConfiguration();
+  const configuration = consolePort && withOperator(goodConfiguration());
 
   const world = await createWorld({ ownPorts: true }).start();
   const gateway = await startGateway({
@@ -56,14 +70,16 @@ export async function demo() {
     world,
     port,
     persist: WRANGLER_KV,
+    ...(consolePort && { gateway: configuration, workers: await consoleWorkers(configuration, consolePort) }),
     onLog: (line, stream) => say(stream === "err" ? red(line) : dim(readable(line))),
   });
   await seed(await gateway.kv());
-  for (const line of welcome({ url: gateway.url, examples: await examples(), backends: world.backends })) say(line);
+  for (const line of welcome({ url: gateway.url, examples: await examples(), backends: world.backends, console: consolePort && { url: `http://127.0.0.1:${consolePort}`, secret: CONSOLE_SECRET } })) say(line);
 
-  const unwatch = watch(WATCHED, async (what) => {
+  const watched = consolePort ? { ...WATCHED, console: { folders: [inRoot("console")] } } : WATCHED;
+  const unwatch = watch(watched, async (what) => {
     try {
-      await takeOver(gateway, what);
+      await takeOver(gateway, what, consolePort);
     } catch (error) {
       // Whatever it was, the next save may put it right.
       say(`${red("not taken over:")} ${error.message}; the gateway goes on as before`);

@@ -7,7 +7,7 @@ import { curl, quote } from "./curl.mjs";
 import { readable } from "./log-line.mjs";
 import { newEnough } from "./modern-node.mjs";
 import { tilde, toolsFolder } from "./paths.mjs";
-import { wantedPort } from "./port.mjs";
+import { nextPort, wantedPort } from "./port.mjs";
 import { duration } from "./say.mjs";
 import { testFiles } from "./test-files.mjs";
 import { chosen, STEPS } from "./test-steps.mjs";
@@ -27,6 +27,14 @@ test("the welcome names each example's backend and every backend's own address",
     backends: [{ host: "acme.example.com", url: "http://b" }],
   }).join("\n");
   for (const part of ["→ acme", "curl -s http://g/p", "403, no backend called", "curl -si http://g/q", "curl -s http://b/hello"]) assert.ok(text.includes(part), part);
+});
+
+test("the welcome says where the console is, or how to have it", () => {
+  const text = (more) => welcome({ url: "http://g", examples: [], backends: [{ host: "h", url: "http://b" }], ...more }).join("\n");
+  assert.match(text({}), /npm start -- --console/);
+  const told = text({ console: { url: "http://c", secret: "a secret" } });
+  for (const part of ["http://c", "a secret"]) assert.ok(told.includes(part), part);
+  assert.doesNotMatch(told, /--console/);
 });
 
 test("log lines read as name=value", () => {
@@ -49,6 +57,7 @@ test("the tools folder follows POINTSMAN_TOOLS, then XDG_CACHE_HOME, then HOME",
 test("ports", () => {
   assert.equal(wantedPort({}), 8787);
   assert.equal(wantedPort({ PORT: "9000" }), 9000);
+  assert.deepEqual([8787, 65535].map(nextPort), [8788, 65534]);
   for (const PORT of ["x", "0", "65536", "-1"]) assert.throws(() => wantedPort({ PORT }), PORT);
 });
 

@@ -1,13 +1,15 @@
 // The native command line, as the other scripts use it.
 import { spawnSync } from "node:child_process";
-import { existsSync, readdirSync, statSync, utimesSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, statSync, utimesSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { Failure } from "./failure.mjs";
 import { inRoot, ROOT } from "./paths.mjs";
 import { ask, must } from "./run.mjs";
 
-// `CLOUDFLARE_ENV=staging npx wrangler deploy` builds for that environment: its variables are the ones that count.
-const environment = process.env.CLOUDFLARE_ENV ? ["--env", process.env.CLOUDFLARE_ENV] : [];
+// `CLOUDFLARE_ENV=staging npx wrangler deploy` builds for that environment: its variables are the ones that count. The
+// console's has none of the gateway's.
+const chosen = process.env.CLOUDFLARE_ENV;
+const environment = chosen && chosen !== "console" ? ["--env", chosen] : [];
 const CHECK = ["check", "gateway.toml", "--wrangler", "wrangler.toml", ...environment];
 
 /** Compiles the command line. */
@@ -72,4 +74,12 @@ export function compileConfiguration() {
   if (!checked.ok) return { findings: checked.findings };
   const { status, stdout, all } = run(["compile", "gateway.toml"]);
   return status === 0 ? { json: stdout.trim() } : { findings: all };
+}
+
+/** gateway.toml as JSON in build/gateway.json, which the console shows: variables and secrets by their names only. */
+export function writeConfiguration() {
+  const { json, findings } = compileConfiguration();
+  if (!json) throw new Failure("the configuration cannot be compiled", { advice: [findings] });
+  mkdirSync(inRoot("build"), { recursive: true });
+  writeFileSync(inRoot("build", "gateway.json"), `${json}\n`);
 }

@@ -9,6 +9,9 @@ export function wantedPort(env = process.env) {
   return port;
 }
 
+/** The port beside it. */
+export const nextPort = (port) => (port === 65535 ? port - 1 : port + 1);
+
 /** Stops where something else listens there already. */
 export async function needFreePort(port, host = "127.0.0.1") {
   await new Promise((resolve, reject) => {

@@ -20,6 +20,7 @@ async function nodeTests() {
     "demo/**/*.test.mjs",
     "tests/workerd/**/*.test.mjs",
     "tests/browser/**/*.test.mjs",
+    "tests/console/**/*.test.mjs",
   ]);
   if (!existsSync(inRoot("build", "index.js"))) throw new Failure("build/ is missing", { advice: ["npm run build"] });
   await command(process.execPath, "--test", ...files)({ CHROMIUM_BIN: await chromium() });
@@ -53,6 +54,11 @@ export const STEPS = [
     part: "wasm",
     name: "deploy, dry run",
     run: () => command("wrangler", "deploy", "--dry-run", "--outdir", "target/deploy")({ WRANGLER_SEND_METRICS: "false", CI: "true" }),
+  },
+  {
+    part: "wasm",
+    name: "deploy of the console, dry run",
+    run: () => command("wrangler", "deploy", "--dry-run", "--env", "console", "--outdir", "target/deploy-console")({ WRANGLER_SEND_METRICS: "false", CI: "true" }),
   },
   { part: "workerd", name: "tests in workerd and in a browser", run: nodeTests },
 ];

@@ -4,7 +4,7 @@ import { bold, cyan, dim } from "./say.mjs";
 const outcome = (expect) => (typeof expect === "number" ? `${expect}, no backend called` : `→ ${expect}`);
 
 /** The lines that `npm start` prints when the gateway is up. */
-export function welcome({ url, examples, backends }) {
+export function welcome({ url, examples, backends, console: operators }) {
   const width = Math.max(...examples.map(({ about = "" }) => about.length));
   const lines = [];
   for (const example of examples) {
@@ -20,6 +20,7 @@ export function welcome({ url, examples, backends }) {
   lines.push(
     "",
     `${bold("Gateway")}  ${url}`,
+    operators ? `${bold("Console")}  ${operators.url}  operator secret: ${operators.secret}` : dim("  the operators' console too: npm start -- --console"),
     dim("  what KV holds: npx wrangler kv key list --local --binding POINTSMAN_KV"),
     dim("  watching src/, Cargo.toml, gateway.toml and wrangler.toml; Ctrl-C ends everything"),
     "",

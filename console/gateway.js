@@ -1,0 +1,44 @@
+// Asks the gateway by the service binding, which passes no network and no cache.
+import { keyField } from "./configuration.js";
+import { base64urlJson } from "./encoding.js";
+
+// More would be no explanation but a fault.
+const MOST_BYTES = 256 * 1024;
+
+/** Reads an answer: { status, json } or { status, text }. */
+async function read(answer) {
+  const text = (await answer.text()).slice(0, MOST_BYTES);
+  try {
+    return { status: answer.status, json: JSON.parse(text) };
+  } catch {
+    return { status: answer.status, text };
+  }
+}
+
+async function ask(settings, url, init) {
+  try {
+    return await read(await settings.gateway.fetch(new Request(url, { ...init, redirect: "manual" })));
+  } catch (error) {
+    return { failed: error.message };
+  }
+}
+
+/** What becomes of a request: nothing is forwarded. `request`: { method, url, fields, credential, place }. */
+export function explain(settings, { method, url, fields, credential, place }) {
+  const headers = new Headers(fields);
+  if (credential.kind === "key") {
+    const { field, value } = keyField(settings.configuration);
+    headers.set(field, value(credential.text));
+  }
+  if (credential.kind === "token") headers.set("authorization", `Bearer ${credential.text}`);
+  if (credential.kind === "claims") headers.set("x-pointsman-claims", base64urlJson(credential.claims));
+  if (Object.keys(place).length > 0) headers.set("x-pointsman-cf", base64urlJson(place));
+  headers.set("x-pointsman-explain", settings.operatorSecret);
+  return ask(settings, url, { method, headers });
+}
+
+/** The gateway's status document. */
+export const status = (settings) =>
+  ask(settings, new URL(settings.configuration.operator.status, settings.gatewayUrl), {
+    headers: { authorization: `Bearer ${settings.operatorSecret}` },
+  });

@@ -1,0 +1,17 @@
+// The operators' console, a Worker of its own: `npx wrangler deploy --env console`. See docs/console.md.
+import configuration from "../build/gateway.json";
+import { createConsole } from "./app.js";
+import script from "./assets/comfort.client.js";
+import style from "./assets/console.css";
+import icon from "./assets/icon.svg";
+
+const app = createConsole({
+  configuration,
+  assets: [
+    ["/assets/console.css", "text/css", style],
+    ["/assets/comfort.js", "text/javascript", script],
+    ["/assets/icon.svg", "image/svg+xml", icon],
+  ],
+});
+
+export default { fetch: (request, env, context) => app.fetch(request, env, context) };

@@ -1,0 +1,35 @@
+// How long an old state may go on counting, as the gateway states it.
+import { html, table, tree } from "./parts.js";
+
+const CHANGES = {
+  api_key_revoked: "a revoked API key stops",
+  issuer_key_withdrawn: "a key that the issuer withdrew stops",
+  issuer_key_added: "a key that the issuer added works",
+  customer_changed: "a changed or removed customer counts",
+};
+const UNITS = [["d", 86_400_000], ["h", 3_600_000], ["m", 60_000], ["s", 1000], ["ms", 1]];
+
+/** 90000 as 1 m 30 s. */
+export function span(milliseconds) {
+  let rest = milliseconds;
+  const parts = UNITS.map(([unit, factor]) => {
+    const count = Math.floor(rest / factor);
+    rest -= count * factor;
+    return count > 0 && `${count} ${unit}`;
+  });
+  return parts.filter(Boolean).join(" ") || "0 s";
+}
+
+function row({ id, within_ms: within, while_down_ms: whileDown }) {
+  const [, kind, of] = /^([^:]*):?(.*)$/s.exec(id);
+  const what = CHANGES[kind] ?? kind.replaceAll("_", " ");
+  return [of ? `${what} (${of})` : what, span(within), span(whileDown)];
+}
+
+const isKnown = (bound) => typeof bound?.id === "string" && Number.isFinite(bound.within_ms) && Number.isFinite(bound.while_down_ms) && Object.keys(bound).length === 3;
+
+/** A table of those; as they come where they are none that this console knows. */
+export const bounds = (list) =>
+  Array.isArray(list) && list.every(isKnown)
+    ? table({ caption: "How long a change takes at the most", columns: ["Change", "Within", "While its source cannot be reached"], rows: list.map(row) })
+    : html`${tree(list)}`;

@@ -1,0 +1,82 @@
+import { status } from "../gateway.js";
+import { bounds } from "./bounds.js";
+import { show } from "./layout.js";
+import { box, facts, html, json, table, tree } from "./parts.js";
+
+const AT = "/health";
+
+const number = (value) => (typeof value === "number" ? value.toLocaleString("en") : tree(value));
+const percent = (value) => (typeof value === "number" ? `${(value * 100).toFixed(1)} %` : "–");
+
+const cacheRows = (caches) =>
+  Object.entries(caches).map(([name, cache]) => [
+    name.replaceAll("_", " "),
+    number(cache.entries),
+    `${number(cache.bytes)} of ${number(cache.budget)}`,
+    number(cache.hits),
+    number(cache.misses),
+    percent(cache.hit_ratio),
+    number(cache.failed_loads),
+  ]);
+
+const failure = (error) => (error ? html`${error.time}: ${error.what}` : "none");
+
+function sourceRows({ kv, config_api: configApi }) {
+  const row = (name, asked) => [name, asked?.answered_at ?? "not asked yet", failure(asked?.last_error)];
+  return [kv && row("KV", kv), configApi && row(`Config API (${configApi.form})`, configApi.asked)].filter(Boolean);
+}
+
+const issuerRows = (issuers) =>
+  issuers.map((issuer) => [
+    issuer.name,
+    issuer.keys === null ? "not loaded yet" : tree(issuer.keys),
+    issuer.state ?? "–",
+    issuer.as_of ?? "–",
+    html`${number(issuer.failures_in_a_row)}${issuer.left_alone_until ? `, left alone until ${issuer.left_alone_until}` : ""}`,
+    failure(issuer.asked?.last_error),
+  ]);
+
+/** What this page does not know of, so that nothing the gateway says is lost. */
+const rest = (object, known) => {
+  const more = Object.entries(object).filter(([name]) => !known.includes(name));
+  return more.length > 0 ? html`<h2>More</h2>${tree(Object.fromEntries(more))}` : "";
+};
+
+function document(found) {
+  const { isolate } = found;
+  const section = (title, content) => html`<h2>${title}</h2>${content}`;
+  return html`
+    ${box("note", html`<p><strong>This is one isolate’s view.</strong> The platform runs many, each with its own memory, and another may have answered the last time. Counters begin anew with each.</p>`)}
+    ${facts([["Version", found.version], ["Configuration", tree(found.configuration)], ["Its time", found.time]])}
+    ${section("Sources", table({ caption: "Sources, as this isolate has seen them", columns: ["Source", "Last answered", "Last error"], rows: sourceRows(isolate), none: "None was asked." }))}
+    ${isolate.config_api?.scheduled_refresh ? html`<h3>Scheduled refresh</h3>${tree(isolate.config_api.scheduled_refresh)}` : ""}
+    ${section("Key sets", table({ caption: "Issuers whose keys are fetched", columns: ["Issuer", "Keys", "State", "As of", "Failures in a row", "Last error"], rows: issuerRows(isolate.issuers ?? []), none: "No issuer’s keys are fetched." }))}
+    ${section("Origins left alone", isolate.origins_left_alone?.length > 0 ? table({ caption: "Origins that failed", columns: ["Origin", "Until"], rows: isolate.origins_left_alone.map(({ origin, until }) => [origin, until]) }) : html`<p class="none">None: all that were called are well.</p>`)}
+    ${section("Caches", table({ caption: "Caches of this isolate", columns: ["Cache", "Entries", "Bytes", "Hits", "Misses", "Hit ratio", "Failed loads"], rows: cacheRows(isolate.caches ?? {}) }))}
+    ${found.bounds?.length > 0 ? section("Bounds", bounds(found.bounds)) : ""}
+    ${rest(found, ["version", "configuration", "time", "isolate", "bounds"])}
+    ${rest(isolate, ["caches", "kv", "config_api", "issuers", "origins_left_alone"])}`;
+}
+
+function lacking({ configuration, operatorSecret }) {
+  const lacks = [];
+  if (!configuration.operator?.status) lacks.push(html`<code>status</code> under <code>[operator]</code> in <code>gateway.toml</code>, a path such as <code>/gateway/status</code>`);
+  if (!configuration.operator?.secret) lacks.push(html`<code>secret</code> under <code>[operator]</code> in <code>gateway.toml</code>`);
+  if (!operatorSecret) lacks.push(html`the console’s secret <code>OPERATOR_SECRET</code>, with the gateway’s own value`);
+  return lacks;
+}
+
+async function page(c) {
+  const settings = c.get("settings");
+  const view = (content) => show(c, { title: "Health", at: AT, content });
+  const lacks = lacking(settings);
+  if (lacks.length > 0) {
+    return view(box("warning", html`<p>The gateway shows its state to operators only. To be set yet:</p><ul>${lacks.map((text) => html`<li>${text}</li>`)}</ul>`));
+  }
+  const said = await status(settings);
+  if (said.failed) return view(box("warning", html`<p>The gateway could not be asked: ${said.failed}</p>`));
+  if (said.status === 200 && said.json?.isolate) return view(document(said.json));
+  return view(html`${box("warning", html`<p><strong>The gateway answered ${said.status}, and not with its state.</strong> Is <code>OPERATOR_SECRET</code> the one that it has, and is its configuration the one of this console?</p>`)}${json(said.json ?? said.text ?? "")}`);
+}
+
+export const health = (app) => app.get(AT, page);

@@ -1,0 +1,236 @@
+import { mint } from "../api-key.js";
+import { audit } from "../audit.js";
+import { mintsKeys, prefixes } from "../configuration.js";
+import { base64url, digestOf } from "../encoding.js";
+import { instantOf, spanOf } from "../record/instant.js";
+import { endAfterGrace, faultsOfKey, PREFIX, stateOfKey } from "../record/key.js";
+import { write } from "../store.js";
+import { createOnce } from "../throttle.js";
+import { endField, faultInForm, keyFields, noValues, recordOf, valuesTyped } from "./key-form.js";
+import { BY, customerOf, findKeys, keyTable, linkTo, readKey, stateOf } from "./key-list.js";
+import { show } from "./layout.js";
+import { box, choice, facts, form, hidden, html, json, summary, tree } from "./parts.js";
+
+const AT = "/keys";
+const DONE = { disabled: "Disabled.", enabled: "Enabled.", revoked: "Revoked." };
+const LATER = "KV carries a change to everywhere within about a minute; isolates go on with the old record for [api_keys] fresh.";
+const done = (c) => (DONE[c.req.query("done")] ? box("good", html`<p role="status"><strong>${DONE[c.req.query("done")]}</strong> ${LATER}</p>`) : "");
+const onceId = () => base64url(crypto.getRandomValues(new Uint8Array(18)));
+const isDigest = (text) => /^[0-9a-f]{64}$/.test(text);
+
+async function list(c) {
+  const settings = c.get("settings");
+  const by = BY.some(([name]) => name === c.req.query("by")) ? c.req.query("by") : "subject";
+  const [text, cursor] = [(c.req.query("text") ?? "").trim(), c.req.query("cursor")];
+  const { found, cursor: next, looked } = await findKeys(settings, { by, text, cursor });
+  const link = (more) => `${AT}?${new URLSearchParams({ by, text, ...more })}`;
+  const content = html`${done(c)}
+    <div class="bar">
+      <form method="get" action="${AT}" role="search" class="inline">
+        <label for="by">Search by</label>
+        <select id="by" name="by">${BY.map(([name, label]) => html`<option value="${name}"${name === by ? html` selected` : ""}>${label}</option>`)}</select>
+        <label for="text" class="sr">What it contains</label>
+        <input id="text" name="text" value="${text}" autocapitalize="off" spellcheck="false">
+        <button>Search</button>
+      </form>
+      ${mintsKeys(settings.configuration) ? html`<a class="button" href="/keys/new">New key</a>` : ""}
+    </div>
+    <p class="hint">KV holds digests. No page can show a key that was made before.</p>
+    ${keyTable(found, settings.configuration, text ? `Keys whose ${by} contains “${text}”` : "Keys in KV", text ? "None of those that were looked at." : "KV holds no keys.")}
+    <nav class="pager" aria-label="Pages">${cursor && html`<a href="${link({})}">From the beginning</a>`}${next && html`<span>${looked} entries looked at.</span> <a href="${link({ cursor: next })}">Go on</a>`}</nav>`;
+  return show(c, { title: "Keys", at: AT, content });
+}
+
+/** The entry that the address names, or a page that says why there is none. */
+async function find(c) {
+  const digest = c.req.query("digest") ?? "";
+  const text = isDigest(digest) ? await c.get("settings").store.get(PREFIX + digest, "text") : null;
+  if (text !== null) return { entry: readKey({ name: PREFIX + digest, text }) };
+  const content = html`<p>KV holds no key with this digest. It may have been revoked, or KV has not carried it here yet.</p><p><a href="${AT}">All keys</a></p>`;
+  return { missing: show(c, { status: 404, title: "No such key", at: AT, content }) };
+}
+
+const nameOf = (entry) => (typeof entry.record?.name === "string" && entry.record.name) || `Key ${entry.digest.slice(0, 12)}…`;
+
+function showOne(c, { entry, faults = [], status = 200 }) {
+  const { configuration } = c.get("settings");
+  const { csrf } = c.get("session");
+  const { record } = entry;
+  const off = record?.disabled === true;
+  const good = entry.faults.length === 0;
+  const broken = !good && box("warning", html`<p><strong>The gateway cannot use this record.</strong> Requests with this key get 500. Revoke it, or repair the entry with <code>wrangler kv</code>:</p><ul>${entry.faults.map(({ at, what }) => html`<li><code>${at || "(the record)"}</code> ${what}</li>`)}</ul>`);
+  const content = html`${done(c)}${summary(faults)}${broken}
+    ${facts([
+      ["State", stateOf(entry)],
+      ["Subject", record && tree(record.subject)],
+      ["Customer", record && customerOf(entry, configuration) ? html`<a href="/customer?${new URLSearchParams({ id: customerOf(entry, configuration) })}">${customerOf(entry, configuration)}</a>` : undefined],
+      ["Ends", record && (record.expiresAt ? tree(record.expiresAt) : "never")],
+      ["Made", record?.createdAt ? tree(record.createdAt) : undefined],
+      ["Allowed addresses", record?.allowedIps ? tree(record.allowedIps) : undefined],
+      ["Methods", record?.methods ? tree(record.methods) : undefined],
+      ["Claims", record?.claims ? tree(record.claims) : undefined],
+      ["KV entry", html`<code class="break">${PREFIX}${entry.digest}</code>`],
+    ])}
+    <div class="actions">
+      ${good && form(csrf, linkTo(entry.digest, "/key/switch"), html`<button name="to" value="${off ? "on" : "off"}">${off ? "Enable" : "Disable"}</button>`)}
+      ${good && mintsKeys(configuration) ? html`<a class="button" href="${linkTo(entry.digest, "/key/roll")}">Roll …</a>` : ""}
+      <a class="button danger" href="${linkTo(entry.digest, "/key/revoke")}">Revoke …</a>
+    </div>
+    <h2>The record in KV</h2>
+    ${json(record ?? entry.text)}`;
+  return show(c, { title: nameOf(entry), at: AT, status, faulty: faults.length > 0, content });
+}
+
+function showNew(c, values, faults = []) {
+  const { configuration } = c.get("settings");
+  const known = prefixes(configuration);
+  const fields = keyFields({ values, faults, configuration, prefixes: known, once: onceId() });
+  const content = html`${summary(faults)}
+    <p>The key is made here and shown once. KV gets its digest.</p>
+    ${form(c.get("session").csrf, "/keys/new", html`${fields}<p class="actions"><button>Create key</button> <a href="${AT}">Cancel</a></p>`, html` novalidate`)}`;
+  return show(c, { title: "New key", at: AT, status: faults.length > 0 ? 422 : 200, faulty: faults.length > 0, content });
+}
+
+/** Shows a key, this once. It is in no store, address or log; this page is the only place where it ever stands. */
+function reveal(c, { key, digest, title, more = "" }) {
+  const content = html`
+    ${box("good", html`<p role="status"><strong>This is the key. It is shown this once.</strong> Copy it now and hand it over by a safe way. Nobody can see it again, here or elsewhere.</p>`)}
+    <p class="reveal"><code id="key" class="key" tabindex="0" translate="no">${key}</code> <button type="button" class="copy" data-copy="key" hidden>Copy</button> <span role="status" class="copied"></span></p>
+    ${more}
+    <p>It works as soon as KV has carried it to where it is used, mostly at once, at the latest after about a minute.</p>
+    <p><a href="${linkTo(digest)}">Its record</a> · <a href="${AT}">All keys</a></p>`;
+  return show(c, { title, at: AT, content });
+}
+
+const AGAIN = "This form was sent already, and its key was made then. To make another one, begin with a new form.";
+const sentAlready = (c) => show(c, { status: 409, title: "Sent already", at: AT, content: html`<p>${AGAIN}</p><p><a href="${AT}">All keys</a></p>` });
+
+async function store(c, record, prefix, action) {
+  const key = mint(prefix);
+  const digest = await digestOf(key);
+  await write(c.get("settings").store, PREFIX + digest, record);
+  audit(c.get("who"), action, PREFIX + digest);
+  return { key, digest };
+}
+
+/** Creates a key where the form is good and was not sent before. */
+const creator = (once) => async (c) => {
+  const { configuration } = c.get("settings");
+  const typed = c.get("form");
+  const values = valuesTyped(typed);
+  const { record, faults } = recordOf(values, configuration, Date.now());
+  if (!prefixes(configuration).includes(values.prefix)) faults.push({ id: "prefix", label: "Prefix", what: "must be one of [api_keys] prefixes" });
+  faults.push(...faultsOfKey(record).map(faultInForm));
+  if (faults.length > 0) return showNew(c, values, faults);
+  if (!typed.get("once") || !once(typed.get("once"))) return sentAlready(c);
+  const { key, digest } = await store(c, record, values.prefix, "create key");
+  return reveal(c, { key, digest, title: "Key created" });
+};
+
+async function switchOnOff(c) {
+  const { entry, missing } = await find(c);
+  if (missing) return missing;
+  if (entry.faults.length > 0) return showOne(c, { entry, status: 422 });
+  const off = c.get("form").get("to") === "off";
+  const { disabled, ...rest } = entry.record;
+  await write(c.get("settings").store, PREFIX + entry.digest, off ? { ...rest, disabled: true } : rest);
+  audit(c.get("who"), off ? "disable key" : "enable key", PREFIX + entry.digest);
+  return c.redirect(`${linkTo(entry.digest)}&done=${off ? "disabled" : "enabled"}`, 303);
+}
+
+const GRACES = [
+  ["0s", "at once"],
+  ["1h", "in an hour"],
+  ["24h", "in a day"],
+  ["7d", "in a week"],
+  ["30d", "in 30 days"],
+];
+
+function showRoll(c, entry, values, faults = []) {
+  const fault = (id) => faults.find((one) => one.id === id)?.what;
+  const known = prefixes(c.get("settings").configuration);
+  const content = html`${summary(faults)}
+    <p>Makes a new key with what <a href="${linkTo(entry.digest)}">${nameOf(entry)}</a> stands for, and gives the old one an end. An end that it has is never put off.</p>
+    ${entry.record.disabled ? box("warning", html`<p>The old key is disabled and stays so. The new one will work.</p>`) : ""}
+    ${form(
+      c.get("session").csrf,
+      linkTo(entry.digest, "/key/roll"),
+      html`${hidden("once", onceId())}
+        ${choice({ id: "grace", label: "The old key ends", value: values.grace, options: GRACES, fault: fault("grace"), hint: entry.record.expiresAt ? `As it is, it ends ${entry.record.expiresAt}.` : "As it is, it has no end." })}
+        ${choice({ id: "prefix", label: "Prefix of the new key", value: values.prefix, options: known.map((prefix) => [prefix, `${prefix}_…`]), fault: fault("prefix"), hint: "KV does not tell the old one's." })}
+        ${endField(values.expiresAt, fault("expiresAt"), "The new key ends")}
+        <p class="actions"><button>Roll the key</button> <a href="${linkTo(entry.digest)}">Cancel</a></p>`,
+      html` novalidate`,
+    )}`;
+  return show(c, { title: `Roll ${nameOf(entry)}`, at: AT, status: faults.length > 0 ? 422 : 200, faulty: faults.length > 0, content });
+}
+
+/** The end of the old key that the new one takes over, where it lies ahead. */
+const laterEnd = (record, now) => (record.expiresAt && stateOfKey({ ...record, disabled: false }, now) === "on" ? record.expiresAt : "");
+
+async function askToRoll(c) {
+  const { entry, missing } = await find(c);
+  if (missing) return missing;
+  if (entry.faults.length > 0) return showOne(c, { entry, status: 422 });
+  return showRoll(c, entry, { grace: "24h", prefix: prefixes(c.get("settings").configuration)[0], expiresAt: laterEnd(entry.record, Date.now()) });
+}
+
+/** The new key is stored before the old one gets its end: whatever fails between, one of them works. */
+const roller = (once) => async (c) => {
+  const { entry, missing } = await find(c);
+  if (missing) return missing;
+  if (entry.faults.length > 0) return showOne(c, { entry, status: 422 });
+  const now = Date.now();
+  const typed = c.get("form");
+  const values = { grace: typed.get("grace") ?? "", prefix: typed.get("prefix") ?? "", expiresAt: (typed.get("expiresAt") ?? "").trim() };
+  const faults = [];
+  if (!GRACES.some(([span]) => span === values.grace)) faults.push({ id: "grace", label: "The old key ends", what: "must be one of the list" });
+  if (!prefixes(c.get("settings").configuration).includes(values.prefix)) faults.push({ id: "prefix", label: "Prefix", what: "must be one of [api_keys] prefixes" });
+  const end = values.expiresAt && instantOf(values.expiresAt);
+  if (values.expiresAt && end === undefined) faults.push({ id: "expiresAt", label: "The new key ends", what: "must be an RFC 3339 instant such as 2026-12-31T23:59:59Z" });
+  else if (end && end <= now) faults.push({ id: "expiresAt", label: "The new key ends", what: "must lie ahead" });
+  if (faults.length > 0) return showRoll(c, entry, values, faults);
+  if (!typed.get("once") || !once(typed.get("once"))) return sentAlready(c);
+
+  const { disabled, expiresAt, ...rest } = entry.record;
+  const record = { ...rest, ...(values.expiresAt && { expiresAt: values.expiresAt }), createdAt: new Date(now).toISOString() };
+  const { key, digest } = await store(c, record, values.prefix, "roll key: new");
+  const oldEnd = endAfterGrace(entry.record, now, spanOf(values.grace));
+  await write(c.get("settings").store, PREFIX + entry.digest, { ...entry.record, expiresAt: oldEnd });
+  audit(c.get("who"), "roll key: old", PREFIX + entry.digest);
+  return reveal(c, { key, digest, title: "Key rolled", more: html`<p>The <a href="${linkTo(entry.digest)}">old key</a> ends <code>${oldEnd}</code>.</p>` });
+};
+
+async function askToRevoke(c) {
+  const { entry, missing } = await find(c);
+  if (missing) return missing;
+  const content = html`
+    <p>This deletes the key's entry from KV. It cannot be taken back: the key is stored nowhere, and a new one is another key. To stop it for a while, disable it instead.</p>
+    ${facts([["Subject", entry.record && tree(entry.record.subject)], ["State", stateOf(entry)], ["KV entry", html`<code class="break">${PREFIX}${entry.digest}</code>`]])}
+    ${form(c.get("session").csrf, linkTo(entry.digest, "/key/revoke"), html`<p class="actions"><button class="danger">Revoke</button> <a href="${linkTo(entry.digest)}">Cancel</a></p>`)}`;
+  return show(c, { title: `Revoke ${nameOf(entry)}?`, at: AT, content });
+}
+
+async function revoke(c) {
+  const { entry, missing } = await find(c);
+  if (missing) return missing;
+  await c.get("settings").store.delete(PREFIX + entry.digest);
+  audit(c.get("who"), "revoke key", PREFIX + entry.digest);
+  return c.redirect(`${AT}?done=revoked`, 303);
+}
+
+export function keys(app) {
+  const once = createOnce();
+  app.get(AT, list);
+  app.get("/keys/new", (c) => showNew(c, noValues({ prefix: prefixes(c.get("settings").configuration)[0], customer: c.req.query("customer") ?? "" })));
+  app.post("/keys/new", creator(once));
+  app.get("/key", async (c) => {
+    const { entry, missing } = await find(c);
+    return missing ?? showOne(c, { entry });
+  });
+  app.post("/key/switch", switchOnOff);
+  app.get("/key/roll", askToRoll);
+  app.post("/key/roll", roller(once));
+  app.get("/key/revoke", askToRevoke);
+  app.post("/key/revoke", revoke);
+}

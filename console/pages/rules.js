@@ -1,0 +1,63 @@
+import { admission, methods, notes, places, targets } from "../configuration.js";
+import { inWords } from "../words.js";
+import { show } from "./layout.js";
+import { html, table } from "./parts.js";
+import { mayFallThrough, picture } from "./picture.js";
+
+const AT = "/rules";
+
+function targetInWords({ to, share }) {
+  const text = typeof to === "object" ? `answer ${to.deny}, no backend is called` : to === "customer" ? "the customer’s own backend" : html`backend <a href="#backend-${to}">${to}</a>`;
+  return share ? html`${share}: ${text}` : text;
+}
+
+const ruleInWords = (rule) => html`<li><strong>${rule.name}</strong>: ${rule.when === undefined ? "always" : `if ${inWords(rule.when)}`}
+  <ul>${targets(rule).map((target) => html`<li>→ ${targetInWords(target)}</li>`)}${notes(rule).map((note) => html`<li>${note}</li>`)}</ul></li>`;
+
+const limitName = (limit) => (typeof limit === "string" ? limit : Array.isArray(limit) ? limit.map(limitName).join(" or ") : `${limit.use}${limit.when ? ` (if ${inWords(limit.when)})` : ""}`);
+
+function routeSection(route, index) {
+  const id = `route-${index + 1}`;
+  const more = [
+    route.require && `Callers must fulfil: ${inWords(route.require)}.`,
+    route.rewrite && `The path becomes ${route.rewrite}.`,
+    route.limits && `Limits: ${route.limits.map(limitName).join(", ")}.`,
+    route.max_body && `Bodies up to ${route.max_body}.`,
+    route.cors && `CORS: ${route.cors}.`,
+    route.shadow_rules?.length > 0 && `${route.shadow_rules.length} shadow rules are tried beside these and change nothing.`,
+  ].filter(Boolean);
+  return html`<section aria-labelledby="${id}" class="route">
+    <h2 id="${id}"><code>${route.path}</code>${route.name ? html` <span class="dim">${route.name}</span>` : ""}</h2>
+    <p class="hint">${methods(route).join(", ")} · ${admission(route)}</p>
+    ${picture(route, id)}
+    <details><summary>In words</summary>
+      <ol>${route.rules.map(ruleInWords)}${mayFallThrough(route) ? html`<li>Otherwise
+  <ul><li>→ answer 403, no backend is called</li></ul></li>` : ""}</ol>
+      ${more.length > 0 ? html`<ul>${more.map((text) => html`<li>${text}</li>`)}</ul>` : ""}
+    </details>
+  </section>`;
+}
+
+/** Which routes' rules lead to a backend. */
+const usesOf = (name, routes) =>
+  routes.flatMap((route) => route.rules.filter((rule) => targets(rule).some(({ to }) => to === name)).map((rule) => `${route.path}: ${rule.name}`));
+
+function page(c) {
+  const { configuration } = c.get("settings");
+  const routes = configuration.routes ?? [];
+  const backends = Object.entries(configuration.backends ?? {}).map(([name, backend]) => [
+    html`<span id="backend-${name}">${name}</span>`,
+    html`${places(backend).map((place) => html`<div class="url">${place}</div>`)}`,
+    html`${usesOf(name, routes).map((use) => html`<div>${use}</div>`)}`,
+  ]);
+  const conditions = Object.entries(configuration.conditions ?? {}).map(([name, condition]) => [name, inWords(condition)]);
+  const content = html`
+    <p>Where the configuration sends requests: its routes, the rules of each in the order in which they are tried, and what each leads to. It is the <code>gateway.toml</code> that this console was built with. <code>\${NAME}</code> is a variable of the gateway.</p>
+    <nav aria-label="Routes" class="toc"><ul>${routes.map((route, i) => html`<li><a href="#route-${i + 1}">${route.path}</a></li>`)}<li><a href="#backends">Backends</a></li></ul></nav>
+    ${routes.map(routeSection)}
+    <section aria-labelledby="backends"><h2 id="backends">Backends</h2>${table({ caption: "Backends and the rules that lead to them", columns: ["Backend", "Where", "Rules"], rows: backends })}</section>
+    ${conditions.length > 0 ? html`<section aria-labelledby="conditions"><h2 id="conditions">Named conditions</h2>${table({ caption: "Named conditions", columns: ["Name", "Holds where"], rows: conditions })}</section>` : ""}`;
+  return show(c, { title: "Rules", at: AT, content });
+}
+
+export const rules = (app) => app.get(AT, page);

@@ -1,0 +1,40 @@
+// Key records, as src/authenticate/api_key.rs reads them (docs/kv-schema.md).
+import { checker } from "./checks.js";
+import { instantOf } from "./instant.js";
+import { isObject } from "./json.js";
+
+export const PREFIX = "key:";
+const MEMBERS = ["subject", "claims", "expiresAt", "disabled", "allowedIps", "methods", "name", "createdAt"];
+
+/** All that is wrong with a key's record: [{ at, what }]. */
+export function faultsOfKey(record) {
+  const check = checker(record, MEMBERS);
+  if (typeof record.subject !== "string") check.fault("/subject", "must be a text");
+  else if (record.subject === "") check.fault("/subject", "must not be empty");
+  if (record.claims !== undefined && !isObject(record.claims)) check.fault("/claims", "must be a JSON object");
+  const isInstant = (text) => typeof text === "string" && instantOf(text) !== undefined;
+  for (const name of ["createdAt", "expiresAt"]) check.optional(name, isInstant, "must be an RFC 3339 instant such as 2026-12-31T23:59:59Z");
+  check.flag("disabled");
+  check.ranges();
+  check.methods();
+  check.text("name");
+  return check.faults;
+}
+
+/** "on", "disabled" or "expired", as the gateway would judge a good record now. */
+export function stateOfKey(record, now) {
+  if (record.disabled) return "disabled";
+  return record.expiresAt && now >= instantOf(record.expiresAt) ? "expired" : "on";
+}
+
+/** What stands at a claim's name, or at a JSON Pointer into the claims; undefined where nothing does. */
+export function claimAt(claims, path) {
+  const steps = path.startsWith("/") ? path.slice(1).split("/").map((step) => step.replaceAll("~1", "/").replaceAll("~0", "~")) : [path];
+  return steps.reduce((value, step) => (value !== null && typeof value === "object" && Object.hasOwn(value, step) ? value[step] : undefined), claims ?? {});
+}
+
+/** The end that an old key gets when it is rolled: never later than the one it has. */
+export function endAfterGrace(record, now, grace) {
+  const own = record.expiresAt ? instantOf(record.expiresAt) : Infinity;
+  return own <= now + grace ? record.expiresAt : new Date(now + grace).toISOString();
+}

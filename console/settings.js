@@ -1,0 +1,42 @@
+// The console's variables, checked once. What is missing or half set keeps the whole console shut.
+
+const LEAST_SECRET = 20;
+const ALLOW_HTTP = ["never", "loopback", "always"];
+
+/** { settings }, or { fault }: what to set, for the log. */
+export function settingsOf(env, compiled) {
+  const secret = env.CONSOLE_SECRET ?? "";
+  if (secret.length < LEAST_SECRET) return { fault: `CONSOLE_SECRET must be set, to at least ${LEAST_SECRET} characters` };
+  const [team, audience] = [env.ACCESS_TEAM_DOMAIN || undefined, env.ACCESS_AUD || undefined];
+  if ((team === undefined) !== (audience === undefined)) {
+    return { fault: `${team ? "ACCESS_AUD" : "ACCESS_TEAM_DOMAIN"} must be set too, or neither: half of it would check nothing` };
+  }
+  if (team && !/^[0-9a-z-]+(\.[0-9a-z-]+)+$/.test(team)) return { fault: "ACCESS_TEAM_DOMAIN must be a host, such as team.cloudflareaccess.com" };
+  for (const name of ["POINTSMAN_KV", "GATEWAY"]) if (!env[name]) return { fault: `the binding ${name} is missing` };
+
+  let gatewayUrl;
+  try {
+    gatewayUrl = new URL(env.GATEWAY_URL || "https://gateway.internal");
+  } catch {
+    return { fault: "GATEWAY_URL must be a URL, such as https://api.example.com" };
+  }
+  let configuration = compiled;
+  try {
+    if (env.CONFIGURATION) configuration = JSON.parse(env.CONFIGURATION);
+  } catch {
+    return { fault: "CONFIGURATION must be the JSON that `pointsman compile` prints" };
+  }
+  // As the gateway's own: what gateway.toml leaves to a variable is that variable's value here.
+  const written = String(configuration.allow_http ?? "never").replace(/^\$\{(\w+)\}$/, (_, name) => env[name] ?? "never");
+  const settings = {
+    secret,
+    access: team && { team, audience },
+    operatorSecret: env.OPERATOR_SECRET || undefined,
+    gatewayUrl,
+    configuration,
+    allowHttp: ALLOW_HTTP.includes(written) ? written : "never",
+    store: env.POINTSMAN_KV,
+    gateway: env.GATEWAY,
+  };
+  return { settings };
+}

@@ -1,0 +1,47 @@
+// KV as the console uses it. All truth is in the value; the metadata only says its digest, so that others need not read
+// a value to know whether it is the one that they wrote.
+import { digestOf } from "./encoding.js";
+
+/** KV reads this many values at once. */
+const BULK = 100;
+
+/** Lists names with their values: { entries: [{ name, text }], cursor }. The cursor is undefined at the end. */
+export async function readPage(store, { prefix, cursor, limit = BULK }) {
+  const page = await store.list({ prefix, limit, ...(cursor && { cursor }) });
+  const names = page.keys.map(({ name }) => name);
+  const values = names.length > 0 ? await store.get(names, "text") : new Map();
+  // What was deleted since it was listed has no value any more.
+  const entries = names.map((name) => ({ name, text: values.get(name) })).filter(({ text }) => text !== null && text !== undefined);
+  return { entries, cursor: page.list_complete ? undefined : page.cursor };
+}
+
+/** Pages of 100 until `enough` matches or `most` pages were read: { found, cursor, looked }. */
+export async function search(store, { prefix, cursor, matches, enough, most }) {
+  const found = [];
+  let looked = 0;
+  for (let pages = 0; pages < most; pages++) {
+    const page = await readPage(store, { prefix, cursor });
+    looked += page.entries.length;
+    found.push(...page.entries.map((entry) => matches(entry)).filter(Boolean));
+    cursor = page.cursor;
+    if (!cursor || found.length >= enough) break;
+  }
+  return { found, cursor, looked };
+}
+
+/** When KV itself drops this entry, in seconds since 1970; undefined where it does not. */
+async function dropsAt(store, name) {
+  const { keys } = await store.list({ prefix: name, limit: 1 });
+  return keys[0]?.name === name ? keys[0].expiration : undefined;
+}
+
+/** KV takes no expiry that is nearer than this, in seconds. */
+const NEAREST = 60;
+
+/** Writes a record as one line of JSON. An expiry that the entry has in KV stays: it works like a deletion to come. */
+export async function write(store, name, record) {
+  const text = JSON.stringify(record);
+  const [sha256, end] = await Promise.all([digestOf(text), dropsAt(store, name)]);
+  const expiration = end && Math.max(end, Math.ceil(Date.now() / 1000) + NEAREST + 1);
+  await store.put(name, text, { metadata: { sha256 }, ...(expiration && { expiration }) });
+}

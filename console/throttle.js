@@ -1,0 +1,40 @@
+// Slows down who guesses the secret. It is this isolate's own view, so it bounds nothing for certain: the secret's
+// length does.
+
+const WRONG_ALLOWED = 5;
+const WINDOW = 5 * 60_000;
+const MOST_CALLERS = 1000;
+
+/** Callers of one network are one caller: an IPv6 address counts by its first 64 bits. */
+const callerOf = (address) => (address.includes(":") ? address.split(":").slice(0, 4).join(":") : address);
+
+export function createThrottle() {
+  const wrong = new Map();
+  return {
+    /** Milliseconds until this caller may try again; 0 where it may now. */
+    wait(address, now) {
+      const seen = wrong.get(callerOf(address));
+      return seen && seen.count >= WRONG_ALLOWED && now < seen.since + WINDOW ? seen.since + WINDOW - now : 0;
+    },
+    /** Notes a wrong secret. */
+    note(address, now) {
+      const caller = callerOf(address);
+      const seen = wrong.get(caller);
+      const current = seen && now < seen.since + WINDOW ? { ...seen, count: seen.count + 1 } : { since: now, count: 1 };
+      wrong.delete(caller);
+      wrong.set(caller, current);
+      if (wrong.size > MOST_CALLERS) wrong.delete(wrong.keys().next().value);
+    },
+  };
+}
+
+/** Forms that may be sent once: a second sending of one would mint a second key. Bounded, and this isolate's own. */
+export function createOnce() {
+  const used = new Set();
+  return (id) => {
+    if (used.has(id)) return false;
+    used.add(id);
+    if (used.size > MOST_CALLERS) used.delete(used.values().next().value);
+    return true;
+  };
+}

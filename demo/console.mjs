@@ -1,0 +1,24 @@
+// The console beside the gateway of the demo, as wrangler.toml's [env.console] has it: one namespace, and the gateway as
+// a service.
+import { wranglerSettings } from "./gateway.mjs";
+
+/** Public, as all of the demo's secrets. */
+export const CONSOLE_SECRET = "demo-console-secret-for-this-machine-only";
+export const CONSOLE = "console";
+
+/** Options of the console's Worker, for `workers` of startGateway. `script`: of bundleConsole(). Port 0 takes a free one. */
+export function consoleWorker({ script, port = 0, bindings = {}, serviceBindings = {}, ...more }) {
+  const { name, compatibility_date, kv_namespaces = [], env } = wranglerSettings();
+  return {
+    name: CONSOLE,
+    modules: true,
+    script,
+    compatibilityDate: compatibility_date,
+    compatibilityFlags: env.console.compatibility_flags,
+    kvNamespaces: Object.fromEntries(kv_namespaces.map(({ binding, id }) => [binding, id])),
+    serviceBindings: { GATEWAY: name, ...serviceBindings },
+    bindings: { ...env.console.vars, CONSOLE_SECRET, ...bindings },
+    unsafeDirectSockets: [{ host: "127.0.0.1", port }],
+    ...more,
+  };
+}
