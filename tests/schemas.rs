@@ -23,7 +23,10 @@ fn gateway(text: &str) -> Value {
 #[test]
 fn gateways_that_the_check_takes_fit() {
     let schema = schema("gateway");
-    let mut files = files("fixtures/gateways", "toml");
+    let mut files = self::files("fixtures/gateways", "toml");
+    files.extend(
+        self::files("fixtures/import", "toml").into_iter().filter(|file| file.ends_with("gateway.toml")),
+    );
     files.push(support::root().join("gateway.toml"));
     assert!(files.len() > 5, "only {} files found", files.len());
     for file in files {

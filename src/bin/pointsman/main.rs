@@ -15,6 +15,7 @@ mod dev_vars;
 mod ending;
 mod entropy;
 mod findings;
+mod import;
 mod keys;
 mod lines;
 mod lints;
@@ -36,7 +37,7 @@ struct Arguments {
 }
 
 const EXIT_CODES: &str = "Exit codes: 0 done, 1 something is wrong with the input, 2 wrong usage, 3 wrangler failed or KV \
-does not hold what it should, 4 changes are pending (plan --detailed-exitcode).";
+does not hold what it should, 4 something is left to do: changes are pending (plan --detailed-exitcode), or parts of an import.";
 
 #[derive(Subcommand)]
 enum Command {
@@ -52,6 +53,9 @@ enum Command {
     /// Works with customers.
     #[command(subcommand)]
     Customers(customers::Command),
+    /// Writes gateway.toml from what another gateway is configured by.
+    #[command(subcommand)]
+    Import(import::Command),
     /// Prints the JSON Schema of gateway.toml or of a record in KV, for editors.
     Schema(schema::Arguments),
     /// Prints what a shell needs to complete this command line.
@@ -67,6 +71,7 @@ fn main() -> ExitCode {
         Command::Compile(arguments) => compile::run(&arguments),
         Command::Keys(command) => keys::run(&command),
         Command::Customers(command) => customers::run(&command),
+        Command::Import(command) => import::run(&command),
         Command::Schema(arguments) => schema::run(&arguments),
         Command::Completions(arguments) => completions::run::<Arguments>(&arguments),
         Command::Reference(arguments) => reference::run::<Arguments>(&arguments),
