@@ -23,13 +23,12 @@ fn gateway(text: &str) -> Value {
 #[test]
 fn gateways_that_the_check_takes_fit() {
     let schema = schema("gateway");
-    let mut files = self::files("fixtures/gateways", "toml");
-    files.extend(
-        self::files("fixtures/import", "toml").into_iter().filter(|file| file.ends_with("gateway.toml")),
-    );
-    files.push(support::root().join("gateway.toml"));
-    assert!(files.len() > 5, "only {} files found", files.len());
-    for file in files {
+    let mut gateways = files("fixtures/gateways", "toml");
+    let imported = files("fixtures/import", "toml").into_iter();
+    gateways.extend(imported.filter(|file| file.ends_with("gateway.toml")));
+    gateways.push(support::root().join("gateway.toml"));
+    assert!(gateways.len() > 8, "only {} files found", gateways.len());
+    for file in gateways {
         let faults = faults(&schema, &gateway(&read(&file)));
         assert!(faults.is_empty(), "{}: {faults:#?}", file.display());
     }

@@ -10,12 +10,12 @@ mod check;
 mod compile;
 mod completions;
 mod configuration;
+mod convert;
 mod customers;
 mod dev_vars;
 mod ending;
 mod entropy;
 mod findings;
-mod import;
 mod keys;
 mod lines;
 mod lints;
@@ -55,7 +55,7 @@ enum Command {
     Customers(customers::Command),
     /// Writes gateway.toml from what another gateway is configured by.
     #[command(subcommand)]
-    Import(import::Command),
+    Import(convert::Command),
     /// Prints the JSON Schema of gateway.toml or of a record in KV, for editors.
     Schema(schema::Arguments),
     /// Prints what a shell needs to complete this command line.
@@ -71,7 +71,7 @@ fn main() -> ExitCode {
         Command::Compile(arguments) => compile::run(&arguments),
         Command::Keys(command) => keys::run(&command),
         Command::Customers(command) => customers::run(&command),
-        Command::Import(command) => import::run(&command),
+        Command::Import(command) => convert::run(&command),
         Command::Schema(arguments) => schema::run(&arguments),
         Command::Completions(arguments) => completions::run::<Arguments>(&arguments),
         Command::Reference(arguments) => reference::run::<Arguments>(&arguments),

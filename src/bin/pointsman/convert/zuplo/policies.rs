@@ -8,7 +8,7 @@ use super::{
     tokens,
     values::{Variables, flag, only, text},
 };
-use crate::import::{
+use crate::convert::{
     draft::{Draft, KeysDraft, Use},
     findings::Kind,
 };
@@ -220,7 +220,7 @@ impl Reader<'_> {
         let optional = flag(options, "allowUnauthenticatedRequests")?;
         let issuers = &mut self.draft.issuers;
         if let Some(known) = issuers.iter().find(|known| known.issuer == own.issuer) {
-            let alike = crate::import::draft::IssuerDraft { name: known.name.clone(), ..own };
+            let alike = crate::convert::draft::IssuerDraft { name: known.name.clone(), ..own };
             return if *known == alike {
                 Ok((alike.name, optional))
             } else {
@@ -255,7 +255,7 @@ impl Reader<'_> {
             asked.said.push((Kind::Note, what, AUTH));
             return;
         }
-        if bytes % 1024 != 0 {
+        if !bytes.is_multiple_of(1024) {
             let what = format!(
                 "the policy {name} takes {bytes} bytes, and here {kilobytes}KB are the nearest size above"
             );

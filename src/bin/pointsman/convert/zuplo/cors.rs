@@ -3,7 +3,7 @@
 use pointsman::cors::OriginPattern;
 use serde_json::{Map, Value};
 
-use crate::import::draft::CorsDraft;
+use crate::convert::draft::CorsDraft;
 
 /// A policy of `corsPolicies`. Its methods are not carried over: a preflight is told those of the path.
 ///

@@ -9,7 +9,7 @@ use super::{
     template::{self, Piece},
     values::Variables,
 };
-use crate::import::draft::Use;
+use crate::convert::draft::Use;
 
 /// A backend, and the path towards it.
 #[derive(Clone, Debug, Eq, PartialEq)]

@@ -3,7 +3,7 @@
 use serde_json::{Map, Value};
 
 use super::values::{Variables, only, text, texts};
-use crate::import::draft::{IssuerDraft, KeysAt, Use};
+use crate::convert::draft::{IssuerDraft, KeysAt, Use};
 
 /// What public keys of providers sign with.
 const PUBLIC: [&str; 3] = ["RS256", "ES256", "EdDSA"];

@@ -3,7 +3,7 @@
 use serde_json::{Map, Value};
 
 use super::values::{flag, only};
-use crate::import::draft::{ByDraft, LimitDraft, MeasureDraft};
+use crate::convert::draft::{ByDraft, LimitDraft, MeasureDraft};
 
 const KNOWN: [&str; 6] =
     ["rateLimitBy", "requestsAllowed", "timeWindowMinutes", "headerMode", "throwOnFailure", "mode"];

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value};
 
 use super::template::{self, Piece};
-use crate::import::draft::Use;
+use crate::convert::draft::Use;
 
 /// The variables that are used, and as what.
 #[derive(Debug, Default)]
