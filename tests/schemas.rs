@@ -55,11 +55,15 @@ fn records_of_the_fixtures_fit() {
     for record in customers.as_array().unwrap() {
         assert_eq!(faults(&customer, record), Vec::<String>::new());
     }
-    let key = schema("key");
+    let (key, of_file) = (schema("key"), schema("keys"));
     let keys = document("fixtures/demo/keys.json");
     assert!(!keys.as_array().unwrap().is_empty());
     for entry in keys.as_array().unwrap() {
         assert_eq!(faults(&key, &entry["record"]), Vec::<String>::new(), "{}", entry["name"]);
+        let mut written = entry["record"].clone();
+        assert!(!of_file.is_valid(&json!([written])), "of no key");
+        written["sha256"] = json!("0".repeat(64));
+        assert_eq!(faults(&of_file, &json!([written])), Vec::<String>::new(), "{}", entry["name"]);
     }
 }
 
@@ -153,7 +157,8 @@ fn variables_stand_in_any_text() {
 
 #[test]
 fn what_is_wrong_with_a_record_is_found() {
-    let (customer, customers, key) = (schema("customer"), schema("customers"), schema("key"));
+    let (customer, customers) = (schema("customer"), schema("customers"));
+    let (key, keys) = (schema("key"), schema("keys"));
     for record in [
         json!({ "customerId": "a" }),
         json!({ "customerId": "", "backendUrl": "https://a.example" }),
@@ -176,5 +181,12 @@ fn what_is_wrong_with_a_record_is_found() {
         json!({ "subject": "s", "methods": ["get"] }),
     ] {
         assert!(!key.is_valid(&record), "{record}");
+    }
+    for record in [
+        json!({ "subject": "s", "sha256": "A".repeat(64) }),
+        json!({ "subject": "s", "sha256": "0".repeat(64), "key": "sk_live_x" }),
+        json!({ "subject": "s", "digest": "0".repeat(64) }),
+    ] {
+        assert!(!keys.is_valid(&json!([record])), "{record}");
     }
 }
