@@ -8,7 +8,9 @@ use serde_json::{Value, json};
 use support::{files, json as document, read};
 
 fn schema(name: &str) -> Validator {
-    jsonschema::draft202012::new(&document(format!("schemas/{name}.schema.json"))).unwrap()
+    let schema = document(format!("schemas/{name}.schema.json"));
+    assert!(jsonschema::meta::is_valid(&schema), "{name} is no schema of draft 2020-12");
+    jsonschema::draft202012::new(&schema).unwrap()
 }
 
 /// What is wrong, each with its place.

@@ -114,7 +114,10 @@ fn plain_url(pieces: &[Piece], variables: &mut Variables) -> Result<String, Stri
                 url.push_str(&variables.name(name, used)?);
             }
             Piece::Param(_) | Piece::Pathname | Piece::Search | Piece::Code(_) => {
-                return Err(format!("its backend depends on the request ({})", written(piece)));
+                return Err(format!(
+                    "its backend depends on the request ({}): rules say here which it is",
+                    written(piece)
+                ));
             }
         }
     }
