@@ -89,6 +89,13 @@ impl ApiKeys {
         }
     }
 
+    /// The prefix of `key`, as it is configured: the longest, where one begins with another.
+    #[must_use]
+    pub fn prefix_of(&self, key: &str) -> Option<&str> {
+        let has = |prefix: &&str| after_prefix(key, prefix).is_some();
+        self.prefixes.iter().map(String::as_str).filter(has).max_by_key(|prefix| prefix.len())
+    }
+
     /// The digest to look a key up by; junk is refused by its checksum without a look-up.
     ///
     /// # Errors
@@ -283,6 +290,10 @@ mod tests {
         let keys = ApiKeys::new("x-api-key".to_owned(), String::new(), vec![], false, Policy::TEST);
         assert!(keys.has_form("anything-at-all"));
         assert!(!keys.has_form("a.b.c"));
+        assert_eq!(keys.prefix_of("anything-at-all"), None);
+        let keys = ApiKeys::for_tests("authorization", "Bearer", &["sk", "sk_live"]);
+        assert_eq!(keys.prefix_of("sk_live_x"), Some("sk_live"));
+        assert_eq!(keys.prefix_of("sk_x"), Some("sk"));
         assert!(keys.digest("anything-at-all").is_ok());
     }
 

@@ -1,75 +1,83 @@
 //! `pointsman customers`.
 
-use std::{collections::HashSet, fs, path::PathBuf};
-
-use pointsman::customer::{CustomerConfig, CustomerRecord, backend::AllowHttp, record_from_value};
-use serde_json::{Value, json};
+use pointsman::customer::{CustomerId, backend::AllowHttp};
 
 use crate::{
-    ending::{End, Outcome},
-    output::{Progress, error, line},
-    store::{Entry, put_all},
-    target::TargetOrDryRun,
+    configuration::{GatewayFile, Project},
+    ending::{Failure, Outcome, input},
+    output::plain,
+    records::{Judge, Kind},
 };
+
+mod export;
+mod get;
+mod import;
+mod list;
+mod put;
+mod remove;
 
 #[derive(clap::Subcommand)]
 pub(crate) enum Command {
-    /// Puts each customer of a file into KV. All are checked before any is written.
-    #[command(after_help = "Example:\n  pointsman customers import customers.json --local")]
-    Import(Import),
-}
-
-#[derive(clap::Args)]
-pub(crate) struct Import {
-    /// A JSON array of customers: [{ "customerId": …, "backendUrl": … }, …].
-    file: PathBuf,
-    /// Where plain http may be spoken: never, loopback or always.
-    #[arg(long, default_value = "never", value_parser = |text: &str| AllowHttp::parse(text).ok_or("never, loopback or always"))]
-    allow_http: AllowHttp,
-    #[command(flatten)]
-    target: TargetOrDryRun,
+    /// Lists the customers in KV.
+    #[command(after_help = list::EXAMPLES)]
+    List(list::Arguments),
+    /// Prints the record of one customer.
+    #[command(after_help = get::EXAMPLES)]
+    Get(get::Arguments),
+    /// Writes the record of one customer, in place of the one that KV has.
+    #[command(after_help = put::EXAMPLES)]
+    Put(put::Arguments),
+    /// Removes customers from KV.
+    #[command(after_help = remove::EXAMPLES)]
+    Remove(remove::Arguments),
+    /// Puts each customer of a file or folder into KV. All are checked before any is written.
+    #[command(after_help = import::EXAMPLES)]
+    Import(import::Arguments),
+    /// Writes the customers of KV into a file or a folder.
+    #[command(after_help = export::EXAMPLES)]
+    Export(export::Arguments),
 }
 
 pub(crate) fn run(command: &Command) -> Outcome {
-    let Command::Import(arguments) = command;
-    let entries = match read(arguments) {
-        Ok(entries) => entries,
-        Err(findings) => {
-            for finding in &findings {
-                error(&format!("{}: {finding}", arguments.file.display()));
-            }
-            eprintln!("nothing was written");
-            return Ok(End::BadInput);
-        }
-    };
-    let Some(kv) = arguments.target.kv() else {
-        let entry = |(name, value): &(String, Value)| json!({ "key": name, "value": value.to_string() });
-        line(&Value::Array(entries.iter().map(entry).collect()).to_string());
-        return Ok(End::Done);
-    };
-    let total = entries.len();
-    let mut entries = entries.into_iter().map(|(name, value)| Ok(Entry { name, value: value.to_string() }));
-    put_all(&kv, &mut entries, &mut Progress::new(total, "customers written"))?;
-    Ok(End::Done)
+    match command {
+        Command::List(arguments) => list::run(arguments),
+        Command::Get(arguments) => get::run(arguments),
+        Command::Put(arguments) => put::run(arguments),
+        Command::Remove(arguments) => remove::run(arguments),
+        Command::Import(arguments) => import::run(arguments),
+        Command::Export(arguments) => export::run(arguments),
+    }
 }
 
-fn read(arguments: &Import) -> Result<Vec<(String, Value)>, Vec<String>> {
-    let text = fs::read_to_string(&arguments.file).map_err(|problem| vec![problem.to_string()])?;
-    let customers: Vec<Value> =
-        serde_json::from_str(&text).map_err(|problem| vec![format!("is not a JSON array: {problem}")])?;
-    let mut findings = Vec::new();
-    let mut entries = Vec::with_capacity(customers.len());
-    let mut seen = HashSet::new();
-    for (index, customer) in customers.into_iter().enumerate() {
-        let checked = record_from_value::<CustomerRecord>(customer.clone())
-            .and_then(|record| CustomerConfig::from_record(&record, arguments.allow_http));
-        match checked {
-            Ok(config) if seen.insert(config.id().clone()) => {
-                entries.push((config.id().store_key(), customer));
-            }
-            Ok(config) => findings.push(format!("/{index}/customerId: {} stands twice", config.id())),
-            Err(problem) => findings.push(format!("/{index}{problem}")),
-        }
+/// What records are judged by.
+#[derive(clap::Args)]
+struct JudgeArguments {
+    #[command(flatten)]
+    gateway: GatewayFile,
+    /// Where plain http may be spoken: never, loopback or always. By default what gateway.toml says.
+    #[arg(long, value_name = "WHERE", value_parser = |text: &str| AllowHttp::parse(text).ok_or("never, loopback or always"))]
+    allow_http: Option<AllowHttp>,
+}
+
+impl JudgeArguments {
+    fn judge(&self, project: &Project) -> Result<Judge, Failure> {
+        let judge = Judge::of(self.gateway.load_if_there(project)?.as_ref());
+        Ok(Judge { allow_http: self.allow_http.unwrap_or(judge.allow_http), ..judge })
     }
-    if findings.is_empty() { Ok(entries) } else { Err(findings) }
+}
+
+fn id(text: &str) -> Result<CustomerId, Failure> {
+    let most = CustomerId::MAX_BYTES;
+    CustomerId::parse(text).ok_or_else(|| {
+        input(format!(
+            "{:?} can be no customer's id: 1 to {most} bytes without control characters",
+            plain(text)
+        ))
+    })
+}
+
+/// The names of all customers' entries.
+fn names(kv: &dyn crate::store::Kv) -> Result<Vec<String>, Failure> {
+    let listed = kv.list(Kind::Customer.prefix())?;
+    Ok(listed.into_iter().map(|listed| listed.name).filter(|name| Kind::of(name).is_some()).collect())
 }

@@ -1,5 +1,8 @@
-//! From a JSON Pointer to the line of a TOML file.
+//! From a JSON Pointer to the line of a TOML or a JSON text.
 
+use std::collections::HashMap;
+
+use serde_json::value::RawValue;
 use toml::{
     Spanned,
     de::{DeTable, DeValue},
@@ -37,6 +40,27 @@ pub(crate) fn line_at(text: &str, at: usize) -> usize {
     text.bytes().take(at).filter(|byte| *byte == b'\n').count() + 1
 }
 
+/// How many lines below its beginning a member of a JSON text stands, or where it is missing what should
+/// hold it.
+pub(crate) fn lines_into(json: &[u8], pointer: &str) -> usize {
+    let Ok(whole) = std::str::from_utf8(json) else { return 0 };
+    let mut text = whole;
+    for step in pointer.split('/').skip(1) {
+        let name = step.replace("~1", "/").replace("~0", "~");
+        let next = if text.starts_with('[') {
+            let items: Vec<&RawValue> = serde_json::from_str(text).unwrap_or_default();
+            name.parse::<usize>().ok().and_then(|index| items.get(index).copied())
+        } else {
+            let members: HashMap<String, &RawValue> = serde_json::from_str(text).unwrap_or_default();
+            members.get(&name).copied()
+        };
+        let Some(next) = next else { break };
+        text = next.get();
+    }
+    let offset = (text.as_ptr() as usize).saturating_sub(whole.as_ptr() as usize);
+    line_at(whole, offset) - 1
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -57,5 +81,16 @@ mod tests {
         ] {
             assert_eq!(line_of(TEXT, pointer), line, "{pointer}");
         }
+    }
+
+    #[test]
+    fn pointers_lead_to_lines_of_json() {
+        let text = "{\n\"a\": [1,\n {\"b/c\":\n2}],\n\"d\": {}}";
+        for (pointer, line) in
+            [("", 0), ("/a", 1), ("/a/1", 2), ("/a/1/b~1c", 3), ("/d/e", 4), ("/x", 0), ("/a/7", 1)]
+        {
+            assert_eq!(lines_into(text.as_bytes(), pointer), line, "{pointer}");
+        }
+        assert_eq!(lines_into(b"nonsense\n", "/a"), 0);
     }
 }

@@ -15,14 +15,21 @@ mod customers;
 mod dev_vars;
 mod ending;
 mod entropy;
+mod files;
 mod findings;
+mod import;
 mod keys;
 mod lines;
 mod lints;
 mod output;
+mod reconcile;
+mod records;
 mod reference;
 mod schema;
+#[cfg(test)]
+mod scratch;
 mod store;
+mod sync;
 mod target;
 mod temporary;
 mod wrangler;
@@ -42,11 +49,19 @@ does not hold what it should, 4 something is left to do: changes are pending (pl
 #[derive(Subcommand)]
 enum Command {
     /// Checks gateway.toml with the code that runs at the edge; names file, line and field.
-    #[command(after_help = "Examples:\n  pointsman check\n  pointsman check other.toml --env staging --json")]
+    #[command(
+        after_help = "Examples:\n  pointsman check\n  pointsman check other.toml --env staging --json\n  pointsman check --data data --remote   # customers and keys too"
+    )]
     Check(check::Arguments),
     /// Prints gateway.toml as JSON, as the GATEWAY variable takes it.
     #[command(after_help = "Example:\n  pointsman compile gateway.toml > gateway.json")]
     Compile(compile::Arguments),
+    /// Shows what there is to do to bring KV in line with a folder of files.
+    #[command(after_help = reconcile::PLAN_EXAMPLES)]
+    Plan(reconcile::PlanArguments),
+    /// Brings KV in line with a folder of files.
+    #[command(after_help = reconcile::APPLY_EXAMPLES)]
+    Apply(reconcile::ApplyArguments),
     /// Works with API keys.
     #[command(subcommand)]
     Keys(keys::Command),
@@ -69,6 +84,8 @@ fn main() -> ExitCode {
     let outcome = match Arguments::parse().command {
         Command::Check(arguments) => check::run(&arguments),
         Command::Compile(arguments) => compile::run(&arguments),
+        Command::Plan(arguments) => reconcile::plan(&arguments),
+        Command::Apply(arguments) => reconcile::apply(&arguments),
         Command::Keys(command) => keys::run(&command),
         Command::Customers(command) => customers::run(&command),
         Command::Import(command) => convert::run(&command),

@@ -60,7 +60,7 @@ pub(crate) type Taker<'a> = dyn FnMut(&str, Option<String>) -> Result<(), Failur
 
 /// A KV namespace.
 pub(crate) trait Kv {
-    /// All entries whose name begins with `prefix`.
+    /// All entries whose name begins with `prefix`, by name.
     ///
     /// # Errors
     /// Where KV could not be read.

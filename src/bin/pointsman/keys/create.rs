@@ -2,16 +2,15 @@
 
 use pointsman::{
     authenticate::api_key::{self, KeyConfig},
-    config::Gateway,
     digest::Digest,
 };
 use serde_json::{Map, Value, json};
 
-use super::{mint, now};
+use super::{mint_known, now, unseen};
 use crate::{
     configuration::GatewayFile,
     ending::{End, Failure, Outcome, input},
-    output::{self, shown},
+    output::shown,
     store::{Entry, Kv},
     target::TargetOrDryRun,
 };
@@ -49,9 +48,8 @@ pub(crate) struct Arguments {
 
 pub(super) fn run(arguments: &Arguments) -> Outcome {
     let gateway = arguments.gateway.load(arguments.target.project())?;
-    check_prefix(&gateway, &arguments.prefix, &arguments.gateway)?;
     let record = record(arguments)?;
-    let key = mint(&arguments.prefix)?;
+    let key = mint_known(&gateway, &arguments.prefix)?;
     let store_key = api_key::store_key(&Digest::of(key.as_bytes()));
     let kv = arguments.target.kv();
     // The key is shown only once it is stored: a key that nobody can use is no key.
@@ -63,17 +61,11 @@ pub(super) fn run(arguments: &Arguments) -> Outcome {
     } else {
         key
     };
-    shown(&text).map_err(|problem| Failure::Store(unseen(&problem, &store_key)))?;
+    shown(&text).map_err(|problem| unseen(&problem, &store_key))?;
     if !arguments.json && kv.is_some() {
         eprintln!("This is the key, shown this once and stored nowhere; KV holds {store_key}.");
     }
     Ok(End::Done)
-}
-
-/// What to do with a key that is stored and that nobody has seen.
-pub(super) fn unseen(problem: &std::io::Error, store_key: &str) -> String {
-    let digest = store_key.trim_start_matches("key:");
-    format!("the new key could not be printed ({problem}): remove it with `pointsman keys revoke {digest}`")
 }
 
 fn record(arguments: &Arguments) -> Result<Value, Failure> {
@@ -88,19 +80,4 @@ fn record(arguments: &Arguments) -> Result<Value, Failure> {
     }
     KeyConfig::parse(record.to_string().as_bytes()).map_err(|problem| input(problem.to_string()))?;
     Ok(record)
-}
-
-/// A key with a prefix that the gateway does not know would never work.
-fn check_prefix(gateway: &Gateway, prefix: &str, file: &GatewayFile) -> Result<(), Failure> {
-    let known = gateway.api_keys.as_ref().map(api_key::ApiKeys::prefixes).unwrap_or_default();
-    if known.iter().any(|known| known == prefix) {
-        return Ok(());
-    }
-    let file = file.path();
-    Err(input(format!(
-        "--prefix {} is none of [api_keys] in {}: {}",
-        output::plain(prefix),
-        file.display(),
-        known.join(", ")
-    )))
 }

@@ -1,0 +1,117 @@
+//! Which key is meant: by itself, its digest, or what its record says.
+
+use std::io::{self, Read};
+
+use super::list::{Stored, all, short};
+use crate::{
+    ending::{Failure, input},
+    output::plain,
+    records::Kind,
+    store::{Kv, Sum},
+};
+
+/// Names one key in KV.
+#[derive(clap::Args)]
+pub(crate) struct Reference {
+    /// The key's digest, or at least 6 digits of its beginning; - reads the key itself from standard input, so
+    /// that it stands in no history.
+    #[arg(value_name = "DIGEST|-", required_unless_present_any = ["subject", "name"], conflicts_with_all = ["subject", "name"])]
+    key: Option<String>,
+    /// The one key of this subject.
+    #[arg(long)]
+    subject: Option<String>,
+    /// The one key of this name.
+    #[arg(long)]
+    name: Option<String>,
+}
+
+/// Fewer digits of a digest are hardly meant as one.
+const LEAST_DIGITS: usize = 6;
+
+impl Reference {
+    /// The key itself, where standard input has it. It is read once.
+    ///
+    /// # Errors
+    /// Where there is none.
+    pub(crate) fn key(&self) -> Result<Option<String>, Failure> {
+        if self.key.as_deref() == Some("-") { key_on_stdin().map(Some) } else { Ok(None) }
+    }
+
+    /// The entry of the key that is meant. `key` is what [`Reference::key`] gave.
+    ///
+    /// # Errors
+    /// Where it is none, or more than one.
+    pub(crate) fn find(&self, key: Option<&str>, kv: &dyn Kv) -> Result<Stored, Failure> {
+        if let Some(key) = key {
+            return by_digest(kv, &Sum::of(key.as_bytes()).to_string());
+        }
+        let Some(text) = self.key.as_deref() else { return self.by_record(kv) };
+        let text = text.strip_prefix(Kind::Key.prefix()).unwrap_or(text);
+        let hexadecimal = text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
+        if !hexadecimal || !(LEAST_DIGITS..=64).contains(&text.len()) {
+            return Err(input(format!(
+                "DIGEST must be the digest of a key, or at least {LEAST_DIGITS} lower-case hexadecimal digits of its \
+                 beginning. A key itself is read from standard input: give -"
+            )));
+        }
+        if text.len() == 64 {
+            by_digest(kv, text)
+        } else {
+            only(all(kv, text)?, &format!("whose digest begins with {text}"))
+        }
+    }
+
+    fn by_record(&self, kv: &dyn Kv) -> Result<Stored, Failure> {
+        let mut found = all(kv, "")?;
+        let mut words = Vec::new();
+        for (name, wanted) in [("subject", &self.subject), ("name", &self.name)] {
+            if let Some(wanted) = wanted {
+                found.retain(|key| key.text(name) == Some(wanted.as_str()));
+                words.push(format!("of {name} {wanted:?}"));
+            }
+        }
+        only(found, &words.join(" and "))
+    }
+}
+
+fn by_digest(kv: &dyn Kv, digest: &str) -> Result<Stored, Failure> {
+    let text = kv.get(&format!("{}{digest}", Kind::Key.prefix()))?;
+    let text = text.ok_or_else(|| input(format!("KV has no key of the digest {digest}")))?;
+    let record = serde_json::from_str(&text).unwrap_or(serde_json::Value::String(text));
+    Ok(Stored { digest: digest.to_owned(), record })
+}
+
+fn only(found: Vec<Stored>, which: &str) -> Result<Stored, Failure> {
+    const SHOWN: usize = 5;
+    match <[Stored; 1]>::try_from(found) {
+        Ok([key]) => Ok(key),
+        Err(none) if none.is_empty() => Err(input(format!("KV has no key {which}"))),
+        Err(several) => {
+            let some: Vec<String> = several
+                .iter()
+                .take(SHOWN)
+                .map(|key| format!("{} ({})", short(&key.digest), plain(key.text("subject").unwrap_or("-"))))
+                .collect();
+            let more = if several.len() > SHOWN { ", …" } else { "" };
+            Err(input(format!(
+                "{} keys are {which}: name one by its digest: {}{more}",
+                several.len(),
+                some.join(", ")
+            )))
+        }
+    }
+}
+
+/// A key from standard input.
+///
+/// # Errors
+/// Where there is none.
+pub(super) fn key_on_stdin() -> Result<String, Failure> {
+    let mut text = String::new();
+    io::stdin()
+        .lock()
+        .read_to_string(&mut text)
+        .map_err(|problem| input(format!("standard input: {problem}")))?;
+    let key = text.trim();
+    if key.is_empty() { Err(input("there is no key on standard input")) } else { Ok(key.to_owned()) }
+}
