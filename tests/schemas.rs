@@ -8,7 +8,9 @@ use serde_json::{Value, json};
 use support::{files, json as document, read};
 
 fn schema(name: &str) -> Validator {
-    jsonschema::draft202012::new(&document(format!("schemas/{name}.schema.json"))).unwrap()
+    let schema = document(format!("schemas/{name}.schema.json"));
+    assert!(jsonschema::meta::is_valid(&schema), "{name} is no schema of draft 2020-12");
+    jsonschema::draft202012::new(&schema).unwrap()
 }
 
 /// What is wrong, each with its place.
@@ -23,10 +25,12 @@ fn gateway(text: &str) -> Value {
 #[test]
 fn gateways_that_the_check_takes_fit() {
     let schema = schema("gateway");
-    let mut files = files("fixtures/gateways", "toml");
-    files.push(support::root().join("gateway.toml"));
-    assert!(files.len() > 5, "only {} files found", files.len());
-    for file in files {
+    let mut gateways = files("fixtures/gateways", "toml");
+    let imported = files("fixtures/import", "toml").into_iter();
+    gateways.extend(imported.filter(|file| file.ends_with("gateway.toml")));
+    gateways.push(support::root().join("gateway.toml"));
+    assert!(gateways.len() > 8, "only {} files found", gateways.len());
+    for file in gateways {
         let faults = faults(&schema, &gateway(&read(&file)));
         assert!(faults.is_empty(), "{}: {faults:#?}", file.display());
     }
@@ -53,11 +57,15 @@ fn records_of_the_fixtures_fit() {
     for record in customers.as_array().unwrap() {
         assert_eq!(faults(&customer, record), Vec::<String>::new());
     }
-    let key = schema("key");
+    let (key, of_file) = (schema("key"), schema("keys"));
     let keys = document("fixtures/demo/keys.json");
     assert!(!keys.as_array().unwrap().is_empty());
     for entry in keys.as_array().unwrap() {
         assert_eq!(faults(&key, &entry["record"]), Vec::<String>::new(), "{}", entry["name"]);
+        let mut written = entry["record"].clone();
+        assert!(!of_file.is_valid(&json!([written])), "of no key");
+        written["sha256"] = json!("0".repeat(64));
+        assert_eq!(faults(&of_file, &json!([written])), Vec::<String>::new(), "{}", entry["name"]);
     }
 }
 
@@ -151,7 +159,8 @@ fn variables_stand_in_any_text() {
 
 #[test]
 fn what_is_wrong_with_a_record_is_found() {
-    let (customer, customers, key) = (schema("customer"), schema("customers"), schema("key"));
+    let (customer, customers) = (schema("customer"), schema("customers"));
+    let (key, keys) = (schema("key"), schema("keys"));
     for record in [
         json!({ "customerId": "a" }),
         json!({ "customerId": "", "backendUrl": "https://a.example" }),
@@ -174,5 +183,12 @@ fn what_is_wrong_with_a_record_is_found() {
         json!({ "subject": "s", "methods": ["get"] }),
     ] {
         assert!(!key.is_valid(&record), "{record}");
+    }
+    for record in [
+        json!({ "subject": "s", "sha256": "A".repeat(64) }),
+        json!({ "subject": "s", "sha256": "0".repeat(64), "key": "sk_live_x" }),
+        json!({ "subject": "s", "digest": "0".repeat(64) }),
+    ] {
+        assert!(!keys.is_valid(&json!([record])), "{record}");
     }
 }

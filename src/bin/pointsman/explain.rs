@@ -49,10 +49,10 @@ use crate::{
 
 pub(crate) const HELP: &str = "Examples:
   pointsman explain --key - --path '/api/v1/orders?x=1' --local < key.txt
-  pointsman explain --claims '{\"customerId\":\"acme-corp\"}' --path /api/v1/orders --data customers/
+  pointsman explain --claims '{\"customerId\":\"acme-corp\"}' --path /api/v1/orders --data data/
   pointsman explain --jwt eyJ… --jwks main=jwks.json --path /api/v1/orders --country DE --json
   pointsman explain --claims '{}' --path /tiers/x --expect backend=shared --expect rule=default
-  pointsman explain --cases routing/ --data customers/
+  pointsman explain --cases routing/ --data data/
 
 What can be expected: outcome (forward or answer), route, auth, subject, customer, environment, rule, backend,
 variant, bucket, url, status, problem, reason, and set.<field> for a field that the backend gets.

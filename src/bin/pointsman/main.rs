@@ -10,6 +10,7 @@ mod check;
 mod compile;
 mod completions;
 mod configuration;
+mod convert;
 mod customers;
 mod dev_vars;
 mod ending;
@@ -44,7 +45,7 @@ struct Arguments {
 }
 
 const EXIT_CODES: &str = "Exit codes: 0 done, 1 something is wrong with the input, 2 wrong usage, 3 wrangler failed or KV \
-does not hold what it should, 4 changes are pending (plan --detailed-exitcode).";
+does not hold what it should, 4 something is left to do: changes are pending (plan --detailed-exitcode), or parts of an import.";
 
 #[derive(Subcommand)]
 enum Command {
@@ -71,6 +72,9 @@ enum Command {
     /// Works with customers.
     #[command(subcommand)]
     Customers(customers::Command),
+    /// Writes gateway.toml from what another gateway is configured by.
+    #[command(subcommand)]
+    Import(convert::Command),
     /// Prints the JSON Schema of gateway.toml or of a record in KV, for editors.
     Schema(schema::Arguments),
     /// Prints what a shell needs to complete this command line.
@@ -89,6 +93,7 @@ fn main() -> ExitCode {
         Command::Apply(arguments) => reconcile::apply(&arguments),
         Command::Keys(command) => keys::run(&command),
         Command::Customers(command) => customers::run(&command),
+        Command::Import(command) => convert::run(&command),
         Command::Schema(arguments) => schema::run(&arguments),
         Command::Completions(arguments) => completions::run::<Arguments>(&arguments),
         Command::Reference(arguments) => reference::run::<Arguments>(&arguments),

@@ -30,6 +30,8 @@ enum Document {
     Customers,
     /// An API key's record in KV
     Key,
+    /// A list of API keys in a file, each with its digest beside its record
+    Keys,
 }
 
 #[derive(clap::Args)]
@@ -73,6 +75,7 @@ impl Document {
             Self::Customer => "customer.schema.json",
             Self::Customers => "customers.schema.json",
             Self::Key => "key.schema.json",
+            Self::Keys => "keys.schema.json",
         }
     }
 
@@ -82,6 +85,7 @@ impl Document {
             Self::Customer => "Pointsman: a customer's record",
             Self::Customers => "Pointsman: customers",
             Self::Key => "Pointsman: an API key's record",
+            Self::Keys => "Pointsman: API keys",
         }
     }
 }
@@ -93,6 +97,7 @@ fn schema(document: Document) -> Result<Value, String> {
         Document::Customer => (raw::<CustomerRecord>(), fields::customer(), Map::new()),
         Document::Customers => (raw::<Vec<CustomerRecord>>(), fields::customer(), Map::new()),
         Document::Key => (raw::<KeyRecord>(), fields::key(), Map::new()),
+        Document::Keys => (raw::<Vec<KeyRecord>>(), fields::key_of_file(), Map::new()),
     };
     let mut schema = refine::refine(raw, &fields, definitions)?;
     if let Some(members) = schema.as_object_mut() {

@@ -240,3 +240,20 @@ pub(super) fn key() -> Vec<Field> {
         key("createdAt", instant()),
     ]
 }
+
+/// Those of an API key in a file: the record, and which key it is of.
+pub(super) fn key_of_file() -> Vec<Field> {
+    let digest = json!({
+        "description": "The SHA-256 digest of the key, in lower-case hexadecimal digits.",
+        "type": "string", "pattern": "^[0-9a-f]{64}$",
+    });
+    let plain = json!({
+        "description": "The key in plain text, for an import only: it belongs in no file that is kept.",
+        "type": "string", "minLength": 1, "maxLength": 512,
+    });
+    let mut fields = key();
+    fields.push(Field::beside("KeyRecord", "sha256", digest));
+    fields.push(Field::beside("KeyRecord", "key", plain));
+    fields.push(Field::whole("KeyRecord", exactly_one(&["sha256", "key"])));
+    fields
+}

@@ -10,22 +10,29 @@ pub(super) struct Field {
     name: Option<&'static str>,
     /// Takes the place of what the type says; `None` where that is all.
     must_be: Option<Value>,
+    /// Whether the type itself has no such field.
+    is_new: bool,
 }
 
 impl Field {
     /// The field of a type must be this.
     pub(super) const fn of(of: &'static str, name: &'static str, must_be: Value) -> Self {
-        Self { of, name: Some(name), must_be: Some(must_be) }
+        Self { of, name: Some(name), must_be: Some(must_be), is_new: false }
     }
 
     /// The field may be whatever its type says.
     pub(super) const fn free(of: &'static str, name: &'static str) -> Self {
-        Self { of, name: Some(name), must_be: None }
+        Self { of, name: Some(name), must_be: None, is_new: false }
     }
 
     /// The type as a whole must be this, too.
     pub(super) const fn whole(of: &'static str, must_be: Value) -> Self {
-        Self { of, name: None, must_be: Some(must_be) }
+        Self { of, name: None, must_be: Some(must_be), is_new: false }
+    }
+
+    /// What stands beside the fields of the type where it is written.
+    pub(super) const fn beside(of: &'static str, name: &'static str, must_be: Value) -> Self {
+        Self { of, name: Some(name), must_be: Some(must_be), is_new: true }
     }
 }
 
@@ -97,7 +104,15 @@ fn put(schema: &mut Value, field: &Field) -> Result<(), String> {
     let holder = holder.ok_or_else(|| format!("there is no {}", field.of))?;
     let target = match field.name {
         None => Some(holder),
-        Some(name) => holder.get_mut("properties").and_then(|properties| properties.get_mut(name)),
+        Some(name) => {
+            let properties = holder.get_mut("properties").and_then(Value::as_object_mut);
+            properties.and_then(|properties| {
+                if field.is_new {
+                    properties.entry(name).or_insert_with(|| Value::Object(Map::new()));
+                }
+                properties.get_mut(name)
+            })
+        }
     };
     let missing = || format!("{} has no {}", field.of, field.name.unwrap_or_default());
     let target = target.ok_or_else(missing)?;

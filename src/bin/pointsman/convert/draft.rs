@@ -1,0 +1,379 @@
+//! A gateway as an import makes it, and its text.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    fmt::Write,
+};
+
+use super::findings::{Finding, Kind};
+
+/// What is to be written.
+#[derive(Debug, Default)]
+pub(crate) struct Draft {
+    pub(crate) api_keys: Option<KeysDraft>,
+    pub(crate) issuers: Vec<IssuerDraft>,
+    /// URLs by name.
+    pub(crate) backends: BTreeMap<String, String>,
+    pub(crate) cors: BTreeMap<String, CorsDraft>,
+    pub(crate) limits: BTreeMap<String, LimitDraft>,
+    pub(crate) routes: Vec<RouteDraft>,
+    /// What wrangler.toml must set.
+    pub(crate) variables: BTreeMap<String, Use>,
+}
+
+/// What a variable is used as.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Use {
+    Url,
+    /// A part of one, behind `https://`.
+    Host,
+    Text,
+    Secret,
+}
+
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(crate) struct KeysDraft {
+    /// In lower case.
+    pub(crate) header: String,
+    pub(crate) scheme: String,
+    pub(crate) fresh: Option<u64>,
+}
+
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(crate) struct IssuerDraft {
+    pub(crate) name: String,
+    pub(crate) issuer: String,
+    pub(crate) audience: Vec<String>,
+    pub(crate) algorithms: Vec<&'static str>,
+    pub(crate) keys: KeysAt,
+    pub(crate) subject: Option<String>,
+}
+
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(crate) enum KeysAt {
+    Url(String),
+    Secret(String),
+}
+
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub(crate) struct CorsDraft {
+    pub(crate) origins: Vec<String>,
+    pub(crate) headers: Vec<String>,
+    pub(crate) expose: Vec<String>,
+    pub(crate) max_age: Option<u64>,
+    pub(crate) credentials: bool,
+}
+
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(crate) struct LimitDraft {
+    pub(crate) binding: String,
+    pub(crate) measure: MeasureDraft,
+    pub(crate) by: ByDraft,
+    pub(crate) closed: bool,
+}
+
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum MeasureDraft {
+    /// So many in so many seconds.
+    Rate(u64, u64),
+    /// So many in an hour, a day or a month.
+    Quota(u64, &'static str),
+}
+
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum ByDraft {
+    Subject,
+    Address,
+    /// All callers together.
+    Nothing,
+}
+
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(crate) struct RouteDraft {
+    pub(crate) path: String,
+    pub(crate) methods: Vec<String>,
+    pub(crate) auth: Vec<String>,
+    pub(crate) anonymous: bool,
+    pub(crate) cors: Option<String>,
+    pub(crate) rewrite: Option<String>,
+    pub(crate) scopes: Vec<String>,
+    /// In KB.
+    pub(crate) max_body: Option<u64>,
+    pub(crate) limits: Vec<String>,
+    /// A backend's name; `None` where nobody may pass yet.
+    pub(crate) to: Option<String>,
+    /// What is to be known of it, as comments.
+    pub(crate) remarks: Vec<String>,
+}
+
+/// No caller has this claim, so whoever is counted by it is counted with all others.
+const NOBODYS_CLAIM: &str = "counted-together";
+const QUOTAS: &str = "QUOTAS";
+
+impl Draft {
+    /// How many routes nobody may pass.
+    pub(crate) fn closed(&self) -> usize {
+        self.routes.iter().filter(|route| route.to.is_none()).count()
+    }
+
+    /// A value for each variable that has its form, to check with.
+    pub(crate) fn examples(&self) -> HashMap<String, String> {
+        self.variables.iter().map(|(name, used)| (name.clone(), example(name, *used))).collect()
+    }
+
+    /// The text of `gateway.toml`.
+    pub(crate) fn to_toml(&self, findings: &[Finding]) -> String {
+        let mut text = "#:schema ./schemas/gateway.schema.json\n# From a Zuplo project, by `pointsman import zuplo`. Look at it \
+                        before you deploy it.\n"
+            .to_owned();
+        for finding in findings.iter().filter(|finding| finding.route.is_none() && finding.kind != Kind::Note)
+        {
+            let _ = writeln!(text, "# {}", one_line(&finding.what));
+        }
+        self.callers(&mut text);
+        for (name, url) in &self.backends {
+            let _ = write!(text, "\n[backends.{}]\nurl = {}\n", key(name), quoted(url));
+        }
+        for (name, policy) in &self.cors {
+            policy.write(name, &mut text);
+        }
+        for (name, limit) in &self.limits {
+            limit.write(name, &mut text);
+        }
+        for route in &self.routes {
+            route.write(&mut text);
+        }
+        let wrangler = self.wrangler();
+        if !wrangler.is_empty() {
+            text.push_str("\n# wrangler.toml needs:\n#\n");
+            for line in wrangler.lines() {
+                let _ = writeln!(text, "{}", format!("#   {line}").trim_end());
+            }
+        }
+        text
+    }
+
+    fn callers(&self, text: &mut String) {
+        if let Some(keys) = &self.api_keys {
+            text.push_str("\n[api_keys]\n");
+            let usual = if keys.header == "authorization" { "Bearer" } else { "" };
+            if keys.header != "authorization" {
+                let _ = writeln!(text, "header = {}", quoted(&keys.header));
+            }
+            if keys.scheme != usual {
+                let _ = writeln!(text, "scheme = {}", quoted(&keys.scheme));
+            }
+            text.push_str("checksum = false   # minted elsewhere\n");
+            if let Some(seconds) = keys.fresh {
+                let _ = writeln!(text, "fresh = \"{seconds}s\"");
+            }
+        }
+        for issuer in &self.issuers {
+            issuer.write(text);
+        }
+    }
+
+    /// What `wrangler.toml` must have; empty where it needs nothing.
+    pub(crate) fn wrangler(&self) -> String {
+        let mut text = String::new();
+        let is_secret = |used: Use| used == Use::Secret;
+        let vars: Vec<_> = self.variables.iter().filter(|(_, used)| !is_secret(**used)).collect();
+        if !vars.is_empty() {
+            text.push_str("[vars]\n");
+            for (name, used) in vars {
+                let _ = writeln!(text, "{} = {}", key(name), quoted(&example(name, *used)));
+            }
+        }
+        let secrets: Vec<_> = self.variables.iter().filter(|(_, used)| is_secret(**used)).collect();
+        if !secrets.is_empty() {
+            let names: Vec<_> = secrets.iter().map(|(name, _)| quoted(name)).collect();
+            let _ = write!(text, "\n[secrets]\nrequired = [{}]\n", names.join(", "));
+        }
+        let mut has_quota = false;
+        let mut namespace = 1000;
+        for limit in self.limits.values() {
+            let MeasureDraft::Rate(most, seconds) = limit.measure else {
+                has_quota = true;
+                continue;
+            };
+            namespace += 1;
+            let _ = write!(
+                text,
+                "\n[[ratelimits]]\nname = {}\nnamespace_id = \"{namespace}\"\nsimple = {{ limit = {most}, period = {seconds} }}\n",
+                quoted(&limit.binding)
+            );
+        }
+        if has_quota {
+            let _ = write!(
+                text,
+                "\n[[durable_objects.bindings]]\nname = \"{QUOTAS}\"\nclass_name = \"Quota\"\n\n[[migrations]]\ntag = \"v1\"\nnew_sqlite_classes = [\"Quota\"]\n"
+            );
+        }
+        text.trim_start().to_owned()
+    }
+}
+
+impl IssuerDraft {
+    fn write(&self, text: &mut String) {
+        let _ =
+            write!(text, "\n[[issuers]]\nname = {}\nissuer = {}\n", quoted(&self.name), quoted(&self.issuer));
+        match self.audience.as_slice() {
+            [one] => {
+                let _ = writeln!(text, "audience = {}", quoted(one));
+            }
+            several => {
+                let _ = writeln!(text, "audience = {}", list(several));
+            }
+        }
+        match &self.keys {
+            KeysAt::Url(url) => {
+                let _ = writeln!(text, "jwks_url = {}", quoted(url));
+            }
+            KeysAt::Secret(secret) => {
+                let _ = writeln!(text, "secret = {}", quoted(secret));
+            }
+        }
+        let _ = writeln!(text, "algorithms = {}", list(&self.algorithms));
+        if let Some(subject) = &self.subject {
+            let _ = writeln!(text, "subject = {}", quoted(subject));
+        }
+    }
+}
+
+impl CorsDraft {
+    fn write(&self, name: &str, text: &mut String) {
+        let _ = write!(text, "\n[cors.{}]\norigins = {}\n", key(name), list(&self.origins));
+        for (field, values) in [("headers", &self.headers), ("expose", &self.expose)] {
+            if !values.is_empty() {
+                let _ = writeln!(text, "{field} = {}", list(values));
+            }
+        }
+        if let Some(seconds) = self.max_age {
+            let _ = writeln!(text, "max_age = \"{seconds}s\"");
+        }
+        if self.credentials {
+            text.push_str("credentials = true\n");
+        }
+    }
+}
+
+impl LimitDraft {
+    fn write(&self, name: &str, text: &mut String) {
+        let _ = writeln!(text, "\n[limits.{}]", key(name));
+        match self.measure {
+            MeasureDraft::Rate(most, seconds) => {
+                let _ = write!(
+                    text,
+                    "binding = {}\nlimit = {most}\nperiod = \"{seconds}s\"\n",
+                    quoted(&self.binding)
+                );
+            }
+            MeasureDraft::Quota(most, per) => {
+                let _ = write!(
+                    text,
+                    "binding = \"{QUOTAS}\"\nquota = {most}\nper = \"{per}\"\nanchor = \"first-use\"\n"
+                );
+            }
+        }
+        match self.by {
+            ByDraft::Subject => text.push_str("by = \"$subject\"\n"),
+            ByDraft::Address => text.push_str("by = \"$ip\"\n"),
+            ByDraft::Nothing => {
+                let _ = writeln!(
+                    text,
+                    "by = \"{NOBODYS_CLAIM}\"   # no caller has this claim: all are counted together"
+                );
+            }
+        }
+        if self.closed {
+            text.push_str("on_failure = \"closed\"\n");
+        }
+    }
+}
+
+impl RouteDraft {
+    fn write(&self, text: &mut String) {
+        text.push('\n');
+        for remark in &self.remarks {
+            let _ = writeln!(text, "# {}", one_line(remark));
+        }
+        let _ = write!(
+            text,
+            "[[routes]]\npath = {}\nmethods = {}\nauth = {}\n",
+            quoted(&self.path),
+            list(&self.methods),
+            list(&self.auth)
+        );
+        if self.anonymous {
+            text.push_str("anonymous = true\n");
+        }
+        if let Some(cors) = &self.cors {
+            let _ = writeln!(text, "cors = {}", quoted(cors));
+        }
+        if let Some(rewrite) = &self.rewrite {
+            let _ = writeln!(text, "rewrite = {}", quoted(rewrite));
+        }
+        match self.scopes.as_slice() {
+            [] => {}
+            [scope] => {
+                let _ = writeln!(text, "require = {{ scope = {{ has = {} }} }}", quoted(scope));
+            }
+            scopes => {
+                let each: Vec<_> = scopes
+                    .iter()
+                    .map(|scope| format!("{{ scope = {{ has = {} }} }}", quoted(scope)))
+                    .collect();
+                let _ = writeln!(text, "require = {{ \"$all\" = [{}] }}", each.join(", "));
+            }
+        }
+        if let Some(kilobytes) = self.max_body {
+            let _ = writeln!(text, "max_body = \"{kilobytes}KB\"");
+        }
+        if !self.limits.is_empty() {
+            let _ = writeln!(text, "limits = {}", list(&self.limits));
+        }
+        match &self.to {
+            Some(backend) => {
+                let _ = writeln!(text, "rules = [{{ name = \"forward\", to = {} }}]", quoted(backend));
+            }
+            None => text.push_str("rules = [{ name = \"not-imported\", deny = 403 }]\n"),
+        }
+    }
+}
+
+/// A text as TOML has it.
+fn quoted(text: &str) -> String {
+    toml::Value::String(text.to_owned()).to_string()
+}
+
+fn list<T: AsRef<str>>(items: &[T]) -> String {
+    let items: Vec<_> = items.iter().map(|item| quoted(item.as_ref())).collect();
+    format!("[{}]", items.join(", "))
+}
+
+/// A name as a key of TOML.
+fn key(name: &str) -> String {
+    let bare = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
+    if !name.is_empty() && name.bytes().all(bare) { name.to_owned() } else { quoted(name) }
+}
+
+/// Comments end with their line, and a control character must not begin another.
+fn one_line(text: &str) -> String {
+    text.chars().map(|letter| if letter.is_control() { ' ' } else { letter }).collect()
+}
+
+fn example(name: &str, used: Use) -> String {
+    let label: String = name
+        .chars()
+        .map(|letter| if letter.is_ascii_alphanumeric() { letter.to_ascii_lowercase() } else { '-' })
+        .collect();
+    let label = label.trim_matches('-').to_owned();
+    match used {
+        Use::Url => format!("https://{label}.example.com"),
+        Use::Host => format!("{label}.example.com"),
+        Use::Text => label,
+        Use::Secret => format!(
+            "https://{label}.example.com/0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
+        ),
+    }
+}

@@ -1,0 +1,298 @@
+//! What a route's policies come to.
+
+use serde_json::Value;
+
+use super::{
+    limits,
+    project::{Policy, PolicyNames, Project},
+    tokens,
+    values::{Variables, flag, only, text},
+};
+use crate::convert::{
+    draft::{Draft, KeysDraft, Use},
+    findings::Kind,
+};
+
+/// What policies ask of requests.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub(super) struct Asked {
+    pub(super) auth: Vec<String>,
+    pub(super) anonymous: bool,
+    pub(super) limits: Vec<String>,
+    /// In KB.
+    pub(super) max_body: Option<u64>,
+    pub(super) scopes: Vec<String>,
+    pub(super) said: Vec<Said>,
+}
+
+/// A finding of a route.
+pub(super) type Said = (Kind, String, &'static str);
+
+const AUTH: &str = "docs/configuration.md#routes";
+const ISSUERS: &str = "docs/configuration.md#issuers";
+const KEYS: &str = "docs/configuration.md#api_keys";
+const LIMITS: &str = "docs/configuration.md#limitsname";
+const RULES: &str = "docs/configuration.md#rules";
+const BACKENDS: &str = "docs/configuration.md#what-a-backend-gets";
+
+/// Policies without which the same callers reach the same backend.
+const INBOUND_ONLY_MISSED: [&str; 13] = [
+    "AmberfloMeteringInboundPolicy",
+    "AuditLogInboundPolicy",
+    "CachingInboundPolicy",
+    "ComplexRateLimitInboundPolicy",
+    "HttpDeprecationInboundPolicy",
+    "MoesifInboundPolicy",
+    "OpenMeterInboundPolicy",
+    "QuotaInboundPolicy",
+    "ReadmeMetricsInboundPolicy",
+    "RequestArchiveInboundPolicy",
+    "RequestValidationInboundPolicy",
+    "SemanticCacheInboundPolicy",
+    "SleepInboundPolicy",
+];
+/// Policies without which clients learn nothing more.
+const OUTBOUND_ONLY_MISSED: [&str; 3] =
+    ["AuditLogOutboundPolicy", "HttpDeprecationOutboundPolicy", "SetHeadersOutboundPolicy"];
+/// Composites in composites, before somebody made a circle.
+const DEEPEST: u8 = 8;
+
+/// One credential that a route takes, and whether requests pass without it.
+struct Credential {
+    name: String,
+    optional: bool,
+}
+
+/// Reads the policies of one route. What is the same for all (issuers, limits, the form of keys) goes into
+/// the draft.
+pub(super) struct Reader<'a> {
+    pub(super) project: &'a Project,
+    pub(super) draft: &'a mut Draft,
+    pub(super) variables: &'a mut Variables,
+    /// The bucket of the keys, which all routes must share.
+    pub(super) bucket: &'a mut Option<Option<String>>,
+}
+
+impl Reader<'_> {
+    pub(super) fn read(&mut self, names: &PolicyNames) -> Asked {
+        let mut asked = Asked::default();
+        let mut credentials = Vec::new();
+        for name in &names.inbound {
+            self.inbound(name, 0, &mut asked, &mut credentials);
+        }
+        for name in &names.outbound {
+            let (kind, what) = match self.project.policies.get(name) {
+                None => (Kind::Closed, "is in no policies.json".to_owned()),
+                Some(Policy { handler, .. }) => {
+                    let known = OUTBOUND_ONLY_MISSED.contains(&handler.export.as_str());
+                    let kind = if handler.is_built_in() && known { Kind::Missing } else { Kind::Closed };
+                    (kind, format!("changes answers ({}), which the gateway does not", handler.export))
+                }
+            };
+            asked.said.push((kind, format!("the policy {name} {what}"), BACKENDS));
+        }
+        combine(credentials, &mut asked);
+        if !asked.scopes.is_empty() && asked.auth.is_empty() {
+            let what = "scopes are asked for, and no token is: a rule for nobody".to_owned();
+            asked.said.push((Kind::Closed, what, AUTH));
+        }
+        asked
+    }
+
+    fn inbound(&mut self, name: &str, depth: u8, asked: &mut Asked, credentials: &mut Vec<Credential>) {
+        let close = |what: String, see| (Kind::Closed, format!("the policy {name} {what}"), see);
+        let Some(policy) = self.project.policies.get(name) else {
+            asked.said.push(close("is in no policies.json".to_owned(), RULES));
+            return;
+        };
+        let handler = &policy.handler;
+        if !handler.is_built_in() {
+            let what = format!("is code of the project ({}), and no code runs here", handler.module);
+            asked.said.push(close(what, RULES));
+            return;
+        }
+        let options = &handler.options;
+        match handler.export.as_str() {
+            "CompositeInboundPolicy" => {
+                let inner = options.get("policies").and_then(Value::as_array).filter(|_| depth < DEEPEST);
+                let Some(inner) = inner else {
+                    asked.said.push(close("is a composite of nothing that can be read".to_owned(), RULES));
+                    return;
+                };
+                for inner in inner {
+                    self.inbound(inner.as_str().unwrap_or_default(), depth + 1, asked, credentials);
+                }
+            }
+            "ApiKeyInboundPolicy" | "ApiAuthKeyInboundPolicy" => match self.keys(policy) {
+                Ok(optional) => credentials.push(Credential { name: "api_key".to_owned(), optional }),
+                Err(why) => asked.said.push(close(format!("takes API keys, and {why}"), KEYS)),
+            },
+            export if tokens::is_about_tokens(export) => match self.issuer(name, policy) {
+                Ok((name, optional)) => credentials.push(Credential { name, optional }),
+                Err(why) => asked.said.push(close(format!("takes tokens, and {why}"), ISSUERS)),
+            },
+            "RateLimitInboundPolicy" | "BasicRateLimitInboundPolicy" => match self.limit(name, policy) {
+                Ok(limit) if asked.limits.contains(&limit) => {}
+                Ok(limit) => asked.limits.push(limit),
+                Err(why) => {
+                    asked.said.push((
+                        Kind::Missing,
+                        format!("the policy {name} limits requests, and {why}"),
+                        LIMITS,
+                    ));
+                }
+            },
+            "RequestSizeLimitInboundPolicy" => {
+                match options.get("maxSizeInBytes").and_then(Value::as_u64).filter(|bytes| *bytes > 0) {
+                    Some(bytes) => self.max_body(name, bytes, asked),
+                    None => asked.said.push(close("limits bodies to what is no number".to_owned(), AUTH)),
+                }
+            }
+            "JWTScopeValidationInboundPolicy" => {
+                let scopes =
+                    options.get("scopes").and_then(Value::as_array).filter(|scopes| !scopes.is_empty());
+                let word = |scope: &Value| {
+                    scope
+                        .as_str()
+                        .filter(|word| !word.is_empty() && !word.contains([' ', '$']))
+                        .map(str::to_owned)
+                };
+                match scopes.and_then(|scopes| scopes.iter().map(word).collect::<Option<Vec<_>>>()) {
+                    Some(scopes) => asked.scopes.extend(scopes),
+                    None => asked.said.push(close("asks for scopes that are no words".to_owned(), AUTH)),
+                }
+            }
+            export if INBOUND_ONLY_MISSED.contains(&export) => {
+                let what = format!("the policy {name} ({export}) has no equal: requests pass without it");
+                asked.said.push((Kind::Missing, what, RULES));
+            }
+            export => {
+                let what = format!("({export}) has no equal, and without it more might pass than should");
+                asked.said.push(close(what, RULES));
+            }
+        }
+    }
+
+    fn keys(&mut self, policy: &Policy) -> Result<bool, String> {
+        let options = &policy.handler.options;
+        only(
+            options,
+            &[
+                "allowUnauthenticatedRequests",
+                "authHeader",
+                "authScheme",
+                "bucketName",
+                "cacheTtlSeconds",
+                "disableAutomaticallyAddingKeyHeaderToOpenApi",
+            ],
+        )?;
+        let header = text(options, "authHeader", Use::Text, self.variables)?;
+        let scheme = text(options, "authScheme", Use::Text, self.variables)?;
+        let bucket = text(options, "bucketName", Use::Text, &mut Variables::default())?;
+        let fresh = match options.get("cacheTtlSeconds") {
+            None | Some(Value::Null) => None,
+            Some(seconds) => Some(seconds.as_u64().ok_or("its cacheTtlSeconds is no whole number")?),
+        };
+        let own = KeysDraft {
+            header: header.unwrap_or_else(|| "authorization".to_owned()).to_ascii_lowercase(),
+            scheme: scheme.unwrap_or_else(|| "Bearer".to_owned()),
+            fresh: fresh.filter(|seconds| *seconds != 60),
+        };
+        let bucket_of_all = self.bucket.get_or_insert_with(|| bucket.clone());
+        if *bucket_of_all != bucket {
+            return Err("there is one set of keys here, and another policy has another bucket".to_owned());
+        }
+        let keys = self.draft.api_keys.get_or_insert_with(|| own.clone());
+        if (&keys.header, &keys.scheme) != (&own.header, &own.scheme) {
+            return Err(
+                "keys are sent in one way here, and another policy has another header or scheme".to_owned()
+            );
+        }
+        // A revoked key must not work for longer than the strictest of them says.
+        let shorter = keys.fresh.unwrap_or(60).min(own.fresh.unwrap_or(60));
+        keys.fresh = (shorter != 60).then_some(shorter);
+        flag(options, "allowUnauthenticatedRequests")
+    }
+
+    fn issuer(&mut self, name: &str, policy: &Policy) -> Result<(String, bool), String> {
+        let options = &policy.handler.options;
+        let own = tokens::issuer(name, &policy.handler.export, options, self.variables)?;
+        let optional = flag(options, "allowUnauthenticatedRequests")?;
+        let issuers = &mut self.draft.issuers;
+        if let Some(known) = issuers.iter().find(|known| known.issuer == own.issuer) {
+            let alike = crate::convert::draft::IssuerDraft { name: known.name.clone(), ..own };
+            return if *known == alike {
+                Ok((alike.name, optional))
+            } else {
+                Err("another policy trusts the same issuer with other settings, which has no equal"
+                    .to_owned())
+            };
+        }
+        let name = own.name.clone();
+        issuers.push(own);
+        Ok((name, optional))
+    }
+
+    fn limit(&mut self, name: &str, policy: &Policy) -> Result<String, String> {
+        let own = limits::limit(name, &policy.handler.options)?;
+        let name = limits::name(name);
+        match self.draft.limits.get(&name) {
+            Some(known) if *known != own => return Err(format!("another one is called {name} already")),
+            Some(_) => {}
+            None if self.draft.limits.values().any(|known| known.binding == own.binding) => {
+                return Err(format!("another one has the binding {} already", own.binding));
+            }
+            None => drop(self.draft.limits.insert(name.clone(), own)),
+        }
+        Ok(name)
+    }
+
+    fn max_body(&self, name: &str, bytes: u64, asked: &mut Asked) {
+        let kilobytes = bytes.div_ceil(1024);
+        if kilobytes > 512 * 1024 {
+            let what =
+                format!("the policy {name} lets larger bodies pass than any plan of the platform does");
+            asked.said.push((Kind::Note, what, AUTH));
+            return;
+        }
+        if !bytes.is_multiple_of(1024) {
+            let what = format!(
+                "the policy {name} takes {bytes} bytes, and here {kilobytes}KB are the nearest size above"
+            );
+            asked.said.push((Kind::Note, what, AUTH));
+        }
+        asked.max_body = Some(asked.max_body.map_or(kilobytes, |other| other.min(kilobytes)));
+    }
+}
+
+/// Zuplo asks policies one after the other; here a request has one credential.
+fn combine(credentials: Vec<Credential>, asked: &mut Asked) {
+    let mut seen: Vec<Credential> = Vec::new();
+    for credential in credentials {
+        match seen.iter_mut().find(|known| known.name == credential.name) {
+            Some(known) => known.optional &= credential.optional,
+            None => seen.push(credential),
+        }
+    }
+    let names = |optional| {
+        let those = seen.iter().filter(|credential| credential.optional == optional);
+        those.map(|credential| credential.name.clone()).collect::<Vec<_>>()
+    };
+    let (needed, optional) = (names(false), names(true));
+    match needed.as_slice() {
+        [] if optional.is_empty() => {}
+        [] => {
+            asked.auth = optional;
+            asked.anonymous = true;
+            let what = "callers with a bad credential passed as nobody; here they are refused, and those without one pass";
+            asked.said.push((Kind::Note, what.to_owned(), AUTH));
+        }
+        [_] => asked.auth = needed,
+        several => {
+            let what =
+                format!("{} are all asked for, and a request has one credential here", several.join(" and "));
+            asked.said.push((Kind::Closed, what, AUTH));
+            asked.auth = needed;
+        }
+    }
+}
