@@ -57,7 +57,7 @@ impl Explained<'_> {
             },
             "decision": decided(trace),
             "steps": self.steps(decision),
-            "bounds": bounds(self.gateway).iter().map(bound).collect::<Vec<_>>(),
+            "bounds": bounds(self.gateway).iter().map(Bound::to_json).collect::<Vec<_>>(),
         });
         let (name, value) = match &decision.outcome {
             Outcome::Forward(forward) => ("forward", self.forwarded(forward)),
@@ -253,12 +253,4 @@ fn answered(answer: &Answer) -> Value {
 /// JSON that we made ourselves.
 fn as_json(text: &str) -> Value {
     serde_json::from_str(text).unwrap_or_else(|_| Value::from(text))
-}
-
-fn bound(bound: &Bound) -> Value {
-    let mut told = bound.to_json();
-    if let Some(members) = told.as_object_mut() {
-        members.insert("text".to_owned(), Value::from(bound.to_string()));
-    }
-    told
 }

@@ -27,7 +27,7 @@ const MARKS = { yes: ["✓", "yes"], no: ["✕", "no"], "": ["•", ""] };
 function stepLine(step) {
   if (typeof step !== "object" || step === null) return html`<li class="step">${tree(step)}</li>`;
   const [mark, sentence, used] = STEPS[step.step]?.(step) ?? ["", html`Step <code>${text(step.step)}</code>`, []];
-  const rest = Object.entries(step).filter(([name]) => name !== "step" && !used.includes(name));
+  const rest = Object.entries(step).filter(([name, value]) => name !== "step" && !used.includes(name) && value !== null);
   const [sign, word] = MARKS[mark];
   return html`<li class="step ${mark}"><span class="mark" aria-hidden="true">${sign}</span><div>
     <p>${word ? html`<span class="sr">${word}: </span>` : ""}${sentence}</p>
@@ -36,11 +36,11 @@ function stepLine(step) {
 }
 
 const pairs = (list) => (Array.isArray(list) ? list.filter(Array.isArray).map(([name, value]) => [html`<code>${text(name)}</code>`, html`<code>${text(value)}</code>`]) : []);
-const others = (object, used) => Object.entries(object).filter(([name]) => !used.includes(name)).map(([name, value]) => [name.replaceAll("_", " "), tree(value)]);
+const others = (object, used) => Object.entries(object).filter(([name, value]) => !used.includes(name) && value !== null).map(([name, value]) => [name.replaceAll("_", " "), tree(value)]);
 
-const forwarded = (forward) => html`
-  ${facts([["Forwarded to", html`<code class="break">${text(forward.url)}</code>`], ...others(forward, ["url", "set", "removed", "attempts"])])}
-  ${Array.isArray(forward.attempts) && forward.attempts.length > 0 ? html`<h3>Attempts, in order</h3><ol>${forward.attempts.map((attempt) => html`<li>${tree(attempt)}</li>`)}</ol>` : ""}
+const forwarded = ({ plan, ...forward }) => html`
+  ${facts([["Forwarded to", html`<code class="break">${text(forward.url)}</code>`], ...others(forward, ["url", "set", "removed"]), ...others(plan ?? {}, ["attempts"])])}
+  ${Array.isArray(plan?.attempts) && plan.attempts.length > 0 ? html`<h3>Attempts, in order</h3><ol>${plan.attempts.map((attempt) => html`<li>${tree(attempt)}</li>`)}</ol>` : ""}
   <h3>Fields that are set</h3>${table({ caption: "Fields that the backend gets from the gateway", columns: ["Field", "Value"], rows: pairs(forward.set) })}
   <h3>Fields that are removed</h3>${tree(forward.removed ?? [])}`;
 

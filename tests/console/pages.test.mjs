@@ -30,7 +30,7 @@ const EXPLANATION = {
     { step: "rule", rule: "own", matched: true, to: "customer" },
     { step: "of the future", with: { more: ["to", "say"] } },
   ],
-  forward: { url: "https://acme.example/x", timeout_ms: 30000, attempts: [{ url: "https://acme.example/x", timeout_ms: 30000 }], removed: ["x-api-key"], set: [["x-subject", "me"]] },
+  forward: { url: "https://acme.example/x", timeout_ms: 30000, plan: { attempts: [{ url: "https://acme.example/x", timeout_ms: 30000 }] }, removed: ["x-api-key"], set: [["x-subject", "me"]] },
   bounds: [{ change: "a revoked API key stops", within: "2m" }],
   of_the_future: "also shown",
 };

@@ -195,7 +195,7 @@ fn run_one(explain: &Explain<'_>, arguments: &Arguments) -> Outcome {
     if arguments.json {
         line(&told.to_string());
     } else {
-        line(render::render(&told).trim_end());
+        line(render::render(&told, explain.gateway).trim_end());
     }
     for what in &unmet {
         error(&format!("not as expected: {what}"));

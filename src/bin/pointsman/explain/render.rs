@@ -2,12 +2,13 @@
 
 use std::fmt::Write as _;
 
+use pointsman::{bounds::bounds, config::Gateway};
 use serde_json::Value;
 
 use crate::output::{coloured, plain};
 
 /// The explanation as lines of text.
-pub(super) fn render(told: &Value) -> String {
+pub(super) fn render(told: &Value, gateway: &Gateway) -> String {
     let mut page = Page::default();
     let request = &told["request"];
     page.line(&format!(
@@ -40,8 +41,8 @@ pub(super) fn render(told: &Value) -> String {
         _ => page.answer(&told["answer"]),
     }
     page.line("");
-    for bound in told["bounds"].as_array().into_iter().flatten() {
-        page.line(&dim(&text(&bound["text"])));
+    for bound in bounds(gateway) {
+        page.line(&dim(&bound.to_string()));
     }
     for note in told["notes"].as_array().into_iter().flatten() {
         page.line(&format!("{} {}", yellow("note:"), text(note)));
