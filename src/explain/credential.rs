@@ -4,11 +4,7 @@ use serde_json::{Map, Value, json};
 
 use super::Explained;
 use crate::{
-    authenticate::{
-        Credential,
-        api_key::{ApiKeys, is_well_formed, store_key},
-        compact, find_credential,
-    },
+    authenticate::{Credential, api_key::store_key, compact, find_credential},
     config::Route,
     digest::Digest,
     journal::Trace,
@@ -52,7 +48,7 @@ impl Explained<'_> {
         });
         self.add_age(step, &self.memory.keys, &digest, keys.policy());
         json!({
-            "prefix": prefix(keys, key),
+            "prefix": keys.prefix_of(key),
             "checksum": keys.has_checksum().then(|| keys.digest(key).is_ok()),
             "digest": digest.to_string(),
             "stored_as": store_key(&digest),
@@ -83,12 +79,4 @@ impl Explained<'_> {
             "verified": verified,
         })
     }
-}
-
-fn prefix<'k>(keys: &'k ApiKeys, key: &str) -> Option<&'k str> {
-    let whole = keys.prefixes().iter().find(|prefix| is_well_formed(key, prefix));
-    // One whose checksum is wrong has a prefix all the same.
-    let begins =
-        |prefix: &&String| key.strip_prefix(prefix.as_str()).is_some_and(|rest| rest.starts_with('_'));
-    whole.or_else(|| keys.prefixes().iter().find(begins)).map(String::as_str)
 }
