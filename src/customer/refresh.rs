@@ -19,6 +19,7 @@ use crate::{
     decision::{Deferred, Found, Need},
     digest::Digest,
     journey::Context,
+    json::{ToJson, text},
     ports::{Document, Ports, SourceError},
     time::Timestamp,
 };
@@ -308,7 +309,7 @@ impl<P: Ports> Context<'_, P> {
         if there.confirmed_at(asked_at).is_some_and(|at| at > asked_at) {
             return Ok(());
         }
-        let json = serde_json::to_string(&state).unwrap_or_default();
+        let json = text(&state.to_json());
         self.put(RosterState::STORE_KEY, json).await?;
         self.memory.borrow_mut().roster_state = Some((self.ports.now(), state));
         Ok(())
