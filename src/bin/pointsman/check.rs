@@ -86,7 +86,7 @@ pub(crate) fn check(arguments: &Arguments) -> End {
 fn not_toml(text: &str, problem: &toml::de::Error) -> Placed {
     let line = problem.span().map_or(1, |span| line_at(text, span.start));
     let what = format!("is not TOML: {}", problem.message());
-    Placed { finding: Finding { severity: Severity::Error, pointer: String::new(), what }, line }
+    Placed { finding: Finding { severity: Severity::Error, pointer: String::new(), what: what.into() }, line }
 }
 
 fn report(arguments: &Arguments, mut findings: Vec<Placed>, promised: &[Bound]) -> End {
