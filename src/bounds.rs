@@ -1,9 +1,9 @@
 //! How long a change takes to count everywhere, computed from the configuration. Operators ask this of
 //! a revoked key first; no gateway should leave them to measure it.
 
-use serde_json::{Value, json};
+use serde_json::Value;
 
-use crate::{config::Gateway, time::Span};
+use crate::{config::Gateway, json::json, time::Span};
 
 /// How long KV takes to carry a change to every location: "up to 60 seconds or more", says its own
 /// documentation. The gateway lets no location answer from its own copy for longer than 30 seconds,

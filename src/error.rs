@@ -4,7 +4,7 @@
 //! Two total matches without a wildcard join them, so a new refusal does not compile until somebody
 //! has decided what callers may learn from it.
 
-use serde_json::json;
+use crate::json::{json, text};
 
 macro_rules! refusals {
     ($($(#[$doc:meta])* $variant:ident = $id:literal => $problem:ident,)+) => {
@@ -396,14 +396,13 @@ impl Problem {
     /// The `application/problem+json` body (RFC 9457, section 3).
     #[must_use]
     pub fn body(self, status: u16, type_base: &str, instance: &str) -> String {
-        json!({
+        text(&json!({
             "type": format!("{type_base}{}", self.slug()),
             "title": self.title(),
             "status": status,
             "detail": self.detail(),
             "instance": instance,
-        })
-        .to_string()
+        }))
     }
 }
 

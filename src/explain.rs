@@ -2,7 +2,7 @@
 //! an operator who shows the secret. It is put together from what the decision left behind and from
 //! what memory holds. Nothing here decides, and no request that is forwarded comes by.
 
-use serde_json::{Value, json};
+use serde_json::Value;
 
 mod ask;
 mod credential;
@@ -18,11 +18,15 @@ use crate::{
     digest::Digest,
     forward::{Forward, Plan},
     journal::{Step, Trace},
+    json::{ToJson, json, put},
     limit::Admission,
     memory::Memory,
     request::Head,
     time::Timestamp,
 };
+
+/// The version of the document's form.
+const VERSION: u8 = 1;
 
 /// What an explanation is made from, beside the decision.
 pub struct Explained<'a> {
@@ -44,7 +48,7 @@ impl Explained<'_> {
         let target = head.target;
         let query = target.query.map_or_else(String::new, |query| format!("?{query}"));
         let mut told = json!({
-            "explanation": 1,
+            "explanation": VERSION,
             "request": {
                 "method": head.method,
                 "url": format!("{}://{}{}{query}", target.scheme, target.authority, target.path),
@@ -64,8 +68,8 @@ impl Explained<'_> {
             Outcome::Answer(answer) => ("answer", answered(answer)),
             Outcome::Load(..) => return told,
         };
-        if let Some(members) = told.as_object_mut() {
-            members.insert(name.to_owned(), value);
+        if let Value::Object(members) = &mut told {
+            put(members, name, value);
         }
         told
     }
@@ -150,9 +154,9 @@ impl Explained<'_> {
         let as_of = cache.peek_as_of(key);
         let state = as_of.map(|at| policy.lifetimes.state(self.began.since(at)).as_str());
         let loaded = cache.asked_at(key).is_some_and(|at| at >= self.began);
-        if let Some(members) = step.as_object_mut() {
-            members.insert("cache".to_owned(), if loaded { "loaded".into() } else { json!(state) });
-            members.insert("as_of".to_owned(), json!(as_of.map(|at| at.to_string())));
+        if let Value::Object(members) = step {
+            put(members, "cache", if loaded { Some("loaded") } else { state }.to_json());
+            put(members, "as_of", as_of.map(|at| at.to_string()).to_json());
         }
     }
 
@@ -161,16 +165,13 @@ impl Explained<'_> {
         let names = self.head.fields.names();
         let goes = |name: &String| policy.judge(name).removed || forward.remove.contains(name);
         let removed: Vec<_> = names.iter().filter(|name| goes(name)).collect();
-        let set: Vec<_> = forward.set.iter().map(|(name, value)| [name.as_ref(), value]).collect();
-        let edits = &forward.edits;
-        let answer: Vec<_> = edits.set.iter().map(|(name, value)| [*name, value]).collect();
         json!({
             "url": forward.url,
             "timeout_ms": forward.timeout.millis(),
             "plan": forward.plan.as_ref().map(plan),
             "removed": removed,
-            "set": set,
-            "set_on_answer": answer,
+            "set": forward.set,
+            "set_on_answer": forward.edits.set,
         })
     }
 }
@@ -206,7 +207,7 @@ fn customer_record(config: &CustomerConfig) -> Value {
 
 fn limits(route: &Route, admission: Option<&Admission>) -> Vec<Value> {
     let Some(admission) = admission else {
-        let spared = (!route.limits.is_empty()).then(|| json!({ "step": "limit", "name": Value::Null }));
+        let spared = (!route.limits.is_empty()).then(|| json!({ "step": "limit", "name": Value::Null, }));
         return spared.into_iter().collect();
     };
     let ask = |ask: &crate::limit::Ask| {
@@ -240,12 +241,11 @@ fn plan(plan: &Plan) -> Value {
 }
 
 fn answered(answer: &Answer) -> Value {
-    let fields: Vec<_> = answer.fields.iter().map(|(name, value)| [*name, value]).collect();
     json!({
         "status": answer.status,
         "problem": answer.refusal.map(|refusal| refusal.problem().slug()),
         "reason": answer.refusal.map(crate::error::Refusal::id),
-        "fields": fields,
+        "fields": answer.fields,
         "body": answer.body.as_deref().map(as_json),
     })
 }

@@ -19,6 +19,7 @@ use crate::{
     cors::AnswerEdits,
     customer::CustomerId,
     error::Refusal,
+    json::text,
     limit::Admission,
     request::{Head, Seen, Target},
     route::pattern::Rewrite,
@@ -199,7 +200,7 @@ pub fn set_fields(
 fn claim_value(claim: &Value) -> String {
     match claim {
         Value::String(text) => field_value(text),
-        other => field_value(&other.to_string()),
+        other => field_value(&text(other)),
     }
 }
 

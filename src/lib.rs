@@ -21,6 +21,7 @@ pub mod forward;
 pub mod gateway;
 pub mod journal;
 pub mod journey;
+pub mod json;
 pub mod limit;
 pub mod memory;
 pub mod operator;

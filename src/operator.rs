@@ -2,7 +2,7 @@
 //! for operators who show the secret; the public keys of identity tokens, for backends. None asks
 //! anything of the outside.
 
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use crate::{
     answer::Answer,
@@ -14,6 +14,7 @@ use crate::{
     error::Refusal,
     forward::assertion::Assertions,
     journal::Trace,
+    json::{json, text},
     memory::{KeySetMemory, Memory, SourceHealth},
     request::{Head, Seen},
     time::Timestamp,
@@ -73,7 +74,7 @@ pub(crate) fn json_answer(status: u16, head: &Head<'_>, body: &Value) -> Answer 
             ("cache-control", "no-store".to_owned()),
             ("x-request-id", head.request_id.to_owned()),
         ],
-        body: Some(format!("{body}\n")),
+        body: Some(text(body) + "\n"),
         refusal: None,
     }
 }

@@ -1,8 +1,6 @@
 //! From the written configuration to a checked [`Gateway`]: the same code at build time, in the
 //! command line and at the edge.
 
-use std::collections::HashSet;
-
 use serde_json::Value;
 
 mod backends;
@@ -160,31 +158,30 @@ fn span(text: Option<&str>, default: Span, pointer: &str, findings: &mut Finding
 
 fn warn_of_unused(file: &GatewayFile, findings: &mut Findings) {
     let rules = || file.routes.iter().flat_map(|route| route.rules.iter().chain(&route.shadow_rules));
-    let used: HashSet<&str> = rules()
+    let used: Vec<&str> = rules()
         .flat_map(|rule| {
             let variants = rule.split.iter().flatten().map(|variant| variant.to.as_str());
             variants.chain(rule.to.as_deref())
         })
         .collect();
-    for name in file.backends.keys().filter(|name| !used.contains(name.as_str())) {
+    for name in file.backends.names().filter(|name| !used.contains(name)) {
         findings.warn(format!("/backends/{}", escape(name)), "no rule leads to this backend");
     }
-    let accepted: HashSet<&str> =
-        file.routes.iter().flat_map(|route| &route.auth).map(String::as_str).collect();
+    let accepted: Vec<&str> = file.routes.iter().flat_map(|route| &route.auth).map(String::as_str).collect();
     for (index, issuer) in file.issuers.iter().enumerate() {
-        if !accepted.contains(issuer.name.as_str()) {
+        if !accepted.contains(&issuer.name.as_str()) {
             findings.warn(format!("/issuers/{index}"), "no route accepts this issuer's tokens");
         }
     }
-    if file.api_keys.is_some() && !accepted.contains("api_key") {
+    if file.api_keys.is_some() && !accepted.contains(&"api_key") {
         findings.warn("/api_keys", "no route accepts API keys");
     }
-    let policies: HashSet<&str> = file.routes.iter().filter_map(|route| route.cors.as_deref()).collect();
-    for name in file.cors.keys().filter(|name| !policies.contains(name.as_str())) {
+    let policies: Vec<&str> = file.routes.iter().filter_map(|route| route.cors.as_deref()).collect();
+    for name in file.cors.names().filter(|name| !policies.contains(name)) {
         findings.warn(format!("/cors/{}", escape(name)), "no route has this policy");
     }
-    let limits: HashSet<&str> = file.routes.iter().flat_map(limits::used).collect();
-    for name in file.limits.keys().filter(|name| !limits.contains(name.as_str())) {
+    let limits: Vec<&str> = file.routes.iter().flat_map(limits::used).collect();
+    for name in file.limits.names().filter(|name| !limits.contains(name)) {
         findings.warn(format!("/limits/{}", escape(name)), "no route has this limit");
     }
 }

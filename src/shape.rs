@@ -4,7 +4,7 @@
 //! Serde's derived readers stop at the first error and do not know where in the document it is. Wrapped so
 //! that they do, they made a quarter of the Worker, for what is read once an isolate or once a record.
 
-use std::{collections::BTreeMap, fmt};
+use std::{fmt, ops::Deref};
 
 use serde_json::{Map, Value};
 
@@ -234,14 +234,52 @@ impl<T: Shape> Shape for Vec<T> {
     }
 }
 
-impl<T: Shape> Shape for BTreeMap<String, T> {
+/// The members of an object by name, in order of their names.
+#[derive(Clone, Debug, Eq, PartialEq)]
+#[cfg_attr(feature = "cli", derive(schemars::JsonSchema), schemars(transparent))]
+pub struct Table<T>(
+    #[cfg_attr(feature = "cli", schemars(with = "std::collections::BTreeMap<String, T>"))] Vec<(String, T)>,
+);
+
+impl<T> Default for Table<T> {
+    fn default() -> Self {
+        Self(Vec::new())
+    }
+}
+
+impl<T> Deref for Table<T> {
+    type Target = [(String, T)];
+
+    fn deref(&self) -> &Self::Target {
+        &self.0
+    }
+}
+
+impl<T> FromIterator<(String, T)> for Table<T> {
+    fn from_iter<I: IntoIterator<Item = (String, T)>>(members: I) -> Self {
+        Self(members.into_iter().collect())
+    }
+}
+
+impl<T> Table<T> {
+    /// The names.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().map(|(name, _)| name.as_str())
+    }
+}
+
+impl<T: Shape> Shape for Table<T> {
     fn read(value: &Value, at: &At<'_>, misfits: &mut Misfits) -> Option<Self> {
         let Value::Object(members) = value else {
             return misfits.other(at, value, "an object");
         };
-        let read =
-            |(name, member)| Some((String::clone(name), T::read(member, &At::Member(at, name), misfits)?));
-        Some(members.iter().filter_map(read).collect())
+        let mut table = Vec::with_capacity(members.len());
+        for (name, member) in members {
+            if let Some(read) = T::read(member, &At::Member(at, name), misfits) {
+                table.push((name.clone(), read));
+            }
+        }
+        Some(Self(table))
     }
 }
 
@@ -255,7 +293,7 @@ mod tests {
             name: String,
             fenced: Option<bool>,
             beds: Vec<Bed> = default,
-            paths: BTreeMap<String, u16> = default,
+            paths: Table<u16> = default,
         }
     }
 
@@ -280,7 +318,8 @@ mod tests {
     fn what_may_be_missing_may_be_missing_and_null_is_no_value() {
         let (garden, misfits) = read(r#"{"name":"g","fenced":null,"beds":[{"thePlants":[]}]}"#);
         let bed = Bed { plants: vec![], area: None };
-        let expected = Garden { name: "g".to_owned(), fenced: None, beds: vec![bed], paths: BTreeMap::new() };
+        let expected =
+            Garden { name: "g".to_owned(), fenced: None, beds: vec![bed], paths: Table::default() };
         assert_eq!(garden, Some(expected));
         assert!(misfits.found.is_empty());
         assert_eq!(

@@ -11,6 +11,7 @@ import { nextPort, wantedPort } from "./port.mjs";
 import { duration } from "./say.mjs";
 import { testFiles } from "./test-files.mjs";
 import { chosen, STEPS } from "./test-steps.mjs";
+import { withoutNames } from "./wasm-names.mjs";
 import { watch } from "./watch.mjs";
 import { welcome } from "./welcome.mjs";
 
@@ -89,4 +90,20 @@ test("the watcher tells of a changed file once", async () => {
   end();
   rmSync(folder, { recursive: true });
   assert.deepEqual(told, ["configuration"]);
+});
+
+test("a wasm file loses the names of its functions, and only these", () => {
+  const section = (id, ...content) => [id, content.length, ...content];
+  const chars = (text) => [text.length, ...Buffer.from(text)];
+  const head = [0, 0x61, 0x73, 0x6d, 1, 0, 0, 0];
+  const types = section(1, 1, 0x60, 0, 0);
+  const functions = section(3, 2, 0, 0);
+  const exported = section(7, 1, ...chars("f"), 0, 1);
+  const code = section(10, 2, 2, 0, 0x0b, 2, 0, 0x0b);
+  const named = section(0, ...chars("name"), ...section(0, ...chars("module")), ...section(1, 2, 0, ...chars("a::b"), 0x81, 0, ...chars("c")));
+  const more = section(0, ...chars("producers"), 0);
+  const { wasm, names } = withoutNames(Buffer.from([head, more, types, functions, exported, code, named].flat()));
+  assert.deepEqual(names, ["0 a::b", "1 c"]);
+  assert.deepEqual([...wasm], [head, types, functions, exported, code].flat());
+  assert.equal(typeof new WebAssembly.Instance(new WebAssembly.Module(wasm)).exports.f, "function");
 });

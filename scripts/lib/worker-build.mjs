@@ -7,6 +7,7 @@ import { withNpmBins } from "./modern-node.mjs";
 import { inRoot, npmBin } from "./paths.mjs";
 import { attempt, show } from "./run.mjs";
 import { WASM_BINDGEN, WASM_TARGET, WORKER_BUILD } from "./versions.mjs";
+import { withoutNames } from "./wasm-names.mjs";
 import { wasmToolchain } from "./wasm-std.mjs";
 
 // Apart from target/ and from each other: no build invalidates another's work or waits for its lock.
@@ -67,6 +68,14 @@ function provenance(compiled, out) {
   return JSON.stringify([WORKER_BUILD, WASM_BINDGEN, ...parts.map(digest)]);
 }
 
+/** Takes the names of functions out of the Worker and puts them beside it, for reading stack traces. */
+function moveNames(out) {
+  const file = inRoot(out, "index_bg.wasm");
+  const { wasm, names } = withoutNames(readFileSync(file));
+  writeFileSync(file, wasm);
+  writeFileSync(inRoot(out, "function-names.txt"), `${names.join("\n")}\n`);
+}
+
 /**
  * Compiles the Worker. Where cargo makes the same wasm as the last time, the rest is skipped: worker-build would run
  * wasm-opt again, which takes a quarter of a minute.
@@ -81,6 +90,7 @@ export async function buildWorker({ dev = false, out = RELEASE_OUT, quiet = fals
   if (now && existsSync(stamp) && readFileSync(stamp, "utf8") === now) return;
 
   await step(workerBuild().path, ["--release", ...(dev ? ["--no-opt"] : []), "--out-dir", out], quiet, env);
+  if (!dev) moveNames(out);
   appendFileSync(inRoot(out, "index.js"), `\n${readFileSync(QUOTA, "utf8")}`);
   writeFileSync(stamp, provenance(compiled, inRoot(out)) ?? "");
 }

@@ -3,10 +3,15 @@
 use std::rc::Rc;
 
 use base64ct::{Base64UrlUnpadded, Encoding};
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
 use super::algorithm::{Algorithm, Curve, KeyKind};
-use crate::{claims::parse_object, digest::Digest, error::Refusal};
+use crate::{
+    claims::parse_object,
+    digest::Digest,
+    error::Refusal,
+    json::{json, text},
+};
 
 /// A set longer than this is not read. Real ones hold a few kilobytes.
 pub const MAX_SET_BYTES: usize = 256 * 1024;
@@ -86,7 +91,7 @@ impl PublicKey {
             },
         };
         let id = optional_text(members, "kid")?.map(str::to_owned);
-        let thumbprint = Digest::of(minimal_jwk(kind, &material).to_string().as_bytes());
+        let thumbprint = Digest::of(text(&minimal_jwk(kind, &material)).as_bytes());
         Ok(Self { id, algorithm, kind, material, thumbprint })
     }
 
@@ -293,6 +298,8 @@ impl KeySet {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     fn public(name: &str) -> Value {

@@ -8,8 +8,10 @@
 
 use std::collections::BTreeMap;
 
+use serde_json::{Map, Value};
+
 use super::{
-    CustomerConfig, CustomerId, CustomerRecord, read_record,
+    CustomerConfig, CustomerId, CustomerRecord, RecordError, entry_of, read_record,
     roster::{Listed, Roster, RosterState, shrank_too_far},
     source::shrunk,
 };
@@ -19,7 +21,9 @@ use crate::{
     decision::{Deferred, Found, Need},
     digest::Digest,
     journey::Context,
+    json::{ToJson, text},
     ports::{Document, Ports, SourceError},
+    shape::escape,
     time::Timestamp,
 };
 
@@ -32,8 +36,8 @@ const BULK: usize = 100;
 const MAX_WARNINGS: usize = 20;
 
 /// Which record each refreshed customer was last given: the first 64 bits of its content's digest, in
-/// hexadecimal.
-type Index = BTreeMap<String, String>;
+/// hexadecimal. All values are texts; of a hundred thousand customers no second copy is made for that.
+type Index = Map<String, Value>;
 /// Stands in the index for a record that an operator wrote: it is looked after in case it is removed.
 const OWN: &str = "own";
 
@@ -144,7 +148,7 @@ impl<P: Ports> Context<'_, P> {
         // What was written before a failure counts all the same.
         let (page, failure) = result;
         if page.moved {
-            let json = serde_json::to_string(&index).unwrap_or_default();
+            let json = text(&Value::Object(index));
             self.put(RosterState::INDEX_KEY, json).await?;
         }
         if let Some(failure) = failure {
@@ -167,7 +171,13 @@ impl<P: Ports> Context<'_, P> {
         let Some(json) = self.read_store(RosterState::INDEX_KEY).await? else {
             return Ok(Index::new());
         };
-        Ok(read_record(&json).unwrap_or_else(|error| {
+        let texts = |members: Index| match members.iter().find(|(_, mark)| !mark.is_string()) {
+            None => Ok(members),
+            Some((id, _)) => {
+                Err(RecordError { pointer: format!("/{}", escape(id)), what: "must be text".to_owned() })
+            }
+        };
+        Ok(entry_of(&json).and_then(texts).unwrap_or_else(|error| {
             // Made anew from the records themselves: each is compared before it is written.
             self.ports.warn("roster_index_malformed", &format!("{} {error}", RosterState::INDEX_KEY));
             Index::new()
@@ -294,7 +304,7 @@ impl<P: Ports> Context<'_, P> {
             page.settled += bulk.iter().filter(|candidate| candidate.needed).count();
             for (id, mark) in marks {
                 page.moved |= match mark {
-                    Some(mark) => index.insert(id, mark.clone()).is_none_or(|before| before != mark),
+                    Some(mark) => index.insert(id, mark.as_str().into()).is_none_or(|before| before != mark),
                     None => index.remove(&id).is_some(),
                 };
             }
@@ -308,7 +318,7 @@ impl<P: Ports> Context<'_, P> {
         if there.confirmed_at(asked_at).is_some_and(|at| at > asked_at) {
             return Ok(());
         }
-        let json = serde_json::to_string(&state).unwrap_or_default();
+        let json = text(&state.to_json());
         self.put(RosterState::STORE_KEY, json).await?;
         self.memory.borrow_mut().roster_state = Some((self.ports.now(), state));
         Ok(())

@@ -6,11 +6,16 @@
 
 use std::borrow::Cow;
 
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use serde_json::{Value, value::RawValue};
 
 use super::{CustomerId, CustomerRecord, MAX_CLOCK_SKEW, RecordError, entry_of, provider_record};
-use crate::{digest::Digest, shape::shape, time::Timestamp};
+use crate::{
+    digest::Digest,
+    json::{ToJson, json},
+    shape::shape,
+    time::Timestamp,
+};
 
 /// A list of customers.
 pub struct Roster {
@@ -178,8 +183,7 @@ fn hash(id: &str) -> u64 {
 /// What the store says of the last refresh of all customers: written by the scheduled refresh, read by
 /// every isolate. It vouches for all refreshed records at once, so that a record that has not changed
 /// need not be written again to stay fresh.
-#[derive(Clone, Debug, Default, Eq, PartialEq, Serialize)]
-#[serde(rename_all = "camelCase")]
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct RosterState {
     /// When the list was asked for that every refreshed record agrees with, in RFC 3339.
     pub confirmed_at: String,
@@ -188,7 +192,6 @@ pub struct RosterState {
     /// How many customers that list had.
     pub count: usize,
     /// Its entity tag.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub etag: Option<String>,
     /// How many records are still to be written before a newer list is agreed with.
     pub pending: usize,
@@ -201,6 +204,18 @@ shape! { for RosterState {
     etag: "etag",
     pending: "pending" = default,
 }}
+
+impl ToJson for RosterState {
+    fn to_json(&self) -> Value {
+        json!({
+            "confirmedAt": self.confirmed_at,
+            "generation": self.generation,
+            "count": self.count,
+            "etag": self.etag,
+            "pending": self.pending,
+        })
+    }
+}
 
 impl RosterState {
     /// The name of the KV entry that holds it.

@@ -5,7 +5,6 @@ use std::{
     rc::Rc,
 };
 
-use serde_json::json;
 use wasm_bindgen::prelude::Closure;
 use worker::Env;
 
@@ -18,6 +17,7 @@ use crate::{
         assertion::Assertions,
         failover::{Breaker, Outcome},
     },
+    json::{json, text},
     memory::Memory,
     request::RequestIds,
     settings::{self, Variable, Variables},
@@ -145,15 +145,14 @@ fn failures(problem_base: &str) -> String {
             "reason": refusal.id(),
         })
     };
-    json!({
+    text(&json!({
         "unreachable": problem(Refusal::BackendUnreachable),
         "timeout": problem(Refusal::BackendTimeout),
         "unsized": problem(Refusal::BodySizeUnknown),
         "unsigned": problem(Refusal::Misconfigured),
         "limited": problem(Refusal::RateLimited),
         "limit_unavailable": problem(Refusal::LimitUnavailable),
-    })
-    .to_string()
+    }))
 }
 
 fn seeds() -> [u64; 3] {

@@ -1,6 +1,6 @@
 //! The core's ports, on the platform: KV, fetch, WebCrypto, console.
 
-use serde_json::{Value, json};
+use serde_json::Value;
 use wasm_bindgen::JsValue;
 use wasm_bindgen_futures::JsFuture;
 use worker::Env;
@@ -11,6 +11,7 @@ use crate::{
         algorithm::{Algorithm, Curve, KeyKind},
         jwks::PublicKey,
     },
+    json::{json, text},
     ports::{Document, DocumentRequest, Landing, Ports, SourceError, VerifyError},
     time::{Span, Timestamp},
 };
@@ -102,8 +103,8 @@ impl Ports for Outside {
         signature: &[u8],
     ) -> Result<bool, VerifyError> {
         let id = format!("{}{}", algorithm.name(), key.thumbprint());
-        let jwk = key.to_jwk().to_string();
-        let parameters = web_crypto_parameters(algorithm).to_string();
+        let jwk = text(&key.to_jwk());
+        let parameters = text(&web_crypto_parameters(algorithm));
         let verdict = platform::verify_signature(&id, &jwk, &parameters, signature, signing_input).await;
         verdict.ok().and_then(|verdict| verdict.as_bool()).ok_or(VerifyError::UnusableKey)
     }
@@ -144,7 +145,7 @@ pub(super) fn warn(event: &str, what: &str) {
 
 fn tell(level: &str, event: &str, what: &str) {
     let time = platform::now().to_string();
-    platform::log(&json!({ "event": event, "level": level, "time": time, "what": what }).to_string());
+    platform::log(&text(&json!({ "event": event, "level": level, "time": time, "what": what })));
 }
 
 /// The algorithm as WebCrypto wants it, for import and verification alike.

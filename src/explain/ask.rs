@@ -4,7 +4,7 @@
 use std::rc::Rc;
 
 use base64ct::{Base64UrlUnpadded, Encoding};
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
 use crate::{
     answer::Answer,
@@ -12,9 +12,12 @@ use crate::{
     config::Gateway,
     digest::Digest,
     error::Refusal,
+    json::json,
     operator::json_answer,
     request::{Fields, Head, Place, Seen},
 };
+
+use super::VERSION;
 
 /// The field that holds the secret.
 const SECRET: &str = "x-pointsman-explain";
@@ -45,7 +48,7 @@ pub fn asked(gateway: &Gateway, head: &Head<'_>) -> Option<Result<Ask, Answer>> 
     }
     Some(read(head).map_err(|name| {
         let error = format!("{name} must be a JSON object in base64url without padding");
-        json_answer(400, head, &json!({ "explanation": 1, "error": error }))
+        json_answer(400, head, &json!({ "explanation": VERSION, "error": error }))
     }))
 }
 

@@ -1,6 +1,6 @@
 //! What an explanation says of the credential: its form and where it is stored, and never itself.
 
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
 use super::Explained;
 use crate::{
@@ -8,6 +8,7 @@ use crate::{
     config::Route,
     digest::Digest,
     journal::Trace,
+    json::{ToJson, json, put},
 };
 
 impl Explained<'_> {
@@ -29,9 +30,9 @@ impl Explained<'_> {
                 Ok(Some(Credential::Token(token))) => ("token", self.token(&token, trace, &mut step)),
             }
         };
-        if let Some(members) = step.as_object_mut() {
-            members.insert("form".to_owned(), Value::from(form));
-            members.insert("detail".to_owned(), detail);
+        if let Value::Object(members) = &mut step {
+            put(members, "form", form.to_json());
+            put(members, "detail", detail);
         }
         step
     }
@@ -63,9 +64,8 @@ impl Explained<'_> {
         let digest = Digest::of(token.as_bytes());
         let loaded = self.memory.tokens.asked_at(&digest).is_some_and(|at| at >= self.began);
         let verified = trace.auth.is_some();
-        if let Some(members) = step.as_object_mut() {
-            let cache = verified.then_some(if loaded { "loaded" } else { "fresh" });
-            members.insert("cache".to_owned(), json!(cache));
+        if let Value::Object(members) = step {
+            put(members, "cache", verified.then_some(if loaded { "loaded" } else { "fresh" }).to_json());
         }
         // What it says of itself; that much an operator may see of a token that nobody vouches for.
         let pick = |from: &Map<String, Value>, names: &[&str]| -> Map<String, Value> {
@@ -73,8 +73,8 @@ impl Explained<'_> {
             names.iter().filter_map(of).collect()
         };
         json!({
-            "header": pick(&parsed.header, &["alg", "kid", "typ"]),
-            "claims": pick(&parsed.claims, &["iss", "aud", "exp", "nbf", "iat"]),
+            "header": Value::Object(pick(&parsed.header, &["alg", "kid", "typ"])),
+            "claims": Value::Object(pick(&parsed.claims, &["iss", "aud", "exp", "nbf", "iat"])),
             "digest": digest.to_string(),
             "verified": verified,
         })

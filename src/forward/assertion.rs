@@ -7,7 +7,7 @@
 use std::{fmt, rc::Rc};
 
 use base64ct::{Base64UrlUnpadded, Encoding};
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
 use super::{Attempt, Caller};
 use crate::{
@@ -17,6 +17,7 @@ use crate::{
     },
     claims::{ClaimPath, parse_object},
     error::Refusal,
+    json::{json, text},
     time::Span,
 };
 
@@ -56,7 +57,7 @@ impl Assertions {
             claims.insert("aud".to_owned(), audience(&attempt.origin).into());
             // Members are sorted: one caller's claims are always the same text, by which `sign.js` finds
             // the token that it has signed before.
-            attempt.assertion = Some(Value::Object(claims.clone()).to_string());
+            attempt.assertion = Some(text(&Value::Object(claims.clone())));
         }
         Ok(())
     }
@@ -83,7 +84,7 @@ impl Assertions {
     #[must_use]
     pub fn key_set(&self) -> String {
         let keys: Vec<_> = self.keys.iter().map(SigningKey::to_public_jwk).collect();
-        json!({ "keys": keys }).to_string()
+        text(&json!({ "keys": keys }))
     }
 
     /// What `sign.js` signs with, as JSON; `None` where there is no key. It holds the private key and goes
@@ -91,7 +92,7 @@ impl Assertions {
     #[must_use]
     pub fn signer(&self) -> Option<String> {
         let key = self.keys.first()?;
-        let header = json!({ "alg": key.algorithm, "kid": key.id, "typ": "JWT" }).to_string();
+        let header = text(&json!({ "alg": key.algorithm, "kid": key.id, "typ": "JWT" }));
         let is_credential = self.field.as_ref() == "authorization";
         let signer = json!({
             "field": self.field,
@@ -102,7 +103,7 @@ impl Assertions {
             "publicKey": key.public.to_jwk(),
             "d": key.secret.0,
         });
-        Some(signer.to_string())
+        Some(text(&signer))
     }
 }
 
@@ -226,6 +227,8 @@ impl SigningKey {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
     use crate::{
         claims::{Claims, Principal},

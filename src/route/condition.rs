@@ -7,6 +7,7 @@ use serde_json::{Number, Value};
 use super::cidr::Cidr;
 use crate::{
     claims::{ClaimPath, Principal},
+    json,
     request::{Head, Place, Seen},
     route::pattern::decode_unreserved,
 };
@@ -150,7 +151,7 @@ impl Facts<'_> {
             Value::String(text) if text.is_empty() => None,
             Value::String(text) => Some(text.clone()),
             Value::Null => None,
-            other => Some(other.to_string()),
+            other => Some(json::text(other)),
         }
     }
 }
@@ -242,7 +243,7 @@ impl Condition {
         }
         Some(match self {
             Self::Is { of, test } => match facts.find(of) {
-                Some(value) => format!("{of} is {value}, and {test}"),
+                Some(value) => format!("{of} is {}, and {test}", json::text(&value)),
                 None => format!("{of} is not there, and {test}"),
             },
             Self::All(all) => all.iter().find_map(|condition| condition.why_not(facts)).unwrap_or_default(),
@@ -384,11 +385,11 @@ impl fmt::Display for Operand {
 impl fmt::Display for Test {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Equals(value) => write!(formatter, "must be {value}"),
+            Self::Equals(value) => write!(formatter, "must be {}", json::text(value)),
             Self::OneOf(values) => write!(formatter, "must be one of {}", Value::from(values.clone())),
             Self::Exists(true) => formatter.write_str("must be there"),
             Self::Exists(false) => formatter.write_str("must not be there"),
-            Self::Contains(value) => write!(formatter, "must contain {value}"),
+            Self::Contains(value) => write!(formatter, "must contain {}", json::text(value)),
             Self::Has(word) => write!(formatter, "must have {word:?}"),
             Self::Prefix(texts) => write!(formatter, "must begin with {}", texts.join(" or ")),
             Self::Suffix(texts) => write!(formatter, "must end with {}", texts.join(" or ")),

@@ -1,9 +1,6 @@
 //! Conditions as they are written: `{ plan = "gold", "$country" = ["DE", "FR"] }`.
 
-use std::{
-    collections::{BTreeMap, HashMap},
-    rc::Rc,
-};
+use std::rc::Rc;
 
 use serde_json::{Map, Value};
 
@@ -26,7 +23,7 @@ use crate::{
 #[derive(Clone, Copy)]
 pub(super) struct Scope<'a> {
     /// `[conditions]`, as far as they are read.
-    pub(super) named: &'a HashMap<String, Rc<Named>>,
+    pub(super) named: &'a [Rc<Named>],
     /// The pattern of the route, if it stands in one.
     pub(super) pattern: Option<&'a Pattern>,
 }
@@ -36,22 +33,22 @@ const OPERANDS: &str = "write a claim's name, a JSON Pointer into the claims (\"
     $not, $is";
 
 /// Reads `[conditions]`. One may use those that stand in the file under other names, but not itself.
-pub(super) fn named(file: &BTreeMap<String, Value>, findings: &mut Findings) -> HashMap<String, Rc<Named>> {
-    let mut named = HashMap::new();
+pub(super) fn named(file: &Map<String, Value>, findings: &mut Findings) -> Vec<Rc<Named>> {
+    let mut named = Vec::new();
     let mut waiting: Vec<_> = file.iter().collect();
     // Each round reads those whose parts are read; what is left over refers in a circle.
     loop {
         let before = waiting.len();
         waiting.retain(|(name, written)| {
             let parts = references(written);
-            if parts.iter().any(|part| file.contains_key(*part) && !named.contains_key(*part)) {
+            if parts.iter().any(|part| file.contains_key(*part) && find(&named, part).is_none()) {
                 return true;
             }
             let scope = Scope { named: &named, pattern: None };
             let all = conditions(written, &format!("/conditions/{}", escape(name)), scope, findings);
             let own: Rc<str> = Rc::from(name.as_str());
             let condition = Condition::All(all);
-            named.insert((*name).clone(), Rc::new(Named { name: own, condition }));
+            named.push(Rc::new(Named { name: own, condition }));
             false
         });
         if waiting.is_empty() {
@@ -65,6 +62,10 @@ pub(super) fn named(file: &BTreeMap<String, Value>, findings: &mut Findings) -> 
             return named;
         }
     }
+}
+
+fn find<'a>(named: &'a [Rc<Named>], name: &str) -> Option<&'a Rc<Named>> {
+    named.iter().find(|one| *one.name == *name)
 }
 
 /// The names that a condition refers to, at any depth.
@@ -152,7 +153,7 @@ fn is(value: &Value, at: &str, scope: Scope<'_>, findings: &mut Findings) -> Opt
     }
     let mut found = Vec::new();
     for name in names {
-        match scope.named.get(name) {
+        match find(scope.named, name) {
             Some(named) => found.push(Condition::Named(Rc::clone(named))),
             None => findings.error(at, format!("\"{name}\" {UNKNOWN}: write a name of [conditions]")),
         }

@@ -1,10 +1,8 @@
 //! The configuration as it is written: `gateway.toml`, or the same as JSON in the `GATEWAY` variable.
 
-use std::collections::BTreeMap;
+use serde_json::{Map, Value};
 
-use serde_json::Value;
-
-use crate::shape::{At, Misfits, Shape, shape};
+use crate::shape::{At, Misfits, Shape, Table, shape};
 
 shape! {
 /// A whole configuration.
@@ -31,15 +29,15 @@ pub struct GatewayFile {
     /// How backends learn who is calling.
     pub identity: Option<IdentityFile>,
     /// Backends by name.
-    pub backends: BTreeMap<String, BackendFile> = default,
+    pub backends: Table<BackendFile> = default,
     /// CORS policies by name.
-    pub cors: BTreeMap<String, CorsFile> = default,
+    pub cors: Table<CorsFile> = default,
     /// Conditions by name, for several rules to use.
-    pub conditions: BTreeMap<String, Value> = default,
+    pub conditions: Map<String, Value> = default,
     /// Regions by name, and what holds of requests from there. Default the continents: `eu`, `na`, …
-    pub regions: BTreeMap<String, Value> = default,
+    pub regions: Map<String, Value> = default,
     /// Limits by name.
-    pub limits: BTreeMap<String, LimitFile> = default,
+    pub limits: Table<LimitFile> = default,
     /// Routes.
     pub routes: Vec<RouteFile> = default,
 }
@@ -232,7 +230,7 @@ pub struct IdentityFile {
     /// The field for the customer's id; `""` for none. Default `x-customer-id`.
     pub customer: Option<String>,
     /// Fields for claims: `{ "x-plan" = "plan", "x-org" = "/org/id" }`.
-    pub claims: BTreeMap<String, String> = default,
+    pub claims: Table<String> = default,
     /// The same as a signed token, for backends that must not believe anybody else. Default none.
     pub token: Option<IdentityTokenFile>,
 }
@@ -251,7 +249,7 @@ pub struct IdentityTokenFile {
     /// How long one counts, `10s` to `5m`. Default `60s`.
     pub lifetime: Option<String>,
     /// Further claims: `{ plan = "plan", org = "/org/id" }`.
-    pub claims: BTreeMap<String, String> = default,
+    pub claims: Table<String> = default,
     /// The path at which the public keys are served; `""` for none. Default `/.well-known/jwks.json`.
     pub jwks: Option<String>,
 }

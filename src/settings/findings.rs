@@ -1,7 +1,7 @@
 //! What is wrong with a configuration, and where. All of it at once: nobody likes to mend a file one
 //! message at a time.
 
-use std::fmt;
+use std::{borrow::Cow, fmt};
 
 pub use crate::shape::escape;
 
@@ -22,7 +22,7 @@ pub struct Finding {
     /// Where it is: a JSON Pointer (RFC 6901) into the configuration.
     pub pointer: String,
     /// What is wrong and what to do.
-    pub what: String,
+    pub what: Cow<'static, str>,
 }
 
 impl fmt::Display for Finding {
@@ -38,12 +38,12 @@ pub struct Findings(Vec<Finding>);
 
 impl Findings {
     /// Notes an error.
-    pub fn error(&mut self, pointer: impl Into<String>, what: impl Into<String>) {
+    pub fn error(&mut self, pointer: impl Into<String>, what: impl Into<Cow<'static, str>>) {
         self.0.push(Finding { severity: Severity::Error, pointer: pointer.into(), what: what.into() });
     }
 
     /// Notes a warning.
-    pub fn warn(&mut self, pointer: impl Into<String>, what: impl Into<String>) {
+    pub fn warn(&mut self, pointer: impl Into<String>, what: impl Into<Cow<'static, str>>) {
         self.0.push(Finding { severity: Severity::Warning, pointer: pointer.into(), what: what.into() });
     }
 

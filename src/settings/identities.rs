@@ -1,7 +1,7 @@
 //! The parts of a configuration that say who may call and how backends are told: API keys, issuers,
 //! customers, identity fields.
 
-use std::{collections::HashSet, rc::Rc};
+use std::rc::Rc;
 
 use super::{
     file::{ApiKeysFile, IdentityFile, IssuerFile},
@@ -247,7 +247,7 @@ pub(super) fn identity(file: Option<&IdentityFile>, findings: &mut Findings) -> 
     let subject = field(file.and_then(|file| file.subject.as_ref()), "x-subject", "/identity/subject");
     let customer = field(file.and_then(|file| file.customer.as_ref()), "x-customer-id", "/identity/customer");
     let mut claims = Vec::new();
-    for (name, path) in file.map(|file| &file.claims).into_iter().flatten() {
+    for (name, path) in file.iter().flat_map(|file| file.claims.iter()) {
         let pointer = format!("/identity/claims/{}", escape(name));
         check_field_name(name, &pointer, findings);
         claims.push((Rc::from(name.to_ascii_lowercase()), claim_path(path, &pointer, findings)));
@@ -261,11 +261,13 @@ pub(super) fn identity(file: Option<&IdentityFile>, findings: &mut Findings) -> 
 
 /// Two fields that a backend could fold into one would let a claim stand in for the subject.
 fn check_distinct(identity: &Identity, findings: &mut Findings) {
-    let mut seen = HashSet::new();
+    let mut seen = Vec::new();
     for name in identity.names() {
-        if !seen.insert(canonical(name)) {
+        let canonical = canonical(name);
+        if seen.contains(&canonical) {
             findings.error("/identity", format!("{name} stands twice, as backends read field names"));
         }
+        seen.push(canonical);
     }
 }
 

@@ -1,6 +1,6 @@
 //! The part of a configuration that says how backends are told by a signed token who is calling.
 
-use std::{collections::HashSet, rc::Rc};
+use std::rc::Rc;
 
 use super::{
     file::IdentityTokenFile,
@@ -37,7 +37,7 @@ pub(super) fn assertions(file: &IdentityTokenFile, findings: &mut Findings) -> A
         findings.error(pointer, "must be whole seconds from 10s to 5m");
     }
     let mut claims = Vec::new();
-    for (name, path) in &file.claims {
+    for (name, path) in file.claims.iter() {
         let pointer = format!("/identity/token/claims/{}", escape(name));
         if OWN_CLAIMS.contains(&name.as_str()) {
             findings
@@ -69,13 +69,12 @@ fn keys(file: &IdentityTokenFile, findings: &mut Findings) -> Vec<SigningKey> {
     if texts.is_empty() {
         findings.error("/identity/token/keys", "must hold at least one key: nothing is sent unsigned");
     }
-    let mut ids = HashSet::new();
-    let mut keys = Vec::new();
+    let mut keys: Vec<SigningKey> = Vec::new();
     for (index, text) in texts.into_iter().enumerate().filter(|(_, text)| *text != SECRET_PLACEHOLDER) {
         let pointer = format!("/identity/token/keys/{index}");
         let Some(key) = findings.take(&pointer, SigningKey::parse(text)) else { continue };
         // A backend would take the one for the other.
-        if !ids.insert(key.id().to_owned()) {
+        if keys.iter().any(|other| other.id() == key.id()) {
             findings.error(pointer, "has the kid of another key");
         }
         keys.push(key);

@@ -77,7 +77,7 @@ fn by(written: &LimitFile, at: &str, file: &GatewayFile, findings: &mut Findings
     if names.is_empty() {
         findings.error(&at, "must name what tells callers apart");
     }
-    let scope = Scope { named: &std::collections::HashMap::new(), pattern: None };
+    let scope = Scope { named: &[], pattern: None };
     let read = names.into_iter().filter_map(|name| {
         if name == "$customer" {
             if file.customers.is_none() {

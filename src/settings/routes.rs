@@ -1,6 +1,6 @@
 //! The parts of a configuration that say where requests go: CORS policies, routes and rules.
 
-use std::{collections::BTreeMap, rc::Rc};
+use std::rc::Rc;
 
 use super::{
     UNKNOWN,
@@ -18,6 +18,7 @@ use crate::{
         rule::{Action, Rule, Target, Unlisted},
         split::{Split, Variant, runs},
     },
+    shape::Table,
     time::Span,
 };
 
@@ -65,7 +66,7 @@ fn regions(file: &GatewayFile, scope: Scope<'_>, findings: &mut Findings) -> Vec
     regions.collect()
 }
 
-fn policies(files: &BTreeMap<String, CorsFile>, findings: &mut Findings) -> BTreeMap<String, Rc<CorsPolicy>> {
+fn policies(files: &Table<CorsFile>, findings: &mut Findings) -> Vec<(String, Rc<CorsPolicy>)> {
     files.iter().map(|(name, file)| (name.clone(), Rc::new(policy(name, file, findings)))).collect()
 }
 
@@ -102,7 +103,7 @@ fn route(
     file: &RouteFile,
     at: &str,
     pattern: &Pattern,
-    policies: &BTreeMap<String, Rc<CorsPolicy>>,
+    policies: &[(String, Rc<CorsPolicy>)],
     gateway: &Gateway,
     scope: Scope<'_>,
     findings: &mut Findings,
@@ -110,11 +111,14 @@ fn route(
     let cors = match file.cors.as_deref() {
         None | Some("none") => None,
         Some("anything-goes") => Some(Rc::new(CorsPolicy::anything_goes())),
-        Some(name) => policies.get(name).cloned().or_else(|| {
-            let hint = "write \"none\", \"anything-goes\" or a name of [cors]";
-            findings.error(format!("{at}/cors"), format!("\"{name}\" {UNKNOWN}: {hint}"));
-            None
-        }),
+        Some(name) => {
+            let policy = policies.iter().find(|(own, _)| own == name);
+            if policy.is_none() {
+                let hint = "write \"none\", \"anything-goes\" or a name of [cors]";
+                findings.error(format!("{at}/cors"), format!("\"{name}\" {UNKNOWN}: {hint}"));
+            }
+            policy.map(|(_, policy)| Rc::clone(policy))
+        }
     };
     let rewrite = file
         .rewrite

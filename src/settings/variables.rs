@@ -41,18 +41,18 @@ pub(super) fn substitute(document: Value, variables: &dyn Variables, findings: &
 fn walk(value: Value, pointer: &str, variables: &dyn Variables, findings: &mut Findings) -> Value {
     match value {
         Value::String(text) => Value::String(fill(text, pointer, variables, findings)),
-        Value::Array(items) => {
-            let items = items.into_iter().enumerate();
-            items
-                .map(|(index, item)| walk(item, &format!("{pointer}/{index}"), variables, findings))
-                .collect()
+        Value::Array(mut items) => {
+            for (index, item) in items.iter_mut().enumerate() {
+                *item = walk(item.take(), &format!("{pointer}/{index}"), variables, findings);
+            }
+            Value::Array(items)
         }
-        Value::Object(members) => {
-            let members = members.into_iter().map(|(name, member)| {
-                let member = walk(member, &format!("{pointer}/{}", escape(&name)), variables, findings);
-                (name, member)
-            });
-            Value::Object(members.collect())
+        Value::Object(mut members) => {
+            for (name, member) in &mut members {
+                let pointer = format!("{pointer}/{}", escape(name));
+                *member = walk(member.take(), &pointer, variables, findings);
+            }
+            Value::Object(members)
         }
         other => other,
     }

@@ -169,7 +169,7 @@ impl Source {
     fn not_toml(&self, problem: &toml::de::Error) -> Placed {
         let line = problem.span().map_or(1, |span| line_at(&self.text, span.start));
         let what = format!("is not TOML: {}", problem.message());
-        self.place(line, Finding { severity: Severity::Error, pointer: String::new(), what })
+        self.place(line, Finding { severity: Severity::Error, pointer: String::new(), what: what.into() })
     }
 
     fn place(&self, line: usize, finding: Finding) -> Placed {

@@ -329,7 +329,7 @@ fn question(arguments: &Arguments) -> Result<Question, Failure> {
         method: Some(arguments.method.clone()),
         path: arguments.path.clone().unwrap_or_default(),
         host: arguments.host.clone(),
-        headers,
+        headers: headers.into_iter().collect(),
         key: secret(arguments.key.as_deref())?,
         jwt: secret(arguments.jwt.as_deref())?,
         claims,

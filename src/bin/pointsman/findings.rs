@@ -34,13 +34,13 @@ impl Placed {
     /// An error.
     pub(crate) fn error(at: At, pointer: impl Into<String>, what: impl Into<String>) -> Self {
         let (severity, pointer, what) = (Severity::Error, pointer.into(), what.into());
-        Self { finding: Finding { severity, pointer, what }, at }
+        Self { finding: Finding { severity, pointer, what: what.into() }, at }
     }
 
     /// A warning.
     pub(crate) fn warning(at: At, pointer: impl Into<String>, what: impl Into<String>) -> Self {
         let (severity, pointer, what) = (Severity::Warning, pointer.into(), what.into());
-        Self { finding: Finding { severity, pointer, what }, at }
+        Self { finding: Finding { severity, pointer, what: what.into() }, at }
     }
 
     pub(crate) const fn is_error(&self) -> bool {

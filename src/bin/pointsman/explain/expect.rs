@@ -1,11 +1,9 @@
 //! What is expected of a decision.
 
-use std::collections::BTreeMap;
-
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 /// Expectations by name.
-pub(super) type Expectations = BTreeMap<String, Value>;
+pub(super) type Expectations = Map<String, Value>;
 
 const DECISION: [&str; 9] =
     ["route", "auth", "subject", "customer", "environment", "rule", "backend", "variant", "bucket"];

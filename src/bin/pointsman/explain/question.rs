@@ -1,6 +1,6 @@
 //! The request that is explained, as flags and case files give it.
 
-use std::{collections::BTreeMap, rc::Rc};
+use std::rc::Rc;
 
 use pointsman::{
     claims::{Claims, Principal},
@@ -8,6 +8,7 @@ use pointsman::{
     request::{Fields, Place, Seen},
     settings::file::OneOrMany,
     shape,
+    shape::Table,
     time::Timestamp,
 };
 use serde_json::{Map, Value};
@@ -20,7 +21,7 @@ pub(super) struct Question {
     /// The path with its query, or a whole URL.
     pub(super) path: String,
     pub(super) host: Option<String>,
-    pub(super) headers: BTreeMap<String, OneOrMany> = default,
+    pub(super) headers: Table<OneOrMany> = default,
     pub(super) key: Option<String>,
     pub(super) jwt: Option<String>,
     pub(super) claims: Option<Map<String, Value>>,
@@ -55,7 +56,7 @@ impl Question {
             return Err("key, jwt and claims exclude each other".to_owned());
         }
         let mut fields: Vec<(String, String)> = Vec::new();
-        for (name, values) in &self.headers {
+        for (name, values) in self.headers.iter() {
             let values = values.list().into_iter().map(|value| (name.to_ascii_lowercase(), value.to_owned()));
             fields.extend(values);
         }
