@@ -1,0 +1,156 @@
+// plan, apply, import and export against a real local KV, which a gateway reads too.
+import assert from "node:assert/strict";
+import { createHash } from "node:crypto";
+import { mkdirSync, readFileSync, readdirSync } from "node:fs";
+import { after, before, test } from "node:test";
+import { mint } from "../../demo/keys.mjs";
+import { contentOf, openProject } from "./support/project.mjs";
+
+let project;
+let gateway;
+const key = mint("sk_live");
+const sha256 = createHash("sha256").update(key).digest("hex");
+const customer = (id, more = {}) => ({ customerId: id, backendUrl: `https://${id}.tenants.example.com`, ...more });
+
+before(async () => {
+  project = await openProject();
+  project.write("data/customers.json", [customer("acme"), customer("wayne", { environmentName: "wayne" })]);
+  project.write("data/customers/special/stark.json", customer("stark"));
+  project.write("data/keys.jsonl", `${JSON.stringify({ sha256, subject: "s", claims: { customerId: "stark" } })}\n`);
+  gateway = await project.serve();
+});
+after(async () => {
+  await gateway?.stop();
+  project?.close();
+});
+
+test("a folder is planned, applied, and then there is nothing to do", async () => {
+  const pending = await project.local(["plan", "data", "--detailed-exitcode"], { want: 4 });
+  assert.match(pending.out, /^\+ customer:acme {2}data\/customers\.json:1$/m);
+  assert.match(pending.out, /^\+ customer:stark {2}data\/customers\/special\/stark\.json:1$/m);
+  assert.match(pending.out, /^4 to create, 0 to change, 0 to delete, 0 unchanged$/m);
+
+  const applied = await project.local(["apply", "data"]);
+  assert.match(applied.out, /4 created, 0 changed, 0 deleted, 0 unchanged/);
+  assert.match(applied.err, /3 of 3 customers written\n1 of 1 keys written/);
+  assert.deepEqual(await gateway.call(key), { status: 200, backend: "stark.tenants" });
+
+  const again = await project.local(["apply", "data"]);
+  assert.equal(again.out, "nothing to do: 4 entries are as they should be\n");
+  const verified = await project.local(["plan", "data", "--verify", "--detailed-exitcode", "--json"]);
+  assert.equal(verified.json().unchanged, 4);
+});
+
+test("drift, changes, the config API's records and prune", async () => {
+  const kv = await gateway.kv();
+  const fetched = customer("umbrella", { fetchedAt: "2026-01-01T00:00:00.000Z", generation: 1 });
+  await kv.put("customer:umbrella", JSON.stringify(fetched));
+  await kv.put("customer:loner", JSON.stringify(customer("loner")));
+  await kv.put("source:customers", "{}");
+  // By hand: one as it was, with other spelling, and one otherwise.
+  await kv.put("customer:acme", JSON.stringify(customer("acme"), null, 2));
+  await kv.put("customer:stark", JSON.stringify(customer("stark", { disabled: true })));
+  project.write("data/customers.json", [customer("acme"), { customerId: "wayne", backendUrl: "https://new.example.com" }]);
+
+  const { changes, deletes, creates, ...counts } = (await project.local(["plan", "data", "--prune", "--json"])).json();
+  assert.deepEqual(creates, []);
+  assert.deepEqual(deletes, ["customer:loner"]);
+  assert.deepEqual(
+    changes.map(({ name, drifted, takenOver, fields }) => [name, drifted, takenOver, fields]),
+    [
+      ["customer:stark", true, false, [{ pointer: "/disabled", old: true, new: null }]],
+      [
+        "customer:wayne",
+        false,
+        false,
+        [
+          { pointer: "/backendUrl", old: "https://wayne.tenants.example.com", new: "https://new.example.com" },
+          { pointer: "/environmentName", old: "wayne", new: null },
+        ],
+      ],
+    ],
+  );
+  assert.deepEqual(counts, { unchanged: 2, writtenByOtherMeans: 1, inNoFile: {}, ofConfigApi: 1 });
+
+  await project.local(["apply", "data", "--prune"]);
+  const content = await contentOf(kv);
+  assert.deepEqual(Object.keys(content), ["customer:acme", "customer:stark", "customer:umbrella", "customer:wayne", `key:${sha256}`, "source:customers"]);
+  assert.deepEqual(JSON.parse(content["customer:umbrella"]), fetched);
+  assert.deepEqual(JSON.parse(content["customer:stark"]), customer("stark"));
+
+  project.write("data/customers/umbrella.json", customer("umbrella"));
+  assert.match((await project.local(["plan", "data"])).out, /~ customer:umbrella .*takes it over from the config API/);
+});
+
+test("what deletes too much wants to be meant", async () => {
+  const kv = "many";
+  project.write("many/customers.json", Array.from({ length: 20 }, (_, index) => customer(`c${index}`)));
+  await project.local(["apply", "many"], { kv });
+  project.write("many/customers.json", [customer("c0")]);
+  const refused = await project.local(["apply", "many", "--prune"], { kv, want: 1 });
+  assert.match(refused.err, /would delete 19 of 20 customers/);
+  assert.match(refused.err, /nothing was written/);
+  const meant = await project.local(["apply", "many", "--prune", "--yes"], { kv });
+  assert.match(meant.out, /0 created, 0 changed, 19 deleted, 1 unchanged/);
+});
+
+test("an apply that is killed half-way is finished by the next", async () => {
+  const kv = "killed";
+  // Calls: two listings, then customers, then keys. The third writes, and takes its caller with it.
+  project.replaceWrangler('"$REAL_WRANGLER" "$@"; STATUS=$?; [ $CALLS = 3 ] && kill -9 $PPID; exit $STATUS');
+  const killed = await project.run(["apply", "data", "--local", "--persist-to", project.path(kv)]);
+  assert.equal(killed.signal, "SIGKILL", killed.err);
+  assert.deepEqual(project.leftBehind(), []);
+  project.restoreWrangler();
+  const finished = await project.local(["apply", "data"], { kv });
+  assert.match(finished.out, /1 created, 0 changed, 0 deleted, 4 unchanged/);
+});
+
+test("exports are what imports read", async () => {
+  const kv = "exported";
+  await project.local(["customers", "export", "--all", "--to", "all.json"]);
+  const all = JSON.parse(readFileSync(project.path("all.json"), "utf8"));
+  assert.deepEqual(all.map(({ customerId, fetchedAt }) => [customerId, Boolean(fetchedAt)]), [["acme", false], ["stark", false], ["umbrella", true], ["wayne", false]]);
+  await project.local(["customers", "import", "all.json"], { kv });
+  assert.deepEqual((await project.local(["customers", "export", "--all"], { kv })).json(), all);
+
+  const bare = (await project.local(["customers", "export", "--format", "jsonl"], { kv })).out.trim().split("\n").map((line) => JSON.parse(line));
+  assert.deepEqual(bare, all.map(({ fetchedAt, generation, ...own }) => own));
+  await project.local(["customers", "export", "--format", "folder", "--to", project.path("one-each")], { kv });
+  assert.deepEqual(readdirSync(project.path("one-each")), ["acme.json", "stark.json", "umbrella.json", "wayne.json"]);
+  const taken = await project.local(["customers", "import", "one-each", "--json"], { kv });
+  assert.deepEqual(taken.json(), { created: 0, changed: 1, deleted: 0, unchanged: 3, visible: true });
+  assert.match((await project.local(["customers", "export", "--format", "folder", "--to", "one-each"], { kv, want: 1 })).err, /is not empty/);
+});
+
+test("one customer at a time", async () => {
+  const kv = "single";
+  project.write("acme.json", '{\n  "backendUrl": "https://acme.tenants.example.com",\n  "allowedIps": ["nowhere"]\n}');
+  const bad = await project.local(["customers", "put", "acme", "acme.json"], { kv, want: 1 });
+  assert.match(bad.err, /acme\.json:3: \/allowedIps\/0: must be an address or a range/);
+  const put = await project.local(["customers", "put", "acme", "-"], { kv, input: JSON.stringify(customer("acme")) });
+  assert.match(put.out, /^\+ customer:acme$/m);
+  assert.deepEqual((await project.local(["customers", "get", "acme", "--json"], { kv })).json(), customer("acme"));
+  await project.local(["keys", "create", "--prefix", "sk_live", "--subject", "s", "--claims", '{"customerId":"acme"}'], { kv });
+  const kept = await project.local(["customers", "remove", "acme"], { kv, want: 1 });
+  assert.match(kept.err, /1 key names customer acme: [0-9a-f]{12}\./);
+  await project.local(["customers", "remove", "acme", "--yes"], { kv });
+  assert.match((await project.local(["customers", "list"], { kv })).err, /no customers/);
+  assert.match((await project.local(["customers", "remove", "acme", "--yes"], { kv, want: 1 })).err, /KV has no customer acme/);
+});
+
+test("a wrangler that fails is heard, and asked again where that helps", async () => {
+  const kv = "failing";
+  mkdirSync(project.path("data"), { recursive: true });
+  project.replaceWrangler('echo "Authentication error [code: 10000]" >&2; exit 1');
+  const refused = await project.local(["apply", "data"], { kv, want: 3 });
+  assert.match(refused.err, /error: wrangler kv key list failed:\nAuthentication error \[code: 10000\]/);
+  project.replaceWrangler('if [ $CALLS = 1 ]; then echo "PUT /bulk -> 429 Too Many Requests" >&2; exit 1; fi; exec "$REAL_WRANGLER" "$@"');
+  const patient = await project.local(["customers", "list", "--json"], { kv });
+  assert.match(patient.err, /warning: wrangler kv key list failed and is tried again/);
+  assert.deepEqual(patient.json(), []);
+  project.replaceWrangler("echo no JSON");
+  assert.match((await project.local(["customers", "list"], { kv, want: 3 })).err, /wrangler kv key list: expected/);
+  project.restoreWrangler();
+  assert.deepEqual(project.leftBehind(), []);
+});
