@@ -291,9 +291,9 @@ mod tests {
         assert!(keys.has_form("anything-at-all"));
         assert!(!keys.has_form("a.b.c"));
         assert_eq!(keys.prefix_of("anything-at-all"), None);
-        let keys = ApiKeys::for_tests("authorization", "Bearer", &["sk", "sk_live"]);
-        assert_eq!(keys.prefix_of("sk_live_x"), Some("sk_live"));
-        assert_eq!(keys.prefix_of("sk_x"), Some("sk"));
+        let prefixed = ApiKeys::for_tests("authorization", "Bearer", &["sk", "sk_live"]);
+        assert_eq!(prefixed.prefix_of("sk_live_x"), Some("sk_live"));
+        assert_eq!(prefixed.prefix_of("sk_x"), Some("sk"));
         assert!(keys.digest("anything-at-all").is_ok());
     }
 
