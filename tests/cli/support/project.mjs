@@ -75,7 +75,8 @@ export async function openProject({ gateway = GATEWAY } = {}) {
     restoreWrangler: () => rmSync(path("node_modules"), { recursive: true, force: true }),
     /** The names in a folder of the project, sorted. */
     names: (...parts) => readdirSync(path(...parts)).sort(),
-    leftBehind: () => readdirSync(path("tmp")),
+    // wrangler leaves things of its own there.
+    leftBehind: () => readdirSync(path("tmp")).filter((name) => name.startsWith("pointsman")),
     /** The built Worker over the same KV, with the project's gateway.toml. */
     async serve() {
       const world = await createWorld().start();
