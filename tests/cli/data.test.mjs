@@ -1,8 +1,8 @@
 // plan, apply, import and export against a real local KV, which a gateway reads too.
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
-import { mkdirSync, readFileSync, readdirSync } from "node:fs";
-import { after, before, test } from "node:test";
+import { readFileSync } from "node:fs";
+import { after, afterEach, before, test } from "node:test";
 import { mint } from "../../demo/keys.mjs";
 import { contentOf, openProject } from "./support/project.mjs";
 
@@ -19,6 +19,7 @@ before(async () => {
   project.write("data/keys.jsonl", `${JSON.stringify({ sha256, subject: "s", claims: { customerId: "stark" } })}\n`);
   gateway = await project.serve();
 });
+afterEach(() => project?.restoreWrangler());
 after(async () => {
   await gateway?.stop();
   project?.close();
@@ -96,14 +97,16 @@ test("what deletes too much wants to be meant", async () => {
 
 test("an apply that is killed half-way is finished by the next", async () => {
   const kv = "killed";
+  project.write("half/customers.json", [customer("acme"), customer("stark")]);
+  project.write("half/keys.json", { sha256, subject: "s", claims: { customerId: "stark" } });
   // Calls: two listings, then customers, then keys. The third writes, and takes its caller with it.
   project.replaceWrangler('"$REAL_WRANGLER" "$@"; STATUS=$?; [ $CALLS = 3 ] && kill -9 $PPID; exit $STATUS');
-  const killed = await project.run(["apply", "data", "--local", "--persist-to", project.path(kv)]);
+  const killed = await project.run(["apply", "half", "--local", "--persist-to", project.path(kv)]);
   assert.equal(killed.signal, "SIGKILL", killed.err);
   assert.deepEqual(project.leftBehind(), []);
   project.restoreWrangler();
-  const finished = await project.local(["apply", "data"], { kv });
-  assert.match(finished.out, /1 created, 0 changed, 0 deleted, 4 unchanged/);
+  const finished = await project.local(["apply", "half"], { kv });
+  assert.match(finished.out, /1 created, 0 changed, 0 deleted, 2 unchanged/);
 });
 
 test("exports are what imports read", async () => {
@@ -117,7 +120,7 @@ test("exports are what imports read", async () => {
   const bare = (await project.local(["customers", "export", "--format", "jsonl"], { kv })).out.trim().split("\n").map((line) => JSON.parse(line));
   assert.deepEqual(bare, all.map(({ fetchedAt, generation, ...own }) => own));
   await project.local(["customers", "export", "--format", "folder", "--to", project.path("one-each")], { kv });
-  assert.deepEqual(readdirSync(project.path("one-each")), ["acme.json", "stark.json", "umbrella.json", "wayne.json"]);
+  assert.deepEqual(project.names("one-each"), ["acme.json", "stark.json", "umbrella.json", "wayne.json"]);
   const taken = await project.local(["customers", "import", "one-each", "--json"], { kv });
   assert.deepEqual(taken.json(), { created: 0, changed: 1, deleted: 0, unchanged: 3, visible: true });
   assert.match((await project.local(["customers", "export", "--format", "folder", "--to", "one-each"], { kv, want: 1 })).err, /is not empty/);
@@ -141,7 +144,6 @@ test("one customer at a time", async () => {
 
 test("a wrangler that fails is heard, and asked again where that helps", async () => {
   const kv = "failing";
-  mkdirSync(project.path("data"), { recursive: true });
   project.replaceWrangler('echo "Authentication error [code: 10000]" >&2; exit 1');
   const refused = await project.local(["apply", "data"], { kv, want: 3 });
   assert.match(refused.err, /error: wrangler kv key list failed:\nAuthentication error \[code: 10000\]/);
@@ -151,6 +153,5 @@ test("a wrangler that fails is heard, and asked again where that helps", async (
   assert.deepEqual(patient.json(), []);
   project.replaceWrangler("echo no JSON");
   assert.match((await project.local(["customers", "list"], { kv, want: 3 })).err, /wrangler kv key list: expected/);
-  project.restoreWrangler();
   assert.deepEqual(project.leftBehind(), []);
 });

@@ -6,6 +6,7 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { startGateway } from "../../../demo/gateway.mjs";
 import { createWorld } from "../../../demo/world.mjs";
+import { withNpmBins } from "../../../scripts/lib/modern-node.mjs";
 import { inRoot, npmBin } from "../../../scripts/lib/paths.mjs";
 import { freshPointsman } from "../../../scripts/lib/pointsman.mjs";
 
@@ -45,7 +46,7 @@ export async function openProject({ gateway = GATEWAY } = {}) {
       return new Promise((resolve, reject) => {
         const child = spawn(program, args, {
           cwd: folder,
-          env: { ...process.env, CLOUDFLARE_ENV: "", TMPDIR: path("tmp"), REAL_WRANGLER: npmBin("wrangler"), ...env },
+          env: { ...withNpmBins(), CLOUDFLARE_ENV: "", TMPDIR: path("tmp"), REAL_WRANGLER: npmBin("wrangler"), ...env },
         });
         const out = { code: undefined, out: "", err: "" };
         child.stdout.setEncoding("utf8").on("data", (text) => (out.out += text));
@@ -72,7 +73,10 @@ export async function openProject({ gateway = GATEWAY } = {}) {
       rmSync(path("calls"), { force: true });
     },
     restoreWrangler: () => rmSync(path("node_modules"), { recursive: true, force: true }),
-    leftBehind: () => readdirSync(path("tmp")),
+    /** The names in a folder of the project, sorted. */
+    names: (...parts) => readdirSync(path(...parts)).sort(),
+    // wrangler leaves things of its own there.
+    leftBehind: () => readdirSync(path("tmp")).filter((name) => name.startsWith("pointsman")),
     /** The built Worker over the same KV, with the project's gateway.toml. */
     async serve() {
       const world = await createWorld().start();

@@ -60,11 +60,11 @@ pub(crate) struct Arguments {
 pub(super) fn run(arguments: &Arguments) -> Outcome {
     let id = id(&arguments.id)?;
     let judge = arguments.judge.judge(arguments.target.project())?;
-    let json = match &arguments.file {
-        Some(file) => from_file(file, &id)?,
+    let written = match &arguments.file {
+        Some(file) => from_file(file)?,
         None => from_options(arguments),
     };
-    let wanted = Wanted::given([judged(arguments, &judge, &json, &id)?]);
+    let wanted = Wanted::given([judged(arguments, &judge, &written, &id)?]);
     let kv = arguments.target.kv();
     let (plan, _) = sync::planned(&kv as &dyn Kv, &wanted, &judge, Options::default())?;
     let shown = if arguments.json { Some(show::as_json(&plan, &wanted, &judge)?) } else { None };
@@ -82,11 +82,11 @@ pub(super) fn run(arguments: &Arguments) -> Outcome {
 fn judged(
     arguments: &Arguments,
     judge: &Judge,
-    json: &[u8],
+    written: &[u8],
     id: &CustomerId,
 ) -> Result<crate::records::Good, Failure> {
-    let good = judge.record(Kind::Customer, json, Extras::Refused).map_err(|problem| {
-        let line = lines_into(json, &problem.pointer) + 1;
+    let good = judge.record(Kind::Customer, &with_id(written, id), Extras::Refused).map_err(|problem| {
+        let line = lines_into(written, &problem.pointer) + 1;
         match &arguments.file {
             Some(file) => input(format!("{}:{line}: {problem}", file.display())),
             None => input(problem.to_string()),
@@ -98,8 +98,7 @@ fn judged(
     Ok(good)
 }
 
-/// A record, which may leave out the id that was given beside it.
-fn from_file(file: &Path, id: &CustomerId) -> Result<Vec<u8>, Failure> {
+fn from_file(file: &Path) -> Result<Vec<u8>, Failure> {
     let mut bytes = Vec::new();
     let read = if file == Path::new("-") {
         io::stdin().lock().read_to_end(&mut bytes).map(|_| ())
@@ -107,12 +106,17 @@ fn from_file(file: &Path, id: &CustomerId) -> Result<Vec<u8>, Failure> {
         fs::read(file).map(|read| bytes = read)
     };
     read.map_err(|problem| input(format!("{}: {problem}", file.display())))?;
-    match pointsman::customer::entry_of(&bytes) {
+    Ok(bytes)
+}
+
+/// A record may leave out the id that was given beside it.
+fn with_id(written: &[u8], id: &CustomerId) -> Vec<u8> {
+    match pointsman::customer::entry_of(written) {
         Ok(mut members) if !members.contains_key("customerId") => {
             members.insert("customerId".to_owned(), Value::from(id.as_str()));
-            Ok(Value::Object(members).to_string().into_bytes())
+            Value::Object(members).to_string().into_bytes()
         }
-        _ => Ok(bytes),
+        _ => written.to_vec(),
     }
 }
 
