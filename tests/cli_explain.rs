@@ -97,6 +97,15 @@ fn expectations_decide_how_it_ends() {
 }
 
 #[test]
+fn files_are_all_there_is_and_without_any_the_config_api_is_out_of_reach() {
+    let unknown = ["--claims", r#"{"customerId":"nobody"}"#, "--path", "/customers/x"];
+    let refused = ["--expect", "problem=customer-not-configured"];
+    assert_eq!(explain(&[&unknown[..], &DATA[..], &refused[..]].concat()).status.code(), Some(0));
+    let unavailable = ["--expect", "reason=customer_source_unavailable"];
+    assert_eq!(explain(&[&unknown[..], &unavailable[..]].concat()).status.code(), Some(0));
+}
+
+#[test]
 fn json_is_for_machines() {
     let output = explain(&["--claims", "{}", "--path", "/hybrid/x", "--json"]);
     let told: Value = serde_json::from_slice(&output.stdout).unwrap();

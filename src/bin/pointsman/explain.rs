@@ -114,7 +114,8 @@ pub(crate) struct Arguments {
     /// The key set of an issuer, which is not asked offline.
     #[arg(long = "jwks", value_name = "[ISSUER=]FILE")]
     key_sets: Vec<String>,
-    /// A folder of customers and keys, as `plan` and `apply` take it, in place of a KV.
+    /// A folder of customers and keys, as `plan` and `apply` take it, in place of a KV. There are no others:
+    /// the config API counts as listing nobody.
     #[arg(long, value_name = "FOLDER", conflicts_with_all = ["local", "remote"])]
     data: Option<PathBuf>,
     /// What is expected of the decision. May be given several times.
@@ -141,7 +142,10 @@ pub(crate) fn run(arguments: &Arguments) -> Outcome {
     let kept = RefCell::new(in_files.unwrap_or_default());
     let read = |name: &str| read_once(kv.as_ref().map(|kv| kv as &dyn Kv), &kept, name);
     let records: Option<&Records<'_>> = if given { Some(&read) } else { None };
-    let explain = Explain { gateway: &gateway, records, documents: &documents };
+    // The files say which customers there are: the config API is none that could not be asked.
+    let config_api = gateway.customers.as_ref().and_then(|customers| customers.source.as_ref());
+    let nobody_else_at = config_api.filter(|_| arguments.data.is_some()).map(|source| source.url.as_str());
+    let explain = Explain { gateway: &gateway, records, documents: &documents, nobody_else_at };
     match &arguments.cases {
         Some(path) => run_cases(&explain, path, arguments.json),
         None => run_one(&explain, arguments),
@@ -236,6 +240,7 @@ struct Explain<'a> {
     gateway: &'a Gateway,
     records: Option<&'a Records<'a>>,
     documents: &'a HashMap<String, Vec<u8>>,
+    nobody_else_at: Option<&'a str>,
 }
 
 impl Explain<'_> {
@@ -248,6 +253,7 @@ impl Explain<'_> {
             },
             records: self.records,
             documents: self.documents,
+            nobody_else_at: self.nobody_else_at,
             warnings: RefCell::default(),
         };
         let mut told = self.ask(&sent, &world, None)?;
