@@ -6,8 +6,7 @@
 
 use std::rc::Rc;
 
-use serde::{Deserialize, Serialize};
-use serde_json::{Value, value::RawValue};
+use serde_json::Value;
 
 use super::{
     jwks::{KeySet, MAX_SET_BYTES},
@@ -20,20 +19,10 @@ use crate::{
     decision::{Deferred, Found, Write},
     digest::Digest,
     journey::Context,
+    json::Shallow,
     ports::{Document, DocumentRequest, Ports, SourceError},
     time::{Span, Timestamp},
 };
-
-/// A key set as the store holds it.
-#[derive(Deserialize, Serialize)]
-#[serde(deny_unknown_fields, rename_all = "camelCase")]
-struct SharedRecord<'a> {
-    /// When the issuer was asked, in RFC 3339.
-    fetched_at: String,
-    /// The JWK Set as it came.
-    #[serde(borrow)]
-    set: &'a RawValue,
-}
 
 /// A key set and where it came from.
 struct Fetched {
@@ -139,9 +128,13 @@ impl<P: Ports> Context<'_, P> {
             }
         };
         let read = || {
-            let record: SharedRecord<'_> = serde_json::from_slice(&json).ok()?;
-            let body = record.set.get().as_bytes().to_vec();
-            let as_of = Timestamp::parse_rfc3339(&record.fetched_at)?;
+            let record = Shallow::parse(&json).ok()?;
+            let (fetched_at, set) = (record.text("fetchedAt")?, record.member("set")?);
+            if !record.has_only(&["fetchedAt", "set"]) {
+                return None;
+            }
+            let body = set.get().as_bytes().to_vec();
+            let as_of = Timestamp::parse_rfc3339(&fetched_at)?;
             let set = Rc::new(KeySet::parse(&body).ok()?);
             // A time that lies in the future was made by a broken clock, and would outlive a withdrawal.
             (as_of <= now.plus(MAX_CLOCK_SKEW)).then_some(Fetched { set, body, as_of: as_of.min(now) })
@@ -195,9 +188,9 @@ impl<P: Ports> Context<'_, P> {
 
 impl Fetched {
     fn write(&self, issuer: &Issuer) -> Option<Write> {
-        let set = std::str::from_utf8(&self.body).ok().and_then(|text| serde_json::from_str(text).ok())?;
-        let record = SharedRecord { fetched_at: self.as_of.to_string(), set };
-        let record = serde_json::to_string(&record).ok()?;
+        // It was read as JSON before, so it stands as well in another object.
+        let set = std::str::from_utf8(&self.body).ok()?.trim_ascii();
+        let record = format!("{{\"fetchedAt\":\"{}\",\"set\":{set}}}", self.as_of);
         Some(Write { key: store_key(issuer), record, asked_at: self.as_of })
     }
 }

@@ -6,13 +6,12 @@
 
 use std::borrow::Cow;
 
-use serde::Deserialize;
-use serde_json::{Value, value::RawValue};
+use serde_json::Value;
 
 use super::{CustomerId, CustomerRecord, MAX_CLOCK_SKEW, RecordError, entry_of, provider_record};
 use crate::{
     digest::Digest,
-    json::{ToJson, json},
+    json::{Shallow, ToJson, json},
     shape::shape,
     time::Timestamp,
 };
@@ -51,32 +50,25 @@ pub enum Listed {
     Unsure,
 }
 
-/// The id of an entry, without reading the rest of it.
-#[derive(Deserialize)]
-struct Named<'a> {
-    #[serde(borrow, rename = "customerId")]
-    id: Cow<'a, str>,
-}
-
 impl Roster {
     /// Reads a list.
     ///
     /// # Errors
     /// What is wrong, where it is not a JSON array.
     pub fn parse(body: Vec<u8>, etag: Option<String>) -> Result<Self, String> {
-        let entries: Vec<&RawValue> =
-            serde_json::from_slice(&body).map_err(|error| match error.classify() {
-                serde_json::error::Category::Data => "is not an array".to_owned(),
-                _ => format!("is no JSON: {error}"),
-            })?;
+        let entries = match Shallow::parse(&body) {
+            Ok(Shallow::List(entries)) => entries,
+            Ok(_) => return Err("is not an array".to_owned()),
+            Err(error) => return Err(format!("is no JSON: {error}")),
+        };
         let origin = body.as_ptr() as usize;
         let mut slots = Vec::with_capacity(entries.len());
         let mut nameless = Vec::new();
         for (position, entry) in entries.iter().enumerate() {
             let text = entry.get();
             let start = (text.as_ptr() as usize).saturating_sub(origin);
-            let (Ok(named), Ok(start), Ok(length), Ok(at)) = (
-                serde_json::from_str::<Named<'_>>(text),
+            let (Some(id), Ok(start), Ok(length), Ok(at)) = (
+                id_of(text.as_bytes()),
                 u32::try_from(start),
                 u32::try_from(text.len()),
                 u32::try_from(position),
@@ -84,7 +76,7 @@ impl Roster {
                 nameless.push(position);
                 continue;
             };
-            slots.push(Slot { hash: hash(&named.id), start, length, position: at });
+            slots.push(Slot { hash: hash(&id), start, length, position: at });
         }
         slots.sort_unstable_by_key(|slot| (slot.hash, slot.position));
         Ok(Self { body, slots, nameless, etag })
@@ -162,7 +154,7 @@ impl Roster {
     }
 
     fn id(&self, slot: &Slot) -> Option<Cow<'_, str>> {
-        serde_json::from_slice::<Named<'_>>(self.bytes(slot)).ok().map(|named| named.id)
+        id_of(self.bytes(slot))
     }
 
     fn read(&self, slot: &Slot) -> Listed {
@@ -174,6 +166,11 @@ impl Roster {
             }),
         }
     }
+}
+
+/// The id of an entry, without reading the rest of it.
+fn id_of(entry: &[u8]) -> Option<Cow<'_, str>> {
+    Shallow::parse(entry).ok()?.text("customerId")
 }
 
 fn hash(id: &str) -> u64 {

@@ -86,22 +86,19 @@ pub fn order(
         let position = choice.near.iter().position(|near| candidate.region == Some(near.as_ref()));
         position.unwrap_or(usize::MAX)
     };
-    let mut order: Vec<_> = candidates
-        .iter()
-        .enumerate()
-        .filter(|(_, candidate)| allowed(candidate))
-        .map(|(index, candidate)| {
-            let draw = match choice.balance {
-                Balance::Ordered => 0.0,
-                Balance::Weighted => draw(choice.salt, index, candidate.weight),
-            };
-            (health.is_open(candidate.key, now), rank(candidate), draw, index)
-        })
-        .collect();
-    order.sort_by(|left, right| {
-        let by_place = (left.0, left.1).cmp(&(right.0, right.1));
-        by_place.then(left.2.total_cmp(&right.2)).then(left.3.cmp(&right.3))
-    });
+    // Each is put behind those that come before it: they are a handful, and no sort is compiled in for them.
+    let mut order: Vec<(bool, usize, f64, usize)> = Vec::with_capacity(candidates.len());
+    for (index, candidate) in candidates.iter().enumerate().filter(|(_, candidate)| allowed(candidate)) {
+        let draw = match choice.balance {
+            Balance::Ordered => 0.0,
+            Balance::Weighted => draw(choice.salt, index, candidate.weight),
+        };
+        let (open, rank) = (health.is_open(candidate.key, now), rank(candidate));
+        let place = order.partition_point(|other| {
+            (other.0, other.1).cmp(&(open, rank)).then(other.2.total_cmp(&draw)).is_le()
+        });
+        order.insert(place, (open, rank, draw, index));
+    }
     order.into_iter().map(|(_, _, _, index)| index).collect()
 }
 
@@ -229,9 +226,12 @@ impl Health {
     pub fn open(&self, now: Timestamp) -> Vec<(Rc<str>, Timestamp)> {
         let origins = self.origins.borrow();
         let open = origins.iter().filter(|(_, seen)| now < seen.open_until);
-        let mut open: Vec<_> = open.map(|(key, seen)| (Rc::clone(key), seen.open_until)).collect();
-        open.sort();
-        open
+        let mut sorted: Vec<(Rc<str>, Timestamp)> = Vec::new();
+        for (key, seen) in open {
+            let place = sorted.partition_point(|(other, _)| other < key);
+            sorted.insert(place, (Rc::clone(key), seen.open_until));
+        }
+        sorted
     }
 }
 
