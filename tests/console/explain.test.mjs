@@ -33,7 +33,7 @@ test("claims stand in for a credential, and rules say why they do not match", as
 
 test("a refusal is told with its reason", async () => {
   const page = await explain({ url: "/environment/x", kind: "key", secret: "sk_live_made_up" });
-  shows(page, ["would answer it itself", "401", "credential_malformed"]);
+  shows(page, ["would answer it itself", "401", "api_key_checksum"]);
 });
 
 test("attempts stand in their order", async () => {
