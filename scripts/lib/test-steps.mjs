@@ -18,6 +18,7 @@ async function nodeTests() {
   const files = testFiles([
     "scripts/**/*.test.mjs",
     "demo/**/*.test.mjs",
+    "bench/**/*.test.mjs",
     "tests/workerd/**/*.test.mjs",
     "tests/browser/**/*.test.mjs",
   ]);
