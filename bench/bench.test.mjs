@@ -19,8 +19,8 @@ test("ratios are made within rounds: a slow round is slow for both", () => {
 });
 
 test("noise is what a Worker differs from itself", () => {
-  assert.equal(noise({ median: 1.25, low: 1.2, high: 1.3 }), 0.25);
-  assert.equal(noise({ median: 1, low: 0.75, high: 1.25 }), 0.25);
+  assert.equal(noise({ median: 1.25, low: 1.2, high: 1.3 }, 100), 0.25);
+  assert.equal(noise({ median: 1, low: 0.75, high: 1.25 }, 100), 0.0785);
 });
 
 const measured = (median) => {

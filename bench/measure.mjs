@@ -10,16 +10,19 @@ import { scaling } from "./parts/scaling.mjs";
 import { sideBySide } from "./parts/side-by-side.mjs";
 import { size } from "./parts/size.mjs";
 
-/** How much of everything: all but the load takes some twelve minutes, or two where it is quick. */
+/**
+ * How much of everything: all but the load takes some twelve minutes, or two where it is quick. Many short rounds say more
+ * than a few long ones: what is compared lies nearer together in time.
+ */
 const FULL = {
-  "side-by-side": { rounds: 15, count: 4000 },
-  scaling: { rounds: 9, count: 2500 },
-  flood: { rounds: 9, steps: [100, 1000, 10_000, 100_000, 1_000_000] },
+  "side-by-side": { rounds: 60, count: 1000 },
+  scaling: { rounds: 30, count: 800 },
+  flood: { rounds: 30, steps: [100, 1000, 10_000, 100_000, 1_000_000] },
   cold: { times: 15 },
 };
 const QUICK = {
-  "side-by-side": { rounds: 3, count: 1000 },
-  scaling: { rounds: 3, count: 500 },
+  "side-by-side": { rounds: 5, count: 500 },
+  scaling: { rounds: 5, count: 300 },
   flood: { rounds: 3, steps: [100, 1000, 10_000] },
   cold: { times: 3 },
 };

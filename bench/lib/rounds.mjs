@@ -1,16 +1,18 @@
 // Rounds: in each, every lane gets the same load, one lane after the other and each round in another order. What is
 // compared is what was measured in the same round, so that a machine that is slow for a while is slow for all.
 
+/** Until the engine has compiled what is called often. */
+const WARM_UP = 4000;
+
 /**
  * A lane is { id, worker, order }: a process of workerd, and what the generator sends it.
  * Gives { id: { cpu: [microseconds a request, …], perSecond: […], p50: […], p99: […] } }.
  */
 export async function run(lanes, { generator, rounds, count, progress }) {
   const seen = Object.fromEntries(lanes.map(({ id }) => [id, { cpu: [], perSecond: [], p50: [], p99: [], own: [] }]));
-  // Until the engine has compiled what is called often.
   for (const lane of lanes) {
     progress(`warming up: ${lane.id}`);
-    for (const part of [1, 2]) await once(generator, lane, (count * part) / 2);
+    await once(generator, lane, WARM_UP);
   }
   for (let round = 0; round < rounds; round++) {
     for (const lane of order(lanes, round)) {

@@ -18,10 +18,10 @@ export const spread = (values) => ({ median: median(values), low: quantile(value
 export const ratio = (values, base) => spread(values.map((value, round) => value / base[round]));
 
 /**
- * How far a ratio may be off, as a share of it, from the ratio of a Worker to itself: by how much its median misses 1,
- * or half of its quartiles' distance, whichever is more.
+ * How far a median of so many ratios may be off, as a share of it, from the ratios of a Worker to itself: by how much
+ * theirs misses 1, or by the notch of a box plot (McGill, Tukey and Larsen 1978), whichever is more.
  */
-export const noise = ({ median, low, high }) => Math.max(Math.abs(median - 1), (high - low) / 2);
+export const noise = ({ median, low, high }, count) => Math.max(Math.abs(median - 1), (1.57 * (high - low)) / Math.sqrt(count));
 
 /** The same with so many digits behind the point. */
 export function rounded({ median, low, high }, digits = 3) {

@@ -7,7 +7,7 @@ import { startWorkerd } from "../lib/workerd.mjs";
 
 const HOT = 100;
 const BATCH = 10_000;
-const MEASURED = 2000;
+const MEASURED = 800;
 
 export async function flood({ origin, generator, steps, rounds, progress }) {
   const start = () => startWorkerd({ modules: modules(), texts: { GATEWAY: JSON.stringify(gateway) }, flags: FLAGS, limit: true, origin: origin.port, kv: {} });
@@ -49,7 +49,7 @@ export async function flood({ origin, generator, steps, rounds, progress }) {
       points.push({ size: step, ratio: rounded(ratio(seen.flooded, seen.calm)), resident: flooded.resident() });
     }
     const same = rounded(ratio(controls, controls.map(() => 1)));
-    return { rounds, count: MEASURED, control: same, noise: Number(noise(same).toFixed(3)), points, calm: calm.resident() };
+    return { rounds, count: MEASURED, control: same, noise: Number(noise(same, rounds).toFixed(3)), points, calm: calm.resident() };
   } finally {
     await Promise.all([calm, control, flooded].map((worker) => worker.stop()));
   }

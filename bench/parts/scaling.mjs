@@ -41,7 +41,7 @@ export async function scaling({ origin, generator, rounds, count, progress }) {
       points: sizes.map((size) => ({ size, ratio: against(`${size} ${of}`, `${sizes[0]} ${of}`) })),
     }));
     const same = against(control, `${smallest} ${first.of}`);
-    return { rounds, count, control: same, noise: Number(noise(same).toFixed(3)), series };
+    return { rounds, count, control: same, noise: Number(noise(same, rounds).toFixed(3)), series };
   } finally {
     await Promise.all(lanes.map(({ worker }) => worker.stop()));
   }

@@ -100,7 +100,7 @@ function summary(lanes, seen) {
   ].map(([id, other]) => ({ id, other, ratio: between(id, other) }));
   const control = between(CONTROL, BASE);
   const generatorMicroseconds = round(spread(lanes.flatMap(({ id }) => seen[id].own)).median, 1);
-  return { control, noise: round(noise(control)), generatorMicroseconds, rows, pairs };
+  return { control, noise: round(noise(control, cpu(CONTROL).length)), generatorMicroseconds, rows, pairs };
 }
 
 /** A caller's own fields that must not reach a backend, or not as they are. */
