@@ -19,6 +19,7 @@ async function nodeTests() {
     "scripts/**/*.test.mjs",
     "demo/**/*.test.mjs",
     "tests/cli/**/*.test.mjs",
+    "bench/**/*.test.mjs",
     "tests/workerd/**/*.test.mjs",
     "tests/browser/**/*.test.mjs",
     "tests/console/**/*.test.mjs",

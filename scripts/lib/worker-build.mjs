@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { appendFileSync, existsSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { wasmBindgen, workerBuild } from "./cargo-tools.mjs";
 import { Failure } from "./failure.mjs";
@@ -58,12 +58,12 @@ async function step(program, args, quiet, env) {
 
 const digest = (file) => createHash("sha256").update(readFileSync(file)).digest("hex");
 
-/** The class of Durable Objects that count quotas: plain JavaScript, which the main module must export. */
-const QUOTA = inRoot("src", "edge", "quota.js");
+/** Plain JavaScript that stands in the main module: its entry, and the class of Durable Objects that count quotas. */
+const PARTS = [inRoot("src", "edge", "entry.js"), inRoot("src", "edge", "quota.js")];
 
 /** What stands in the output folder, made from what; undefined if a part is missing. */
 function provenance(compiled, out) {
-  const parts = [compiled, QUOTA, join(out, "index.js"), join(out, "index_bg.wasm")];
+  const parts = [compiled, ...PARTS, join(out, "index.js"), join(out, "index_bg.wasm")];
   if (!parts.every(existsSync)) return undefined;
   return JSON.stringify([WORKER_BUILD, WASM_BINDGEN, ...parts.map(digest)]);
 }
@@ -74,6 +74,17 @@ function moveNames(out) {
   const { wasm, names } = withoutNames(readFileSync(file));
   writeFileSync(file, wasm);
   writeFileSync(inRoot(out, "function-names.txt"), `${names.join("\n")}\n`);
+}
+
+/** Puts our own parts behind what worker-build made, and our own entry over its default export. */
+function complete(main) {
+  const made = readFileSync(main, "utf8");
+  const exported = /(,?)\s*([\w$]+) as default\s*(,?)(?=[^{}]*\}[^{}]*$)/.exec(made);
+  if (!exported) throw new Failure("worker-build's module has no default export", { advice: ["Has WORKER_BUILD changed? See src/edge/entry.js."] });
+  const [whole, before, stock, after] = exported;
+  const rest = made.slice(0, exported.index) + (before && after) + made.slice(exported.index + whole.length);
+  const parts = PARTS.map((part) => readFileSync(part, "utf8"));
+  writeFileSync(main, [rest, ...parts, `export default entryOver(${stock});`, ""].join("\n"));
 }
 
 /**
@@ -91,6 +102,6 @@ export async function buildWorker({ dev = false, out = RELEASE_OUT, quiet = fals
 
   await step(workerBuild().path, ["--release", ...(dev ? ["--no-opt"] : []), "--out-dir", out], quiet, env);
   if (!dev) moveNames(out);
-  appendFileSync(inRoot(out, "index.js"), `\n${readFileSync(QUOTA, "utf8")}`);
+  complete(inRoot(out, "index.js"));
   writeFileSync(stamp, provenance(compiled, inRoot(out)) ?? "");
 }

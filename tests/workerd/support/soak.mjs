@@ -2,9 +2,8 @@
 //   - an unsafe request arrives at most once, and exactly once where its caller was told so;
 //   - a safe one is answered as long as one origin is well;
 //   - once it is warm, the Worker's heap does not keep growing.
-import { once } from "node:events";
 import { setTimeout as sleep } from "node:timers/promises";
-import { WebSocket } from "ws";
+import { openHeapMeter } from "./heap.mjs";
 import { BEHAVIOURS, openOriginsGateway } from "./origins.mjs";
 
 const NAMES = ["first", "second", "third"];
@@ -35,42 +34,6 @@ const ILLS = {
   unavailable: { begin: (origin) => origin.be(BEHAVIOURS.status(503)) },
 };
 
-/**
- * Asks V8's inspector how much of the Worker's heap is in use, in bytes. What the process has of the system says little:
- * workerd takes more and more for a long time also where a Worker does nothing but answer.
- */
-async function openHeapMeter(miniflare) {
-  const inspector = new URL("/json", String(await miniflare.getInspectorURL()).replace(/^ws/, "http"));
-  const targets = await (await fetch(inspector)).json();
-  const { webSocketDebuggerUrl } = targets.find(({ id }) => id.includes("pointsman"));
-  const socket = new WebSocket(webSocketDebuggerUrl);
-  await once(socket, "open");
-  let number = 0;
-  const call = (method) => {
-    const id = ++number;
-    socket.send(JSON.stringify({ id, method }));
-    return new Promise((resolve) => {
-      const hear = (data) => {
-        const message = JSON.parse(data);
-        if (message.id !== id) return;
-        socket.off("message", hear);
-        resolve(message.result);
-      };
-      socket.on("message", hear);
-    });
-  };
-  return {
-    async read() {
-      // It is never answered, but done when the isolate is next awake: under load, soon.
-      socket.send(JSON.stringify({ id: ++number, method: "HeapProfiler.collectGarbage" }));
-      await sleep(100);
-      const { usedSize, embedderHeapUsedSize = 0, backingStorageSize = 0 } = await call("Runtime.getHeapUsage");
-      return usedSize + embedderHeapUsedSize + backingStorageSize;
-    },
-    close: () => socket.terminate(),
-  };
-}
-
 /** Whether it grows all the time: each quarter's least is above the one's before, and by much in the end. */
 export function keepsGrowing(samples) {
   const quarter = Math.floor(samples.length / 4);
@@ -85,7 +48,7 @@ const megabytes = (bytes) => `${(bytes / 1024 / 1024).toFixed(1)} MB`;
 /** Runs for so long and gives { violations, summary }; `onProgress` gets a line every half a minute. */
 export async function runSoak({ seconds, onProgress = () => {} }) {
   const gateway = await openOriginsGateway({ backends: { soak: backend } }, { overrides: { inspectorPort: 0 } });
-  const heap = await openHeapMeter(gateway.miniflare);
+  const heap = await openHeapMeter(await gateway.miniflare.getInspectorURL(), "pointsman");
   const origins = Object.values(gateway.origins);
   const violations = [];
   const violate = (what) => violations.length < 50 && violations.push(what);

@@ -1,0 +1,60 @@
+// What each figure may be. A budget is missed only where the figure is above it by more than the noise that was measured
+// in the same run.
+
+const KIB = 1024;
+const MIB = 1024 * KIB;
+
+const row = (results, id) => results["side-by-side"]?.rows.find((each) => each.id === id)?.ratio;
+const pair = (results, id, other) => results["side-by-side"]?.pairs.find((each) => each.id === id && each.other === other)?.ratio;
+const last = (results, of) => results.scaling?.series.find((series) => series.of === of)?.points.at(-1).ratio;
+const exact = (value) => value !== undefined && { median: value, low: value, high: value };
+
+const beside = (title, budget, stretch, figure) => ({ title, unit: "ratio", budget, stretch, figure, noise: (results) => results["side-by-side"].noise });
+const scaled = (title, figure, noise) => ({ title, unit: "ratio", budget: 1.1, figure, noise });
+
+export const BUDGETS = [
+  beside("API key, customer, against the bare pass-through", 0.95, 0.8, (results) => row(results, "own, key")),
+  beside("JWT seen before, customer, against the bare pass-through", 0.95, 0.8, (results) => row(results, "own, token seen")),
+  beside("ES256 token never seen, against the bare pass-through", 1.6, 1.4, (results) => row(results, "own, token new")),
+  beside("ES256 token never seen, against Hono + jose", 1, undefined, (results) => pair(results, "own, token new", "hono, token new")),
+  beside("API key, against Hono as usually written", 0.85, 0.7, (results) => pair(results, "own, key", "hono, key")),
+  beside("JWT seen before, against Hono + jose as usually written", 0.85, 0.7, (results) => pair(results, "own, token seen", "hono, token seen")),
+  beside("API key, against Hono tuned", 1.05, 0.9, (results) => pair(results, "own, key", "tuned, key")),
+  beside("JWT seen before, against Hono + jose tuned", 1.05, 0.9, (results) => pair(results, "own, token seen", "tuned, token seen")),
+  { title: "wasm, gzip -9", unit: "bytes", budget: 400 * KIB, stretch: 250 * KIB, figure: (results) => exact(results.size?.wasm.gzip) },
+  {
+    title: "CPU to the first answer of a new process, over the pass-through's",
+    unit: "ms",
+    budget: 15,
+    stretch: 5,
+    figure: (results) => results.cold?.rows.find(({ id }) => id === "own").cpu,
+    // Of this one the spread itself is the noise.
+    noise: ({ cold }) => spreadOf(cold.rows.find(({ id }) => id === "own").cpu),
+  },
+  scaled("rules, 1 → 500", (results) => last(results, "rules"), (results) => results.scaling.noise),
+  scaled("routes, 1 → 1000", (results) => last(results, "routes"), (results) => results.scaling.noise),
+  scaled("callers and customers met, 10² → the most", (results) => results.flood?.points.at(-1).ratio, (results) => results.flood.noise),
+  { title: "memory that the flood of callers took after its first tenth", unit: "bytes", budget: 32 * MIB, figure: (results) => exact(results.flood && growth(results.flood)) },
+];
+
+const spreadOf = ({ median, low, high }) => (median === 0 ? 0 : (high - low) / 2 / Math.abs(median));
+
+function growth({ points }) {
+  return points.at(-1).resident - points.at(-2).resident;
+}
+
+/** What was measured against what it may be: { title, unit, budget, stretch, figure, noise, verdict }. */
+export function judge(results) {
+  return BUDGETS.flatMap(({ figure: read, noise, ...budget }) => {
+    const figure = read(results);
+    if (!figure) return [];
+    const share = noise?.(results) ?? 0;
+    return [{ ...budget, figure, noise: share, verdict: verdict(figure.median, share, budget) }];
+  });
+}
+
+function verdict(value, noise, { budget, stretch }) {
+  if (stretch !== undefined && value <= stretch) return "met, stretch too";
+  if (value <= budget) return "met";
+  return value * (1 - noise) <= budget ? "within noise" : "missed";
+}

@@ -1,0 +1,129 @@
+// Raw workerd: one process for each Worker, with nothing around it but an origin and, where it has one, a KV stub.
+import { mkdtempSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { npmBin } from "../../scripts/lib/paths.mjs";
+import { Failure } from "../../scripts/lib/failure.mjs";
+import { cpuOf, residentOf } from "./proc.mjs";
+import { discard, end, remove, start } from "./processes.mjs";
+
+const DATE = "2026-07-30";
+/** On the real network every request has a `cf` object. Here it comes in with this field. */
+export const CF_FIELD = "x-bench-cf";
+
+const file = (name) => fileURLToPath(new URL(`../workers/${name}`, import.meta.url));
+export const KV_STUB = { name: "kv.js", path: file("kv.js") };
+const RATE_LIMIT = readFileSync(file("rate-limit.js"), "utf8");
+
+const list = (items) => `[${items.join(", ")}]`;
+const quoted = (text) => JSON.stringify(text);
+
+/**
+ * Starts workerd with one Worker and waits until it listens.
+ *   modules    [{ name, path } | { name, text }], the main module first; a name that ends in .wasm is one of those
+ *   texts      bindings of text by name
+ *   origin     the port that every call of fetch goes to, whatever its URL
+ *   kv         what the KV stub is told, or nothing for a Worker without it
+ *   kvPort     the port of a KV elsewhere
+ *   limit      true binds a rate limit, LIMIT
+ *   flags      compatibility flags
+ *   inspector  true opens the inspector; `inspectorUrl` says where
+ */
+export async function startWorkerd({ modules, texts = {}, origin, kv, kvPort, limit = false, flags = [], inspector = false }) {
+  const folder = mkdtempSync(join(tmpdir(), "pointsman-bench-"));
+  discard(folder);
+  const embedded = (name, text) => {
+    writeFileSync(join(folder, name), text);
+    return `embed ${quoted(name)}`;
+  };
+  const bindings = Object.entries(texts).map(([name, text]) => `(name = ${quoted(name)}, text = ${embedded(`${name}.txt`, text)})`);
+  const services = [
+    `(name = "main", worker = .main)`,
+    `(name = "origin", external = (address = "127.0.0.1:${origin}", http = ()))`,
+  ];
+  let more = "";
+  if (kv || kvPort) bindings.push(`(name = "POINTSMAN_KV", kvNamespace = "kv")`);
+  if (kvPort) services.push(`(name = "kv", external = (address = "127.0.0.1:${kvPort}", http = ()))`);
+  if (kv) {
+    services.push(`(name = "kv", worker = .kv)`);
+    more += worker("kv", { modules: [module(folder, KV_STUB)], bindings: [`(name = "RULES", json = ${embedded("kv.json", JSON.stringify(kv))})`] });
+  }
+  const extensions = [];
+  if (limit) {
+    bindings.push(`(name = "LIMIT", wrapped = (moduleName = "bench:rate-limit", innerBindings = []))`);
+    extensions.push(`(modules = [(name = "bench:rate-limit", internal = true, esModule = ${embedded("rate-limit.js", RATE_LIMIT)})])`);
+  }
+  writeFileSync(
+    join(folder, "config.capnp"),
+    `using Workerd = import "/workerd/workerd.capnp";
+const config :Workerd.Config = (
+  services = ${list(services)},
+  sockets = [(name = "http", address = "127.0.0.1:0", http = (cfBlobHeader = ${quoted(CF_FIELD)}), service = "main")],
+  extensions = ${list(extensions)},
+);
+${worker("main", { modules: modules.map((each) => module(folder, each)), bindings, flags, outbound: "origin" })}${more}`,
+  );
+  const args = ["serve", "config.capnp", "--control-fd=3", ...(inspector ? ["--inspector-addr=127.0.0.1:0"] : [])];
+  const startedAt = performance.now();
+  // A Worker whose output nobody takes blocks; the null device takes it at once.
+  const child = start(npmBin("workerd"), args, { cwd: folder, stdio: ["ignore", "ignore", "pipe", "pipe"] });
+  const stop = async () => {
+    await end(child);
+    remove(folder);
+  };
+  try {
+    const { port, inspectorPort } = await listening(child, inspector);
+    return {
+      port,
+      pid: child.pid,
+      startedAt,
+      inspectorUrl: inspectorPort && `http://127.0.0.1:${inspectorPort}`,
+      cpu: () => cpuOf(child.pid),
+      resident: () => residentOf(child.pid),
+      stop,
+    };
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+}
+
+function module(folder, { name, path, text }) {
+  if (path === undefined) writeFileSync(join(folder, name), text);
+  else symlinkSync(path, join(folder, name));
+  return `(name = ${quoted(name)}, ${name.endsWith(".wasm") ? "wasm" : "esModule"} = embed ${quoted(name)})`;
+}
+
+function worker(name, { modules, bindings = [], flags = [], outbound }) {
+  return `const ${name} :Workerd.Worker = (
+  modules = ${list(modules)},
+  bindings = ${list(bindings)},
+  compatibilityDate = ${quoted(DATE)},
+  compatibilityFlags = ${list(flags.map(quoted))},
+  ${outbound ? `globalOutbound = ${quoted(outbound)},` : ""}
+);
+`;
+}
+
+/** Where it listens, by its control messages: lines of JSON. */
+function listening(child, withInspector) {
+  return new Promise((resolve, reject) => {
+    const ports = {};
+    let said = "";
+    let rest = "";
+    child.stderr.setEncoding("utf8").on("data", (text) => (said = (said + text).slice(-4000)));
+    child.once("error", reject);
+    child.once("exit", (code) => reject(new Failure(`workerd ended with ${code}`, { advice: said.split("\n") })));
+    child.stdio[3].setEncoding("utf8").on("data", (text) => {
+      const lines = (rest + text).split("\n");
+      rest = lines.pop();
+      for (const line of lines) {
+        const { event, socket, port } = JSON.parse(line);
+        if (event === "listen") ports.port = port;
+        if (event === "listen-inspector") ports.inspectorPort = port;
+      }
+      if (ports.port && (ports.inspectorPort || !withInspector)) resolve(ports);
+    });
+  });
+}

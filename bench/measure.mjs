@@ -1,0 +1,51 @@
+// Runs the parts that were asked for, one after the other.
+import { startGenerator, startOrigin } from "./lib/load.mjs";
+import { cold } from "./parts/cold.mjs";
+import { crossings } from "./parts/crossings.mjs";
+import { flood } from "./parts/flood.mjs";
+import { instructions } from "./parts/instructions.mjs";
+import { load } from "./parts/load.mjs";
+import { profile } from "./parts/profile.mjs";
+import { scaling } from "./parts/scaling.mjs";
+import { sideBySide } from "./parts/side-by-side.mjs";
+import { size } from "./parts/size.mjs";
+
+/**
+ * How much of everything: all but the load takes some twelve minutes, or two where it is quick. Many short rounds say more
+ * than a few long ones: what is compared lies nearer together in time.
+ */
+const FULL = {
+  "side-by-side": { rounds: 60, count: 1000 },
+  scaling: { rounds: 30, count: 800 },
+  flood: { rounds: 30, steps: [100, 1000, 10_000, 100_000, 1_000_000] },
+  cold: { times: 15 },
+};
+const QUICK = {
+  "side-by-side": { rounds: 5, count: 500 },
+  scaling: { rounds: 5, count: 300 },
+  flood: { rounds: 3, steps: [100, 1000, 10_000] },
+  cold: { times: 3 },
+};
+
+export async function measure({ parts, quick, rounds, minutes }, progress) {
+  const extent = (part) => ({ ...(quick ? QUICK : FULL)[part], ...(rounds && part !== "cold" && { rounds }) });
+  const seen = {};
+  if (parts.has("size")) seen.size = size();
+
+  const measured = { "side-by-side": sideBySide, scaling, flood, cold };
+  const wanted = Object.entries(measured).filter(([part]) => parts.has(part));
+  if (wanted.length > 0) {
+    const origin = await startOrigin();
+    const generator = startGenerator();
+    for (const [part, run] of wanted) {
+      progress(part);
+      seen[part] = await run({ origin, generator, progress, ...extent(part) });
+    }
+    await Promise.all([origin.stop(), generator.stop()]);
+  }
+  if (parts.has("crossings")) seen.crossings = await crossings();
+  if (parts.has("profile")) seen.profile = await profile({ progress });
+  if (parts.has("instructions")) seen.instructions = await instructions({ progress });
+  if (parts.has("load")) seen.load = await load({ minutes, progress });
+  return seen;
+}

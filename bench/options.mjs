@@ -1,0 +1,53 @@
+// The command line of `npm run bench`.
+import { parseArgs } from "node:util";
+import { Failure } from "../scripts/lib/failure.mjs";
+
+/** What runs when nothing is said. */
+const USUAL = ["size", "side-by-side", "scaling", "flood", "cold"];
+/** What runs only when it is named. */
+const NAMED = ["crossings", "profile", "instructions", "load"];
+/** Other names of parts. */
+const ALIASES = { memory: "flood", customers: "flood" };
+
+export const USAGE = [
+  "npm run bench [-- OPTIONS]",
+  `  --only=PART,…   of ${[...USUAL, "memory (the same as flood)", ...NAMED].join(", ")}`,
+  "  --quick         few rounds, to see that all runs; no figure is written down",
+  "  --rounds N      rounds of each comparison",
+  "  --minutes N     how long the part load takes (10)",
+  "  --no-build      measure what stands in build/",
+  "  --accept        write bench/crossings.json and bench/instructions.json anew",
+  "  --report        only write docs/performance.md and the chart from bench/results.json",
+  "  --json          results to stdout as JSON in place of tables",
+];
+
+export function options(args) {
+  const usage = (what) => new Failure(what, { advice: USAGE, code: 2 });
+  let values;
+  try {
+    const flag = { type: "boolean", default: false };
+    const given = { only: { type: "string" }, rounds: { type: "string" }, minutes: { type: "string", default: "10" }, quick: flag, "no-build": flag, accept: flag, report: flag, json: flag, help: flag };
+    ({ values } = parseArgs({ args, options: given }));
+  } catch (error) {
+    throw usage(error.message);
+  }
+  const parts = values.only === undefined ? USUAL : values.only.split(",").map((name) => ALIASES[name] ?? name);
+  const unknown = parts.find((name) => ![...USUAL, ...NAMED].includes(name));
+  if (unknown !== undefined) throw usage(`--only: there is no part ${unknown}`);
+  const number = (name) => {
+    const value = Number(values[name]);
+    if (!(value > 0)) throw usage(`--${name} must be a number above 0`);
+    return value;
+  };
+  return {
+    parts: new Set(parts),
+    quick: values.quick,
+    rounds: values.rounds === undefined ? undefined : Math.ceil(number("rounds")),
+    minutes: number("minutes"),
+    build: !values["no-build"],
+    accept: values.accept,
+    report: values.report,
+    json: values.json,
+    help: values.help,
+  };
+}

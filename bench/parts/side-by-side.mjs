@@ -1,0 +1,136 @@
+// The Worker beside its peers: CPU time of the process for each request, as a ratio to the bare pass-through.
+import { Failure } from "../../scripts/lib/failure.mjs";
+import { head } from "../lib/heads.mjs";
+import { peer } from "../lib/peers.mjs";
+import { FLAGS, gateway, modules } from "../lib/pointsman.mjs";
+import { run } from "../lib/rounds.mjs";
+import { median, noise, ratio, rounded, spread } from "../lib/statistics.mjs";
+import { startWorkerd } from "../lib/workerd.mjs";
+
+const CALLERS = 100;
+const TARGET = "orders/17?expand=lines&page=2";
+const BASE = "pass-through";
+const CONTROL = "pass-through, again";
+
+const caller = (kind) => ({ kind, count: CALLERS });
+const hono = (id, name, kind, title) => ({ id, name, credentials: caller(kind), title });
+const own = (id, route, kind, title) => ({ id, route, credentials: caller(kind), title });
+
+const PEERS = [
+  { id: BASE, name: "pass-through", credentials: caller("key"), title: "bare pass-through: `new Request(url, request)`" },
+  { id: CONTROL, name: "pass-through", credentials: caller("key"), title: "the same once more, as a control" },
+  { id: "pass-through, string", name: "pass-through-string", credentials: caller("key"), title: "pass-through without a URL object" },
+  { id: "pass-through, init", name: "pass-through-init", credentials: caller("key"), title: "pass-through by a plain init: the least there is" },
+  hono("hono, key", "hono", "key", "Hono: API key"),
+  hono("hono, token seen", "hono", "token", "Hono + jose: JWT seen before"),
+  hono("hono, token new", "hono", "new-token", "Hono + jose: JWT new each time"),
+  hono("tuned, key", "hono-tuned", "key", "Hono, tuned: API key"),
+  hono("tuned, token seen", "hono-tuned", "token", "Hono + jose, tuned: JWT seen before"),
+  hono("tuned, token new", "hono-tuned", "new-token", "Hono + jose, tuned: JWT new each time"),
+];
+const OWN = [
+  own("own, key", "customer", "key", "Pointsman: API key, customer"),
+  own("own, token seen", "customer", "token", "Pointsman: JWT seen before, customer"),
+  own("own, token new", "customer", "new-token", "Pointsman: JWT new each time, customer"),
+  own("own, named", "named", "key", "Pointsman: API key, named backend"),
+  own("own, template", "template", "key", "Pointsman: API key, host with a claim in it"),
+  own("own, split", "split", "key", "Pointsman: API key, split"),
+  own("own, cors", "cors", "key", "Pointsman: API key, CORS"),
+  own("own, limit", "limited", "key", "Pointsman: API key, rate limit"),
+];
+/** Those that are measured with thirty fields too. */
+const ALSO_WITH_30 = [BASE, "hono, key", "hono, token seen", "tuned, key", "tuned, token seen", "own, key", "own, token seen"];
+
+export async function sideBySide({ origin, generator, rounds, count, progress }) {
+  const lanes = await startLanes(origin, progress);
+  try {
+    await doTheSame(lanes, generator);
+    const all = lanes.flatMap((lane) => withFields(lane));
+    const seen = await run(all, { generator, rounds, count, progress });
+    return { rounds, count, ...summary(all, seen) };
+  } finally {
+    await Promise.all(lanes.map(({ worker }) => worker.stop()));
+  }
+}
+
+async function startLanes(origin, progress) {
+  const lanes = [];
+  for (const lane of [...PEERS, ...OWN]) {
+    progress(`starting ${lane.id}`);
+    const mine = lane.route !== undefined;
+    const settings = mine
+      ? { modules: modules(), texts: { GATEWAY: JSON.stringify(gateway) }, flags: FLAGS, limit: true }
+      : { modules: await peer(lane.name) };
+    lanes.push({ ...lane, path: `/${lane.route ?? "customer"}`, worker: await startWorkerd({ ...settings, origin: origin.port, kv: {} }) });
+  }
+  return lanes;
+}
+
+function withFields({ id, title, worker, path, credentials }) {
+  const lane = (fields) => {
+    const more = path === "/cors" ? [["origin", "https://app.example.com"]] : [];
+    const order = { head: head(`${path}/${TARGET}`, { fields, more }), credentials };
+    return { id: fields === 12 ? id : `${id}, ${fields} fields`, base: fields === 12 ? BASE : `${BASE}, ${fields} fields`, title, fields, worker, order };
+  };
+  return ALSO_WITH_30.includes(id) ? [lane(12), lane(30)] : [lane(12)];
+}
+
+const round = (number, digits = 3) => Number(number.toFixed(digits));
+
+function summary(lanes, seen) {
+  const cpu = (id) => seen[id].cpu;
+  const rows = lanes.map(({ id, base, title, fields }) => ({
+    id,
+    title,
+    fields,
+    ratio: rounded(ratio(cpu(id), cpu(base))),
+    microseconds: round(median(cpu(id)), 1),
+    perSecond: Math.round(median(seen[id].perSecond)),
+    p50: round(median(seen[id].p50), 2),
+    p99: round(median(seen[id].p99), 2),
+  }));
+  const between = (id, other) => rounded(ratio(cpu(id), cpu(other)));
+  const pairs = [
+    ["own, key", "hono, key"],
+    ["own, token seen", "hono, token seen"],
+    ["own, token new", "hono, token new"],
+    ["own, key", "tuned, key"],
+    ["own, token seen", "tuned, token seen"],
+    ["own, token new", "tuned, token new"],
+  ].map(([id, other]) => ({ id, other, ratio: between(id, other) }));
+  const control = between(CONTROL, BASE);
+  const generatorMicroseconds = round(spread(lanes.flatMap(({ id }) => seen[id].own)).median, 1);
+  return { control, noise: round(noise(control, cpu(CONTROL).length)), generatorMicroseconds, rows, pairs };
+}
+
+/** A caller's own fields that must not reach a backend, or not as they are. */
+const SPOOFED = [
+  ["x-subject", "evil"],
+  ["x_customer_id", "evil"],
+  ["x-forwarded-host", "evil"],
+  ["x-original-url", "/evil"],
+  ["true-client-ip", "evil"],
+  ["connection", "x-gone"],
+  ["x-gone", "evil"],
+  ["via", "1.0 before"],
+];
+
+/** A comparison is fair only where backends get the same. So each gateway is asked what its backend got. */
+async function doTheSame(lanes, generator) {
+  const got = async ({ worker, credentials }) => {
+    const order = { head: head("/customer/echo/17?x=1", { more: SPOOFED }), credentials: { kind: credentials.kind.replace("new-", ""), count: 1 } };
+    const { odd, body } = await generator.run({ port: worker.port, ...order, count: 1, connections: 1, keepBody: true });
+    return (odd ?? body).split("\r\n").sort().join("\n");
+  };
+  for (const kind of ["key", "token"]) {
+    const same = lanes.filter(({ path, name, credentials }) => path === "/customer" && !name?.startsWith("pass") && credentials.kind.endsWith(kind));
+    const heads = [];
+    for (const lane of [...same].reverse()) heads.push(await got(lane));
+    const [expected, ...others] = heads;
+    const different = others.find((head) => head !== expected);
+    if (different !== undefined) {
+      throw new Failure("the gateways do not send the same to backends", { advice: ["Pointsman:", ...expected.split("\n"), "", "another:", ...different.split("\n")] });
+    }
+    if (/evil/.test(expected)) throw new Failure("a caller's own field reached the backend", { advice: expected.split("\n") });
+  }
+}

@@ -1,0 +1,44 @@
+// Which of a client's fields do not reach a backend: the same as the gateway's own (src/forward/fields.rs).
+export const REMOVED = [
+  "authorization",
+  "connection",
+  "expect",
+  "http2-settings",
+  "keep-alive",
+  "proxy-authenticate",
+  "proxy-authorization",
+  "proxy-connection",
+  "te",
+  "trailer",
+  "transfer-encoding",
+  "upgrade",
+  "client-ip",
+  "forwarded",
+  "true-client-ip",
+  "via",
+  "x-client-ip",
+  "x-cluster-client-ip",
+  "x-customer-id",
+  "x-forwarded",
+  "x-host",
+  "x-http-host-override",
+  "x-http-method",
+  "x-http-method-override",
+  "x-method-override",
+  "x-real-ip",
+  "x-request-id",
+  "x-subject",
+];
+
+const PLATFORM = ["cf-connecting-ip", "cf-connecting-ipv6", "cf-ew-via", "cf-ipcountry", "cf-ray", "cf-visitor", "cf-worker"];
+const PREFIXES = ["x-forwarded-", "x-original-", "x-rewrite-", "x-envoy-"];
+const removed = new Set(REMOVED);
+
+/** By the name as a backend may fold it: `x_subject` would shadow `x-subject`. */
+export function isRemoved(name: string): boolean {
+  const folded = name.replace(/[^0-9a-z]/g, "-");
+  if (removed.has(folded) || PREFIXES.some((prefix) => folded.startsWith(prefix))) return true;
+  return folded.startsWith("cf-") && !PLATFORM.includes(name);
+}
+
+export const VIA = "1.1 pointsman";

@@ -1,0 +1,110 @@
+// The results as tables, by part.
+import { judge } from "../budgets.mjs";
+import { count, figure, kibibytes, mebibytes, range, ratio, table } from "./words.mjs";
+
+export function budgets(results) {
+  const rows = judge(results).map(({ title, unit, budget, stretch, figure: { median, low, high }, noise, verdict }) => [
+    title,
+    `≤ ${figure(budget, unit)}${stretch === undefined ? "" : ` (${figure(stretch, unit)})`}`,
+    figure(median, unit),
+    low === high ? "" : `${figure(low, unit)}–${figure(high, unit)}`,
+    noise === 0 ? "" : `± ${(noise * 100).toFixed(0)} %`,
+    verdict,
+  ]);
+  return table(["figure", "budget (stretch)", "measured", "quartiles", "noise", "verdict"], rows, [1, 2, 3, 4]);
+}
+
+export function sideBySide({ rows }) {
+  const cells = ({ title, fields, ratio: value, microseconds, perSecond, p50, p99 }) => [
+    title,
+    `${fields}`,
+    ratio(value.median),
+    range(value),
+    microseconds.toFixed(0),
+    count(perSecond),
+    p50.toFixed(1),
+    p99.toFixed(1),
+  ];
+  const head = ["Worker", "fields", "CPU, ratio", "quartiles", "CPU, µs", "requests/s", "p50, ms", "p99, ms"];
+  return table(head, rows.map(cells), [1, 2, 3, 4, 5, 6, 7]);
+}
+
+export function pairs({ rows, pairs }) {
+  const title = (id) => rows.find((row) => row.id === id).title;
+  return table(["this", "against", "CPU, ratio", "quartiles"], pairs.map(({ id, other, ratio: value }) => [title(id), title(other), ratio(value.median), range(value)]), [2, 3]);
+}
+
+export function scaling({ series }) {
+  const rows = series.flatMap(({ what, points }) => points.map(({ size, ratio: value }) => [what, count(size), ratio(value.median), range(value)]));
+  return table(["how many", "", "CPU, ratio to the fewest", "quartiles"], rows, [1, 2, 3]);
+}
+
+export function flood({ points, calm }) {
+  const rows = points.map(({ size, ratio: value, resident }) => [count(size), ratio(value.median), range(value), mebibytes(resident)]);
+  return table(["callers met", "CPU of a known caller, ratio", "quartiles", "memory of the process"], [...rows, ["100 only", "", "", mebibytes(calm)]], [0, 1, 2, 3]);
+}
+
+export function cold({ passThrough, rows }) {
+  const names = { hono: "Hono + jose", own: "Pointsman" };
+  const cells = ({ median, low, high }) => [`${median.toFixed(1)}`, `${low.toFixed(1)}–${high.toFixed(1)}`];
+  const body = [
+    ["bare pass-through", ...cells(passThrough.cpu), ...cells(passThrough.answer)],
+    ...rows.map(({ id, cpu, answer }) => [`${names[id]}, more than that`, ...cells(cpu), ...cells(answer)]),
+  ];
+  return table(["Worker", "CPU to the first answer, ms", "quartiles", "first request to its answer, ms", "quartiles"], body, [1, 2, 3, 4]);
+}
+
+export function size({ wasm, script }) {
+  const row = (name, { raw, gzip }) => [name, kibibytes(raw), kibibytes(gzip)];
+  return table(["file", "raw", "gzip -9"], [row("index_bg.wasm", wasm), row("index.js", script)], [1, 2]);
+}
+
+export function profile({ rows }) {
+  return table(["function or call", "share of samples"], rows.map(({ name, share }) => [`\`${name}\``, `${(share * 100).toFixed(1)} %`]), [1]);
+}
+
+/** Calls by name, for each kind of request that was counted. */
+export function crossings(counted) {
+  const kinds = Object.keys(counted);
+  const ways = [["out", "wasm → JavaScript"], ["in", "JavaScript → wasm"], ["runtime", "calls of the runtime"]];
+  const totals = ways.map(([way, title]) => [title, ...kinds.map((kind) => `${counted[kind].total[way]}`)]);
+  const names = [...new Set(kinds.flatMap((kind) => Object.keys(counted[kind].runtime)))].sort();
+  const calls = names.map((name) => [`\`${name}\``, ...kinds.map((kind) => `${counted[kind].runtime[name] ?? ""}`)]);
+  return table(["", ...kinds], [...totals, ...calls], kinds.map((_, index) => index + 1));
+}
+
+export function load({ minutes, counts, perSecond, p50, p99, slower, memory, violations }) {
+  const grown = (bytes) => (bytes === undefined ? "" : `, of which ${mebibytes(bytes)} after the first quarter`);
+  return table(
+    ["what", "seen"],
+    [
+      ["minutes", `${minutes}`],
+      ["answers", Object.entries(counts).map(([status, number]) => `${status}: ${count(number)}`).join(", ")],
+      ["known keys", `${count(perSecond)}/s, p50 ${p50.toFixed(1)} ms, p99 ${p99.toFixed(1)} ms`],
+      ["p99 at the end, over that after the warm-up", ratio(slower)],
+      ["heap at the most", `${mebibytes(memory.heap)}${grown(memory.heapGrowth)}`],
+      ["memory of the process at the most", `${mebibytes(memory.resident)}${grown(memory.residentGrowth)}`],
+      ["violations", violations.length === 0 ? "none" : violations.join("; ")],
+    ],
+  );
+}
+
+export function instructions({ compiler, counts }) {
+  return `${table(["what", "instructions"], Object.entries(counts).map(([name, number]) => [name, count(number)]), [1])}\n\n${compiler}`;
+}
+
+/** What was measured, by the marker that it stands at in docs/performance.md. */
+export const SECTIONS = {
+  budgets: (results) => judge(results).length > 0 && budgets(results),
+  "side-by-side": (results) => results["side-by-side"] && sideBySide(results["side-by-side"]),
+  chart: (results) => results["side-by-side"] && "![CPU time a request, as a ratio to a bare pass-through](performance.svg)",
+  pairs: (results) => results["side-by-side"] && pairs(results["side-by-side"]),
+  scaling: (results) => results.scaling && scaling(results.scaling),
+  flood: (results) => results.flood && flood(results.flood),
+  cold: (results) => results.cold && cold(results.cold),
+  size: (results) => results.size && size(results.size),
+  crossings: (results) => results.crossings && crossings(results.crossings),
+  profile: (results) => results.profile && profile(results.profile),
+  instructions: (results) => results.instructions && instructions(results.instructions),
+  load: (results) => results.load && load(results.load),
+};

@@ -1,0 +1,156 @@
+//! What the hot path does, by name: each with all that it needs in memory.
+
+use pointsman::{
+    decision::{Found, Outcome},
+    digest::Digest,
+    journal::Subject,
+    request::{Head, Seen, Target},
+    route::{RouteTable, pattern::Pattern},
+    time::Timestamp,
+};
+use serde_json::json;
+
+use crate::support::{Isolate, TestFields, World, bearer, gateway_of, key, noon, token};
+
+/// What is measured: a thing done once.
+pub(crate) type Work = Box<dyn FnMut()>;
+
+/// A name, and what makes everything ready.
+type Scenario = (&'static str, fn() -> Work);
+
+/// All of them.
+pub(crate) const SCENARIOS: &[Scenario] = &[
+    ("decide-key-customer", || decide("/customer/x", &bearer(&key("acme")), 1, 1)),
+    ("decide-token-customer", || decide("/customer/x", &bearer(&token("customer-acme")), 1, 1)),
+    ("decide-template", || decide("/template/x", &bearer(&key("enterprise")), 1, 1)),
+    ("decide-split", || decide("/split/x", &bearer(&key("acme")), 1, 1)),
+    ("decide-rule-500", || decide("/customer/x", &bearer(&key("acme")), 500, 1)),
+    ("decide-routes-1000", || decide("/customer/x", &bearer(&key("acme")), 1, 1000)),
+    ("route-of-1000", route),
+    ("cache-lookup", lookup),
+    ("digest-of-a-token", digest),
+];
+
+fn configuration(rules: usize, routes: usize) -> String {
+    let others = (1..rules).map(|number| {
+        format!(r#"{{ name = "rule-{number}", when = {{ environment = "other-{number}" }}, to = "next" }},"#)
+    });
+    let beside = (1..routes).map(|number| {
+        format!(
+            r#"
+[[routes]]
+path = "/section-{}/thing-{number}/{{+path}}"
+auth = ["api_key"]
+rules = [{{ name = "next", to = "next" }}]
+"#,
+            number % 40
+        )
+    });
+    format!(
+        r#"
+[api_keys]
+prefixes = ["sk_live", "sk_test"]
+
+[[issuers]]
+name = "main"
+issuer = "https://id.example.com/"
+audience = "https://api.example.com"
+jwks_url = "https://id.example.com/.well-known/jwks.json"
+algorithms = ["ES256"]
+
+[customers]
+
+[backends]
+production = {{ url = "https://production.backends.example.com" }}
+next = {{ url = "https://next.backends.example.com" }}
+dedicated = {{ url = "https://{{tenant_id}}.api.example.com" }}
+
+[[routes]]
+path = "/customer/{{+path}}"
+auth = ["api_key", "main"]
+rewrite = "/{{+path}}"
+rules = [{}{{ name = "customer", to = "customer" }}]
+
+[[routes]]
+path = "/template/{{+path}}"
+auth = ["api_key"]
+rules = [{{ name = "enterprise", when = {{ subscription_tier = "enterprise" }}, to = "dedicated" }}]
+
+[[routes]]
+path = "/split/{{+path}}"
+auth = ["api_key"]
+rules = [{{ name = "rollout", split = [{{ to = "production", weight = 95 }}, {{ to = "next", weight = 5 }}], by = ["customerId"] }}]
+{}"#,
+        others.collect::<String>(),
+        beside.collect::<String>(),
+    )
+}
+
+/// A whole decision, and the line for the log.
+fn decide(path: &'static str, authorization: &str, rules: usize, routes: usize) -> Work {
+    let isolate = Isolate::new(gateway_of(&configuration(rules, routes)));
+    let fields = TestFields {
+        fields: vec![("authorization".to_owned(), authorization.to_owned())],
+        ..TestFields::default()
+    };
+    let world = World::of_fixtures();
+    let warm = isolate.request(&world, "GET", path, fields.clone());
+    assert!(matches!(warm.outcome, Outcome::Forward(_)), "{path}: {:?}", warm.refusal());
+    let url = format!("https://api.example.com{path}?expand=lines");
+    Box::new(move || {
+        let Some(target) = Target::parse(&url) else { return };
+        let seen = Seen::AUTHORIZATION;
+        let head = Head { method: "GET", target, seen, fields: &fields, request_id: "8f1c2d3e4f5a6b7c-FRA" };
+        let decision =
+            isolate.gateway.decide(&head, &mut isolate.memory.borrow_mut(), &Found::default(), at_noon());
+        let subject = Subject { time: at_noon(), request_id: head.request_id, method: head.method };
+        std::hint::black_box((decision.trace.open(subject, None), decision.outcome));
+    })
+}
+
+/// A path among those of a thousand routes.
+fn route() -> Work {
+    let mut table = RouteTable::default();
+    for number in 0..1000 {
+        let pattern = Pattern::parse(&format!("/section-{}/thing-{number}/{{+path}}", number % 40));
+        table.insert(&pattern.expect("a pattern"), "GET", number);
+    }
+    Box::new(move || {
+        std::hint::black_box(table.find(std::hint::black_box("/section-17/thing-537/orders/4711")));
+    })
+}
+
+/// A key in memory.
+fn lookup() -> Work {
+    let isolate = Isolate::new(gateway_of(&configuration(1, 1)));
+    let world = World::of_fixtures();
+    let credential = key("acme");
+    let warm = isolate.get(&world, "/customer/x", &[("authorization", &bearer(&credential))]);
+    assert!(matches!(warm.outcome, Outcome::Forward(_)), "{:?}", warm.refusal());
+    let digest = Digest::of(credential.as_bytes());
+    Box::new(move || {
+        let memory = isolate.memory.borrow();
+        std::hint::black_box(memory.keys.lookup(std::hint::black_box(&digest), at_noon(), false));
+    })
+}
+
+/// The name that a token is remembered by.
+fn digest() -> Work {
+    let token = token("customer-acme");
+    Box::new(move || {
+        std::hint::black_box(Digest::of(std::hint::black_box(token.as_bytes())));
+    })
+}
+
+/// Parsed once: parsing a time is no part of a request.
+fn at_noon() -> Timestamp {
+    thread_local! {
+        static NOON: Timestamp = noon();
+    }
+    NOON.with(|noon| *noon)
+}
+
+/// Their names, as JSON.
+pub(crate) fn names() -> String {
+    json!(SCENARIOS.iter().map(|(name, _)| name).collect::<Vec<_>>()).to_string()
+}

@@ -1,0 +1,47 @@
+// A trap in wasm leaves its memory as it was in the middle of something: borrowed, half written. The next request must
+// find a new instance.
+import assert from "node:assert/strict";
+import { after, test } from "node:test";
+import { endAll } from "../../bench/lib/processes.mjs";
+import { head } from "../../bench/lib/heads.mjs";
+import { startGenerator, startOrigin } from "../../bench/lib/load.mjs";
+import { FLAGS, gateway, modules } from "../../bench/lib/pointsman.mjs";
+import { startWorkerd } from "../../bench/lib/workerd.mjs";
+import { path } from "./support/files.mjs";
+
+/** The Worker, in which reading the second field traps where a request asks for it: by then the caches are borrowed. */
+const TRAPPING = `
+import { wrapInstances } from "./wrap-instances.js";
+let left = Infinity;
+wrapInstances((direction, name, call) => (...given) => {
+  if (direction === "out" && name === "get" && --left === 0) throw new WebAssembly.RuntimeError("unreachable");
+  return call(...given);
+});
+const { default: worker } = await import("./index.js");
+export default {
+  async fetch(request, env, ctx) {
+    left = request.headers.has("x-trap") ? 2 : Infinity;
+    try {
+      return await worker.fetch(request, env, ctx);
+    } finally {
+      left = Infinity;
+    }
+  },
+};`;
+
+after(endAll);
+
+test("after a trap the next request finds a new instance", async () => {
+  const [origin, generator] = [await startOrigin(), startGenerator()];
+  const instrumented = [{ name: "main.js", text: TRAPPING }, { name: "wrap-instances.js", path: path("bench/workers/wrap-instances.js") }, ...modules()];
+  const worker = await startWorkerd({ modules: instrumented, texts: { GATEWAY: JSON.stringify(gateway) }, flags: FLAGS, limit: true, origin: origin.port, kv: {} });
+  const send = async (more = []) => {
+    const order = { head: head("/customer/x", { more }), credentials: { kind: "key", count: 1 } };
+    const { statuses } = await generator.run({ port: worker.port, ...order, count: 1, connections: 1, allowed: [] });
+    return Object.keys(statuses).map(Number);
+  };
+  assert.deepEqual(await send(), [200]);
+  assert.deepEqual(await send([["x-trap", "1"]]), [500]);
+  assert.deepEqual(await send(), [200]);
+  assert.deepEqual(await send(), [200]);
+});
