@@ -5,7 +5,6 @@
 
 use std::{net::IpAddr, rc::Rc};
 
-use chrono::{DateTime, Datelike, Days, Months, NaiveDate};
 use serde::Serialize;
 
 use crate::{
@@ -90,28 +89,13 @@ impl Per {
     /// The window of the calendar that `now` is in: its beginning and its end, which is not part of it.
     #[must_use]
     pub fn window(self, now: Timestamp) -> (Timestamp, Timestamp) {
-        self.calendar(now).unwrap_or((now, now.plus(self.span())))
-    }
-
-    /// `None` beyond the years that calendars here have.
-    fn calendar(self, now: Timestamp) -> Option<(Timestamp, Timestamp)> {
-        let date = DateTime::from_timestamp_millis(i64::try_from(now.millis()).ok()?)?.date_naive();
-        let midnight = |date: NaiveDate| {
-            let millis = date.and_hms_opt(0, 0, 0)?.and_utc().timestamp_millis();
-            u64::try_from(millis).ok().map(Timestamp::from_millis)
-        };
-        match self {
-            Self::Hour => {
-                let hour = self.span().millis();
-                let start = Timestamp::from_millis(now.millis() / hour * hour);
-                Some((start, start.plus(self.span())))
-            }
-            Self::Day => Some((midnight(date)?, midnight(date.checked_add_days(Days::new(1))?)?)),
-            Self::Month => {
-                let first = date.with_day(1)?;
-                Some((midnight(first)?, midnight(first.checked_add_months(Months::new(1))?)?))
-            }
+        if self == Self::Month {
+            // There are none beyond the years that are written with four digits.
+            return now.month().unwrap_or((now, now.plus(self.span())));
         }
+        let length = self.span().millis();
+        let start = Timestamp::from_millis(now.millis() / length * length);
+        (start, start.plus(self.span()))
     }
 
     const fn as_str(self) -> &'static str {

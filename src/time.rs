@@ -2,8 +2,6 @@
 
 use std::fmt;
 
-use chrono::{DateTime, SecondsFormat};
-
 /// An instant: milliseconds since the Unix epoch.
 #[derive(Clone, Copy, Debug, Default, Eq, Ord, PartialEq, PartialOrd)]
 pub struct Timestamp(u64);
@@ -32,8 +30,32 @@ impl Timestamp {
     /// The instant named by an RFC 3339 string; `None` where it is none or lies before 1970.
     #[must_use]
     pub fn parse_rfc3339(text: &str) -> Option<Self> {
-        let instant = DateTime::parse_from_rfc3339(text).ok()?;
-        u64::try_from(instant.timestamp_millis()).ok().map(Self)
+        let mut rest = text.as_bytes();
+        let date = (number(&mut rest, 4)?, after(&mut rest, b"-", 2)?, after(&mut rest, b"-", 2)?);
+        let (hour, minute) = (after(&mut rest, b"Tt ", 2)?, after(&mut rest, b":", 2)?);
+        // 60 is a leap second, which counts as the first of the next minute.
+        let second = after(&mut rest, b":", 2)?;
+        let millis = fraction(&mut rest)?;
+        let offset = offset(rest)?;
+        if hour > 23 || minute > 59 || second > 60 {
+            return None;
+        }
+        let seconds = days(date)? * 86_400 + hour * 3600 + minute * 60 + second - offset;
+        u64::try_from(seconds * 1000 + millis).ok().map(Self)
+    }
+
+    /// Its day in UTC, in days since the Unix epoch.
+    const fn day(self) -> u64 {
+        self.0 / MILLIS_PER_DAY
+    }
+
+    /// The first instants of its month in UTC and of the next.
+    #[must_use]
+    pub fn month(self) -> Option<(Self, Self)> {
+        let (year, month, _) = date(self.day())?;
+        let first = |year, month| Some(Self(u64::try_from(days((year, month, 1))?).ok()? * MILLIS_PER_DAY));
+        let next = if month == 12 { (year + 1, 1) } else { (year, month + 1) };
+        Some((first(year, month)?, first(next.0, next.1)?))
     }
 
     /// How long after `earlier` this instant lies; zero when it does not.
@@ -52,12 +74,82 @@ impl Timestamp {
 impl fmt::Display for Timestamp {
     /// RFC 3339 in UTC with milliseconds.
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let instant = i64::try_from(self.0).ok().and_then(DateTime::from_timestamp_millis);
-        match instant {
-            Some(instant) => formatter.write_str(&instant.to_rfc3339_opts(SecondsFormat::Millis, true)),
-            None => formatter.write_str("9999-12-31T23:59:59.999Z"),
-        }
+        let Some((year, month, day)) = date(self.day()) else {
+            return formatter.write_str("9999-12-31T23:59:59.999Z");
+        };
+        let (seconds, millis) = (self.0 % MILLIS_PER_DAY / 1000, self.0 % 1000);
+        let (hour, minute, second) = (seconds / 3600, seconds / 60 % 60, seconds % 60);
+        write!(formatter, "{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{millis:03}Z")
     }
+}
+
+const MILLIS_PER_DAY: u64 = 86_400_000;
+
+/// Days from the Unix epoch to a date of the proleptic Gregorian calendar; `None` where there is no such date.
+/// Years are counted from March, so that a leap day is the last of its year.
+fn days((year, month, day): (i64, i64, i64)) -> Option<i64> {
+    let is_leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
+    let last = match month {
+        2 if is_leap => 29,
+        2 => 28,
+        4 | 6 | 9 | 11 => 30,
+        1..=12 => 31,
+        _ => return None,
+    };
+    let (year, month) = if month > 2 { (year, month - 3) } else { (year - 1, month + 9) };
+    let leap_days = year.div_euclid(4) - year.div_euclid(100) + year.div_euclid(400);
+    let day_of_year = (153 * month + 2) / 5 + day - 1;
+    (1..=last).contains(&day).then_some(year * 365 + leap_days + day_of_year - 719_468)
+}
+
+/// The date that lies so many days after the Unix epoch, up to the end of the year 9999.
+fn date(days_since_epoch: u64) -> Option<(i64, i64, i64)> {
+    let shifted = i64::try_from(days_since_epoch).ok()?.checked_add(719_468)?;
+    let (era, day_of_era) = (shifted / 146_097, shifted % 146_097);
+    let year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let month = (5 * day_of_year + 2) / 153;
+    let day = day_of_year - (153 * month + 2) / 5 + 1;
+    let year = era * 400 + year_of_era + i64::from(month > 9);
+    let month = if month > 9 { month - 9 } else { month + 3 };
+    (year <= 9999).then_some((year, month, day))
+}
+
+/// Takes exactly so many digits.
+fn number(rest: &mut &[u8], digits: usize) -> Option<i64> {
+    let (taken, behind) = rest.split_at_checked(digits)?;
+    *rest = behind;
+    let add = |number: i64, byte: &u8| byte.is_ascii_digit().then(|| number * 10 + i64::from(byte - b'0'));
+    taken.iter().try_fold(0, add)
+}
+
+/// Takes one of `signs` and so many digits.
+fn after(rest: &mut &[u8], signs: &[u8], digits: usize) -> Option<i64> {
+    let (sign, behind) = rest.split_first()?;
+    *rest = behind;
+    if signs.contains(sign) { number(rest, digits) } else { None }
+}
+
+/// Takes a fraction of a second, where there is one, as whole milliseconds.
+fn fraction(rest: &mut &[u8]) -> Option<i64> {
+    let Some(behind) = rest.strip_prefix(b".") else { return Some(0) };
+    let length = behind.iter().take_while(|byte| byte.is_ascii_digit()).count();
+    let (digits, behind) = behind.split_at_checked(length).filter(|(digits, _)| !digits.is_empty())?;
+    *rest = behind;
+    let digit = |at| digits.get(at).map_or(0, |digit| i64::from(digit - b'0'));
+    Some(digit(0) * 100 + digit(1) * 10 + digit(2))
+}
+
+/// The offset from UTC in seconds, which ends an instant.
+fn offset(mut rest: &[u8]) -> Option<i64> {
+    let sign = match rest.split_first()? {
+        (b'Z' | b'z', []) => return Some(0),
+        (b'+', _) => 1,
+        (b'-', _) => -1,
+        _ => return None,
+    };
+    let (hours, minutes) = (after(&mut rest, b"+-", 2)?, after(&mut rest, b":", 2)?);
+    (rest.is_empty() && hours < 24 && minutes < 60).then_some(sign * (hours * 3600 + minutes * 60))
 }
 
 /// A length of time in milliseconds.
@@ -132,7 +224,43 @@ impl fmt::Display for Span {
 
 #[cfg(test)]
 mod tests {
+    use chrono::{DateTime, SecondsFormat};
+    use proptest::prelude::*;
+
     use super::*;
+
+    /// What another implementation makes of it.
+    fn elsewhere(text: &str) -> Option<Timestamp> {
+        let instant = DateTime::parse_from_rfc3339(text).ok()?;
+        u64::try_from(instant.timestamp_millis()).ok().map(Timestamp)
+    }
+
+    proptest! {
+        #[test]
+        fn any_instant_prints_as_elsewhere_and_is_read_again(millis in 0u64..253_402_300_800_000) {
+            let instant = Timestamp(millis);
+            let printed = instant.to_string();
+            let same = DateTime::from_timestamp_millis(i64::try_from(millis).unwrap()).unwrap();
+            prop_assert_eq!(&printed, &same.to_rfc3339_opts(SecondsFormat::Millis, true));
+            prop_assert_eq!(Timestamp::parse_rfc3339(&printed), Some(instant));
+        }
+
+        #[test]
+        fn texts_are_read_as_elsewhere(
+            text in "(19[67]|20[0-9]|[0-9]{3})[0-9]-[01][0-9]-[0-3][0-9][Tt ][0-2][0-9]:[0-6][0-9]:[0-6][0-9](\\.[0-9]{1,12})?([Zz]|[+-][0-2][0-9]:[0-6][0-9])",
+        ) {
+            prop_assert_eq!(Timestamp::parse_rfc3339(&text), elsewhere(&text));
+        }
+
+        #[test]
+        fn one_wrong_byte_is_judged_as_elsewhere(at in 0usize..29, byte in "[ -~]") {
+            let mut text = "2026-07-30T12:34:56.789+02:00".to_owned();
+            text.replace_range(at..=at, &byte);
+            prop_assert_eq!(Timestamp::parse_rfc3339(&text), elsewhere(&text), "{}", text);
+            text.truncate(at);
+            prop_assert_eq!(Timestamp::parse_rfc3339(&text), elsewhere(&text), "{}", text);
+        }
+    }
 
     #[test]
     fn spans_read_and_print_in_their_largest_unit() {

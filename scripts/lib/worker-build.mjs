@@ -63,7 +63,8 @@ const PARTS = [inRoot("src", "edge", "entry.js"), inRoot("src", "edge", "quota.j
 
 /** What stands in the output folder, made from what; undefined if a part is missing. */
 function provenance(compiled, out) {
-  const parts = [compiled, ...PARTS, join(out, "index.js"), join(out, "index_bg.wasm")];
+  // What wasm-opt is told stands in Cargo.toml.
+  const parts = [compiled, ...PARTS, inRoot("Cargo.toml"), join(out, "index.js"), join(out, "index_bg.wasm")];
   if (!parts.every(existsSync)) return undefined;
   return JSON.stringify([WORKER_BUILD, WASM_BINDGEN, ...parts.map(digest)]);
 }

@@ -386,7 +386,9 @@ impl fmt::Display for Test {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Equals(value) => write!(formatter, "must be {}", json::text(value)),
-            Self::OneOf(values) => write!(formatter, "must be one of {}", Value::from(values.clone())),
+            Self::OneOf(values) => {
+                write!(formatter, "must be one of {}", json::text(&Value::from(values.clone())))
+            }
             Self::Exists(true) => formatter.write_str("must be there"),
             Self::Exists(false) => formatter.write_str("must not be there"),
             Self::Contains(value) => write!(formatter, "must contain {}", json::text(value)),
