@@ -17,7 +17,7 @@ mod platform;
 use self::{
     isolate::{Isolate, Ready},
     outside::Outside,
-    platform::{ExecutionContext, Headers, Request},
+    platform::{ExecutionContext, Incoming},
 };
 use crate::{
     answer::{Answer, problem},
@@ -40,11 +40,7 @@ struct Passage {
     isolate: Rc<Isolate>,
     /// What came, as the core asks for it.
     sent: Sent,
-    /// The fields for the backend.
-    copied: Headers,
     seen: Seen,
-    url: String,
-    method: String,
     request_id: String,
     began: Timestamp,
     env: Env,
@@ -53,22 +49,39 @@ struct Passage {
 
 /// What a client sent, and what the platform knows of it.
 struct Sent {
-    /// The fields as they came.
-    fields: Headers,
-    request: Request,
+    incoming: Incoming,
+    /// What crossed at once: which fields of interest there are, method, URL, names and values of these
+    /// fields, with NUL between them.
+    text: String,
+}
+
+impl Sent {
+    fn part(&self, index: usize) -> &str {
+        self.text.split('\0').nth(index).unwrap_or_default()
+    }
+
+    fn noted(&self, name: &str) -> Option<&str> {
+        let mut parts = self.text.split('\0').skip(3);
+        while let (Some(own), Some(value)) = (parts.next(), parts.next()) {
+            if own == name {
+                return Some(value);
+            }
+        }
+        None
+    }
 }
 
 impl Fields for Sent {
     fn get(&self, name: &str) -> Option<String> {
-        self.fields.get(name)
+        self.noted(name).map(str::to_owned).or_else(|| platform::field(&self.incoming, name))
     }
 
     fn place(&self, place: Place) -> Option<String> {
-        platform::place(&self.request, place.property())
+        platform::place(&self.incoming, place.property())
     }
 
     fn names(&self) -> Vec<String> {
-        platform::names(&self.fields).split('\n').map(str::to_owned).collect()
+        platform::names(&self.incoming).split('\n').map(str::to_owned).collect()
     }
 }
 
@@ -79,18 +92,13 @@ impl Fields for Sent {
 pub fn fetch(request: JsValue, env: JsValue, context: JsValue) -> JsValue {
     let env: Env = env.unchecked_into();
     let isolate = Isolate::get(&env);
-    let request: Request = request.unchecked_into();
-    let survey = platform::survey(&request);
-    let seen = Seen::from_bits(survey.seen());
-    let fields = survey.fields();
-    let request_id = request_id(&fields, seen).unwrap_or_else(|| isolate.issue_id());
+    let incoming = platform::survey(&request);
+    let sent = Sent { text: incoming.text(), incoming };
+    let seen = Seen::from_bits(sent.part(0).parse().unwrap_or_default());
     let passage = Passage {
-        url: request.url(),
-        method: request.method(),
-        sent: Sent { fields, request },
-        copied: survey.headers(),
+        request_id: request_id(&sent, seen).unwrap_or_else(|| isolate.issue_id()),
+        sent,
         seen,
-        request_id,
         began: platform::now(),
         env,
         context: context.unchecked_into(),
@@ -117,10 +125,10 @@ pub fn scheduled(_event: JsValue, env: JsValue, _context: JsValue) -> JsValue {
 }
 
 /// The platform's id of the request, where there is one.
-fn request_id(fields: &Headers, seen: Seen) -> Option<String> {
-    let ray = if seen.has(Seen::CF_RAY) { Headers::get(fields, "cf-ray") } else { None }?;
+fn request_id(sent: &Sent, seen: Seen) -> Option<String> {
+    let ray = if seen.has(Seen::CF_RAY) { sent.noted("cf-ray") } else { None }?;
     let plain = ray.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
-    ((8..=64).contains(&ray.len()) && plain).then_some(ray)
+    ((8..=64).contains(&ray.len()) && plain).then(|| ray.to_owned())
 }
 
 impl Passage {
@@ -212,52 +220,25 @@ impl Passage {
     }
 
     fn forward(&self, forward: &Forward, trace: &Trace) -> JsValue {
-        #[allow(clippy::cast_precision_loss)] // milliseconds, far below 2^53
-        let (timeout, began) = (forward.timeout.millis() as f64, self.began.millis() as f64);
-        if let Some(admission) = &forward.admission {
-            return platform::forward_limited(
-                self.env.as_ref(),
-                &self.sent.request,
-                &self.copied,
-                &forward.url,
-                &forward.remove.join("\n"),
-                &lines(&forward.set),
-                timeout,
-                &edits(forward),
-                &trace.open(self.subject(), None),
-                &self.request_id,
-                began,
-                forward.plan.as_ref().map(|plan| serde_json::to_string(plan).unwrap_or_default()),
-                &serde_json::to_string(admission).unwrap_or_default(),
-            );
-        }
-        if let Some(plan) = &forward.plan {
+        let plan = forward.plan.as_ref();
+        let admission = forward.admission.as_ref();
+        // Where something must let it pass first, it is noted when that has.
+        if let (Some(plan), None) = (plan, admission) {
             self.note_sending(plan);
-            return platform::forward_by_plan(
-                self.env.as_ref(),
-                &self.sent.request,
-                &self.copied,
-                &forward.remove.join("\n"),
-                &lines(&forward.set),
-                &edits(forward),
-                &trace.open(self.subject(), None),
-                &self.request_id,
-                began,
-                &serde_json::to_string(plan).unwrap_or_default(),
-            );
         }
-        platform::forward(
-            &self.sent.request,
-            &self.copied,
+        let parts = parts([
             &forward.url,
             &forward.remove.join("\n"),
             &lines(&forward.set),
-            timeout,
             &edits(forward),
             &trace.open(self.subject(), None),
             &self.request_id,
-            began,
-        )
+            &plan.map_or_else(String::new, |plan| serde_json::to_string(plan).unwrap_or_default()),
+            &admission.map_or_else(String::new, |all| serde_json::to_string(all).unwrap_or_default()),
+        ]);
+        #[allow(clippy::cast_precision_loss)] // milliseconds, far below 2^53
+        let (timeout, began) = (forward.timeout.millis() as f64, self.began.millis() as f64);
+        platform::dispatch(self.env.as_ref(), &self.sent.incoming, &parts, timeout, began)
     }
 
     /// A request to an origin that failed before is the only one there until it ends.
@@ -272,7 +253,7 @@ impl Passage {
         let duration = platform::now().since(self.began).millis();
         platform::log(&journal::close(&open, answer.status, duration));
         // What a HEAD gets has the fields of what a GET would get, and no body (RFC 9110, section 9.3.2).
-        let body = answer.body.filter(|_| self.method != "HEAD");
+        let body = answer.body.filter(|_| self.sent.part(1) != "HEAD");
         platform::answer(answer.status, &lines(&answer.fields), body)
     }
 
@@ -328,8 +309,8 @@ impl Passage {
 
     fn head(&self) -> Option<Head<'_>> {
         Some(Head {
-            method: &self.method,
-            target: Target::parse(&self.url)?,
+            method: self.sent.part(1),
+            target: Target::parse(self.sent.part(2))?,
             seen: self.seen,
             fields: &self.sent,
             request_id: &self.request_id,
@@ -337,7 +318,7 @@ impl Passage {
     }
 
     fn subject(&self) -> Subject<'_> {
-        Subject { time: self.began, request_id: &self.request_id, method: &self.method }
+        Subject { time: self.began, request_id: &self.request_id, method: self.sent.part(1) }
     }
 }
 
@@ -353,6 +334,22 @@ impl Ready {
     fn context<'a>(&'a self, ports: &'a Outside) -> Context<'a, Outside> {
         Context { gateway: &self.gateway, memory: &self.memory, ports }
     }
+}
+
+/// Texts as one, with NUL between them. None holds one: URLs and fields cannot, and JSON writes it
+/// otherwise. One that did would shift what follows, so it goes whatever is believed.
+fn parts(texts: [&str; 8]) -> String {
+    let mut all = String::with_capacity(texts.iter().map(|text| text.len() + 1).sum());
+    for (index, text) in texts.into_iter().enumerate() {
+        if index > 0 {
+            all.push('\0');
+        }
+        match text.contains('\0') {
+            false => all.push_str(text),
+            true => all.push_str(&text.replace('\0', "")),
+        }
+    }
+    all
 }
 
 /// Names and values as lines. No value holds a line break: Fetch keeps them out of the fields that come

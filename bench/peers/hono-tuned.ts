@@ -63,7 +63,24 @@ function forward(c: App, { subject, customerId, auth }: Caller, { backendUrl }: 
     return problem(502, "no answer from the backend");
   };
   const target = `${backendUrl}${url.slice(path + LISTED_PREFIX)}`;
-  return fetch(target, { method, headers, body, redirect: "manual" }).then(answered, failed);
+  return new Promise((resolve) => {
+    let over = false;
+    const expired = () => {
+      over = true;
+      end(504);
+      resolve(problem(504, "the backend was too slow"));
+    };
+    // A timer costs less than a signal.
+    const timer = setTimeout(expired, 30_000);
+    const settle = (made: () => Response) => {
+      clearTimeout(timer);
+      resolve(made());
+    };
+    fetch(target, { method, headers, body, redirect: "manual" }).then(
+      (answer) => (over ? void answer.body?.cancel() : settle(() => answered(answer))),
+      () => over || settle(failed),
+    );
+  });
 }
 
 /** A native copy of the fields without those that do not pass. */

@@ -81,8 +81,9 @@ async function forward(c: Context<App>): Promise<Response> {
   headers.set("x-subject", subject);
   headers.set("x-customer-id", customerId);
   try {
-    return await fetch(request, { redirect: "manual" });
-  } catch {
+    return await fetch(request, { redirect: "manual", signal: AbortSignal.timeout(30_000) });
+  } catch (error) {
+    if ((error as Error).name === "TimeoutError") throw new HTTPException(504, { message: "the backend was too slow" });
     throw new HTTPException(502, { message: "no answer from the backend" });
   }
 }

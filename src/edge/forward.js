@@ -21,13 +21,14 @@ const NULL_BODY = [204, 205, 304];
 const WATCH_AFTER = 250;
 
 /**
- * Sends the request and returns the promise of its answer. `remove` and `set` are lines; `edits` is
+ * Sends the request and returns the promise of its answer. `remove` and `set` of a sending are lines; `edits` is
  * empty where the answer is handed on as it came, which keeps the usual case free of a new Response.
  *
  * A backend that is too slow is not aborted but left behind: the runtime drops the call when the
  * answer to the client is through, and a signal for each request would be dear.
  */
-export function forward(request, headers, url, remove, set, timeout, edits, line, requestId, began) {
+export function forward({ incoming, remove, set, edits, line, requestId, began }, url, timeout) {
+  const { request, headers } = incoming;
   const sentAt = Date.now();
   let over = false;
   let timer;
@@ -70,7 +71,7 @@ export function forward(request, headers, url, remove, set, timeout, edits, line
     };
     try {
       prepare(headers, remove, set);
-      send(globalThis, request, headers, url).then(answered).catch(failed);
+      send(globalThis, incoming, url).then(answered).catch(failed);
     } catch {
       failed();
     }
@@ -84,12 +85,13 @@ const SAFE = ["GET", "HEAD", "OPTIONS"];
  * Sends the request by a plan: to one origin after the other, as long as those before failed and sending again is safe.
  * A request with a body or of an unsafe method is sent once, to the first.
  */
-export async function forwardByPlan(env, request, headers, remove, set, edits, line, requestId, began, planJson) {
+export async function forwardByPlan({ env, incoming, remove, set, edits, line, requestId, began }, planJson) {
+  const { request, headers } = incoming;
   const plan = JSON.parse(planJson);
   const sentAt = Date.now();
   prepare(headers, remove, set);
   // Only now does a WebSocket's request have its Upgrade again.
-  const repeats = SAFE.includes(request.method) && request.body === null && !headers.has("upgrade");
+  const repeats = SAFE.includes(incoming.method) && request.body === null && !headers.has("upgrade");
   // Counting it while it passes would not do: where it is cut off, the runtime ends it properly, and the backend takes
   // what came for the whole.
   if (plan.needs_size && request.body !== null) {
@@ -114,7 +116,7 @@ export async function forwardByPlan(env, request, headers, remove, set, edits, l
       end(problem.status, `,"reason":"${reason}"`, attempt.origin);
       return explain(problem, edits, requestId);
     }
-    const result = await tryOnce(env, request, headers, attempt, Math.min(attempt.timeout, left), departure.promise);
+    const result = await tryOnce(env, incoming, attempt, Math.min(attempt.timeout, left), departure.promise);
     const { answer } = result;
     // A client that breaks off its own body makes the call fail, and leaves at the same time.
     const failed = result.failed === "unreachable" && request.signal.aborted ? "left" : result.failed;
@@ -150,7 +152,7 @@ export async function forwardByPlan(env, request, headers, remove, set, edits, l
 }
 
 /** One call: { answer }, or { failed: "unreachable" | "timeout" | "left" }. An answer that comes too late is let go. */
-function tryOnce(env, request, headers, { url, binding }, timeout, gone) {
+function tryOnce(env, incoming, { url, binding }, timeout, gone) {
   return new Promise((resolve) => {
     let over = false;
     const settle = (result) => {
@@ -168,7 +170,7 @@ function tryOnce(env, request, headers, { url, binding }, timeout, gone) {
       return failed();
     };
     try {
-      send(binding === undefined ? globalThis : env[binding], request, headers, url).then(answered).catch(failed);
+      send(binding === undefined ? globalThis : env[binding], incoming, url).then(answered).catch(failed);
     } catch {
       failed();
     }
@@ -211,8 +213,8 @@ function prepare(headers, remove, set) {
 }
 
 /** `to` is what has a `fetch`: the runtime's own, or a service binding. */
-function send(to, request, headers, url) {
-  const { method, body } = request;
+function send(to, { request, method, headers }, url) {
+  const { body } = request;
   // Fetch takes a body for GET and HEAD only with the Request that it came in.
   if (body !== null && (method === "GET" || method === "HEAD")) {
     return to.fetch(new Request(url, request), { headers, redirect: "manual" });

@@ -13,30 +13,42 @@ export function install(judgeName) {
   verdicts.clear();
 }
 
-/** The request's fields, a native copy without those that do not pass, and which of interest there are. */
+/**
+ * Looks through a request once: its fields, a native copy without those that do not pass, and `text`, what a decision
+ * always needs, so that it crosses to the core as one: which fields of interest there are, the method, the URL, then
+ * names and values of these fields. NUL parts them, which no field and no URL holds (RFC 9110, section 5.5).
+ */
 export function survey(request) {
-  const fields = request.headers;
+  const { headers: fields, method } = request;
   const headers = new Headers(fields);
   let seen = 0;
+  let noted = "";
   for (const name of fields.keys()) {
     let bits = verdicts.get(name);
     if (bits === undefined) {
       bits = judge(name);
       if (verdicts.size < MAX_VERDICTS && name.length <= MAX_KEPT_NAME) verdicts.set(name, bits);
     }
+    if (bits === 0) continue;
     if (bits & 1) headers.delete(name);
+    if (bits > 1) noted += `\0${name}\0${fields.get(name)}`;
     seen |= bits;
   }
-  return { fields, headers, seen };
+  return { request, method, fields, headers, text: `${seen}\0${method}\0${request.url}${noted}` };
 }
 
-/** The names of fields, as lines. */
-export function names(fields) {
+/** A field that is not in the text; several lines of one joined as Fetch does. */
+export function field({ fields }, name) {
+  return fields.get(name) ?? undefined;
+}
+
+/** The names of all fields, as lines. */
+export function names({ fields }) {
   return [...new Set(fields.keys())].join("\n");
 }
 
 /** What the platform says of where the client is, as text; nothing where it says nothing. */
-export function place(request, property) {
+export function place({ request }, property) {
   const value = request.cf?.[property];
   return typeof value === "string" && value !== "" ? value : undefined;
 }

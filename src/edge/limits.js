@@ -14,7 +14,8 @@ export function installLimits(beginSending) {
 const RETRY_UNAVAILABLE = 5;
 
 /** Sends the request, by a plan where there is one, if every limit of its caller lets it pass. */
-export async function forwardLimited(env, request, headers, url, remove, set, timeout, edits, line, requestId, began, plan, admissionJson) {
+export async function forwardLimited(sending, url, timeout, plan, admissionJson) {
+  const { env, edits, line, requestId, began } = sending;
   const { policy, asks, origin } = JSON.parse(admissionJson);
   const { refused, failed, known } = await admit(env, asks);
   const fields = [["ratelimit-policy", policy], ...(known.length > 0 ? [["ratelimit", known.join(", ")]] : [])];
@@ -26,9 +27,9 @@ export async function forwardLimited(env, request, headers, url, remove, set, ti
   if (failed.length > 0) return refuse(failures.limit_unavailable, failed, {}, [["retry-after", `${RETRY_UNAVAILABLE}`]]);
 
   const edited = withFields(edits, fields);
-  if (plan === undefined) {
+  if (plan === "") {
     const called = `,"origin":${JSON.stringify(origin)},"attempt":1`;
-    return forward(request, headers, url, remove, set, timeout, edited, line + called, requestId, began);
+    return forward({ ...sending, edits: edited, line: line + called }, url, timeout);
   }
   const [first] = JSON.parse(plan).attempts;
   try {
@@ -36,7 +37,7 @@ export async function forwardLimited(env, request, headers, url, remove, set, ti
   } catch {
     // The core that decided is gone, and with it what it knew of origins. The request goes on all the same.
   }
-  return forwardByPlan(env, request, headers, remove, set, edited, line, requestId, began, plan);
+  return forwardByPlan({ ...sending, edits: edited }, plan);
 
   function refuse({ reason, ...problem }, names, members, more) {
     const duration = Date.now() - began;

@@ -5,34 +5,18 @@ use wasm_bindgen::prelude::*;
 
 #[wasm_bindgen]
 extern "C" {
-    /// `Request`.
-    #[derive(Clone)]
-    pub(super) type Request;
-    #[wasm_bindgen(method, getter)]
-    pub(super) fn url(this: &Request) -> String;
-    #[wasm_bindgen(method, getter)]
-    pub(super) fn method(this: &Request) -> String;
-
-    /// `Headers`.
-    #[derive(Clone)]
-    pub(super) type Headers;
-    #[wasm_bindgen(method)]
-    pub(super) fn get(this: &Headers, name: &str) -> Option<String>;
-
     /// `ExecutionContext`.
     #[derive(Clone)]
     pub(super) type ExecutionContext;
     #[wasm_bindgen(method, js_name = waitUntil)]
     pub(super) fn wait_until(this: &ExecutionContext, promise: &Promise);
 
-    /// What [`survey`] found.
-    pub(super) type Survey;
+    /// A request on the JavaScript side: itself, its fields and their copy for the backend.
+    #[derive(Clone)]
+    pub(super) type Incoming;
+    /// What the core needs to know of it at once: see `survey` in `glue.js`.
     #[wasm_bindgen(method, getter)]
-    pub(super) fn fields(this: &Survey) -> Headers;
-    #[wasm_bindgen(method, getter)]
-    pub(super) fn headers(this: &Survey) -> Headers;
-    #[wasm_bindgen(method, getter)]
-    pub(super) fn seen(this: &Survey) -> u32;
+    pub(super) fn text(this: &Incoming) -> String;
 
     /// What [`get_document`] got.
     pub(super) type Document;
@@ -52,9 +36,10 @@ extern "C" {
 #[wasm_bindgen(module = "/src/edge/glue.js")]
 extern "C" {
     pub(super) fn install(judge: &JsValue);
-    pub(super) fn survey(request: &Request) -> Survey;
-    pub(super) fn names(fields: &Headers) -> String;
-    pub(super) fn place(request: &Request, property: &str) -> Option<String>;
+    pub(super) fn survey(request: &JsValue) -> Incoming;
+    pub(super) fn field(incoming: &Incoming, name: &str) -> Option<String>;
+    pub(super) fn names(incoming: &Incoming) -> String;
+    pub(super) fn place(incoming: &Incoming, property: &str) -> Option<String>;
     pub(super) fn answer(status: u16, fields: &str, body: Option<String>) -> JsValue;
     #[wasm_bindgen(js_name = getDocument, catch)]
     pub(super) async fn get_document(
@@ -99,33 +84,6 @@ extern "C" {
 extern "C" {
     #[wasm_bindgen(js_name = installForward)]
     pub(super) fn install_forward(failures: &str, report: &JsValue);
-    #[allow(clippy::too_many_arguments)] // one crossing instead of ten
-    pub(super) fn forward(
-        request: &Request,
-        headers: &Headers,
-        url: &str,
-        remove: &str,
-        set: &str,
-        timeout: f64,
-        edits: &str,
-        line: &str,
-        request_id: &str,
-        began: f64,
-    ) -> JsValue;
-    #[allow(clippy::too_many_arguments)] // one crossing instead of ten
-    #[wasm_bindgen(js_name = forwardByPlan)]
-    pub(super) fn forward_by_plan(
-        env: &JsValue,
-        request: &Request,
-        headers: &Headers,
-        remove: &str,
-        set: &str,
-        edits: &str,
-        line: &str,
-        request_id: &str,
-        began: f64,
-        plan: &str,
-    ) -> JsValue;
 }
 
 #[wasm_bindgen(module = "/src/edge/sign.js")]
@@ -138,22 +96,17 @@ extern "C" {
 extern "C" {
     #[wasm_bindgen(js_name = installLimits)]
     pub(super) fn install_limits(begin: &JsValue);
-    #[allow(clippy::too_many_arguments)] // one crossing instead of thirteen
-    #[wasm_bindgen(js_name = forwardLimited)]
-    pub(super) fn forward_limited(
+}
+
+#[wasm_bindgen(module = "/src/edge/dispatch.js")]
+extern "C" {
+    /// Sends a request. `parts` are told apart by NUL: see `dispatch.js`.
+    pub(super) fn dispatch(
         env: &JsValue,
-        request: &Request,
-        headers: &Headers,
-        url: &str,
-        remove: &str,
-        set: &str,
+        incoming: &Incoming,
+        parts: &str,
         timeout: f64,
-        edits: &str,
-        line: &str,
-        request_id: &str,
         began: f64,
-        plan: Option<String>,
-        admission: &str,
     ) -> JsValue;
 }
 
