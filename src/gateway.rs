@@ -154,7 +154,7 @@ impl Journey<'_> {
             None => Claimed::Missing,
         };
         if let Claimed::Id(id) = &claimed {
-            self.trace.customer = Some(Rc::from(id.as_str()));
+            self.trace.customer = Some(id.shared());
         }
         let facts = Facts { principal: &principal, head: self.head, captures };
         if let Some(failed) = route.require.iter().find(|condition| !condition.holds(&facts)) {
@@ -354,7 +354,7 @@ impl Journey<'_> {
             (Customer::Unlisted, Unlisted::Refuse) => return Err(Refusal::CustomerUnknown.into()),
         };
         self.trace.backend = Some(Rc::from("customer"));
-        self.trace.environment = config.environment().map(Rc::from);
+        self.trace.environment = config.environment().map(Rc::clone);
         let origins = config.backends().iter().map(|place| ChosenOrigin {
             origin: place.url.origin().to_owned(),
             base: place.url.base().to_owned(),
