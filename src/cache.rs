@@ -397,10 +397,13 @@ impl<T> Weighter<Digest, Entry<T>> for ByWeight {
     }
 }
 
-/// Hashes a digest by mixing eight of its bytes with a seed: the digest is a hash already, and only
-/// its predictability has to go.
+/// Hashes a digest by mixing each eight of its bytes with a seed. Not all are hashes already: ids stand there
+/// as they are ([`Digest::name_of`]), and may begin alike.
 #[derive(Clone)]
 struct SeededHash(u64);
+
+/// 2^64 by the golden ratio: without a pattern of its own.
+const GOLDEN: u64 = 0x9e37_79b9_7f4a_7c15;
 
 struct DigestHasher {
     seed: u64,
@@ -417,11 +420,14 @@ impl BuildHasher for SeededHash {
 
 impl Hasher for DigestHasher {
     fn write(&mut self, bytes: &[u8]) {
-        if let Some(first) = bytes.first_chunk::<8>() {
-            let mixed = u128::from(u64::from_le_bytes(*first) ^ self.seed) * u128::from(self.seed);
+        let mut rest = bytes;
+        while let Some((word, behind)) = rest.split_first_chunk::<8>() {
+            rest = behind;
+            let word = u64::from_le_bytes(*word) ^ self.state ^ self.seed;
+            let mixed = u128::from(word) * u128::from(GOLDEN ^ self.seed.rotate_left(32) | 1);
             #[allow(clippy::cast_possible_truncation)] // the two halves, folded
             let folded = (mixed >> 64) as u64 ^ mixed as u64;
-            self.state ^= folded;
+            self.state = folded;
         }
     }
 

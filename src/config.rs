@@ -16,7 +16,7 @@ use crate::{
     },
     limit::{Choice, Limit},
     memory::Budgets,
-    route::{RouteTable, condition::Condition, pattern::Rewrite, rule::Rule},
+    route::{RouteTable, condition::Condition, index::RuleIndex, pattern::Rewrite, rule::Rule},
     time::Span,
 };
 
@@ -91,6 +91,8 @@ pub struct Route {
     pub max_body: Option<u64>,
     /// Its rules, in order.
     pub rules: Vec<Rule>,
+    /// Which of them are worth a look.
+    pub index: RuleIndex,
     /// Rules that are tried beside these and change nothing: the log says where they would decide
     /// otherwise.
     pub shadow: Vec<Rule>,

@@ -52,7 +52,13 @@ impl CustomerId {
     /// The key that a customer is cached under.
     #[must_use]
     pub fn cache_key(&self) -> Digest {
-        Digest::of(self.0.as_bytes())
+        Digest::name_of(&self.0)
+    }
+
+    /// The id, shared.
+    #[must_use]
+    pub fn shared(&self) -> Rc<str> {
+        Rc::clone(&self.0)
     }
 
     /// The name of the KV entry that holds this customer's record.
@@ -258,8 +264,8 @@ impl CustomerConfig {
 
     /// The environment's name, for the log.
     #[must_use]
-    pub fn environment(&self) -> Option<&str> {
-        self.environment.as_deref()
+    pub const fn environment(&self) -> Option<&Rc<str>> {
+        self.environment.as_ref()
     }
 
     /// Where this customer's requests can go: at least one place, in the record's order.
@@ -391,7 +397,7 @@ mod tests {
     fn the_documented_entry_is_valid_as_it_is() {
         let config = parse(r#"{"customerId":"acme-corp","environmentName":"acme","backendUrl":"https://acme.tenants.example.com"}"#).unwrap();
         assert_eq!(config.backends()[0].url.origin(), "https://acme.tenants.example.com");
-        assert_eq!(config.environment(), Some("acme"));
+        assert_eq!(config.environment(), Some(&Rc::from("acme")));
         assert!(!config.disabled());
     }
 

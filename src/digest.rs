@@ -4,8 +4,8 @@ use std::fmt;
 
 use sha2::{Digest as _, Sha256};
 
-/// A SHA-256 digest. Caches and the key store see only these, so that neither a memory dump of a
-/// cache nor a listing of the store holds anything that works as a credential.
+/// A SHA-256 digest. Caches and the key store see credentials only as these, so that neither a memory dump
+/// of a cache nor a listing of the store holds anything that works as one.
 #[derive(Clone, Copy, Eq, Hash, PartialEq)]
 pub struct Digest([u8; 32]);
 
@@ -14,6 +14,24 @@ impl Digest {
     #[must_use]
     pub fn of(bytes: &[u8]) -> Self {
         Self(Sha256::digest(bytes).into())
+    }
+
+    /// A name for what is no secret, told apart from all others as safely as by its digest: a text of up to
+    /// 31 bytes is its own name, which spares the hashing.
+    #[must_use]
+    pub fn name_of(text: &str) -> Self {
+        let mut bytes = [0; 32];
+        let fits = bytes.split_last_mut().and_then(|(length, place)| {
+            place.get_mut(..text.len())?.copy_from_slice(text.as_bytes());
+            *length = u8::try_from(text.len()).ok()?;
+            Some(())
+        });
+        if fits.is_none() {
+            bytes = Self::of(text.as_bytes()).0;
+            // No length of a text that is its own name.
+            bytes[31] = u8::MAX;
+        }
+        Self(bytes)
     }
 
     /// The 32 bytes.
@@ -45,6 +63,23 @@ impl fmt::Debug for Digest {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn names_of_different_texts_differ() {
+        let mut names = std::collections::HashSet::new();
+        for length in 0..70 {
+            for first in ["", "a", "\0", "\u{1f}", "é"] {
+                let text = format!("{first}{}", "x".repeat(length));
+                for text in [format!("{text}\0"), text] {
+                    assert_eq!(Digest::name_of(&text), Digest::name_of(&text.clone()));
+                    names.insert((Digest::name_of(&text), text));
+                }
+            }
+        }
+        let texts: std::collections::HashSet<_> = names.iter().map(|(_, text)| text).collect();
+        let digests: std::collections::HashSet<_> = names.iter().map(|(digest, _)| digest).collect();
+        assert_eq!(texts.len(), digests.len());
+    }
 
     #[test]
     fn matches_the_published_example() {

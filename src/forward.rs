@@ -176,24 +176,33 @@ pub fn set_fields(
     set.push((Cow::Borrowed("x-forwarded-proto"), head.target.scheme.to_owned()));
     set.push((Cow::Borrowed("x-forwarded-host"), head.target.authority.to_owned()));
     let client = head.field(Seen::CF_CONNECTING_IP, "cf-connecting-ip");
-    if let Some(address) = client.and_then(|text| text.trim().parse::<IpAddr>().ok()) {
-        set.push((Cow::Borrowed("x-forwarded-for"), address.to_string()));
+    if let Some(address) = client.and_then(|text| canonical(text.trim())) {
+        set.push((Cow::Borrowed("x-forwarded-for"), address));
     }
     if head.is_websocket() {
         set.push((Cow::Borrowed("upgrade"), "websocket".to_owned()));
     }
     if let (Some(name), Some(subject)) = (&identity.subject, &caller.principal.subject) {
-        set.push((Cow::Owned(name.to_string()), field_value(subject)));
+        set.push((Cow::Owned(name.as_ref().to_owned()), field_value(subject)));
     }
     if let (Some(name), Some(customer)) = (&identity.customer, caller.customer) {
-        set.push((Cow::Owned(name.to_string()), field_value(customer.as_str())));
+        set.push((Cow::Owned(name.as_ref().to_owned()), field_value(customer.as_str())));
     }
     for (name, path) in &identity.claims {
         if let Some(claim) = caller.principal.claims.find(path) {
-            set.push((Cow::Owned(name.to_string()), claim_value(claim)));
+            set.push((Cow::Owned(name.as_ref().to_owned()), claim_value(claim)));
         }
     }
     set
+}
+
+/// An address as it is written; `None` where it is none.
+fn canonical(address: &str) -> Option<String> {
+    match address.parse().ok()? {
+        // Can be written in one way only.
+        IpAddr::V4(_) => Some(address.to_owned()),
+        IpAddr::V6(parsed) => Some(parsed.to_string()),
+    }
 }
 
 /// A claim as a field value: a string as its text, anything else as JSON.

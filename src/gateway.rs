@@ -31,7 +31,7 @@ use crate::{
     route::{
         Matched,
         condition::Facts,
-        rule::{Action, Target, Unlisted},
+        rule::{Action, Rule, Target, Unlisted},
     },
     time::{Span, Timestamp},
 };
@@ -154,7 +154,7 @@ impl Journey<'_> {
             None => Claimed::Missing,
         };
         if let Claimed::Id(id) = &claimed {
-            self.trace.customer = Some(Rc::from(id.as_str()));
+            self.trace.customer = Some(id.shared());
         }
         let facts = Facts { principal: &principal, head: self.head, captures };
         if let Some(failed) = route.require.iter().find(|condition| !condition.holds(&facts)) {
@@ -215,13 +215,9 @@ impl Journey<'_> {
         claimed: &Claimed,
         memory: &Memory,
     ) -> Result<Verdict, Halt> {
-        for rule in &route.rules {
-            if !rule.matches(facts) {
-                self.note(|| {
-                    Step::PassedOver(Rc::clone(&rule.name), rule.why_not(facts).unwrap_or_default())
-                });
-                continue;
-            }
+        let mut next = 0;
+        while let Some((index, rule)) = self.matching_rule(route, next, facts) {
+            next = index + 1;
             self.trace.rule = Some(Rc::clone(&rule.name));
             let target = match &rule.action {
                 Action::Deny(status) => return Ok(Verdict::Deny(*status)),
@@ -245,6 +241,24 @@ impl Journey<'_> {
         }
         self.trace.rule = None;
         Err(Refusal::NoRuleMatched.into())
+    }
+
+    /// The first rule at `from` or behind that matches. Whoever asks how the decision came about is told of
+    /// all that were passed over.
+    fn matching_rule<'r>(
+        &mut self,
+        route: &'r Route,
+        from: usize,
+        facts: &Facts<'_>,
+    ) -> Option<(usize, &'r Rule)> {
+        let found = route.index.find(&route.rules, from, facts);
+        if let Some(steps) = &mut self.trace.steps {
+            let passed_over = route.rules.iter().take(found.unwrap_or(usize::MAX)).skip(from);
+            steps.extend(passed_over.map(|rule| {
+                Step::PassedOver(Rc::clone(&rule.name), rule.why_not(facts).unwrap_or_default())
+            }));
+        }
+        found.and_then(|index| Some((index, route.rules.get(index)?)))
     }
 
     fn note(&mut self, step: impl FnOnce() -> Step) {
@@ -340,7 +354,7 @@ impl Journey<'_> {
             (Customer::Unlisted, Unlisted::Refuse) => return Err(Refusal::CustomerUnknown.into()),
         };
         self.trace.backend = Some(Rc::from("customer"));
-        self.trace.environment = config.environment().map(Rc::from);
+        self.trace.environment = config.environment().map(Rc::clone);
         let origins = config.backends().iter().map(|place| ChosenOrigin {
             origin: place.url.origin().to_owned(),
             base: place.url.base().to_owned(),

@@ -3,9 +3,7 @@
 
 use std::{borrow::Cow, rc::Rc};
 
-use serde::Serialize;
-
-use crate::{claims::Principal, error::Refusal, time::Timestamp};
+use crate::{claims::Principal, error::Refusal, json::write_string, time::Timestamp};
 
 /// What is known of a request so far. Fields are filled as stages pass.
 #[derive(Clone, Debug, Default)]
@@ -49,40 +47,6 @@ pub enum Step {
     PassedOver(Rc<str>, String),
 }
 
-#[derive(Serialize)]
-struct Line<'a> {
-    event: &'static str,
-    time: String,
-    request_id: &'a str,
-    method: &'a str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    route: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    auth: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    subject: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    customer: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    environment: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    rule: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    variant: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    bucket: Option<u16>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    shadow: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    backend: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    origin: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    attempt: Option<u32>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    reason: Option<&'a str>,
-}
-
 /// Whose line it is and when it began.
 #[derive(Clone, Copy, Debug)]
 pub struct Subject<'a> {
@@ -99,29 +63,41 @@ impl Trace {
     /// brace, which [`close`] adds; for a forwarded request the edge does, when the answer is there.
     #[must_use]
     pub fn open(&self, subject: Subject<'_>, refusal: Option<Refusal>) -> String {
-        let line = Line {
-            event: "request",
-            time: subject.time.to_string(),
-            request_id: subject.request_id,
-            method: subject.method,
-            route: self.route.as_deref(),
-            auth: self.auth.as_deref(),
-            subject: self.subject.as_deref(),
-            customer: self.customer.as_deref(),
-            environment: self.environment.as_deref(),
-            rule: self.rule.as_deref(),
-            variant: self.variant.as_deref(),
-            bucket: self.bucket,
-            shadow: self.shadow.as_deref(),
-            backend: self.backend.as_deref(),
-            origin: self.origin.as_deref(),
-            attempt: (self.backend.is_some() && !self.planned).then_some(1),
-            reason: refusal.map(Refusal::id),
-        };
-        let mut text = serde_json::to_string(&line).unwrap_or_else(|_| "{}".to_owned());
-        text.pop();
-        text
+        let mut line = String::with_capacity(512);
+        line.push_str("{\"event\":\"request\",\"time\":\"");
+        subject.time.write(&mut line);
+        line.push('"');
+        member(&mut line, "request_id", Some(subject.request_id));
+        member(&mut line, "method", Some(subject.method));
+        member(&mut line, "route", self.route.as_deref());
+        member(&mut line, "auth", self.auth.as_deref());
+        member(&mut line, "subject", self.subject.as_deref());
+        member(&mut line, "customer", self.customer.as_deref());
+        member(&mut line, "environment", self.environment.as_deref());
+        member(&mut line, "rule", self.rule.as_deref());
+        member(&mut line, "variant", self.variant.as_deref());
+        if let Some(bucket) = self.bucket {
+            line.push_str(",\"bucket\":");
+            line.push_str(&bucket.to_string());
+        }
+        member(&mut line, "shadow", self.shadow.as_deref());
+        member(&mut line, "backend", self.backend.as_deref());
+        member(&mut line, "origin", self.origin.as_deref());
+        if self.backend.is_some() && !self.planned {
+            line.push_str(",\"attempt\":1");
+        }
+        member(&mut line, "reason", refusal.map(Refusal::id));
+        line
     }
+}
+
+/// Adds a member, where there is something to say.
+fn member(line: &mut String, name: &str, value: Option<&str>) {
+    let Some(value) = value else { return };
+    line.push_str(",\"");
+    line.push_str(name);
+    line.push_str("\":");
+    write_string(value, line);
 }
 
 /// Ends a line that [`Trace::open`] began.
@@ -135,6 +111,36 @@ mod tests {
     use serde_json::Value;
 
     use super::*;
+
+    #[test]
+    fn a_line_says_all_that_is_known() {
+        let said = |text: &str| Some(Rc::from(text));
+        let trace = Trace {
+            route: said("/a"),
+            auth: Some(Cow::Borrowed("api_key")),
+            subject: said("s"),
+            customer: said("c"),
+            environment: said("e"),
+            rule: said("r"),
+            variant: said("v"),
+            bucket: Some(9999),
+            shadow: Some("other: next".to_owned()),
+            steps: None,
+            backend: said("b"),
+            origin: Some("https://b.example".to_owned()),
+            planned: false,
+        };
+        let subject = Subject { time: Timestamp::from_millis(1), request_id: "id", method: "GET" };
+        let expected = concat!(
+            r#"{"event":"request","time":"1970-01-01T00:00:00.001Z","request_id":"id","method":"GET","#,
+            r#""route":"/a","auth":"api_key","subject":"s","customer":"c","environment":"e","rule":"r","#,
+            r#""variant":"v","bucket":9999,"shadow":"other: next","backend":"b","#,
+            r#""origin":"https://b.example","attempt":1"#,
+        );
+        assert_eq!(trace.open(subject, None), expected);
+        let planned = Trace { backend: said("b"), planned: true, ..Trace::default() };
+        assert!(planned.open(subject, None).ends_with(r#","backend":"b""#));
+    }
 
     #[test]
     fn a_line_is_json_whatever_is_in_it() {

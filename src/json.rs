@@ -51,6 +51,18 @@ pub fn text(value: &Value) -> String {
     serde_json::to_string(value).unwrap_or_default()
 }
 
+/// Appends `text` as a JSON string.
+pub fn write_string(text: &str, into: &mut String) {
+    // Nearly every one stands there as it is.
+    if text.bytes().all(|byte| byte >= b' ' && byte != b'"' && byte != b'\\') {
+        into.push('"');
+        into.push_str(text);
+        into.push('"');
+    } else {
+        into.push_str(&self::text(&Value::from(text)));
+    }
+}
+
 /// A JSON value of which only the outermost level is read.
 #[derive(Debug)]
 pub enum Shallow<'a> {
@@ -251,6 +263,17 @@ mod tests {
             assert!(Shallow::parse(bad.as_bytes()).is_err(), "{bad}");
         }
         assert!(Shallow::parse(b"{\"a\":\"\xff\"}").is_err());
+    }
+
+    #[test]
+    fn a_string_is_what_serde_json_would_make_of_it() {
+        for code in (0..0x300).chain([0x2028, 0xfeff, 0x1_f600]).filter_map(char::from_u32) {
+            for string in [format!("{code}"), format!("a{code}b"), String::new()] {
+                let mut ours = String::from("x");
+                write_string(&string, &mut ours);
+                assert_eq!(ours, format!("x{}", serde_json::to_string(&string).unwrap()));
+            }
+        }
     }
 
     #[test]

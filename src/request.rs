@@ -19,7 +19,8 @@ impl<'a> Target<'a> {
     /// is dropped.
     #[must_use]
     pub fn parse(url: &'a str) -> Option<Self> {
-        let (scheme, rest) = url.split_once("://")?;
+        let (scheme, rest) = url.split_once(':')?;
+        let rest = rest.strip_prefix("//")?;
         let rest = rest.split_once('#').map_or(rest, |(before, _)| before);
         let (before_query, query) = match rest.split_once('?') {
             Some((before, query)) => (before, Some(query)),

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 pub mod cidr;
 pub mod condition;
+pub mod index;
 pub mod pattern;
 pub mod rule;
 pub mod split;

@@ -139,20 +139,28 @@ pub fn is_well_formed(key: &str, prefix: &str) -> bool {
         return false;
     };
     let plain = random.bytes().all(|byte| byte.is_ascii_alphanumeric());
-    plain && RANDOM_LENGTHS.contains(&random.len()) && checksum == checksum_of(prefix, random)
+    let body = key.strip_suffix(checksum).and_then(|rest| rest.strip_suffix('_'));
+    plain
+        && RANDOM_LENGTHS.contains(&random.len())
+        && body.is_some_and(|body| checksum.as_bytes() == digits_of(body))
 }
 
 /// Six base-62 digits of the CRC-32 of `<prefix>_<random>`: enough to tell a key from junk without a
 /// look-up, and no secret, since the random part alone is what makes a key unguessable.
 #[must_use]
 pub fn checksum_of(prefix: &str, random: &str) -> String {
-    let mut rest = crc32fast::hash(format!("{prefix}_{random}").as_bytes()) as usize;
+    digits_of(&format!("{prefix}_{random}")).map(char::from).iter().collect()
+}
+
+/// The checksum of all that stands before it.
+fn digits_of(body: &str) -> [u8; CHECKSUM_LENGTH] {
+    let mut rest = crc32fast::hash(body.as_bytes()) as usize;
     let mut digits = [b'0'; CHECKSUM_LENGTH];
     for digit in digits.iter_mut().rev() {
         *digit = BASE62.get(rest % 62).copied().unwrap_or(b'0');
         rest /= 62;
     }
-    digits.iter().map(|byte| char::from(*byte)).collect()
+    digits
 }
 
 /// A key made of random bytes: one digit of base 62 for each byte below 248, so that no digit is

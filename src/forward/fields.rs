@@ -149,6 +149,9 @@ pub fn is_token(text: &str) -> bool {
 /// the same to the backend.
 #[must_use]
 pub fn field_value(text: &str) -> String {
+    if text.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'%') {
+        return text.to_owned();
+    }
     let last = text.len().saturating_sub(1);
     let mut value = String::with_capacity(text.len());
     for (index, byte) in text.bytes().enumerate() {

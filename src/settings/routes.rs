@@ -14,6 +14,7 @@ use crate::{
     cors::{CorsPolicy, OriginPattern, Origins, RequestHeaders},
     forward::fields::is_token,
     route::{
+        index::RuleIndex,
         pattern::{Pattern, Rewrite},
         rule::{Action, Rule, Target, Unlisted},
         split::{Split, Variant, runs},
@@ -140,6 +141,7 @@ fn route(
         .map_or_else(Vec::new, |all| conditions::conditions(all, &format!("{at}/require"), scope, findings));
     let body = |text| super::sources::size(Some(text), 0, 1..=MAX_BODY, &format!("{at}/max_body"), findings);
     let max_body = file.max_body.as_deref().map(body);
+    let list = rules(&file.rules, &format!("{at}/rules"), gateway, scope, findings);
     Route {
         name: Rc::from(file.name.as_deref().unwrap_or(&file.path)),
         path: Rc::from(file.path.as_str()),
@@ -149,7 +151,8 @@ fn route(
         rewrite,
         require,
         max_body,
-        rules: rules(&file.rules, &format!("{at}/rules"), gateway, scope, findings),
+        index: RuleIndex::of(&list),
+        rules: list,
         shadow: rules(&file.shadow_rules, &format!("{at}/shadow_rules"), gateway, scope, findings),
         timeout,
         server_timing: file.server_timing.unwrap_or(false),
