@@ -76,11 +76,9 @@ pub struct SignatureCheck {
     pub key: Rc<PublicKey>,
     /// The algorithm.
     pub algorithm: Algorithm,
-    /// What is signed.
-    pub signing_input: String,
     /// The signature.
     pub signature: Vec<u8>,
-    /// The digest of the whole token.
+    /// The digest of the signature as it was sent.
     pub token: Digest,
     /// The size of the token's cache entry.
     pub weight: usize,

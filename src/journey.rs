@@ -274,8 +274,10 @@ impl<P: Ports> Context<'_, P> {
     }
 
     async fn judge(&self, check: &SignatureCheck) -> Result<Rc<VerifiedToken>, Refusal> {
-        let verdict =
-            self.ports.verify(&check.key, check.algorithm, &check.signing_input, &check.signature).await;
+        let verdict = self
+            .ports
+            .verify(&check.key, check.algorithm, &check.verified.signing_input, &check.signature)
+            .await;
         match verdict {
             Ok(true) => {
                 let now = self.ports.now();

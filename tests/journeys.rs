@@ -427,6 +427,23 @@ fn a_cached_token_counts_only_where_its_issuer_is_accepted() {
     assert_eq!(call(&isolate, &world, "/only-main/x", &hs), "token_issuer");
 }
 
+/// What is kept of a verified token is less than the token: no other text and no other signature passes for it.
+#[test]
+fn a_cached_token_vouches_for_itself_alone() {
+    let (isolate, world) = (Isolate::named("issuers"), World::of_fixtures());
+    for (good, other) in [("good-es256", "customer-acme"), ("good-hs256", "good-hs384")] {
+        let (good, other) = (token(good), token(other));
+        for token in [&good, &other, &good] {
+            assert!(call(&isolate, &world, "/x", token).starts_with("https"));
+        }
+        let [(text, signature), (other_text, other_signature)] =
+            [&good, &other].map(|token| token.rsplit_once('.').expect("two halves"));
+        for forged in [format!("{text}.{other_signature}"), format!("{other_text}.{signature}")] {
+            assert_eq!(call(&isolate, &world, "/x", &forged), "token_signature");
+        }
+    }
+}
+
 /// Promise 39: a flood of junk does not slow those who are known.
 #[test]
 fn a_flood_of_unknown_keys_leaves_known_ones_cached() {

@@ -173,6 +173,7 @@ fn customer(id: usize, path: usize) -> impl Fn() -> Weighed<CustomerConfig> {
 
 fn verified(claims: &str) -> impl Fn() -> Weighed<VerifiedToken> + use<> {
     let claims = claims.to_owned();
+    let signing_input = "e".repeat(60 + claims.len() * 4 / 3);
     move || {
         let claims = Claims::new(parse_object(claims.as_bytes()).expect("an object"));
         let token = VerifiedToken {
@@ -180,6 +181,7 @@ fn verified(claims: &str) -> impl Fn() -> Weighed<VerifiedToken> + use<> {
             principal: Rc::new(Principal { subject: Some(Rc::from("user-1")), claims }),
             expires_at: noon().plus(Span::from_secs(600)),
             thumbprint: Some(Digest::of(b"a key")),
+            signing_input: signing_input.as_str().into(),
         };
         let weight = token.weight();
         (Stored::Present(Rc::new(token)), weight)

@@ -19,7 +19,7 @@ use super::{
 };
 use crate::{
     cache::Policy,
-    claims::{COUNTED, ClaimPath, Claims, Principal},
+    claims::{BLOCK, COUNTED, ClaimPath, Claims, Principal},
     digest::Digest,
     error::Refusal,
     time::{Span, Timestamp},
@@ -103,13 +103,15 @@ pub struct VerifiedToken {
     pub expires_at: Timestamp,
     /// The key that verified it; `None` for a shared secret.
     pub thumbprint: Option<Digest>,
+    /// What its signature covers.
+    pub signing_input: Box<str>,
 }
 
 impl VerifiedToken {
     /// Bytes held, for the cache's bound.
     #[must_use]
     pub fn weight(&self) -> usize {
-        COUNTED + size_of::<Self>() + self.principal.weight()
+        COUNTED + size_of::<Self>() + self.principal.weight() + BLOCK + self.signing_input.len()
     }
 }
 

@@ -48,8 +48,9 @@ impl Journey<'_> {
             && only.binding.is_none()
             && self.gateway.identity.token.is_none()
         {
-            self.trace.origin = Some(only.origin.clone());
-            return Ok((url(only), timeout(only), None));
+            let sent = (url(only), timeout(only), None);
+            self.trace.origin = origins.into_iter().next().map(|only| only.origin);
+            return Ok(sent);
         }
         let keys: Vec<_> = origins.iter().map(|origin| format!("{}{}", origin.origin, origin.base)).collect();
         let candidates: Vec<_> = origins
