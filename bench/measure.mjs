@@ -11,7 +11,7 @@ import { sideBySide } from "./parts/side-by-side.mjs";
 import { size } from "./parts/size.mjs";
 
 /**
- * How much of everything: all but the load takes some twelve minutes, or two where it is quick. Many short rounds say more
+ * How much of everything: all but the load takes some half an hour, or two minutes where it is quick. Many short rounds say more
  * than a few long ones: what is compared lies nearer together in time.
  */
 const FULL = {
