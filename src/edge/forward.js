@@ -33,11 +33,10 @@ export function forward({ incoming, remove, set, edits, line, requestId, began }
   let over = false;
   let timer;
   /** Ends the wait for the answer's head and writes the line; false where it was over already. */
-  const end = (status, reason) => {
+  const end = (status, reason, now = Date.now()) => {
     if (over) return false;
     over = true;
     clearTimeout(timer);
-    const now = Date.now();
     console.log(`${line}${reason},"status":${status},"duration_ms":${now - began},"backend_ms":${now - sentAt}}`);
     return true;
   };
@@ -58,20 +57,25 @@ export function forward({ incoming, remove, set, edits, line, requestId, began }
     timer = timeout > WATCH_AFTER ? setTimeout(watch, WATCH_AFTER) : setTimeout(expire, timeout);
     const failed = () => resolve(fail(failures.unreachable));
     const answered = (answer) => {
-      if (!isFinal(answer)) {
-        answer.body?.cancel().catch(() => {});
+      const { status } = answer;
+      if (!isFinal(answer, status)) {
+        letGo(answer);
         return failed();
       }
-      // Too late: the caller was answered, and an unread body would hold a connection.
-      if (over) return answer.body?.cancel().catch(() => {});
+      // Too late: the caller was answered.
+      if (over) return letGo(answer);
       const now = Date.now();
-      const finished = finish(answer, edits, now - sentAt, now - began);
-      end(answer.status, "");
-      resolve(finished);
+      try {
+        resolve(finish(answer, status, edits, now - sentAt, now - began));
+        end(status, "", now);
+      } catch {
+        failed();
+      }
     };
     try {
       prepare(headers, remove, set);
-      send(globalThis, incoming, url).then(answered).catch(failed);
+      // One reaction rather than two: each is a promise of its own.
+      send(globalThis, incoming, url).then(answered, failed);
     } catch {
       failed();
     }
@@ -134,7 +138,7 @@ export async function forwardByPlan({ env, incoming, remove, set, edits, line, r
     const bodysFault = failed === "unreachable" && request.body !== null;
     const again = !cutShort && !bodysFault && tell(attempt, plan, bad !== undefined, another);
     if (another && again) {
-      answer?.body?.cancel().catch(() => {});
+      letGo(answer);
       const what = { event: "attempt_failed", level: "warn", request_id: requestId, origin: attempt.origin, attempt: number, why: bad, ms: Date.now() - startedAt };
       console.log(JSON.stringify(what));
       continue;
@@ -145,7 +149,7 @@ export async function forwardByPlan({ env, incoming, remove, set, edits, line, r
       return explain(problem, edits, requestId);
     }
     const now = Date.now();
-    const finished = finish(answer, edits, now - sentAt, now - began);
+    const finished = finish(answer, answer.status, edits, now - sentAt, now - began);
     end(answer.status, "", attempt.origin);
     return finished;
   }
@@ -156,7 +160,7 @@ function tryOnce(env, incoming, { url, binding }, timeout, gone) {
   return new Promise((resolve) => {
     let over = false;
     const settle = (result) => {
-      if (over) return result.answer?.body?.cancel().catch(() => {});
+      if (over) return letGo(result.answer);
       over = true;
       clearTimeout(timer);
       resolve(result);
@@ -165,12 +169,12 @@ function tryOnce(env, incoming, { url, binding }, timeout, gone) {
     gone.then(() => settle({ failed: "left" }));
     const failed = () => settle({ failed: "unreachable" });
     const answered = (answer) => {
-      if (isFinal(answer)) return settle({ answer });
-      answer.body?.cancel().catch(() => {});
+      if (isFinal(answer, answer.status)) return settle({ answer });
+      letGo(answer);
       return failed();
     };
     try {
-      send(binding === undefined ? globalThis : env[binding], incoming, url).then(answered).catch(failed);
+      send(binding === undefined ? globalThis : env[binding], incoming, url).then(answered, failed);
     } catch {
       failed();
     }
@@ -202,8 +206,13 @@ function watchClient({ signal }) {
 }
 
 /** Whether it is an answer at all: the runtime hands on what a backend sent, also 103, 099 and a 101 that is no WebSocket. */
-function isFinal({ status, webSocket }) {
-  return status === 101 ? Boolean(webSocket) : status >= 200 && status <= 999;
+function isFinal(answer, status) {
+  return status === 101 ? Boolean(answer.webSocket) : status >= 200 && status <= 999;
+}
+
+/** An answer that nobody gets: unread, its body would hold a connection. */
+function letGo(answer) {
+  answer?.body?.cancel().catch(() => {});
 }
 
 function prepare(headers, remove, set) {
@@ -225,14 +234,14 @@ function send(to, { request, method, headers }, url) {
 }
 
 /** Takes off what the answer's Connection names (RFC 9110, section 7.6.1), and makes the route's edits. */
-function finish(answer, edits, backendMs, totalMs) {
+function finish(answer, status, edits, backendMs, totalMs) {
   const connection = answer.headers.get("connection");
   if (edits === "" && connection === null) return answer;
   // A WebSocket goes back whole; a status that no Response can be made with goes back as it is.
-  if (answer.status === 101 || answer.status > 599) return answer;
-  const bodiless = NULL_BODY.includes(answer.status);
+  if (status === 101 || status > 599) return answer;
+  const bodiless = NULL_BODY.includes(status);
   // Some backends send one all the same; no Response can be made with it.
-  if (bodiless) answer.body?.cancel().catch(() => {});
+  if (bodiless) letGo(answer);
   const edited = new Response(bodiless ? null : answer.body, answer);
   if (connection !== null) {
     for (const name of connection.split(",")) {
