@@ -28,9 +28,10 @@ const quoted = (text) => JSON.stringify(text);
  *   kvPort     the port of a KV elsewhere
  *   limit      true binds a rate limit, LIMIT
  *   flags      compatibility flags
+ *   v8Flags    flags of the engine
  *   inspector  true opens the inspector; `inspectorUrl` says where
  */
-export async function startWorkerd({ modules, texts = {}, origin, kv, kvPort, limit = false, flags = [], inspector = false }) {
+export async function startWorkerd({ modules, texts = {}, origin, kv, kvPort, limit = false, flags = [], v8Flags = [], inspector = false }) {
   const folder = mkdtempSync(join(tmpdir(), "pointsman-bench-"));
   discard(folder);
   const embedded = (name, text) => {
@@ -61,6 +62,7 @@ const config :Workerd.Config = (
   services = ${list(services)},
   sockets = [(name = "http", address = "127.0.0.1:0", http = (cfBlobHeader = ${quoted(CF_FIELD)}), service = "main")],
   extensions = ${list(extensions)},
+  v8Flags = ${list(v8Flags.map(quoted))},
 );
 ${worker("main", { modules: modules.map((each) => module(folder, each)), bindings, flags, outbound: "origin" })}${more}`,
   );

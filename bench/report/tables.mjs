@@ -59,8 +59,14 @@ export function size({ wasm, script }) {
   return table(["file", "raw", "gzip -9"], [row("index_bg.wasm", wasm), row("index.js", script)], [1, 2]);
 }
 
-export function profile({ rows }) {
-  return table(["function or call", "share of samples"], rows.map(({ name, share }) => [`\`${name}\``, `${(share * 100).toFixed(1)} %`]), [1]);
+export function profile({ microseconds, kinds, functions }) {
+  const names = { "pass-through": "bare pass-through", "plain init": "by a plain init", tuned: "Hono, tuned", own: "Pointsman" };
+  const ids = Object.keys(microseconds);
+  const row = (title, of) => [title, ...ids.map((id) => of[id].toFixed(1))];
+  const columns = ids.map((_, index) => index + 1);
+  const whole = table(["µs of CPU a request", ...ids.map((id) => names[id])], [...kinds.map(({ name, microseconds: of }) => row(name, of)), row("**together**", microseconds)], columns);
+  const own = table(["of ours, in wasm", "µs"], functions.map(({ name, microseconds: of }) => [`\`${name}\``, of.toFixed(2)]), [1]);
+  return `${whole}\n\n${own}`;
 }
 
 /** Calls by name, for each kind of request that was counted. */
