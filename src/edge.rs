@@ -4,7 +4,7 @@
 //! A request whose key, customer and token are in memory is decided synchronously and its answer is a
 //! promise of JavaScript's: no Rust future is made for it. Only what must be loaded goes async.
 
-use std::{cell::Cell, rc::Rc};
+use std::{borrow::Cow, cell::Cell, rc::Rc};
 
 use wasm_bindgen::{JsCast, JsValue, prelude::wasm_bindgen};
 use wasm_bindgen_futures::{JsFuture, future_to_promise};
@@ -72,8 +72,9 @@ impl Sent {
 }
 
 impl Fields for Sent {
-    fn get(&self, name: &str) -> Option<String> {
-        self.noted(name).map(str::to_owned).or_else(|| platform::field(&self.incoming, name))
+    fn get(&self, name: &str) -> Option<Cow<'_, str>> {
+        let noted = self.noted(name).map(Cow::Borrowed);
+        noted.or_else(|| platform::field(&self.incoming, name).map(Cow::Owned))
     }
 
     fn place(&self, place: Place) -> Option<String> {
@@ -229,7 +230,7 @@ impl Passage {
         let parts = parts([
             &forward.url,
             &forward.remove.join("\n"),
-            &lines(&forward.set),
+            forward.set.as_str(),
             &edits(forward),
             &trace.open(self.subject(), None),
             &self.request_id,

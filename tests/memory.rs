@@ -178,7 +178,7 @@ fn verified(claims: &str) -> impl Fn() -> Weighed<VerifiedToken> + use<> {
         let claims = Claims::new(parse_object(claims.as_bytes()).expect("an object"));
         let token = VerifiedToken {
             issuer: 0,
-            principal: Rc::new(Principal { subject: Some(Rc::from("user-1")), claims }),
+            principal: Rc::new(Principal::new(Some(Rc::from("user-1")), claims)),
             expires_at: noon().plus(Span::from_secs(600)),
             thumbprint: Some(Digest::of(b"a key")),
             signing_input: signing_input.as_str().into(),
