@@ -97,8 +97,7 @@ impl Trace {
         member(&mut line, ",\"rule\":\"", self.rule.as_deref());
         member(&mut line, ",\"variant\":\"", self.variant.as_deref());
         if let Some(bucket) = self.bucket {
-            line.push_str(",\"bucket\":");
-            line.push_str(&bucket.to_string());
+            number(&mut line, ",\"bucket\":", bucket);
         }
         member(&mut line, ",\"shadow\":\"", self.shadow.as_deref());
         member(&mut line, ",\"backend\":\"", self.backend.as_deref());
@@ -111,7 +110,14 @@ impl Trace {
     }
 }
 
+#[inline(never)]
+fn number(line: &mut String, opening: &str, value: u16) {
+    line.push_str(opening);
+    line.push_str(&value.to_string());
+}
+
 /// Adds a member, where there is something to say. `opening` is all that stands before the text.
+#[inline(never)]
 fn member(line: &mut String, opening: &str, value: Option<&str>) {
     let Some(value) = value else { return };
     line.push_str(opening);

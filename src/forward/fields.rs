@@ -172,6 +172,12 @@ fn encoded(text: &str) -> String {
     value
 }
 
+#[cold]
+#[inline(never)]
+fn unbroken(value: &str) -> String {
+    value.replace(['\n', '\r'], " ")
+}
+
 /// Fields to set, as they cross to JavaScript: each a line with its name and one with its value.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct FieldLines(String);
@@ -200,7 +206,7 @@ impl FieldLines {
     pub fn push(&mut self, name: &str, value: &str) {
         self.push_line(name);
         if scan::any(value, |word| word.is(b'\n') | word.is(b'\r')) {
-            self.push_line(&value.replace(['\n', '\r'], " "));
+            self.push_line(&unbroken(value));
         } else {
             self.push_line(value);
         }
