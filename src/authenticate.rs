@@ -127,10 +127,11 @@ fn read_own_field<'a>(value: &'a str, keys: &ApiKeys) -> Result<Credential<'a>, 
 
 /// Reads an API key, after its scheme has been taken off.
 fn read_key<'a>(text: &'a str, keys: &ApiKeys, has_form: bool) -> Result<Credential<'a>, Refusal> {
-    if scan::position(text, b',').is_some() && lists_keys(text, keys) {
+    let is_one = is_credential_text(text);
+    if !is_one && lists_keys(text, keys) {
         return Err(Refusal::CredentialRepeated);
     }
-    let plausible = has_form && is_credential_text(text) && text.len() <= ApiKeys::MAX_BYTES;
+    let plausible = has_form && is_one && text.len() <= ApiKeys::MAX_BYTES;
     if plausible { Ok(Credential::ApiKey(Cow::Borrowed(text))) } else { Err(Refusal::CredentialMalformed) }
 }
 

@@ -61,6 +61,7 @@ pub fn write_string(text: &str, into: &mut String) {
 }
 
 /// Appends what stands between the quotes of `text` as a JSON string.
+#[inline]
 pub(crate) fn write_inside(text: &str, into: &mut String) {
     // Nearly every one stands there as it is.
     if scan::any(text, |word| word.below(b' ') | word.is(b'"') | word.is(b'\\')) {

@@ -130,7 +130,8 @@ impl RouteTable {
     #[must_use]
     pub fn find<'p>(&self, path: &'p str) -> Option<Matched<'_, 'p>> {
         let rest = path.strip_prefix('/')?;
-        let mut captures = Vec::new();
+        // Nearly every pattern has one or two.
+        let mut captures = Vec::with_capacity(4);
         let endpoints = self.walk(0, Some(rest), &mut captures)?;
         Some(Matched { endpoints, captures })
     }

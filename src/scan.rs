@@ -40,13 +40,23 @@ impl Word {
 #[must_use]
 pub fn any(text: &str, found: impl Fn(Word) -> u64) -> bool {
     let bytes = text.as_bytes();
-    let Some(last) = bytes.last_chunk::<8>() else {
-        let all = bytes.iter().fold(ONES * b'a' as u64, |word, byte| word << 8 | u64::from(*byte));
-        return found(Word(all)) != 0;
-    };
     // The last word laps over the one before it.
+    let Some(last) = bytes.last_chunk::<8>() else {
+        return found(Word(short(bytes))) != 0;
+    };
     let mut words = bytes.as_chunks::<8>().0.iter().chain([last]);
     words.any(|word| found(Word(u64::from_le_bytes(*word))) != 0)
+}
+
+/// All of less than eight bytes, in some order.
+#[inline]
+fn short(bytes: &[u8]) -> u64 {
+    match (bytes.first_chunk::<4>(), bytes.last_chunk::<4>()) {
+        (Some(first), Some(last)) => {
+            u64::from(u32::from_le_bytes(*first)) | u64::from(u32::from_le_bytes(*last)) << 32
+        }
+        _ => bytes.iter().fold(ONES * b'a' as u64, |word, byte| word << 8 | u64::from(*byte)),
+    }
 }
 
 /// Where the byte stands first.
@@ -60,7 +70,11 @@ pub fn position(text: &str, byte: u8) -> Option<usize> {
             return Some(index * 8 + found.trailing_zeros() as usize / 8);
         }
     }
-    rest.iter().position(|other| *other == byte).map(|at| words.len() * 8 + at)
+    let Some(last) = text.as_bytes().last_chunk::<8>() else {
+        return rest.iter().position(|other| *other == byte);
+    };
+    let found = Word(u64::from_le_bytes(*last)).is(byte);
+    (found != 0).then(|| text.len() - 8 + found.trailing_zeros() as usize / 8)
 }
 
 /// The text before the first of these bytes, which is ASCII, and that behind it.
