@@ -11,19 +11,31 @@ pub mod native;
 pub mod permits;
 pub mod resolve;
 
+use std::borrow::Cow;
+
 use self::api_key::ApiKeys;
 use crate::{
     error::Refusal,
     request::{Head, Seen},
+    scan,
 };
 
 /// A credential as it was sent, not verified yet.
 #[derive(Clone, Eq, PartialEq)]
-pub enum Credential {
+pub enum Credential<'a> {
     /// An API key.
-    ApiKey(String),
+    ApiKey(Cow<'a, str>),
     /// A token in JWS compact serialization (RFC 7515, section 3.1).
-    Token(String),
+    Token(Cow<'a, str>),
+}
+
+impl Credential<'_> {
+    fn into_owned(self) -> Credential<'static> {
+        match self {
+            Self::ApiKey(key) => Credential::ApiKey(Cow::Owned(key.into_owned())),
+            Self::Token(token) => Credential::Token(Cow::Owned(token.into_owned())),
+        }
+    }
 }
 
 /// Finds the one credential of a request.
@@ -33,36 +45,49 @@ pub enum Credential {
 ///
 /// # Errors
 /// Two credentials, or one in no known form.
-pub fn find_credential(head: &Head<'_>, api_keys: Option<&ApiKeys>) -> Result<Option<Credential>, Refusal> {
+pub fn find_credential<'a>(
+    head: &Head<'a>,
+    api_keys: Option<&ApiKeys>,
+) -> Result<Option<Credential<'a>>, Refusal> {
     let authorization = head.field(Seen::AUTHORIZATION, "authorization");
     let separate = api_keys.filter(|keys| !keys.in_authorization());
     let in_own_field = separate.and_then(|keys| head.field(Seen::API_KEY, keys.field()));
-    match (authorization, in_own_field) {
-        (None, None) => Ok(None),
-        (Some(_), Some(_)) => Err(Refusal::CredentialInTwoFields),
-        (Some(value), None) => {
-            read_authorization(&value, api_keys.filter(|keys| keys.in_authorization())).map(Some)
-        }
-        (None, Some(value)) => {
-            separate.map_or(Err(Refusal::CredentialMalformed), |keys| read_own_field(&value, keys).map(Some))
-        }
+    let (value, own_field) = match (authorization, in_own_field) {
+        (None, None) => return Ok(None),
+        (Some(_), Some(_)) => return Err(Refusal::CredentialInTwoFields),
+        (Some(value), None) => (value, None),
+        (None, Some(value)) => (value, separate),
+    };
+    match value {
+        Cow::Borrowed(value) => read(value, own_field, api_keys).map(Some),
+        Cow::Owned(value) => read(&value, own_field, api_keys).map(|found| Some(found.into_owned())),
     }
 }
 
-fn read_authorization(value: &str, api_keys: Option<&ApiKeys>) -> Result<Credential, Refusal> {
+fn read<'a>(
+    value: &'a str,
+    own_field: Option<&ApiKeys>,
+    api_keys: Option<&ApiKeys>,
+) -> Result<Credential<'a>, Refusal> {
+    match own_field {
+        Some(keys) => read_own_field(value, keys),
+        None => read_authorization(value, api_keys.filter(|keys| keys.in_authorization())),
+    }
+}
+
+fn read_authorization<'a>(value: &'a str, api_keys: Option<&ApiKeys>) -> Result<Credential<'a>, Refusal> {
     // Fetch joins repeated fields with a comma, so a second credential shows as a list.
-    let own = api_keys.map_or("", |keys| keys.scheme());
-    if value.split(',').skip(1).any(|element| begins_with_scheme(element, own)) {
+    if scan::position(value, b',').is_some() && lists_credentials(value, api_keys) {
         return Err(Refusal::CredentialRepeated);
     }
-    let (scheme, text) = value.split_once(' ').unwrap_or((value, ""));
+    let (scheme, text) = scan::cut(value, b' ').unwrap_or((value, ""));
     if let Some(keys) = api_keys {
         if keys.scheme().is_empty() && keys.has_form(value) {
-            return read_own_field(value, keys);
+            return read_key(value, keys, true);
         }
         let ours = !keys.scheme().is_empty() && scheme.eq_ignore_ascii_case(keys.scheme());
         if ours && keys.has_form(text) {
-            return read_own_field(text, keys);
+            return read_key(text, keys, true);
         }
         if ours && !scheme.eq_ignore_ascii_case("bearer") {
             return Err(Refusal::CredentialMalformed);
@@ -71,31 +96,54 @@ fn read_authorization(value: &str, api_keys: Option<&ApiKeys>) -> Result<Credent
     if !scheme.eq_ignore_ascii_case("bearer") {
         return Err(Refusal::CredentialScheme);
     }
-    // Three parts: a signed token. Five would be an encrypted one, which nobody here can read.
-    let is_token = text.split('.').count() == 3 && is_credential_text(text);
-    if is_token { Ok(Credential::Token(text.to_owned())) } else { Err(Refusal::CredentialMalformed) }
+    let is_token = has_three_parts(text) && is_credential_text(text);
+    if is_token { Ok(Credential::Token(Cow::Borrowed(text))) } else { Err(Refusal::CredentialMalformed) }
 }
 
-/// Reads a field that holds an API key, after its scheme has been taken off.
-fn read_own_field(value: &str, keys: &ApiKeys) -> Result<Credential, Refusal> {
+/// Three parts: a signed token. Five would be an encrypted one, which nobody here can read.
+fn has_three_parts(text: &str) -> bool {
+    let behind = |text| scan::cut(text, b'.').map(|(_, behind)| behind);
+    behind(text).and_then(behind).is_some_and(|last| scan::position(last, b'.').is_none())
+}
+
+#[cold]
+#[inline(never)]
+fn lists_credentials(value: &str, api_keys: Option<&ApiKeys>) -> bool {
+    let own = api_keys.map_or("", |keys| keys.scheme());
+    value.split(',').skip(1).any(|element| begins_with_scheme(element, own))
+}
+
+/// Reads a field of its own that holds an API key.
+fn read_own_field<'a>(value: &'a str, keys: &ApiKeys) -> Result<Credential<'a>, Refusal> {
     let text = match keys.scheme() {
         "" => value,
-        _ if keys.in_authorization() => value,
-        scheme => match value.split_once(' ') {
+        scheme => match scan::cut(value, b' ') {
             Some((sent, text)) if sent.eq_ignore_ascii_case(scheme) => text,
             _ => return Err(Refusal::CredentialScheme),
         },
     };
-    if text.split(',').map(str::trim).filter(|part| keys.has_form(part)).count() > 1 {
+    read_key(text, keys, keys.has_form(text))
+}
+
+/// Reads an API key, after its scheme has been taken off.
+fn read_key<'a>(text: &'a str, keys: &ApiKeys, has_form: bool) -> Result<Credential<'a>, Refusal> {
+    let is_one = is_credential_text(text);
+    if !is_one && lists_keys(text, keys) {
         return Err(Refusal::CredentialRepeated);
     }
-    let plausible = keys.has_form(text) && is_credential_text(text) && text.len() <= ApiKeys::MAX_BYTES;
-    if plausible { Ok(Credential::ApiKey(text.to_owned())) } else { Err(Refusal::CredentialMalformed) }
+    let plausible = has_form && is_one && text.len() <= ApiKeys::MAX_BYTES;
+    if plausible { Ok(Credential::ApiKey(Cow::Borrowed(text))) } else { Err(Refusal::CredentialMalformed) }
+}
+
+#[cold]
+#[inline(never)]
+fn lists_keys(text: &str, keys: &ApiKeys) -> bool {
+    text.split(',').map(str::trim).filter(|part| keys.has_form(part)).count() > 1
 }
 
 /// Visible ASCII without a comma: one credential, not a list and not a text around one.
 fn is_credential_text(text: &str) -> bool {
-    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_graphic() && byte != b',')
+    !text.is_empty() && !scan::any(text, |word| word.below(b'!') | word.beyond_visible() | word.is(b','))
 }
 
 /// The schemes by which a list element is known for another credential. Any other text behind a comma
@@ -116,7 +164,7 @@ mod tests {
     use super::*;
     use crate::{request::Target, request::test_support::TestFields};
 
-    fn find(fields: &[(&str, &str)], keys: &ApiKeys) -> Result<Option<Credential>, Refusal> {
+    fn find(fields: &[(&str, &str)], keys: &ApiKeys) -> Result<Option<Credential<'static>>, Refusal> {
         let fields = TestFields::new(fields);
         let head = Head {
             method: "GET",
@@ -125,7 +173,7 @@ mod tests {
             fields: &fields,
             request_id: "r",
         };
-        find_credential(&head, Some(keys))
+        find_credential(&head, Some(keys)).map(|found| found.map(Credential::into_owned))
     }
 
     fn bearer() -> ApiKeys {

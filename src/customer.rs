@@ -17,6 +17,7 @@ use crate::{
     authenticate::permits::Permits,
     claims::{BLOCK, COUNTED, ObjectError, parse_object},
     digest::Digest,
+    scan,
     shape::{At, Misfits, Shape, shape},
     time::Timestamp,
 };
@@ -33,7 +34,7 @@ impl CustomerId {
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         let fits = (1..=Self::MAX_BYTES).contains(&text.len());
-        (fits && !text.chars().any(char::is_control)).then(|| Self(Rc::from(text)))
+        (fits && !has_control(text)).then(|| Self(Rc::from(text)))
     }
 
     /// Reads the id out of a claim: a string, or nothing. A number is refused rather than printed,
@@ -66,6 +67,10 @@ impl CustomerId {
     pub fn store_key(&self) -> String {
         format!("customer:{}", self.0)
     }
+}
+
+fn has_control(text: &str) -> bool {
+    scan::any(text, |word| word.below(b' ') | word.beyond_visible()) && text.chars().any(char::is_control)
 }
 
 impl fmt::Display for CustomerId {
@@ -396,7 +401,7 @@ mod tests {
     #[test]
     fn the_documented_entry_is_valid_as_it_is() {
         let config = parse(r#"{"customerId":"acme-corp","environmentName":"acme","backendUrl":"https://acme.tenants.example.com"}"#).unwrap();
-        assert_eq!(config.backends()[0].url.origin(), "https://acme.tenants.example.com");
+        assert_eq!(&**config.backends()[0].url.origin(), "https://acme.tenants.example.com");
         assert_eq!(config.environment(), Some(&Rc::from("acme")));
         assert!(!config.disabled());
     }

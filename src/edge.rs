@@ -4,8 +4,9 @@
 //! A request whose key, customer and token are in memory is decided synchronously and its answer is a
 //! promise of JavaScript's: no Rust future is made for it. Only what must be loaded goes async.
 
-use std::{cell::Cell, rc::Rc};
+use std::{borrow::Cow, cell::Cell, rc::Rc};
 
+use serde::Serialize;
 use wasm_bindgen::{JsCast, JsValue, prelude::wasm_bindgen};
 use wasm_bindgen_futures::{JsFuture, future_to_promise};
 use worker::Env;
@@ -72,8 +73,9 @@ impl Sent {
 }
 
 impl Fields for Sent {
-    fn get(&self, name: &str) -> Option<String> {
-        self.noted(name).map(str::to_owned).or_else(|| platform::field(&self.incoming, name))
+    fn get(&self, name: &str) -> Option<Cow<'_, str>> {
+        let noted = self.noted(name).map(Cow::Borrowed);
+        noted.or_else(|| platform::field(&self.incoming, name).map(Cow::Owned))
     }
 
     fn place(&self, place: Place) -> Option<String> {
@@ -229,12 +231,12 @@ impl Passage {
         let parts = parts([
             &forward.url,
             &forward.remove.join("\n"),
-            &lines(&forward.set),
+            forward.set.as_str(),
             &edits(forward),
             &trace.open(self.subject(), None),
             &self.request_id,
-            &plan.map_or_else(String::new, |plan| serde_json::to_string(plan).unwrap_or_default()),
-            &admission.map_or_else(String::new, |all| serde_json::to_string(all).unwrap_or_default()),
+            &plan.map_or_else(String::new, rare_json),
+            &admission.map_or_else(String::new, rare_json),
         ]);
         #[allow(clippy::cast_precision_loss)] // milliseconds, far below 2^53
         let (timeout, began) = (forward.timeout.millis() as f64, self.began.millis() as f64);
@@ -336,6 +338,19 @@ impl Ready {
     }
 }
 
+/// The JSON of what few requests have. Apart, so that all others do not run through a function as large.
+#[cold]
+#[inline(never)]
+fn rare_json<T: Serialize>(value: &T) -> String {
+    serde_json::to_string(value).unwrap_or_default()
+}
+
+#[cold]
+#[inline(never)]
+fn without_nul(text: &str) -> String {
+    text.replace('\0', "")
+}
+
 /// Texts as one, with NUL between them. None holds one: URLs and fields cannot, and JSON writes it
 /// otherwise. One that did would shift what follows, so it goes whatever is believed.
 fn parts(texts: [&str; 8]) -> String {
@@ -346,7 +361,7 @@ fn parts(texts: [&str; 8]) -> String {
         }
         match text.contains('\0') {
             false => all.push_str(text),
-            true => all.push_str(&text.replace('\0', "")),
+            true => all.push_str(&without_nul(text)),
         }
     }
     all
@@ -375,6 +390,12 @@ fn edits(forward: &Forward) -> String {
     if edits.is_empty() && !forward.server_timing {
         return String::new();
     }
+    written_edits(forward)
+}
+
+#[inline(never)]
+fn written_edits(forward: &Forward) -> String {
+    let edits = &forward.edits;
     let flag = |set: bool, letter: char| if set { letter } else { '-' };
     let flags =
         [flag(edits.replaces_cors, 'c'), flag(edits.vary_origin, 'v'), flag(forward.server_timing, 't')];

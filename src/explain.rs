@@ -170,7 +170,7 @@ impl Explained<'_> {
             "timeout_ms": forward.timeout.millis(),
             "plan": forward.plan.as_ref().map(plan),
             "removed": removed,
-            "set": forward.set,
+            "set": forward.set.iter().map(|(name, value)| (name, value.to_owned())).collect::<Vec<_>>(),
             "set_on_answer": forward.edits.set,
         })
     }

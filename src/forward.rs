@@ -12,7 +12,7 @@ pub mod path;
 
 use self::{
     assertion::Assertions,
-    fields::{field_value, listed_by_connection},
+    fields::{FieldLines, listed_by_connection},
 };
 use crate::{
     claims::{ClaimPath, Principal},
@@ -58,7 +58,7 @@ pub struct Forward {
     /// Fields that `Connection` names: taken off first.
     pub remove: Vec<String>,
     /// Fields that are set last, so that nothing a client sent can shadow or remove them.
-    pub set: Vec<(Cow<'static, str>, String)>,
+    pub set: FieldLines,
     /// What is done to the fields of the answer.
     pub edits: AnswerEdits,
     /// Whether the answer says how long its parts took.
@@ -90,7 +90,7 @@ pub struct Attempt {
     /// The whole URL.
     pub url: String,
     /// The origin, for the log.
-    pub origin: String,
+    pub origin: Rc<str>,
     /// What its health is known by.
     pub key: String,
     /// Milliseconds until it must have answered with a head.
@@ -151,65 +151,60 @@ impl Via {
     ///
     /// # Errors
     /// [`Refusal::LoopDetected`] where we are in it already: a backend URL leads back here.
-    pub fn pass(&self, head: &Head<'_>) -> Result<String, Refusal> {
+    pub fn pass(&self, head: &Head<'_>) -> Result<Cow<'_, str>, Refusal> {
         let Some(before) = head.field(Seen::VIA, "via") else {
-            return Ok(self.0.clone());
+            return Ok(Cow::Borrowed(&self.0));
         };
         if before.split(',').any(|hop| hop.trim() == self.0) {
             return Err(Refusal::LoopDetected);
         }
-        Ok(format!("{before}, {}", self.0))
+        Ok(Cow::Owned(format!("{before}, {}", self.0)))
     }
 }
 
 /// The fields to set on the request to the backend.
 #[must_use]
-pub fn set_fields(
-    head: &Head<'_>,
-    via: String,
-    identity: &Identity,
-    caller: Caller<'_>,
-) -> Vec<(Cow<'static, str>, String)> {
-    let mut set: Vec<(Cow<'static, str>, String)> = Vec::with_capacity(10);
-    set.push((Cow::Borrowed("via"), via));
-    set.push((Cow::Borrowed("x-request-id"), head.request_id.to_owned()));
-    set.push((Cow::Borrowed("x-forwarded-proto"), head.target.scheme.to_owned()));
-    set.push((Cow::Borrowed("x-forwarded-host"), head.target.authority.to_owned()));
-    let client = head.field(Seen::CF_CONNECTING_IP, "cf-connecting-ip");
-    if let Some(address) = client.and_then(|text| canonical(text.trim())) {
-        set.push((Cow::Borrowed("x-forwarded-for"), address));
+pub fn set_fields(head: &Head<'_>, via: &str, identity: &Identity, caller: Caller<'_>) -> FieldLines {
+    let mut set = FieldLines::with_capacity(384);
+    set.push("via", via);
+    set.push("x-request-id", head.request_id);
+    set.push("x-forwarded-proto", head.target.scheme);
+    set.push("x-forwarded-host", head.target.authority);
+    if let Some(client) = head.field(Seen::CF_CONNECTING_IP, "cf-connecting-ip") {
+        set_client(&mut set, client.trim());
     }
     if head.is_websocket() {
-        set.push((Cow::Borrowed("upgrade"), "websocket".to_owned()));
+        set.push("upgrade", "websocket");
     }
     if let (Some(name), Some(subject)) = (&identity.subject, &caller.principal.subject) {
-        set.push((Cow::Owned(name.as_ref().to_owned()), field_value(subject)));
+        set.push_text(name, subject);
     }
     if let (Some(name), Some(customer)) = (&identity.customer, caller.customer) {
-        set.push((Cow::Owned(name.as_ref().to_owned()), field_value(customer.as_str())));
+        set.push_text(name, customer.as_str());
     }
     for (name, path) in &identity.claims {
         if let Some(claim) = caller.principal.claims.find(path) {
-            set.push((Cow::Owned(name.as_ref().to_owned()), claim_value(claim)));
+            set_claim(&mut set, name, claim);
         }
     }
     set
 }
 
-/// An address as it is written; `None` where it is none.
-fn canonical(address: &str) -> Option<String> {
-    match address.parse().ok()? {
+/// An address as it is written; nothing where it is none.
+fn set_client(set: &mut FieldLines, address: &str) {
+    match address.parse() {
         // Can be written in one way only.
-        IpAddr::V4(_) => Some(address.to_owned()),
-        IpAddr::V6(parsed) => Some(parsed.to_string()),
+        Ok(IpAddr::V4(_)) => set.push("x-forwarded-for", address),
+        Ok(IpAddr::V6(parsed)) => set.push("x-forwarded-for", &parsed.to_string()),
+        Err(_) => {}
     }
 }
 
 /// A claim as a field value: a string as its text, anything else as JSON.
-fn claim_value(claim: &Value) -> String {
+fn set_claim(set: &mut FieldLines, name: &str, claim: &Value) {
     match claim {
-        Value::String(text) => field_value(text),
-        other => field_value(&text(other)),
+        Value::String(text) => set.push_text(name, text),
+        other => set.push_text(name, &text(other)),
     }
 }
 

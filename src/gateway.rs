@@ -4,15 +4,16 @@
 //! which is the usual case and the fast one; else it says what must be loaded, and is called again
 //! when that is there ([`crate::journey`]).
 
-use std::{borrow::Cow, rc::Rc};
+use std::rc::Rc;
 
 use crate::{
     answer::{Answer, problem},
     authenticate::resolve::Stage,
     claims::Principal,
-    config::{DEFAULT_BACKEND_TIMEOUT, Gateway, Route},
+    config::{DEFAULT_BACKEND_TIMEOUT, Gateway, Origin, Route},
     cors::{AnswerEdits, Preflight},
     customer::{
+        CustomerOrigin,
         resolve::{Claimed, Customer},
         template::BackendTemplate,
     },
@@ -23,14 +24,14 @@ use crate::{
         failover::{Balance, Breaker},
         path,
     },
-    journal::{Step, Trace},
+    journal::{Name, Step, Trace},
     limit,
     memory::Memory,
     operator,
     request::{Head, Place, Seen},
     route::{
         Matched,
-        condition::Facts,
+        condition::{Condition, Facts},
         rule::{Action, Rule, Target, Unlisted},
     },
     time::{Span, Timestamp},
@@ -68,6 +69,8 @@ impl Gateway {
 
     /// The problem for a refusal, with the fields that the route's callers get on any answer.
     #[must_use]
+    #[cold]
+    #[inline(never)]
     pub fn refuse(
         &self,
         refusal: Refusal,
@@ -78,6 +81,13 @@ impl Gateway {
         let edits = route.map(|route| self.answer_edits(route, head)).unwrap_or_default();
         let challenge = route.map(|route| route.challenge.as_str());
         problem(&self.problem_base, refusal, status, challenge, head.request_id, edits)
+    }
+
+    /// Reads what a caller's claims say of its customer, so that what holds the caller is weighed with it.
+    pub(crate) fn read_customer(&self, principal: &Principal) {
+        if let Some(customers) = &self.customers {
+            principal.customer(&customers.claim);
+        }
     }
 
     fn target_name(&self, target: Target) -> String {
@@ -113,7 +123,7 @@ impl Gateway {
     }
 }
 
-impl Journey<'_> {
+impl<'a> Journey<'a> {
     fn travel(&mut self, memory: &mut Memory) -> Outcome {
         let path = self.head.target.path;
         let gateway = self.gateway;
@@ -127,7 +137,9 @@ impl Journey<'_> {
         let Some(matched) = matched else {
             return self.refused(Refusal::RouteUnknown, None);
         };
-        if let Some(answer) = self.preflight(&matched) {
+        if self.head.method == "OPTIONS"
+            && let Some(answer) = self.preflight(&matched)
+        {
             return Outcome::Answer(answer);
         }
         let Some(route) = matched.route(self.head.method).and_then(|index| gateway.routes.get(index)) else {
@@ -141,29 +153,30 @@ impl Journey<'_> {
         }
     }
 
-    fn along(&mut self, route: &Route, captures: &[&str], memory: &mut Memory) -> Result<Outcome, Halt> {
+    fn along(&mut self, route: &'a Route, captures: &[&str], memory: &mut Memory) -> Result<Outcome, Halt> {
         let gateway = self.gateway;
         let via = gateway.via.pass(self.head)?;
         let stage = Stage { gateway, found: self.found, now: self.now };
         let (principal, method) = stage.authenticate(self.head, &route.auth, memory, &mut self.deferred)?;
-        self.trace.auth = Some(Cow::Owned(method.as_str().to_owned()));
+        self.trace.auth = Some(method.name());
         self.trace.subject = principal.subject.clone();
         self.note(|| Step::Principal(Rc::clone(&principal)));
         let claimed = match &gateway.customers {
-            Some(customers) => Claimed::read(&principal, &customers.claim),
-            None => Claimed::Missing,
+            Some(customers) => principal.customer(&customers.claim),
+            None => &Claimed::Missing,
         };
-        if let Claimed::Id(id) = &claimed {
+        if let Claimed::Id(id) = claimed {
             self.trace.customer = Some(id.shared());
         }
         let facts = Facts { principal: &principal, head: self.head, captures };
         if let Some(failed) = route.require.iter().find(|condition| !condition.holds(&facts)) {
-            self.note(|| Step::Requirement(failed.why_not(&facts).unwrap_or_default()));
-            return Err(Refusal::RequirementNotMet.into());
+            return Err(self.requirement_failed(failed, &facts));
         }
         let needs_size = self.needs_size(route)?;
-        let decided = self.choose(route, &facts, &claimed, memory);
-        self.compare_shadow(route, &facts, &decided);
+        let decided = self.choose(route, &facts, claimed, memory);
+        if !route.shadow.is_empty() {
+            self.compare_shadow(route, &facts, &decided);
+        }
         let chosen = match decided? {
             Verdict::Backend(chosen) => chosen,
             Verdict::Deny(status) => {
@@ -175,7 +188,7 @@ impl Journey<'_> {
                 )));
             }
         };
-        let customer = match &claimed {
+        let customer = match claimed {
             Claimed::Id(id) => Some(id),
             Claimed::Missing | Claimed::Malformed => None,
         };
@@ -186,12 +199,16 @@ impl Journey<'_> {
             let plan = plan.as_mut().ok_or(Refusal::Misconfigured)?;
             token.assert(caller, &mut plan.attempts)?;
         }
-        let admission = self.admission(route, limit::Caller { facts: &facts, method: &method, customer });
+        let admission = if route.limits.is_empty() {
+            None
+        } else {
+            self.admission(route, limit::Caller { facts: &facts, method: &method, customer })
+        };
         Ok(Outcome::Forward(Box::new(Forward {
             url,
             timeout,
             remove: forward::fields_to_remove(self.head),
-            set: forward::set_fields(self.head, via, &gateway.identity, caller),
+            set: forward::set_fields(self.head, &via, &gateway.identity, caller),
             edits: gateway.answer_edits(route, self.head),
             server_timing: route.server_timing,
             plan,
@@ -199,8 +216,16 @@ impl Journey<'_> {
         })))
     }
 
+    #[cold]
+    #[inline(never)]
+    fn requirement_failed(&mut self, failed: &Condition, facts: &Facts<'_>) -> Halt {
+        self.note(|| Step::Requirement(failed.why_not(facts).unwrap_or_default()));
+        Refusal::RequirementNotMet.into()
+    }
+
     /// What must let the request pass. Only then is it known that an origin is called, so the edge says
     /// which one.
+    #[inline(never)]
     fn admission(&mut self, route: &Route, caller: limit::Caller<'_>) -> Option<limit::Admission> {
         let admission = limit::admission(&route.limits, &self.gateway.limits, caller, self.now)?;
         self.trace.planned = true;
@@ -210,11 +235,11 @@ impl Journey<'_> {
     /// The first rule that matches decides.
     fn choose(
         &mut self,
-        route: &Route,
+        route: &'a Route,
         facts: &Facts<'_>,
         claimed: &Claimed,
         memory: &Memory,
-    ) -> Result<Verdict, Halt> {
+    ) -> Result<Verdict<'a>, Halt> {
         let mut next = 0;
         while let Some((index, rule)) = self.matching_rule(route, next, facts) {
             next = index + 1;
@@ -234,7 +259,7 @@ impl Journey<'_> {
                 Target::Customer { unlisted } => self.customers_backend(unlisted, claimed, memory)?,
             };
             if let Some(chosen) = chosen {
-                return Ok(Verdict::Backend(Chosen { within: rule.within.clone(), ..chosen }));
+                return Ok(Verdict::Backend(Chosen { within: &rule.within, ..chosen }));
             }
             let why_not = "the caller's customer is not listed";
             self.note(|| Step::PassedOver(Rc::clone(&rule.name), why_not.to_owned()));
@@ -254,9 +279,7 @@ impl Journey<'_> {
         let found = route.index.find(&route.rules, from, facts);
         if let Some(steps) = &mut self.trace.steps {
             let passed_over = route.rules.iter().take(found.unwrap_or(usize::MAX)).skip(from);
-            steps.extend(passed_over.map(|rule| {
-                Step::PassedOver(Rc::clone(&rule.name), rule.why_not(facts).unwrap_or_default())
-            }));
+            tell_passed_over(steps, passed_over, facts);
         }
         found.and_then(|index| Some((index, route.rules.get(index)?)))
     }
@@ -269,8 +292,9 @@ impl Journey<'_> {
 
     /// Tries the shadow rules, and notes where they would send this request elsewhere. They load nothing:
     /// where they ask for the customer's own backend, that is what they say.
-    fn compare_shadow(&mut self, route: &Route, facts: &Facts<'_>, decided: &Result<Verdict, Halt>) {
-        if route.shadow.is_empty() || matches!(decided, Err(Halt::Load(..))) {
+    #[inline(never)]
+    fn compare_shadow(&mut self, route: &Route, facts: &Facts<'_>, decided: &Result<Verdict<'_>, Halt>) {
+        if matches!(decided, Err(Halt::Load(..))) {
             return;
         }
         let says = |action: &Action| match action {
@@ -306,30 +330,33 @@ impl Journey<'_> {
         }
     }
 
-    fn named_backend(&mut self, index: usize, principal: &Principal) -> Result<Chosen, Halt> {
+    fn named_backend(&mut self, index: usize, principal: &Principal) -> Result<Chosen<'a>, Halt> {
         let backend = self.gateway.backends.get(index).ok_or(Refusal::Misconfigured)?;
-        self.trace.backend = Some(Rc::clone(&backend.name));
-        let origins = backend.origins.iter().map(|place| {
+        self.trace.backend = Some(Name::Given(Rc::clone(&backend.name)));
+        let chosen_origin = |place: &Origin| -> Result<ChosenOrigin, Refusal> {
             let (origin, base) = match &place.url {
-                BackendTemplate::Fixed(url) => (url.origin().to_owned(), url.base().to_owned()),
-                BackendTemplate::Filled(host) => (host.fill(&principal.claims)?, host.base().to_owned()),
+                BackendTemplate::Fixed(url) => (Rc::clone(url.origin()), url.base()),
+                BackendTemplate::Filled(host) => (Rc::from(host.fill(&principal.claims)?), host.base()),
             };
             Ok(ChosenOrigin {
                 origin,
-                base,
+                base: Rc::clone(base),
                 region: place.region.clone(),
                 weight: place.weight,
                 timeout: place.timeout.unwrap_or(backend.timeout),
                 binding: place.binding.clone(),
             })
-        });
+        };
         Ok(Chosen {
-            origins: origins.collect::<Result<_, Refusal>>()?,
-            within: Vec::new(),
+            origins: match backend.origins.as_slice() {
+                [only] => Origins::One(chosen_origin(only)?),
+                all => Origins::Several(all.iter().map(chosen_origin).collect::<Result<_, _>>()?),
+            },
+            within: &[],
             balance: backend.balance,
             deadline: backend.deadline,
             breaker: backend.breaker,
-            statuses: backend.failure_statuses.clone(),
+            statuses: &backend.failure_statuses,
         })
     }
 
@@ -338,7 +365,7 @@ impl Journey<'_> {
         unlisted: Unlisted,
         claimed: &Claimed,
         memory: &Memory,
-    ) -> Result<Option<Chosen>, Halt> {
+    ) -> Result<Option<Chosen<'a>>, Halt> {
         let customer = crate::customer::resolve::resolve(
             claimed,
             memory,
@@ -353,34 +380,36 @@ impl Journey<'_> {
             (Customer::Missing, Unlisted::Refuse) => return Err(Refusal::CustomerIdMissing.into()),
             (Customer::Unlisted, Unlisted::Refuse) => return Err(Refusal::CustomerUnknown.into()),
         };
-        self.trace.backend = Some(Rc::from("customer"));
+        self.trace.backend = Some(Name::Fixed("customer"));
         self.trace.environment = config.environment().map(Rc::clone);
-        let origins = config.backends().iter().map(|place| ChosenOrigin {
-            origin: place.url.origin().to_owned(),
-            base: place.url.base().to_owned(),
+        let chosen_origin = |place: &CustomerOrigin| ChosenOrigin {
+            origin: Rc::clone(place.url.origin()),
+            base: Rc::clone(place.url.base()),
             region: place.region.clone(),
             weight: place.weight.unwrap_or(1),
             timeout: DEFAULT_BACKEND_TIMEOUT,
             binding: None,
-        });
+        };
         let weighted = config.backends().iter().any(|place| place.weight.is_some());
         Ok(Some(Chosen {
-            origins: origins.collect(),
-            within: Vec::new(),
+            origins: match config.backends() {
+                [only] => Origins::One(chosen_origin(only)),
+                all => Origins::Several(all.iter().map(chosen_origin).collect()),
+            },
+            within: &[],
             balance: if weighted { Balance::Weighted } else { Balance::Ordered },
             deadline: None,
             breaker: Breaker::default(),
-            statuses: Vec::new(),
+            statuses: &[],
         }))
     }
 
     /// A preflight (`OPTIONS` with `Origin` and `Access-Control-Request-Method`) is answered by the
     /// policy of the route that the request itself would take: before authentication, since browsers
     /// send no credential along, and without a backend.
+    #[cold]
+    #[inline(never)]
     fn preflight(&mut self, matched: &Matched<'_, '_>) -> Option<Answer> {
-        if self.head.method != "OPTIONS" {
-            return None;
-        }
         let origin = self.head.field(Seen::ORIGIN, "origin")?;
         let asked = self.head.fields.get("access-control-request-method")?;
         let route_of = |index: usize| self.gateway.routes.get(index).filter(|route| route.cors.is_some());
@@ -413,6 +442,8 @@ impl Journey<'_> {
         own.or_else(|| others.find(|route| route.cors.is_some()))
     }
 
+    #[cold]
+    #[inline(never)]
     fn method_refused(&self, matched: &Matched<'_, '_>) -> Outcome {
         let route = self.readable_route(matched);
         let mut answer = self.gateway.refuse(Refusal::MethodNotOnRoute, None, route, self.head);
@@ -420,29 +451,58 @@ impl Journey<'_> {
         Outcome::Answer(answer)
     }
 
+    #[cold]
+    #[inline(never)]
     fn refused(&self, refusal: Refusal, route: Option<&Route>) -> Outcome {
         Outcome::Answer(self.gateway.refuse(refusal, None, route, self.head))
     }
 }
 
-enum Verdict {
-    Backend(Chosen),
+#[inline(never)]
+fn tell_passed_over<'r>(
+    steps: &mut Vec<Step>,
+    passed_over: impl Iterator<Item = &'r Rule>,
+    facts: &Facts<'_>,
+) {
+    steps.extend(
+        passed_over
+            .map(|rule| Step::PassedOver(Rc::clone(&rule.name), rule.why_not(facts).unwrap_or_default())),
+    );
+}
+
+enum Verdict<'a> {
+    Backend(Chosen<'a>),
     Deny(u16),
 }
 
 /// Where a rule sends a request.
-struct Chosen {
-    origins: Vec<ChosenOrigin>,
-    within: Vec<Rc<str>>,
+struct Chosen<'a> {
+    origins: Origins,
+    within: &'a [Rc<str>],
     balance: Balance,
     deadline: Option<Span>,
     breaker: Breaker,
-    statuses: Vec<u16>,
+    statuses: &'a [u16],
+}
+
+/// Nearly always one, which takes no list.
+enum Origins {
+    One(ChosenOrigin),
+    Several(Vec<ChosenOrigin>),
+}
+
+impl Origins {
+    fn as_slice(&self) -> &[ChosenOrigin] {
+        match self {
+            Self::One(only) => std::slice::from_ref(only),
+            Self::Several(all) => all,
+        }
+    }
 }
 
 struct ChosenOrigin {
-    origin: String,
-    base: String,
+    origin: Rc<str>,
+    base: Rc<str>,
     region: Option<Rc<str>>,
     weight: u32,
     timeout: Span,

@@ -1,9 +1,9 @@
 //! The one log line that each request leaves. No credential and no part of a path or query is in it:
 //! both hold secrets that users did not mean to log.
 
-use std::{borrow::Cow, rc::Rc};
+use std::{ops::Deref, rc::Rc};
 
-use crate::{claims::Principal, error::Refusal, json::write_string, time::Timestamp};
+use crate::{claims::Principal, error::Refusal, json::write_inside, time::Timestamp};
 
 /// What is known of a request so far. Fields are filled as stages pass.
 #[derive(Clone, Debug, Default)]
@@ -11,7 +11,7 @@ pub struct Trace {
     /// The route's name.
     pub route: Option<Rc<str>>,
     /// How the caller was authenticated.
-    pub auth: Option<Cow<'static, str>>,
+    pub auth: Option<Name>,
     /// The caller's subject.
     pub subject: Option<Rc<str>>,
     /// The customer's id.
@@ -29,11 +29,31 @@ pub struct Trace {
     /// The steps of the decision, where somebody asked.
     pub steps: Option<Vec<Step>>,
     /// The backend's name; `customer` for a customer's own.
-    pub backend: Option<Rc<str>>,
+    pub backend: Option<Name>,
     /// The origin that is called.
-    pub origin: Option<String>,
+    pub origin: Option<Rc<str>>,
     /// Whether origin and attempt are only known when the answer is there.
     pub planned: bool,
+}
+
+/// A name that this program gives, or the configuration.
+#[derive(Clone, Debug)]
+pub enum Name {
+    /// This program's.
+    Fixed(&'static str),
+    /// The configuration's.
+    Given(Rc<str>),
+}
+
+impl Deref for Name {
+    type Target = str;
+
+    fn deref(&self) -> &str {
+        match self {
+            Self::Fixed(name) => name,
+            Self::Given(name) => name,
+        }
+    }
 }
 
 /// A step of a decision, kept for whoever asks how it came about.
@@ -67,37 +87,42 @@ impl Trace {
         line.push_str("{\"event\":\"request\",\"time\":\"");
         subject.time.write(&mut line);
         line.push('"');
-        member(&mut line, "request_id", Some(subject.request_id));
-        member(&mut line, "method", Some(subject.method));
-        member(&mut line, "route", self.route.as_deref());
-        member(&mut line, "auth", self.auth.as_deref());
-        member(&mut line, "subject", self.subject.as_deref());
-        member(&mut line, "customer", self.customer.as_deref());
-        member(&mut line, "environment", self.environment.as_deref());
-        member(&mut line, "rule", self.rule.as_deref());
-        member(&mut line, "variant", self.variant.as_deref());
+        member(&mut line, ",\"request_id\":\"", Some(subject.request_id));
+        member(&mut line, ",\"method\":\"", Some(subject.method));
+        member(&mut line, ",\"route\":\"", self.route.as_deref());
+        member(&mut line, ",\"auth\":\"", self.auth.as_deref());
+        member(&mut line, ",\"subject\":\"", self.subject.as_deref());
+        member(&mut line, ",\"customer\":\"", self.customer.as_deref());
+        member(&mut line, ",\"environment\":\"", self.environment.as_deref());
+        member(&mut line, ",\"rule\":\"", self.rule.as_deref());
+        member(&mut line, ",\"variant\":\"", self.variant.as_deref());
         if let Some(bucket) = self.bucket {
-            line.push_str(",\"bucket\":");
-            line.push_str(&bucket.to_string());
+            number(&mut line, ",\"bucket\":", bucket);
         }
-        member(&mut line, "shadow", self.shadow.as_deref());
-        member(&mut line, "backend", self.backend.as_deref());
-        member(&mut line, "origin", self.origin.as_deref());
+        member(&mut line, ",\"shadow\":\"", self.shadow.as_deref());
+        member(&mut line, ",\"backend\":\"", self.backend.as_deref());
+        member(&mut line, ",\"origin\":\"", self.origin.as_deref());
         if self.backend.is_some() && !self.planned {
             line.push_str(",\"attempt\":1");
         }
-        member(&mut line, "reason", refusal.map(Refusal::id));
+        member(&mut line, ",\"reason\":\"", refusal.map(Refusal::id));
         line
     }
 }
 
-/// Adds a member, where there is something to say.
-fn member(line: &mut String, name: &str, value: Option<&str>) {
+#[inline(never)]
+fn number(line: &mut String, opening: &str, value: u16) {
+    line.push_str(opening);
+    line.push_str(&value.to_string());
+}
+
+/// Adds a member, where there is something to say. `opening` is all that stands before the text.
+#[inline(never)]
+fn member(line: &mut String, opening: &str, value: Option<&str>) {
     let Some(value) = value else { return };
-    line.push_str(",\"");
-    line.push_str(name);
-    line.push_str("\":");
-    write_string(value, line);
+    line.push_str(opening);
+    write_inside(value, line);
+    line.push('"');
 }
 
 /// Ends a line that [`Trace::open`] began.
@@ -117,7 +142,7 @@ mod tests {
         let said = |text: &str| Some(Rc::from(text));
         let trace = Trace {
             route: said("/a"),
-            auth: Some(Cow::Borrowed("api_key")),
+            auth: Some(Name::Fixed("api_key")),
             subject: said("s"),
             customer: said("c"),
             environment: said("e"),
@@ -126,8 +151,8 @@ mod tests {
             bucket: Some(9999),
             shadow: Some("other: next".to_owned()),
             steps: None,
-            backend: said("b"),
-            origin: Some("https://b.example".to_owned()),
+            backend: Some(Name::Fixed("b")),
+            origin: said("https://b.example"),
             planned: false,
         };
         let subject = Subject { time: Timestamp::from_millis(1), request_id: "id", method: "GET" };
@@ -138,7 +163,7 @@ mod tests {
             r#""origin":"https://b.example","attempt":1"#,
         );
         assert_eq!(trace.open(subject, None), expected);
-        let planned = Trace { backend: said("b"), planned: true, ..Trace::default() };
+        let planned = Trace { backend: Some(Name::Fixed("b")), planned: true, ..Trace::default() };
         assert!(planned.open(subject, None).ends_with(r#","backend":"b""#));
     }
 
@@ -146,7 +171,7 @@ mod tests {
     fn a_line_is_json_whatever_is_in_it() {
         let trace = Trace {
             subject: Some(Rc::from("a\"b\n\u{2028}é")),
-            backend: Some(Rc::from("shared")),
+            backend: Some(Name::Given(Rc::from("shared"))),
             ..Trace::default()
         };
         let subject = Subject { time: Timestamp::from_millis(0), request_id: "r\"1", method: "GET\"" };

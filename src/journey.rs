@@ -222,6 +222,7 @@ impl<P: Ports> Context<'_, P> {
             Ok(None) => (Stored::Absent, 0),
             Ok(Some(json)) => match KeyConfig::parse(&json) {
                 Ok(config) => {
+                    self.gateway.read_customer(config.principal());
                     let weight = config.weight();
                     (Stored::Present(Rc::new(config)), weight)
                 }

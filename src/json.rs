@@ -13,6 +13,8 @@ use serde::{
 };
 use serde_json::{Map, Value, value::RawValue};
 
+use crate::scan;
+
 /// What has a JSON value.
 pub trait ToJson {
     /// That value.
@@ -53,14 +55,28 @@ pub fn text(value: &Value) -> String {
 
 /// Appends `text` as a JSON string.
 pub fn write_string(text: &str, into: &mut String) {
+    into.push('"');
+    write_inside(text, into);
+    into.push('"');
+}
+
+/// Appends what stands between the quotes of `text` as a JSON string.
+#[inline]
+pub(crate) fn write_inside(text: &str, into: &mut String) {
     // Nearly every one stands there as it is.
-    if text.bytes().all(|byte| byte >= b' ' && byte != b'"' && byte != b'\\') {
-        into.push('"');
-        into.push_str(text);
-        into.push('"');
+    if scan::any(text, |word| word.below(b' ') | word.is(b'"') | word.is(b'\\')) {
+        write_escaped(text, into);
     } else {
-        into.push_str(&self::text(&Value::from(text)));
+        into.push_str(text);
     }
+}
+
+#[cold]
+#[inline(never)]
+fn write_escaped(text: &str, into: &mut String) {
+    let quoted = self::text(&Value::from(text));
+    let inside = quoted.strip_prefix('"').and_then(|rest| rest.strip_suffix('"'));
+    into.push_str(inside.unwrap_or_default());
 }
 
 /// A JSON value of which only the outermost level is read.

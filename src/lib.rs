@@ -28,6 +28,7 @@ pub mod operator;
 pub mod ports;
 pub mod request;
 pub mod route;
+pub mod scan;
 pub mod settings;
 pub mod shape;
 pub mod time;

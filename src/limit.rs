@@ -149,7 +149,7 @@ pub struct Admission {
     pub asks: Vec<Ask>,
     /// The one origin that the request goes to, for the log; `None` where a plan says where it goes.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub origin: Option<String>,
+    pub origin: Option<Rc<str>>,
 }
 
 /// One question to a counter.

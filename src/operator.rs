@@ -30,30 +30,52 @@ pub fn answer(
 ) -> Option<Answer> {
     let operator = &gateway.operator;
     let is = |path: &Option<String>| path.as_deref() == Some(head.target.path);
-    let (health, status) = (is(&operator.health), is(&operator.status));
     let key_set = gateway.identity.token.as_ref().filter(|token| is(&token.key_set_path));
-    let name = match (health, status, key_set) {
-        (true, ..) => "health",
-        (_, true, _) => "status",
-        (.., Some(_)) => "jwks",
+    let asked = match (is(&operator.health), is(&operator.status), key_set) {
+        (true, ..) => Asked::Health,
+        (_, true, _) => Asked::Status,
+        (.., Some(token)) => Asked::KeySet(token),
         _ => return None,
+    };
+    Some(answer_to(&asked, gateway, head, memory, now, trace))
+}
+
+/// What one of the gateway's own paths is for.
+enum Asked<'a> {
+    Health,
+    Status,
+    KeySet(&'a Assertions),
+}
+
+#[cold]
+#[inline(never)]
+fn answer_to(
+    asked: &Asked<'_>,
+    gateway: &Gateway,
+    head: &Head<'_>,
+    memory: &Memory,
+    now: Timestamp,
+    trace: &mut Trace,
+) -> Answer {
+    let name = match asked {
+        Asked::Health => "health",
+        Asked::Status => "status",
+        Asked::KeySet(_) => "jwks",
     };
     trace.route = Some(name.into());
     if !matches!(head.method, "GET" | "HEAD") {
         let mut answer = gateway.refuse(Refusal::MethodNotOnRoute, None, None, head);
         answer.fields.push(("allow", "GET, HEAD".to_owned()));
-        return Some(answer);
+        return answer;
     }
-    if health {
-        return Some(json_answer(200, head, &json!({ "status": "ok" })));
+    match asked {
+        Asked::Health => json_answer(200, head, &json!({ "status": "ok" })),
+        Asked::KeySet(token) => key_set_answer(head, token),
+        Asked::Status => match authorized(gateway.operator.secret.as_ref(), head) {
+            Ok(()) => json_answer(200, head, &state(gateway, memory, now)),
+            Err(refusal) => gateway.refuse(refusal, None, None, head),
+        },
     }
-    if let Some(token) = key_set {
-        return Some(key_set_answer(head, token));
-    }
-    Some(match authorized(operator.secret.as_ref(), head) {
-        Ok(()) => json_answer(200, head, &state(gateway, memory, now)),
-        Err(refusal) => gateway.refuse(refusal, None, None, head),
-    })
 }
 
 /// Whether the request shows the operator's secret. Digests are compared, so that the time this takes

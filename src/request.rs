@@ -1,5 +1,9 @@
 //! The head of a request as the core sees it: the target as it was sent, and fields on demand.
 
+use std::borrow::Cow;
+
+use crate::scan::{cut, position};
+
 /// A request's target as the platform hands it over, cut into slices and decoded nowhere: what is
 /// forwarded is a slice of what came in, so no decode can turn one path into another.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -19,14 +23,14 @@ impl<'a> Target<'a> {
     /// is dropped.
     #[must_use]
     pub fn parse(url: &'a str) -> Option<Self> {
-        let (scheme, rest) = url.split_once(':')?;
+        let (scheme, rest) = cut(url, b':')?;
         let rest = rest.strip_prefix("//")?;
-        let rest = rest.split_once('#').map_or(rest, |(before, _)| before);
-        let (before_query, query) = match rest.split_once('?') {
+        let rest = cut(rest, b'#').map_or(rest, |(before, _)| before);
+        let (before_query, query) = match cut(rest, b'?') {
             Some((before, query)) => (before, Some(query)),
             None => (rest, None),
         };
-        let slash = before_query.find('/').unwrap_or(before_query.len());
+        let slash = position(before_query, b'/').unwrap_or(before_query.len());
         let (authority, path) = before_query.split_at_checked(slash)?;
         let path = if path.is_empty() { "/" } else { path };
         Some(Self { scheme, authority, path, query })
@@ -38,7 +42,7 @@ impl<'a> Target<'a> {
 pub trait Fields {
     /// The value of the field `name` (lower case), several lines joined by `, ` as Fetch does
     /// (RFC 9110, section 5.2).
-    fn get(&self, name: &str) -> Option<String>;
+    fn get(&self, name: &str) -> Option<Cow<'_, str>>;
 
     /// What the platform says of where the client is; nothing where it says nothing.
     fn place(&self, _: Place) -> Option<String> {
@@ -157,7 +161,7 @@ pub struct Head<'a> {
 
 #[cfg(test)]
 impl Fields for () {
-    fn get(&self, _: &str) -> Option<String> {
+    fn get(&self, _: &str) -> Option<Cow<'_, str>> {
         None
     }
 }
@@ -171,10 +175,10 @@ impl Head<'static> {
     }
 }
 
-impl Head<'_> {
+impl<'a> Head<'a> {
     /// The value of `name`, asked for only where `kind` says that it is there.
     #[must_use]
-    pub fn field(&self, kind: Seen, name: &str) -> Option<String> {
+    pub fn field(&self, kind: Seen, name: &str) -> Option<Cow<'a, str>> {
         if self.seen.has(kind) { self.fields.get(name) } else { None }
     }
 
@@ -221,6 +225,8 @@ const fn mix(value: u64) -> u64 {
 
 #[cfg(test)]
 pub(crate) mod test_support {
+    use std::borrow::Cow;
+
     use super::{Fields, Seen};
 
     /// Fields in a list, joined as Fetch joins them.
@@ -243,10 +249,10 @@ pub(crate) mod test_support {
     }
 
     impl Fields for TestFields {
-        fn get(&self, name: &str) -> Option<String> {
+        fn get(&self, name: &str) -> Option<Cow<'_, str>> {
             let values: Vec<_> =
                 self.0.iter().filter(|(own, _)| own == name).map(|(_, value)| value.as_str()).collect();
-            (!values.is_empty()).then(|| values.join(", "))
+            (!values.is_empty()).then(|| values.join(", ").into())
         }
     }
 }

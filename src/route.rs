@@ -1,7 +1,5 @@
 //! Routes: which one a path and method mean.
 
-use std::collections::HashMap;
-
 pub mod cidr;
 pub mod condition;
 pub mod index;
@@ -10,6 +8,7 @@ pub mod rule;
 pub mod split;
 
 use self::pattern::{Pattern, Segment, decode_unreserved};
+use crate::scan;
 
 /// Finds routes by path in time that does not grow with their number: a tree of segments, in which
 /// at each step a literal goes before a `{name}` and that before a `{+rest}`. The order in the file
@@ -21,7 +20,8 @@ pub struct RouteTable {
 
 #[derive(Clone, Debug, Default)]
 struct Node {
-    literals: HashMap<String, usize>,
+    /// In their order: a look at a few texts is quicker than a hash, and whoever sends paths adds none.
+    literals: Vec<(String, usize)>,
     one: Option<usize>,
     here: Vec<Endpoint>,
     rest: Vec<Endpoint>,
@@ -60,6 +60,17 @@ impl Matched<'_, '_> {
     }
 }
 
+impl Node {
+    fn place_of(&self, literal: &str) -> Result<usize, usize> {
+        self.literals.binary_search_by(|(own, _)| own.as_str().cmp(literal))
+    }
+
+    fn literal(&self, text: &str) -> Option<usize> {
+        let place = self.place_of(text).ok()?;
+        self.literals.get(place).map(|(_, child)| *child)
+    }
+}
+
 impl RouteTable {
     /// Adds a route for one method; false where the pattern already has one for it.
     pub fn insert(&mut self, pattern: &Pattern, method: &str, route: usize) -> bool {
@@ -69,9 +80,10 @@ impl RouteTable {
             at = match segment {
                 Segment::Literal(text) => self.child(
                     at,
-                    |node| node.literals.get(text).copied(),
+                    |node| node.literal(text),
                     |node, new| {
-                        node.literals.insert(text.clone(), new);
+                        let place = node.place_of(text).unwrap_or_else(|place| place);
+                        node.literals.insert(place, (text.clone(), new));
                     },
                 ),
                 Segment::One(_) => self.child(at, |node| node.one, |node, new| node.one = Some(new)),
@@ -118,7 +130,8 @@ impl RouteTable {
     #[must_use]
     pub fn find<'p>(&self, path: &'p str) -> Option<Matched<'_, 'p>> {
         let rest = path.strip_prefix('/')?;
-        let mut captures = Vec::new();
+        // Nearly every pattern has one or two.
+        let mut captures = Vec::with_capacity(4);
         let endpoints = self.walk(0, Some(rest), &mut captures)?;
         Some(Matched { endpoints, captures })
     }
@@ -130,12 +143,12 @@ impl RouteTable {
         let Some(rest) = rest else {
             return (!node.here.is_empty()).then_some(node.here.as_slice());
         };
-        let (segment, after) = match rest.split_once('/') {
+        let (segment, after) = match scan::cut(rest, b'/') {
             Some((segment, after)) => (segment, Some(after)),
             None => (rest, None),
         };
-        let literal = node.literals.get(decode_unreserved(segment).as_ref());
-        if let Some(found) = literal.and_then(|child| self.walk(*child, after, captures)) {
+        let literal = node.literal(&decode_unreserved(segment));
+        if let Some(found) = literal.and_then(|child| self.walk(child, after, captures)) {
             return Some(found);
         }
         if let Some(child) = node.one.filter(|_| !segment.is_empty()) {

@@ -156,6 +156,7 @@ fn span(text: Option<&str>, default: Span, pointer: &str, findings: &mut Finding
     })
 }
 
+#[inline(never)]
 fn warn_of_unused(file: &GatewayFile, findings: &mut Findings) {
     let rules = || file.routes.iter().flat_map(|route| route.rules.iter().chain(&route.shadow_rules));
     let used: Vec<&str> = rules()

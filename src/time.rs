@@ -53,6 +53,7 @@ impl Timestamp {
     #[must_use]
     pub fn month(self) -> Option<(Self, Self)> {
         let (year, month, _) = date(self.day())?;
+        let (year, month) = (i64::from(year), i64::from(month));
         let first = |year, month| Some(Self(u64::try_from(days((year, month, 1))?).ok()? * MILLIS_PER_DAY));
         let next = if month == 12 { (year + 1, 1) } else { (year, month + 1) };
         Some((first(year, month)?, first(next.0, next.1)?))
@@ -76,24 +77,20 @@ impl Timestamp {
         let Some((year, month, day)) = date(self.day()) else {
             return into.push_str("9999-12-31T23:59:59.999Z");
         };
-        let clock = (self.0 % MILLIS_PER_DAY).cast_signed();
-        let parts = [
-            (year, 1000, '-'),
-            (month, 10, '-'),
-            (day, 10, 'T'),
-            (clock / 3_600_000, 10, ':'),
-            (clock / 60_000 % 60, 10, ':'),
-            (clock / 1000 % 60, 10, '.'),
-            (clock % 1000, 100, 'Z'),
+        #[allow(clippy::cast_possible_truncation)] // below 2^27
+        let clock = (self.0 % MILLIS_PER_DAY) as u32;
+        let (hour, minute) = (clock / 3_600_000, clock / 60_000 % 60);
+        let (second, milli) = (clock / 1000 % 60, clock % 1000);
+        let ([y0, y1], [y2, y3]) = (two_digits(year / 100), two_digits(year % 100));
+        let ([m0, m1], [d0, d1]) = (two_digits(month), two_digits(day));
+        let ([h0, h1], [i0, i1]) = (two_digits(hour), two_digits(minute));
+        let ([s0, s1], [f0, f1]) = (two_digits(second), two_digits(milli / 10));
+        let [_, f2] = two_digits(milli % 10);
+        let text = [
+            y0, y1, y2, y3, b'-', m0, m1, b'-', d0, d1, b'T', h0, h1, b':', i0, i1, b':', s0, s1, b'.', f0,
+            f1, f2, b'Z',
         ];
-        for (number, mut unit, behind) in parts {
-            while unit > 0 {
-                #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // one digit
-                into.push(char::from(b'0' + (number / unit % 10) as u8));
-                unit /= 10;
-            }
-            into.push(behind);
-        }
+        into.push_str(str::from_utf8(&text).unwrap_or_default());
     }
 }
 
@@ -125,17 +122,24 @@ fn days((year, month, day): (i64, i64, i64)) -> Option<i64> {
     (1..=last).contains(&day).then_some(year * 365 + leap_days + day_of_year - 719_468)
 }
 
-/// The date that lies so many days after the Unix epoch, up to the end of the year 9999.
-fn date(days_since_epoch: u64) -> Option<(i64, i64, i64)> {
-    let shifted = i64::try_from(days_since_epoch).ok()?.checked_add(719_468)?;
+/// The date that lies so many days after the Unix epoch, up to the end of the year 9999. In 32 bits: a division
+/// of 64 is among the slowest things that WebAssembly can do.
+fn date(days_since_epoch: u64) -> Option<(u32, u32, u32)> {
+    let shifted = u32::try_from(days_since_epoch).ok()?.checked_add(719_468)?;
     let (era, day_of_era) = (shifted / 146_097, shifted % 146_097);
     let year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
     let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
     let month = (5 * day_of_year + 2) / 153;
     let day = day_of_year - (153 * month + 2) / 5 + 1;
-    let year = era * 400 + year_of_era + i64::from(month > 9);
+    let year = era * 400 + year_of_era + u32::from(month > 9);
     let month = if month > 9 { month - 9 } else { month + 3 };
     (year <= 9999).then_some((year, month, day))
+}
+
+/// The digits of a number below 100.
+fn two_digits(number: u32) -> [u8; 2] {
+    #[allow(clippy::cast_possible_truncation)] // one digit
+    [number / 10, number % 10].map(|digit| b'0' + digit as u8)
 }
 
 /// Takes exactly so many digits.

@@ -15,7 +15,7 @@ use std::{
 use pointsman::{
     authenticate::{api_key::KeyConfig, jwt::VerifiedToken},
     cache::{Cache, Claim, Loaded, Lookup, Stored},
-    claims::{Claims, Principal, parse_object},
+    claims::{ClaimPath, Claims, Principal, parse_object},
     customer::{CustomerConfig, CustomerId, backend::AllowHttp},
     digest::Digest,
     memory::Memory,
@@ -142,6 +142,7 @@ fn claims() -> Vec<(&'static str, String)> {
         ("none", "{}".to_owned()),
         ("one", r#"{"a":1}"#.to_owned()),
         ("usual", r#"{"customerId":"acme-corp","environment":"production","plan":"enterprise"}"#.to_owned()),
+        ("customer", format!(r#"{{"customerId":"{}"}}"#, "c".repeat(256))),
         ("members", format!("{{{}}}", joined(40, &|number| format!(r#""claim-{number}":"{number}""#)))),
         ("twelve", format!("{{{}}}", joined(12, &|number| format!(r#""{number}":"""#)))),
         ("numbers", format!(r#"{{"n":[{}]}}"#, joined(200, &|number| number.to_string()))),
@@ -151,10 +152,16 @@ fn claims() -> Vec<(&'static str, String)> {
     ]
 }
 
+/// The gateway reads it when it loads a caller, and holds it with the claims.
+fn read_customer(principal: &Principal) {
+    principal.customer(&ClaimPath::parse("customerId").expect("a path"));
+}
+
 fn key(claims: &str) -> impl Fn() -> Weighed<KeyConfig> + use<> {
     let json = format!(r#"{{"subject":"demo","claims":{claims}}}"#);
     move || {
         let config = KeyConfig::parse(json.as_bytes()).expect("a record");
+        read_customer(config.principal());
         let weight = config.weight();
         (Stored::Present(Rc::new(config)), weight)
     }
@@ -176,9 +183,11 @@ fn verified(claims: &str) -> impl Fn() -> Weighed<VerifiedToken> + use<> {
     let signing_input = "e".repeat(60 + claims.len() * 4 / 3);
     move || {
         let claims = Claims::new(parse_object(claims.as_bytes()).expect("an object"));
+        let principal = Principal::new(Some(Rc::from("user-1")), claims);
+        read_customer(&principal);
         let token = VerifiedToken {
             issuer: 0,
-            principal: Rc::new(Principal { subject: Some(Rc::from("user-1")), claims }),
+            principal: Rc::new(principal),
             expires_at: noon().plus(Span::from_secs(600)),
             thumbprint: Some(Digest::of(b"a key")),
             signing_input: signing_input.as_str().into(),

@@ -144,7 +144,7 @@ pub fn examine<'a>(
         Some(Value::String(subject)) => Some(Rc::from(subject.as_str())),
         Some(_) => return Err(Refusal::TokenSubject),
     };
-    let principal = Principal { subject, claims };
+    let principal = Principal::new(subject, claims);
     Ok(Examined { issuer: index, algorithm, kid, principal, expires_at, signing_input, signature })
 }
 

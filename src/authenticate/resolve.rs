@@ -16,6 +16,7 @@ use crate::{
     decision::{Deferred, Found, Halt, Need, SignatureCheck},
     digest::Digest,
     error::Refusal,
+    journal::Name,
     memory::Memory,
     request::Head,
     time::Timestamp,
@@ -35,6 +36,17 @@ pub enum Method {
 }
 
 impl Method {
+    /// Its name in the log, to keep.
+    #[must_use]
+    pub fn name(&self) -> Name {
+        match self {
+            Self::Anonymous => Name::Fixed("anonymous"),
+            Self::ApiKey => Name::Fixed("api_key"),
+            Self::Token(issuer) => Name::Given(Rc::clone(issuer)),
+            Self::Assumed => Name::Fixed("assumed"),
+        }
+    }
+
     /// Its name in the log.
     #[must_use]
     pub fn as_str(&self) -> &str {
@@ -142,6 +154,7 @@ impl Stage<'_> {
         match &issuer.keys {
             KeySource::Secret(secret) => {
                 self.shared_secret(secret, &examined)?;
+                self.gateway.read_customer(&examined.principal);
                 let verified = Rc::new(examined.believed(None));
                 let (asked_at, as_of) = (self.now, self.now);
                 let stored = Stored::Present(Rc::clone(&verified));
@@ -151,12 +164,12 @@ impl Stage<'_> {
             }
             KeySource::Inline(set) => {
                 let key = set.select(examined.kid.as_deref(), examined.algorithm)?;
-                Err(Halt::Load(examined.signature_check(key, digest), Claim::Lead))
+                Err(Halt::Load(self.signature_check(examined, key, digest), Claim::Lead))
             }
             KeySource::Url(_) | KeySource::Discovery(_) => {
                 let set = self.key_set(examined.issuer, memory, deferred)?;
                 match set.select(examined.kid.as_deref(), examined.algorithm) {
-                    Ok(key) => Err(Halt::Load(examined.signature_check(key, digest), Claim::Lead)),
+                    Ok(key) => Err(Halt::Load(self.signature_check(examined, key, digest), Claim::Lead)),
                     // The key may be a new one, also under an old name. Asking is bounded by the cooldown,
                     // whatever kids are sent.
                     Err(refusal @ (Refusal::TokenKeyUnknown | Refusal::TokenKeyUnusable)) => {
@@ -249,6 +262,21 @@ impl Stage<'_> {
         if verifies { Ok(()) } else { Err(Refusal::TokenSignature) }
     }
 
+    fn signature_check(&self, mut examined: Examined<'_>, key: &Rc<PublicKey>, digest: Digest) -> Need {
+        self.gateway.read_customer(&examined.principal);
+        let signature = std::mem::take(&mut examined.signature);
+        let algorithm = examined.algorithm;
+        let verified = Rc::new(examined.believed(Some(*key.thumbprint())));
+        Need::Signature(Box::new(SignatureCheck {
+            key: Rc::clone(key),
+            algorithm,
+            signature,
+            token: digest,
+            weight: verified.weight(),
+            verified,
+        }))
+    }
+
     fn admitted(&self, verified: &VerifiedToken) -> (Rc<Principal>, Method) {
         let name = self
             .gateway
@@ -268,19 +296,5 @@ impl Examined<'_> {
             thumbprint,
             signing_input: Box::from(self.signing_input),
         }
-    }
-
-    fn signature_check(mut self, key: &Rc<PublicKey>, digest: Digest) -> Need {
-        let signature = std::mem::take(&mut self.signature);
-        let algorithm = self.algorithm;
-        let verified = Rc::new(self.believed(Some(*key.thumbprint())));
-        Need::Signature(Box::new(SignatureCheck {
-            key: Rc::clone(key),
-            algorithm,
-            signature,
-            token: digest,
-            weight: verified.weight(),
-            verified,
-        }))
     }
 }

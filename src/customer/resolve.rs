@@ -5,7 +5,7 @@ use std::rc::Rc;
 use super::{CustomerConfig, CustomerId};
 use crate::{
     cache::{Lookup, Stored},
-    claims::{ClaimPath, Principal},
+    claims::{ClaimPath, Claims},
     decision::{Deferred, Found, Halt, Need},
     error::Refusal,
     memory::Memory,
@@ -27,8 +27,8 @@ pub enum Claimed {
 impl Claimed {
     /// Reads the claim at `path`.
     #[must_use]
-    pub fn read(principal: &Principal, path: &ClaimPath) -> Self {
-        match principal.claims.find(path) {
+    pub fn read(claims: &Claims, path: &ClaimPath) -> Self {
+        match claims.find(path) {
             None => Self::Missing,
             Some(claim) => CustomerId::from_claim(claim).map_or(Self::Malformed, Self::Id),
         }

@@ -315,6 +315,7 @@ impl<P: Ports> Context<'_, P> {
     }
 
     /// A list that lost too many customers is not believed, where it is known how many there were.
+    #[inline(never)]
     fn check_size(&self, source: &ConfigSource, before: Option<&Roster>, now: &Roster) -> Result<(), String> {
         let refreshed = self.memory.borrow().roster_state.as_ref().map_or(0, |(_, state)| state.count);
         let held = before.map_or(0, Roster::len);
@@ -330,6 +331,7 @@ impl<P: Ports> Context<'_, P> {
     }
 
     /// Brings together what the store holds and what the config API says.
+    #[inline(never)]
     fn settle(&self, id: &CustomerId, kept: Option<Kept>, told: Told, asked_at: Timestamp) -> Found {
         let Told { says, etag, as_of } = told;
         let refreshed = |record: CustomerRecord, kept: Option<&Kept>, changed: bool| {
@@ -388,6 +390,8 @@ impl<P: Ports> Context<'_, P> {
 }
 
 /// What the log says of a list that is not believed.
+#[cold]
+#[inline(never)]
 pub(crate) fn shrunk(before: usize, now: usize, max_removed: u8) -> String {
     format!(
         "the config API lists {now} customers and listed {before} before; more than {max_removed} % at once are not \
@@ -397,6 +401,7 @@ pub(crate) fn shrunk(before: usize, now: usize, max_removed: u8) -> String {
 
 /// An id as one path segment; `None` for `.` and `..`, which no encoding keeps a URL parser from
 /// resolving.
+#[inline(never)]
 fn path_segment(id: &str) -> Option<String> {
     if matches!(id, "." | "..") {
         return None;

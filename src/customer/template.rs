@@ -1,6 +1,6 @@
 //! Backend URLs with claims in the host: `https://{tenant_id}.api.example.com`.
 
-use std::fmt;
+use std::{fmt, rc::Rc};
 
 use serde_json::Value;
 
@@ -26,7 +26,7 @@ pub struct FilledHost {
     labels: Vec<Label>,
     /// `:port`, or nothing.
     port: String,
-    base: String,
+    base: Rc<str>,
 }
 
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -102,7 +102,7 @@ impl BackendTemplate {
             .collect();
         let proof = BackendUrl::parse(&format!("{scheme}://{}{tail}", filled.join(".")), allow_http)?;
         let port = tail.split('/').next().unwrap_or_default().to_owned();
-        let base = proof.base().to_owned();
+        let base = Rc::clone(proof.base());
         Ok(Self::Filled(FilledHost { scheme, labels, port, base }))
     }
 }
@@ -135,7 +135,7 @@ impl FilledHost {
 
     /// The path that all requests are put behind.
     #[must_use]
-    pub fn base(&self) -> &str {
+    pub const fn base(&self) -> &Rc<str> {
         &self.base
     }
 }

@@ -1,7 +1,7 @@
 //! How an operator asks the running gateway for an explanation: by an ordinary request with a field that
 //! holds the secret. It may say whom to take the request for, and from where it shall have come.
 
-use std::rc::Rc;
+use std::{borrow::Cow, rc::Rc};
 
 use base64ct::{Base64UrlUnpadded, Encoding};
 use serde_json::{Map, Value};
@@ -69,7 +69,7 @@ impl Principal {
     #[must_use]
     pub fn assumed(claims: Map<String, Value>) -> Self {
         let subject = claims.get("sub").and_then(Value::as_str).map(Rc::from);
-        Self { subject, claims: Claims::new(claims) }
+        Self::new(subject, Claims::new(claims))
     }
 }
 
@@ -100,9 +100,9 @@ impl Staged<'_> {
 }
 
 impl Fields for Staged<'_> {
-    fn get(&self, name: &str) -> Option<String> {
+    fn get(&self, name: &str) -> Option<Cow<'_, str>> {
         let staged = if name == "cf-connecting-ip" { self.said("ip") } else { None };
-        staged.or_else(|| self.fields.get(name))
+        staged.map(Cow::Owned).or_else(|| self.fields.get(name))
     }
 
     fn place(&self, place: Place) -> Option<String> {

@@ -259,7 +259,7 @@ mod tests {
     fn attempt(origin: &str) -> Attempt {
         Attempt {
             url: format!("{origin}/x"),
-            origin: origin.to_owned(),
+            origin: Rc::from(origin),
             key: origin.to_owned(),
             timeout: 1,
             binding: None,
@@ -276,7 +276,7 @@ mod tests {
     #[test]
     fn a_token_says_who_calls_whom() {
         let claims = parse_object(br#"{"org":{"plan":["free",7]},"email":"e"}"#).unwrap();
-        let principal = Principal { subject: Some(Rc::from("u\"1")), claims: Claims::new(claims) };
+        let principal = Principal::new(Some(Rc::from("u\"1")), Claims::new(claims));
         let customer = CustomerId::parse("acme-corp").unwrap();
         let caller = Caller { principal: &principal, customer: Some(&customer) };
         assert_eq!(

@@ -3,9 +3,9 @@
 //! The edge copies all fields natively and asks once for each *name* that it has not met before, so
 //! the usual request costs a look-up a field and a deletion for the few that must go.
 
-use std::collections::HashSet;
+use std::{borrow::Cow, collections::HashSet};
 
-use crate::request::Seen;
+use crate::{request::Seen, scan};
 
 /// Connection-specific fields, which never pass an intermediary (RFC 9110, section 7.6.1; RFC 9113,
 /// section 8.2.2), and `Expect`: the runtime answers it itself, and would take a backend's 100 for the
@@ -148,10 +148,17 @@ pub fn is_token(text: &str) -> bool {
 /// end percent-encoded. Nothing can break out of the field, and two different texts never look
 /// the same to the backend.
 #[must_use]
-pub fn field_value(text: &str) -> String {
-    if text.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'%') {
-        return text.to_owned();
+pub fn field_value(text: &str) -> Cow<'_, str> {
+    if scan::any(text, |word| word.below(b'!') | word.beyond_visible() | word.is(b'%')) {
+        Cow::Owned(encoded(text))
+    } else {
+        Cow::Borrowed(text)
     }
+}
+
+#[cold]
+#[inline(never)]
+fn encoded(text: &str) -> String {
     let last = text.len().saturating_sub(1);
     let mut value = String::with_capacity(text.len());
     for (index, byte) in text.bytes().enumerate() {
@@ -163,6 +170,59 @@ pub fn field_value(text: &str) -> String {
         }
     }
     value
+}
+
+#[cold]
+#[inline(never)]
+fn unbroken(value: &str) -> String {
+    value.replace(['\n', '\r'], " ")
+}
+
+/// Fields to set, as they cross to JavaScript: each a line with its name and one with its value.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct FieldLines(String);
+
+impl FieldLines {
+    /// None yet, and room for lines of so many bytes.
+    #[must_use]
+    pub fn with_capacity(bytes: usize) -> Self {
+        Self(String::with_capacity(bytes))
+    }
+
+    /// Adds a field with a claim's text, as [`field_value`] has it.
+    pub fn push_text(&mut self, name: &str, text: &str) {
+        self.push_line(name);
+        self.push_line(&field_value(text));
+    }
+
+    fn push_line(&mut self, line: &str) {
+        self.0.push_str(line);
+        self.0.push('\n');
+    }
+
+    /// Adds a field. No value holds a line break: Fetch keeps them out of the fields that come from outside, and
+    /// claims went through [`field_value`]. One that did would become a field of its own, so it becomes a space
+    /// whatever is believed.
+    pub fn push(&mut self, name: &str, value: &str) {
+        self.push_line(name);
+        if scan::any(value, |word| word.is(b'\n') | word.is(b'\r')) {
+            self.push_line(&unbroken(value));
+        } else {
+            self.push_line(value);
+        }
+    }
+
+    /// Names and values, in order.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
+        let mut lines = self.0.lines();
+        std::iter::from_fn(move || Some((lines.next()?, lines.next()?)))
+    }
+
+    /// The lines, each with its end.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
 }
 
 #[cfg(test)]
@@ -230,6 +290,17 @@ mod tests {
         assert!(!policy().judge("x_api_key").seen.has(Seen::API_KEY));
     }
 
+    #[test]
+    fn lines_are_told_apart_whatever_is_in_them() {
+        let mut lines = FieldLines::default();
+        lines.push("via", "1.1 a, 1.1 b");
+        lines.push("x-empty", "");
+        lines.push("x-broken", "a\r\nx-forged: b\n");
+        assert_eq!(lines.as_str(), "via\n1.1 a, 1.1 b\nx-empty\n\nx-broken\na  x-forged: b \n");
+        let fields: Vec<_> = lines.iter().collect();
+        assert_eq!(fields, [("via", "1.1 a, 1.1 b"), ("x-empty", ""), ("x-broken", "a  x-forged: b ")]);
+    }
+
     proptest! {
         #[test]
         fn no_spelling_of_an_identity_field_passes(separators in proptest::collection::vec("[!#$%&'*+.^_`|~-]", 2)) {
@@ -241,7 +312,7 @@ mod tests {
         fn field_values_are_safe_and_never_collide(texts in proptest::collection::vec("\\PC{0,6}|[ %\r\n\0a-c]{0,6}", 2..20)) {
             let mut from: HashMap<String, String> = HashMap::new();
             for text in texts {
-                let value = field_value(&text);
+                let value = field_value(&text).into_owned();
                 prop_assert!(value.bytes().all(|byte| byte == b' ' || byte.is_ascii_graphic()));
                 prop_assert_eq!(value.trim(), &value);
                 let other = from.insert(value, text.clone());

@@ -1,5 +1,7 @@
 //! From what a rule chose to what is sent: one URL, or a plan of several attempts.
 
+use std::rc::Rc;
+
 use super::{Chosen, ChosenOrigin, Journey};
 use crate::{
     config::Route,
@@ -16,7 +18,7 @@ use crate::{
 
 /// What a request is sent by: where a rule sends it, and how its route has it sent.
 pub(super) struct Sending<'a> {
-    pub(super) chosen: Chosen,
+    pub(super) chosen: Chosen<'a>,
     pub(super) route: &'a Route,
     pub(super) captures: &'a [&'a str],
     /// Whether a body is refused, since the request did not say its size.
@@ -31,8 +33,31 @@ impl Journey<'_> {
         facts: &Facts<'_>,
         memory: &Memory,
     ) -> Result<(String, Span, Option<Plan>), Halt> {
+        let Sending { chosen, route, captures, needs_size } = &to;
+        if let ([only], false, true) = (chosen.origins.as_slice(), *needs_size, chosen.within.is_empty())
+            && only.binding.is_none()
+            && self.gateway.identity.token.is_none()
+        {
+            let rewrite = route.rewrite.as_ref();
+            let url = forward::url(&only.origin, &only.base, rewrite, captures, self.head.target);
+            self.trace.origin = Some(Rc::clone(&only.origin));
+            return Ok((url, route.timeout.unwrap_or(only.timeout), None));
+        }
+        self.plan(&to, facts, memory)
+    }
+
+    /// The same where it takes a plan.
+    #[cold]
+    #[inline(never)]
+    fn plan(
+        &mut self,
+        to: &Sending<'_>,
+        facts: &Facts<'_>,
+        memory: &Memory,
+    ) -> Result<(String, Span, Option<Plan>), Halt> {
         let Sending { chosen, route, captures, needs_size } = to;
         let Chosen { origins, within, balance, deadline, breaker, statuses } = chosen;
+        let origins = origins.as_slice();
         let target = self.head.target;
         let url = |origin: &ChosenOrigin| {
             forward::url(&origin.origin, &origin.base, route.rewrite.as_ref(), captures, target)
@@ -43,15 +68,6 @@ impl Journey<'_> {
         let one_of_several = |origin: &ChosenOrigin| {
             if single { timeout(origin) } else { origin.timeout.min(timeout(origin)) }
         };
-        let alone = single && within.is_empty() && !needs_size;
-        if let (true, Some(only)) = (alone, origins.first())
-            && only.binding.is_none()
-            && self.gateway.identity.token.is_none()
-        {
-            let sent = (url(only), timeout(only), None);
-            self.trace.origin = origins.into_iter().next().map(|only| only.origin);
-            return Ok(sent);
-        }
         let keys: Vec<_> = origins.iter().map(|origin| format!("{}{}", origin.origin, origin.base)).collect();
         let candidates: Vec<_> = origins
             .iter()
@@ -63,14 +79,14 @@ impl Journey<'_> {
         } else {
             Vec::new()
         };
-        let choice = Choice { balance, near: &near, within: &within, salt: self.head.request_id };
+        let choice = Choice { balance: *balance, near: &near, within, salt: self.head.request_id };
         let order = failover::order(&candidates, choice, &memory.origins, self.now);
         let attempts: Vec<_> = order
             .iter()
             .filter_map(|index| origins.get(*index).zip(keys.get(*index)))
             .map(|(origin, key)| Attempt {
                 url: url(origin),
-                origin: origin.origin.clone(),
+                origin: Rc::clone(&origin.origin),
                 key: key.clone(),
                 timeout: one_of_several(origin).millis(),
                 binding: origin.binding.clone(),
@@ -87,9 +103,9 @@ impl Journey<'_> {
         let plan = Plan {
             attempts,
             deadline: whole.millis(),
-            statuses,
+            statuses: statuses.to_vec(),
             breaker: (breaker.failures, breaker.ratio, breaker.pause.millis()),
-            needs_size,
+            needs_size: *needs_size,
         };
         Ok((first_url, first_timeout, Some(plan)))
     }

@@ -1,4 +1,7 @@
-use std::collections::{HashMap, HashSet};
+use std::{
+    borrow::Cow,
+    collections::{HashMap, HashSet},
+};
 
 use serde_json::{Value, json};
 
@@ -12,8 +15,8 @@ use crate::{
 struct Sent(HashMap<&'static str, &'static str>);
 
 impl Fields for Sent {
-    fn get(&self, name: &str) -> Option<String> {
-        self.0.get(name).map(|value| (*value).to_owned())
+    fn get(&self, name: &str) -> Option<Cow<'_, str>> {
+        self.0.get(name).map(|value| Cow::Borrowed(*value))
     }
 }
 
@@ -65,10 +68,8 @@ fn asked(
     customer: Option<&str>,
 ) -> Option<Admission> {
     let gateway = read(REST).ok().unwrap().gateway;
-    let principal = Principal {
-        subject: subject.map(Rc::from),
-        claims: Claims::new(parse_object(claims.to_string().as_bytes()).unwrap()),
-    };
+    let claims = Claims::new(parse_object(claims.to_string().as_bytes()).unwrap());
+    let principal = Principal::new(subject.map(Rc::from), claims);
     let fields = Sent(ip.map(|ip| ("cf-connecting-ip", ip)).into_iter().collect());
     let target = Target::parse("https://gw/x").unwrap();
     let seen = if ip.is_some() { Seen::CF_CONNECTING_IP } else { Seen::default() };

@@ -139,7 +139,7 @@ impl Facts<'_> {
             Operand::Param(position, _) => {
                 text(decode_unreserved(self.captures.get(*position)?).into_owned())
             }
-            Operand::Header(name) => text(self.head.fields.get(name)?),
+            Operand::Header(name) => text(self.head.fields.get(name)?.into_owned()),
             Operand::Query(name) => query(self.head.target.query?, name).map(Cow::Owned),
         }
     }

@@ -168,7 +168,7 @@ mod tests {
             let long = also.iter().map(|text| vec![claim("a", Test::Equals(Value::from(text.as_str())))]);
             let rules: Vec<_> = whens.into_iter().chain(long).map(rule).collect();
             let claims = Claims::new(parse_object(claims.as_bytes()).unwrap());
-            let principal = Principal { subject: None, claims };
+            let principal = Principal::new(None, claims);
             let facts = Facts { principal: &principal, head: &Head::bare(), captures: &[] };
             let index = RuleIndex::of(&rules);
             for at in 0..=rules.len() {

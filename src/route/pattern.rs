@@ -2,7 +2,10 @@
 
 use std::{borrow::Cow, fmt};
 
-use crate::forward::path::{self, hex_digit};
+use crate::{
+    forward::path::{self, hex_digit},
+    scan,
+};
 
 /// A parsed pattern.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -101,10 +104,17 @@ impl Segment {
 /// section 6.2.2.2). Without this, `/%61dmin` would slip past a route for `/admin` and still be
 /// `/admin` to the backend.
 #[must_use]
+#[inline]
 pub fn decode_unreserved(segment: &str) -> Cow<'_, str> {
-    if !segment.contains('%') {
-        return Cow::Borrowed(segment);
+    match scan::position(segment, b'%') {
+        Some(_) => Cow::Owned(decoded(segment)),
+        None => Cow::Borrowed(segment),
     }
+}
+
+#[cold]
+#[inline(never)]
+fn decoded(segment: &str) -> String {
     let mut decoded = String::with_capacity(segment.len());
     let mut rest = segment;
     while let Some((before, after)) = rest.split_once('%') {
@@ -129,7 +139,7 @@ pub fn decode_unreserved(segment: &str) -> Cow<'_, str> {
         }
     }
     decoded.push_str(rest);
-    Cow::Owned(decoded)
+    decoded
 }
 
 /// How a route's path becomes the backend's: `/{+path}`, `/v2/users/{id}`.

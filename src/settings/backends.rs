@@ -20,6 +20,7 @@ pub(super) fn all(file: &GatewayFile, allow_http: AllowHttp, findings: &mut Find
 }
 
 /// A backend whose URL is bad is still known by name, so that routes to it are not called wrong too.
+#[inline(never)]
 fn backend(name: &str, file: &BackendFile, allow_http: AllowHttp, findings: &mut Findings) -> Backend {
     let at = format!("/backends/{}", escape(name));
     if name == "customer" {
@@ -69,6 +70,7 @@ fn backend(name: &str, file: &BackendFile, allow_http: AllowHttp, findings: &mut
     }
 }
 
+#[inline(never)]
 fn origins(file: &BackendFile, at: &str, allow_http: AllowHttp, findings: &mut Findings) -> Vec<Origin> {
     match (&file.url, &file.origins) {
         (Some(url), None) => {

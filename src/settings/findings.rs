@@ -39,12 +39,18 @@ pub struct Findings(Vec<Finding>);
 impl Findings {
     /// Notes an error.
     pub fn error(&mut self, pointer: impl Into<String>, what: impl Into<Cow<'static, str>>) {
-        self.0.push(Finding { severity: Severity::Error, pointer: pointer.into(), what: what.into() });
+        self.add(Severity::Error, pointer.into(), what.into());
     }
 
     /// Notes a warning.
     pub fn warn(&mut self, pointer: impl Into<String>, what: impl Into<Cow<'static, str>>) {
-        self.0.push(Finding { severity: Severity::Warning, pointer: pointer.into(), what: what.into() });
+        self.add(Severity::Warning, pointer.into(), what.into());
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn add(&mut self, severity: Severity, pointer: String, what: Cow<'static, str>) {
+        self.0.push(Finding { severity, pointer, what });
     }
 
     /// The value, or `None` with the error noted.

@@ -48,6 +48,7 @@ const RESERVED_FIELDS: &[&str] = &[
     "x-request-id",
 ];
 
+#[inline(never)]
 pub(super) fn api_keys(file: &ApiKeysFile, store_timeout: Span, findings: &mut Findings) -> ApiKeys {
     let header = file.header.as_deref().unwrap_or("authorization").to_ascii_lowercase();
     check_field_name(&header, "/api_keys/header", findings);
@@ -105,6 +106,7 @@ pub(super) fn issuers(
     entries.map(|(index, file)| issuer(index, file, allow_http, store_timeout, findings)).collect()
 }
 
+#[inline(never)]
 fn issuer(
     index: usize,
     file: &IssuerFile,
@@ -155,6 +157,7 @@ fn issuer(
     }
 }
 
+#[inline(never)]
 fn algorithms(file: &IssuerFile, index: usize, findings: &mut Findings) -> Vec<Algorithm> {
     if file.algorithms.is_empty() {
         findings.error(
@@ -184,6 +187,7 @@ fn algorithms(file: &IssuerFile, index: usize, findings: &mut Findings) -> Vec<A
     known
 }
 
+#[inline(never)]
 fn key_source(
     file: &IssuerFile,
     index: usize,
@@ -235,6 +239,7 @@ fn key_source(
     KeySource::Url(url.unwrap_or_default())
 }
 
+#[inline(never)]
 pub(super) fn identity(file: Option<&IdentityFile>, findings: &mut Findings) -> Identity {
     let mut field = |name: Option<&String>, default: &str, pointer: &str| -> Option<Rc<str>> {
         let name = name.map_or(default, String::as_str).to_ascii_lowercase();

@@ -22,6 +22,7 @@ const DEFAULT_LIFETIME: Span = Span::from_secs(60);
 /// Shorter, and clocks that differ a little refuse it; longer, and what leaked is of use for longer.
 const LIFETIMES: std::ops::RangeInclusive<Span> = Span::from_secs(10)..=Span::from_secs(300);
 
+#[inline(never)]
 pub(super) fn assertions(file: &IdentityTokenFile, findings: &mut Findings) -> Assertions {
     let field = file.field.as_deref().unwrap_or(DEFAULT_FIELD).to_ascii_lowercase();
     check_field_name(&field, "/identity/token/field", findings);
@@ -83,6 +84,7 @@ fn keys(file: &IdentityTokenFile, findings: &mut Findings) -> Vec<SigningKey> {
 }
 
 /// No two of the gateway's own answers may want the same path.
+#[inline(never)]
 pub(super) fn check_path(gateway: &Gateway, findings: &mut Findings) {
     let path = gateway.identity.token.as_ref().and_then(|token| token.key_set_path.as_ref());
     let operator = [&gateway.operator.health, &gateway.operator.status];

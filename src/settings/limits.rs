@@ -34,6 +34,7 @@ pub(super) fn all(file: &GatewayFile, findings: &mut Findings) -> Vec<Limit> {
     file.limits.iter().map(|(name, limit)| self::limit(name, limit, file, findings)).collect()
 }
 
+#[inline(never)]
 fn limit(name: &str, written: &LimitFile, file: &GatewayFile, findings: &mut Findings) -> Limit {
     let at = format!("/limits/{}", escape(name));
     if !is_token(name) || name.len() > 64 {
@@ -115,6 +116,7 @@ fn measure(written: &LimitFile, at: &str, findings: &mut Findings) -> Measure {
     }
 }
 
+#[inline(never)]
 fn quota(quota: u64, written: &LimitFile, at: &str, findings: &mut Findings) -> Measure {
     let quota = whole(quota, "quota", at, findings);
     let per = match written.per.as_deref() {
@@ -178,6 +180,7 @@ pub(super) fn of_route(
     read.collect()
 }
 
+#[inline(never)]
 fn choice(
     written: &[Value],
     at: &str,

@@ -71,6 +71,7 @@ fn policies(files: &Table<CorsFile>, findings: &mut Findings) -> Vec<(String, Rc
     files.iter().map(|(name, file)| (name.clone(), Rc::new(policy(name, file, findings)))).collect()
 }
 
+#[inline(never)]
 fn policy(name: &str, file: &CorsFile, findings: &mut Findings) -> CorsPolicy {
     let at = format!("/cors/{}", escape(name));
     if matches!(name, "none" | "anything-goes") {
@@ -308,6 +309,7 @@ fn target(
     index.map(Target::Backend)
 }
 
+#[inline(never)]
 fn split(
     file: &RuleFile,
     variants: &[VariantFile],

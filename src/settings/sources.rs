@@ -63,6 +63,7 @@ fn at_most(timeout: Span, most: Span, pointer: &str, findings: &mut Findings) ->
     timeout.min(most)
 }
 
+#[inline(never)]
 pub(super) fn customers(
     file: &CustomersFile,
     allow_http: AllowHttp,
@@ -82,6 +83,7 @@ pub(super) fn customers(
     Customers { claim: claim_path(claim, "/customers/claim", findings), policy, source }
 }
 
+#[inline(never)]
 fn config_source(file: &SourceFile, allow_http: AllowHttp, findings: &mut Findings) -> ConfigSource {
     let by_id = file.by_id.unwrap_or(false);
     let url = findings.take("/customers/source/url", document_url(&file.url, allow_http)).unwrap_or_default();
@@ -118,6 +120,7 @@ fn config_source(file: &SourceFile, allow_http: AllowHttp, findings: &mut Findin
     }
 }
 
+#[inline(never)]
 pub(super) fn budgets(file: Option<&MemoryFile>, findings: &mut Findings) -> Budgets {
     let Some(file) = file else { return Budgets::default() };
     let Budgets { keys, customers, tokens } = Budgets::default();
@@ -137,6 +140,7 @@ pub(super) fn is_own_path(path: &str) -> bool {
     path.starts_with('/') && path.len() > 1 && path.bytes().all(plain)
 }
 
+#[inline(never)]
 pub(super) fn operator(file: Option<&OperatorFile>, findings: &mut Findings) -> Operator {
     let Some(file) = file else { return Operator::default() };
     for (path, pointer) in [(&file.health, "/operator/health"), (&file.status, "/operator/status")] {

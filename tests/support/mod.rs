@@ -10,6 +10,7 @@
 )]
 
 use std::{
+    borrow::Cow,
     cell::{Cell, RefCell},
     collections::HashMap,
     fs,
@@ -288,14 +289,18 @@ pub struct TestFields {
 }
 
 impl Fields for TestFields {
-    fn get(&self, name: &str) -> Option<String> {
-        let values: Vec<_> = self
+    fn get(&self, name: &str) -> Option<Cow<'_, str>> {
+        let mut values = self
             .fields
             .iter()
             .filter(|(own, _)| own.eq_ignore_ascii_case(name))
-            .map(|(_, value)| value.as_str())
-            .collect();
-        (!values.is_empty()).then(|| values.join(", "))
+            .map(|(_, value)| value.as_str());
+        let mut all = Cow::Borrowed(values.next()?);
+        for value in values {
+            all.to_mut().push_str(", ");
+            all.to_mut().push_str(value);
+        }
+        Some(all)
     }
 
     fn place(&self, place: Place) -> Option<String> {
@@ -379,8 +384,8 @@ impl Isolate {
                         passed.entry(name).or_default().push(value.clone());
                     }
                 }
-                for (name, value) in &forward.set {
-                    passed.insert(name.to_string(), vec![value.clone()]);
+                for (name, value) in forward.set.iter() {
+                    passed.insert(name.to_owned(), vec![value.to_owned()]);
                 }
                 passed
             }

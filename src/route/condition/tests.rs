@@ -17,8 +17,8 @@ struct Sent {
 }
 
 impl Fields for Sent {
-    fn get(&self, name: &str) -> Option<String> {
-        self.fields.get(name).map(|value| (*value).to_owned())
+    fn get(&self, name: &str) -> Option<Cow<'_, str>> {
+        self.fields.get(name).map(|value| Cow::Borrowed(*value))
     }
 
     fn place(&self, place: Place) -> Option<String> {
@@ -27,7 +27,7 @@ impl Fields for Sent {
 }
 
 fn principal(claims: &Value) -> Principal {
-    Principal { subject: Some(Rc::from("u")), claims: Claims::new(claims.as_object().unwrap().clone()) }
+    Principal::new(Some(Rc::from("u")), Claims::new(claims.as_object().unwrap().clone()))
 }
 
 fn find(sent: &Sent, url: &str, of: &Operand) -> Option<Value> {

@@ -1,6 +1,6 @@
 //! The request that is explained, as flags and case files give it.
 
-use std::rc::Rc;
+use std::{borrow::Cow, rc::Rc};
 
 use pointsman::{
     claims::{Claims, Principal},
@@ -100,7 +100,7 @@ impl Question {
         }
         let claims = self.claims.clone().unwrap_or_default();
         let Some(subject) = &self.subject else { return Some(Rc::new(Principal::assumed(claims))) };
-        Some(Rc::new(Principal { subject: Some(Rc::from(subject.as_str())), claims: Claims::new(claims) }))
+        Some(Rc::new(Principal::new(Some(Rc::from(subject.as_str())), Claims::new(claims))))
     }
 }
 
@@ -122,10 +122,10 @@ impl SentFields {
 }
 
 impl Fields for SentFields {
-    fn get(&self, name: &str) -> Option<String> {
+    fn get(&self, name: &str) -> Option<Cow<'_, str>> {
         let own = self.fields.iter().filter(|(own, _)| own == name);
         let values: Vec<_> = own.map(|(_, value)| value.as_str()).collect();
-        (!values.is_empty()).then(|| values.join(", "))
+        (!values.is_empty()).then(|| values.join(", ").into())
     }
 
     fn place(&self, place: Place) -> Option<String> {

@@ -1,0 +1,108 @@
+//! Looking for bytes in short texts, eight at a time. Nearly every text of a request is looked through once or
+//! twice, and the standard library's searchers are made for long ones.
+
+/// A word of eight ones, and one of eight highest bits.
+const ONES: u64 = u64::from_le_bytes([1; 8]);
+const HIGH: u64 = u64::from_le_bytes([0x80; 8]);
+
+/// Eight bytes of a text at once. What is asked of them is right for the whole: a bit may be set too many, but
+/// only behind one that is set with reason.
+#[derive(Clone, Copy, Debug)]
+pub struct Word(u64);
+
+impl Word {
+    /// Whether one of the bytes is this one, as bits.
+    #[must_use]
+    #[inline]
+    pub const fn is(self, byte: u8) -> u64 {
+        let same = self.0 ^ (ONES * byte as u64);
+        same.wrapping_sub(ONES) & !same & HIGH
+    }
+
+    /// Whether one of the bytes is below this one, which is ASCII itself, as bits.
+    #[must_use]
+    #[inline]
+    pub const fn below(self, byte: u8) -> u64 {
+        self.0.wrapping_sub(ONES * byte as u64) & !self.0 & HIGH
+    }
+
+    /// Whether one of the bytes is DEL or not ASCII, as bits.
+    #[must_use]
+    #[inline]
+    pub const fn beyond_visible(self) -> u64 {
+        (self.0.wrapping_add(ONES) | self.0) & HIGH
+    }
+}
+
+/// Whether `found` has bits set for some of the text's bytes. A text of less than eight is filled up with letters,
+/// which must not be what is looked for.
+#[inline]
+#[must_use]
+pub fn any(text: &str, found: impl Fn(Word) -> u64) -> bool {
+    let bytes = text.as_bytes();
+    // The last word laps over the one before it.
+    let Some(last) = bytes.last_chunk::<8>() else {
+        return found(Word(short(bytes))) != 0;
+    };
+    let mut words = bytes.as_chunks::<8>().0.iter().chain([last]);
+    words.any(|word| found(Word(u64::from_le_bytes(*word))) != 0)
+}
+
+/// All of less than eight bytes, in some order.
+#[inline]
+fn short(bytes: &[u8]) -> u64 {
+    match (bytes.first_chunk::<4>(), bytes.last_chunk::<4>()) {
+        (Some(first), Some(last)) => {
+            u64::from(u32::from_le_bytes(*first)) | u64::from(u32::from_le_bytes(*last)) << 32
+        }
+        _ => bytes.iter().fold(ONES * b'a' as u64, |word, byte| word << 8 | u64::from(*byte)),
+    }
+}
+
+/// Where the byte stands first.
+#[must_use]
+#[inline(never)]
+pub fn position(text: &str, byte: u8) -> Option<usize> {
+    let (words, rest) = text.as_bytes().as_chunks::<8>();
+    for (index, word) in words.iter().enumerate() {
+        let found = Word(u64::from_le_bytes(*word)).is(byte);
+        if found != 0 {
+            return Some(index * 8 + found.trailing_zeros() as usize / 8);
+        }
+    }
+    let Some(last) = text.as_bytes().last_chunk::<8>() else {
+        return rest.iter().position(|other| *other == byte);
+    };
+    let found = Word(u64::from_le_bytes(*last)).is(byte);
+    (found != 0).then(|| text.len() - 8 + found.trailing_zeros() as usize / 8)
+}
+
+/// The text before the first of these bytes, which is ASCII, and that behind it.
+#[must_use]
+#[inline]
+pub fn cut(text: &str, byte: u8) -> Option<(&str, &str)> {
+    let (before, from) = text.split_at_checked(position(text, byte)?)?;
+    Some((before, from.get(1..)?))
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn bytes_are_found_where_they_are(text in "[a-c\"\\\\,%/. \0\x1f\x7f\u{80}é€\u{10ffff}]{0,40}", byte in 0u8..128) {
+            prop_assert_eq!(position(&text, byte), text.bytes().position(|own| own == byte));
+            prop_assert_eq!(cut(&text, byte), text.split_once(char::from(byte)));
+            if byte != b'a' {
+                prop_assert_eq!(super::any(&text, |word| word.is(byte)), text.bytes().any(|own| own == byte));
+            }
+            if byte <= b'a' {
+                prop_assert_eq!(super::any(&text, |word| word.below(byte)), text.bytes().any(|own| own < byte));
+            }
+            prop_assert_eq!(super::any(&text, Word::beyond_visible), text.bytes().any(|own| own >= 0x7f));
+        }
+    }
+}
