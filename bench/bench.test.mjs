@@ -5,6 +5,7 @@ import { test } from "node:test";
 import { judge } from "./budgets.mjs";
 import { noise, ratio, spread } from "./lib/statistics.mjs";
 import { options } from "./options.mjs";
+import { changes } from "./parts/instructions.mjs";
 import { chart } from "./report/chart.mjs";
 import { fill } from "./report/document.mjs";
 import { DOCUMENT, kept, sections } from "./report/files.mjs";
@@ -38,6 +39,30 @@ test("a budget is missed only beyond the noise", () => {
 
 test("what was not measured is not judged", () => {
   assert.deepEqual(judge({}), []);
+});
+
+const written = { compiler: "rustc 1, glibc 2", counts: { decide: 10_000, lookup: 100 } };
+const changed = (counts) => changes({ compiler: written.compiler, counts }, written);
+
+test("instructions within 3 % are those that were written down", () => {
+  assert.deepEqual(changed({ decide: 10_300, lookup: 97 }), { judged: true, changed: [] });
+});
+
+test("more and fewer instructions are told, before and after", () => {
+  const told = ["decide: 10000 → 10301 (+3.0 %)", "lookup: 100 → 60 (−40.0 %)"];
+  assert.deepEqual(changed({ decide: 10_301, lookup: 60 }), { judged: true, changed: told });
+});
+
+test("a count that is new or gone is a change", () => {
+  const told = ["lookup: 100 → none", "digest: none → 5"];
+  assert.deepEqual(changed({ decide: 10_000, digest: 5 }), { judged: true, changed: told });
+});
+
+test("counts of another toolchain are not compared", () => {
+  const { judged, why, changed } = changes({ compiler: "rustc 2, glibc 2", counts: { decide: 1 } }, written);
+  assert.deepEqual({ judged, changed }, { judged: false, changed: [] });
+  assert.match(why, /is of rustc 1, glibc 2, this is rustc 2, glibc 2$/);
+  assert.equal(changes({ compiler: "rustc 1", counts: {} }, undefined).judged, false);
 });
 
 test("generated text stands between its markers, and all else stays", () => {

@@ -51,7 +51,7 @@ function otherCounts({ crossings, instructions }, { accept }) {
   const wrong = [];
   if (crossings && JSON.stringify(crossings) !== JSON.stringify(kept().crossings)) wrong.push("requests take other calls than bench/crossings.json says; see it with --accept and git diff");
   if (instructions) {
-    const { judged, why, changed } = changes(instructions);
+    const { judged, why, changed } = changes(instructions, kept().instructions);
     if (!judged) console.error(`instructions are not judged: ${why}`);
     wrong.push(...changed.map((change) => `instructions of ${change}`));
   }

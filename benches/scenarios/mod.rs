@@ -8,7 +8,6 @@ use pointsman::{
     route::{RouteTable, pattern::Pattern},
     time::Timestamp,
 };
-use serde_json::json;
 
 use crate::support::{Isolate, TestFields, World, bearer, gateway_of, key, noon, token};
 
@@ -148,9 +147,4 @@ fn at_noon() -> Timestamp {
         static NOON: Timestamp = noon();
     }
     NOON.with(|noon| *noon)
-}
-
-/// Their names, as JSON.
-pub(crate) fn names() -> String {
-    json!(SCENARIOS.iter().map(|(name, _)| name).collect::<Vec<_>>()).to_string()
 }

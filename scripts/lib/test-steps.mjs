@@ -1,6 +1,7 @@
 import { existsSync } from "node:fs";
 import { chromium } from "./chromium.mjs";
 import { Failure } from "./failure.mjs";
+import { holdInstructions } from "./instruction-counts.mjs";
 import { inRoot } from "./paths.mjs";
 import { buildPointsman, needGoodConfiguration } from "./pointsman.mjs";
 import { show } from "./run.mjs";
@@ -51,6 +52,7 @@ export const STEPS = [
       needGoodConfiguration();
     },
   },
+  { part: "native", name: "instruction counts", run: () => holdInstructions() },
   { part: "wasm", name: "wasm build", run: () => buildWorker() },
   {
     part: "wasm",
