@@ -16,7 +16,7 @@ mod outside;
 mod platform;
 
 use self::{
-    isolate::{Isolate, Ready},
+    isolate::{Isolate, Prepared, Ready},
     outside::Outside,
     platform::{ExecutionContext, Incoming},
 };
@@ -85,6 +85,13 @@ impl Fields for Sent {
     fn names(&self) -> Vec<String> {
         platform::names(&self.incoming).split('\n').map(str::to_owned).collect()
     }
+}
+
+/// Does before the first request what can be done without one; see `entry.js`.
+#[wasm_bindgen]
+#[allow(unreachable_pub)] // exported to JavaScript, not to Rust
+pub fn prepare(env: JsValue) {
+    Prepared::keep(&env.unchecked_into());
 }
 
 /// The Worker's entry point.

@@ -1,7 +1,7 @@
 //! What lives as long as the isolate: the checked configuration and the caches.
 
 use std::{
-    cell::{OnceCell, RefCell},
+    cell::{Cell, OnceCell, RefCell},
     rc::Rc,
 };
 
@@ -20,12 +20,21 @@ use crate::{
     json::{json, text},
     memory::Memory,
     request::RequestIds,
-    settings::{self, Variable, Variables},
+    settings::{self, Variable, Variables, findings::Finding},
     time::Span,
 };
 
 thread_local! {
+    /// From the loading of the module to the first request, which takes it.
+    static PREPARED: Cell<Option<Prepared>> = const { Cell::new(None) };
     static ISOLATE: OnceCell<Rc<Isolate>> = const { OnceCell::new() };
+}
+
+/// An isolate as far as it can be made without a request: the platform has no random numbers before the
+/// first one, and loses what is logged.
+pub(super) struct Prepared {
+    /// The checked configuration, or why there is none.
+    read: Result<Gateway, Vec<Finding>>,
 }
 
 /// Configuration and memory.
@@ -63,26 +72,29 @@ impl Bindings<'_> {
     }
 }
 
-impl Isolate {
-    /// The isolate's one, made on the first request: variables come with requests.
-    pub(super) fn get(env: &Env) -> Rc<Self> {
-        ISOLATE.with(|isolate| Rc::clone(isolate.get_or_init(|| Rc::new(Self::start(env)))))
+impl Prepared {
+    /// Keeps the isolate's one for its first request.
+    pub(super) fn keep(env: &Env) {
+        PREPARED.set(Some(Self::new(env)));
     }
 
-    /// An id for a request that the platform gave none.
-    pub(super) fn issue_id(&self) -> String {
-        self.ids.borrow_mut().issue()
-    }
-
-    fn start(env: &Env) -> Self {
+    /// Reads the configuration and tells JavaScript what it needs to know of it.
+    fn new(env: &Env) -> Self {
         console_error_panic_hook::set_once();
-        let [first, second, third] = seeds();
         let written = Bindings(env).text("GATEWAY");
         let json = written.as_deref().unwrap_or(COMPILED_GATEWAY);
-        let ready = match settings::parse(json, &Bindings(env)) {
-            Ok(checked) => {
-                let memory = RefCell::new(Memory::new(&checked.gateway, third));
-                Some(Ready { gateway: checked.gateway, memory })
+        let read = settings::parse(json, &Bindings(env)).map(|checked| checked.gateway);
+        install(read.as_ref().ok());
+        Self { read }
+    }
+
+    /// Adds what needs a request.
+    fn start(self) -> Isolate {
+        let [first, second, third] = seeds();
+        let ready = match self.read {
+            Ok(gateway) => {
+                let memory = RefCell::new(Memory::new(&gateway, third));
+                Some(Ready { gateway, memory })
             }
             Err(findings) => {
                 for finding in &findings {
@@ -91,21 +103,39 @@ impl Isolate {
                 None
             }
         };
-        let problem_base = ready.as_ref().map_or("", |ready| ready.gateway.problem_base.as_str());
-        let fields = ready.as_ref().map(|ready| ready.gateway.fields.clone());
-        let judge = move |name: String| fields.as_ref().map_or(0, |fields| fields.judge(&name).bits());
-        let judge: Closure<dyn Fn(String) -> u32> = Closure::new(judge);
-        platform::install(&judge.into_js_value());
-        let report: Closure<Report> = Closure::new(report);
-        platform::install_forward(&failures(problem_base), &report.into_js_value());
-        let token = ready.as_ref().and_then(|ready| ready.gateway.identity.token.as_ref());
-        if let Some(signer) = token.and_then(Assertions::signer) {
-            platform::install_signer(&signer);
-        }
-        let begin: Closure<dyn Fn(String, f64)> = Closure::new(begin);
-        platform::install_limits(&begin.into_js_value());
-        Self { ready, ids: RefCell::new(RequestIds::new([first, second])) }
+        Isolate { ready, ids: RefCell::new(RequestIds::new([first, second])) }
     }
+}
+
+impl Isolate {
+    /// The isolate's one, made on the first request. Nothing is prepared where a trap ended the wasm
+    /// instance that had prepared it, and where no bindings were to be had before: then it is all made here.
+    pub(super) fn get(env: &Env) -> Rc<Self> {
+        let start = || PREPARED.take().unwrap_or_else(|| Prepared::new(env)).start();
+        ISOLATE.with(|isolate| Rc::clone(isolate.get_or_init(|| Rc::new(start()))))
+    }
+
+    /// An id for a request that the platform gave none.
+    pub(super) fn issue_id(&self) -> String {
+        self.ids.borrow_mut().issue()
+    }
+}
+
+/// Hands JavaScript what it asks the core between decisions, and what it answers without the core.
+fn install(gateway: Option<&Gateway>) {
+    let fields = gateway.map(|gateway| gateway.fields.clone());
+    let judge = move |name: String| fields.as_ref().map_or(0, |fields| fields.judge(&name).bits());
+    let judge: Closure<dyn Fn(String) -> u32> = Closure::new(judge);
+    platform::install(&judge.into_js_value());
+    let report: Closure<Report> = Closure::new(report);
+    let problem_base = gateway.map_or("", |gateway| gateway.problem_base.as_str());
+    platform::install_forward(&failures(problem_base), &report.into_js_value());
+    let token = gateway.and_then(|gateway| gateway.identity.token.as_ref());
+    if let Some(signer) = token.and_then(Assertions::signer) {
+        platform::install_signer(&signer);
+    }
+    let begin: Closure<dyn Fn(String, f64)> = Closure::new(begin);
+    platform::install_limits(&begin.into_js_value());
 }
 
 type Report = dyn Fn(String, bool, bool, u32, u8, f64) -> bool;
