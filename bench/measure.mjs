@@ -15,8 +15,8 @@ import { size } from "./parts/size.mjs";
  * than a few long ones: what is compared lies nearer together in time.
  */
 const FULL = {
-  "side-by-side": { rounds: 60, count: 1000 },
-  scaling: { rounds: 30, count: 800 },
+  "side-by-side": { rounds: 120, count: 500 },
+  scaling: { rounds: 60, count: 400 },
   flood: { rounds: 30, steps: [100, 1000, 10_000, 100_000, 1_000_000] },
   cold: { times: 15 },
 };
