@@ -32,7 +32,9 @@ use crate::{
     journey::Context,
     operator::json_answer,
     request::{Fields, Head, Place, Seen, Target},
+    scan,
     settings::DEFAULT_PROBLEM_BASE,
+    survey::Survey,
     time::{Span, Timestamp},
 };
 
@@ -51,30 +53,12 @@ struct Passage {
 /// What a client sent, and what the platform knows of it.
 struct Sent {
     incoming: Incoming,
-    /// What crossed at once: which fields of interest there are, method, URL, names and values of these
-    /// fields, with NUL between them.
-    text: String,
-}
-
-impl Sent {
-    fn part(&self, index: usize) -> &str {
-        self.text.split('\0').nth(index).unwrap_or_default()
-    }
-
-    fn noted(&self, name: &str) -> Option<&str> {
-        let mut parts = self.text.split('\0').skip(3);
-        while let (Some(own), Some(value)) = (parts.next(), parts.next()) {
-            if own == name {
-                return Some(value);
-            }
-        }
-        None
-    }
+    survey: Survey,
 }
 
 impl Fields for Sent {
     fn get(&self, name: &str) -> Option<Cow<'_, str>> {
-        let noted = self.noted(name).map(Cow::Borrowed);
+        let noted = self.survey.field(name).map(Cow::Borrowed);
         noted.or_else(|| platform::field(&self.incoming, name).map(Cow::Owned))
     }
 
@@ -102,8 +86,8 @@ pub fn fetch(request: JsValue, env: JsValue, context: JsValue) -> JsValue {
     let env: Env = env.unchecked_into();
     let isolate = Isolate::get(&env);
     let incoming = platform::survey(&request);
-    let sent = Sent { text: incoming.text(), incoming };
-    let seen = Seen::from_bits(sent.part(0).parse().unwrap_or_default());
+    let sent = Sent { survey: Survey::new(incoming.text()), incoming };
+    let seen = sent.survey.seen();
     let passage = Passage {
         request_id: request_id(&sent, seen).unwrap_or_else(|| isolate.issue_id()),
         sent,
@@ -135,7 +119,7 @@ pub fn scheduled(_event: JsValue, env: JsValue, _context: JsValue) -> JsValue {
 
 /// The platform's id of the request, where there is one.
 fn request_id(sent: &Sent, seen: Seen) -> Option<String> {
-    let ray = if seen.has(Seen::CF_RAY) { sent.noted("cf-ray") } else { None }?;
+    let ray = if seen.has(Seen::CF_RAY) { sent.survey.field("cf-ray") } else { None }?;
     let plain = ray.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
     ((8..=64).contains(&ray.len()) && plain).then(|| ray.to_owned())
 }
@@ -262,7 +246,7 @@ impl Passage {
         let duration = platform::now().since(self.began).millis();
         platform::log(&journal::close(&open, answer.status, duration));
         // What a HEAD gets has the fields of what a GET would get, and no body (RFC 9110, section 9.3.2).
-        let body = answer.body.filter(|_| self.sent.part(1) != "HEAD");
+        let body = answer.body.filter(|_| self.sent.survey.method() != "HEAD");
         platform::answer(answer.status, &lines(&answer.fields), body)
     }
 
@@ -318,8 +302,8 @@ impl Passage {
 
     fn head(&self) -> Option<Head<'_>> {
         Some(Head {
-            method: self.sent.part(1),
-            target: Target::parse(self.sent.part(2))?,
+            method: self.sent.survey.method(),
+            target: Target::parse(self.sent.survey.url())?,
             seen: self.seen,
             fields: &self.sent,
             request_id: &self.request_id,
@@ -327,7 +311,7 @@ impl Passage {
     }
 
     fn subject(&self) -> Subject<'_> {
-        Subject { time: self.began, request_id: &self.request_id, method: self.sent.part(1) }
+        Subject { time: self.began, request_id: &self.request_id, method: self.sent.survey.method() }
     }
 }
 
@@ -366,7 +350,7 @@ fn parts(texts: [&str; 8]) -> String {
         if index > 0 {
             all.push('\0');
         }
-        match text.contains('\0') {
+        match scan::any(text, |word| word.is(0)) {
             false => all.push_str(text),
             true => all.push_str(&without_nul(text)),
         }

@@ -31,6 +31,7 @@ pub mod route;
 pub mod scan;
 pub mod settings;
 pub mod shape;
+pub mod survey;
 pub mod time;
 
 #[cfg(any(target_arch = "wasm32", edge_check))]
