@@ -6,6 +6,7 @@ pub mod compact;
 pub mod jwks;
 pub mod jwt;
 pub(crate) mod key_sets;
+pub mod method;
 #[cfg(not(target_arch = "wasm32"))]
 pub mod native;
 pub mod permits;

@@ -1,14 +1,12 @@
 //! Claims: what is known of a caller once a credential was verified, whichever kind it was.
 
-use std::{cell::OnceCell, fmt, rc::Rc};
+use std::{fmt, rc::Rc};
 
 use serde::{
     Deserialize,
     de::{Deserializer, Error as _, MapAccess, SeqAccess, Visitor},
 };
 use serde_json::{Map, Value};
-
-use crate::customer::resolve::Claimed;
 
 /// The JSON object read from a stored key's `claims` or from a verified token.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -45,6 +43,11 @@ fn weight_of(value: &Value) -> usize {
 }
 
 impl Claims {
+    /// Bytes that its members take, for the caches' bounds.
+    pub(crate) fn weight(&self) -> usize {
+        weight_of_members(&self.0)
+    }
+
     /// Claims from an object that was read with [`parse_object`].
     #[must_use]
     pub const fn new(members: Map<String, Value>) -> Self {
@@ -118,49 +121,6 @@ impl fmt::Display for ClaimPath {
 fn unescape_pointer(step: &str) -> Option<Rc<str>> {
     let valid = step.split('~').skip(1).all(|rest| rest.starts_with(['0', '1']));
     valid.then(|| Rc::from(step.replace("~1", "/").replace("~0", "~")))
-}
-
-/// Who is calling, once exactly one credential was verified or none was needed.
-#[derive(Clone, Debug, Default)]
-pub struct Principal {
-    /// The key's subject or the token's `sub` (or the claim configured for it). `None` for an
-    /// anonymous caller.
-    pub subject: Option<Rc<str>>,
-    /// The key's stored metadata or the token's claims.
-    pub claims: Claims,
-    customer: OnceCell<Claimed>,
-}
-
-impl PartialEq for Principal {
-    /// What its claims say of its customer is one of them, read or not.
-    fn eq(&self, other: &Self) -> bool {
-        self.subject == other.subject && self.claims == other.claims
-    }
-}
-
-impl Principal {
-    /// A caller of whom this is known.
-    #[must_use]
-    pub const fn new(subject: Option<Rc<str>>, claims: Claims) -> Self {
-        Self { subject, claims, customer: OnceCell::new() }
-    }
-
-    /// What its claims say of its customer. It is read once: the claim at `path` is the configuration's, and the
-    /// same for all requests.
-    pub fn customer(&self, path: &ClaimPath) -> &Claimed {
-        self.customer.get_or_init(|| Claimed::read(&self.claims, path))
-    }
-
-    /// Bytes held, counted `Rc`s and all, for the caches' bounds; with the customer's id if it was read.
-    #[must_use]
-    pub fn weight(&self) -> usize {
-        let subject = self.subject.as_ref().map_or(0, |subject| COUNTED + subject.len());
-        let customer = match self.customer.get() {
-            Some(Claimed::Id(id)) => COUNTED + id.as_str().len(),
-            _ => 0,
-        };
-        COUNTED + size_of::<Self>() + subject + customer + weight_of_members(&self.claims.0)
-    }
 }
 
 /// Why bytes are not one unambiguous JSON object.

@@ -3,9 +3,10 @@
 use std::{fmt, rc::Rc};
 
 use serde::Serialize;
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 pub mod backend;
+pub mod claimed;
 pub mod refresh;
 pub mod resolve;
 pub mod roster;
@@ -15,10 +16,11 @@ pub mod template;
 use self::backend::{AllowHttp, BackendUrl};
 use crate::{
     authenticate::permits::Permits,
-    claims::{BLOCK, COUNTED, ObjectError, parse_object},
+    claims::{BLOCK, COUNTED},
     digest::Digest,
+    record::{RecordError, read_record, record_from_value},
     scan,
-    shape::{At, Misfits, Shape, shape},
+    shape::shape,
     time::Timestamp,
 };
 
@@ -197,22 +199,6 @@ pub struct CustomerOrigin {
     pub region: Option<Rc<str>>,
 }
 
-/// Why a record cannot be used, with the JSON Pointer of the field.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub struct RecordError {
-    /// Where in the record (RFC 6901); empty for the whole.
-    pub pointer: String,
-    /// What is wrong there.
-    pub what: String,
-}
-
-impl fmt::Display for RecordError {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let pointer = if self.pointer.is_empty() { "(the record)" } else { &self.pointer };
-        write!(formatter, "{pointer}: {}", self.what)
-    }
-}
-
 impl CustomerConfig {
     /// Reads the JSON stored for `id`.
     ///
@@ -331,28 +317,6 @@ fn backends(record: &CustomerRecord, allow_http: AllowHttp) -> Result<Vec<Custom
     Ok(found)
 }
 
-/// Reads one record's JSON: one object, no member twice, no unknown field.
-///
-/// # Errors
-/// Where and what.
-pub fn read_record<T: Shape>(json: &[u8]) -> Result<T, RecordError> {
-    record_from_value(&Value::Object(entry_of(json)?))
-}
-
-/// Reads one object, no member twice.
-///
-/// # Errors
-/// What is wrong.
-pub fn entry_of(json: &[u8]) -> Result<Map<String, Value>, RecordError> {
-    parse_object(json).map_err(|error| RecordError {
-        pointer: String::new(),
-        what: match error {
-            ObjectError::NotAnObject(what) => what,
-            ObjectError::DuplicateMember => "a member stands twice".to_owned(),
-        },
-    })
-}
-
 /// Reads a record out of a provider's own document, which may say more of a customer than we ask for:
 /// members that mean nothing here are passed over. One that is nearly a name of ours (`backendURL`,
 /// `Disabled`) is an error: it was meant.
@@ -372,22 +336,6 @@ pub fn provider_record(entry: Value) -> Result<CustomerRecord, RecordError> {
     }
     members.retain(|name, _| NAMES.contains(&name.as_str()));
     record_from_value(&Value::Object(members))
-}
-
-/// Reads one record out of a JSON value.
-///
-/// # Errors
-/// Where and what.
-pub fn record_from_value<T: Shape>(value: &Value) -> Result<T, RecordError> {
-    let mut misfits = Misfits::default();
-    let record = T::read(value, &At::Root, &mut misfits);
-    match (record, misfits.found.into_iter().next()) {
-        (Some(record), None) => Ok(record),
-        (_, first) => {
-            let (pointer, what) = first.unwrap_or_default();
-            Err(RecordError { pointer, what })
-        }
-    }
 }
 
 #[cfg(test)]

@@ -11,12 +11,12 @@ use crate::{
         jwt::VerifiedToken,
     },
     cache::{Claim, Stored},
-    claims::Principal,
     customer::{CustomerConfig, CustomerId},
     digest::Digest,
     error::Refusal,
     forward::Forward,
     journal::Trace,
+    principal::Principal,
     time::Timestamp,
 };
 

@@ -15,12 +15,13 @@ use self::{
     fields::{FieldLines, listed_by_connection},
 };
 use crate::{
-    claims::{ClaimPath, Principal},
+    claims::ClaimPath,
     cors::AnswerEdits,
     customer::CustomerId,
     error::Refusal,
     json::text,
     limit::Admission,
+    principal::Principal,
     request::{Head, Seen, Target},
     route::pattern::Rewrite,
     time::Span,

@@ -9,14 +9,9 @@ use std::rc::Rc;
 use crate::{
     answer::{Answer, problem},
     authenticate::resolve::Stage,
-    claims::Principal,
     config::{DEFAULT_BACKEND_TIMEOUT, Gateway, Origin, Route},
     cors::{AnswerEdits, Preflight},
-    customer::{
-        CustomerOrigin,
-        resolve::{Claimed, Customer},
-        template::BackendTemplate,
-    },
+    customer::{CustomerOrigin, claimed::Claimed, resolve::Customer, template::BackendTemplate},
     decision::{Decision, Deferred, Found, Halt, Outcome},
     error::Refusal,
     forward::{
@@ -28,6 +23,7 @@ use crate::{
     limit,
     memory::Memory,
     operator,
+    principal::Principal,
     request::{Head, Place, Seen},
     route::{
         Matched,

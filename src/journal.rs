@@ -3,7 +3,7 @@
 
 use std::{ops::Deref, rc::Rc};
 
-use crate::{claims::Principal, error::Refusal, json::write_inside, time::Timestamp};
+use crate::{error::Refusal, json::write_inside, principal::Principal, time::Timestamp};
 
 /// What is known of a request so far. Fields are filled as stages pass.
 #[derive(Clone, Debug, Default)]

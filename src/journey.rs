@@ -12,7 +12,7 @@ use crate::{
         jwt::VerifiedToken,
     },
     cache::{Claim, Loaded, Stored},
-    claims::{Principal, parse_object},
+    claims::parse_object,
     config::Gateway,
     customer::CustomerId,
     decision::{Decision, Deferred, Found, Need, Outcome, Refresh, SignatureCheck, Write},
@@ -22,6 +22,7 @@ use crate::{
     journal::Trace,
     memory::Memory,
     ports::{Landing, Ports, SourceError, VerifyError},
+    principal::Principal,
     request::Head,
     time::{Span, Timestamp},
 };

@@ -26,6 +26,8 @@ pub mod limit;
 pub mod memory;
 pub mod operator;
 pub mod ports;
+pub mod principal;
+pub mod record;
 pub mod request;
 pub mod route;
 pub mod scan;

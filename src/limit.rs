@@ -8,7 +8,7 @@ use std::{net::IpAddr, rc::Rc};
 use serde::Serialize;
 
 use crate::{
-    authenticate::resolve::Method,
+    authenticate::method::Method,
     customer::CustomerId,
     digest::Digest,
     route::condition::{Condition, Facts, Operand},

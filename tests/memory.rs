@@ -15,10 +15,11 @@ use std::{
 use pointsman::{
     authenticate::{api_key::KeyConfig, jwt::VerifiedToken},
     cache::{Cache, Claim, Loaded, Lookup, Stored},
-    claims::{ClaimPath, Claims, Principal, parse_object},
+    claims::{ClaimPath, Claims, parse_object},
     customer::{CustomerConfig, CustomerId, backend::AllowHttp},
     digest::Digest,
     memory::Memory,
+    principal::Principal,
     time::{Span, Timestamp},
 };
 use support::{gateway, noon};

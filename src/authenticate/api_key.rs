@@ -7,10 +7,11 @@ use serde_json::{Map, Value};
 use super::permits::Permits;
 use crate::{
     cache::Policy,
-    claims::{COUNTED, Claims, Principal},
-    customer::{RecordError, read_record},
+    claims::{COUNTED, Claims},
     digest::Digest,
     error::Refusal,
+    principal::Principal,
+    record::{RecordError, read_record},
     request::Head,
     scan,
     shape::shape,

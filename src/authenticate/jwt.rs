@@ -19,9 +19,10 @@ use super::{
 };
 use crate::{
     cache::Policy,
-    claims::{BLOCK, COUNTED, ClaimPath, Claims, Principal},
+    claims::{BLOCK, COUNTED, ClaimPath, Claims},
     digest::Digest,
     error::Refusal,
+    principal::Principal,
     time::{Span, Timestamp},
 };
 

@@ -3,8 +3,8 @@
 use std::net::IpAddr;
 
 use crate::{
-    customer::RecordError,
     error::Refusal,
+    record::RecordError,
     request::{Head, Seen},
     route::cidr::Cidr,
 };

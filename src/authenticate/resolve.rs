@@ -8,56 +8,19 @@ use super::{
     find_credential,
     jwks::{KeySet, PublicKey},
     jwt::{self, Examined, Issuer, KeySource, VerifiedToken},
+    method::Method,
 };
 use crate::{
     cache::{Claim, Loaded, Lookup, Stored},
-    claims::Principal,
     config::{Gateway, RouteAuth},
     decision::{Deferred, Found, Halt, Need, SignatureCheck},
     digest::Digest,
     error::Refusal,
-    journal::Name,
     memory::Memory,
+    principal::Principal,
     request::Head,
     time::Timestamp,
 };
-
-/// How a caller was authenticated, for the log.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub enum Method {
-    /// Not at all.
-    Anonymous,
-    /// By an API key.
-    ApiKey,
-    /// By a token of this issuer.
-    Token(Rc<str>),
-    /// Not at all: an operator asks what would become of such a caller.
-    Assumed,
-}
-
-impl Method {
-    /// Its name in the log, to keep.
-    #[must_use]
-    pub fn name(&self) -> Name {
-        match self {
-            Self::Anonymous => Name::Fixed("anonymous"),
-            Self::ApiKey => Name::Fixed("api_key"),
-            Self::Token(issuer) => Name::Given(Rc::clone(issuer)),
-            Self::Assumed => Name::Fixed("assumed"),
-        }
-    }
-
-    /// Its name in the log.
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        match self {
-            Self::Anonymous => "anonymous",
-            Self::ApiKey => "api_key",
-            Self::Token(issuer) => issuer,
-            Self::Assumed => "assumed",
-        }
-    }
-}
 
 /// What authentication works with.
 pub struct Stage<'a> {

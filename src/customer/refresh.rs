@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value};
 
 use super::{
-    CustomerConfig, CustomerId, CustomerRecord, RecordError, entry_of, read_record,
+    CustomerConfig, CustomerId, CustomerRecord,
     roster::{Listed, Roster, RosterState, shrank_too_far},
     source::shrunk,
 };
@@ -23,6 +23,7 @@ use crate::{
     journey::Context,
     json::{ToJson, text},
     ports::{Document, Ports, SourceError},
+    record::{RecordError, entry_of, read_record},
     shape::escape,
     time::Timestamp,
 };

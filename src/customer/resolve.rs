@@ -2,38 +2,15 @@
 
 use std::rc::Rc;
 
-use super::{CustomerConfig, CustomerId};
+use super::{CustomerConfig, claimed::Claimed};
 use crate::{
     cache::{Lookup, Stored},
-    claims::{ClaimPath, Claims},
     decision::{Deferred, Found, Halt, Need},
     error::Refusal,
     memory::Memory,
     request::Head,
     time::Timestamp,
 };
-
-/// What a principal's claims say of its customer.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub enum Claimed {
-    /// There is no such claim.
-    Missing,
-    /// There is one that can name no customer.
-    Malformed,
-    /// This customer.
-    Id(CustomerId),
-}
-
-impl Claimed {
-    /// Reads the claim at `path`.
-    #[must_use]
-    pub fn read(claims: &Claims, path: &ClaimPath) -> Self {
-        match claims.find(path) {
-            None => Self::Missing,
-            Some(claim) => CustomerId::from_claim(claim).map_or(Self::Malformed, Self::Id),
-        }
-    }
-}
 
 /// Who a customer is to the routing.
 #[derive(Clone, Debug, PartialEq)]

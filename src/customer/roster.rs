@@ -8,10 +8,11 @@ use std::borrow::Cow;
 
 use serde_json::Value;
 
-use super::{CustomerId, CustomerRecord, MAX_CLOCK_SKEW, RecordError, entry_of, provider_record};
+use super::{CustomerId, CustomerRecord, MAX_CLOCK_SKEW, provider_record};
 use crate::{
     digest::Digest,
     json::{Shallow, ToJson, json},
+    record::{RecordError, entry_of},
     shape::shape,
     time::Timestamp,
 };

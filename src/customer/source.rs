@@ -10,7 +10,7 @@ use std::rc::Rc;
 use serde_json::Value;
 
 use super::{
-    CustomerConfig, CustomerId, CustomerRecord, RecordError, entry_of, provider_record, read_record,
+    CustomerConfig, CustomerId, CustomerRecord, provider_record,
     roster::{Listed, Roster, RosterState, shrank_too_far},
 };
 use crate::{
@@ -19,6 +19,7 @@ use crate::{
     decision::Write,
     journey::{Context, Urgency},
     ports::{Document, DocumentRequest, Landing, Ports, SourceError},
+    record::{RecordError, entry_of, read_record},
     time::{Span, Timestamp},
 };
 

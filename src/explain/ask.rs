@@ -8,12 +8,13 @@ use serde_json::{Map, Value};
 
 use crate::{
     answer::Answer,
-    claims::{Claims, Principal, parse_object},
+    claims::{Claims, parse_object},
     config::Gateway,
     digest::Digest,
     error::Refusal,
     json::json,
     operator::json_answer,
+    principal::Principal,
     request::{Fields, Head, Place, Seen},
 };
 

@@ -230,10 +230,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::{
-        claims::{Claims, Principal},
-        customer::CustomerId,
-    };
+    use crate::{claims::Claims, customer::CustomerId, principal::Principal};
 
     fn private(name: &str) -> Value {
         let keys: Value = serde_json::from_str(include_str!("../../fixtures/keys/private.json")).unwrap();

@@ -6,8 +6,9 @@ use serde_json::{Number, Value};
 
 use super::cidr::Cidr;
 use crate::{
-    claims::{ClaimPath, Principal},
+    claims::ClaimPath,
     json,
+    principal::Principal,
     request::{Head, Place, Seen},
     route::pattern::decode_unreserved,
 };

@@ -21,7 +21,6 @@ use std::{
 use pointsman::{
     answer::Answer,
     authenticate::{algorithm::Algorithm, jwks::PublicKey, native},
-    claims::Principal,
     config::Gateway,
     decision::{Decision, Deferred, Found, Need, Outcome},
     digest::Digest,
@@ -29,6 +28,7 @@ use pointsman::{
     journey::Context,
     memory::Memory,
     ports::{Document, DocumentRequest, Landing, Ports, SourceError, VerifyError},
+    principal::Principal,
     request::{Fields, Head, Place, Seen, Target},
     settings,
     time::{Span, Timestamp},

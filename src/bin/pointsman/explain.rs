@@ -12,10 +12,10 @@ use std::{
 
 use pointsman::{
     authenticate::jwt,
-    claims::Principal,
     config::Gateway,
     journey::Context,
     memory::Memory,
+    principal::Principal,
     request::{Head, Target as UrlTarget},
     settings::file::OneOrMany,
     time::Timestamp,

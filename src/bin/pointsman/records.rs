@@ -4,10 +4,8 @@ use pointsman::{
     authenticate::api_key::{ApiKeys, KeyConfig, KeyRecord},
     claims::{ClaimPath, Claims},
     config::Gateway,
-    customer::{
-        CustomerConfig, CustomerId, CustomerRecord, RecordError, backend::AllowHttp, entry_of,
-        record_from_value,
-    },
+    customer::{CustomerConfig, CustomerId, CustomerRecord, backend::AllowHttp},
+    record::{RecordError, entry_of, record_from_value},
     settings::findings::escape,
 };
 use serde_json::{Map, Value};

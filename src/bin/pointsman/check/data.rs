@@ -5,7 +5,8 @@ use std::{collections::BTreeMap, path::Path};
 use pointsman::{
     authenticate::api_key::KeyConfig,
     config::Gateway,
-    customer::{CustomerConfig, CustomerId, RecordError},
+    customer::{CustomerConfig, CustomerId},
+    record::RecordError,
 };
 use serde_json::Value;
 

@@ -56,7 +56,7 @@ pub(super) fn run(arguments: &Arguments) -> Outcome {
     kv.get_many(&names(&kv)?, &mut |name, value| {
         let Some(text) = value else { return Ok(()) };
         let id = name.trim_start_matches(Kind::Customer.prefix()).to_owned();
-        match pointsman::customer::entry_of(text.as_bytes()) {
+        match pointsman::record::entry_of(text.as_bytes()) {
             Ok(members) => {
                 let mut record = Value::Object(members);
                 if !arguments.all {

@@ -111,7 +111,7 @@ fn from_file(file: &Path) -> Result<Vec<u8>, Failure> {
 
 /// A record may leave out the id that was given beside it.
 fn with_id(written: &[u8], id: &CustomerId) -> Vec<u8> {
-    match pointsman::customer::entry_of(written) {
+    match pointsman::record::entry_of(written) {
         Ok(mut members) if !members.contains_key("customerId") => {
             members.insert("customerId".to_owned(), Value::from(id.as_str()));
             Value::Object(members).to_string().into_bytes()

@@ -3,8 +3,9 @@
 use std::{borrow::Cow, rc::Rc};
 
 use pointsman::{
-    claims::{Claims, Principal},
+    claims::Claims,
     config::Gateway,
+    principal::Principal,
     request::{Fields, Place, Seen},
     settings::file::OneOrMany,
     shape,

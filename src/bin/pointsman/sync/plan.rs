@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use pointsman::customer::entry_of;
+use pointsman::record::entry_of;
 use serde_json::Value;
 
 use super::wanted::Wanted;
