@@ -94,5 +94,6 @@ test("wrong options are refused, with the usage", () => {
     assert.throws(() => options(args), (error) => error.code === 2 && error.advice.length > 3);
   }
   assert.deepEqual([...options(["--only=size,memory"]).parts], ["size", "flood"]);
+  assert.equal(options(["--callers", "300000"]).callers, 300_000);
 });
 

@@ -34,7 +34,7 @@ export const BUDGETS = [
   scaled("rules, 1 → 500", (results) => last(results, "rules"), (results) => results.scaling.noise),
   scaled("routes, 1 → 1000", (results) => last(results, "routes"), (results) => results.scaling.noise),
   scaled("callers and customers met, 10² → the most", (results) => results.flood?.points.at(-1).ratio, (results) => results.flood.noise),
-  { title: "memory that the flood of callers took after its first tenth", unit: "bytes", budget: 32 * MIB, figure: (results) => exact(results.flood && growth(results.flood)) },
+  { title: "memory that the flood of callers took in its last step", unit: "bytes", budget: 32 * MIB, figure: (results) => exact(results.flood && growth(results.flood)) },
 ];
 
 const spreadOf = ({ median, low, high }) => (median === 0 ? 0 : (high - low) / 2 / Math.abs(median));

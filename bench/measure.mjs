@@ -27,8 +27,12 @@ const QUICK = {
   cold: { times: 3 },
 };
 
-export async function measure({ parts, quick, rounds, minutes }, progress) {
-  const extent = (part) => ({ ...(quick ? QUICK : FULL)[part], ...(rounds && part !== "cold" && { rounds }) });
+export async function measure({ parts, quick, rounds, minutes, callers }, progress) {
+  const extent = (part) => {
+    const usual = (quick ? QUICK : FULL)[part];
+    const steps = usual.steps && [...usual.steps.filter((step) => step < callers), Math.min(callers, usual.steps.at(-1))];
+    return { ...usual, ...(steps && { steps }), ...(rounds && part !== "cold" && { rounds }) };
+  };
   const seen = {};
   if (parts.has("size")) seen.size = size();
 

@@ -15,6 +15,7 @@ export const USAGE = [
   "  --quick         few rounds, to see that all runs; no figure is written down",
   "  --rounds N      rounds of each comparison",
   "  --minutes N     how long the part load takes (10)",
+  "  --callers N     how many callers the part flood goes up to (1000000)",
   "  --no-build      measure what stands in build/",
   "  --accept        write bench/crossings.json and bench/instructions.json anew",
   "  --report        only write docs/performance.md and the chart from bench/results.json",
@@ -26,7 +27,7 @@ export function options(args) {
   let values;
   try {
     const flag = { type: "boolean", default: false };
-    const given = { only: { type: "string" }, rounds: { type: "string" }, minutes: { type: "string", default: "10" }, quick: flag, "no-build": flag, accept: flag, report: flag, json: flag, help: flag };
+    const given = { only: { type: "string" }, rounds: { type: "string" }, minutes: { type: "string", default: "10" }, callers: { type: "string", default: "1000000" }, quick: flag, "no-build": flag, accept: flag, report: flag, json: flag, help: flag };
     ({ values } = parseArgs({ args, options: given }));
   } catch (error) {
     throw usage(error.message);
@@ -44,6 +45,7 @@ export function options(args) {
     quick: values.quick,
     rounds: values.rounds === undefined ? undefined : Math.ceil(number("rounds")),
     minutes: number("minutes"),
+    callers: number("callers"),
     build: !values["no-build"],
     accept: values.accept,
     report: values.report,
