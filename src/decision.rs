@@ -52,7 +52,7 @@ pub enum Need {
     /// The key set of this issuer.
     KeySet(usize),
     /// The judgement on a signature.
-    Signature(Box<SignatureCheck>),
+    Signature(Rc<SignatureCheck>),
 }
 
 impl Need {

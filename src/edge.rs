@@ -7,7 +7,10 @@
 use std::{borrow::Cow, cell::Cell, rc::Rc};
 
 use serde::Serialize;
-use wasm_bindgen::{JsCast, JsValue, prelude::wasm_bindgen};
+use wasm_bindgen::{
+    JsCast, JsValue,
+    prelude::{Closure, wasm_bindgen},
+};
 use wasm_bindgen_futures::{JsFuture, future_to_promise};
 use worker::Env;
 
@@ -24,7 +27,7 @@ use crate::{
     answer::{Answer, problem},
     cache::Claim,
     cors::AnswerEdits,
-    decision::{Decision, Deferred, Found, Need, Outcome},
+    decision::{Decision, Deferred, Found, Need, Outcome, SignatureCheck},
     error::Refusal,
     explain::{self, Ask},
     forward::{Forward, Plan},
@@ -97,7 +100,7 @@ pub fn fetch(request: JsValue, env: JsValue, context: JsValue) -> JsValue {
         context: context.unchecked_into(),
         isolate,
     };
-    passage.begin()
+    passage.begin(Found::default())
 }
 
 /// The scheduled refresh of what the store holds, by the cron triggers of wrangler.toml.
@@ -125,7 +128,8 @@ fn request_id(sent: &Sent, seen: Seen) -> Option<String> {
 }
 
 impl Passage {
-    fn begin(self) -> JsValue {
+    /// Decides by what this request has found, and answers at once where nothing else is needed.
+    fn begin(self, found: Found) -> JsValue {
         let isolate = Rc::clone(&self.isolate);
         let Some(ready) = &isolate.ready else {
             return self.misconfigured();
@@ -139,29 +143,61 @@ impl Passage {
                 Err(answer) => self.answer(answer, &Trace::default()),
             };
         }
-        let found = Found::default();
         let decision = ready.gateway.decide(&head, &mut ready.memory.borrow_mut(), &found, self.began);
-        match decision.outcome {
-            Outcome::Load(need, claim) => {
-                let passage = Rc::new(self);
-                let deferred = decision.deferred;
-                future_to_promise(async move { Ok(passage.load_and_decide(need, claim, deferred).await) })
-                    .into()
+        match decision {
+            Decision { outcome: Outcome::Load(need, claim), deferred, .. } => {
+                self.go_on(found, need, claim, deferred)
             }
-            Outcome::Forward(_) | Outcome::Answer(_) => self.end(decision),
+            decided => self.end(decided),
         }
+    }
+
+    /// Goes on where something is missing.
+    #[inline(never)]
+    fn go_on(self, found: Found, need: Need, claim: Claim, deferred: Deferred) -> JsValue {
+        if let Need::Signature(check) = &need
+            && deferred.is_empty()
+            && let SignatureCheck { key, algorithm, signature, verified, .. } = &**check
+            && let Some(verdict) =
+                outside::verify_at_once(key, *algorithm, &verified.signing_input, signature)
+        {
+            let check = Rc::clone(check);
+            let resume = move |verdict: JsValue| self.judged(found, &check, &verdict);
+            return platform::after_verdict(&verdict, &Closure::once_into_js(resume));
+        }
+        let passage = Rc::new(self);
+        let work = async move { Ok(passage.load_and_decide(found, need, claim, deferred).await) };
+        future_to_promise(work).into()
+    }
+
+    /// Goes on with a token whose signature was verified. No future is made for that: it waits for nobody, and
+    /// nobody waits for it.
+    fn judged(self, found: Found, check: &SignatureCheck, verdict: &JsValue) -> JsValue {
+        let isolate = Rc::clone(&self.isolate);
+        let Some(ready) = &isolate.ready else {
+            return self.misconfigured();
+        };
+        let outside = Outside::new(self.env.clone());
+        let token = ready.context(&outside).conclude(check, outside::verdict_of(verdict));
+        self.begin(Found { token: Some(token), ..found })
     }
 
     /// Loads under `waitUntil`: a load that others count on (its lease is taken, the issuer was asked)
     /// must come to its end whether or not this client stays. Else whoever leaves in time could keep a
     /// revoked key in use, or the issuer's cooldown from ending.
-    async fn load_and_decide(self: Rc<Self>, need: Need, claim: Claim, deferred: Deferred) -> JsValue {
+    async fn load_and_decide(
+        self: Rc<Self>,
+        found: Found,
+        need: Need,
+        claim: Claim,
+        deferred: Deferred,
+    ) -> JsValue {
         let decided = Rc::new(Cell::new(None));
         let (passage, into) = (Rc::clone(&self), Rc::clone(&decided));
         let work = future_to_promise(async move {
             if let (Some(ready), Some(head)) = (&passage.isolate.ready, passage.head()) {
                 let outside = Outside::new(passage.env.clone());
-                let mut decision = ready.context(&outside).decide(&head, need, claim, deferred).await;
+                let mut decision = ready.context(&outside).decide(&head, found, need, claim, deferred).await;
                 // From here and not from where the answer is made: nobody may be left to answer.
                 passage.defer(std::mem::take(&mut decision.deferred));
                 into.set(Some(decision));

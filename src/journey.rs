@@ -52,13 +52,6 @@ pub enum Urgency {
 }
 
 impl<P: Ports> Context<'_, P> {
-    /// Decides a request, loading what that takes. `need` and `claim` are what a synchronous decision
-    /// met, and `deferred` what it left to do: each round's is kept, since nobody else refreshes an
-    /// entry while its lease runs.
-    pub async fn decide(&self, head: &Head<'_>, need: Need, claim: Claim, deferred: Deferred) -> Decision {
-        self.go_on(head, Found::default(), need, claim, deferred).await
-    }
-
     /// Tells how a request is decided: as itself or, where somebody is assumed, as theirs. What comes of
     /// it is a document and never a request.
     pub async fn explain(
@@ -70,7 +63,7 @@ impl<P: Ports> Context<'_, P> {
         let found = Found { explain: true, assumed, ..Found::default() };
         let decision = self.gateway.decide(head, &mut self.memory.borrow_mut(), &found, began);
         let decision = match decision.outcome {
-            Outcome::Load(need, claim) => self.go_on(head, found, need, claim, decision.deferred).await,
+            Outcome::Load(need, claim) => self.decide(head, found, need, claim, decision.deferred).await,
             Outcome::Forward(_) | Outcome::Answer(_) => decision,
         };
         let memory = self.memory.borrow();
@@ -78,7 +71,10 @@ impl<P: Ports> Context<'_, P> {
         (explanation.tell(&decision), decision.deferred)
     }
 
-    async fn go_on(
+    /// Decides a request, loading what that takes. `found` is what a synchronous decision was made by, `need`
+    /// and `claim` are what it met, and `deferred` what it left to do: each round's is kept, since nobody else
+    /// refreshes an entry while its lease runs.
+    pub async fn decide(
         &self,
         head: &Head<'_>,
         mut found: Found,
@@ -280,6 +276,18 @@ impl<P: Ports> Context<'_, P> {
             .ports
             .verify(&check.key, check.algorithm, &check.verified.signing_input, &check.signature)
             .await;
+        self.conclude(check, verdict)
+    }
+
+    /// What becomes of a token by the verdict on its signature. One that verifies is remembered.
+    ///
+    /// # Errors
+    /// The refusal of one that does not.
+    pub fn conclude(
+        &self,
+        check: &SignatureCheck,
+        verdict: Result<bool, VerifyError>,
+    ) -> Result<Rc<VerifiedToken>, Refusal> {
         match verdict {
             Ok(true) => {
                 let now = self.ports.now();

@@ -742,7 +742,7 @@ async fn request(isolate: &Isolate<'_>, caller: Caller) -> (String, Deferred) {
     let decision = isolate.gateway.decide(&head, &mut isolate.memory.borrow_mut(), &Found::default(), now);
     let Decision { outcome, deferred, .. } = match decision {
         Decision { outcome: Outcome::Load(need, claim), deferred, .. } => {
-            isolate.context().decide(&head, need, claim, deferred).await
+            isolate.context().decide(&head, Found::default(), need, claim, deferred).await
         }
         decided => decided,
     };

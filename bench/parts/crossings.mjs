@@ -14,6 +14,7 @@ const KINDS = {
   "API key, split": { path: "/split/x", kind: "key" },
   "API key, CORS": { path: "/cors/x", kind: "key", more: [["origin", "https://app.example.com"]] },
   "JWT seen before, customer": { path: "/customer/x", kind: "token" },
+  "JWT new each time, customer": { path: "/customer/x", kind: "new-token" },
 };
 
 const file = (name) => ({ name, path: fileURLToPath(new URL(`../workers/${name}`, import.meta.url)) });

@@ -230,7 +230,7 @@ impl Stage<'_> {
         let signature = std::mem::take(&mut examined.signature);
         let algorithm = examined.algorithm;
         let verified = Rc::new(examined.believed(Some(*key.thumbprint())));
-        Need::Signature(Box::new(SignatureCheck {
+        Need::Signature(Rc::new(SignatureCheck {
             key: Rc::clone(key),
             algorithm,
             signature,

@@ -174,24 +174,31 @@ async function readAtMost(stream, maxBytes) {
   return body;
 }
 
-/** Imported keys by thumbprint and algorithm. Plain values of the runtime: no request owns them. */
+/** Imported keys and their algorithms, by both. Plain values of the runtime: no request owns them. */
 const importedKeys = new Map();
 const MAX_IMPORTED_KEYS = 256;
 
-/** true, false, or undefined where the key cannot be used. */
-export async function verifySignature(id, jwkJson, algorithmJson, signature, data) {
+/** Imports the key that `verifySignature` then knows by `id`; fails where it is none that can be used. */
+export async function importKey(id, jwkJson, algorithmJson) {
   const algorithm = JSON.parse(algorithmJson);
-  let key = importedKeys.get(id);
-  if (key === undefined) {
-    try {
-      key = await crypto.subtle.importKey("jwk", JSON.parse(jwkJson), algorithm, false, ["verify"]);
-    } catch {
-      return undefined;
-    }
-    if (importedKeys.size >= MAX_IMPORTED_KEYS) importedKeys.clear();
-    importedKeys.set(id, key);
-  }
-  return crypto.subtle.verify(algorithm, key, signature, new TextEncoder().encode(data));
+  const key = await crypto.subtle.importKey("jwk", JSON.parse(jwkJson), algorithm, false, ["verify"]);
+  // The oldest goes, and not all of them: one that a request has just imported must be there when it verifies.
+  if (importedKeys.size >= MAX_IMPORTED_KEYS) importedKeys.delete(importedKeys.keys().next().value);
+  importedKeys.set(id, { key, algorithm });
+}
+
+/**
+ * A promise of whether the signature is that key's, or undefined where the key was not imported. Signature and data are
+ * read before it returns: they are views of wasm memory, and that may move as soon as wasm runs again.
+ */
+export function verifySignature(id, signature, data) {
+  const imported = importedKeys.get(id);
+  return imported && crypto.subtle.verify(imported.algorithm, imported.key, signature, data);
+}
+
+/** What `resume` makes of the verdict: true, false, or undefined where there is none. */
+export function afterVerdict(verdict, resume) {
+  return verdict.then(resume, () => resume(undefined));
 }
 
 export function randomBytes(length) {

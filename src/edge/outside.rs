@@ -1,5 +1,6 @@
 //! The core's ports, on the platform: KV, fetch, WebCrypto, console.
 
+use js_sys::Promise;
 use serde_json::Value;
 use wasm_bindgen::JsValue;
 use wasm_bindgen_futures::JsFuture;
@@ -102,11 +103,17 @@ impl Ports for Outside {
         signing_input: &str,
         signature: &[u8],
     ) -> Result<bool, VerifyError> {
-        let id = format!("{}{}", algorithm.name(), key.thumbprint());
-        let jwk = text(&key.to_jwk());
-        let parameters = text(&web_crypto_parameters(algorithm));
-        let verdict = platform::verify_signature(&id, &jwk, &parameters, signature, signing_input).await;
-        verdict.ok().and_then(|verdict| verdict.as_bool()).ok_or(VerifyError::UnusableKey)
+        let verdict = match verify_at_once(key, algorithm, signing_input, signature) {
+            Some(verdict) => verdict,
+            None => {
+                let jwk = text(&key.to_jwk());
+                let parameters = text(&web_crypto_parameters(algorithm));
+                let imported = platform::import_key(&imported_name(key, algorithm), &jwk, &parameters).await;
+                imported.map_err(|_| VerifyError::UnusableKey)?;
+                verify_at_once(key, algorithm, signing_input, signature).ok_or(VerifyError::UnusableKey)?
+            }
+        };
+        verdict_of(&JsFuture::from(verdict).await.unwrap_or_default())
     }
 
     fn note(&self, event: &str, what: &str) {
@@ -123,6 +130,26 @@ impl Outside {
         let store = js_sys::Reflect::get(self.env.as_ref(), &KV_BINDING.into()).ok()?;
         (!store.is_undefined()).then_some(store)
     }
+}
+
+/// Verifies a signature; nothing where the key must be imported first ([`Ports::verify`] does that).
+pub(super) fn verify_at_once(
+    key: &PublicKey,
+    algorithm: Algorithm,
+    signing_input: &str,
+    signature: &[u8],
+) -> Option<Promise> {
+    platform::verify_signature(&imported_name(key, algorithm), signature, signing_input.as_bytes())
+}
+
+/// What a verification came to.
+pub(super) fn verdict_of(verdict: &JsValue) -> Result<bool, VerifyError> {
+    verdict.as_bool().ok_or(VerifyError::UnusableKey)
+}
+
+/// An imported key is good for one algorithm.
+fn imported_name(key: &PublicKey, algorithm: Algorithm) -> String {
+    format!("{}{}", algorithm.name(), key.thumbprint())
 }
 
 fn no_store() -> SourceError {

@@ -68,14 +68,12 @@ extern "C" {
     #[wasm_bindgen(js_name = kvPutMany, catch)]
     pub(super) async fn kv_put_many(store: &JsValue, entries: &str, timeout: f64)
     -> Result<JsValue, JsValue>;
-    #[wasm_bindgen(js_name = verifySignature, catch)]
-    pub(super) async fn verify_signature(
-        id: &str,
-        jwk: &str,
-        algorithm: &str,
-        signature: &[u8],
-        data: &str,
-    ) -> Result<JsValue, JsValue>;
+    #[wasm_bindgen(js_name = importKey, catch)]
+    pub(super) async fn import_key(id: &str, jwk: &str, algorithm: &str) -> Result<JsValue, JsValue>;
+    #[wasm_bindgen(js_name = verifySignature)]
+    pub(super) fn verify_signature(id: &str, signature: &[u8], data: &[u8]) -> Option<Promise>;
+    #[wasm_bindgen(js_name = afterVerdict)]
+    pub(super) fn after_verdict(verdict: &Promise, resume: &JsValue) -> JsValue;
     #[wasm_bindgen(js_name = randomBytes)]
     pub(super) fn random_bytes(length: u32) -> Vec<u8>;
 }

@@ -370,7 +370,7 @@ impl Isolate {
         let context = Context { gateway: &self.gateway, memory: &self.memory, ports: world };
         let Decision { outcome, trace, deferred } = match decision {
             Decision { outcome: Outcome::Load(need, claim), deferred, .. } => {
-                pollster::block_on(context.decide(&head, need, claim, deferred))
+                pollster::block_on(context.decide(&head, Found::default(), need, claim, deferred))
             }
             decided => decided,
         };
