@@ -56,7 +56,7 @@ pub struct Forward {
     pub url: String,
     /// How long the backend may take until it answers with a head.
     pub timeout: Span,
-    /// Fields that `Connection` names: taken off first.
+    /// Fields that are taken off first: those that `Connection` names.
     pub remove: Vec<String>,
     /// Fields that are set last, so that nothing a client sent can shadow or remove them.
     pub set: FieldLines,
@@ -163,16 +163,23 @@ impl Via {
     }
 }
 
-/// The fields to set on the request to the backend.
+/// What is done to the fields of the request to the backend: names that are taken off, then fields that are set.
 #[must_use]
-pub fn set_fields(head: &Head<'_>, via: &str, identity: &Identity, caller: Caller<'_>) -> FieldLines {
+pub fn edit_fields(
+    head: &Head<'_>,
+    via: &str,
+    identity: &Identity,
+    caller: Caller<'_>,
+) -> (Vec<String>, FieldLines) {
+    let mut remove = listed_fields(head);
     let mut set = FieldLines::with_capacity(384);
     set.push("via", via);
     set.push("x-request-id", head.request_id);
     set.push("x-forwarded-proto", head.target.scheme);
     set.push("x-forwarded-host", head.target.authority);
-    if let Some(client) = head.field(Seen::CF_CONNECTING_IP, "cf-connecting-ip") {
-        set_client(&mut set, client.trim());
+    let client = head.field(Seen::CF_CONNECTING_IP, "cf-connecting-ip");
+    if !client.is_some_and(|client| set_client(&mut set, client.trim())) {
+        remove.push("x-forwarded-for".to_owned());
     }
     if head.is_websocket() {
         set.push("upgrade", "websocket");
@@ -188,17 +195,18 @@ pub fn set_fields(head: &Head<'_>, via: &str, identity: &Identity, caller: Calle
             set_claim(&mut set, name, claim);
         }
     }
-    set
+    (remove, set)
 }
 
-/// An address as it is written; nothing where it is none.
-fn set_client(set: &mut FieldLines, address: &str) {
+/// An address as it is written; false where it is none.
+fn set_client(set: &mut FieldLines, address: &str) -> bool {
     match address.parse() {
         // Can be written in one way only.
         Ok(IpAddr::V4(_)) => set.push("x-forwarded-for", address),
         Ok(IpAddr::V6(parsed)) => set.push("x-forwarded-for", &parsed.to_string()),
-        Err(_) => {}
+        Err(_) => return false,
     }
+    true
 }
 
 /// A claim as a field value: a string as its text, anything else as JSON.
@@ -210,8 +218,7 @@ fn set_claim(set: &mut FieldLines, name: &str, claim: &Value) {
 }
 
 /// The fields that the client's `Connection` names.
-#[must_use]
-pub fn fields_to_remove(head: &Head<'_>) -> Vec<String> {
+fn listed_fields(head: &Head<'_>) -> Vec<String> {
     let connection = head.field(Seen::CONNECTION, "connection");
     connection.map(|value| listed_by_connection(&value).collect()).unwrap_or_default()
 }

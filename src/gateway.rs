@@ -200,11 +200,12 @@ impl<'a> Journey<'a> {
         } else {
             self.admission(route, limit::Caller { facts: &facts, method: &method, customer })
         };
+        let (remove, set) = forward::edit_fields(self.head, &via, &gateway.identity, caller);
         Ok(Outcome::Forward(Box::new(Forward {
             url,
             timeout,
-            remove: forward::fields_to_remove(self.head),
-            set: forward::set_fields(self.head, &via, &gateway.identity, caller),
+            remove,
+            set,
             edits: gateway.answer_edits(route, self.head),
             server_timing: route.server_timing,
             plan,

@@ -59,6 +59,11 @@ const PLATFORM: &[&str] = &[
 const SPOOFABLE_PREFIXES: &[&str] =
     &["x-forwarded-", "x-original-", "x-rewrite-", "x-envoy-", "x-pointsman-"];
 
+/// Those among them that [`crate::forward::edit_fields`] sets on every request, or takes off itself: what came
+/// under such a name is replaced, and need not be taken off before.
+const REPLACED: &[&str] =
+    &["via", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "x-request-id"];
+
 /// Decides for each field name whether it is taken off.
 #[derive(Clone, Debug)]
 pub struct FieldPolicy {
@@ -69,17 +74,19 @@ pub struct FieldPolicy {
 /// What is to be done about one field name.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Verdict {
-    /// Whether it is taken off the request to the backend.
+    /// Whether what came under it reaches no backend.
     pub removed: bool,
+    /// Whether that needs no taking off, since it is set anew whatever came.
+    pub replaced: bool,
     /// Whether it is one that a decision may want to read.
     pub seen: Seen,
 }
 
 impl Verdict {
-    /// As bits for the way across the boundary: bit 0 for "removed", the rest as [`Seen`].
+    /// As bits for the way across the boundary: bit 0 for "take it off", the rest as [`Seen`].
     #[must_use]
     pub const fn bits(self) -> u32 {
-        self.seen.bits() | self.removed as u32
+        self.seen.bits() | (self.removed && !self.replaced) as u32
     }
 }
 
@@ -105,7 +112,8 @@ impl FieldPolicy {
             || SPOOFABLE_PREFIXES.iter().any(|prefix| folded.starts_with(prefix))
             // The platform vouches for its own fields in their own spelling only.
             || (folded.starts_with("cf-") && !PLATFORM.contains(&name));
-        Verdict { removed, seen: self.seen(name) }
+        // Another spelling of such a name would not be replaced.
+        Verdict { removed, replaced: REPLACED.contains(&name), seen: self.seen(name) }
     }
 
     fn seen(&self, name: &str) -> Seen {
@@ -250,6 +258,16 @@ mod tests {
             "x-rewrite-url",
         ]) {
             assert!(policy().judge(name).removed, "{name}");
+        }
+    }
+
+    #[test]
+    fn what_is_replaced_need_not_be_taken_off_in_that_spelling() {
+        for name in REPLACED {
+            let verdict = policy().judge(name);
+            assert!(verdict.removed && verdict.bits() & 1 == 0, "{name}");
+            let folded = policy().judge(&name.replace('-', "_"));
+            assert!(*name == "via" || folded.bits() & 1 == 1, "{name}");
         }
     }
 
