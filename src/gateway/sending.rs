@@ -2,7 +2,10 @@
 
 use std::rc::Rc;
 
-use super::{Chosen, ChosenOrigin, Journey};
+use super::{
+    Journey,
+    choosing::{Chosen, ChosenOrigin},
+};
 use crate::{
     config::Route,
     decision::Halt,
