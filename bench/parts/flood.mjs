@@ -1,5 +1,7 @@
 // An isolate that meets more and more callers, each with a key and a customer of its own: what a caller who is known
-// costs then, and what the process takes of memory. Beside it an isolate that meets only its hundred callers.
+// costs then, and what it takes of memory: its wasm memory, which holds all that the core remembers and never shrinks,
+// and its process, which holds the stub for KV too. Beside it an isolate that meets only its hundred callers.
+import { fileURLToPath } from "node:url";
 import { head } from "../lib/heads.mjs";
 import { FLAGS, gateway, modules } from "../lib/pointsman.mjs";
 import { noise, ratio, rounded } from "../lib/statistics.mjs";
@@ -10,7 +12,8 @@ const BATCH = 10_000;
 const MEASURED = 800;
 
 export async function flood({ origin, generator, steps, rounds, progress }) {
-  const start = () => startWorkerd({ modules: modules(), texts: { GATEWAY: JSON.stringify(gateway) }, flags: FLAGS, limit: true, origin: origin.port, kv: {} });
+  const told = [{ name: "memory.js", path: fileURLToPath(new URL("../workers/memory.js", import.meta.url)) }, ...modules()];
+  const start = () => startWorkerd({ modules: told, texts: { GATEWAY: JSON.stringify(gateway) }, flags: FLAGS, limit: true, origin: origin.port, kv: {} });
   const [calm, control, flooded] = [await start(), await start(), await start()];
   const order = { head: head("/customer/orders/17?expand=lines") };
   const hot = { ...order, credentials: { kind: "key", count: HOT } };
@@ -19,6 +22,10 @@ export async function flood({ origin, generator, steps, rounds, progress }) {
     const before = worker.cpu();
     await send(worker, MEASURED);
     return (worker.cpu() - before) / MEASURED;
+  };
+  const memory = async (worker) => {
+    const answer = await fetch(`http://127.0.0.1:${worker.port}/`, { method: "REPORT" });
+    return { resident: worker.resident(), wasm: Number(await answer.text()) };
   };
   /** Callers number `from` to `to`, with the hot ones in between so that they stay. */
   const meet = async (from, to) => {
@@ -46,10 +53,10 @@ export async function flood({ origin, generator, steps, rounds, progress }) {
         seen.control.push(await cost(control));
       }
       controls.push(...seen.control.map((value, round) => value / seen.calm[round]));
-      points.push({ size: step, ratio: rounded(ratio(seen.flooded, seen.calm)), resident: flooded.resident() });
+      points.push({ size: step, ratio: rounded(ratio(seen.flooded, seen.calm)), ...(await memory(flooded)) });
     }
     const same = rounded(ratio(controls, controls.map(() => 1)));
-    return { rounds, count: MEASURED, control: same, noise: Number(noise(same, rounds).toFixed(3)), points, calm: calm.resident() };
+    return { rounds, count: MEASURED, control: same, noise: Number(noise(same, rounds).toFixed(3)), points, calm: await memory(calm) };
   } finally {
     await Promise.all([calm, control, flooded].map((worker) => worker.stop()));
   }

@@ -40,8 +40,10 @@ export function scaling({ series }) {
 }
 
 export function flood({ points, calm }) {
-  const rows = points.map(({ size, ratio: value, resident }) => [count(size), ratio(value.median), range(value), mebibytes(resident)]);
-  return table(["callers met", "CPU of a known caller, ratio", "quartiles", "memory of the process"], [...rows, ["100 only", "", "", mebibytes(calm)]], [0, 1, 2, 3]);
+  const memory = ({ wasm, resident }) => [mebibytes(wasm), mebibytes(resident)];
+  const rows = points.map(({ size, ratio: value, ...point }) => [count(size), ratio(value.median), range(value), ...memory(point)]);
+  const names = ["callers met", "CPU of a known caller, ratio", "quartiles", "wasm memory", "memory of the process"];
+  return table(names, [...rows, ["100 only", "", "", ...memory(calm)]], [0, 1, 2, 3, 4]);
 }
 
 export function cold({ passThrough, rows }) {
