@@ -4,7 +4,7 @@
 //! own, and take the load over where its lease runs out ([`crate::cache`]). Every load and every wait
 //! changes what this request has found or counts against it, so the loop ends.
 
-use std::{cell::RefCell, rc::Rc};
+use std::{cell::RefCell, pin::Pin, rc::Rc};
 
 use crate::{
     authenticate::{
@@ -194,7 +194,7 @@ impl<P: Ports> Context<'_, P> {
         let well = match need {
             Need::Key(digest) => self.load_key(digest, found).await,
             Need::Customer(id) => self.load_customer(id, found, urgency, deferred).await,
-            Need::KeySet(issuer) => self.load_key_set(*issuer, found, deferred).await,
+            Need::KeySet(issuer) => apart(self.load_key_set(*issuer, found, deferred)).await,
             Need::Signature(check) => {
                 found.token = Some(self.judge(check).await);
                 return;
@@ -300,6 +300,13 @@ impl<P: Ports> Context<'_, P> {
             Err(VerifyError::UnusableKey) => Err(Refusal::TokenKeyUnusable),
         }
     }
+}
+
+/// A part of a load that few take. As a future of its own its code stays out of the function around it, which the engine
+/// compiles whole before the first request that runs it is answered.
+#[inline(never)]
+pub(crate) fn apart<'a, T>(rare: impl Future<Output = T> + 'a) -> Pin<Box<dyn Future<Output = T> + 'a>> {
+    Box::pin(rare)
 }
 
 /// Whether a stored record was refreshed before `asked_at`. One without a time is an operator's own;

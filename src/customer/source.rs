@@ -17,7 +17,7 @@ use crate::{
     cache::{Claim, Freshness, Loaded, Lookup, Stored},
     config::{ConfigSource, Customers},
     decision::Write,
-    journey::{Context, Urgency},
+    journey::{Context, Urgency, apart},
     ports::{Document, DocumentRequest, Landing, Ports, SourceError},
     record::{RecordError, entry_of, read_record},
     time::{Span, Timestamp},
@@ -111,7 +111,7 @@ impl<P: Ports> Context<'_, P> {
         if let Some(found) = self.without_asking(kept.as_ref(), customers, urgency, asked_at).await {
             return Ok(found);
         }
-        let told = self.ask(source, id, kept.as_ref(), asked_at).await?;
+        let told = apart(self.ask(source, id, kept.as_ref(), asked_at)).await?;
         Ok(self.settle(id, kept, told, asked_at))
     }
 
@@ -146,7 +146,7 @@ impl<P: Ports> Context<'_, P> {
         };
         if state_of(as_of) != Freshness::Fresh
             && kept.record.scheduled
-            && let Some(confirmed) = self.confirmed_at(asked_at).await
+            && let Some(confirmed) = apart(self.confirmed_at(asked_at)).await
         {
             as_of = as_of.max(confirmed);
         }

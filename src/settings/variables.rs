@@ -4,7 +4,8 @@ use std::collections::HashMap;
 
 use serde_json::Value;
 
-use super::findings::{Findings, escape};
+use super::findings::Findings;
+use crate::shape::At;
 
 /// What is known of a variable.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -35,22 +36,21 @@ pub(super) const SECRET_PLACEHOLDER: &str =
 
 /// Replaces `${NAME}` everywhere. All missing variables are found, not only the first.
 pub(super) fn substitute(document: Value, variables: &dyn Variables, findings: &mut Findings) -> Value {
-    walk(document, "", variables, findings)
+    walk(document, &At::Root, variables, findings)
 }
 
-fn walk(value: Value, pointer: &str, variables: &dyn Variables, findings: &mut Findings) -> Value {
+fn walk(value: Value, at: &At<'_>, variables: &dyn Variables, findings: &mut Findings) -> Value {
     match value {
-        Value::String(text) => Value::String(fill(text, pointer, variables, findings)),
+        Value::String(text) => Value::String(fill(text, at, variables, findings)),
         Value::Array(mut items) => {
             for (index, item) in items.iter_mut().enumerate() {
-                *item = walk(item.take(), &format!("{pointer}/{index}"), variables, findings);
+                *item = walk(item.take(), &At::Item(at, index), variables, findings);
             }
             Value::Array(items)
         }
         Value::Object(mut members) => {
             for (name, member) in &mut members {
-                let pointer = format!("{pointer}/{}", escape(name));
-                *member = walk(member.take(), &pointer, variables, findings);
+                *member = walk(member.take(), &At::Member(at, name), variables, findings);
             }
             Value::Object(members)
         }
@@ -58,7 +58,7 @@ fn walk(value: Value, pointer: &str, variables: &dyn Variables, findings: &mut F
     }
 }
 
-fn fill(text: String, pointer: &str, variables: &dyn Variables, findings: &mut Findings) -> String {
+fn fill(text: String, at: &At<'_>, variables: &dyn Variables, findings: &mut Findings) -> String {
     if !text.contains("${") {
         return text;
     }
@@ -67,14 +67,14 @@ fn fill(text: String, pointer: &str, variables: &dyn Variables, findings: &mut F
     while let Some((before, after)) = rest.split_once("${") {
         filled.push_str(before);
         let Some((name, after)) = after.split_once('}') else {
-            findings.error(pointer, "has a ${ without its }");
+            findings.error(at.to_string(), "has a ${ without its }");
             return text;
         };
         match variables.variable(name) {
             Variable::Set(value) => filled.push_str(&value),
             Variable::Secret => filled.push_str(SECRET_PLACEHOLDER),
             Variable::Missing => {
-                findings.error(pointer, missing(name));
+                findings.error(at.to_string(), missing(name));
                 filled.push_str(SECRET_PLACEHOLDER);
             }
         }
