@@ -89,7 +89,11 @@ rules = [{{ name = "rollout", split = [{{ to = "production", weight = 95 }}, {{ 
 fn decide(path: &'static str, authorization: &str, rules: usize, routes: usize) -> Work {
     let isolate = Isolate::new(gateway_of(&configuration(rules, routes)));
     let fields = TestFields {
-        fields: vec![("authorization".to_owned(), authorization.to_owned())],
+        // As the platform sends them.
+        fields: vec![
+            ("authorization".to_owned(), authorization.to_owned()),
+            ("cf-connecting-ip".to_owned(), "203.0.113.7".to_owned()),
+        ],
         ..TestFields::default()
     };
     let world = World::of_fixtures();
@@ -98,7 +102,7 @@ fn decide(path: &'static str, authorization: &str, rules: usize, routes: usize) 
     let url = format!("https://api.example.com{path}?expand=lines");
     Box::new(move || {
         let Some(target) = Target::parse(&url) else { return };
-        let seen = Seen::AUTHORIZATION;
+        let seen = Seen::AUTHORIZATION.and(Seen::CF_CONNECTING_IP);
         let head = Head { method: "GET", target, seen, fields: &fields, request_id: "8f1c2d3e4f5a6b7c-FRA" };
         let decision =
             isolate.gateway.decide(&head, &mut isolate.memory.borrow_mut(), &Found::default(), at_noon());
