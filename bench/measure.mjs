@@ -15,13 +15,13 @@ import { size } from "./parts/size.mjs";
  * than a few long ones: what is compared lies nearer together in time.
  */
 const FULL = {
-  "side-by-side": { rounds: 120, count: 500 },
+  "side-by-side": { sittings: 4, rounds: 120, count: 500 },
   scaling: { rounds: 60, count: 400 },
   flood: { rounds: 30, steps: [100, 1000, 10_000, 100_000, 1_000_000] },
   cold: { times: 15 },
 };
 const QUICK = {
-  "side-by-side": { rounds: 5, count: 500 },
+  "side-by-side": { sittings: 1, rounds: 5, count: 500 },
   scaling: { rounds: 5, count: 300 },
   flood: { rounds: 3, steps: [100, 1000, 10_000] },
   cold: { times: 3 },

@@ -41,17 +41,31 @@ const OWN = [
 /** Those that are measured with thirty fields too. */
 const ALSO_WITH_30 = [BASE, "hono, key", "hono, token seen", "tuned, key", "tuned, token seen", "own, key", "own, token seen"];
 
-export async function sideBySide({ origin, generator, rounds, count, progress }) {
-  const lanes = await startLanes(origin, progress);
-  try {
-    await doTheSame(lanes, generator);
-    const all = lanes.flatMap((lane) => withFields(lane));
-    const seen = await run(all, { generator, rounds, count, progress });
-    return { rounds, count, ...summary(all, seen) };
-  } finally {
-    await Promise.all(lanes.map(({ worker }) => worker.stop()));
+/**
+ * In several sittings, each with processes of its own: one process is a few per cent quicker than another of the same
+ * Worker for as long as it lives, by where its memory happens to lie.
+ */
+export async function sideBySide({ origin, generator, sittings, rounds, count, progress }) {
+  const seen = [];
+  const each = Math.ceil(rounds / sittings);
+  let lanes;
+  for (let sitting = 1; sitting <= sittings; sitting++) {
+    const tell = (what) => progress(`sitting ${sitting} of ${sittings}: ${what}`);
+    const started = await startLanes(origin, tell);
+    try {
+      if (sitting === 1) await doTheSame(started, generator);
+      lanes = started.flatMap((lane) => withFields(lane));
+      seen.push(await run(lanes, { generator, rounds: each, count, progress: tell }));
+    } finally {
+      await Promise.all(started.map(({ worker }) => worker.stop()));
+    }
   }
+  return { sittings, rounds: sittings * each, count, ...summary(lanes, joined(seen)) };
 }
+
+/** What several runs saw of the same lanes, as if it were one. */
+const joined = ([first, ...others]) =>
+  Object.fromEntries(Object.entries(first).map(([id, values]) => [id, Object.fromEntries(Object.keys(values).map((what) => [what, [first, ...others].flatMap((seen) => seen[id][what])]))]));
 
 async function startLanes(origin, progress) {
   const lanes = [];
