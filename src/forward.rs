@@ -56,7 +56,8 @@ pub struct Forward {
     pub url: String,
     /// How long the backend may take until it answers with a head.
     pub timeout: Span,
-    /// Fields that are taken off first: those that `Connection` names.
+    /// Fields that are taken off first: those that `Connection` names, and `X-Forwarded-For` where no address takes
+    /// its place.
     pub remove: Vec<String>,
     /// Fields that are set last, so that nothing a client sent can shadow or remove them.
     pub set: FieldLines,
@@ -227,8 +228,29 @@ fn listed_fields(head: &Head<'_>) -> Vec<String> {
 mod tests {
     use proptest::prelude::*;
 
-    use super::*;
-    use crate::route::pattern::Pattern;
+    use super::{fields::REPLACED, *};
+    use crate::{request::test_support::TestFields, route::pattern::Pattern};
+
+    /// They are not taken off when the request is looked through.
+    #[test]
+    fn what_counts_as_replaced_is_set_or_taken_off_whatever_comes() {
+        let identity = Identity { subject: None, customer: None, claims: Vec::new(), token: None };
+        let addresses = [None, Some("203.0.113.7"), Some("2001:db8::1"), Some("unknown"), Some("")];
+        for address in addresses {
+            let sent: Vec<_> = address.map(|address| ("cf-connecting-ip", address)).into_iter().collect();
+            let fields = TestFields::new(&sent);
+            let target = Target::parse("https://gw.example/x").unwrap();
+            let head =
+                Head { method: "GET", target, seen: fields.seen(None), fields: &fields, request_id: "id" };
+            let caller = Caller { principal: &Principal::default(), customer: None };
+            let via = Via::new("pointsman");
+            let (remove, set) = edit_fields(&head, &via.pass(&head).unwrap(), &identity, caller);
+            for name in REPLACED {
+                let is_set = set.iter().any(|(own, _)| own == *name);
+                assert!(is_set != remove.iter().any(|own| own == name), "{name}, {address:?}");
+            }
+        }
+    }
 
     #[test]
     fn urls_are_joined_with_one_slash_and_the_query_as_sent() {

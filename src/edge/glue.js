@@ -14,9 +14,10 @@ export function install(judgeName) {
 }
 
 /**
- * Looks through a request once: its fields, a native copy without those that do not pass, and `text`, what a decision
- * always needs, so that it crosses to the core as one: which fields of interest there are, the method, the URL, then
- * names and values of these fields. NUL parts them, which no field and no URL holds (RFC 9110, section 5.5).
+ * Looks through a request once: its fields; a native copy without those that do not pass, but for some that are replaced
+ * when it is sent, so that nothing may send it without `prepare` (`forward.js`); and `text`, what a decision always needs,
+ * so that it crosses to the core as one: which fields of interest there are, the method, the URL, then names and values of
+ * these fields. NUL parts them, which no field and no URL holds (RFC 9110, section 5.5).
  */
 export function survey(request) {
   const { headers: fields, method } = request;
@@ -183,7 +184,7 @@ export async function importKey(id, jwkJson, algorithmJson) {
   const algorithm = JSON.parse(algorithmJson);
   const key = await crypto.subtle.importKey("jwk", JSON.parse(jwkJson), algorithm, false, ["verify"]);
   // The oldest goes, and not all of them: one that a request has just imported must be there when it verifies.
-  if (importedKeys.size >= MAX_IMPORTED_KEYS) importedKeys.delete(importedKeys.keys().next().value);
+  if (importedKeys.size >= MAX_IMPORTED_KEYS && !importedKeys.has(id)) importedKeys.delete(importedKeys.keys().next().value);
   importedKeys.set(id, { key, algorithm });
 }
 
@@ -193,7 +194,13 @@ export async function importKey(id, jwkJson, algorithmJson) {
  */
 export function verifySignature(id, signature, data) {
   const imported = importedKeys.get(id);
-  return imported && crypto.subtle.verify(imported.algorithm, imported.key, signature, data);
+  if (imported === undefined) return undefined;
+  try {
+    return crypto.subtle.verify(imported.algorithm, imported.key, signature, data);
+  } catch (error) {
+    // An exception that crossed wasm would end the instance, and all that it remembers.
+    return Promise.reject(error);
+  }
 }
 
 /** What `resume` makes of the verdict: true, false, or undefined where there is none. */

@@ -61,7 +61,7 @@ const SPOOFABLE_PREFIXES: &[&str] =
 
 /// Those among them that [`crate::forward::edit_fields`] sets on every request, or takes off itself: what came
 /// under such a name is replaced, and need not be taken off before.
-const REPLACED: &[&str] =
+pub(super) const REPLACED: &[&str] =
     &["via", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "x-request-id"];
 
 /// Decides for each field name whether it is taken off.
