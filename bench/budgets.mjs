@@ -41,7 +41,7 @@ export const BUDGETS = [
 const spreadOf = ({ median, low, high }) => (median === 0 ? 0 : (high - low) / 2 / Math.abs(median));
 
 function growth({ points }) {
-  return points.at(-1).resident - points.at(-2).resident;
+  return points.length < 2 ? undefined : points.at(-1).resident - points.at(-2).resident;
 }
 
 /** What was measured against what it may be: { title, unit, budget, stretch, figure, noise, verdict }. */

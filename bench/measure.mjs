@@ -30,7 +30,7 @@ const QUICK = {
 export async function measure({ parts, quick, rounds, minutes, callers }, progress) {
   const extent = (part) => {
     const usual = (quick ? QUICK : FULL)[part];
-    const last = usual.steps && Math.min(callers, usual.steps.at(-1));
+    const last = usual.steps && Math.max(usual.steps[0], Math.min(callers, usual.steps.at(-1)));
     const steps = usual.steps && [...usual.steps.filter((step) => step < last), last];
     return { ...usual, ...(steps && { steps }), ...(rounds && part !== "cold" && { rounds }) };
   };

@@ -60,7 +60,7 @@ export async function sideBySide({ origin, generator, sittings, rounds, count, p
       await Promise.all(started.map(({ worker }) => worker.stop()));
     }
   }
-  return { sittings, rounds: sittings * each, count, ...summary(lanes, joined(seen)) };
+  return { sittings, rounds: sittings * each, count, ...summary(lanes, joined(seen), noiseOf(seen)) };
 }
 
 /** What several runs saw of the same lanes, as if it were one. */
@@ -91,7 +91,15 @@ function withFields({ id, title, worker, path, credentials }) {
 
 const round = (number, digits = 3) => Number(number.toFixed(digits));
 
-function summary(lanes, seen) {
+/** Of rounds, or of sittings, whichever is more: the luck of a process is the same in all rounds of a sitting. */
+function noiseOf(sittings) {
+  const controls = sittings.map((seen) => ratio(seen[CONTROL].cpu, seen[BASE].cpu));
+  const all = joined(sittings);
+  const ofRounds = noise(ratio(all[CONTROL].cpu, all[BASE].cpu), all[CONTROL].cpu.length);
+  return round(Math.max(ofRounds, noise(spread(controls.map(({ median }) => median)), sittings.length)));
+}
+
+function summary(lanes, seen, noise) {
   const cpu = (id) => seen[id].cpu;
   const rows = lanes.map(({ id, base, title, fields }) => ({
     id,
@@ -114,14 +122,17 @@ function summary(lanes, seen) {
   ].map(([id, other]) => ({ id, other, ratio: between(id, other) }));
   const control = between(CONTROL, BASE);
   const generatorMicroseconds = round(spread(lanes.flatMap(({ id }) => seen[id].own)).median, 1);
-  return { control, noise: round(noise(control, cpu(CONTROL).length)), generatorMicroseconds, rows, pairs };
+  return { control, noise, generatorMicroseconds, rows, pairs };
 }
 
 /** A caller's own fields that must not reach a backend, or not as they are. */
 const SPOOFED = [
   ["x-subject", "evil"],
   ["x_customer_id", "evil"],
+  ["x-forwarded-for", "evil"],
   ["x-forwarded-host", "evil"],
+  ["x-forwarded-proto", "evil"],
+  ["x-request-id", "evil"],
   ["x-original-url", "/evil"],
   ["true-client-ip", "evil"],
   ["connection", "x-gone"],

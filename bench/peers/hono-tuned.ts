@@ -2,7 +2,7 @@
 // place of URL objects, a plain init with copied Headers in place of a Request (so `cf` is not copied), callers known by
 // the credential itself without hashing it, field names judged once, and a line written by hand.
 import { type Context, Hono } from "hono";
-import { isRemoved, VIA } from "./fields.ts";
+import { mustGo, VIA } from "./fields.ts";
 import { type Caller, type CustomerRecord, type Env, type KeyRecord, Remembered, customers, loadCustomer, sha256 } from "./records.ts";
 import { verified, verify } from "./tokens.ts";
 
@@ -90,7 +90,7 @@ function copy(fields: Headers): Headers {
   for (const name of fields.keys()) {
     let goes = verdicts.get(name);
     if (goes === undefined) {
-      goes = isRemoved(name);
+      goes = mustGo(name);
       if (verdicts.size < MAX_VERDICTS) verdicts.set(name, goes);
     }
     if (name === "via") via = `${fields.get(name)}, ${VIA}`;
