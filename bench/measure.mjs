@@ -11,28 +11,28 @@ import { sideBySide } from "./parts/side-by-side.mjs";
 import { size } from "./parts/size.mjs";
 
 /**
- * How much of everything: all but the load takes some half an hour, or two minutes where it is quick. Many short rounds say more
- * than a few long ones: what is compared lies nearer together in time.
+ * How much of everything: all but the load takes some three quarters of an hour, or two minutes where it is quick. Many
+ * short rounds say more than a few long ones: what is compared lies nearer together in time.
  */
 const FULL = {
-  "side-by-side": { sittings: 4, rounds: 120, count: 500 },
+  "side-by-side": { sittings: 2, rounds: 120, count: 500, warmUp: 50_000 },
   scaling: { rounds: 60, count: 400 },
   flood: { rounds: 30, steps: [100, 1000, 10_000, 100_000, 1_000_000] },
   cold: { times: 15 },
 };
 const QUICK = {
-  "side-by-side": { sittings: 1, rounds: 5, count: 500 },
+  "side-by-side": { sittings: 1, rounds: 5, count: 500, warmUp: 4000 },
   scaling: { rounds: 5, count: 300 },
   flood: { rounds: 3, steps: [100, 1000, 10_000] },
   cold: { times: 3 },
 };
 
-export async function measure({ parts, quick, rounds, minutes, callers }, progress) {
+export async function measure({ parts, quick, rounds, minutes, callers, warmUp }, progress) {
   const extent = (part) => {
     const usual = (quick ? QUICK : FULL)[part];
     const last = usual.steps && Math.max(usual.steps[0], Math.min(callers, usual.steps.at(-1)));
     const steps = usual.steps && [...usual.steps.filter((step) => step < last), last];
-    return { ...usual, ...(steps && { steps }), ...(rounds && part !== "cold" && { rounds }) };
+    return { ...usual, ...(steps && { steps }), ...(rounds && part !== "cold" && { rounds }), ...(warmUp && part === "side-by-side" && { warmUp }) };
   };
   const seen = {};
   if (parts.has("size")) seen.size = size();

@@ -14,6 +14,7 @@ export const USAGE = [
   `  --only=PART,…   of ${[...USUAL, "memory (the same as flood)", ...NAMED].join(", ")}`,
   "  --quick         few rounds, to see that all runs; no figure is written down",
   "  --rounds N      rounds of each comparison",
+  "  --warm-up N     requests before the first round of side-by-side (50000)",
   "  --minutes N     how long the part load takes (10)",
   "  --callers N     how many callers the part flood goes up to (1000000)",
   "  --no-build      measure what stands in build/",
@@ -27,7 +28,7 @@ export function options(args) {
   let values;
   try {
     const flag = { type: "boolean", default: false };
-    const given = { only: { type: "string" }, rounds: { type: "string" }, minutes: { type: "string", default: "10" }, callers: { type: "string", default: "1000000" }, quick: flag, "no-build": flag, accept: flag, report: flag, json: flag, help: flag };
+    const given = { only: { type: "string" }, rounds: { type: "string" }, "warm-up": { type: "string" }, minutes: { type: "string", default: "10" }, callers: { type: "string", default: "1000000" }, quick: flag, "no-build": flag, accept: flag, report: flag, json: flag, help: flag };
     ({ values } = parseArgs({ args, options: given }));
   } catch (error) {
     throw usage(error.message);
@@ -44,6 +45,7 @@ export function options(args) {
     parts: new Set(parts),
     quick: values.quick,
     rounds: values.rounds === undefined ? undefined : Math.ceil(number("rounds")),
+    warmUp: values["warm-up"] === undefined ? undefined : Math.ceil(number("warm-up")),
     minutes: number("minutes"),
     callers: number("callers"),
     build: !values["no-build"],

@@ -45,7 +45,7 @@ const ALSO_WITH_30 = [BASE, "hono, key", "hono, token seen", "tuned, key", "tune
  * In several sittings, each with processes of its own: one process is a few per cent quicker than another of the same
  * Worker for as long as it lives, by where its memory happens to lie.
  */
-export async function sideBySide({ origin, generator, sittings, rounds, count, progress }) {
+export async function sideBySide({ origin, generator, sittings, rounds, count, warmUp, progress }) {
   const seen = [];
   const each = Math.ceil(rounds / sittings);
   let lanes;
@@ -55,12 +55,12 @@ export async function sideBySide({ origin, generator, sittings, rounds, count, p
     try {
       if (sitting === 1) await doTheSame(started, generator);
       lanes = started.flatMap((lane) => withFields(lane));
-      seen.push(await run(lanes, { generator, rounds: each, count, progress: tell }));
+      seen.push(await run(lanes, { generator, rounds: each, count, warmUp, progress: tell }));
     } finally {
       await Promise.all(started.map(({ worker }) => worker.stop()));
     }
   }
-  return { sittings, rounds: sittings * each, count, ...summary(lanes, joined(seen), noiseOf(seen)) };
+  return { sittings, rounds: sittings * each, count, warmUp, ...summary(lanes, joined(seen), noiseOf(seen)) };
 }
 
 /** What several runs saw of the same lanes, as if it were one. */
