@@ -16,7 +16,9 @@ use crate::{
     },
     limit::{Choice, Limit},
     memory::Budgets,
-    route::{RouteTable, condition::Condition, index::RuleIndex, pattern::Rewrite, rule::Rule},
+    route::{
+        RouteTable, condition::Condition, index::RuleIndex, pattern::Rewrite, readings::Readings, rule::Rule,
+    },
     time::Span,
 };
 
@@ -29,6 +31,8 @@ pub struct Gateway {
     pub routes: Vec<Route>,
     /// Finds a route by path and method.
     pub table: RouteTable,
+    /// Finds it by what backends may make of a path.
+    pub readings: Readings,
     /// The issuers whose tokens routes may accept.
     pub issuers: Vec<Issuer>,
     /// How API keys are sent and checked, where there are any.
@@ -106,8 +110,36 @@ pub struct Route {
     pub limits: Vec<Choice>,
 }
 
+impl Route {
+    /// Whether it asks the same of callers as `other`, and decides alike on them: then it gains nobody anything to take
+    /// the one for the other. The names of rules do not matter.
+    #[must_use]
+    pub fn guards_like(&self, other: &Self) -> bool {
+        let same_rules = self.rules.len() == other.rules.len()
+            && self.rules.iter().zip(&other.rules).all(|(own, other)| own.decides_like(other));
+        same_rules
+            && self.auth == other.auth
+            && self.require == other.require
+            && self.max_body == other.max_body
+            && self.limits == other.limits
+    }
+
+    /// Which placeholders of its path its conditions look at, by position.
+    #[must_use]
+    pub fn params(&self) -> Vec<usize> {
+        let mut params = Vec::new();
+        let mut note = |condition: &Condition| condition.note_params(&mut params);
+        self.require.iter().for_each(&mut note);
+        self.rules.iter().flat_map(|rule| &rule.when).for_each(&mut note);
+        self.limits.iter().flat_map(|choice| &choice.0).flat_map(|tier| &tier.when).for_each(&mut note);
+        params.sort_unstable();
+        params.dedup();
+        params
+    }
+}
+
 /// Which credentials a route takes.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct RouteAuth {
     /// API keys.
     pub api_key: bool,

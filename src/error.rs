@@ -44,12 +44,14 @@ refusals! {
     MethodNotOnRoute = "method_not_on_route" => MethodNotAllowed,
     /// A `%` that two hexadecimal digits do not follow: two readers would see two paths.
     PathMalformedPercent = "path_malformed_percent" => PathAmbiguous,
-    /// After one more decode the path would hold a dot segment and leave the backend's base path.
+    /// Decoded once or more, the path would hold a dot segment and leave the backend's base path.
     PathDotSegment = "path_dot_segment" => PathAmbiguous,
-    /// After one more decode the path would hold a backslash, which some backends read as `/`.
+    /// Decoded once or more, the path would hold a backslash, which some backends read as `/`.
     PathBackslash = "path_backslash" => PathAmbiguous,
-    /// After one more decode the path would hold a NUL, which some backends end the path at.
+    /// Decoded once or more, the path would hold a NUL, which some backends end the path at.
     PathNul = "path_nul" => PathAmbiguous,
+    /// Some backends would read the path as that of another route, which guards differently.
+    PathOfAnotherRoute = "path_of_another_route" => PathAmbiguous,
     /// `Via` already names this gateway.
     LoopDetected = "loop_detected" => LoopDetected,
 
@@ -360,7 +362,7 @@ impl Problem {
             Self::PathAmbiguous => (
                 "path-ambiguous",
                 "Ambiguous path",
-                "The path cannot be forwarded safely: dot segments, backslashes, NUL and malformed percent-encoding are refused.",
+                "The path cannot be forwarded safely. Send its plainest spelling: no dot segments, backslashes, NUL, doubled slashes or needless percent-encoding.",
             ),
             Self::RateLimited => (
                 "rate-limited",

@@ -135,10 +135,15 @@ impl<'a> Journey<'a> {
         {
             return Outcome::Answer(answer);
         }
-        let Some(route) = matched.route(self.head.method).and_then(|index| gateway.routes.get(index)) else {
+        let method = self.head.method;
+        let found = matched.route(method).and_then(|index| Some((index, gateway.routes.get(index)?)));
+        let Some((index, route)) = found else {
             return self.method_refused(&matched);
         };
         self.trace.route = Some(Rc::clone(&route.name));
+        if gateway.readings.differ(path, method, index, &matched, &gateway.routes) {
+            return self.refused(Refusal::PathOfAnotherRoute, Some(route));
+        }
         match self.along(route, &matched.captures, memory) {
             Ok(outcome) => outcome,
             Err(Halt::Load(need, claim)) => Outcome::Load(need, claim),

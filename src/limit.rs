@@ -117,11 +117,11 @@ pub enum By {
 }
 
 /// Limits of which the first that fits a caller applies.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Choice(pub Vec<Tier>);
 
 /// A limit and whom it is for.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Tier {
     /// All of these must hold; none means always.
     pub when: Vec<Condition>,

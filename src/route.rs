@@ -4,6 +4,7 @@ pub mod cidr;
 pub mod condition;
 pub mod index;
 pub mod pattern;
+pub mod readings;
 pub mod rule;
 pub mod split;
 

@@ -39,6 +39,11 @@ impl Word {
 #[inline]
 #[must_use]
 pub fn any(text: &str, found: impl Fn(Word) -> u64) -> bool {
+    any_of(text, found)
+}
+
+#[inline]
+fn any_of(text: &str, mut found: impl FnMut(Word) -> u64) -> bool {
     let bytes = text.as_bytes();
     // The last word laps over the one before it.
     let Some(last) = bytes.last_chunk::<8>() else {
@@ -57,6 +62,21 @@ fn short(bytes: &[u8]) -> u64 {
         }
         _ => bytes.iter().fold(ONES * b'a' as u64, |word, byte| word << 8 | u64::from(*byte)),
     }
+}
+
+/// Whether the byte, which is ASCII and no letter, stands twice in a row. May say yes where it does not, and never no
+/// where it does.
+#[must_use]
+#[inline]
+pub fn has_pair(text: &str, byte: u8) -> bool {
+    // The mark of the word before, moved to where the first byte of this one would have its own.
+    let mut carried = 0;
+    any_of(text, |word| {
+        let marks = word.is(byte);
+        let pairs = marks & (marks << 8 | carried);
+        carried = marks >> 56;
+        pairs
+    })
 }
 
 /// Where the byte stands first.
@@ -92,6 +112,11 @@ mod tests {
     use super::*;
 
     proptest! {
+        #[test]
+        fn no_pair_is_missed(text in "[/a.0]{0,40}") {
+            prop_assert!(has_pair(&text, b'/') || !text.contains("//"), "{text}");
+        }
+
         #[test]
         fn bytes_are_found_where_they_are(text in "[a-c\"\\\\,%/. \0\x1f\x7f\u{80}é€\u{10ffff}]{0,40}", byte in 0u8..128) {
             prop_assert_eq!(position(&text, byte), text.bytes().position(|own| own == byte));

@@ -26,6 +26,7 @@ use crate::{
     customer::backend::AllowHttp,
     digest::Digest,
     forward::{Via, fields::FieldPolicy, fields::is_token},
+    route::readings::Readings,
     time::Span,
 };
 
@@ -106,6 +107,7 @@ fn build(file: &GatewayFile, findings: &mut Findings) -> Gateway {
         version: String::new(),
         routes: Vec::new(),
         table: crate::route::RouteTable::default(),
+        readings: Readings::new(file.forward.as_ref().and_then(|own| own.case_insensitive).unwrap_or(false)),
         fields: FieldPolicy::new(
             identity.names(),
             api_keys.as_ref().filter(|keys| !keys.in_authorization()).map(|keys| keys.field()),

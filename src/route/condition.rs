@@ -7,10 +7,10 @@ use serde_json::{Number, Value};
 use super::cidr::Cidr;
 use crate::{
     claims::ClaimPath,
+    forward::path::decode_once,
     json,
     principal::Principal,
     request::{Head, Place, Seen},
-    route::pattern::decode_unreserved,
 };
 
 /// Something that holds of a request or does not.
@@ -57,7 +57,7 @@ pub enum Operand {
     Method,
     /// `$host`: the host that was asked for, in lower case, without its port.
     Host,
-    /// `$param:name`: a `{name}` of the route's path, by its position.
+    /// `$param:name`: a `{name}` of the route's path, by its position; decoded, but for `%2F`.
     Param(usize, Rc<str>),
     /// `$header:name`: a request field.
     Header(Rc<str>),
@@ -137,9 +137,7 @@ impl Facts<'_> {
             }
             Operand::Method => text(self.head.method.to_owned()),
             Operand::Host => text(host(self.head.target.authority).to_ascii_lowercase()),
-            Operand::Param(position, _) => {
-                text(decode_unreserved(self.captures.get(*position)?).into_owned())
-            }
+            Operand::Param(position, _) => text(decoded_segment(self.captures.get(*position)?)),
             Operand::Header(name) => text(self.head.fields.get(name)?.into_owned()),
             Operand::Query(name) => query(self.head.target.query?, name).map(Cow::Owned),
         }
@@ -155,6 +153,16 @@ impl Facts<'_> {
             other => Some(json::text(other)),
         }
     }
+}
+
+/// A segment as a backend reads it, in which a slash stays `%2F`: two segments and one are never the same text.
+fn decoded_segment(segment: &str) -> String {
+    let parts: Vec<_> = segment
+        .split("%2F")
+        .flat_map(|part| part.split("%2f"))
+        .map(|part| String::from_utf8_lossy(&decode_once(part.as_bytes(), b'/')).into_owned())
+        .collect();
+    parts.join("%2F")
 }
 
 fn host(authority: &str) -> &str {
@@ -213,6 +221,17 @@ impl Condition {
             Self::Any(any) => any.iter().any(|condition| condition.holds(facts)),
             Self::Not(other) => !other.holds(facts),
             Self::Named(named) => named.condition.holds(facts),
+        }
+    }
+
+    /// Adds the positions of the placeholders that it looks at.
+    pub fn note_params(&self, params: &mut Vec<usize>) {
+        match self {
+            Self::Is { of: Operand::Param(position, _), .. } => params.push(*position),
+            Self::Is { .. } => {}
+            Self::All(all) | Self::Any(all) => all.iter().for_each(|condition| condition.note_params(params)),
+            Self::Not(other) => other.note_params(params),
+            Self::Named(named) => named.condition.note_params(params),
         }
     }
 

@@ -77,6 +77,12 @@ impl Rule {
         }
     }
 
+    /// Whether it is the same rule but for its name.
+    #[must_use]
+    pub fn decides_like(&self, other: &Self) -> bool {
+        self.when == other.when && self.action == other.action && self.within == other.within
+    }
+
     /// Whether `self` surely matches whatever `later` matches: then `later` is never reached.
     #[must_use]
     pub fn covers(&self, later: &Self) -> bool {

@@ -28,6 +28,8 @@ pub struct GatewayFile {
     pub operator: Option<OperatorFile>,
     /// How backends learn who is calling.
     pub identity: Option<IdentityFile>,
+    /// How requests are handed on.
+    pub forward: Option<ForwardFile>,
     /// Backends by name.
     pub backends: Table<BackendFile> = default,
     /// CORS policies by name.
@@ -252,6 +254,16 @@ pub struct IdentityTokenFile {
     pub claims: Table<String> = default,
     /// The path at which the public keys are served; `""` for none. Default `/.well-known/jwks.json`.
     pub jwks: Option<String>,
+}
+}
+
+shape! {
+/// How requests are handed on, whatever backend they go to.
+#[derive(Clone, Debug)]
+pub struct ForwardFile {
+    /// Whether backends take `/Admin` and `/admin` for one path: then no letter's case leads around a route. Default
+    /// `false`.
+    pub case_insensitive: Option<bool>,
 }
 }
 

@@ -45,18 +45,35 @@ pub(super) fn build(file: &GatewayFile, gateway: &mut Gateway, findings: &mut Fi
         };
         let scope = Scope { named: &named, pattern: Some(&pattern) };
         let built = self::route(route, &at, &pattern, &policies, gateway, scope, findings);
-        let position = gateway.routes.len();
-        gateway.routes.push(built);
-        for method in methods(route, &at, findings) {
-            if !gateway.table.insert(&pattern, &method, position) {
-                let taken = format!("{method} {} is already the path of another route", route.path);
-                findings.error(format!("{at}/path"), taken);
-            }
-        }
+        insert(built, &pattern, &methods(route, &at, findings), &format!("{at}/path"), gateway, findings);
     }
+    gateway.readings.complete(&gateway.routes);
     if file.routes.is_empty() {
         findings.error("/routes", "must have at least one route");
     }
+}
+
+fn insert(
+    route: Route,
+    pattern: &Pattern,
+    methods: &[String],
+    at: &str,
+    gateway: &mut Gateway,
+    findings: &mut Findings,
+) {
+    let position = gateway.routes.len();
+    let mut is_new = true;
+    for method in methods {
+        if !gateway.table.insert(pattern, method, position) {
+            is_new = false;
+            findings.error(at, format!("{method} {} is already the path of another route", route.path));
+        }
+    }
+    if gateway.readings.insert(pattern, methods, &route).is_err() && is_new {
+        let what = "is the path of another route in another spelling, and backends take the two for one";
+        findings.error(at, what);
+    }
+    gateway.routes.push(route);
 }
 
 fn regions(file: &GatewayFile, scope: Scope<'_>, findings: &mut Findings) -> Vec<Region> {

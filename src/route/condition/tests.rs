@@ -39,7 +39,8 @@ fn find(sent: &Sent, url: &str, of: &Operand) -> Option<Value> {
         fields: sent,
         request_id: "r",
     };
-    let facts = Facts { principal: &principal, head: &head, captures: &["%61b%2Fc"] };
+    let facts =
+        Facts { principal: &principal, head: &head, captures: &["%61b%2Fc", "a%20b%40%2fc%252F%C3%A9"] };
     facts.find(of).map(Cow::into_owned)
 }
 
@@ -127,7 +128,8 @@ fn each_operand_finds_its_value() {
     assert_eq!(said(&Operand::Host), Some(json!("api.example.com")));
     assert_eq!(find(&sent, "https://[::1]/", &Operand::Host), Some(json!("[::1]")));
     assert_eq!(said(&Operand::Ip), Some(json!("192.0.2.7")));
-    assert_eq!(said(&Operand::Param(0, Rc::from("id"))), Some(json!("ab%2Fc")), "as it would be routed");
+    assert_eq!(said(&Operand::Param(0, Rc::from("id"))), Some(json!("ab%2Fc")), "one segment");
+    assert_eq!(said(&Operand::Param(1, Rc::from("id"))), Some(json!("a b@%2Fc%2Fé")));
     assert_eq!(said(&Operand::Header(Rc::from("x-beta"))), Some(json!("yes")));
     assert_eq!(said(&Operand::Query(Rc::from("v"))), Some(json!(["1", "2"])), "twice is a list");
     assert_eq!(said(&Operand::Query(Rc::from("a b"))), Some(json!("c d")));
