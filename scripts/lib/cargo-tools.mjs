@@ -1,30 +1,33 @@
-import { existsSync } from "node:fs";
+import { createHash } from "node:crypto";
+import { existsSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
-import { tilde, toolsFolder } from "./paths.mjs";
+import { inRoot, tilde, toolsFolder } from "./paths.mjs";
 import { must } from "./run.mjs";
 import { note, say, stopwatch } from "./say.mjs";
-import { WASM_BINDGEN, WORKER_BUILD } from "./versions.mjs";
+import { WASM_BINDGEN } from "./versions.mjs";
 
-const tool = (crate, version, program, why, time) => {
-  const folder = join(toolsFolder(), `${crate}-${version}`);
-  return { crate, version, why, time, folder, path: join(folder, "bin", program) };
-};
+const SOURCE = inRoot("tools", "wasm-bindings");
 
-export const wasmBindgen = () =>
-  tool("wasm-bindgen-cli", WASM_BINDGEN, "wasm-bindgen", "joins the wasm to JavaScript", "2 minutes");
-export const workerBuild = () =>
-  tool("worker-build", WORKER_BUILD, "worker-build", "packs the crate as a Worker", "4 minutes");
+/** What makes the JavaScript through which a Worker enters its wasm: where it is compiled to, by its version and source. */
+export function wasmBindings() {
+  const source = ["Cargo.lock", "src/main.rs"].map((file) => readFileSync(join(SOURCE, file)));
+  const digest = source.reduce((hash, text) => hash.update(text), createHash("sha256")).digest("hex").slice(0, 8);
+  const folder = join(toolsFolder(), `wasm-bindings-${WASM_BINDGEN}-${digest}`);
+  return { folder, path: join(folder, "bin", "wasm-bindings") };
+}
 
-/** Compiles the build tools that come from the Rust package registry, once for all clones. */
+/** Compiles the build tool that is made of Rust packages, once for all clones. */
 export async function cargoTools() {
-  for (const { crate, version, path, folder, why, time } of [wasmBindgen(), workerBuild()]) {
-    // cargo puts the program there as its last act, so it is whole if it is there.
-    if (existsSync(path)) continue;
-    const elapsed = stopwatch();
-    say(`${crate} ${version}: ${why} → ${tilde(folder)} (compiled once, about ${time} on two cores)`);
-    await must(`cargo install ${crate}`, "cargo", ["install", "--locked", "--root", folder, `${crate}@${version}`], {
-      advice: ["Does `cargo search serde` work from here? Is a C compiler installed (cc)?"],
-    });
-    note(`done in ${elapsed()}`);
-  }
+  const { path, folder } = wasmBindings();
+  // cargo puts the program there as its last act, so it is whole if it is there.
+  if (existsSync(path)) return;
+  const elapsed = stopwatch();
+  say(`wasm-bindgen ${WASM_BINDGEN}: joins the wasm to JavaScript → ${tilde(folder)} (compiled once, about a minute on two cores)`);
+  const target = join(folder, "target");
+  await must("cargo install of tools/wasm-bindings", "cargo", ["install", "--locked", "--path", SOURCE, "--root", folder], {
+    env: { ...process.env, CARGO_TARGET_DIR: target },
+    advice: ["Does `cargo search serde` work from here? Is a C compiler installed (cc)?"],
+  });
+  rmSync(target, { recursive: true, force: true });
+  note(`done in ${elapsed()}`);
 }

@@ -1,7 +1,6 @@
 // Every tool version the project depends on and npm does not pin, in one place.
-// worker-build accepts the wasm-bindgen library up to exactly this CLI's version, and Cargo.toml pins the same one:
-// change the three together.
-export const WORKER_BUILD = "0.8.7";
+// The wasm-bindgen library and what reads its sections are of one version: Cargo.toml and tools/wasm-bindings/Cargo.toml
+// pin it too. Change the three together.
 export const WASM_BINDGEN = "0.2.129";
 export const WASM_TARGET = "wasm32-unknown-unknown";
 // wrangler and miniflare refuse to run on anything older.

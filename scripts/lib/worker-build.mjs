@@ -1,12 +1,14 @@
 import { createHash } from "node:crypto";
-import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { wasmBindgen, workerBuild } from "./cargo-tools.mjs";
+import { fileURLToPath } from "node:url";
+import { build } from "esbuild";
+import { wasmBindings } from "./cargo-tools.mjs";
 import { Failure } from "./failure.mjs";
 import { withNpmBins } from "./modern-node.mjs";
 import { inRoot, npmBin } from "./paths.mjs";
 import { attempt, show } from "./run.mjs";
-import { WASM_BINDGEN, WASM_TARGET, WORKER_BUILD } from "./versions.mjs";
+import { WASM_BINDGEN, WASM_TARGET } from "./versions.mjs";
 import { withoutNames } from "./wasm-names.mjs";
 import { wasmToolchain } from "./wasm-std.mjs";
 
@@ -24,24 +26,20 @@ const QUICK = {
   CARGO_PROFILE_RELEASE_OVERFLOW_CHECKS: "true",
 };
 
-/** The environment of the wasm build: our pinned tools instead of worker-build's own downloads. */
+/** The environment of the wasm build. */
 export function wasmBuildEnvironment({ dev = false } = {}) {
   const toolchain = wasmToolchain();
-  if (!toolchain || !existsSync(workerBuild().path)) throw new Failure("tools are missing", { advice: ["npm run setup"] });
+  if (!toolchain || !existsSync(wasmBindings().path)) throw new Failure("tools are missing", { advice: ["npm run setup"] });
   return {
     ...withNpmBins(),
     ...toolchain,
     PATH: withNpmBins({ PATH: toolchain.PATH ?? process.env.PATH }).PATH,
-    WASM_BINDGEN_BIN: wasmBindgen().path,
-    WASM_OPT_BIN: npmBin("wasm-opt"),
-    ESBUILD_BIN: npmBin("esbuild"),
-    // As worker-build sets it: cargo would compile everything again for every other value.
-    WASM_BINDGEN_USE_JS_SYS: "1",
     CARGO_TARGET_DIR: targetFolder(dev),
     ...(dev && QUICK),
   };
 }
 
+const SELF = fileURLToPath(import.meta.url);
 const RELEASE_OUT = "build";
 export const DEV_OUT = "target/worker-dev";
 
@@ -58,15 +56,15 @@ async function step(program, args, quiet, env) {
 
 const digest = (file) => createHash("sha256").update(readFileSync(file)).digest("hex");
 
-/** Plain JavaScript that stands in the main module: its entry, and the class of Durable Objects that count quotas. */
-const PARTS = [inRoot("src", "edge", "entry.js"), inRoot("src", "edge", "quota.js")];
+/** The modules that are bundled with what is made of the wasm. */
+const EDGE = inRoot("src", "edge");
 
 /** What stands in the output folder, made from what; undefined if a part is missing. */
 function provenance(compiled, out) {
-  // What wasm-opt is told stands in Cargo.toml.
-  const parts = [compiled, ...PARTS, inRoot("Cargo.toml"), join(out, "index.js"), join(out, "index_bg.wasm")];
+  const modules = readdirSync(EDGE).filter((name) => name.endsWith(".js"));
+  const parts = [compiled, ...modules.map((name) => join(EDGE, name)), SELF, join(out, "index.js"), join(out, "index_bg.wasm")];
   if (!parts.every(existsSync)) return undefined;
-  return JSON.stringify([WORKER_BUILD, WASM_BINDGEN, ...parts.map(digest)]);
+  return JSON.stringify([WASM_BINDGEN, ...parts.map(digest)]);
 }
 
 /** Takes the names of functions out of the Worker and puts them beside it, for reading stack traces. */
@@ -77,32 +75,61 @@ function moveNames(out) {
   writeFileSync(inRoot(out, "function-names.txt"), `${names.join("\n")}\n`);
 }
 
-/** Puts our own parts behind what worker-build made, and our own entry over its default export. */
-function complete(main) {
-  const made = readFileSync(main, "utf8");
-  const exported = /(,?)\s*([\w$]+) as default\s*(,?)(?=[^{}]*\}[^{}]*$)/.exec(made);
-  if (!exported) throw new Failure("worker-build's module has no default export", { advice: ["Has WORKER_BUILD changed? See src/edge/entry.js."] });
-  const [whole, before, stock, after] = exported;
-  const rest = made.slice(0, exported.index) + (before && after) + made.slice(exported.index + whole.length);
-  const parts = PARTS.map((part) => readFileSync(part, "utf8"));
-  writeFileSync(main, [rest, ...parts, `export default entryOver(${stock});`, ""].join("\n"));
-}
+/**
+ * What wasm-opt does. Beyond its usual, functions stay apart that are called from one place only: in one body of 60 kB each
+ * local has a number of two bytes and every sequence others of them, which compresses worse than all the calls. The
+ * features are those of the compiler's target and of wasm-bindgen's, so that no newer encoding comes in.
+ */
+const FEATURES = ["mutable-globals", "sign-ext", "nontrapping-float-to-int", "bulk-memory", "multivalue", "reference-types", "exception-handling"];
+const OPTIMIZE = ["-O", "--one-caller-inline-max-function-size=0", "--debuginfo", ...FEATURES.map((name) => `--enable-${name}`)];
+
+/** Names in src/edge/entry.js that only the build can resolve. */
+const resolveCore = (core) => ({
+  name: "pointsman",
+  setup({ onResolve }) {
+    onResolve({ filter: /^pointsman:core$/ }, () => ({ path: core }));
+    onResolve({ filter: /^pointsman:wasm$/ }, () => ({ path: "./index_bg.wasm", external: true }));
+  },
+});
+
+/** Puts our entry, what enters the wasm, and the modules that the wasm calls into one module. */
+const bundle = (core, outfile) =>
+  build({
+    entryPoints: [join(EDGE, "entry.js")],
+    outfile,
+    bundle: true,
+    minify: true,
+    format: "esm",
+    target: "es2024",
+    external: ["cloudflare:*"],
+    plugins: [resolveCore(core)],
+    logLevel: "silent",
+  }).catch((error) => {
+    throw new Failure("the Worker's modules cannot be bundled", { advice: error.message.split("\n") });
+  });
 
 /**
- * Compiles the Worker. Where cargo makes the same wasm as the last time, the rest is skipped: worker-build would run
- * wasm-opt again, which takes a quarter of a minute.
+ * Compiles the Worker. Where cargo makes the same wasm as the last time and no module has changed, the rest is skipped:
+ * wasm-opt alone takes a quarter of a minute.
  */
 export async function buildWorker({ dev = false, out = RELEASE_OUT, quiet = false } = {}) {
   const env = wasmBuildEnvironment({ dev });
   await step("cargo", ["build", "--lib", "--release", "--target", WASM_TARGET], quiet, env);
 
-  const compiled = join(targetFolder(dev), WASM_TARGET, "release", "pointsman.wasm");
+  const release = join(targetFolder(dev), WASM_TARGET, "release");
+  const compiled = join(release, "pointsman.wasm");
   const stamp = inRoot(out, ".made-from");
   const now = provenance(compiled, inRoot(out));
   if (now && existsSync(stamp) && readFileSync(stamp, "utf8") === now) return;
 
-  await step(workerBuild().path, ["--release", ...(dev ? ["--no-opt"] : []), "--out-dir", out], quiet, env);
+  mkdirSync(inRoot(out), { recursive: true });
+  const bindings = join(release, "bindings");
+  rmSync(bindings, { recursive: true, force: true });
+  await step(wasmBindings().path, [compiled, bindings], quiet, env);
+  const [bound, wasm] = [join(bindings, "index_bg.wasm"), inRoot(out, "index_bg.wasm")];
+  if (dev) copyFileSync(bound, wasm);
+  else await step(npmBin("wasm-opt"), [bound, "-o", wasm, ...OPTIMIZE], quiet, env);
+  await bundle(join(bindings, "index.js"), inRoot(out, "index.js"));
   if (!dev) moveNames(out);
-  complete(inRoot(out, "index.js"));
   writeFileSync(stamp, provenance(compiled, inRoot(out)) ?? "");
 }

@@ -1,5 +1,5 @@
-// Counts the quotas of one caller, for all isolates: a Durable Object with SQLite. The build puts this behind the
-// Worker's main module, which must export it. Which quotas there are, and when their windows begin, isolates say.
+// Counts the quotas of one caller, for all isolates: a Durable Object with SQLite. The Worker's main module
+// exports it. Which quotas there are, and when their windows begin, isolates say.
 import { DurableObject } from "cloudflare:workers";
 
 /** No isolate is handed more than this part of what is left, so that little is left idle when a quota runs out. */
