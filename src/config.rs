@@ -132,8 +132,6 @@ impl Route {
         self.require.iter().for_each(&mut note);
         self.rules.iter().flat_map(|rule| &rule.when).for_each(&mut note);
         self.limits.iter().flat_map(|choice| &choice.0).flat_map(|tier| &tier.when).for_each(&mut note);
-        params.sort_unstable();
-        params.dedup();
         params
     }
 }

@@ -224,9 +224,10 @@ impl Condition {
         }
     }
 
-    /// Adds the positions of the placeholders that it looks at.
+    /// Adds the positions of the placeholders that it looks at, each once.
     pub fn note_params(&self, params: &mut Vec<usize>) {
         match self {
+            Self::Is { of: Operand::Param(position, _), .. } if params.contains(position) => {}
             Self::Is { of: Operand::Param(position, _), .. } => params.push(*position),
             Self::Is { .. } => {}
             Self::All(all) | Self::Any(all) => all.iter().for_each(|condition| condition.note_params(params)),
