@@ -79,6 +79,9 @@ refusals! {
 
     /// The operator's secret is wrong.
     OperatorSecret = "operator_secret" => CredentialInvalid,
+    /// `X-Pointsman-Explain` where the configuration has no operator's secret: nobody can ask, and a question
+    /// is not carried out.
+    ExplainWithoutSecret = "explain_without_secret" => CredentialInvalid,
 
     /// The API key's checksum is wrong: mistyped, cut off or made up.
     ApiKeyChecksum = "api_key_checksum" => CredentialInvalid,

@@ -14,6 +14,7 @@ use crate::{
     customer::claimed::Claimed,
     decision::{Decision, Deferred, Found, Halt, Outcome},
     error::Refusal,
+    explain,
     forward::{self, Caller, Forward, path},
     journal::{Step, Trace},
     limit,
@@ -120,6 +121,9 @@ impl<'a> Journey<'a> {
     fn travel(&mut self, memory: &mut Memory) -> Outcome {
         let path = self.head.target.path;
         let gateway = self.gateway;
+        if let Err(refusal) = explain::refuse_question(gateway, self.head, self.found.explain) {
+            return self.refused(refusal, None);
+        }
         if let Some(answer) = operator::answer(gateway, self.head, memory, self.now, &mut self.trace) {
             return Outcome::Answer(answer);
         }
