@@ -52,6 +52,9 @@ refusals! {
     PathNul = "path_nul" => PathAmbiguous,
     /// `Via` already names this gateway.
     LoopDetected = "loop_detected" => LoopDetected,
+    /// A page of an origin that the route's CORS policy does not list asks for a WebSocket, for which browsers
+    /// send no preflight.
+    WebSocketOrigin = "websocket_origin" => Denied,
 
     /// No credential where the route needs one.
     CredentialMissing = "credential_missing" => CredentialRequired,
@@ -199,7 +202,7 @@ pub enum Problem {
     LengthRequired,
     /// 413: the body is too large.
     ContentTooLarge,
-    /// A rule's own status: the rule denies.
+    /// 403, or a rule's own status: a rule or the CORS policy denies.
     Denied,
     /// 404: no such route.
     RouteNotFound,

@@ -31,6 +31,7 @@ use crate::{
 };
 
 mod choosing;
+mod handshake;
 mod sending;
 
 use self::{choosing::Verdict, sending::Sending};
@@ -153,6 +154,7 @@ impl<'a> Journey<'a> {
     fn along(&mut self, route: &'a Route, captures: &[&str], memory: &mut Memory) -> Result<Outcome, Halt> {
         let gateway = self.gateway;
         let via = gateway.via.pass(self.head)?;
+        handshake::check(route, self.head)?;
         let stage = Stage { gateway, found: self.found, now: self.now };
         let (principal, method) = stage.authenticate(self.head, &route.auth, memory, &mut self.deferred)?;
         self.trace.auth = Some(method.name());
