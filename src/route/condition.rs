@@ -243,6 +243,16 @@ impl Condition {
         }
     }
 
+    /// Calls `see` with all that it looks at.
+    pub fn each_operand(&self, see: &mut dyn FnMut(&Operand)) {
+        match self {
+            Self::Is { of, .. } => see(of),
+            Self::All(all) | Self::Any(all) => all.iter().for_each(|condition| condition.each_operand(see)),
+            Self::Not(other) => other.each_operand(see),
+            Self::Named(named) => named.condition.each_operand(see),
+        }
+    }
+
     /// Whether it surely holds wherever `other` does. May say no where the answer is yes.
     #[must_use]
     pub fn is_implied_by(&self, other: &Self) -> bool {

@@ -14,6 +14,7 @@ use crate::{
     cors::{CorsPolicy, OriginPattern, Origins, RequestHeaders},
     forward::fields::is_token,
     route::{
+        condition::Operand,
         index::RuleIndex,
         pattern::{Pattern, Rewrite},
         rule::{Action, Rule, Target, Unlisted},
@@ -56,6 +57,26 @@ pub(super) fn build(file: &GatewayFile, gateway: &mut Gateway, findings: &mut Fi
     }
     if file.routes.is_empty() {
         findings.error("/routes", "must have at least one route");
+    }
+    ask_for_fields(gateway);
+}
+
+/// Tells the field policy what conditions ask for.
+fn ask_for_fields(gateway: &mut Gateway) {
+    let mut asked = Vec::new();
+    for route in &gateway.routes {
+        let rules = route.rules.iter().flat_map(|rule| &rule.when);
+        let limits = route.limits.iter().flat_map(|choice| &choice.0).flat_map(|tier| &tier.when);
+        for condition in rules.chain(limits).chain(&route.require) {
+            condition.each_operand(&mut |of| {
+                if let Operand::Header(name) = of {
+                    asked.push(Rc::clone(name));
+                }
+            });
+        }
+    }
+    for name in asked {
+        gateway.fields.ask_for(&name);
     }
 }
 
