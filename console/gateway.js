@@ -1,6 +1,7 @@
 // Asks the gateway by the service binding, which passes no network and no cache.
 import { keyField } from "./configuration.js";
 import { base64urlJson } from "./encoding.js";
+import { parseToShow } from "./record/json.js";
 
 // More would be no explanation but a fault.
 const MOST_BYTES = 256 * 1024;
@@ -9,7 +10,7 @@ const MOST_BYTES = 256 * 1024;
 async function read(answer) {
   const text = (await answer.text()).slice(0, MOST_BYTES);
   try {
-    return { status: answer.status, json: JSON.parse(text) };
+    return { status: answer.status, json: parseToShow(text) };
   } catch {
     return { status: answer.status, text };
   }

@@ -1,12 +1,14 @@
 // The operators' console, a Worker of its own: `npx wrangler deploy --env console`. See docs/console.md.
+// Its text: as an object of JavaScript it would have lost digits.
 import configuration from "../build/gateway.json";
 import { createConsole } from "./app.js";
 import script from "./assets/comfort.client.js";
 import style from "./assets/console.css";
 import icon from "./assets/icon.svg";
+import { parseToShow } from "./record/json.js";
 
 const app = createConsole({
-  configuration,
+  configuration: parseToShow(configuration),
   assets: [
     ["/assets/console.css", "text/css", style],
     ["/assets/comfort.js", "text/javascript", script],

@@ -1,4 +1,5 @@
 // The console's variables, checked once. What is missing or half set keeps the whole console shut.
+import { parseToShow } from "./record/json.js";
 
 const LEAST_SECRET = 20;
 const ALLOW_HTTP = ["never", "loopback", "always"];
@@ -22,7 +23,7 @@ export function settingsOf(env, compiled) {
   }
   let configuration = compiled;
   try {
-    if (env.CONFIGURATION) configuration = JSON.parse(env.CONFIGURATION);
+    if (env.CONFIGURATION) configuration = parseToShow(env.CONFIGURATION);
   } catch {
     return { fault: "CONFIGURATION must be the JSON that `pointsman compile` prints" };
   }

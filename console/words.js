@@ -1,4 +1,5 @@
 // Conditions of rules, in words.
+import { isObject } from "./record/json.js";
 
 const THINGS = {
   $subject: "the subject",
@@ -19,7 +20,7 @@ function thing(name) {
   return kind ? `the ${PARTS[kind]} ${rest}` : `the claim ${name}`;
 }
 
-const quoted = (value) => (typeof value === "string" ? `“${value}”` : String(value));
+const quoted = (value) => (typeof value === "string" ? `“${value}”` : JSON.stringify(value));
 const listed = (values) => [values].flat().map(quoted).join(", ");
 const oneOf = (values) => {
   const all = [values].flat();
@@ -35,16 +36,18 @@ const TESTS = {
   prefix: (texts) => `begins with ${oneOf(texts)}`,
   suffix: (texts) => `ends with ${oneOf(texts)}`,
   within: (ranges) => `is within ${listed(ranges)}`,
+  any: (test) => `has one value that ${testInWords(test)}`,
+  all: (test) => `has only values of which each ${testInWords(test)}`,
   not: (test) => `not: ${testInWords(test)}`,
-  ">": (number) => `is above ${number}`,
-  ">=": (number) => `is at least ${number}`,
-  "<": (number) => `is below ${number}`,
-  "<=": (number) => `is at most ${number}`,
+  ">": (number) => `is above ${quoted(number)}`,
+  ">=": (number) => `is at least ${quoted(number)}`,
+  "<": (number) => `is below ${quoted(number)}`,
+  "<=": (number) => `is at most ${quoted(number)}`,
 };
 
 function testInWords(test) {
-  if (typeof test !== "object" || test === null) return `is ${quoted(test)}`;
   if (Array.isArray(test)) return `is ${oneOf(test)}`;
+  if (!isObject(test)) return `is ${quoted(test)}`;
   return Object.entries(test)
     .map(([name, value]) => TESTS[name]?.(value) ?? `${name} ${JSON.stringify(value)}`)
     .join(" and ");

@@ -17,7 +17,12 @@ use crate::{
     limit::{Choice, Limit},
     memory::Budgets,
     route::{
-        RouteTable, condition::Condition, index::RuleIndex, pattern::Rewrite, readings::Readings, rule::Rule,
+        RouteTable,
+        condition::{Condition, Operand},
+        index::RuleIndex,
+        pattern::Rewrite,
+        readings::Readings,
+        rule::Rule,
     },
     time::Span,
 };
@@ -128,10 +133,13 @@ impl Route {
     #[must_use]
     pub fn params(&self) -> Vec<usize> {
         let mut params = Vec::new();
-        let mut note = |condition: &Condition| condition.note_params(&mut params);
-        self.require.iter().for_each(&mut note);
-        self.rules.iter().flat_map(|rule| &rule.when).for_each(&mut note);
-        self.limits.iter().flat_map(|choice| &choice.0).flat_map(|tier| &tier.when).for_each(&mut note);
+        let mut note = |of: &Operand| match of {
+            Operand::Param(position, _) if !params.contains(position) => params.push(*position),
+            _ => {}
+        };
+        let of_rules = self.rules.iter().flat_map(|rule| &rule.when);
+        let of_limits = self.limits.iter().flat_map(|choice| &choice.0).flat_map(|tier| &tier.when);
+        self.require.iter().chain(of_rules).chain(of_limits).for_each(|own| own.each_operand(&mut note));
         params
     }
 }

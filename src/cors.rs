@@ -2,6 +2,10 @@
 
 use crate::time::Span;
 
+mod origin;
+
+pub use self::origin::{OriginError, OriginPattern, Origins};
+
 /// A policy that a route names.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct CorsPolicy {
@@ -17,15 +21,6 @@ pub struct CorsPolicy {
     pub credentials: bool,
 }
 
-/// Which origins a policy allows.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub enum Origins {
-    /// Any; reflected, since `*` is no wildcard where credentials are allowed.
-    Any,
-    /// One of these.
-    Listed(Vec<OriginPattern>),
-}
-
 /// Which request fields a policy allows.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum RequestHeaders {
@@ -33,49 +28,6 @@ pub enum RequestHeaders {
     Any,
     /// These.
     Listed(Vec<String>),
-}
-
-/// An exact origin, or one whose first label is free: `https://*.example.com`.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub struct OriginPattern {
-    scheme: String,
-    /// The host and port; after the wildcard's dot where there is one.
-    rest: String,
-    wildcard: bool,
-}
-
-impl OriginPattern {
-    /// Reads `https://app.example.com`, `http://localhost:5173` or `https://*.example.com`.
-    #[must_use]
-    pub fn parse(text: &str) -> Option<Self> {
-        let (scheme, host) = text.split_once("://")?;
-        let (wildcard, rest) = host.strip_prefix("*.").map_or((false, host), |rest| (true, rest));
-        let fixed_enough = !wildcard || rest.contains('.');
-        let pattern = Self { scheme: scheme.to_owned(), rest: rest.to_owned(), wildcard };
-        (is_origin(&format!("{scheme}://{rest}")) && fixed_enough).then_some(pattern)
-    }
-
-    fn matches(&self, origin: &str) -> bool {
-        let Some(host) = origin.strip_prefix(&self.scheme).and_then(|rest| rest.strip_prefix("://")) else {
-            return false;
-        };
-        if !self.wildcard {
-            return host == self.rest;
-        }
-        // Exactly one label: `https://a.b.example.com` and `https://evilexample.com` are not it.
-        let label = host.strip_suffix(&self.rest).and_then(|label| label.strip_suffix('.'));
-        label.is_some_and(|label| !label.is_empty() && !label.contains(['.', ':']))
-    }
-}
-
-/// Whether `text` is a serialized origin: lower-case scheme, host and port, nothing else.
-fn is_origin(text: &str) -> bool {
-    let Some((scheme, host)) = text.split_once("://") else { return false };
-    let scheme_plain =
-        |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"+-.".contains(&byte);
-    let host_plain =
-        |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"-._:[]".contains(&byte);
-    !scheme.is_empty() && scheme.bytes().all(scheme_plain) && !host.is_empty() && host.bytes().all(host_plain)
 }
 
 /// What is done to the fields of an answer.
@@ -120,11 +72,11 @@ impl CorsPolicy {
     }
 
     /// The fields for an answer to a request with or without an `Origin`. `Vary` is there in either
-    /// case: a cache must not give one origin the answer made for another.
+    /// case: a cache must not give one origin the answer made for another, and the backend sees the origin too.
     #[must_use]
     pub fn answer(&self, origin: Option<&str>) -> AnswerEdits {
         let mut set = Vec::new();
-        if let Some(origin) = origin.filter(|origin| self.allows(origin)) {
+        if let Some(origin) = self.allowed(origin) {
             self.allow_origin(origin, &mut set);
             if !self.expose.is_empty() {
                 set.push(("access-control-expose-headers", self.expose.join(", ")));
@@ -139,10 +91,10 @@ impl CorsPolicy {
     pub fn preflight(&self, preflight: Preflight<'_>, methods: &str) -> Vec<(&'static str, String)> {
         let vary = "Origin, Access-Control-Request-Method, Access-Control-Request-Headers";
         let mut set = vec![("vary", vary.to_owned())];
-        if !self.allows(preflight.origin) {
+        let Some(origin) = self.allowed(Some(preflight.origin)) else {
             return set;
-        }
-        self.allow_origin(preflight.origin, &mut set);
+        };
+        self.allow_origin(origin, &mut set);
         set.push(("access-control-allow-methods", methods.to_owned()));
         let headers = match &self.headers {
             RequestHeaders::Any => preflight.headers.map(only_tokens).unwrap_or_default(),
@@ -162,13 +114,20 @@ impl CorsPolicy {
         }
     }
 
-    fn allows(&self, origin: &str) -> bool {
-        match &self.origins {
-            // "null" is what sandboxed frames and local files send; "any" means them too.
-            Origins::Any => origin == "null" || is_origin(origin),
-            Origins::Listed(patterns) => {
-                is_origin(origin) && patterns.iter().any(|pattern| pattern.matches(origin))
-            }
+    /// Whether a page of this origin may open a WebSocket. Browsers ask nobody before, and send cookies and whatever
+    /// stands in the URL along (cross-site WebSocket hijacking), so a list of origins holds for handshakes too. What
+    /// lets any origin in, lets any in here.
+    #[must_use]
+    pub fn allows_handshake(&self, origin: &str) -> bool {
+        matches!(self.origins, Origins::Any) || self.origins.allows(origin)
+    }
+
+    /// What `Access-Control-Allow-Origin` says to this origin. `*` is only for policies without credentials: with
+    /// them it is no wildcard (Fetch, section 3.2.5), and any origin is reflected.
+    fn allowed<'o>(&self, origin: Option<&'o str>) -> Option<&'o str> {
+        match self.origins {
+            Origins::Any if !self.credentials => Some("*"),
+            _ => origin.filter(|origin| self.origins.allows(origin)),
         }
     }
 }
@@ -200,7 +159,7 @@ mod tests {
     fn origins_match_exactly_or_by_one_label() {
         let policy = listed(&["https://app.example.com", "https://*.example.org", "http://localhost:5173"]);
         for origin in ["https://app.example.com", "https://a.example.org", "http://localhost:5173"] {
-            assert!(policy.allows(origin), "{origin}");
+            assert!(policy.origins.allows(origin), "{origin}");
         }
         for origin in [
             "https://app.example.com.evil.example",
@@ -218,17 +177,14 @@ mod tests {
             "https://app.example.com, https://evil.example",
             "http://localhost",
         ] {
-            assert!(!policy.allows(origin), "{origin}");
+            assert!(!policy.origins.allows(origin), "{origin}");
         }
     }
 
     #[test]
     fn anything_goes_reflects_an_origin_and_nothing_else() {
         let policy = CorsPolicy::anything_goes();
-        assert!(policy.allows("https://whoever.example") && policy.allows("null"));
-        for origin in ["", "*", "https://a b", "https://a\r\nx: y", "https://a, https://b"] {
-            assert!(!policy.allows(origin), "{origin}");
-        }
+        assert!(policy.origins.allows("https://whoever.example") && policy.origins.allows("null"));
         let edits = policy.answer(Some("https://x.example"));
         assert!(edits.set.contains(&("access-control-allow-origin", "https://x.example".to_owned())));
         assert!(edits.set.contains(&("access-control-allow-credentials", "true".to_owned())));
@@ -259,21 +215,46 @@ mod tests {
     }
 
     #[test]
-    fn no_policy_has_a_star() {
-        for policy in [CorsPolicy::anything_goes(), listed(&["https://app.example.com"])] {
-            let edits = policy.answer(Some("https://app.example.com"));
-            assert!(edits.set.iter().all(|(_, value)| value != "*"));
+    fn a_star_is_answered_without_credentials_only() {
+        let policy = |credentials| CorsPolicy {
+            origins: Origins::Any,
+            credentials,
+            ..listed(&["https://app.example.com"])
+        };
+        let origins = ["https://app.example.com", "null", "file://", "https://a, https://b", ""];
+        for origin in origins.into_iter().map(Some).chain([None]) {
+            let open = policy(false);
+            let preflight = Preflight { origin: origin.unwrap_or_default(), headers: None };
+            for set in [open.answer(origin).set, open.preflight(preflight, "GET")] {
+                assert!(set.contains(&("access-control-allow-origin", "*".to_owned())), "{origin:?}");
+                assert!(
+                    set.iter().all(|(name, _)| *name != "access-control-allow-credentials"),
+                    "{origin:?}"
+                );
+            }
+            let others = [CorsPolicy::anything_goes(), policy(true), listed(&["https://app.example.com"])];
+            for other in others {
+                for set in [other.answer(origin).set, other.preflight(preflight, "GET")] {
+                    assert!(set.iter().all(|(_, value)| value != "*"), "{origin:?}");
+                }
+            }
+            assert!(open.answer(origin).vary_origin);
         }
-        for text in [
-            "*",
-            "https://*",
-            "https://*.com",
-            "https://a.*.com",
-            "app.example.com",
-            "https://a/",
-            "https://A.example",
+    }
+
+    #[test]
+    fn a_handshake_is_for_the_origins_of_a_list_and_for_any_where_any_is_meant() {
+        let policy = listed(&["https://app.example.com", "https://*.example.org"]);
+        for (origin, expected) in [
+            ("https://app.example.com", true),
+            ("https://a.example.org", true),
+            ("https://evil.example", false),
+            ("https://app.example.com, https://evil.example", false),
+            ("null", false),
+            ("", false),
         ] {
-            assert_eq!(OriginPattern::parse(text), None, "{text}");
+            assert_eq!(policy.allows_handshake(origin), expected, "{origin}");
+            assert!(CorsPolicy::anything_goes().allows_handshake(origin), "{origin}");
         }
     }
 }

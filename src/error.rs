@@ -54,6 +54,9 @@ refusals! {
     PathOfAnotherRoute = "path_of_another_route" => PathAmbiguous,
     /// `Via` already names this gateway.
     LoopDetected = "loop_detected" => LoopDetected,
+    /// A page of an origin that the route's CORS policy does not list asks for a WebSocket, for which browsers
+    /// send no preflight.
+    WebSocketOrigin = "websocket_origin" => Denied,
 
     /// No credential where the route needs one.
     CredentialMissing = "credential_missing" => CredentialRequired,
@@ -81,6 +84,9 @@ refusals! {
 
     /// The operator's secret is wrong.
     OperatorSecret = "operator_secret" => CredentialInvalid,
+    /// `X-Pointsman-Explain` where the configuration has no operator's secret: nobody can ask, and a question
+    /// is not carried out.
+    ExplainWithoutSecret = "explain_without_secret" => CredentialInvalid,
 
     /// The API key's checksum is wrong: mistyped, cut off or made up.
     ApiKeyChecksum = "api_key_checksum" => CredentialInvalid,
@@ -198,7 +204,7 @@ pub enum Problem {
     LengthRequired,
     /// 413: the body is too large.
     ContentTooLarge,
-    /// A rule's own status: the rule denies.
+    /// 403, or a rule's own status: a rule or the CORS policy denies.
     Denied,
     /// 404: no such route.
     RouteNotFound,

@@ -7,6 +7,7 @@ use serde_json::Value;
 mod ask;
 mod credential;
 
+pub(crate) use self::ask::refuse_question;
 pub use self::ask::{Ask, asked};
 use crate::{
     answer::Answer,

@@ -21,6 +21,7 @@ use crate::{
     error::Refusal,
     json::text,
     limit::Admission,
+    number::all_exact,
     principal::Principal,
     request::{Head, Seen, Target},
     route::pattern::Rewrite,
@@ -210,11 +211,13 @@ fn set_client(set: &mut FieldLines, address: &str) -> bool {
     true
 }
 
-/// A claim as a field value: a string as its text, anything else as JSON.
+/// A claim as a field value: a string as its text, anything else as JSON. A number whose digits are not known is not
+/// told: rounded, it could be another caller's.
 fn set_claim(set: &mut FieldLines, name: &str, claim: &Value) {
     match claim {
         Value::String(text) => set.push_text(name, text),
-        other => set.push_text(name, &text(other)),
+        other if all_exact(other) => set.push_text(name, &text(other)),
+        _ => {}
     }
 }
 

@@ -14,6 +14,7 @@ use crate::{
     customer::claimed::Claimed,
     decision::{Decision, Deferred, Found, Halt, Outcome},
     error::Refusal,
+    explain,
     forward::{self, Caller, Forward, path},
     journal::{Step, Trace},
     limit,
@@ -30,6 +31,7 @@ use crate::{
 };
 
 mod choosing;
+mod handshake;
 mod sending;
 
 use self::{choosing::Verdict, sending::Sending};
@@ -120,6 +122,9 @@ impl<'a> Journey<'a> {
     fn travel(&mut self, memory: &mut Memory) -> Outcome {
         let path = self.head.target.path;
         let gateway = self.gateway;
+        if let Err(refusal) = explain::refuse_question(gateway, self.head, self.found.explain) {
+            return self.refused(refusal, None);
+        }
         if let Some(answer) = operator::answer(gateway, self.head, memory, self.now, &mut self.trace) {
             return Outcome::Answer(answer);
         }
@@ -154,6 +159,7 @@ impl<'a> Journey<'a> {
     fn along(&mut self, route: &'a Route, captures: &[&str], memory: &mut Memory) -> Result<Outcome, Halt> {
         let gateway = self.gateway;
         let via = gateway.via.pass(self.head)?;
+        handshake::check(route, self.head)?;
         let stage = Stage { gateway, found: self.found, now: self.now };
         let (principal, method) = stage.authenticate(self.head, &route.auth, memory, &mut self.deferred)?;
         self.trace.auth = Some(method.name());

@@ -24,6 +24,7 @@ pub mod journey;
 pub mod json;
 pub mod limit;
 pub mod memory;
+pub mod number;
 pub mod operator;
 pub mod ports;
 pub mod principal;

@@ -308,6 +308,43 @@ mod tests {
     }
 
     #[test]
+    fn a_condition_holds_no_number_that_nobody_has() {
+        let of = |condition: &str| {
+            let json = SMALL_JSON.replace("CONDITION", condition);
+            let checked = parse(&json, &variables());
+            checked.err().unwrap_or_default().iter().map(Finding::to_string).collect::<Vec<_>>()
+        };
+        for number in
+            ["0", "-0", "1.5", "1e3", "18446744073709551615", "-9223372036854775808", "9007199254740991.0"]
+        {
+            assert_eq!(of(&format!(r#"{{"id":{number}}}"#)), Vec::<String>::new(), "{number}");
+        }
+        for number in ["18446744073709551616", "-9223372036854775809", "1e16", "9007199254740993.0"] {
+            for (test, at) in [
+                ("NUMBER", ""),
+                ("[1,NUMBER]", "/1"),
+                (r#"{"equals":NUMBER}"#, "/equals"),
+                (r#"{"in":[NUMBER]}"#, "/in/0"),
+                (r#"{"contains":NUMBER}"#, "/contains"),
+                (r#"{">":NUMBER}"#, "/>"),
+                (r#"{"any":NUMBER}"#, "/any"),
+                (r#"{"not":NUMBER}"#, "/not"),
+            ] {
+                let said = of(&format!(r#"{{"id":{}}}"#, test.replace("NUMBER", number)));
+                let expected =
+                    format!("/routes/0/rules/0/when/id{at}: is a number that no caller's number ever equals");
+                assert!(
+                    said.first().is_some_and(|first| first.starts_with(&expected)),
+                    "{number} {test}: {said:?}"
+                );
+            }
+        }
+    }
+
+    const SMALL_JSON: &str = r#"{"backends":{"shared":{"url":"https://shared.example"}},"routes":[{"path":"/{+path}",
+        "auth":[],"rules":[{"name":"own","when":CONDITION,"to":"shared"},{"name":"all","to":"shared"}]}]}"#;
+
+    #[test]
     fn nothing_is_taken_for_granted_of_issuers() {
         let said = findings(
             r#"

@@ -163,26 +163,60 @@ fn only_the_operators_secret_makes_a_request_a_question() {
     }
 }
 
-/// Where there is no secret, nobody can ask, and the fields go no further.
+/// Where there is no secret, nobody can ask, and what was meant as a question is not carried out. The folded
+/// spelling is no field of ours: it asks nothing, and goes no further.
 #[test]
-fn without_a_secret_there_are_no_questions() {
+fn without_a_secret_no_question_is_carried_out() {
     let isolate = Isolate::new(gateway_of(
         r#"
+        [operator]
+        health = "/healthz"
         [backends.shared]
         url = "https://shared.example.com"
         [[routes]]
         path = "/{+path}"
+        methods = ["GET", "DELETE", "OPTIONS", "BREW"]
         auth = []
+        cors = "anything-goes"
         rules = [{ name = "all", to = "shared" }]
         "#,
     ));
-    let fields = [("x-pointsman-explain", "x"), ("x-pointsman-claims", "e30"), ("x_pointsman_cf", "e30")];
+    let world = World::of_fixtures();
+    let preflight = ("access-control-request-method", "GET");
+    for value in ["", "x", SECRET, "x, x", "Bearer x"] {
+        let fields = with(&[("X-Pointsman-Explain", value), ("origin", "https://a.example"), preflight]);
+        assert_eq!(question(&isolate, &fields), Some(Err(401)), "{value:?}");
+        for method in ["GET", "DELETE", "OPTIONS", "BREW", "TRACE"] {
+            for path in ["/x", "/healthz", "/%2e%2e", "/%"] {
+                let result = isolate.request(&world, method, path, fields.clone());
+                assert_eq!(result.refusal(), Some("explain_without_secret"), "{method} {path} {value:?}");
+                let told = isolate.explain(&world, method, path, &fields, None);
+                assert_eq!(told["answer"]["reason"], "explain_without_secret");
+            }
+        }
+    }
+    let fields = [("x_pointsman_explain", "x"), ("x-pointsman-claims", "e30"), ("x_pointsman_cf", "e30")];
     assert_eq!(question(&isolate, &with(&fields)), None);
-    let result = isolate.get(&World::of_fixtures(), "/x", &fields);
+    let result = isolate.get(&world, "/x", &fields);
     assert!(result.forwarded().is_some());
     assert!(
         result.backend_fields.keys().all(|name| !name.contains("pointsman")),
         "{:?}",
         result.backend_fields
     );
+}
+
+/// Even where the edge forgot to ask: no decision leads a question to a backend.
+#[test]
+fn with_a_secret_a_question_is_explained_or_refused_and_never_forwarded() {
+    let (isolate, world) = (Isolate::named("rules"), World::of_fixtures());
+    for value in [SECRET, "", "x"] {
+        for method in ["GET", "DELETE"] {
+            let fields = with(&[("x-pointsman-explain", value)]);
+            let result = isolate.request(&world, method, "/open/x", fields);
+            assert_eq!(result.refusal(), Some("operator_secret"), "{method} {value:?}");
+        }
+    }
+    let told = isolate.explain(&world, "GET", "/open/x", &with(&[("x-pointsman-explain", SECRET)]), None);
+    assert_eq!(told["outcome"], "forward");
 }

@@ -76,10 +76,13 @@ export function compileConfiguration() {
   return status === 0 ? { json: stdout.trim() } : { findings: all };
 }
 
-/** gateway.toml as JSON in build/gateway.json, which the console shows: variables and secrets by their names only. */
+/**
+ * gateway.toml as JSON in build/gateway.json, which the console shows: variables and secrets by their names only. A JSON
+ * text of it, since the bundler would read numbers as doubles.
+ */
 export function writeConfiguration() {
   const { json, findings } = compileConfiguration();
   if (!json) throw new Failure("the configuration cannot be compiled", { advice: [findings] });
   mkdirSync(inRoot("build"), { recursive: true });
-  writeFileSync(inRoot("build", "gateway.json"), `${json}\n`);
+  writeFileSync(inRoot("build", "gateway.json"), `${JSON.stringify(json)}\n`);
 }

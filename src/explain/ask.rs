@@ -37,20 +37,45 @@ pub struct Ask {
 }
 
 /// Reads the question, if the request is one: `None` for a request that is to be answered as any other,
-/// `Err` with what is answered to a question that is none. A wrong secret is refused: what was meant as
-/// a question must not be carried out.
+/// `Err` with what is answered to a question that is none.
 #[must_use]
 pub fn asked(gateway: &Gateway, head: &Head<'_>) -> Option<Result<Ask, Answer>> {
-    let secret = gateway.operator.secret.as_ref()?;
-    let shown = head.field(Seen::EXPLAIN, SECRET)?;
-    // Digests are compared, so that the time this takes says nothing of the secret.
-    if Digest::of(shown.as_bytes()) != *secret {
-        return Some(Err(gateway.refuse(Refusal::OperatorSecret, None, None, head)));
+    if let Err(refusal) = permitted(gateway, head)? {
+        return Some(Err(gateway.refuse(refusal, None, None, head)));
     }
     Some(read(head).map_err(|name| {
         let error = format!("{name} must be a JSON object in base64url without padding");
         json_answer(400, head, &json!({ "explanation": VERSION, "error": error }))
     }))
+}
+
+/// Whether a question may be asked. What was meant as one must not be carried out, whatever stands in the field: so
+/// a wrong secret is refused, and where the configuration has none, every one. Callers are told the same of both, so
+/// that nobody learns whether there is a secret.
+#[cold]
+fn permission(gateway: &Gateway, head: &Head<'_>) -> Result<(), Refusal> {
+    let secret = gateway.operator.secret.as_ref().ok_or(Refusal::ExplainWithoutSecret)?;
+    let shown = head.fields.get(SECRET).ok_or(Refusal::OperatorSecret)?;
+    // Digests are compared, so that the time this takes says nothing of the secret.
+    if Digest::of(shown.as_bytes()) == *secret { Ok(()) } else { Err(Refusal::OperatorSecret) }
+}
+
+/// Whether whoever sent the request may ask how it is decided; `None` where it asks nothing.
+fn permitted(gateway: &Gateway, head: &Head<'_>) -> Option<Result<(), Refusal>> {
+    head.seen.has(Seen::EXPLAIN).then(|| permission(gateway, head))
+}
+
+/// Keeps a question from being decided as a request that is carried out, whoever called for the decision.
+///
+/// # Errors
+/// The request is a question, and not one that is being explained.
+pub(crate) fn refuse_question(gateway: &Gateway, head: &Head<'_>, explained: bool) -> Result<(), Refusal> {
+    match permitted(gateway, head) {
+        None => Ok(()),
+        Some(Ok(())) if explained => Ok(()),
+        Some(Ok(())) => Err(Refusal::OperatorSecret),
+        Some(Err(refusal)) => Err(refusal),
+    }
 }
 
 fn read(head: &Head<'_>) -> Result<Ask, &'static str> {

@@ -18,6 +18,7 @@ use crate::{
     claims::{ClaimPath, parse_object},
     error::Refusal,
     json::{json, text},
+    number::all_exact,
     time::Span,
 };
 
@@ -73,7 +74,8 @@ impl Assertions {
             claims.insert("customer".to_owned(), customer.as_str().into());
         }
         for (name, path) in &self.claims {
-            if let Some(claim) = caller.principal.claims.find(path) {
+            // A number whose digits are not known is not told, as in a field.
+            if let Some(claim) = caller.principal.claims.find(path).filter(|claim| all_exact(claim)) {
                 claims.insert(name.to_string(), claim.clone());
             }
         }

@@ -3,7 +3,10 @@
 //! The edge copies all fields natively and asks once for each *name* that it has not met before, so
 //! the usual request costs a look-up a field and a deletion for the few that must go.
 
-use std::{borrow::Cow, collections::HashSet};
+use std::{
+    borrow::Cow,
+    collections::{HashMap, HashSet},
+};
 
 use crate::{request::Seen, scan};
 
@@ -69,6 +72,8 @@ pub(super) const REPLACED: &[&str] =
 pub struct FieldPolicy {
     removed: HashSet<String>,
     api_key_field: Option<String>,
+    /// Fields that conditions ask for: as backends would fold them, and as conditions spell them.
+    asked: HashMap<String, Vec<String>>,
 }
 
 /// What is to be done about one field name.
@@ -98,7 +103,13 @@ impl FieldPolicy {
         let fixed = HOP_BY_HOP.iter().chain(SPOOFABLE).copied();
         let removed =
             fixed.chain(["authorization"]).chain(api_key_field).chain(identity).map(canonical).collect();
-        Self { removed, api_key_field: api_key_field.map(str::to_owned) }
+        Self { removed, api_key_field: api_key_field.map(str::to_owned), asked: HashMap::new() }
+    }
+
+    /// Takes off all other spellings of a field that conditions ask for: a backend that folds `x_debug` into
+    /// `x-debug` would see what no condition saw.
+    pub fn ask_for(&mut self, name: &str) {
+        self.asked.entry(canonical(name)).or_default().push(name.to_owned());
     }
 
     /// The verdict on the field `name`, given in lower case as Fetch lists it.
@@ -111,7 +122,8 @@ impl FieldPolicy {
         let removed = self.removed.contains(&folded)
             || SPOOFABLE_PREFIXES.iter().any(|prefix| folded.starts_with(prefix))
             // The platform vouches for its own fields in their own spelling only.
-            || (folded.starts_with("cf-") && !PLATFORM.contains(&name));
+            || (folded.starts_with("cf-") && !PLATFORM.contains(&name))
+            || self.asked.get(&folded).is_some_and(|asked| !asked.iter().any(|own| own == name));
         // Another spelling of such a name would not be replaced.
         Verdict { removed, replaced: REPLACED.contains(&name), seen: self.seen(name) }
     }
@@ -268,6 +280,25 @@ mod tests {
             assert!(verdict.removed && verdict.bits() & 1 == 0, "{name}");
             let folded = policy().judge(&name.replace('-', "_"));
             assert!(*name == "via" || folded.bits() & 1 == 1, "{name}");
+        }
+    }
+
+    #[test]
+    fn what_conditions_ask_for_passes_in_one_spelling() {
+        let mut policy = policy();
+        for name in ["x-debug", "x-beta", "x_beta"] {
+            policy.ask_for(name);
+        }
+        for (name, removed) in [
+            ("x-beta", false),
+            ("x_beta", false),
+            ("x.beta", true),
+            ("x-debug", false),
+            ("x_debug", true),
+            ("x.debug", true),
+            ("x-debugs", false),
+        ] {
+            assert_eq!(policy.judge(name).removed, removed, "{name}");
         }
     }
 

@@ -1,6 +1,6 @@
 //! Conditions: what is asked of a caller and a request, and how it is compared.
 
-use std::{borrow::Cow, fmt, net::IpAddr, rc::Rc};
+use std::{borrow::Cow, cmp::Ordering, fmt, net::IpAddr, rc::Rc};
 
 use serde_json::{Number, Value};
 
@@ -8,7 +8,7 @@ use super::cidr::Cidr;
 use crate::{
     claims::ClaimPath,
     forward::path::decode_once,
-    json,
+    json, number,
     principal::Principal,
     request::{Head, Place, Seen},
 };
@@ -87,11 +87,36 @@ pub enum Test {
     Compares(Comparison, Number),
     /// It is an address in one of these ranges.
     Within(Vec<Cidr>),
+    /// One of its values passes: a client may send a parameter or a field twice.
+    OneValue(Values, Box<Test>),
+    /// It has a value, and each of its values passes.
+    EachValue(Values, Box<Test>),
     /// The other test fails. An absent value fails every test but `exists = false`, so its negation
     /// holds.
     Not(Box<Test>),
     /// All of these.
     All(Vec<Test>),
+}
+
+/// What counts as the values of one thing.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Values {
+    /// The items of a list, else the value itself.
+    Items,
+    /// The elements between the commas of a field, whose lines Fetch joins with commas (RFC 9110, section 5.3).
+    Elements,
+}
+
+impl Values {
+    fn of(self, value: &Value) -> Vec<Cow<'_, Value>> {
+        match value {
+            Value::Array(items) => items.iter().map(Cow::Borrowed).collect(),
+            Value::String(text) if self == Self::Elements => {
+                text.split(',').map(|element| Cow::Owned(Value::from(element.trim()))).collect()
+            }
+            one => vec![Cow::Borrowed(one)],
+        }
+    }
 }
 
 /// How a number compares.
@@ -150,7 +175,9 @@ impl Facts<'_> {
             Value::String(text) if text.is_empty() => None,
             Value::String(text) => Some(text.clone()),
             Value::Null => None,
-            other => Some(json::text(other)),
+            // As a text it would be that of its neighbours too, and all of them one caller.
+            Value::Number(own) => number::key(own),
+            other => number::all_exact(other).then(|| json::text(other)),
         }
     }
 }
@@ -224,15 +251,13 @@ impl Condition {
         }
     }
 
-    /// Adds the positions of the placeholders that it looks at, each once.
-    pub fn note_params(&self, params: &mut Vec<usize>) {
+    /// Calls `see` with all that it looks at.
+    pub fn each_operand(&self, see: &mut dyn FnMut(&Operand)) {
         match self {
-            Self::Is { of: Operand::Param(position, _), .. } if params.contains(position) => {}
-            Self::Is { of: Operand::Param(position, _), .. } => params.push(*position),
-            Self::Is { .. } => {}
-            Self::All(all) | Self::Any(all) => all.iter().for_each(|condition| condition.note_params(params)),
-            Self::Not(other) => other.note_params(params),
-            Self::Named(named) => named.condition.note_params(params),
+            Self::Is { of, .. } => see(of),
+            Self::All(all) | Self::Any(all) => all.iter().for_each(|condition| condition.each_operand(see)),
+            Self::Not(other) => other.each_operand(see),
+            Self::Named(named) => named.condition.each_operand(see),
         }
     }
 
@@ -304,19 +329,30 @@ impl Test {
             Self::Suffix(suffixes) => {
                 text().is_some_and(|text| suffixes.iter().any(|own| text.ends_with(own)))
             }
-            Self::Compares(comparison, number) => {
-                let number = number.as_f64();
-                value.and_then(Value::as_f64).zip(number).is_some_and(|(own, number)| match comparison {
-                    Comparison::Above => own > number,
-                    Comparison::AtLeast => own >= number,
-                    Comparison::Below => own < number,
-                    Comparison::AtMost => own <= number,
+            Self::Compares(comparison, other) => {
+                let order = match value {
+                    Some(Value::Number(own)) => number::order(own, other),
+                    _ => None,
+                };
+                order.is_some_and(|order| match comparison {
+                    Comparison::Above => order.is_gt(),
+                    Comparison::AtLeast => order.is_ge(),
+                    Comparison::Below => order.is_lt(),
+                    Comparison::AtMost => order.is_le(),
                 })
             }
             Self::Within(ranges) => {
                 let address = text().and_then(|text| text.parse::<IpAddr>().ok());
                 address.is_some_and(|address| ranges.iter().any(|range| range.contains(address)))
             }
+            Self::OneValue(values, test) => {
+                value.is_some_and(|value| values.of(value).iter().any(|own| test.holds(Some(own))))
+            }
+            Self::EachValue(values, test) => value.is_some_and(|value| {
+                let all = values.of(value);
+                // An empty list lets nobody in.
+                !all.is_empty() && all.iter().all(|own| test.holds(Some(own)))
+            }),
             Self::Not(test) => !test.holds(value),
             Self::All(tests) => tests.iter().all(|test| test.holds(value)),
         }
@@ -342,7 +378,9 @@ impl Test {
                 | Self::Prefix(_)
                 | Self::Suffix(_)
                 | Self::Compares(..)
-                | Self::Within(_),
+                | Self::Within(_)
+                | Self::OneValue(..)
+                | Self::EachValue(..),
             ) => true,
             (Self::Prefix(own), Self::Prefix(others)) => {
                 others.iter().all(|other| own.iter().any(|own| other.starts_with(own)))
@@ -363,7 +401,9 @@ impl Test {
 /// Equality of scalars of one type: `1` equals `1.0`, and no number equals a string.
 fn same(left: &Value, right: &Value) -> bool {
     match (left, right) {
-        (Value::Number(left), Value::Number(right)) => left == right || left.as_f64() == right.as_f64(),
+        (Value::Number(left), Value::Number(right)) => {
+            number::order(left, right).is_some_and(Ordering::is_eq)
+        }
         _ => left == right,
     }
 }
@@ -426,6 +466,8 @@ impl fmt::Display for Test {
                 write!(formatter, "must be {sign} {number}")
             }
             Self::Within(ranges) => write!(formatter, "must be in one of {} ranges", ranges.len()),
+            Self::OneValue(_, test) => write!(formatter, "for one of its values: {test}"),
+            Self::EachValue(_, test) => write!(formatter, "for each of its values: {test}"),
             Self::Not(test) => write!(formatter, "not: {test}"),
             Self::All(tests) => {
                 let texts: Vec<_> = tests.iter().map(Self::to_string).collect();

@@ -11,10 +11,11 @@ use super::{
 use crate::{
     claims::ClaimPath,
     forward::fields::is_token,
+    number::is_exact,
     request::Place,
     route::{
         cidr::Cidr,
-        condition::{Comparison, Condition, Named, Operand, Test},
+        condition::{Comparison, Condition, Named, Operand, Test, Values},
         pattern::Pattern,
     },
 };
@@ -31,6 +32,9 @@ pub(super) struct Scope<'a> {
 const OPERANDS: &str = "write a claim's name, a JSON Pointer into the claims (\"/org/plan\"), $subject, $country, \
     $continent, $region, $eu, $colo, $ip, $method, $host, $param:name, $header:name or $query:name, or $all, $any, \
     $not, $is";
+
+const NOT_EXACT: &str = "is a number that no caller's number ever equals: write a whole number of 64 bits, with digits \
+    alone, or one below 2^53";
 
 /// Reads `[conditions]`. One may use those that stand in the file under other names, but not itself.
 pub(super) fn named(file: &Map<String, Value>, findings: &mut Findings) -> Vec<Rc<Named>> {
@@ -213,7 +217,7 @@ fn test(value: &Value, at: &str, of: &Operand, findings: &mut Findings) -> Optio
         // An address is always meant as a range, if only of one.
         Value::String(_) if *of == Operand::Ip => ranges(value, at, findings),
         Value::Array(_) if *of == Operand::Ip => ranges(value, at, findings),
-        Value::String(_) | Value::Number(_) | Value::Bool(_) => Some(Test::Equals(value.clone())),
+        Value::String(_) | Value::Number(_) | Value::Bool(_) => scalar(value, at, findings).map(Test::Equals),
         Value::Array(items) => one_of(items, at, findings),
         Value::Object(members) => {
             let tests: Vec<_> =
@@ -238,7 +242,8 @@ fn test(value: &Value, at: &str, of: &Operand, findings: &mut Findings) -> Optio
 fn operator(name: &str, operand: &Value, at: &str, of: &Operand, findings: &mut Findings) -> Option<Test> {
     let pointer = format!("{at}/{}", escape(name));
     let compared = |comparison| match operand {
-        Value::Number(number) => Ok(Test::Compares(comparison, number.clone())),
+        Value::Number(number) if is_exact(number) => Ok(Test::Compares(comparison, number.clone())),
+        Value::Number(_) => Err(NOT_EXACT),
         _ => Err("must be a number"),
     };
     let read = match (name, operand) {
@@ -253,6 +258,12 @@ fn operator(name: &str, operand: &Value, at: &str, of: &Operand, findings: &mut 
         ("in", Value::Array(items)) => return one_of(items, &pointer, findings),
         ("in", _) => Err("must be a list"),
         ("not", _) => return test(operand, &pointer, of, findings).map(|test| Test::Not(Box::new(test))),
+        ("any", _) => {
+            return each(operand, &pointer, of, findings).map(|(values, test)| Test::OneValue(values, test));
+        }
+        ("all", _) => {
+            return each(operand, &pointer, of, findings).map(|(values, test)| Test::EachValue(values, test));
+        }
         ("prefix", _) => strings(operand).map(Test::Prefix),
         ("suffix", _) => strings(operand).map(Test::Suffix),
         (">", _) => compared(Comparison::Above),
@@ -261,11 +272,17 @@ fn operator(name: &str, operand: &Value, at: &str, of: &Operand, findings: &mut 
         ("<=", _) => compared(Comparison::AtMost),
         ("within", _) => return ranges(operand, &pointer, findings),
         _ => Err(
-            "is no test: write exists, equals, in, contains, has, prefix, suffix, within, >, >=, <, <= or not. \
+            "is no test: write exists, equals, in, contains, has, prefix, suffix, within, >, >=, <, <=, any, all or not. \
             A claim inside a claim is named by a JSON Pointer: \"/org/plan\"",
         ),
     };
     read.map_err(|what| findings.error(pointer, what)).ok()
+}
+
+/// A test of single values, and what these are.
+fn each(written: &Value, at: &str, of: &Operand, findings: &mut Findings) -> Option<(Values, Box<Test>)> {
+    let values = if matches!(of, Operand::Header(_)) { Values::Elements } else { Values::Items };
+    test(written, at, of, findings).map(|test| (values, Box::new(test)))
 }
 
 fn strings(value: &Value) -> Result<Vec<String>, &'static str> {
@@ -295,9 +312,11 @@ fn one_of(items: &[Value], at: &str, findings: &mut Findings) -> Option<Test> {
 }
 
 fn scalar(value: &Value, at: &str, findings: &mut Findings) -> Option<Value> {
-    if matches!(value, Value::String(_) | Value::Number(_) | Value::Bool(_)) {
-        return Some(value.clone());
-    }
-    findings.error(at, "must be a string, a number, true or false");
+    let what = match value {
+        Value::Number(number) if !is_exact(number) => NOT_EXACT,
+        Value::String(_) | Value::Number(_) | Value::Bool(_) => return Some(value.clone()),
+        Value::Null | Value::Array(_) | Value::Object(_) => "must be a string, a number, true or false",
+    };
+    findings.error(at, what);
     None
 }

@@ -313,8 +313,9 @@ shape! {
 /// A CORS policy.
 #[derive(Clone, Debug)]
 pub struct CorsFile {
-    /// Origins: exact, or `https://*.example.com` for one free label.
-    pub origins: Vec<String>,
+    /// Origins: exact, `https://*.example.com` or `https://shop-*-team.example.app` with a free place in the first
+    /// label, `http://localhost:*`; or `*` for any, without credentials.
+    pub origins: OneOrMany,
     /// Request fields that scripts may set. Default none beyond the safelisted ones.
     pub headers: Vec<String> = default,
     /// Answer fields that scripts may read. Default none beyond the safelisted ones.

@@ -14,6 +14,7 @@ use crate::{
     cors::{CorsPolicy, OriginPattern, Origins, RequestHeaders},
     forward::fields::is_token,
     route::{
+        condition::Operand,
         index::RuleIndex,
         pattern::{Pattern, Rewrite},
         rule::{Action, Rule, Target, Unlisted},
@@ -50,6 +51,26 @@ pub(super) fn build(file: &GatewayFile, gateway: &mut Gateway, findings: &mut Fi
     gateway.readings.complete(&gateway.routes);
     if file.routes.is_empty() {
         findings.error("/routes", "must have at least one route");
+    }
+    ask_for_fields(gateway);
+}
+
+/// Tells the field policy what conditions ask for.
+fn ask_for_fields(gateway: &mut Gateway) {
+    let mut asked = Vec::new();
+    for route in &gateway.routes {
+        let rules = route.rules.iter().flat_map(|rule| &rule.when);
+        let limits = route.limits.iter().flat_map(|choice| &choice.0).flat_map(|tier| &tier.when);
+        for condition in rules.chain(limits).chain(&route.require) {
+            condition.each_operand(&mut |of| {
+                if let Operand::Header(name) = of {
+                    asked.push(Rc::clone(name));
+                }
+            });
+        }
+    }
+    for name in asked {
+        gateway.fields.ask_for(&name);
     }
 }
 
@@ -94,28 +115,37 @@ fn policy(name: &str, file: &CorsFile, findings: &mut Findings) -> CorsPolicy {
     if matches!(name, "none" | "anything-goes") {
         findings.error(&at, "this name is built in; call the policy something else");
     }
-    let mut origins = Vec::new();
-    for (index, origin) in file.origins.iter().enumerate() {
-        match OriginPattern::parse(origin) {
-            Some(pattern) => origins.push(pattern),
-            None => findings.error(
-                format!("{at}/origins/{index}"),
-                "must be an origin in lower case without a path (https://app.example.com), or one with a free first label (https://*.example.com)",
-            ),
-        }
-    }
+    let origins = origins(file, &at, findings);
     for (list, names) in [("headers", &file.headers), ("expose", &file.expose)] {
         for (index, name) in names.iter().enumerate().filter(|(_, name)| !is_token(name) || *name == "*") {
             findings.error(format!("{at}/{list}/{index}"), format!("\"{name}\" is no field name"));
         }
     }
     CorsPolicy {
-        origins: Origins::Listed(origins),
+        origins,
         headers: RequestHeaders::Listed(file.headers.clone()),
         expose: file.expose.clone(),
         max_age: span(file.max_age.as_deref(), Span::from_secs(600), &format!("{at}/max_age"), findings),
         credentials: file.credentials.unwrap_or(false),
     }
+}
+
+/// `*` stands for any origin, where credentials stay at home; whoever is to send them is named.
+fn origins(file: &CorsFile, at: &str, findings: &mut Findings) -> Origins {
+    let at = format!("{at}/origins");
+    let written = file.origins.list();
+    if written == ["*"] {
+        if file.credentials == Some(true) {
+            findings.error(at, "must name the origins where credentials = true: with *, any page could use a visitor's cookies");
+        }
+        return Origins::Any;
+    }
+    let single = matches!(file.origins, OneOrMany::One(_));
+    let read = written.into_iter().enumerate().filter_map(|(index, origin)| {
+        let pointer = if single { at.clone() } else { format!("{at}/{index}") };
+        findings.take(&pointer, OriginPattern::parse(origin))
+    });
+    Origins::Listed(read.collect())
 }
 
 fn route(

@@ -8,7 +8,7 @@ import { span } from "../../console/pages/bounds.js";
 import { faultsOfCustomer } from "../../console/record/customer.js";
 import { instantOf } from "../../console/record/instant.js";
 import { isRange } from "../../console/record/address.js";
-import { readObject } from "../../console/record/json.js";
+import { parseToShow, readObject } from "../../console/record/json.js";
 import { claimAt, endAfterGrace, faultsOfKey } from "../../console/record/key.js";
 import { faultOfUrl } from "../../console/record/url.js";
 import { inWords } from "../../console/words.js";
@@ -154,8 +154,28 @@ test("conditions read as words", () => {
     [{ a: true, $any: [{ b: 1 }, { c: { ">=": 2, "<": 9 } }] }, "the claim a is true and (the claim b is 1 or (the claim c is at least 2 and is below 9))"],
     [{ $not: { $is: ["in", "out"] } }, "not (the condition in or out holds)"],
     [{ email: { exists: true, not: { suffix: "@x.example" } } }, "the claim email is there and not: ends with “@x.example”"],
+    [{ "$query:v": { any: ["1", "2"] }, "$header:x-v": { all: { not: "1" } } }, "the query parameter v has one value that is one of “1”, “2” and the field x-v has only values of which each not: is “1”"],
   ]) {
     assert.equal(inWords(condition), words);
+  }
+});
+
+// The runtime has JSON.rawJSON; Node has it from 21 on.
+test("whole numbers that JavaScript would round keep their digits wherever they are shown or written", { skip: JSON.rawJSON === undefined }, () => {
+  const numbers = ["1122334455667789001", "18446744073709551615", "-9223372036854775808", "9007199254740993", "1122334455667789000", "123456789012345678901234567890"];
+  for (const number of numbers) {
+    const { value } = readObject(`{"claims":{"id":${number}}}`);
+    assert.equal(JSON.stringify(value), `{"claims":{"id":${number}}}`);
+    const shown = parseToShow(`{"id":${number},"share":1.0}`);
+    assert.equal(JSON.stringify(shown), `{"id":${number},"share":1}`);
+    for (const [test, words] of [
+      [`${number}`, `is ${number}`],
+      [`[1,${number}]`, `is one of 1, ${number}`],
+      [`{"contains":${number}}`, `contains ${number}`],
+      [`{">=":${number}}`, `is at least ${number}`],
+    ]) {
+      assert.equal(inWords(parseToShow(`{"id":${test}}`)), `the claim id ${words}`);
+    }
   }
 });
 

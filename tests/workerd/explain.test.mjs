@@ -91,3 +91,26 @@ describe("nobody else", () => {
     assert.match(answer.json().type, /credential-required$/);
   });
 });
+
+describe("without a secret in the configuration", () => {
+  let without;
+  before(async () => {
+    without = await openGateway({ toml: gatewayToml("exact") });
+  });
+  after(() => without.stop());
+
+  test("no question is carried out", async () => {
+    for (const method of ["GET", "DELETE", "OPTIONS", "POST"]) {
+      for (const fields of [[["X-Pointsman-Explain", SECRET]], [["x-pointsman-explain", ""]], [["X-POINTSMAN-EXPLAIN", "1"], ["x-pointsman-explain", "2"]]]) {
+        const answer = await without.send({ method, target: "/asked/x", headers: fields });
+        assert.equal(answer.status, 401, `${method} ${JSON.stringify(fields)}`);
+        assert.match(answer.json().type, /credential-invalid$/);
+      }
+    }
+    assert.deepEqual(without.called(), []);
+    const folded = await without.send({ method: "GET", target: "/asked/x", headers: [["x_pointsman_explain", SECRET]] });
+    assert.equal(folded.status, 200);
+    const [called] = without.called();
+    assert.ok(called.headers.every(([name]) => !/pointsman.explain/i.test(name)));
+  });
+});

@@ -11,6 +11,9 @@ use pointsman::{
 };
 use serde_json::Value;
 
+mod conditions;
+mod origins;
+
 /// What there is where the file has no `[regions]`.
 const CONTINENTS: [&str; 8] = ["af", "an", "as", "eu", "na", "oc", "sa", "t1"];
 /// What chooses between origins, or judges them.
@@ -22,6 +25,8 @@ pub(crate) fn lint(gateway: &Gateway, file: &Value) -> Vec<Finding> {
     regions(gateway, file, &mut findings);
     single_origins(gateway, file, &mut findings);
     deadlines(gateway, &mut findings);
+    conditions::lint(gateway, file, &mut findings);
+    origins::lint(file, &mut findings);
     findings.into_vec()
 }
 
@@ -138,7 +143,7 @@ mod tests {
 
     use super::*;
 
-    fn lints(toml_text: &str) -> Vec<String> {
+    pub(super) fn lints(toml_text: &str) -> Vec<String> {
         let file: Value = toml::from_str(toml_text).unwrap();
         let checked = settings::parse(&file.to_string(), &HashMap::new());
         let checked = checked.map_err(|findings| format!("{findings:#?}"));

@@ -5,6 +5,7 @@ use pointsman::{
     claims::{ClaimPath, Claims},
     config::Gateway,
     customer::{CustomerConfig, CustomerId, CustomerRecord, backend::AllowHttp},
+    number::is_exact,
     record::{RecordError, entry_of, record_from_value},
     settings::findings::escape,
 };
@@ -158,6 +159,7 @@ impl Judge {
             }
         };
         let value = Value::Object(members);
+        digits_kept(&value)?;
         KeyConfig::from_record(record_from_value::<KeyRecord>(&value)?)?;
         let claimed = self.claimed(&value);
         Ok(Good { name: format!("{}{sum}", Kind::Key.prefix()), value: value.to_string(), claimed })
@@ -222,6 +224,29 @@ pub(crate) fn without_notes(record: &mut Value) {
     }
 }
 
+/// Whether every number of a record is written again with the digits that it has. A whole number beyond 64 bits would
+/// become one of its neighbours, and the gateway could not tell it from them either.
+///
+/// # Errors
+/// The first number of another kind.
+pub(crate) fn digits_kept(record: &Value) -> Result<(), RecordError> {
+    let inner = |step: &str, value: &Value| {
+        digits_kept(value).map_err(|RecordError { pointer, what }| wrong(format!("/{step}{pointer}"), what))
+    };
+    match record {
+        Value::Number(number) if !is_exact(number) => {
+            let what = "is a number whose digits would be lost: write a whole number of 64 bits, with digits alone, or a \
+                        text";
+            Err(wrong("", what))
+        }
+        Value::Array(items) => {
+            items.iter().enumerate().try_for_each(|(index, item)| inner(&index.to_string(), item))
+        }
+        Value::Object(members) => members.iter().try_for_each(|(name, member)| inner(&escape(name), member)),
+        _ => Ok(()),
+    }
+}
+
 fn wrong(pointer: impl Into<String>, what: impl Into<String>) -> RecordError {
     RecordError { pointer: pointer.into(), what: what.into() }
 }
@@ -258,6 +283,25 @@ mod tests {
         let by_key = named(r#"{"key":"abc","subject":"s","claims":{"customerId":7}}"#);
         assert_eq!((by_key.name, by_key.claimed), (by_sum.name, Claimed::Nonsense));
         assert!(!by_key.value.contains("abc"));
+    }
+
+    #[test]
+    fn whole_numbers_keep_their_digits_and_others_are_named() {
+        let record = |claims: &str| {
+            let json = format!(r#"{{"sha256":"{}","subject":"s","claims":{claims}}}"#, Sum::of(b"abc"));
+            judge().record(Kind::Key, json.as_bytes(), Extras::Refused)
+        };
+        for number in
+            ["1122334455667789000", "9007199254740993", "18446744073709551615", "-9223372036854775808", "0.5"]
+        {
+            let claims = format!(r#"{{"ids":[{number}]}}"#);
+            let good = record(&claims).unwrap();
+            assert_eq!(good.value, format!(r#"{{"claims":{claims},"subject":"s"}}"#));
+        }
+        for number in ["18446744073709551616", "-9223372036854775809", "1e16"] {
+            let problem = record(&format!(r#"{{"a/b":{{"ids":[1,{number}]}}}}"#)).unwrap_err();
+            assert_eq!(problem.pointer, "/claims/a~1b/ids/1", "{number}");
+        }
     }
 
     #[test]

@@ -116,6 +116,121 @@ fn numbers_are_compared_as_numbers() {
     assert!(Test::Compares(Comparison::AtMost, Number::from(3)).holds(Some(&json!(-3))));
 }
 
+/// Whole numbers of 64 bits, of which neighbours come to one double.
+fn wholes() -> impl Strategy<Value = Number> {
+    prop_oneof![
+        (-4i64..4).prop_map(|by| Number::from(1_122_334_455_667_789_000 + by)),
+        (0..4i64).prop_map(|by| Number::from(i64::MIN + by)),
+        (0..4u64).prop_map(|by| Number::from(u64::MAX - by)),
+        any::<i64>().prop_map(Number::from),
+        any::<u64>().prop_map(Number::from),
+    ]
+}
+
+proptest! {
+    #[test]
+    fn two_whole_numbers_are_two_in_every_test(left in wholes(), right in wholes()) {
+        let whole = |number: &Number| number.as_i64().map_or_else(|| i128::from(number.as_u64().unwrap()), i128::from);
+        let (own, other) = (Value::Number(left.clone()), Value::Number(right.clone()));
+        let same = left == right;
+        let list = || vec![json!("x"), other.clone(), json!(0.5)];
+        let value = Some(&own);
+        prop_assert_eq!(Test::Equals(other.clone()).holds(value), same);
+        prop_assert_eq!(Test::OneOf(list()).holds(value), same);
+        prop_assert_eq!(Test::Contains(other.clone()).holds(Some(&json!([true, own]))), same);
+        prop_assert_eq!(Test::Not(Box::new(Test::Equals(other.clone()))).holds(value), !same);
+        for values in [Values::Items, Values::Elements] {
+            let equals = || Box::new(Test::Equals(other.clone()));
+            prop_assert_eq!(Test::OneValue(values, equals()).holds(value), same);
+            prop_assert_eq!(Test::EachValue(values, equals()).holds(Some(&json!([own, own]))), same);
+        }
+        for (comparison, expected) in [
+            (Comparison::Above, whole(&left) > whole(&right)),
+            (Comparison::AtLeast, whole(&left) >= whole(&right)),
+            (Comparison::Below, whole(&left) < whole(&right)),
+            (Comparison::AtMost, whole(&left) <= whole(&right)),
+        ] {
+            prop_assert_eq!(Test::Compares(comparison, right.clone()).holds(value), expected);
+        }
+        prop_assert!(same || !Test::Equals(other.clone()).is_implied_by(&Test::Equals(own.clone())));
+        let key_of = |value: &Value| {
+            let principal = principal(&json!({ "id": value }));
+            let facts = Facts { principal: &principal, head: &Head::bare(), captures: &[] };
+            facts.key(&Operand::Claim(ClaimPath::parse("id").unwrap()))
+        };
+        prop_assert_eq!(key_of(&own), Some(left.to_string()));
+        prop_assert_eq!(key_of(&json!([own])) == key_of(&json!([other])), same);
+    }
+}
+
+#[test]
+fn who_has_no_exact_number_is_told_apart_by_something_else() {
+    for (claim, expected) in
+        [(json!(1e19), None), (json!([1e19]), None), (json!(7.0), Some("7")), (json!(7.5), Some("7.5"))]
+    {
+        let principal = principal(&json!({ "id": claim }));
+        let facts = Facts { principal: &principal, head: &Head::bare(), captures: &[] };
+        let key = facts.key(&Operand::Claim(ClaimPath::parse("id").unwrap()));
+        assert_eq!(key.as_deref(), expected, "{claim}");
+    }
+}
+
+#[test]
+fn several_values_are_tested_by_any_and_all_and_are_no_single_one() {
+    let one = |values, text: &str| Test::OneValue(values, Box::new(Test::Equals(json!(text))));
+    let each = |values, text: &str| Test::EachValue(values, Box::new(Test::Equals(json!(text))));
+    let plain = Test::Equals(json!("1"));
+    // Of a query: a single parameter is a text, several are a list.
+    for (value, any, all) in [
+        (json!("1"), true, true),
+        (json!("0"), false, false),
+        (json!(["0", "1"]), true, false),
+        (json!(["1", "1"]), true, true),
+        (json!([]), false, false),
+        (json!("0,1"), false, false),
+        (json!(null), false, false),
+    ] {
+        assert_eq!(one(Values::Items, "1").holds(Some(&value)), any, "any {value}");
+        assert_eq!(each(Values::Items, "1").holds(Some(&value)), all, "all {value}");
+        assert_eq!(plain.holds(Some(&value)), value == json!("1"), "{value}");
+    }
+    // Of a field: Fetch joins lines with a comma and a space.
+    for (value, any, all) in [
+        ("1", true, true),
+        ("0, 1", true, false),
+        ("1,1", true, true),
+        (" 1\t,0", true, false),
+        ("1, ", true, false),
+        ("", false, false),
+    ] {
+        assert_eq!(one(Values::Elements, "1").holds(Some(&json!(value))), any, "any {value:?}");
+        assert_eq!(each(Values::Elements, "1").holds(Some(&json!(value))), all, "all {value:?}");
+    }
+    assert!(!one(Values::Items, "1").holds(None) && !each(Values::Items, "1").holds(None));
+    let test = each(Values::Items, "1");
+    assert_eq!(test.to_string(), "for each of its values: must be \"1\"");
+}
+
+/// However a parameter's name is written, it is the one that is asked for.
+#[test]
+fn a_parameter_is_found_in_every_spelling_that_the_url_standard_reads() {
+    let sent = Sent::default();
+    for (query, expected) in [
+        ("%61dmin=1", Some(json!("1"))),
+        ("admin", Some(json!(""))),
+        ("admin=", Some(json!(""))),
+        ("&&admin=1&", Some(json!("1"))),
+        ("admin=0&%61%64min=1", Some(json!(["0", "1"]))),
+        ("admin=&admin", Some(json!(["", ""]))),
+        ("admin%3D1", None),
+        ("Admin=1", None),
+        ("x=1;admin=1", None),
+    ] {
+        let url = format!("https://h/?{query}");
+        assert_eq!(find(&sent, &url, &Operand::Query(Rc::from("admin"))), expected, "{query}");
+    }
+}
+
 #[test]
 fn each_operand_finds_its_value() {
     let mut sent = Sent::default();
@@ -239,6 +354,8 @@ fn tests() -> impl Strategy<Value = Test> {
     leaf.prop_recursive(2, 8, 3, |inner| {
         prop_oneof![
             inner.clone().prop_map(|test| Test::Not(Box::new(test))),
+            inner.clone().prop_map(|test| Test::OneValue(Values::Items, Box::new(test))),
+            inner.clone().prop_map(|test| Test::EachValue(Values::Items, Box::new(test))),
             prop::collection::vec(inner, 1..3).prop_map(Test::All),
         ]
     })

@@ -11,6 +11,7 @@ use crate::{
     configuration::GatewayFile,
     ending::{End, Failure, Outcome, input},
     output::shown,
+    records::digits_kept,
     store::{Entry, Kv},
     target::TargetOrDryRun,
 };
@@ -78,6 +79,7 @@ fn record(arguments: &Arguments) -> Result<Value, Failure> {
             members.insert(name.to_owned(), Value::from(value.as_str()));
         }
     }
+    digits_kept(&record).map_err(|problem| input(problem.to_string()))?;
     KeyConfig::parse(record.to_string().as_bytes()).map_err(|problem| input(problem.to_string()))?;
     Ok(record)
 }

@@ -19,6 +19,7 @@ use crate::{
     ending::{End, Failure, Outcome, input},
     output::shown,
     reconcile::span,
+    records::digits_kept,
     store::{Entry, Kv},
     target::Target,
 };
@@ -123,7 +124,8 @@ fn successor(old: &Stored, now: Timestamp, expires_at: Option<&str>) -> Result<V
         members.insert("expiresAt".to_owned(), Value::from(end));
     }
     let new = Stored { digest: String::new(), record: Value::Object(members) };
-    KeyConfig::parse(new.record.to_string().as_bytes())
+    digits_kept(&new.record)
+        .and_then(|()| KeyConfig::parse(new.record.to_string().as_bytes()))
         .map_err(|problem| input(format!("KV key:{}: {problem}", old.digest)))?;
     match new.state(now) {
         "disabled" => Err(input(

@@ -25,6 +25,8 @@ pub(super) fn gateway() -> Vec<Field> {
 fn top() -> Vec<Field> {
     let field = |name, must_be| Field::of("GatewayFile", name, must_be);
     let cors = |name, must_be| Field::of("CorsFile", name, must_be);
+    let origin =
+        form(r"^(\*|[a-z][a-z0-9+.-]*://[A-Za-z0-9._~%!$&+;=:\[\]-]*\*?[A-Za-z0-9._~%!$&+;=:\[\]-]*)$");
     vec![
         Field::whole("GatewayFile", json!({ "required": ["routes"] })),
         field("name", field_name(false)),
@@ -33,7 +35,7 @@ fn top() -> Vec<Field> {
         field("conditions", table(&refer("Conditions"))),
         field("regions", table(&refer("Conditions"))),
         field("routes", list(&refer("RouteFile"), 1)),
-        cors("origins", list(&form(r"^[a-z0-9+.-]+://(\*\.)?[a-z0-9._:\[\]-]+$"), 0)),
+        cors("origins", json!({ "anyOf": [origin, list(&origin, 0)] })),
         cors("headers", list(&field_name(false), 0)),
         cors("expose", list(&field_name(false), 0)),
         cors("max_age", refer("Span")),

@@ -221,6 +221,8 @@ fn test_table() -> Value {
         (">=", number.clone(), "Is a number from this on."),
         ("<", number.clone(), "Is a number below this."),
         ("<=", number, "Is a number up to this."),
+        ("any", refer("Test"), "One of its values passes: a parameter or a field may be sent twice."),
+        ("all", refer("Test"), "It has a value, and each of its values passes."),
         ("not", refer("Test"), "Fails this test; what is not there fails every test but exists = false."),
     ] {
         let mut schema = schema;

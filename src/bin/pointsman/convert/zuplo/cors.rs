@@ -11,7 +11,10 @@ use crate::convert::draft::CorsDraft;
 /// Why it cannot be written here. Then scripts of other origins are not let in.
 pub(super) fn policy(file: &Map<String, Value>) -> Result<CorsDraft, String> {
     let origins = list(file, "allowedOrigins")?;
-    if let Some(bad) = origins.iter().find(|origin| OriginPattern::parse(origin).is_none()) {
+    let credentials = file.get("allowCredentials") == Some(&Value::Bool(true));
+    let is_bad = |origin: &&String| OriginPattern::parse(origin).is_err();
+    let any_without_credentials = origins == ["*"] && !credentials;
+    if let Some(bad) = origins.iter().find(is_bad).filter(|_| !any_without_credentials) {
         return Err(match bad.as_str() {
             "*" => {
                 "it lets any origin in: name them, or use anything-goes, which lets cookies along".to_owned()
@@ -37,7 +40,7 @@ pub(super) fn policy(file: &Map<String, Value>) -> Result<CorsDraft, String> {
         headers,
         expose,
         max_age: file.get("maxAge").and_then(Value::as_u64),
-        credentials: file.get("allowCredentials") == Some(&Value::Bool(true)),
+        credentials,
     })
 }
 
@@ -81,10 +84,18 @@ mod tests {
     }
 
     #[test]
+    fn any_origin_without_credentials_stays_that() {
+        let written = json!({ "allowedOrigins": "*", "allowedHeaders": "x-a" });
+        let policy = policy(written.as_object().unwrap()).unwrap();
+        assert_eq!((policy.origins, policy.credentials), (vec!["*".to_owned()], false));
+    }
+
+    #[test]
     fn nobody_is_let_in_by_mistake() {
         for written in [
             json!({}),
-            json!({ "allowedOrigins": "*" }),
+            json!({ "allowedOrigins": "*", "allowCredentials": true }),
+            json!({ "allowedOrigins": ["*", "https://a.example"] }),
             json!({ "allowedOrigins": ["https://a.example/"] }),
             json!({ "allowedOrigins": "$env(ORIGINS)" }),
             json!({ "allowedOrigins": ["https://a.example"], "allowedHeaders": "*" }),
