@@ -77,6 +77,10 @@ pub fn parse(json: &str, variables: &dyn Variables) -> Result<Checked, Vec<Findi
 /// What the type URIs of problems begin with where nothing else is configured.
 pub const DEFAULT_PROBLEM_BASE: &str = "urn:pointsman:problem:";
 
+/// What the gateway's own requests say in `User-Agent` where nothing else is configured.
+const DEFAULT_USER_AGENT: &str = concat!("pointsman/", env!("CARGO_PKG_VERSION"));
+const MAX_USER_AGENT: usize = 256;
+
 const UNKNOWN: &str = "is unknown";
 
 fn is_follow_up(finding: &Finding) -> bool {
@@ -118,6 +122,7 @@ fn build(file: &GatewayFile, findings: &mut Findings) -> Gateway {
         limits: limits::all(file, findings),
         identity,
         via: via(file, findings),
+        user_agent: user_agent(file, findings),
         problem_base: file.problem_base.clone().unwrap_or_else(|| DEFAULT_PROBLEM_BASE.to_owned()),
         allow_http,
         store_timeout,
@@ -128,6 +133,20 @@ fn build(file: &GatewayFile, findings: &mut Findings) -> Gateway {
     routes::build(file, &mut gateway, findings);
     warn_of_unused(file, findings);
     gateway
+}
+
+/// Some firewalls answer 403 to whoever says nothing, so it cannot be empty.
+fn user_agent(file: &GatewayFile, findings: &mut Findings) -> String {
+    let text = file.user_agent.as_deref().unwrap_or(DEFAULT_USER_AGENT);
+    let is_value = text.bytes().all(|byte| byte == b' ' || byte.is_ascii_graphic());
+    if !is_value || text.is_empty() || text.len() > MAX_USER_AGENT || text.trim() != text {
+        let what = format!(
+            "must be 1 to {MAX_USER_AGENT} characters of printable ASCII without a space at either end: it stands in \
+             the User-Agent field"
+        );
+        findings.error("/user_agent", what);
+    }
+    text.to_owned()
 }
 
 fn via(file: &GatewayFile, findings: &mut Findings) -> Via {

@@ -19,8 +19,8 @@ use crate::{
     decision::{Deferred, Found, Write},
     digest::Digest,
     journey::Context,
-    json::Shallow,
-    ports::{Document, DocumentRequest, Ports, SourceError},
+    json::{Shallow, without_bom},
+    ports::{DocumentRequest, Ports, SourceError},
     time::{Span, Timestamp},
 };
 
@@ -178,10 +178,12 @@ impl<P: Ports> Context<'_, P> {
     }
 
     async fn issuers_document(&self, url: &str, timeout: Span) -> Result<Vec<u8>, SourceError> {
-        let request = DocumentRequest { url, token: None, etag: None, timeout, max_bytes: MAX_SET_BYTES };
-        match self.ports.document(request).await? {
-            Document { status: 200, body, .. } => Ok(body),
-            Document { status, .. } => Err(SourceError(format!("the issuer answered {status}"))),
+        let user_agent = &self.gateway.user_agent;
+        let max_bytes = MAX_SET_BYTES;
+        let request = DocumentRequest { url, token: None, etag: None, user_agent, timeout, max_bytes };
+        let document = self.ports.document(request).await?;
+        if document.status != 200 {
+            return Err(SourceError(format!("the issuer answered {}", document.outcome())));
         }
     }
 }

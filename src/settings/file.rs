@@ -10,6 +10,9 @@ shape! {
 pub struct GatewayFile {
     /// This gateway's name in `Via`; give two gateways in a row different ones. Default `pointsman`.
     pub name: Option<String>,
+    /// What the gateway's own requests, to issuers and to the config API, say in `User-Agent`. Default
+    /// `pointsman/` and the version.
+    pub user_agent: Option<String>,
     /// Where plain http may be spoken: `never` (default), `loopback` or `always`.
     pub allow_http: Option<String>,
     /// What the type URIs of problems begin with. Default `urn:pointsman:problem:`.
