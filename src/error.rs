@@ -129,6 +129,8 @@ refusals! {
     TokenNotYetValid = "token_not_yet_valid" => CredentialInvalid,
     /// `iat` is not a number.
     TokenIssuedAtMalformed = "token_issued_at_malformed" => CredentialInvalid,
+    /// `cnf` is there (RFC 7800): the token is good for the holder of a key only, and no proof of that is verified.
+    TokenBoundToKey = "token_bound_to_key" => CredentialInvalid,
     /// The claim that holds the subject is there but no string.
     TokenSubject = "token_subject" => CredentialInvalid,
     /// The issuer's key set holds no key of the token's `kid`, or without a `kid` no single fitting one.

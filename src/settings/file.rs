@@ -133,7 +133,8 @@ pub struct IssuerFile {
     pub types: Option<Vec<String>>,
     /// The claim that names the subject. Default `sub`.
     pub subject: Option<String>,
-    /// How far its clock may be from ours, at the most `5m`. Default `0s`.
+    /// How far its clock may be from ours, for `exp` and `nbf` alike; at the most `5m`. Default `5s` for `nbf`
+    /// and none for `exp`.
     pub leeway: Option<String>,
     /// How long its keys are used at the most without asking. Default `10m`.
     pub fresh: Option<String>,
