@@ -226,7 +226,7 @@ fn key_source(
             if let Err(why) = PublicKey::parse(jwk) {
                 findings.error(
                     format!("/issuers/{index}/keys/{position}"),
-                    format!("is no public key that can be used ({why:?})"),
+                    format!("is no public key that can be used: {why}"),
                 );
             }
         }
