@@ -216,6 +216,41 @@ fn a_provider_may_say_more_of_a_customer_than_we_ask_for() {
     assert_eq!(call(&isolate, &world, "/customers/x", &key("umbrella")), "https://u.example.com/x");
 }
 
+/// One rule for `null` and for byte order marks, wherever a record comes from.
+#[test]
+fn null_in_a_record_is_not_there_wherever_it_comes_from() {
+    let record = r#"{"customerId":"umbrella-corp","backendUrl":"https://u.example.com","disabled":null,"backends":null,"allowedIps":null,"environmentName":null,"fetchedAt":null,"backend_url":null,"other":null}"#;
+    for mark in ["", "\u{feff}"] {
+        let (isolate, world) = (Isolate::named("demo"), World::of_fixtures());
+        world.answer(CONFIG, 200, &format!("{mark}[{record}]"));
+        assert_eq!(
+            call(&isolate, &world, "/customers/x", &key("umbrella")),
+            "https://u.example.com/x",
+            "list"
+        );
+        let (isolate, world) = (Isolate::named("rules"), World::of_fixtures());
+        world.answer(&format!("{CONFIG}/umbrella-corp"), 200, &format!("{mark}{record}"));
+        assert_eq!(
+            call(&isolate, &world, "/customer/x", &key("umbrella")),
+            "https://u.example.com/customer/x",
+            "by id"
+        );
+        let (isolate, world) = (Isolate::named("demo"), World::of_fixtures());
+        world.put("customer:umbrella-corp", &format!("{mark}{record}"));
+        let name = format!("key:{}", pointsman::digest::Digest::of(key("umbrella").as_bytes()));
+        world.put(&name, &format!(r#"{mark}{{"subject":"s","claims":{{"customerId":"umbrella-corp"}},"disabled":null,"methods":null,"expiresAt":null,"createdAt":""}}"#));
+        assert_eq!(call(&isolate, &world, "/customers/x", &key("umbrella")), "https://u.example.com/x", "KV");
+        assert_eq!(*world.warnings.borrow(), Vec::<String>::new());
+        // A claim that is null is there, and names no customer.
+        world.put(&name, &format!(r#"{mark}{{"subject":"s","claims":{{"customerId":null}}}}"#));
+        world.pass(secs(61));
+        assert_eq!(call(&isolate, &world, "/customers/x", &key("umbrella")), "customer_id_malformed");
+        world.put(&name, &format!(r#"{mark}{{"subject":null}}"#));
+        let next = Isolate::named("demo");
+        assert_eq!(call(&next, &world, "/customers/x", &key("umbrella")), "api_key_record_malformed");
+    }
+}
+
 /// Promise 15 counts also for a request that finds the set due for a refresh.
 #[test]
 fn an_unknown_kid_on_a_set_that_is_due_causes_one_fetch() {
