@@ -239,6 +239,37 @@ mod tests {
     }
 
     #[test]
+    fn the_user_agent_is_ours_or_what_is_written() {
+        let gateway = |line: &str| {
+            let value: Value = toml::from_str(&format!("{line}\n{SMALL}")).unwrap();
+            parse(&value.to_string(), &variables()).map(|checked| checked.gateway.user_agent)
+        };
+        assert_eq!(gateway("").unwrap(), concat!("pointsman/", env!("CARGO_PKG_VERSION")));
+        let own = "acme-gateway/2.0 (+https://acme.example/about)";
+        assert_eq!(gateway(&format!("user_agent = \"{own}\"")).unwrap(), own);
+        for bad in ["", " ", "a ", " a", "a\\tb", "a\\r\\nx: y", "é", "a\\u007F", &"a".repeat(257)] {
+            let found = gateway(&format!("user_agent = \"{bad}\"")).unwrap_err();
+            assert!(found.iter().any(|finding| finding.pointer == "/user_agent"), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_leeway_that_is_not_written_is_for_nbf_alone() {
+        let leeway = |line: &str| {
+            let issuer = "[[issuers]]\nname = \"a\"\nissuer = \"https://a.example\"\naudience = \"a\"\nalgorithms = [\"ES256\"]\ndiscovery = true";
+            let small = SMALL.replace("auth = []", "auth = [\"a\"]");
+            let value: Value = toml::from_str(&format!("{issuer}\n{line}\n{small}")).unwrap();
+            let gateway = parse(&value.to_string(), &variables()).map(|checked| checked.gateway).unwrap();
+            let told = crate::bounds::bounds(&gateway).iter().any(|bound| bound.id == "token_expired:a");
+            let leeway = gateway.issuers.first().unwrap().leeway;
+            (leeway.expiry.millis(), leeway.not_before.millis(), told)
+        };
+        assert_eq!(leeway(""), (0, 5_000, false));
+        assert_eq!(leeway("leeway = \"30s\""), (30_000, 30_000, true));
+        assert_eq!(leeway("leeway = \"0s\""), (0, 0, false));
+    }
+
+    #[test]
     fn all_that_is_wrong_is_said_at_once() {
         let said = findings(
             r#"
