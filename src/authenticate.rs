@@ -3,6 +3,7 @@
 pub mod algorithm;
 pub mod api_key;
 pub mod compact;
+pub mod jwk;
 pub mod jwks;
 pub mod jwt;
 pub(crate) mod key_sets;
@@ -70,10 +71,27 @@ fn read<'a>(
     own_field: Option<&ApiKeys>,
     api_keys: Option<&ApiKeys>,
 ) -> Result<Credential<'a>, Refusal> {
+    let value = field_content(value);
     match own_field {
         Some(keys) => read_own_field(value, keys),
         None => read_authorization(value, api_keys.filter(|keys| keys.in_authorization())),
     }
+}
+
+/// A field's value without the white space around it, which is no part of it (RFC 9110, section 5.5). The runtime
+/// hands on what stands at the end.
+pub(crate) fn field_content(value: &str) -> &str {
+    let is_space = |byte: &u8| matches!(byte, b' ' | b'\t');
+    match value.as_bytes() {
+        [first, .., last] if !is_space(first) && !is_space(last) => value,
+        _ => value.trim_matches([' ', '\t']),
+    }
+}
+
+/// A scheme and what stands behind it, after one space or several (RFC 9110, section 11.4).
+pub(crate) fn scheme_and_text(value: &str) -> Option<(&str, &str)> {
+    let (scheme, text) = scan::cut(value, b' ')?;
+    Some((scheme, if text.starts_with(' ') { text.trim_start_matches(' ') } else { text }))
 }
 
 fn read_authorization<'a>(value: &'a str, api_keys: Option<&ApiKeys>) -> Result<Credential<'a>, Refusal> {
@@ -81,7 +99,7 @@ fn read_authorization<'a>(value: &'a str, api_keys: Option<&ApiKeys>) -> Result<
     if scan::position(value, b',').is_some() && lists_credentials(value, api_keys) {
         return Err(Refusal::CredentialRepeated);
     }
-    let (scheme, text) = scan::cut(value, b' ').unwrap_or((value, ""));
+    let (scheme, text) = scheme_and_text(value).unwrap_or((value, ""));
     if let Some(keys) = api_keys {
         if keys.scheme().is_empty() && keys.has_form(value) {
             return read_key(value, keys, true);
@@ -118,7 +136,7 @@ fn lists_credentials(value: &str, api_keys: Option<&ApiKeys>) -> bool {
 fn read_own_field<'a>(value: &'a str, keys: &ApiKeys) -> Result<Credential<'a>, Refusal> {
     let text = match keys.scheme() {
         "" => value,
-        scheme => match scan::cut(value, b' ') {
+        scheme => match scheme_and_text(value) {
             Some((sent, text)) if sent.eq_ignore_ascii_case(scheme) => text,
             _ => return Err(Refusal::CredentialScheme),
         },
@@ -196,6 +214,33 @@ mod tests {
         assert!(find(&[], &bearer()).unwrap().is_none());
     }
 
+    /// RFC 9110, sections 5.5 and 11.4; RFC 6750, section 2.1.
+    #[test]
+    fn white_space_around_a_credential_is_no_part_of_it() {
+        for credential in ["sk_live_a", "a.b.c"] {
+            for (before, between, after) in
+                [("", "  ", ""), ("", " ", " "), ("", " ", "\t"), ("\t ", "    ", " \t "), (" ", " ", "")]
+            {
+                let value = format!("{before}Bearer{between}{credential}{after}");
+                let found = find(&[("authorization", &value)], &bearer()).unwrap();
+                let Some(Credential::ApiKey(text) | Credential::Token(text)) = found else {
+                    panic!("{value:?}")
+                };
+                assert_eq!(text, credential);
+            }
+        }
+        for value in ["sk_live_a ", " sk_live_a", "\tsk_live_a\t"] {
+            let found = find(&[("x-api-key", value)], &own()).unwrap();
+            assert!(matches!(found, Some(Credential::ApiKey(key)) if key == "sk_live_a"), "{value:?}");
+        }
+        let scheme = ApiKeys::for_tests("x-api-key", "Key", &["sk_live"]);
+        let found = find(&[("x-api-key", " key   sk_live_a\t")], &scheme).unwrap();
+        assert!(matches!(found, Some(Credential::ApiKey(key)) if key == "sk_live_a"));
+        let nothing = ApiKeys::for_tests("authorization", "", &["sk_live"]);
+        let found = find(&[("authorization", " sk_live_a ")], &nothing).unwrap();
+        assert!(matches!(found, Some(Credential::ApiKey(key)) if key == "sk_live_a"));
+    }
+
     #[test]
     fn two_credentials_are_ambiguous() {
         for value in [
@@ -220,7 +265,10 @@ mod tests {
         for value in [
             "Bearer",
             "Bearer ",
-            "Bearer  sk_live_a",
+            "Bearer \tsk_live_a",
+            "Bearer sk_live_a\u{a0}",
+            "Bearer sk_live_a \r",
+            "Bearer   ",
             "Bearer sk_live_a b",
             "Bearer sk_live_a,b",
             "Bearer a.b",
@@ -236,7 +284,7 @@ mod tests {
                 "{value}"
             );
         }
-        for value in ["Basic dTpw", "sk_live_abc", "Digest x=y", "", "DPoP a.b.c"] {
+        for value in ["Basic dTpw", "Bearer\tsk_live_a", "sk_live_abc", "Digest x=y", "", "DPoP a.b.c"] {
             assert_eq!(
                 find(&[("authorization", value)], &bearer()).err(),
                 Some(Refusal::CredentialScheme),

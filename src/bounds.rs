@@ -39,6 +39,16 @@ pub fn bounds(gateway: &Gateway) -> Vec<Bound> {
             because: format!("{STORE_PROPAGATION} for KV and {} fresh", lifetimes.revalidate),
         });
     }
+    for issuer in gateway.issuers.iter().filter(|issuer| issuer.leeway.expiry > Span::default()) {
+        let leeway = issuer.leeway.expiry;
+        bounds.push(Bound {
+            change: format!("a token of issuer {} that has expired stops", issuer.name),
+            id: format!("token_expired:{}", issuer.name),
+            within: leeway,
+            while_down: leeway,
+            because: format!("{leeway} leeway"),
+        });
+    }
     for issuer in gateway.issuers.iter().filter(|issuer| issuer.keys.is_fetched()) {
         let lifetimes = &issuer.policy.lifetimes;
         bounds.push(Bound {

@@ -56,6 +56,8 @@ pub struct Gateway {
     pub fields: FieldPolicy,
     /// Our name in `Via`.
     pub via: Via,
+    /// What its own requests say in `User-Agent`: those to issuers and to the config API.
+    pub user_agent: String,
     /// What the type URIs of problems begin with.
     pub problem_base: String,
     /// Where http is allowed.

@@ -18,7 +18,7 @@ use crate::{
     authenticate::permits::Permits,
     claims::{BLOCK, COUNTED},
     digest::Digest,
-    record::{RecordError, read_record, record_from_value},
+    record::{RecordError, read_record, record_from_value, said},
     scan,
     shape::shape,
     time::Timestamp,
@@ -240,7 +240,7 @@ impl CustomerConfig {
         }
         Ok(Self {
             id,
-            environment: record.environment_name.as_deref().map(Rc::from),
+            environment: said(record.environment_name.as_deref()).map(Rc::from),
             backends,
             permits: Permits::parse(record.allowed_ips.as_deref(), None)?,
             disabled: record.disabled || record.gone,
@@ -297,7 +297,7 @@ fn backends(record: &CustomerRecord, allow_http: AllowHttp) -> Result<Vec<Custom
         BackendUrl::parse(url, allow_http).map_err(|error| wrong(pointer, error.to_string()))
     };
     let mut found = Vec::new();
-    if let Some(url) = &record.backend_url {
+    if let Some(url) = said(record.backend_url.as_deref()) {
         let url = parse(url, "/backendUrl".to_owned())?;
         found.push(CustomerOrigin { url, weight: None, region: None });
     }
@@ -305,7 +305,7 @@ fn backends(record: &CustomerRecord, allow_http: AllowHttp) -> Result<Vec<Custom
         let url = parse(&origin.url, format!("/backends/{index}/url"))?;
         // What stands in both is described by the list.
         found.retain(|other| other.url != url);
-        let region = origin.region.as_deref().map(Rc::from);
+        let region = said(origin.region.as_deref()).map(Rc::from);
         found.push(CustomerOrigin { url, weight: origin.weight, region });
     }
     if found.is_empty() {
@@ -328,6 +328,7 @@ pub fn provider_record(entry: Value) -> Result<CustomerRecord, RecordError> {
         ["customerId", "backendUrl", "backends", "environmentName", "allowedIps", "disabled"];
     let fold = |name: &str| name.replace(['_', '-'], "").to_ascii_lowercase();
     let Value::Object(mut members) = entry else { return record_from_value(&entry) };
+    members.retain(|_, value| !value.is_null());
     for name in members.keys().filter(|name| !NAMES.contains(&name.as_str())) {
         if let Some(meant) = NAMES.iter().find(|known| fold(known) == fold(name)) {
             let what = format!("is probably meant as {meant}");

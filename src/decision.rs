@@ -74,6 +74,8 @@ impl Need {
 pub struct SignatureCheck {
     /// The key.
     pub key: Rc<PublicKey>,
+    /// The keys that may have made it instead, where token or set do not name theirs.
+    pub others: Vec<Rc<PublicKey>>,
     /// The algorithm.
     pub algorithm: Algorithm,
     /// The signature.
@@ -84,6 +86,32 @@ pub struct SignatureCheck {
     pub weight: usize,
     /// What is believed if the signature verifies.
     pub verified: Rc<VerifiedToken>,
+}
+
+impl SignatureCheck {
+    /// The same with the next key; nothing where all were tried. What is believed then names the key that
+    /// verified it, since it counts no longer than that key.
+    #[must_use]
+    pub fn next(&self) -> Option<Self> {
+        let (key, others) = self.others.split_first()?;
+        let verified = VerifiedToken { thumbprint: Some(*key.thumbprint()), ..(*self.verified).clone() };
+        Some(Self {
+            key: Rc::clone(key),
+            others: others.to_vec(),
+            signature: self.signature.clone(),
+            verified: Rc::new(verified),
+            ..*self
+        })
+    }
+}
+
+/// What follows from the verdict on a signature.
+#[derive(Debug)]
+pub enum Judgement {
+    /// The token is believed or refused.
+    Final(Result<Rc<VerifiedToken>, Refusal>),
+    /// It was not made with this key, and may have been with the next one.
+    Next(Rc<SignatureCheck>),
 }
 
 /// What was loaded for one request. It counts before memory does, so that a full cache cannot make a

@@ -27,7 +27,7 @@ use crate::{
     answer::{Answer, problem},
     cache::Claim,
     cors::AnswerEdits,
-    decision::{Decision, Deferred, Found, Need, Outcome, SignatureCheck},
+    decision::{Decision, Deferred, Found, Judgement, Need, Outcome, SignatureCheck},
     error::Refusal,
     explain::{self, Ask},
     forward::{Forward, Plan},
@@ -178,8 +178,12 @@ impl Passage {
             return self.misconfigured();
         };
         let outside = Outside::new(self.env.clone());
-        let token = ready.context(&outside).conclude(check, outside::verdict_of(verdict));
-        self.begin(Found { token: Some(token), ..found })
+        match ready.context(&outside).conclude(check, outside::verdict_of(verdict)) {
+            Judgement::Final(token) => self.begin(Found { token: Some(token), ..found }),
+            Judgement::Next(next) => {
+                self.go_on(found, Need::Signature(next), Claim::Lead, Deferred::default())
+            }
+        }
     }
 
     /// Loads under `waitUntil`: a load that others count on (its lease is taken, the issuer was asked)

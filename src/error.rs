@@ -137,12 +137,16 @@ refusals! {
     TokenNotYetValid = "token_not_yet_valid" => CredentialInvalid,
     /// `iat` is not a number.
     TokenIssuedAtMalformed = "token_issued_at_malformed" => CredentialInvalid,
+    /// `cnf` is there (RFC 7800): the token is good for the holder of a key only, and no proof of that is verified.
+    TokenBoundToKey = "token_bound_to_key" => CredentialInvalid,
     /// The claim that holds the subject is there but no string.
     TokenSubject = "token_subject" => CredentialInvalid,
-    /// The issuer's key set holds no key of the token's `kid`, or without a `kid` no single fitting one.
+    /// The issuer's key set holds no key of the token's `kid`, or without a `kid` none that fits.
     TokenKeyUnknown = "token_key_unknown" => CredentialInvalid,
     /// The key that `kid` names does not fit `alg`, or cannot be used at all.
     TokenKeyUnusable = "token_key_unusable" => CredentialInvalid,
+    /// The token or the keys have no `kid`, and more keys fit than are tried.
+    TokenKeyAmbiguous = "token_key_ambiguous" => CredentialInvalid,
     /// The signature does not verify.
     TokenSignature = "token_signature" => CredentialInvalid,
     /// The issuer's keys cannot be had and none are cached. Not "bad token".

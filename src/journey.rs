@@ -15,7 +15,7 @@ use crate::{
     claims::parse_object,
     config::Gateway,
     customer::CustomerId,
-    decision::{Decision, Deferred, Found, Need, Outcome, Refresh, SignatureCheck, Write},
+    decision::{Decision, Deferred, Found, Judgement, Need, Outcome, Refresh, SignatureCheck, Write},
     digest::Digest,
     error::Refusal,
     explain::Explained,
@@ -271,33 +271,36 @@ impl<P: Ports> Context<'_, P> {
         }
     }
 
-    async fn judge(&self, check: &SignatureCheck) -> Result<Rc<VerifiedToken>, Refusal> {
-        let verdict = self
-            .ports
-            .verify(&check.key, check.algorithm, &check.verified.signing_input, &check.signature)
-            .await;
-        self.conclude(check, verdict)
+    async fn judge(&self, check: &Rc<SignatureCheck>) -> Result<Rc<VerifiedToken>, Refusal> {
+        let mut check = Rc::clone(check);
+        // It ends: each round has one key less to try.
+        loop {
+            let SignatureCheck { key, algorithm, signature, verified, .. } = &*check;
+            let verdict = self.ports.verify(key, *algorithm, &verified.signing_input, signature).await;
+            match self.conclude(&check, verdict) {
+                Judgement::Final(outcome) => return outcome,
+                Judgement::Next(next) => check = next,
+            }
+        }
     }
 
     /// What becomes of a token by the verdict on its signature. One that verifies is remembered.
-    ///
-    /// # Errors
-    /// The refusal of one that does not.
-    pub fn conclude(
-        &self,
-        check: &SignatureCheck,
-        verdict: Result<bool, VerifyError>,
-    ) -> Result<Rc<VerifiedToken>, Refusal> {
-        match verdict {
+    #[must_use]
+    pub fn conclude(&self, check: &SignatureCheck, verdict: Result<bool, VerifyError>) -> Judgement {
+        let refusal = match verdict {
             Ok(true) => {
                 let now = self.ports.now();
                 let stored = Stored::Present(Rc::clone(&check.verified));
                 let loaded = Loaded { stored, weight: check.weight, asked_at: now, as_of: now };
                 self.memory.borrow_mut().tokens.store(check.token, loaded);
-                Ok(Rc::clone(&check.verified))
+                return Judgement::Final(Ok(Rc::clone(&check.verified)));
             }
-            Ok(false) => Err(Refusal::TokenSignature),
-            Err(VerifyError::UnusableKey) => Err(Refusal::TokenKeyUnusable),
+            Ok(false) => Refusal::TokenSignature,
+            Err(VerifyError::UnusableKey) => Refusal::TokenKeyUnusable,
+        };
+        match check.next() {
+            Some(next) => Judgement::Next(Rc::new(next)),
+            None => Judgement::Final(Err(refusal)),
         }
     }
 }

@@ -79,6 +79,13 @@ fn write_escaped(text: &str, into: &mut String) {
     into.push_str(inside.unwrap_or_default());
 }
 
+/// A document without the byte order mark that some editors and serializers begin it with. Whoever reads JSON may
+/// ignore one (RFC 8259, section 8.1); what a credential holds is never read like this.
+#[must_use]
+pub fn without_bom(document: &[u8]) -> &[u8] {
+    document.strip_prefix(b"\xef\xbb\xbf").unwrap_or(document)
+}
+
 /// A JSON value of which only the outermost level is read.
 #[derive(Debug)]
 pub enum Shallow<'a> {

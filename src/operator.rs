@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use crate::{
     answer::Answer,
-    authenticate::jwt::Issuer,
+    authenticate::{field_content, jwt::Issuer, scheme_and_text},
     bounds::{Bound, bounds},
     cache::Cache,
     config::Gateway,
@@ -82,7 +82,7 @@ fn answer_to(
 /// says nothing of the secret.
 fn authorized(secret: Option<&Digest>, head: &Head<'_>) -> Result<(), Refusal> {
     let shown = head.field(Seen::AUTHORIZATION, "authorization").ok_or(Refusal::CredentialMissing)?;
-    let (scheme, token) = shown.split_once(' ').ok_or(Refusal::OperatorSecret)?;
+    let (scheme, token) = scheme_and_text(field_content(&shown)).ok_or(Refusal::OperatorSecret)?;
     let right = secret.is_some_and(|secret| Digest::of(token.as_bytes()) == *secret);
     if right && scheme.eq_ignore_ascii_case("bearer") { Ok(()) } else { Err(Refusal::OperatorSecret) }
 }

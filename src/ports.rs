@@ -27,6 +27,8 @@ pub struct DocumentRequest<'a> {
     /// The entity tag of what is held already: sent as `If-None-Match`, so that the answer may be 304
     /// (RFC 9110, section 13.1.2).
     pub etag: Option<&'a str>,
+    /// Who asks: the `User-Agent`, without which some issuers' firewalls answer 403.
+    pub user_agent: &'a str,
     /// How long it may take.
     pub timeout: Span,
     /// How long it may be, in bytes.
@@ -42,6 +44,36 @@ pub struct Document {
     pub body: Vec<u8>,
     /// The entity tag.
     pub etag: Option<String>,
+    /// `Location`, as it was sent.
+    pub location: Option<String>,
+}
+
+impl Document {
+    /// What the log says of a status that is none that was hoped for: with it, where a redirect leads to. A login
+    /// page or another host there explains more than the status does.
+    #[must_use]
+    pub fn outcome(&self) -> String {
+        let place = self.location.as_deref().filter(|_| (300..=399).contains(&self.status));
+        match place.map(without_secrets) {
+            None => self.status.to_string(),
+            Some(place) => format!("{}, a redirect to {place}", self.status),
+        }
+    }
+}
+
+/// A URL reference without what may be a secret in it: user name and password, query and fragment.
+fn without_secrets(reference: &str) -> String {
+    const MOST: usize = 200;
+    let place = reference.split(['?', '#']).next().unwrap_or_default();
+    let cut = match place.split_once("//") {
+        Some((scheme, rest)) => {
+            let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
+            let host = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
+            format!("{scheme}//{host}{path}")
+        }
+        None => place.to_owned(),
+    };
+    cut.chars().filter(|character| !character.is_control()).take(MOST).collect()
 }
 
 /// How a wait for somebody else's load ended.
@@ -112,4 +144,29 @@ pub trait Ports {
 
     /// Tells the operator of something wrong that no single request is to blame for.
     fn warn(&self, event: &str, what: &str);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_redirect_is_told_with_its_place_and_without_secrets() {
+        let outcome = |status, location: Option<&str>| {
+            let location = location.map(str::to_owned);
+            Document { status, location, ..Document::default() }.outcome()
+        };
+        assert_eq!(outcome(403, None), "403");
+        assert_eq!(outcome(200, Some("https://x.example")), "200");
+        for (location, told) in [
+            ("https://login.example/a/b?state=secret#secret", "https://login.example/a/b"),
+            ("https://user:secret@login.example:8443", "https://login.example:8443"),
+            ("https://a:secret@b@login.example/x@y", "https://login.example/x@y"),
+            ("//user:secret@login.example/x", "//login.example/x"),
+            ("/login?code=secret", "/login"),
+            ("", ""),
+        ] {
+            assert_eq!(outcome(302, Some(location)), format!("302, a redirect to {told}"));
+        }
+    }
 }

@@ -6,6 +6,7 @@ use serde_json::{Map, Value};
 
 use crate::{
     claims::{ObjectError, parse_object},
+    json::without_bom,
     shape::{At, Misfits, Shape},
 };
 
@@ -33,12 +34,12 @@ pub fn read_record<T: Shape>(json: &[u8]) -> Result<T, RecordError> {
     record_from_value(&Value::Object(entry_of(json)?))
 }
 
-/// Reads one object, no member twice.
+/// Reads one object, no member twice. A byte order mark before it is read over.
 ///
 /// # Errors
 /// What is wrong.
 pub fn entry_of(json: &[u8]) -> Result<Map<String, Value>, RecordError> {
-    parse_object(json).map_err(|error| RecordError {
+    parse_object(without_bom(json)).map_err(|error| RecordError {
         pointer: String::new(),
         what: match error {
             ObjectError::NotAnObject(what) => what,
@@ -61,4 +62,10 @@ pub fn record_from_value<T: Shape>(value: &Value) -> Result<T, RecordError> {
             Err(RecordError { pointer, what })
         }
     }
+}
+
+/// The text of a member that may be left out, where it says something: empty text says as little as `null`.
+#[must_use]
+pub(crate) fn said(text: Option<&str>) -> Option<&str> {
+    text.filter(|text| !text.is_empty())
 }

@@ -78,6 +78,10 @@ pub fn parse(json: &str, variables: &dyn Variables) -> Result<Checked, Vec<Findi
 /// What the type URIs of problems begin with where nothing else is configured.
 pub const DEFAULT_PROBLEM_BASE: &str = "urn:pointsman:problem:";
 
+/// What the gateway's own requests say in `User-Agent` where nothing else is configured.
+const DEFAULT_USER_AGENT: &str = concat!("pointsman/", env!("CARGO_PKG_VERSION"));
+const MAX_USER_AGENT: usize = 256;
+
 const UNKNOWN: &str = "is unknown";
 
 fn is_follow_up(finding: &Finding) -> bool {
@@ -120,6 +124,7 @@ fn build(file: &GatewayFile, findings: &mut Findings) -> Gateway {
         limits: limits::all(file, findings),
         identity,
         via: via(file, findings),
+        user_agent: user_agent(file, findings),
         problem_base: file.problem_base.clone().unwrap_or_else(|| DEFAULT_PROBLEM_BASE.to_owned()),
         allow_http,
         store_timeout,
@@ -130,6 +135,20 @@ fn build(file: &GatewayFile, findings: &mut Findings) -> Gateway {
     routes::build(file, &mut gateway, findings);
     warn_of_unused(file, findings);
     gateway
+}
+
+/// Some firewalls answer 403 to whoever says nothing, so it cannot be empty.
+fn user_agent(file: &GatewayFile, findings: &mut Findings) -> String {
+    let text = file.user_agent.as_deref().unwrap_or(DEFAULT_USER_AGENT);
+    let is_value = text.bytes().all(|byte| byte == b' ' || byte.is_ascii_graphic());
+    if !is_value || text.is_empty() || text.len() > MAX_USER_AGENT || text.trim() != text {
+        let what = format!(
+            "must be 1 to {MAX_USER_AGENT} characters of printable ASCII without a space at either end: it stands in \
+             the User-Agent field"
+        );
+        findings.error("/user_agent", what);
+    }
+    text.to_owned()
 }
 
 fn via(file: &GatewayFile, findings: &mut Findings) -> Via {
@@ -219,6 +238,37 @@ mod tests {
     #[test]
     fn a_small_configuration_is_read_without_findings() {
         assert_eq!(findings(SMALL), Vec::<String>::new());
+    }
+
+    #[test]
+    fn the_user_agent_is_ours_or_what_is_written() {
+        let gateway = |line: &str| {
+            let value: Value = toml::from_str(&format!("{line}\n{SMALL}")).unwrap();
+            parse(&value.to_string(), &variables()).map(|checked| checked.gateway.user_agent)
+        };
+        assert_eq!(gateway("").unwrap(), concat!("pointsman/", env!("CARGO_PKG_VERSION")));
+        let own = "acme-gateway/2.0 (+https://acme.example/about)";
+        assert_eq!(gateway(&format!("user_agent = \"{own}\"")).unwrap(), own);
+        for bad in ["", " ", "a ", " a", "a\\tb", "a\\r\\nx: y", "é", "a\\u007F", &"a".repeat(257)] {
+            let found = gateway(&format!("user_agent = \"{bad}\"")).unwrap_err();
+            assert!(found.iter().any(|finding| finding.pointer == "/user_agent"), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_leeway_that_is_not_written_is_for_nbf_alone() {
+        let leeway = |line: &str| {
+            let issuer = "[[issuers]]\nname = \"a\"\nissuer = \"https://a.example\"\naudience = \"a\"\nalgorithms = [\"ES256\"]\ndiscovery = true";
+            let small = SMALL.replace("auth = []", "auth = [\"a\"]");
+            let value: Value = toml::from_str(&format!("{issuer}\n{line}\n{small}")).unwrap();
+            let gateway = parse(&value.to_string(), &variables()).map(|checked| checked.gateway).unwrap();
+            let told = crate::bounds::bounds(&gateway).iter().any(|bound| bound.id == "token_expired:a");
+            let leeway = gateway.issuers.first().unwrap().leeway;
+            (leeway.expiry.millis(), leeway.not_before.millis(), told)
+        };
+        assert_eq!(leeway(""), (0, 5_000, false));
+        assert_eq!(leeway("leeway = \"30s\""), (30_000, 30_000, true));
+        assert_eq!(leeway("leeway = \"0s\""), (0, 0, false));
     }
 
     #[test]

@@ -1,6 +1,9 @@
 //! From JSON values to structs: every member has its type, none is unknown, and all that does not fit is
 //! found at once, each thing at its JSON Pointer (RFC 6901).
 //!
+//! A member that is `null` is one that is not there, whatever it is: serializers of many languages write it so.
+//! Only values that are kept as they came, such as claims, keep theirs.
+//!
 //! Serde's derived readers stop at the first error and do not know where in the document it is. Wrapped so
 //! that they do, they made a quarter of the Worker, for what is read once an isolate or once a record.
 
@@ -93,7 +96,8 @@ impl<'a> Object<'a> {
         let Value::Object(members) = value else {
             return misfits.other(at, value, "an object");
         };
-        for name in members.keys().filter(|name| !names.contains(&name.as_str())) {
+        let unknown = |name: &str, value: &Value| !value.is_null() && !names.contains(&name);
+        for (name, _) in members.iter().filter(|(name, value)| unknown(name, value)) {
             let what = format!("unknown field `{name}`, expected one of `{}`", names.join("`, `"));
             misfits.note(&At::Member(at, name), what);
         }
@@ -103,7 +107,7 @@ impl<'a> Object<'a> {
     /// Reads a member. Without one that is required, or where that cannot be used, neither can the object.
     #[inline(never)]
     pub fn member<T: Shape + Default>(&mut self, name: &str) -> T {
-        let read = match self.members.get(name) {
+        let read = match self.value(name) {
             Some(value) => T::read(value, &At::Member(self.at, name), self.misfits),
             None => {
                 if T::REQUIRED {
@@ -119,8 +123,12 @@ impl<'a> Object<'a> {
     /// Reads a member that is empty where there is none.
     #[inline(never)]
     pub fn member_or_default<T: Shape + Default>(&mut self, name: &str) -> T {
-        let value = self.members.get(name);
+        let value = self.value(name);
         value.and_then(|value| T::read(value, &At::Member(self.at, name), self.misfits)).unwrap_or_default()
+    }
+
+    fn value(&self, name: &str) -> Option<&'a Value> {
+        self.members.get(name).filter(|value| !value.is_null())
     }
 
     /// Whether all was there that had to be.
@@ -320,12 +328,15 @@ mod tests {
         let bed = Bed { plants: vec![], area: None };
         let expected =
             Garden { name: "g".to_owned(), fenced: None, beds: vec![bed], paths: Table::default() };
-        assert_eq!(garden, Some(expected));
+        assert_eq!(garden.as_ref(), Some(&expected));
         assert!(misfits.found.is_empty());
         assert_eq!(
-            found(r#"{"name":null,"beds":null}"#),
-            ["/name: must be text, not null", "/beds: must be a list, not null",]
+            found(r#"{"name":null,"beds":null,"paths":null,"moat":null}"#),
+            [": missing field `name`"],
         );
+        let (garden, _) = read(r#"{"name":"g","beds":null,"paths":null,"moat":null}"#);
+        assert_eq!(garden.unwrap(), Garden { beds: vec![], fenced: None, ..expected });
+        assert_eq!(found(r#"{"name":"g","beds":[null]}"#), ["/beds/0: must be an object, not null"]);
     }
 
     #[test]

@@ -454,9 +454,9 @@ impl Ports for Port<'_> {
             let (status, body) = self.world.document(request.url);
             let etag = Some(format!("\"{}\"", Digest::of(&body)));
             if request.etag.is_some() && request.etag == etag.as_deref() && status == 200 {
-                return Document { status: 304, body: Vec::new(), etag };
+                return Document { status: 304, body: Vec::new(), etag, ..Document::default() };
             }
-            Document { status, body, etag }
+            Document { status, body, etag, ..Document::default() }
         };
         self.world.call(source, format!("get {}", request.url), request.timeout, look).await
     }

@@ -216,6 +216,41 @@ fn a_provider_may_say_more_of_a_customer_than_we_ask_for() {
     assert_eq!(call(&isolate, &world, "/customers/x", &key("umbrella")), "https://u.example.com/x");
 }
 
+/// One rule for `null` and for byte order marks, wherever a record comes from.
+#[test]
+fn null_in_a_record_is_not_there_wherever_it_comes_from() {
+    let record = r#"{"customerId":"umbrella-corp","backendUrl":"https://u.example.com","disabled":null,"backends":null,"allowedIps":null,"environmentName":null,"fetchedAt":null,"backend_url":null,"other":null}"#;
+    for mark in ["", "\u{feff}"] {
+        let (isolate, world) = (Isolate::named("demo"), World::of_fixtures());
+        world.answer(CONFIG, 200, &format!("{mark}[{record}]"));
+        assert_eq!(
+            call(&isolate, &world, "/customers/x", &key("umbrella")),
+            "https://u.example.com/x",
+            "list"
+        );
+        let (isolate, world) = (Isolate::named("rules"), World::of_fixtures());
+        world.answer(&format!("{CONFIG}/umbrella-corp"), 200, &format!("{mark}{record}"));
+        assert_eq!(
+            call(&isolate, &world, "/customer/x", &key("umbrella")),
+            "https://u.example.com/customer/x",
+            "by id"
+        );
+        let (isolate, world) = (Isolate::named("demo"), World::of_fixtures());
+        world.put("customer:umbrella-corp", &format!("{mark}{record}"));
+        let name = format!("key:{}", pointsman::digest::Digest::of(key("umbrella").as_bytes()));
+        world.put(&name, &format!(r#"{mark}{{"subject":"s","claims":{{"customerId":"umbrella-corp"}},"disabled":null,"methods":null,"expiresAt":null,"createdAt":""}}"#));
+        assert_eq!(call(&isolate, &world, "/customers/x", &key("umbrella")), "https://u.example.com/x", "KV");
+        assert_eq!(*world.warnings.borrow(), Vec::<String>::new());
+        // A claim that is null is there, and names no customer.
+        world.put(&name, &format!(r#"{mark}{{"subject":"s","claims":{{"customerId":null}}}}"#));
+        world.pass(secs(61));
+        assert_eq!(call(&isolate, &world, "/customers/x", &key("umbrella")), "customer_id_malformed");
+        world.put(&name, &format!(r#"{mark}{{"subject":null}}"#));
+        let next = Isolate::named("demo");
+        assert_eq!(call(&next, &world, "/customers/x", &key("umbrella")), "api_key_record_malformed");
+    }
+}
+
 /// Promise 15 counts also for a request that finds the set due for a refresh.
 #[test]
 fn an_unknown_kid_on_a_set_that_is_due_causes_one_fetch() {
@@ -343,6 +378,10 @@ fn an_issuer_that_fails_keeps_its_keys_for_the_stale_time() {
         Source::Answers(302, vec![]),
         Source::Answers(200, b"<html>".to_vec()),
         Source::Answers(200, b"{}".to_vec()),
+        Source::Answers(200, b"{\"keys\":null}".to_vec()),
+        Source::Answers(200, b"{\"keys\":{}}".to_vec()),
+        Source::Answers(200, b"{\"keys\":[],\"keys\":[]}".to_vec()),
+        Source::Answers(200, b"[]".to_vec()),
         Source::Answers(200, vec![b' '; 300 * 1024]),
     ];
     for answer in answers {
@@ -357,6 +396,166 @@ fn an_issuer_that_fails_keeps_its_keys_for_the_stale_time() {
         world.pass(secs(3601));
         assert_eq!(call(&isolate, &world, "/x", &good), "key_set_unavailable");
     }
+}
+
+/// Promise 59: a set without any key that can be used is what the issuer says. Withdrawn keys stop within
+/// `fresh`, and their tokens are refused and not told to try again.
+#[test]
+fn a_set_without_usable_keys_takes_the_old_ones_away() {
+    let encryption = with_keys(|key| key["use"] = "enc".into());
+    let weak = with_keys(|key| key["alg"] = "none".into());
+    for set in [r#"{"keys":[]}"#, r#"{"keys":[{"kty":"oct","k":"AA"},7]}"#, &encryption, &weak] {
+        let (isolate, world) = (Isolate::named("issuers"), World::of_fixtures());
+        let good = token("good-es256");
+        assert!(call(&isolate, &world, "/x", &good).starts_with("https"));
+        world.answer(JWKS, 200, set);
+        for _ in 0..10 {
+            world.pass(secs(60));
+            call(&isolate, &world, "/x", &good);
+        }
+        assert_eq!(call(&isolate, &world, "/x", &good), "token_key_unknown", "{set}");
+        world.take_asked();
+        for _ in 0..20 {
+            assert_eq!(call(&isolate, &world, "/x", &good), "token_key_unknown");
+        }
+        assert!(take_fetches(&world).len() <= 1, "bounded by the cooldown");
+        // What this isolate has shared is what the next one goes by.
+        world.fault("issuer");
+        let next = Isolate::named("issuers");
+        assert_eq!(call(&next, &world, "/x", &good), "token_key_unknown", "{set}");
+        assert!(world.warnings.borrow().iter().any(|warning| warning.starts_with("key_set_is_empty: main")));
+        world.answer(JWKS, 200, &read("fixtures/keys/issuer.jwks.json"));
+        world.pass(secs(31));
+        assert!(call(&isolate, &world, "/x", &good).starts_with("https"), "{set}");
+    }
+    let (isolate, world) = (Isolate::named("issuers"), World::of_fixtures());
+    world.answer(JWKS, 200, r#"{"keys":[]}"#);
+    assert_eq!(
+        call(&isolate, &world, "/x", &token("good-es256")),
+        "token_key_unknown",
+        "with nothing cached"
+    );
+}
+
+/// The issuer's key set with each key changed.
+fn with_keys(change: impl Fn(&mut serde_json::Value)) -> String {
+    let mut set: serde_json::Value = serde_json::from_str(&read("fixtures/keys/issuer.jwks.json")).unwrap();
+    set["keys"].as_array_mut().unwrap().iter_mut().for_each(change);
+    set.to_string()
+}
+
+/// Key sets as issuers really write them: what is odd about them spoils no key.
+#[test]
+fn key_sets_are_read_as_issuers_write_them() {
+    let set = |key: &mut serde_json::Value, name: &str, value: serde_json::Value| key[name] = value;
+    let each = |change: &dyn Fn(&mut serde_json::Value)| with_keys(change);
+    let plain = read("fixtures/keys/issuer.jwks.json");
+    let twice = {
+        let mut set: serde_json::Value = serde_json::from_str(&plain).unwrap();
+        let keys = set["keys"].as_array_mut().unwrap();
+        keys.extend(keys.clone());
+        set.to_string()
+    };
+    let sets = [
+        each(&|key| set(key, "use", serde_json::Value::Null)),
+        each(&|key| set(key, "key_ops", serde_json::json!([]))),
+        each(&|key| set(key, "d", serde_json::Value::Null)),
+        each(&|key| set(key, "kid", serde_json::Value::Null)),
+        each(&|key| {
+            for name in ["x", "y", "n", "e"] {
+                if let Some(text) = key.get(name).and_then(serde_json::Value::as_str) {
+                    key[name] = format!("{}==", text.replace('-', "+").replace('_', "/")).into();
+                }
+            }
+        }),
+        format!("\u{feff}{plain}"),
+        format!("\u{feff}\n {plain} \n"),
+        twice,
+    ];
+    for set in sets {
+        let (isolate, world) = (Isolate::named("issuers"), World::of_fixtures());
+        world.answer(JWKS, 200, &set);
+        for name in ["good-es256", "good-es512", "good-rs256", "good-eddsa", "good-without-kid"] {
+            let came = call(&isolate, &world, "/x", &token(name));
+            assert!(came.starts_with("https"), "{name}: {came} {set}");
+        }
+        assert_eq!(*world.warnings.borrow(), Vec::<String>::new());
+        // What is shared of it is read again.
+        world.fault("issuer");
+        let next = Isolate::named("issuers");
+        assert!(call(&next, &world, "/x", &token("good-es256")).starts_with("https"), "{set}");
+        assert_eq!(*world.warnings.borrow(), Vec::<String>::new());
+    }
+    let (isolate, world) = (Isolate::named("discovery"), World::of_fixtures());
+    let metadata =
+        "\u{feff}{\"issuer\":\"https://disco.example.com\",\"jwks_uri\":\"https://disco.example.com/keys\"}";
+    world.answer("https://disco.example.com/.well-known/openid-configuration", 200, metadata);
+    assert!(call(&isolate, &world, "/x", &token("good-discovered")).starts_with("https"));
+}
+
+#[test]
+fn what_is_wrong_with_a_key_set_is_told_by_key_member_and_cause() {
+    for (set, told) in [
+        (
+            r#"{"keys":[{"kid":"a","kty":"RSA","n":"AQAB","e":"AQAB"}]}"#.to_owned(),
+            "key_set_has_unusable_keys: main: /keys/0 (kid \"a\"): n is no modulus of 2048 to 8192 bits",
+        ),
+        (
+            r#"{"keys":[{"kid":"a","kty":"RSA","kty":"EC"}]}"#.to_owned(),
+            "key_set_has_unusable_keys: main: /keys/0 (kid \"a\"): kty stands twice, and which of them counts nobody can say",
+        ),
+        ("{}".to_owned(), "key_set_failed: main: the key set has no member \"keys\", or has it twice"),
+        ("<html>".to_owned(), "key_set_failed: main: the key set is no JSON"),
+    ] {
+        let (isolate, world) = (Isolate::named("issuers"), World::of_fixtures());
+        world.answer(JWKS, 200, &set);
+        call(&isolate, &world, "/x", &token("good-es256"));
+        assert_eq!(world.warnings.borrow().first().unwrap(), told);
+    }
+    // As every Keycloak realm has it: a key for encryption beside that for signatures.
+    let (isolate, world) = (Isolate::named("issuers"), World::of_fixtures());
+    let mut set: serde_json::Value = serde_json::from_str(&read("fixtures/keys/issuer.jwks.json")).unwrap();
+    let mut other = set["keys"][3].clone();
+    (other["kid"], other["use"], other["alg"]) = ("e".into(), "enc".into(), "RSA-OAEP".into());
+    set["keys"].as_array_mut().unwrap().push(other);
+    world.answer(JWKS, 200, &set.to_string());
+    assert!(call(&isolate, &world, "/x", &token("good-rs256")).starts_with("https"));
+    assert_eq!(*world.warnings.borrow(), Vec::<String>::new());
+}
+
+/// Promises 7, 15 and 16 for tokens without a `kid`: a set that gains its second key refuses none of them, each is
+/// believed as long as the key that it was verified with is there, and strangers cause one fetch a cooldown.
+#[test]
+fn tokens_without_a_kid_follow_a_rotation() {
+    let (isolate, world) = (Isolate::named("issuers"), World::of_fixtures());
+    let (old, new) = (token("good-es256-without-kid"), token("good-rotated-without-kid"));
+    assert!(call(&isolate, &world, "/x", &old).starts_with("https"));
+    assert_eq!(call(&isolate, &world, "/x", &new), "token_signature");
+    let mut both: serde_json::Value = serde_json::from_str(&read("fixtures/keys/issuer.jwks.json")).unwrap();
+    let rotated: serde_json::Value =
+        serde_json::from_str(&read("fixtures/keys/issuer-rotated.jwks.json")).unwrap();
+    both["keys"].as_array_mut().unwrap().push(rotated["keys"][0].clone());
+    world.answer(JWKS, 200, &both.to_string());
+    world.pass(secs(31));
+    assert!(call(&isolate, &world, "/x", &new).starts_with("https"), "after the cooldown");
+    assert!(call(&isolate, &world, "/x", &old).starts_with("https"), "known");
+    let next = Isolate::named("issuers");
+    for token in [&old, &new] {
+        assert!(call(&next, &world, "/x", token).starts_with("https"), "not known");
+    }
+    world.take_asked();
+    for token in [&old, &new] {
+        assert!(call(&next, &world, "/x", token).starts_with("https"));
+    }
+    assert_eq!(world.take_asked(), Vec::<String>::new(), "both are remembered");
+    world.answer(JWKS, 200, &read("fixtures/keys/issuer-rotated.jwks.json"));
+    world.pass(secs(31));
+    for _ in 0..20 {
+        assert_eq!(call(&next, &world, "/x", &token("bad-without-kid-of-a-stranger")), "token_signature");
+    }
+    assert_eq!(take_fetches(&world).len(), 1);
+    assert!(call(&next, &world, "/x", &new).starts_with("https"));
+    assert_eq!(call(&next, &world, "/x", &old), "token_signature", "verified before, but its key is gone");
 }
 
 /// Made-up tokens of an issuer that is down: one fetch each back-off, not one each.

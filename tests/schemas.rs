@@ -102,6 +102,8 @@ fn what_is_wrong_with_a_gateway_is_found_where_it_stands() {
     let wrong = [
         ("/name", json!("two words")),
         ("/allow_http", json!("sometimes")),
+        ("/user_agent", json!("")),
+        ("/user_agent", json!("a\nb")),
         ("/unknown", json!(1)),
         ("/routes", json!([])),
         ("/backends/shared/url", json!("shared.example")),

@@ -3,6 +3,7 @@ import { html, table, tree } from "./parts.js";
 
 const CHANGES = {
   api_key_revoked: "a revoked API key stops",
+  token_expired: "a token of the issuer that has expired stops",
   issuer_key_withdrawn: "a key that the issuer withdrew stops",
   issuer_key_added: "a key that the issuer added works",
   customer_changed: "a changed or removed customer counts",

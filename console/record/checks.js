@@ -1,5 +1,6 @@
 // What the checks of both kinds of record share. A fault is { at, what }: a JSON Pointer and a sentence's end.
 import { isRange } from "./address.js";
+import { instantOf } from "./instant.js";
 import { pointerPart } from "./json.js";
 
 const isText = (value) => typeof value === "string";
@@ -8,14 +9,14 @@ const isText = (value) => typeof value === "string";
 export function checker(record, known) {
   const faults = [];
   const fault = (at, what) => void faults.push({ at, what });
-  for (const name of Object.keys(record)) if (!known.includes(name)) fault(`/${pointerPart(name)}`, "is no member that the gateway knows");
-
   const there = (name) => record[name] !== undefined && record[name] !== null;
+  for (const name of Object.keys(record)) if (there(name) && !known.includes(name)) fault(`/${pointerPart(name)}`, "is no member that the gateway knows");
+
   const own = {
     faults,
     fault,
     there,
-    /** A member that may be left out, or be null where the gateway takes null for that. */
+    /** A member that may be left out: null is that too. */
     optional(name, holds, what) {
       if (!there(name)) return false;
       if (holds(record[name])) return true;
@@ -23,14 +24,15 @@ export function checker(record, known) {
       return false;
     },
     text: (name) => own.optional(name, isText, "must be a text"),
-    /** A member with a default, for which null is a fault. */
-    flag(name) {
-      if (record[name] !== undefined && typeof record[name] !== "boolean") fault(`/${name}`, "must be true or false");
+    flag: (name) => own.optional(name, (value) => typeof value === "boolean", "must be true or false"),
+    /** A text that may also be empty where it says nothing. */
+    instant(name, what) {
+      own.optional(name, (text) => text === "" || (isText(text) && instantOf(text) !== undefined), what);
     },
     texts(name, holds, what, ofEmpty) {
-      if (!own.optional(name, (list) => Array.isArray(list) && list.every(isText), "must be a list of texts")) return;
+      if (!own.optional(name, Array.isArray, "must be a list of texts")) return;
       if (record[name].length === 0) fault(`/${name}`, ofEmpty);
-      record[name].forEach((text, index) => holds(text) || fault(`/${name}/${index}`, what));
+      record[name].forEach((text, index) => (isText(text) && holds(text)) || fault(`/${name}/${index}`, what));
     },
     ranges: () =>
       own.texts("allowedIps", isRange, "must be an address or a range such as 192.0.2.0/24", "must hold at least one range, or be left out"),

@@ -23,7 +23,9 @@ export function faultOfId(id) {
 
 function checkBackends(record, { fault, there }, allowHttp) {
   const urls = [];
-  if (there("backendUrl")) {
+  // Empty text says as little as null.
+  const isSaid = there("backendUrl") && record.backendUrl !== "";
+  if (isSaid) {
     if (typeof record.backendUrl !== "string") fault("/backendUrl", "must be a text");
     else {
       const what = faultOfUrl(record.backendUrl, allowHttp);
@@ -31,12 +33,13 @@ function checkBackends(record, { fault, there }, allowHttp) {
       urls.push(plainUrl(record.backendUrl));
     }
   }
-  if (record.backends !== undefined && !Array.isArray(record.backends)) return fault("/backends", "must be a list");
-  (record.backends ?? []).forEach((origin, index) => {
+  const backends = record.backends ?? [];
+  if (!Array.isArray(backends)) return fault("/backends", "must be a list");
+  backends.forEach((origin, index) => {
     const at = `/backends/${index}`;
     if (!isObject(origin)) return fault(at, "must be an object with a url");
     for (const name of Object.keys(origin)) {
-      if (!["url", "region", "weight"].includes(name)) fault(`${at}/${pointerPart(name)}`, "is no member that the gateway knows");
+      if (origin[name] !== null && !["url", "region", "weight"].includes(name)) fault(`${at}/${pointerPart(name)}`, "is no member that the gateway knows");
     }
     const { url, region = null, weight = null } = origin;
     const what = typeof url === "string" ? faultOfUrl(url, allowHttp) : "must be a URL";
@@ -46,7 +49,7 @@ function checkBackends(record, { fault, there }, allowHttp) {
     if (weight !== null && !(Number.isInteger(weight) && weight >= 0 && weight <= U32)) fault(`${at}/weight`, "must be a whole number from 0");
     return undefined;
   });
-  if (!there("backendUrl") && (record.backends ?? []).length === 0) fault("/backendUrl", "must be given, or backends");
+  if (!isSaid && backends.length === 0) fault("/backendUrl", "must be given, or backends");
   // What stands in both is one place.
   if (new Set(urls).size > MOST_BACKENDS) fault("/backends", `must be at most ${MOST_BACKENDS}`);
   return undefined;

@@ -31,8 +31,9 @@ function memberThatStandsTwice(text) {
   return undefined;
 }
 
-/** Reads one object: { value }, or { what } is wrong. */
-export function readObject(text) {
+/** Reads one object: { value }, or { what } is wrong. A byte order mark before it is read over. */
+export function readObject(written) {
+  const text = written.replace(/^\ufeff/, "");
   let value;
   try {
     value = JSON.parse(text, keepNumbers);

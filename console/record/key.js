@@ -11,9 +11,8 @@ export function faultsOfKey(record) {
   const check = checker(record, MEMBERS);
   if (typeof record.subject !== "string") check.fault("/subject", "must be a text");
   else if (record.subject === "") check.fault("/subject", "must not be empty");
-  if (record.claims !== undefined && !isObject(record.claims)) check.fault("/claims", "must be a JSON object");
-  const isInstant = (text) => typeof text === "string" && instantOf(text) !== undefined;
-  for (const name of ["createdAt", "expiresAt"]) check.optional(name, isInstant, "must be an RFC 3339 instant such as 2026-12-31T23:59:59Z");
+  check.optional("claims", isObject, "must be a JSON object");
+  for (const name of ["createdAt", "expiresAt"]) check.instant(name, "must be an RFC 3339 instant such as 2026-12-31T23:59:59Z");
   check.flag("disabled");
   check.ranges();
   check.methods();

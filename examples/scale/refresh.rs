@@ -139,9 +139,9 @@ impl Ports for Outside {
         }
         let etag = self.tagged.get().then(|| "\"1\"".to_owned());
         if etag.is_some() && request.etag == etag.as_deref() {
-            return Ok(Document { status: 304, body: Vec::new(), etag });
+            return Ok(Document { status: 304, body: Vec::new(), etag, ..Document::default() });
         }
-        Ok(Document { status: 200, body: self.list.clone(), etag })
+        Ok(Document { status: 200, body: self.list.clone(), etag, ..Document::default() })
     }
 
     async fn landed(&self, _: &str, _: Span) -> Landing {

@@ -11,7 +11,7 @@ use crate::{
     digest::Digest,
     error::Refusal,
     principal::Principal,
-    record::{RecordError, read_record},
+    record::{RecordError, read_record, said},
     request::Head,
     scan,
     shape::shape,
@@ -272,7 +272,7 @@ impl KeyConfig {
     /// # Errors
     /// The first field that cannot be used.
     pub fn from_record(record: KeyRecord) -> Result<Self, RecordError> {
-        let instant = |pointer: &str, text: Option<&str>| match text.map(Timestamp::parse_rfc3339) {
+        let instant = |pointer: &str, text: Option<&str>| match said(text).map(Timestamp::parse_rfc3339) {
             None => Ok(None),
             Some(Some(instant)) => Ok(Some(instant)),
             Some(None) => Err(RecordError {

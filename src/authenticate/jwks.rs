@@ -1,222 +1,59 @@
-//! Key sets (RFC 7517): which keys of a set are usable, and which one key a token means.
+//! Key sets (RFC 7517, section 5): which keys of a set are usable, and which one key a token means.
 
-use std::rc::Rc;
+use std::{fmt, rc::Rc};
 
-use base64ct::{Base64UrlUnpadded, Encoding};
-use serde_json::{Map, Value};
+use serde_json::Value;
 
-use super::algorithm::{Algorithm, Curve, KeyKind};
+pub use super::jwk::{Flaw, Material, PublicKey, UnusableKey};
+use super::{algorithm::Algorithm, jwk::MOST_OF_A_NAME};
 use crate::{
-    claims::parse_object,
     digest::Digest,
     error::Refusal,
-    json::{json, text},
+    json::{Shallow, without_bom},
 };
 
 /// A set longer than this is not read. Real ones hold a few kilobytes.
 pub const MAX_SET_BYTES: usize = 256 * 1024;
-
-/// Smaller moduli can be factored (RFC 7518, section 3.3); larger ones only cost time to verify.
-const RSA_MODULUS_BITS: std::ops::RangeInclusive<usize> = 2048..=8192;
-
-/// A public key that passed all checks that need no curve arithmetic.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub struct PublicKey {
-    id: Option<String>,
-    algorithm: Option<Algorithm>,
-    kind: KeyKind,
-    material: Material,
-    thumbprint: Digest,
-}
-
-/// The public members of a JWK, decoded.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub enum Material {
-    /// Modulus and exponent, big-endian.
-    Rsa {
-        /// The modulus, without leading zeros.
-        n: Vec<u8>,
-        /// The exponent, without leading zeros.
-        e: Vec<u8>,
-    },
-    /// The coordinates of a point, each as long as the curve's field.
-    Ec {
-        /// The x coordinate.
-        x: Vec<u8>,
-        /// The y coordinate.
-        y: Vec<u8>,
-    },
-    /// A compressed Edwards point.
-    Okp {
-        /// Its 32 bytes.
-        x: Vec<u8>,
-    },
-}
-
-/// Why a key of a set is passed over.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum UnusableKey {
-    /// A member is missing, mistyped or no base64url.
-    Malformed,
-    /// `kty` or `crv` is none that an algorithm here uses; symmetric keys are among them: a secret
-    /// in a public set is public.
-    Kind,
-    /// `use` is not `sig`, or `key_ops` lacks `verify`.
-    Purpose,
-    /// `alg` is unknown or is not for this kind of key.
-    Algorithm,
-    /// Private members: whoever can read the set can sign.
-    Private,
-    /// An RSA modulus under 2048 or over 8192 bits, or an exponent under 3 or even.
-    Weak,
-}
-
-impl PublicKey {
-    /// Checks one JWK.
-    ///
-    /// # Errors
-    /// Why it cannot be used.
-    pub fn parse(jwk: &Value) -> Result<Self, UnusableKey> {
-        let members = jwk.as_object().ok_or(UnusableKey::Malformed)?;
-        if ["d", "p", "q", "dp", "dq", "qi", "oth", "k"].iter().any(|name| members.contains_key(*name)) {
-            return Err(UnusableKey::Private);
-        }
-        check_purpose(members)?;
-        let (kind, material) = parse_material(members)?;
-        let algorithm = match optional_text(members, "alg")? {
-            None => None,
-            Some(name) => match Algorithm::from_name(name) {
-                Some(algorithm) if algorithm.key_kind() == kind => Some(algorithm),
-                _ => return Err(UnusableKey::Algorithm),
-            },
-        };
-        let id = optional_text(members, "kid")?.map(str::to_owned);
-        let thumbprint = Digest::of(text(&minimal_jwk(kind, &material)).as_bytes());
-        Ok(Self { id, algorithm, kind, material, thumbprint })
-    }
-
-    /// Whether tokens of `algorithm` may be verified with it.
-    #[must_use]
-    pub fn fits(&self, algorithm: Algorithm) -> bool {
-        self.kind == algorithm.key_kind() && self.algorithm.is_none_or(|own| own == algorithm)
-    }
-
-    /// The kind of key.
-    #[must_use]
-    pub const fn kind(&self) -> KeyKind {
-        self.kind
-    }
-
-    /// The decoded members.
-    #[must_use]
-    pub const fn material(&self) -> &Material {
-        &self.material
-    }
-
-    /// The key's thumbprint (RFC 7638): what identifies it, whatever its `kid`.
-    #[must_use]
-    pub const fn thumbprint(&self) -> &Digest {
-        &self.thumbprint
-    }
-
-    /// The key as a JWK of its required members only, in the order of RFC 7638: what is imported.
-    #[must_use]
-    pub fn to_jwk(&self) -> Value {
-        minimal_jwk(self.kind, &self.material)
-    }
-}
-
-fn check_purpose(members: &Map<String, Value>) -> Result<(), UnusableKey> {
-    if optional_text(members, "use")?.is_some_and(|purpose| purpose != "sig") {
-        return Err(UnusableKey::Purpose);
-    }
-    match members.get("key_ops") {
-        None => Ok(()),
-        Some(Value::Array(operations)) if operations.iter().any(|operation| operation == "verify") => Ok(()),
-        Some(_) => Err(UnusableKey::Purpose),
-    }
-}
-
-fn parse_material(members: &Map<String, Value>) -> Result<(KeyKind, Material), UnusableKey> {
-    match optional_text(members, "kty")? {
-        Some("RSA") => {
-            let (n, e) = (unsigned(members, "n")?, unsigned(members, "e")?);
-            let bits = n
-                .len()
-                .saturating_mul(8)
-                .saturating_sub(n.first().map_or(0, |byte| byte.leading_zeros() as usize));
-            let odd = e.last().is_some_and(|byte| byte % 2 == 1);
-            let at_least_3 = e.len() > 1 || e.first().is_some_and(|byte| *byte >= 3);
-            if !RSA_MODULUS_BITS.contains(&bits) || !odd || !at_least_3 || e.len() > 8 {
-                return Err(UnusableKey::Weak);
-            }
-            Ok((KeyKind::Rsa, Material::Rsa { n, e }))
-        }
-        Some("EC") => {
-            let name = optional_text(members, "crv")?.ok_or(UnusableKey::Malformed)?;
-            let (curve, _, length) =
-                Curve::ALL.into_iter().find(|(_, known, _)| *known == name).ok_or(UnusableKey::Kind)?;
-            let (x, y) = (bytes(members, "x")?, bytes(members, "y")?);
-            if x.len() != length || y.len() != length {
-                return Err(UnusableKey::Malformed);
-            }
-            Ok((KeyKind::Ec(curve), Material::Ec { x, y }))
-        }
-        Some("OKP") if optional_text(members, "crv")? == Some("Ed25519") => {
-            let x = bytes(members, "x")?;
-            if x.len() != 32 {
-                return Err(UnusableKey::Malformed);
-            }
-            Ok((KeyKind::Ed25519, Material::Okp { x }))
-        }
-        Some(_) => Err(UnusableKey::Kind),
-        None => Err(UnusableKey::Malformed),
-    }
-}
-
-fn minimal_jwk(kind: KeyKind, material: &Material) -> Value {
-    let encode = |bytes: &[u8]| Base64UrlUnpadded::encode_string(bytes);
-    let curve_name = match kind {
-        KeyKind::Ec(curve) => {
-            Curve::ALL.iter().find(|(known, _, _)| *known == curve).map_or("", |(_, name, _)| name)
-        }
-        KeyKind::Ed25519 => "Ed25519",
-        KeyKind::Rsa | KeyKind::Secret => "",
-    };
-    // serde_json keeps members sorted, which is the order that RFC 7638 wants.
-    match material {
-        Material::Rsa { n, e } => json!({ "e": encode(e), "kty": "RSA", "n": encode(n) }),
-        Material::Ec { x, y } => json!({ "crv": curve_name, "kty": "EC", "x": encode(x), "y": encode(y) }),
-        Material::Okp { x } => json!({ "crv": curve_name, "kty": "OKP", "x": encode(x) }),
-    }
-}
-
-fn optional_text<'a>(members: &'a Map<String, Value>, name: &str) -> Result<Option<&'a str>, UnusableKey> {
-    match members.get(name) {
-        None => Ok(None),
-        Some(Value::String(text)) => Ok(Some(text)),
-        Some(_) => Err(UnusableKey::Malformed),
-    }
-}
-
-fn bytes(members: &Map<String, Value>, name: &str) -> Result<Vec<u8>, UnusableKey> {
-    let text = optional_text(members, name)?.ok_or(UnusableKey::Malformed)?;
-    Base64UrlUnpadded::decode_vec(text).map_err(|_| UnusableKey::Malformed)
-}
-
-/// A Base64urlUInt (RFC 7518, section 2); leading zeros, which some issuers send, are dropped.
-fn unsigned(members: &Map<String, Value>, name: &str) -> Result<Vec<u8>, UnusableKey> {
-    let mut digits = bytes(members, name)?;
-    let zeros = digits.iter().take_while(|byte| **byte == 0).count();
-    digits.drain(..zeros);
-    if digits.is_empty() { Err(UnusableKey::Malformed) } else { Ok(digits) }
-}
+/// Of so many keys that cannot be used, it is told why.
+const MOST_TOLD: usize = 5;
+/// So many keys are tried for a token that does not say which of them it means. Each is a verification, which
+/// whoever makes up tokens can cause at will.
+pub const MOST_TRIED: usize = 4;
 
 /// The usable keys of one issuer.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct KeySet {
     keys: Vec<Rc<PublicKey>>,
     passed_over: usize,
+    /// The first of them.
+    complaints: Vec<PassedOver>,
+}
+
+/// A key of a set that cannot be used, and looks as if it was meant to be.
+#[derive(Clone, Debug, Eq, PartialEq)]
+struct PassedOver {
+    position: usize,
+    id: Option<String>,
+    why: UnusableKey,
+}
+
+impl fmt::Display for PassedOver {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "/keys/{}", self.position)?;
+        if let Some(id) = &self.id {
+            write!(formatter, " (kid {id:?})")?;
+        }
+        write!(formatter, ": {}", self.why)
+    }
+}
+
+/// The keys that may have signed a token.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Candidates {
+    /// The first one.
+    pub key: Rc<PublicKey>,
+    /// Further ones, tried in this order where the first one did not sign it.
+    pub others: Vec<Rc<PublicKey>>,
 }
 
 impl KeySet {
@@ -228,7 +65,8 @@ impl KeySet {
 
     /// Reads a JWK Set (RFC 7517, section 5). Keys that cannot be used are passed over, so that one
     /// odd key does not take the others down; a document that is no set is an error, so that it
-    /// never replaces a good one.
+    /// never replaces a good one. A set without any usable key is a set all the same: the issuer says
+    /// that none of its earlier keys counts any more.
     ///
     /// # Errors
     /// What the document is instead.
@@ -236,31 +74,60 @@ impl KeySet {
         if document.len() > MAX_SET_BYTES {
             return Err("the key set is over 256 kB");
         }
-        let members = parse_object(document).map_err(|_| "the key set is not a JSON object")?;
-        let Some(Value::Array(jwks)) = members.get("keys") else {
-            return Err("the key set has no array \"keys\"");
+        let set = match Shallow::parse(without_bom(document)) {
+            Ok(set @ Shallow::Object(_)) => set,
+            Ok(_) => return Err("the key set is not a JSON object"),
+            Err(_) => return Err("the key set is no JSON"),
         };
-        let set = Self::from_jwks(jwks);
-        // An empty set says that no key counts any more; one that is full of what nobody can use says
-        // that something is broken.
-        if set.keys.is_empty() && !jwks.is_empty() {
-            return Err("the key set has no key that can be used");
-        }
-        Ok(set)
+        let keys = set.member("keys").ok_or("the key set has no member \"keys\", or has it twice")?;
+        let Ok(Shallow::List(jwks)) = Shallow::parse(keys.get().as_bytes()) else {
+            return Err("the key set's \"keys\" is no array");
+        };
+        let read = jwks.iter().map(|jwk| {
+            let json = jwk.get().as_bytes();
+            let id =
+                || Shallow::parse(json).ok()?.text("kid").map(|id| id.chars().take(MOST_OF_A_NAME).collect());
+            PublicKey::read(json).map_err(|why| (why, id()))
+        });
+        Ok(Self::of(read))
     }
 
     /// The usable ones of `jwks`.
     #[must_use]
     pub fn from_jwks(jwks: &[Value]) -> Self {
-        let keys: Vec<_> = jwks.iter().filter_map(|jwk| PublicKey::parse(jwk).ok()).map(Rc::new).collect();
-        let passed_over = jwks.len().saturating_sub(keys.len());
-        Self { keys, passed_over }
+        Self::of(jwks.iter().map(|jwk| PublicKey::parse(jwk).map_err(|why| (why, None))))
     }
 
-    /// How many keys of the document cannot be used.
+    fn of(read: impl Iterator<Item = Result<PublicKey, (UnusableKey, Option<String>)>>) -> Self {
+        let mut set = Self { keys: Vec::new(), passed_over: 0, complaints: Vec::new() };
+        for (position, key) in read.enumerate() {
+            match key {
+                Ok(key) => set.keys.push(Rc::new(key)),
+                Err((UnusableKey { flaw: Flaw::Encryption, .. }, _)) => {}
+                Err((why, id)) => {
+                    set.passed_over += 1;
+                    if set.complaints.len() < MOST_TOLD {
+                        set.complaints.push(PassedOver { position, id, why });
+                    }
+                }
+            }
+        }
+        set
+    }
+
+    /// How many keys of the document cannot be used, without those for encryption.
     #[must_use]
     pub const fn passed_over(&self) -> usize {
         self.passed_over
+    }
+
+    /// What is wrong with these, each named by its place and its `kid`; nothing where there are none.
+    #[must_use]
+    pub fn complaint(&self) -> Option<String> {
+        let told: Vec<_> = self.complaints.iter().map(ToString::to_string).collect();
+        let more = self.passed_over.saturating_sub(told.len());
+        let rest = if more > 0 { format!("; and {more} more") } else { String::new() };
+        (!told.is_empty()).then(|| told.join("; ") + &rest)
     }
 
     /// The usable keys.
@@ -272,32 +139,58 @@ impl KeySet {
     /// Whether the key with this thumbprint is still in the set.
     #[must_use]
     pub fn holds(&self, thumbprint: &Digest) -> bool {
-        self.keys.iter().any(|key| key.thumbprint == *thumbprint)
+        self.keys.iter().any(|key| key.thumbprint() == thumbprint)
     }
 
-    /// The one key that a token with this `kid` and `alg` means. Other keys are never tried: trying
-    /// would let a token of one purpose pass with the key of another.
+    /// The keys that may have signed a token with this `kid` and `alg`. Where both token and set name keys, that
+    /// is the one of that name and no other: a key of another name may be for another purpose. Where one of them
+    /// does not, all that fit are tried, as long as they are few.
     ///
     /// # Errors
     /// [`Refusal::TokenKeyUnknown`] where another set may hold it, [`Refusal::TokenKeyUnusable`]
-    /// where the named key does not fit.
-    pub fn select(&self, kid: Option<&str>, algorithm: Algorithm) -> Result<&Rc<PublicKey>, Refusal> {
-        let named = || self.keys.iter().filter(|key| kid.is_none() || key.id.as_deref() == kid);
-        if named().next().is_none() {
-            return Err(Refusal::TokenKeyUnknown);
+    /// where the named key does not fit, [`Refusal::TokenKeyAmbiguous`] where too many would be tried.
+    pub fn select(&self, kid: Option<&str>, algorithm: Algorithm) -> Result<Candidates, Refusal> {
+        let Some(kid) = kid else { return self.nameless(algorithm, |_| true) };
+        let is_named = |key: &PublicKey| key.id() == Some(kid);
+        if !self.keys.iter().any(|key| is_named(key)) {
+            return self.nameless(algorithm, |key| key.id().is_none());
         }
-        let mut fitting = named().filter(|key| key.fits(algorithm));
-        match (fitting.next(), fitting.next()) {
-            (Some(key), None) => Ok(key),
-            // Without a kid, "none" and "several" are both: this token does not say which key it means.
-            _ if kid.is_none() => Err(Refusal::TokenKeyUnknown),
+        match self.fitting(algorithm, is_named).as_slice() {
+            [key] => Ok(Candidates { key: Rc::clone(key), others: Vec::new() }),
             _ => Err(Refusal::TokenKeyUnusable),
         }
+    }
+
+    fn nameless(
+        &self,
+        algorithm: Algorithm,
+        counts: impl Fn(&PublicKey) -> bool,
+    ) -> Result<Candidates, Refusal> {
+        match self.fitting(algorithm, counts).split_first() {
+            None => Err(Refusal::TokenKeyUnknown),
+            Some((_, others)) if others.len() >= MOST_TRIED => Err(Refusal::TokenKeyAmbiguous),
+            Some((key, others)) => Ok(Candidates { key: Rc::clone(key), others: others.to_vec() }),
+        }
+    }
+
+    /// Those of these keys that fit. One that stands in the set several times is one key.
+    fn fitting(&self, algorithm: Algorithm, counts: impl Fn(&PublicKey) -> bool) -> Vec<Rc<PublicKey>> {
+        let mut fitting: Vec<Rc<PublicKey>> = Vec::new();
+        for key in self.keys.iter().filter(|key| counts(key) && key.fits(algorithm)) {
+            // One more than are tried is enough to see that they are too many.
+            if fitting.len() <= MOST_TRIED
+                && fitting.iter().all(|other| other.thumbprint() != key.thumbprint())
+            {
+                fitting.push(Rc::clone(key));
+            }
+        }
+        fitting
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use base64ct::{Base64UrlUnpadded, Encoding};
     use serde_json::json;
 
     use super::*;
@@ -312,52 +205,15 @@ mod tests {
         jwk
     }
 
-    #[test]
-    fn the_thumbprint_is_that_of_rfc_7638_section_3_1() {
-        let jwk: Value =
-            serde_json::from_str(include_str!("../../fixtures/keys/rfc7638-example.jwk.json")).unwrap();
-        let key = PublicKey::parse(&jwk).unwrap();
-        let text = Base64UrlUnpadded::encode_string(key.thumbprint().bytes());
-        assert_eq!(text, "NzbLsXh8uDCcd-6MNwXF4W_7noWXFZAfHkxZsRGC9Xs");
+    fn without(mut jwk: Value, name: &str) -> Value {
+        jwk.as_object_mut().unwrap().remove(name);
+        jwk
     }
 
-    #[test]
-    fn keys_that_cannot_or_must_not_be_used_are_named() {
-        let (ec, rsa, ed) = (public("es256-1"), public("rs256-1"), public("eddsa-1"));
-        for (jwk, why) in [
-            (json!("x"), UnusableKey::Malformed),
-            (json!({}), UnusableKey::Malformed),
-            (json!({"kty": "oct", "k": "c2VjcmV0"}), UnusableKey::Private),
-            (json!({"kty": "oct"}), UnusableKey::Kind),
-            (json!({"kty": "DSA"}), UnusableKey::Kind),
-            (with(ec.clone(), "d", json!("AA")), UnusableKey::Private),
-            (with(ec.clone(), "use", json!("enc")), UnusableKey::Purpose),
-            (with(ec.clone(), "key_ops", json!(["sign"])), UnusableKey::Purpose),
-            (with(ec.clone(), "key_ops", json!("verify")), UnusableKey::Purpose),
-            (with(ec.clone(), "alg", json!("ES384")), UnusableKey::Algorithm),
-            (with(ec.clone(), "alg", json!("HS256")), UnusableKey::Algorithm),
-            (with(ec.clone(), "alg", json!(256)), UnusableKey::Malformed),
-            (with(ec.clone(), "crv", json!("P-192")), UnusableKey::Kind),
-            (with(ec.clone(), "crv", json!("P-384")), UnusableKey::Malformed),
-            (with(ec.clone(), "x", json!("AA")), UnusableKey::Malformed),
-            (with(ec, "y", json!("not base64!")), UnusableKey::Malformed),
-            (with(rsa.clone(), "e", json!("AQ")), UnusableKey::Weak),
-            (with(rsa.clone(), "e", json!("BA")), UnusableKey::Weak),
-            (with(rsa.clone(), "e", json!("AAAA")), UnusableKey::Malformed),
-            (
-                with(rsa.clone(), "n", json!(Base64UrlUnpadded::encode_string(&[0xff; 255]))),
-                UnusableKey::Weak,
-            ),
-            (
-                with(rsa.clone(), "n", json!(Base64UrlUnpadded::encode_string(&[0x7f; 256]))),
-                UnusableKey::Weak,
-            ),
-            (with(rsa, "n", json!(Base64UrlUnpadded::encode_string(&[0xff; 2000]))), UnusableKey::Weak),
-            (with(ed.clone(), "crv", json!("X25519")), UnusableKey::Kind),
-            (with(ed, "x", json!("AA")), UnusableKey::Malformed),
-        ] {
-            assert_eq!(PublicKey::parse(&jwk), Err(why), "{jwk}");
-        }
+    /// A key of its own for each number; whether it lies on its curve is not looked at here.
+    fn another(number: u8) -> Value {
+        let coordinate = Base64UrlUnpadded::encode_string(&[number; 32]);
+        json!({"kty": "EC", "crv": "P-256", "kid": format!("k-{number}"), "x": coordinate, "y": coordinate})
     }
 
     #[test]
@@ -377,19 +233,122 @@ mod tests {
                 .is_err()
         );
         assert!(KeySet::parse(br#"{"keys":[]}"#).is_ok());
-        assert!(KeySet::parse(br#"{"keys":[1,{"kty":"oct","k":"AA"}]}"#).is_err());
+        assert!(KeySet::parse(b"\xef\xbb\xbf{\"keys\":[]}").is_ok(), "after a byte order mark");
+        assert!(KeySet::parse(b"\xef\xbb\xbf\xef\xbb\xbf{\"keys\":[]}").is_err());
+    }
+
+    /// Promise 59.
+    #[test]
+    fn a_set_without_a_key_that_can_be_used_is_a_set() {
+        for document in [
+            json!({"keys": [1, {"kty": "oct", "k": "AA"}]}),
+            json!({"keys": [with(public("rs256-1"), "use", json!("enc"))]}),
+        ] {
+            let set = KeySet::parse(document.to_string().as_bytes()).unwrap();
+            assert_eq!(set.usable(), 0);
+            assert_eq!(set.select(None, Algorithm::Rs256).err(), Some(Refusal::TokenKeyUnknown));
+        }
     }
 
     #[test]
-    fn exactly_one_key_must_remain() {
+    fn what_is_wrong_with_a_key_names_key_member_and_cause() {
+        let weak = with(public("rs256-1"), "e", json!("AQ"));
+        let (ec, nameless) = (public("es256-1"), without(public("es256-1"), "kid"));
+        let text = format!(
+            r#"{{"keys":[{weak},{ec},{},7,{{"kty":"RSA","kid":"twice","e":"AQAB","e":"AQAB"}}]}}"#,
+            with(nameless, "y", json!("?"))
+        );
+        let set = KeySet::parse(text.as_bytes()).unwrap();
+        assert_eq!((set.usable(), set.passed_over()), (1, 4));
+        assert_eq!(
+            set.complaint().unwrap(),
+            "/keys/0 (kid \"rs256-1\"): e is no odd exponent from 3 to 2^64; /keys/2: y is no base64url; \
+             /keys/3: is no JSON object; /keys/4: e has a member twice"
+                .replace("e has a member twice", "e stands twice, and which of them counts nobody can say")
+                .replace("/keys/4:", "/keys/4 (kid \"twice\"):")
+        );
+        let many = json!({"keys": vec![json!({"kty": "oct", "k": "secret"}); 100]}).to_string();
+        let complaint = KeySet::parse(many.as_bytes()).unwrap().complaint().unwrap();
+        assert!(complaint.ends_with("; and 95 more") && !complaint.contains("secret"), "{complaint}");
+    }
+
+    #[test]
+    fn keys_for_encryption_are_nothing_to_complain_of() {
+        let rsa = without(public("rs256-1"), "use");
+        for jwk in [
+            with(rsa.clone(), "use", json!("enc")),
+            with(with(rsa.clone(), "use", json!("enc")), "alg", json!("RSA-OAEP")),
+            with(rsa.clone(), "alg", json!("RSA-OAEP-256")),
+            with(rsa, "key_ops", json!(["encrypt", "wrapKey"])),
+            with(without(public("es256-1"), "use"), "alg", json!("ECDH-ES+A256KW")),
+            json!({"kty": "OKP", "crv": "X25519", "x": public("eddsa-1")["x"]}),
+        ] {
+            let document = json!({"keys": [jwk, public("es256-1")]}).to_string();
+            let set = KeySet::parse(document.as_bytes()).unwrap();
+            assert_eq!((set.usable(), set.passed_over(), set.complaint()), (1, 0, None), "{document}");
+        }
+    }
+
+    fn selected(set: &KeySet, kid: Option<&str>, algorithm: Algorithm) -> Result<usize, Refusal> {
+        set.select(kid, algorithm).map(|candidates| 1 + candidates.others.len())
+    }
+
+    #[test]
+    fn a_named_key_is_the_only_one_that_counts() {
         let set = KeySet::from_jwks(&[public("es256-1"), public("rs256-1"), public("eddsa-1")]);
-        assert!(set.select(Some("es256-1"), Algorithm::Es256).is_ok());
-        assert_eq!(set.select(Some("es256-1"), Algorithm::Rs256).err(), Some(Refusal::TokenKeyUnusable));
-        assert_eq!(set.select(Some("es256-1"), Algorithm::Hs256).err(), Some(Refusal::TokenKeyUnusable));
-        assert_eq!(set.select(Some("other"), Algorithm::Es256).err(), Some(Refusal::TokenKeyUnknown));
-        assert!(set.select(None, Algorithm::Es256).is_ok());
-        assert_eq!(set.select(None, Algorithm::Es384).err(), Some(Refusal::TokenKeyUnknown));
-        let twice = KeySet::from_jwks(&[public("es256-1"), public("es256-1")]);
-        assert_eq!(twice.select(Some("es256-1"), Algorithm::Es256).err(), Some(Refusal::TokenKeyUnusable));
+        for (kid, algorithm, expected) in [
+            ("es256-1", Algorithm::Es256, Ok(1)),
+            ("es256-1", Algorithm::Rs256, Err(Refusal::TokenKeyUnusable)),
+            ("es256-1", Algorithm::Hs256, Err(Refusal::TokenKeyUnusable)),
+            ("other", Algorithm::Es256, Err(Refusal::TokenKeyUnknown)),
+            ("", Algorithm::Es256, Err(Refusal::TokenKeyUnknown)),
+        ] {
+            assert_eq!(selected(&set, Some(kid), algorithm), expected, "{kid} {algorithm:?}");
+        }
+        let two = KeySet::from_jwks(&[public("es256-1"), with(another(1), "kid", json!("es256-1"))]);
+        assert_eq!(selected(&two, Some("es256-1"), Algorithm::Es256), Err(Refusal::TokenKeyUnusable));
+    }
+
+    #[test]
+    fn the_same_key_twice_is_one_key() {
+        let padded =
+            with(public("es256-1"), "x", json!(format!("{}=", public("es256-1")["x"].as_str().unwrap())));
+        let set = KeySet::from_jwks(&[public("es256-1"), public("es256-1"), padded, public("rs256-1")]);
+        assert_eq!(selected(&set, Some("es256-1"), Algorithm::Es256), Ok(1));
+        assert_eq!(selected(&set, None, Algorithm::Es256), Ok(1));
+    }
+
+    /// Promise 7.
+    #[test]
+    fn without_a_name_on_either_side_a_few_fitting_keys_count() {
+        let named = |count: u8| (1..=count).map(another).collect::<Vec<_>>();
+        let nameless = |count| named(count).into_iter().map(|jwk| without(jwk, "kid")).collect::<Vec<_>>();
+        for (count, expected) in [
+            (0, Err(Refusal::TokenKeyUnknown)),
+            (1, Ok(1)),
+            (4, Ok(4)),
+            (5, Err(Refusal::TokenKeyAmbiguous)),
+            (90, Err(Refusal::TokenKeyAmbiguous)),
+        ] {
+            let other_kind = [public("rs256-1")];
+            let set = |keys: Vec<Value>| KeySet::from_jwks(&[keys, other_kind.to_vec()].concat());
+            assert_eq!(selected(&set(named(count)), None, Algorithm::Es256), expected, "{count} named keys");
+            assert_eq!(
+                selected(&set(nameless(count)), None, Algorithm::Es256),
+                expected,
+                "{count} nameless keys"
+            );
+            assert_eq!(
+                selected(&set(nameless(count)), Some("k"), Algorithm::Es256),
+                expected,
+                "{count} and a kid"
+            );
+        }
+        let mixed = KeySet::from_jwks(&[named(3), vec![without(public("es256-1"), "kid")]].concat());
+        assert_eq!(selected(&mixed, Some("k-2"), Algorithm::Es256), Ok(1), "the one of that name");
+        let of_no_other_name = mixed.select(Some("unknown"), Algorithm::Es256).unwrap();
+        assert!(of_no_other_name.key.id().is_none() && of_no_other_name.others.is_empty());
+        let empty_name = KeySet::from_jwks(&[with(public("es256-1"), "kid", json!(""))]);
+        assert_eq!(selected(&empty_name, Some("k"), Algorithm::Es256), Ok(1), "an empty name is none");
     }
 }

@@ -42,7 +42,7 @@ pub struct Issuer {
     /// The claim that names the subject.
     pub subject: ClaimPath,
     /// How far its clock may be from ours.
-    pub leeway: Span,
+    pub leeway: Leeway,
     /// Where its keys come from.
     pub keys: KeySource,
     /// How long a fetched key set is used.
@@ -51,6 +51,23 @@ pub struct Issuer {
     pub cooldown: Span,
     /// How long one fetch may take.
     pub timeout: Span,
+}
+
+/// How far an issuer's clock may be from ours.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Leeway {
+    /// Behind ours: how long a token counts past its `exp`.
+    pub expiry: Span,
+    /// Ahead of ours: how long a token counts before its `nbf`.
+    pub not_before: Span,
+}
+
+impl Default for Leeway {
+    /// A clock that is a few seconds ahead must not refuse each token that is new. Nothing is lost by that, whereas
+    /// `exp` is "on or after" (RFC 7519, section 4.1.4): what works longer is the operator's to say.
+    fn default() -> Self {
+        Self { expiry: Span::default(), not_before: Span::from_secs(5) }
+    }
 }
 
 /// Where an issuer's keys come from: always the configuration, never the token.
@@ -94,7 +111,7 @@ pub struct Examined<'a> {
 }
 
 /// A token whose signature was verified.
-#[derive(Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct VerifiedToken {
     /// The issuer, as an index into the configured ones.
     pub issuer: usize,
@@ -138,6 +155,7 @@ pub fn examine<'a>(
         Some(_) => return Err(Refusal::TokenKeyId),
     };
     check_audience(&claims, issuer)?;
+    check_binding(&claims)?;
     let expires_at = check_times(&claims, issuer.leeway, now)?;
     let claims = Claims::new(claims);
     let subject = match claims.find(&issuer.subject) {
@@ -222,12 +240,20 @@ fn check_audience(claims: &Map<String, Value>, issuer: &Issuer) -> Result<(), Re
     if contained { Ok(()) } else { Err(Refusal::TokenAudience) }
 }
 
+/// `cnf` binds a token to a key that its holder has to prove (RFC 7800, RFC 8705, RFC 9449). No proof is looked at
+/// here, so whoever took such a token would be believed as a plain bearer. That is so whatever `cnf` holds: a
+/// malformed one and `null` were meant to say something.
+fn check_binding(claims: &Map<String, Value>) -> Result<(), Refusal> {
+    if claims.contains_key("cnf") { Err(Refusal::TokenBoundToKey) } else { Ok(()) }
+}
+
 /// A missing or mistyped time is a refusal, never a skipped check. All arithmetic is on `f64`, as
 /// `NumericDate` may be huge, negative or fractional, and comparisons of those neither wrap nor panic.
-fn check_times(claims: &Map<String, Value>, leeway: Span, now: Timestamp) -> Result<Timestamp, Refusal> {
+fn check_times(claims: &Map<String, Value>, leeway: Leeway, now: Timestamp) -> Result<Timestamp, Refusal> {
     let now_seconds = now.numeric_date();
-    let leeway = Timestamp::from_millis(leeway.millis()).numeric_date();
-    let expiry = claims.get("exp").and_then(Value::as_f64).ok_or(Refusal::TokenExpiryMalformed)? + leeway;
+    let seconds = |span: Span| Timestamp::from_millis(span.millis()).numeric_date();
+    let expiry = claims.get("exp").and_then(Value::as_f64).ok_or(Refusal::TokenExpiryMalformed)?;
+    let expiry = expiry + seconds(leeway.expiry);
     // JSON has no NaN and infinities; were one to come about all the same, it would refuse.
     let in_time = now_seconds < expiry;
     if !in_time {
@@ -235,7 +261,7 @@ fn check_times(claims: &Map<String, Value>, leeway: Span, now: Timestamp) -> Res
     }
     if let Some(not_before) = claims.get("nbf") {
         let not_before = not_before.as_f64().ok_or(Refusal::TokenNotBeforeMalformed)?;
-        let has_come = not_before - leeway <= now_seconds;
+        let has_come = not_before - seconds(leeway.not_before) <= now_seconds;
         if !has_come {
             return Err(Refusal::TokenNotYetValid);
         }
@@ -293,7 +319,7 @@ mod tests {
             algorithms: vec![Algorithm::Es256, Algorithm::Hs256],
             types: vec!["jwt".to_owned(), "at+jwt".to_owned()],
             subject: ClaimPath::parse("sub").unwrap(),
-            leeway: Span::default(),
+            leeway: Leeway::default(),
             keys: KeySource::Secret(Rc::from(&b"0123456789abcdef0123456789abcdef"[..])),
             policy: Policy::TEST,
             cooldown: Span::from_secs(30),
@@ -397,9 +423,9 @@ mod tests {
             ("exp", json!(-1e300), Refusal::TokenExpired),
             ("nbf", json!("0"), Refusal::TokenNotBeforeMalformed),
             ("nbf", Value::Null, Refusal::TokenNotBeforeMalformed),
-            ("nbf", json!(NOW + 1), Refusal::TokenNotYetValid),
+            ("nbf", json!(NOW + 6), Refusal::TokenNotYetValid),
             ("nbf", json!(1e300), Refusal::TokenNotYetValid),
-            ("nbf", json!(NOW as f64 + 0.5), Refusal::TokenNotYetValid),
+            ("nbf", json!(NOW as f64 + 5.5), Refusal::TokenNotYetValid),
             ("iat", json!("0"), Refusal::TokenIssuedAtMalformed),
             ("sub", json!(7), Refusal::TokenSubject),
         ] {
@@ -425,12 +451,44 @@ mod tests {
             ("exp", json!(1e300)),
             ("exp", json!(u64::MAX)),
             ("nbf", json!(NOW)),
+            ("nbf", json!(NOW + 5)),
             ("nbf", json!(-5.5)),
             ("iat", json!(1e300)),
         ] {
             assert_eq!(outcome(&header(), &with(claims(), name, value.clone())), None, "{name}: {value}");
         }
         assert_eq!(outcome(&header(), &without(claims(), "sub")), None);
+    }
+
+    /// Promise 65.
+    #[test]
+    fn a_token_that_is_bound_to_a_key_is_no_bearer_token() {
+        let jkt = json!({"jkt": "0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I"});
+        for bound in [jkt, json!({}), json!([]), json!("x"), json!(""), json!(0), json!(false), Value::Null] {
+            assert_eq!(
+                outcome(&header(), &with(claims(), "cnf", bound.clone())),
+                Some(Refusal::TokenBoundToKey),
+                "{bound}"
+            );
+        }
+        assert_eq!(outcome(&header(), &with(claims(), "act", json!({"cnf": {}}))), None, "not this token");
+    }
+
+    #[test]
+    fn a_configured_leeway_counts_both_ways_and_the_default_for_nbf_alone() {
+        let at = |leeway, name, value| {
+            let token = token(&header(), &with(claims(), name, json!(value)));
+            let issuer = Issuer { leeway, ..issuer() };
+            examine(&token, &[issuer], &[0], Timestamp::from_millis(NOW * 1000)).err()
+        };
+        let configured = Leeway { expiry: Span::from_secs(30), not_before: Span::from_secs(30) };
+        let none = Leeway { expiry: Span::default(), not_before: Span::default() };
+        for (leeway, late, early) in [(Leeway::default(), 0, 5), (configured, 30, 30), (none, 0, 0)] {
+            assert_eq!(at(leeway, "exp", NOW - late), Some(Refusal::TokenExpired));
+            assert_eq!(at(leeway, "exp", NOW - late + 1), None);
+            assert_eq!(at(leeway, "nbf", NOW + early), None);
+            assert_eq!(at(leeway, "nbf", NOW + early + 1), Some(Refusal::TokenNotYetValid));
+        }
     }
 
     #[test]

@@ -19,8 +19,8 @@ use crate::{
     decision::{Deferred, Found, Write},
     digest::Digest,
     journey::Context,
-    json::Shallow,
-    ports::{Document, DocumentRequest, Ports, SourceError},
+    json::{Shallow, without_bom},
+    ports::{DocumentRequest, Ports, SourceError},
     time::{Span, Timestamp},
 };
 
@@ -73,13 +73,17 @@ impl<P: Ports> Context<'_, P> {
         }
         match fetched {
             Ok(fetched) => {
-                if fetched.set.passed_over() > 0 {
-                    let what = format!("{}: {} keys cannot be used", issuer.name, fetched.set.passed_over());
-                    self.ports.warn("key_set_has_unusable_keys", &what);
+                if let Some(complaint) = fetched.set.complaint() {
+                    self.ports.warn("key_set_has_unusable_keys", &format!("{}: {complaint}", issuer.name));
+                }
+                if fetched.set.usable() == 0 {
+                    let what = format!("{}: no key of the set can be used, so no token is", issuer.name);
+                    self.ports.warn("key_set_is_empty", &what);
                 }
                 self.keep_key_set(index, &fetched, asked_at, found);
-                // What the store gives back has lost the white space around it.
-                let same = shared.as_ref().is_some_and(|shared| shared.body == fetched.body.trim_ascii());
+                // What the store gives back has lost what stood around it.
+                let body = without_bom(&fetched.body).trim_ascii();
+                let same = shared.as_ref().is_some_and(|shared| shared.body == body);
                 if !same || shared.as_ref().is_none_or(|shared| state(shared) > Freshness::Fresh) {
                     deferred.writes.extend(fetched.write(issuer));
                 }
@@ -167,7 +171,7 @@ impl<P: Ports> Context<'_, P> {
     async fn discover(&self, issuer: &Issuer, url: &str) -> Result<String, SourceError> {
         let body = self.issuers_document(url, issuer.timeout).await?;
         let rubbish = || SourceError("the provider metadata is not a JSON object".to_owned());
-        let metadata = parse_object(&body).map_err(|_| rubbish())?;
+        let metadata = parse_object(without_bom(&body)).map_err(|_| rubbish())?;
         if metadata.get("issuer").and_then(Value::as_str) != Some(&issuer.issuer) {
             return Err(SourceError("the provider metadata is of another issuer".to_owned()));
         }
@@ -178,18 +182,21 @@ impl<P: Ports> Context<'_, P> {
     }
 
     async fn issuers_document(&self, url: &str, timeout: Span) -> Result<Vec<u8>, SourceError> {
-        let request = DocumentRequest { url, token: None, etag: None, timeout, max_bytes: MAX_SET_BYTES };
-        match self.ports.document(request).await? {
-            Document { status: 200, body, .. } => Ok(body),
-            Document { status, .. } => Err(SourceError(format!("the issuer answered {status}"))),
+        let user_agent = &self.gateway.user_agent;
+        let max_bytes = MAX_SET_BYTES;
+        let request = DocumentRequest { url, token: None, etag: None, user_agent, timeout, max_bytes };
+        let document = self.ports.document(request).await?;
+        if document.status != 200 {
+            return Err(SourceError(format!("the issuer answered {}", document.outcome())));
         }
+        Ok(document.body)
     }
 }
 
 impl Fetched {
     fn write(&self, issuer: &Issuer) -> Option<Write> {
         // It was read as JSON before, so it stands as well in another object.
-        let set = std::str::from_utf8(&self.body).ok()?.trim_ascii();
+        let set = std::str::from_utf8(without_bom(&self.body)).ok()?.trim_ascii();
         let record = format!("{{\"fetchedAt\":\"{}\",\"set\":{set}}}", self.as_of);
         Some(Write { key: store_key(issuer), record, asked_at: self.as_of })
     }

@@ -6,7 +6,7 @@ use super::{
     Credential,
     compact::{self, MAX_TOKEN_BYTES},
     find_credential,
-    jwks::{KeySet, PublicKey},
+    jwks::{Candidates, KeySet},
     jwt::{self, Examined, Issuer, KeySource, VerifiedToken},
     method::Method,
 };
@@ -106,7 +106,7 @@ impl Stage<'_> {
         // without the signature itself, which is not kept, and comparing text is quicker than hashing it.
         let (signing_input, signature) = compact::halves(token);
         let digest = Digest::of(signature.as_bytes());
-        if self.found.token.as_ref().is_some_and(|outcome| *outcome == Err(Refusal::TokenSignature)) {
+        if let Some(Err(Refusal::TokenSignature | Refusal::TokenKeyUnusable)) = self.found.token {
             self.ask_for_a_replaced_key(token, auth, memory)?;
         }
         if let Some(verified) = self.verified_before(&digest, signing_input, auth, memory, deferred)? {
@@ -126,20 +126,19 @@ impl Stage<'_> {
                 Ok(self.admitted(&verified))
             }
             KeySource::Inline(set) => {
-                let key = set.select(examined.kid.as_deref(), examined.algorithm)?;
-                Err(Halt::Load(self.signature_check(examined, key, digest), Claim::Lead))
+                let keys = set.select(examined.kid.as_deref(), examined.algorithm)?;
+                Err(Halt::Load(self.signature_check(examined, keys, digest), Claim::Lead))
             }
             KeySource::Url(_) | KeySource::Discovery(_) => {
                 let set = self.key_set(examined.issuer, memory, deferred)?;
                 match set.select(examined.kid.as_deref(), examined.algorithm) {
-                    Ok(key) => Err(Halt::Load(self.signature_check(examined, key, digest), Claim::Lead)),
+                    Ok(keys) => Err(Halt::Load(self.signature_check(examined, keys, digest), Claim::Lead)),
                     // The key may be a new one, also under an old name. Asking is bounded by the cooldown,
                     // whatever kids are sent.
-                    Err(refusal @ (Refusal::TokenKeyUnknown | Refusal::TokenKeyUnusable)) => {
+                    Err(refusal) => {
                         self.ask_again(examined.issuer, issuer, memory)?;
                         Err(refusal.into())
                     }
-                    Err(refusal) => Err(refusal.into()),
                 }
             }
         }
@@ -198,7 +197,7 @@ impl Stage<'_> {
     }
 
     /// A signature that does not verify may be one of a key that took the place of another under the same
-    /// `kid`, or in a set without any. Within the cooldown's bound, the issuer is asked before it is refused.
+    /// `kid`, or in a set without any; and a key that is none, off its curve, may have been mended. Within the cooldown's bound, the issuer is asked before it is refused.
     fn ask_for_a_replaced_key(&self, token: &str, auth: &RouteAuth, memory: &Memory) -> Result<(), Halt> {
         let examined = jwt::examine(token, &self.gateway.issuers, &auth.issuers, self.now)?;
         let issuer = self.gateway.issuers.get(examined.issuer).ok_or(Refusal::TokenIssuer)?;
@@ -225,13 +224,15 @@ impl Stage<'_> {
         if verifies { Ok(()) } else { Err(Refusal::TokenSignature) }
     }
 
-    fn signature_check(&self, mut examined: Examined<'_>, key: &Rc<PublicKey>, digest: Digest) -> Need {
+    fn signature_check(&self, mut examined: Examined<'_>, keys: Candidates, digest: Digest) -> Need {
+        let Candidates { key, others } = keys;
         self.gateway.read_customer(&examined.principal);
         let signature = std::mem::take(&mut examined.signature);
         let algorithm = examined.algorithm;
         let verified = Rc::new(examined.believed(Some(*key.thumbprint())));
         Need::Signature(Rc::new(SignatureCheck {
-            key: Rc::clone(key),
+            key,
+            others,
             algorithm,
             signature,
             token: digest,

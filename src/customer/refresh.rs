@@ -130,7 +130,7 @@ impl<P: Ports> Context<'_, P> {
         let state = self.read_roster_state().await?;
         // While records are still to be written, the list is needed again whether it changed or not.
         let held = state.etag.as_deref().filter(|_| state.pending == 0 && !state.confirmed_at.is_empty());
-        let Document { status, body, etag } =
+        let Document { status, body, etag, .. } =
             self.get(source, &source.url, held).await.map_err(SourceError)?;
         let mut index = match status {
             304 if held.is_some() => {

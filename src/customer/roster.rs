@@ -11,7 +11,7 @@ use serde_json::Value;
 use super::{CustomerId, CustomerRecord, MAX_CLOCK_SKEW, provider_record};
 use crate::{
     digest::Digest,
-    json::{Shallow, ToJson, json},
+    json::{Shallow, ToJson, json, without_bom},
     record::{RecordError, entry_of},
     shape::shape,
     time::Timestamp,
@@ -57,7 +57,7 @@ impl Roster {
     /// # Errors
     /// What is wrong, where it is not a JSON array.
     pub fn parse(body: Vec<u8>, etag: Option<String>) -> Result<Self, String> {
-        let entries = match Shallow::parse(&body) {
+        let entries = match Shallow::parse(without_bom(&body)) {
             Ok(Shallow::List(entries)) => entries,
             Ok(_) => return Err("is not an array".to_owned()),
             Err(error) => return Err(format!("is no JSON: {error}")),
@@ -283,11 +283,25 @@ mod tests {
 
     #[test]
     fn what_is_no_array_is_no_list() {
-        for json in ["{}", "7", "null", "", "<html>", "[1", "[] []", "\u{feff}[]"] {
+        for json in ["{}", "7", "null", "", "<html>", "[1", "[] []", "\u{feff}\u{feff}[]"] {
             assert!(Roster::parse(json.as_bytes().to_vec(), None).is_err(), "{json:?}");
         }
         assert!(Roster::parse(vec![b'[', 0xff, b']'], None).is_err());
         assert!(roster("[]").is_empty());
+    }
+
+    #[test]
+    fn a_byte_order_mark_before_the_list_moves_no_entry() {
+        let plain = r#"[{"customerId":"a","backendUrl":"https://a.example"},{"customerId":"b","backendUrl":"https://b.example","disabled":null}]"#;
+        let marked = roster(&format!("\u{feff}{plain}"));
+        for name in ["a", "b"] {
+            let (Listed::Record(one), Listed::Record(other)) =
+                (roster(plain).find(&id(name)), marked.find(&id(name)))
+            else {
+                panic!("{name}")
+            };
+            assert_eq!(one, other);
+        }
     }
 
     #[test]

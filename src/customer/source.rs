@@ -219,7 +219,7 @@ impl<P: Ports> Context<'_, P> {
         let Some(segment) = path_segment(id.as_str()) else { return Ok(told(Says::Absent, None)) };
         let held = kept.filter(|kept| !kept.record.gone).and_then(|kept| kept.record.etag.as_deref());
         let url = format!("{}/{segment}", source.url);
-        let Document { status, body, etag } = self.get(source, &url, held).await?;
+        let Document { status, body, etag, .. } = self.get(source, &url, held).await?;
         match status {
             200..=299 => {}
             304 if held.is_some() => return Ok(told(Says::Unchanged, None)),
@@ -245,13 +245,15 @@ impl<P: Ports> Context<'_, P> {
             url,
             token: source.token.as_deref(),
             etag,
+            user_agent: &self.gateway.user_agent,
             timeout: source.timeout,
             max_bytes: source.max_size,
         };
         let document = self.ports.document(request).await.map_err(|SourceError(what)| what)?;
-        if matches!(document.status, 200..=299 | 304 | 404 | 410) {
-            self.memory.borrow_mut().config_api_health.note(self.ports.now(), Ok(()));
+        if !matches!(document.status, 200..=299 | 304 | 404 | 410) {
+            return Err(format!("the config API answered {}", document.outcome()));
         }
+        self.memory.borrow_mut().config_api_health.note(self.ports.now(), Ok(()));
         Ok(document)
     }
 
@@ -289,7 +291,7 @@ impl<P: Ports> Context<'_, P> {
     async fn load_roster(&self, source: &ConfigSource, asked_at: Timestamp) -> Result<Rc<Roster>, String> {
         let before = self.memory.borrow().roster.peek();
         let held = before.as_ref().and_then(|roster| roster.etag());
-        let Document { status, body, etag } = self.get(source, &source.url, held).await?;
+        let Document { status, body, etag, .. } = self.get(source, &source.url, held).await?;
         let roster = match (status, &before) {
             (200..=299, _) => {
                 Rc::new(Roster::parse(body, etag).map_err(|what| format!("the config API's answer {what}"))?)

@@ -130,18 +130,18 @@ export async function kvPutMany(store, entriesJson, timeout) {
 }
 
 /** A document of at most `maxBytes`, within `timeout` milliseconds from first to last byte. */
-export async function getDocument(url, token, etag, timeout, maxBytes) {
+export async function getDocument(url, token, etag, timeout, maxBytes, userAgent) {
   const controller = new AbortController();
   const timer = setTimeout(() => controller.abort(), timeout);
   try {
-    const headers = { accept: "application/json" };
+    const headers = { accept: "application/json", "user-agent": userAgent };
     if (token !== undefined) headers.authorization = `Bearer ${token}`;
     if (etag !== undefined) headers["if-none-match"] = etag;
     const response = await fetch(url, { headers, redirect: "manual", signal: controller.signal });
     const { status } = response;
     if (status < 200 || status > 299) {
       await response.body?.cancel();
-      return { status, body: new Uint8Array() };
+      return { status, body: new Uint8Array(), location: response.headers.get("location") ?? undefined };
     }
     return { status, body: await readAtMost(response.body, maxBytes), etag: response.headers.get("etag") ?? undefined };
   } catch (error) {

@@ -82,11 +82,13 @@ impl Ports for Outside {
         #[allow(clippy::cast_precision_loss)] // far below 2^53
         let max_bytes = request.max_bytes as f64;
         let (token, etag) = (request.token.map(str::to_owned), request.etag.map(str::to_owned));
-        match platform::get_document(request.url, token, etag, millis(request.timeout), max_bytes).await {
+        let (timeout, user_agent) = (millis(request.timeout), request.user_agent);
+        match platform::get_document(request.url, token, etag, timeout, max_bytes, user_agent).await {
             Ok(document) => Ok(Document {
                 status: document.status(),
                 body: document.body().to_vec(),
                 etag: document.etag(),
+                location: document.location(),
             }),
             // Without its query: some sources want a secret there.
             Err(error) => {

@@ -26,6 +26,8 @@ extern "C" {
     pub(super) fn body(this: &Document) -> Uint8Array;
     #[wasm_bindgen(method, getter)]
     pub(super) fn etag(this: &Document) -> Option<String>;
+    #[wasm_bindgen(method, getter)]
+    pub(super) fn location(this: &Document) -> Option<String>;
 
     #[wasm_bindgen(js_namespace = console, js_name = log)]
     pub(super) fn log(line: &str);
@@ -48,6 +50,7 @@ extern "C" {
         etag: Option<String>,
         timeout: f64,
         max_bytes: f64,
+        user_agent: &str,
     ) -> Result<Document, JsValue>;
     pub(super) fn landed(name: &str, at_most: f64) -> Promise;
     pub(super) fn land(name: &str, well: bool);

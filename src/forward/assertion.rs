@@ -13,7 +13,7 @@ use super::{Attempt, Caller};
 use crate::{
     authenticate::{
         algorithm::{Curve, KeyKind},
-        jwks::{PublicKey, UnusableKey},
+        jwks::{Flaw, PublicKey},
     },
     claims::{ClaimPath, parse_object},
     error::Refusal,
@@ -178,6 +178,8 @@ impl SigningKey {
     /// Why it cannot sign.
     pub fn parse(text: &str) -> Result<Self, SigningKeyError> {
         let mut members = parse_object(text.as_bytes()).map_err(|_| SigningKeyError::NotAJwk)?;
+        // As in the keys of others, a member without a value is none.
+        members.retain(|_, value| !value.is_null());
         let secret = members.remove("d");
         match members.remove("key_ops") {
             None => {}
@@ -190,11 +192,12 @@ impl SigningKey {
             Some(_) => return Err(SigningKeyError::Id),
         };
         let named = members.get("alg").cloned();
-        let public = PublicKey::parse(&Value::Object(members)).map_err(|why| match why {
-            UnusableKey::Kind | UnusableKey::Weak | UnusableKey::Private => SigningKeyError::Kind,
-            UnusableKey::Malformed => SigningKeyError::Public,
-            UnusableKey::Purpose => SigningKeyError::Purpose,
-            UnusableKey::Algorithm => SigningKeyError::Algorithm,
+        let public = PublicKey::parse(&Value::Object(members)).map_err(|why| match why.flaw {
+            Flaw::Kind | Flaw::Weak | Flaw::Private => SigningKeyError::Kind,
+            Flaw::Encryption if why.member == "crv" => SigningKeyError::Kind,
+            Flaw::Malformed => SigningKeyError::Public,
+            Flaw::Purpose | Flaw::Encryption => SigningKeyError::Purpose,
+            Flaw::Algorithm => SigningKeyError::Algorithm,
         })?;
         let algorithm = match public.kind() {
             KeyKind::Ec(Curve::P256) => "ES256",

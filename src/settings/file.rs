@@ -10,6 +10,9 @@ shape! {
 pub struct GatewayFile {
     /// This gateway's name in `Via`; give two gateways in a row different ones. Default `pointsman`.
     pub name: Option<String>,
+    /// What the gateway's own requests, to issuers and to the config API, say in `User-Agent`. Default
+    /// `pointsman/` and the version.
+    pub user_agent: Option<String>,
     /// Where plain http may be spoken: `never` (default), `loopback` or `always`.
     pub allow_http: Option<String>,
     /// What the type URIs of problems begin with. Default `urn:pointsman:problem:`.
@@ -132,7 +135,8 @@ pub struct IssuerFile {
     pub types: Option<Vec<String>>,
     /// The claim that names the subject. Default `sub`.
     pub subject: Option<String>,
-    /// How far its clock may be from ours, at the most `5m`. Default `0s`.
+    /// How far its clock may be from ours, for `exp` and `nbf` alike; at the most `5m`. Default `5s` for `nbf`
+    /// and none for `exp`.
     pub leeway: Option<String>,
     /// How long its keys are used at the most without asking. Default `10m`.
     pub fresh: Option<String>,

@@ -13,7 +13,7 @@ use crate::{
         algorithm::{Algorithm, KeyKind},
         api_key::ApiKeys,
         jwks::{KeySet, PublicKey},
-        jwt::{Issuer, KeySource},
+        jwt::{Issuer, KeySource, Leeway},
     },
     cache::{Lifetimes, Policy},
     claims::ClaimPath,
@@ -129,10 +129,7 @@ fn issuer(
         );
     }
     let algorithms = algorithms(file, index, findings);
-    let leeway = span(file.leeway.as_deref(), Span::default(), &at("leeway"), findings);
-    if leeway > MAX_LEEWAY {
-        findings.error(at("leeway"), format!("must be at most {MAX_LEEWAY}"));
-    }
+    let leeway = leeway(file, &at("leeway"), findings);
     let fresh = span(file.fresh.as_deref(), Span::from_secs(600), &at("fresh"), findings);
     let stale = span(file.stale.as_deref(), DAY, &at("stale"), findings);
     let timeout = sources::timeout(file.timeout.as_deref(), Span::from_secs(5), &at("timeout"), findings);
@@ -155,6 +152,15 @@ fn issuer(
         cooldown: span(file.cooldown.as_deref(), Span::from_secs(30), &at("cooldown"), findings),
         timeout,
     }
+}
+
+fn leeway(file: &IssuerFile, pointer: &str, findings: &mut Findings) -> Leeway {
+    let Some(written) = file.leeway.as_deref() else { return Leeway::default() };
+    let leeway = span(Some(written), Span::default(), pointer, findings);
+    if leeway > MAX_LEEWAY {
+        findings.error(pointer, format!("must be at most {MAX_LEEWAY}"));
+    }
+    Leeway { expiry: leeway, not_before: leeway }
 }
 
 #[inline(never)]
@@ -220,7 +226,7 @@ fn key_source(
             if let Err(why) = PublicKey::parse(jwk) {
                 findings.error(
                     format!("/issuers/{index}/keys/{position}"),
-                    format!("is no public key that can be used ({why:?})"),
+                    format!("is no public key that can be used: {why}"),
                 );
             }
         }

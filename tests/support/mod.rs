@@ -239,15 +239,16 @@ impl Ports for World {
 
     async fn document(&self, request: DocumentRequest<'_>) -> Result<Document, SourceError> {
         self.asked.borrow_mut().push(format!("get {}", request.url));
+        assert_eq!(request.user_agent, concat!("pointsman/", env!("CARGO_PKG_VERSION")));
         let config_api = request.url.starts_with("https://config.example.com");
         assert_eq!(request.token.is_some(), config_api, "the config token goes to the config API alone");
         match self.documents.borrow().get(request.url) {
             Some(Source::Answers(status, body)) if body.len() <= request.max_bytes => {
                 let etag = self.tags.get().then(|| format!("\"{}\"", Digest::of(body)));
                 if etag.is_some() && request.etag == etag.as_deref() {
-                    return Ok(Document { status: 304, body: Vec::new(), etag });
+                    return Ok(Document { status: 304, body: Vec::new(), etag, ..Document::default() });
                 }
-                Ok(Document { status: *status, body: body.clone(), etag })
+                Ok(Document { status: *status, body: body.clone(), etag, ..Document::default() })
             }
             Some(_) => Err(SourceError("no answer".to_owned())),
             None => Ok(Document { status: 404, ..Document::default() }),

@@ -1,10 +1,11 @@
 // Issuers' keys over time: rotation under load, and what isolates share of them through KV.
 import assert from "node:assert/strict";
+import { generateKeyPairSync } from "node:crypto";
 import { after, before, describe, test } from "node:test";
 import { until } from "./support/log.mjs";
 import { json } from "./support/files.mjs";
-import { ISSUER, configuration, distinct, openSourcesGateway } from "./support/sources-gateway.mjs";
-import { fresh, signed } from "./support/tokens.mjs";
+import { CONFIG_API, ISSUER, configuration, distinct, openSourcesGateway } from "./support/sources-gateway.mjs";
+import { fresh, signed, signedBy } from "./support/tokens.mjs";
 
 let gateway;
 before(async () => {
@@ -64,6 +65,101 @@ test("a key that takes the place of another under its name works after the coold
   await until(async () => (await renamed()) === 200, "the other key");
   assert.ok(Date.now() - changed < 1000 + LATE, `it took ${Date.now() - changed} ms`);
   assert.equal(await gateway.status(fresh(OLD.kid)), 401);
+});
+
+// ---- Sets as issuers write them
+
+/** A pair whose x begins with a byte of zero, and its public key written without that. */
+function shortPair(namedCurve) {
+  for (;;) {
+    const { privateKey, publicKey } = generateKeyPairSync("ec", { namedCurve });
+    const jwk = publicKey.export({ format: "jwk" });
+    const x = Buffer.from(jwk.x, "base64url");
+    if (x[0] === 0) return { privateKey, jwk: { ...jwk, x: x.subarray(x.findIndex((byte) => byte !== 0)).toString("base64url") } };
+  }
+}
+
+test("coordinates without their leading zeros, in plain base64 and with members that are null", async () => {
+  const algorithms = { ES256: "P-256", ES384: "P-384", ES512: "P-521" };
+  const pairs = Object.entries(algorithms).map(([alg, curve]) => ({ alg, ...shortPair(curve) }));
+  await gateway.begin({ issuers: { algorithms: Object.keys(algorithms) } });
+  const plain = (text) => `${text.replaceAll("-", "+").replaceAll("_", "/")}${"=".repeat(-text.length & 3)}`;
+  publish(...pairs.map(({ alg, jwk }) => ({ ...jwk, kid: alg, use: null, d: null, key_ops: [], x: plain(jwk.x), y: plain(jwk.y) })));
+  for (const { alg, privateKey } of pairs) assert.equal(await gateway.status(signedBy(privateKey, { alg, kid: alg })), 200, alg);
+});
+
+test("without a name on either side, at most four keys are tried, in the first request and in later ones", async () => {
+  const pairs = Array.from({ length: 5 }, () => generateKeyPairSync("ec", { namedCurve: "P-256" }));
+  const jwks = pairs.map(({ publicKey }, index) => ({ ...publicKey.export({ format: "jwk" }), kid: `k${index}` }));
+  const without = jwks.map(({ kid, ...jwk }) => jwk);
+  let number = 0;
+  const status = ({ privateKey }, kid) => gateway.status(signedBy(privateKey, { alg: "ES256", kid }, { jti: `several-${++number}` }));
+  for (const [set, kid] of [[jwks, undefined], [without, undefined], [without, "made-up"]]) {
+    await gateway.begin();
+    publish(...set.slice(0, 4));
+    // The first round imports the keys, and the next ones find them imported.
+    for (let round = 0; round < 3; round++) for (const pair of pairs.slice(0, 4)) assert.equal(await status(pair, kid), 200);
+    assert.equal(await status(pairs[4], kid), 401);
+    await gateway.begin();
+    publish(...set);
+    assert.equal(await status(pairs[0], kid), 401, "five are too many");
+  }
+  await gateway.begin();
+  publish(...jwks.slice(0, 2));
+  assert.equal(await status(pairs[0], "k1"), 401, "no key of another name");
+  assert.equal(await status(pairs[1], "k1"), 200);
+});
+
+test("a token that was verified by one of several keys stops when that key is withdrawn", async () => {
+  await gateway.begin({ issuers: { fresh: "1s", cooldown: "100ms" } });
+  publish(OLD, NEW);
+  const tokens = [OLD, NEW].map(({ kid }) => signed(kid, { jti: "kidless" }, null));
+  for (const token of [...tokens, ...tokens]) assert.equal(await gateway.status(token), 200);
+  publish(NEW);
+  await until(async () => (await gateway.status(tokens[0])) === 401, "the withdrawal");
+  assert.equal(await gateway.status(tokens[1]), 200);
+});
+
+test("a set without usable keys is what the issuer says: its tokens are refused within fresh", async () => {
+  for (const keys of [[], [{ ...OLD, use: "enc" }], [{ kty: "oct", k: "AA" }]]) {
+    await gateway.begin({ issuers: { fresh: "1s" } });
+    publish(OLD);
+    const token = signed(OLD.kid);
+    assert.equal(await gateway.status(token), 200);
+    const withdrawn = publish(...keys);
+    await until(async () => (await gateway.status(token)) === 401, "the withdrawal");
+    assert.ok(Date.now() - withdrawn < 1000 + LATE, `it took ${Date.now() - withdrawn} ms`);
+    await gateway.log.event("key_set_is_empty");
+  }
+});
+
+test("an issuer and a config API behind a firewall that wants a User-Agent are asked with one", async () => {
+  await gateway.begin();
+  const agents = [];
+  for (const [host, handler] of [[ISSUER, "issuer"], [CONFIG_API, "configApi"]]) {
+    gateway.world.replace(host, (request, response) => {
+      agents.push(request.headers["user-agent"]);
+      if (request.headers["user-agent"] === undefined) return response.writeHead(403).end();
+      return gateway.world[handler].handle(request, response);
+    });
+  }
+  assert.equal(await gateway.status(signed(OLD.kid, { customerId: "c-1" }), "/customer/x"), 200);
+  assert.deepEqual(distinct(agents.map((agent) => /^pointsman\/\d+\.\d+\.\d+$/.test(agent))), [true], String(agents));
+});
+
+test("a redirect of the issuer is told with its place and without its query", async () => {
+  await gateway.begin();
+  gateway.world.replace(ISSUER, (request, response) => response.writeHead(302, { location: "https://u:secret@login.example.com/a?state=secret" }).end());
+  await gateway.unavailable(signed(OLD.kid), "/x/y", "key_set_unavailable");
+  assert.match((await gateway.log.event("key_set_failed")).what, /302, a redirect to https:\/\/login\.example\.com\/a$/);
+});
+
+test("a clock that is three seconds ahead refuses nobody, and exp is not stretched for it", async () => {
+  await gateway.begin();
+  const now = Math.floor(Date.now() / 1000);
+  assert.equal(await gateway.status(signed(OLD.kid, { nbf: now + 3 })), 200);
+  assert.equal(await gateway.status(signed(OLD.kid, { nbf: now + 60 })), 401);
+  assert.equal(await gateway.status(signed(OLD.kid, { exp: now })), 401);
 });
 
 // ---- Shared between isolates

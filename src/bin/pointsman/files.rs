@@ -7,6 +7,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use pointsman::json::without_bom;
 use serde_json::value::RawValue;
 
 use crate::{
@@ -40,6 +41,9 @@ pub(crate) struct Raw<'a> {
     /// The line on which it begins, counted from 1.
     pub(crate) line: usize,
 }
+
+/// The byte order mark that some editors begin a file with. It is read over.
+const BOM: char = '\u{feff}';
 
 /// Deeper folders are a loop of links.
 const DEPTH: usize = 32;
@@ -155,9 +159,9 @@ pub(crate) fn each(path: &Path, take: &mut dyn FnMut(Raw<'_>)) -> Result<(), Pla
         let line = newlines(bytes.get(..problem.valid_up_to()).unwrap_or_default()) + 1;
         Placed::error(at(line), "", "is not UTF-8: save it as UTF-8")
     })?;
-    if text.starts_with('\u{feff}') {
-        return Err(Placed::error(at(1), "", "begins with a byte order mark: save it without"));
-    }
+    // Offsets count from the file's beginning.
+    let start = text.as_ptr() as usize;
+    let text = text.strip_prefix(BOM).unwrap_or(text);
     let not_json = |problem: serde_json::Error| {
         Placed::error(at(problem.line().max(1)), "", format!("is not JSON: {problem}"))
     };
@@ -172,7 +176,7 @@ pub(crate) fn each(path: &Path, take: &mut dyn FnMut(Raw<'_>)) -> Result<(), Pla
     let (mut line, mut counted) = (1, 0);
     for record in records {
         let json = record.get().as_bytes();
-        let offset = (json.as_ptr() as usize).saturating_sub(text.as_ptr() as usize);
+        let offset = (json.as_ptr() as usize).saturating_sub(start);
         line += newlines(bytes.get(counted..offset).unwrap_or_default());
         counted = offset;
         take(Raw { json, offset: offset as u64, line });
@@ -188,9 +192,10 @@ fn each_line(mut reader: impl BufRead, take: &mut dyn FnMut(Raw<'_>)) -> io::Res
         if length == 0 {
             break;
         }
-        let json = text.trim_ascii();
+        let begun = if line == 1 { without_bom(&text) } else { &text };
+        let json = begun.trim_ascii();
         if !json.is_empty() {
-            let before = text.len() - text.trim_ascii_start().len();
+            let before = text.len() - begun.trim_ascii_start().len();
             take(Raw { json, offset: offset + before as u64, line });
         }
         offset += length as u64;
@@ -239,6 +244,12 @@ mod tests {
         assert_eq!(records("x.json", "\n{\"a\":\n1}\n{\"b\":\"é\"}\n").unwrap(), two);
         let lines = [("{\"a\":1}".to_owned(), 1), ("nonsense".to_owned(), 3), ("[]".to_owned(), 4)];
         assert_eq!(records("x.jsonl", "{\"a\":1}\r\n\n  nonsense \n[]").unwrap(), lines);
+        for text in ["\u{feff}[\n{\"a\":\n1},\n{\"b\":\"é\"}]", "\u{feff}\n{\"a\":\n1}\n{\"b\":\"é\"}\n"] {
+            assert_eq!(records("x.json", text).unwrap(), two, "after a byte order mark");
+        }
+        let one = [("{\"a\":1}".to_owned(), 1), ("{}".to_owned(), 2)];
+        assert_eq!(records("x.jsonl", "\u{feff} {\"a\":1}\n{}").unwrap(), one);
+        assert_eq!(records("x.jsonl", "\u{feff}\n").unwrap(), []);
         assert_eq!(records("x.json", " [] ").unwrap(), []);
         assert_eq!(records("x.jsonl", "").unwrap(), []);
     }
@@ -250,7 +261,7 @@ mod tests {
             ("[{}] x", "1: is not JSON"),
             ("{}\n{", "2: is not JSON"),
             (" \n", "1: is empty"),
-            ("\u{feff}[]", "1: begins with a byte order mark"),
+            ("\u{feff}", "1: is empty"),
         ] {
             let problem = records("x.json", text).unwrap_err();
             assert!(problem.starts_with(said), "{problem}");

@@ -114,7 +114,9 @@ impl Judge {
     /// # Errors
     /// The first field that cannot be used.
     pub(crate) fn record(&self, kind: Kind, json: &[u8], extras: Extras) -> Result<Good, RecordError> {
-        let members = entry_of(json)?;
+        let mut members = entry_of(json)?;
+        // As the gateway reads them; what a key's claims hold stays as it is.
+        members.retain(|_, value| !value.is_null());
         match kind {
             Kind::Customer => self.customer(members, extras),
             Kind::Key => self.key(members, extras),
@@ -269,6 +271,20 @@ mod tests {
             |json: &str| judge().record(Kind::Customer, json.as_bytes(), Extras::Refused).unwrap().value;
         let one = value(r#"{"customerId":"a","backendUrl":"https://a.example"}"#);
         assert_eq!(one, value(" {\n\"backendUrl\": \"https://a.example\", \"customerId\": \"\\u0061\" }"));
+    }
+
+    #[test]
+    fn what_is_null_or_stands_behind_a_byte_order_mark_is_read_as_the_gateway_reads_it() {
+        let customer = "\u{feff}{\"customerId\":\"a\",\"backendUrl\":\"https://a.example\",\"disabled\":null,\"backends\":null,\"fetchedAt\":null}";
+        let good = judge().record(Kind::Customer, customer.as_bytes(), Extras::Refused).unwrap();
+        assert_eq!(good.value, r#"{"backendUrl":"https://a.example","customerId":"a"}"#);
+        let sum = Sum::of(b"abc");
+        let key = format!(
+            r#"{{"sha256":"{sum}","key":null,"subject":"s","disabled":null,"methods":null,"claims":{{"plan":null}}}}"#
+        );
+        let good = judge().record(Kind::Key, key.as_bytes(), Extras::Refused).unwrap();
+        assert_eq!(good.value, r#"{"claims":{"plan":null},"subject":"s"}"#);
+        assert_eq!(pointer(Kind::Key, &format!(r#"{{"sha256":"{sum}","subject":null}}"#), Extras::Taken), "");
     }
 
     #[test]

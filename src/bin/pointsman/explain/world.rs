@@ -77,10 +77,10 @@ impl Ports for World<'_> {
     async fn document(&self, request: DocumentRequest<'_>) -> Result<Document, SourceError> {
         if let Some(rest) = self.nobody_else_at.and_then(|url| request.url.strip_prefix(url)) {
             let status = if rest.is_empty() { 200 } else { 404 };
-            return Ok(Document { status, body: b"[]".to_vec(), etag: None });
+            return Ok(Document { status, body: b"[]".to_vec(), ..Document::default() });
         }
         match self.documents.get(request.url) {
-            Some(body) => Ok(Document { status: 200, body: body.clone(), etag: None }),
+            Some(body) => Ok(Document { status: 200, body: body.clone(), ..Document::default() }),
             None => Err(SourceError(format!("{} is not asked offline", request.url))),
         }
     }

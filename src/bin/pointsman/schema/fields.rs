@@ -30,6 +30,7 @@ fn top() -> Vec<Field> {
     vec![
         Field::whole("GatewayFile", json!({ "required": ["routes"] })),
         field("name", field_name(false)),
+        field("user_agent", form("^[!-~]([ -~]{0,254}[!-~])?$")),
         field("allow_http", word(&["never", "loopback", "always"])),
         Field::free("GatewayFile", "problem_base"),
         field("conditions", table(&refer("Conditions"))),
