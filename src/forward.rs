@@ -7,6 +7,7 @@ use serde_json::Value;
 
 pub mod assertion;
 pub mod failover;
+mod families;
 pub mod fields;
 pub mod path;
 

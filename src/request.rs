@@ -243,6 +243,7 @@ pub(crate) mod test_support {
             let policy = crate::forward::fields::FieldPolicy::new(
                 [],
                 api_key_field.filter(|field| *field != "authorization"),
+                Vec::new(),
             );
             self.0.iter().fold(Seen::default(), |seen, (name, _)| seen.and(policy.judge(name).seen))
         }

@@ -96,10 +96,10 @@ fn build(file: &GatewayFile, findings: &mut Findings) -> Gateway {
     let store_timeout = sources::store_timeout(file.store.as_ref(), findings);
     let keys = file.api_keys.as_ref();
     let api_keys = keys.map(|keys| identities::api_keys(keys, store_timeout, findings));
-    let issuers = identities::issuers(&file.issuers, allow_http, store_timeout, findings);
     let customers = file.customers.as_ref();
     let customers =
         customers.map(|customers| sources::customers(customers, allow_http, store_timeout, findings));
+    let issuers = identities::issuers(&file.issuers, allow_http, store_timeout, findings);
     let identity = identities::identity(file.identity.as_ref(), findings);
     let backends = backends::all(file, allow_http, findings);
     let mut gateway = Gateway {
@@ -109,6 +109,7 @@ fn build(file: &GatewayFile, findings: &mut Findings) -> Gateway {
         fields: FieldPolicy::new(
             identity.names(),
             api_keys.as_ref().filter(|keys| !keys.in_authorization()).map(|keys| keys.field()),
+            identities::removed(file.forward.as_ref(), &identity, findings),
         ),
         issuers,
         api_keys,
@@ -303,6 +304,35 @@ mod tests {
             said.iter().any(|finding| finding.starts_with("/routes/1/path: GET /a is already")),
             "{said:#?}"
         );
+    }
+
+    #[test]
+    fn what_is_taken_off_is_nothing_that_a_request_needs() {
+        let of = |remove: &str| findings(&format!("{SMALL}\n[forward]\nremove = [{remove:?}]"));
+        for remove in
+            ["x-internal-*", "X-Acme-User", "x_acme", "x-forwarded-prefix", "cookie", "authorization"]
+        {
+            assert_eq!(of(remove), Vec::<String>::new(), "{remove}");
+        }
+        for remove in ["*", "", "x-*-y", "a b*", "x:"] {
+            assert!(of(remove)[0].starts_with("/forward/remove/0: must be a field name"), "{remove}");
+        }
+        for (remove, name) in [
+            ("host", "host"),
+            ("Content_Length", "content-length"),
+            ("content-*", "content-encoding"),
+            ("x-*", "x-forwarded-for"),
+            ("x-sub*", "x-subject"),
+            ("x.customer.id", "x-customer-id"),
+            ("via", "via"),
+            ("sec-*", "sec-websocket-extensions"),
+            ("x-request-id", "x-request-id"),
+        ] {
+            let expected = format!("/forward/remove/0: must not take off {name}, ");
+            assert!(of(remove)[0].starts_with(&expected), "{remove}: {:?}", of(remove));
+        }
+        let said = findings(&format!("{SMALL}\n[forward]\nkeep = []"));
+        assert!(said[0].starts_with("/forward/keep: unknown field"), "{said:?}");
     }
 
     #[test]

@@ -5,6 +5,7 @@
 
 use std::{borrow::Cow, collections::HashSet};
 
+use super::families::is_a_proxys;
 use crate::{request::Seen, scan};
 
 /// Connection-specific fields, which never pass an intermediary (RFC 9110, section 7.6.1; RFC 9113,
@@ -55,10 +56,6 @@ const PLATFORM: &[&str] = &[
     "cf-worker",
 ];
 
-/// The last one is for fields of our own, which are no business of a backend's.
-const SPOOFABLE_PREFIXES: &[&str] =
-    &["x-forwarded-", "x-original-", "x-rewrite-", "x-envoy-", "x-pointsman-"];
-
 /// Those among them that [`crate::forward::edit_fields`] sets on every request, or takes off itself: what came
 /// under such a name is replaced, and need not be taken off before.
 pub(super) const REPLACED: &[&str] =
@@ -68,7 +65,36 @@ pub(super) const REPLACED: &[&str] =
 #[derive(Clone, Debug)]
 pub struct FieldPolicy {
     removed: HashSet<String>,
+    own: Vec<NamePattern>,
     api_key_field: Option<String>,
+}
+
+/// One name or a family of names that the configuration takes off: `x-acme-user`, `x-internal-*`.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct NamePattern {
+    folded: String,
+    is_prefix: bool,
+}
+
+impl NamePattern {
+    /// Reads a field name, or the beginning of one with `*` behind it, in any case; `None` where it is neither.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let (name, is_prefix) = text.strip_suffix('*').map_or((text, false), |name| (name, true));
+        // `*` is a letter of field names, and so would be taken for one anywhere else.
+        let plain = is_token(name) && !name.contains('*');
+        plain.then(|| Self { folded: canonical(name), is_prefix })
+    }
+
+    /// Whether it takes off the field `name`, as a backend could fold that.
+    #[must_use]
+    pub fn takes(&self, name: &str) -> bool {
+        self.matches(&canonical(name))
+    }
+
+    fn matches(&self, folded: &str) -> bool {
+        if self.is_prefix { folded.starts_with(&self.folded) } else { folded == self.folded }
+    }
 }
 
 /// What is to be done about one field name.
@@ -92,13 +118,17 @@ impl Verdict {
 
 impl FieldPolicy {
     /// `identity` are the fields that we set ourselves; `api_key_field` is where API keys are read
-    /// from, unless that is `Authorization`.
+    /// from, unless that is `Authorization`; `own` is what the configuration takes off beside.
     #[must_use]
-    pub fn new<'a>(identity: impl IntoIterator<Item = &'a str>, api_key_field: Option<&'a str>) -> Self {
+    pub fn new<'a>(
+        identity: impl IntoIterator<Item = &'a str>,
+        api_key_field: Option<&'a str>,
+        own: Vec<NamePattern>,
+    ) -> Self {
         let fixed = HOP_BY_HOP.iter().chain(SPOOFABLE).copied();
         let removed =
             fixed.chain(["authorization"]).chain(api_key_field).chain(identity).map(canonical).collect();
-        Self { removed, api_key_field: api_key_field.map(str::to_owned) }
+        Self { removed, own, api_key_field: api_key_field.map(str::to_owned) }
     }
 
     /// The verdict on the field `name`, given in lower case as Fetch lists it.
@@ -109,7 +139,8 @@ impl FieldPolicy {
     pub fn judge(&self, name: &str) -> Verdict {
         let folded = canonical(name);
         let removed = self.removed.contains(&folded)
-            || SPOOFABLE_PREFIXES.iter().any(|prefix| folded.starts_with(prefix))
+            || is_a_proxys(&folded)
+            || self.own.iter().any(|own| own.matches(&folded))
             // The platform vouches for its own fields in their own spelling only.
             || (folded.starts_with("cf-") && !PLATFORM.contains(&name));
         // Another spelling of such a name would not be replaced.
@@ -242,7 +273,8 @@ mod tests {
     use super::*;
 
     fn policy() -> FieldPolicy {
-        FieldPolicy::new(["x-customer-id", "x-subject"], Some("x-api-key"))
+        let own = ["x-internal-*", "X-Acme.User"].map(|text| NamePattern::parse(text).unwrap());
+        FieldPolicy::new(["x-customer-id", "x-subject"], Some("x-api-key"), own.into())
     }
 
     #[test]
@@ -290,6 +322,23 @@ mod tests {
     }
 
     #[test]
+    fn what_the_configuration_names_goes_in_every_spelling() {
+        for name in ["x-internal-", "x-internal-a", "x_internal_b", "x-acme-user", "x.acme_user"] {
+            assert!(policy().judge(name).removed, "{name}");
+        }
+        for name in ["x-internal", "x-internals", "x-acme-user-2", "x-acme"] {
+            assert!(!policy().judge(name).removed, "{name}");
+        }
+    }
+
+    #[test]
+    fn a_pattern_is_a_name_or_the_beginning_of_one() {
+        for text in ["", "*", "x-*-y", "*-x", "x y*", "x-**", "x:", "é*"] {
+            assert_eq!(NamePattern::parse(text), None, "{text}");
+        }
+    }
+
+    #[test]
     fn the_platforms_fields_pass_in_their_own_spelling_only() {
         assert!(policy().judge("cf_connecting_ip").removed);
         assert!(policy().judge("cf-connecting.ip").removed);
@@ -324,6 +373,25 @@ mod tests {
         fn no_spelling_of_an_identity_field_passes(separators in proptest::collection::vec("[!#$%&'*+.^_`|~-]", 2)) {
             let name = format!("x{}customer{}id", separators[0], separators[1]);
             prop_assert!(policy().judge(&name).removed, "{}", name);
+        }
+
+        #[test]
+        fn no_spelling_of_another_proxys_field_passes(
+            name in proptest::sample::select(vec![
+                "remote-user", "x-auth-request-user", "x-ms-client-principal-id", "x-goog-iap-jwt-assertion",
+                "x-amzn-oidc-data", "x-ssl-client-cert", "client-cert-chain", "cloudflare-workers-version-key",
+                "x-middleware-subrequest", "x-authenticated-by",
+            ]),
+            separators in proptest::collection::vec("[!#$%&'*+.^_`|~-]", 4),
+            upper in any::<bool>(),
+        ) {
+            let mut separators = separators.iter();
+            let spelled: String = name
+                .chars()
+                .map(|letter| if letter == '-' { separators.next().unwrap().clone() } else { letter.into() })
+                .collect();
+            let spelled = if upper { spelled.to_ascii_uppercase() } else { spelled };
+            prop_assert!(policy().judge(&spelled).removed, "{}", spelled);
         }
 
         #[test]

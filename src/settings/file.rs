@@ -28,6 +28,8 @@ pub struct GatewayFile {
     pub operator: Option<OperatorFile>,
     /// How backends learn who is calling.
     pub identity: Option<IdentityFile>,
+    /// What of a request reaches backends.
+    pub forward: Option<ForwardFile>,
     /// Backends by name.
     pub backends: Table<BackendFile> = default,
     /// CORS policies by name.
@@ -233,6 +235,16 @@ pub struct IdentityFile {
     pub claims: Table<String> = default,
     /// The same as a signed token, for backends that must not believe anybody else. Default none.
     pub token: Option<IdentityTokenFile>,
+}
+}
+
+shape! {
+/// What of a request reaches backends.
+#[derive(Clone, Debug, Default)]
+pub struct ForwardFile {
+    /// Fields that a client cannot send to a backend, beside those that never pass: names, and with `*` at the end the
+    /// beginnings of names. Default none.
+    pub remove: Vec<String> = default,
 }
 }
 

@@ -4,7 +4,7 @@
 use std::rc::Rc;
 
 use super::{
-    file::{ApiKeysFile, IdentityFile, IssuerFile},
+    file::{ApiKeysFile, ForwardFile, IdentityFile, IssuerFile},
     findings::{Findings, escape},
     identity_token, sources, span,
 };
@@ -20,7 +20,7 @@ use crate::{
     customer::backend::{AllowHttp, document_url},
     forward::{
         Identity,
-        fields::{canonical, is_token},
+        fields::{NamePattern, canonical, is_token},
     },
     time::Span,
 };
@@ -45,6 +45,26 @@ const RESERVED_FIELDS: &[&str] = &[
     "transfer-encoding",
     "upgrade",
     "via",
+    "x-request-id",
+];
+
+/// Fields that the gateway sets on every request, and those that no request or no WebSocket can do without.
+const NEEDED_FIELDS: &[&str] = &[
+    "connection",
+    "content-encoding",
+    "content-length",
+    "content-type",
+    "host",
+    "sec-websocket-extensions",
+    "sec-websocket-key",
+    "sec-websocket-protocol",
+    "sec-websocket-version",
+    "transfer-encoding",
+    "upgrade",
+    "via",
+    "x-forwarded-for",
+    "x-forwarded-host",
+    "x-forwarded-proto",
     "x-request-id",
 ];
 
@@ -262,6 +282,37 @@ pub(super) fn identity(file: Option<&IdentityFile>, findings: &mut Findings) -> 
     let identity = Identity { subject, customer, claims, token };
     check_distinct(&identity, findings);
     identity
+}
+
+/// The fields that are taken off beside those that never pass.
+#[inline(never)]
+pub(super) fn removed(
+    file: Option<&ForwardFile>,
+    identity: &Identity,
+    findings: &mut Findings,
+) -> Vec<NamePattern> {
+    let mut patterns = Vec::new();
+    for (index, text) in file.iter().flat_map(|file| &file.remove).enumerate() {
+        let pointer = format!("/forward/remove/{index}");
+        let Some(pattern) = NamePattern::parse(text) else {
+            findings.error(
+                pointer,
+                "must be a field name such as \"x-acme-user\", or the beginning of one with * behind it: \"x-internal-*\"",
+            );
+            continue;
+        };
+        let mut kept = NEEDED_FIELDS.iter().copied().chain(identity.names());
+        if let Some(name) = kept.find(|name| pattern.takes(name)) {
+            findings.error(
+                pointer,
+                format!(
+                    "must not take off {name}, which the gateway sets itself or a request cannot do without"
+                ),
+            );
+        }
+        patterns.push(pattern);
+    }
+    patterns
 }
 
 /// Two fields that a backend could fold into one would let a claim stand in for the subject.

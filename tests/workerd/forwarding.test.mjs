@@ -347,7 +347,7 @@ eachWay("Connection cannot take off what the gateway sets", async (route, auth) 
 });
 
 // Every way in which a lax backend could read one of the identity fields.
-const SPELLINGS = ["x-subject", "X-Subject", "x_subject", "X.Subject", "X-SUBJECT", "x-customer-id", "X.Customer.Id", "x_customer_id", "X-Customer_Id", "x-customer.id", "X_Customer-ID", "x-plan", "X_Plan", "x!plan", "x~customer~id"];
+const SPELLINGS = ["x-subject", "X-Subject", "x_subject", "X.Subject", "X-SUBJECT", "x-customer-id", "X.Customer.Id", "x_customer_id", "X-Customer_Id", "x-customer.id", "X_Customer-ID", "x-plan", "X_Plan", "x!plan", "x~customer~id", "x-authenticated-by", "X_Authenticated_By", "Remote-User", "REMOTE_USER", "X-Auth-Request-User", "X-MS-CLIENT-PRINCIPAL-ID", "X-SSL-Client-Cert"];
 eachWay("no spelling of an identity field passes", async (route, auth) => {
   const forged = SPELLINGS.flatMap((name) => [[name, "forged"], [name, "forged again"]]);
   const answer = await gateway.send({ target: `${route}/x`, headers: [...forged, auth, ...forged] });

@@ -109,6 +109,7 @@ fn identity() -> Vec<Field> {
         identity("subject", field_name(true)),
         identity("customer", field_name(true)),
         identity("claims", table(&refer("Claim"))),
+        Field::of("ForwardFile", "remove", list(&form("^[!#$%&'+.^_`|~0-9A-Za-z-]+[*]?$"), 0)),
         token("field", field_name(false)),
         token("issuer", some_text()),
         token("keys", one_or_many(&some_text())),
