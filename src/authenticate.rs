@@ -3,6 +3,7 @@
 pub mod algorithm;
 pub mod api_key;
 pub mod compact;
+pub mod customers;
 pub mod jwks;
 pub mod jwt;
 pub(crate) mod key_sets;

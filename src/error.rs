@@ -129,6 +129,8 @@ refusals! {
     TokenNotYetValid = "token_not_yet_valid" => CredentialInvalid,
     /// `iat` is not a number.
     TokenIssuedAtMalformed = "token_issued_at_malformed" => CredentialInvalid,
+    /// The token names a customer that its issuer may not speak for.
+    TokenCustomerNotOfIssuer = "token_customer_not_of_issuer" => CredentialInvalid,
     /// The claim that holds the subject is there but no string.
     TokenSubject = "token_subject" => CredentialInvalid,
     /// The issuer's key set holds no key of the token's `kid`, or without a `kid` no single fitting one.

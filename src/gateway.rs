@@ -185,7 +185,7 @@ impl<'a> Journey<'a> {
             Claimed::Id(id) => Some(id),
             Claimed::Missing | Claimed::Malformed => None,
         };
-        let caller = Caller { principal: &principal, customer };
+        let caller = Caller { principal: &principal, customer, authenticated_by: method.authority() };
         let to = Sending { chosen, route, captures, needs_size };
         let (url, timeout, mut plan) = self.send(to, &facts, memory)?;
         if let Some(token) = &gateway.identity.token {

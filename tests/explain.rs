@@ -17,6 +17,20 @@ fn step<'a>(told: &'a Value, name: &str) -> Vec<&'a Value> {
 }
 
 #[test]
+fn whom_an_issuer_may_speak_for_is_told_where_a_token_is_refused_for_it() {
+    let (isolate, world) = (Isolate::named("vouched"), World::of_fixtures());
+    for (name, customers) in [
+        ("customer-wayne", json!(["acme-corp", "umbrella-corp"])),
+        ("customer-of-another-org", json!({ "claim": "/org/id" })),
+    ] {
+        let fields = with(&[("authorization", &bearer(&token(name)))]);
+        let told = isolate.explain(&world, "GET", "/all/x", &fields, None);
+        assert_eq!(told["answer"]["reason"], "token_customer_not_of_issuer", "{name}");
+        assert_eq!(step(&told, "credential")[0]["detail"]["customers"], customers, "{name}");
+    }
+}
+
+#[test]
 fn a_key_is_told_by_its_digest_and_the_rest_by_what_decided() {
     let (isolate, world) = (Isolate::named("demo"), World::of_fixtures());
     let fields = with(&[

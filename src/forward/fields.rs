@@ -234,6 +234,12 @@ impl FieldLines {
         self.push_line(&field_value(text));
     }
 
+    /// Adds a field of the configuration's, whose value was found to be a plain one when that was read.
+    pub fn push_checked(&mut self, name: &str, value: &str) {
+        self.push_line(name);
+        self.push_line(value);
+    }
+
     fn push_line(&mut self, line: &str) {
         self.0.push_str(line);
         self.0.push('\n');

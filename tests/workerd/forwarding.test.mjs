@@ -357,6 +357,7 @@ eachWay("no spelling of an identity field passes", async (route, auth) => {
   assert.equal(folded.filter((name) => name === "x-subject").length, 1);
   assert.equal(folded.filter((name) => name === "x-customer-id").length, 1);
   assert.equal(folded.filter((name) => name === "x-plan").length, 0);
+  assert.equal(folded.filter((name) => name === "x-authenticated-by").length, 1);
 });
 
 eachWay("where a request came from is said by the gateway alone", async (route, auth) => {
