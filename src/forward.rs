@@ -6,6 +6,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 pub mod assertion;
+pub mod copies;
 pub mod failover;
 mod families;
 pub mod fields;
@@ -152,6 +153,12 @@ impl Via {
     #[must_use]
     pub fn new(pseudonym: &str) -> Self {
         Self(format!("1.1 {pseudonym}"))
+    }
+
+    /// The field where nobody else stands in it.
+    #[must_use]
+    pub fn alone(&self) -> &str {
+        &self.0
     }
 
     /// The field for the backend: what came, and us.

@@ -8,13 +8,16 @@ use std::rc::Rc;
 
 use crate::{
     answer::{Answer, problem},
-    authenticate::resolve::Stage,
+    authenticate::{
+        Credential,
+        resolve::{Authenticated, Stage},
+    },
     config::{Gateway, Route},
     cors::{AnswerEdits, Preflight},
     customer::claimed::Claimed,
     decision::{Decision, Deferred, Found, Halt, Outcome},
     error::Refusal,
-    forward::{self, Caller, Forward, path},
+    forward::{self, Caller, Forward, copies, path},
     journal::{Step, Trace},
     limit,
     memory::Memory,
@@ -150,7 +153,8 @@ impl<'a> Journey<'a> {
         let gateway = self.gateway;
         let via = gateway.via.pass(self.head)?;
         let stage = Stage { gateway, found: self.found, now: self.now };
-        let (principal, method) = stage.authenticate(self.head, &route.auth, memory, &mut self.deferred)?;
+        let Authenticated { principal, method, credential } =
+            stage.authenticate(self.head, &route.auth, memory, &mut self.deferred)?;
         self.trace.auth = Some(method.name());
         self.trace.subject = principal.subject.clone();
         self.note(|| Step::Principal(Rc::clone(&principal)));
@@ -186,7 +190,10 @@ impl<'a> Journey<'a> {
             Claimed::Missing | Claimed::Malformed => None,
         };
         let caller = Caller { principal: &principal, customer, authenticated_by: method.authority() };
-        let to = Sending { chosen, route, captures, needs_size };
+        let credential = credential.as_ref().map_or("", Credential::as_str);
+        let query = copies::clean_query(self.head.target, credential);
+        let target = self.head.target.with_query(query.as_deref());
+        let to = Sending { chosen, route, captures, target, needs_size };
         let (url, timeout, mut plan) = self.send(to, &facts, memory)?;
         if let Some(token) = &gateway.identity.token {
             let plan = plan.as_mut().ok_or(Refusal::Misconfigured)?;
@@ -197,7 +204,11 @@ impl<'a> Journey<'a> {
         } else {
             self.admission(route, limit::Caller { facts: &facts, method: &method, customer })
         };
-        let (remove, set) = forward::edit_fields(self.head, &via, &gateway.identity, caller);
+        let via = copies::clean_via(via, gateway.via.alone(), credential);
+        let (mut remove, mut set) = forward::edit_fields(self.head, &via, &gateway.identity, caller);
+        if !credential.is_empty() && self.head.seen.has(Seen::MAY_HOLD_CREDENTIAL) {
+            copies::take_off(self.head, &gateway.fields, credential, &mut remove, &mut set);
+        }
         Ok(Outcome::Forward(Box::new(Forward {
             url,
             timeout,

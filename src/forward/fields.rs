@@ -5,7 +5,7 @@
 
 use std::{borrow::Cow, collections::HashSet};
 
-use super::families::is_a_proxys;
+use super::{copies::may_hold_a_credential, families::is_a_proxys};
 use crate::{request::Seen, scan};
 
 /// Connection-specific fields, which never pass an intermediary (RFC 9110, section 7.6.1; RFC 9113,
@@ -143,8 +143,11 @@ impl FieldPolicy {
             || self.own.iter().any(|own| own.matches(&folded))
             // The platform vouches for its own fields in their own spelling only.
             || (folded.starts_with("cf-") && !PLATFORM.contains(&name));
+        let seen = self.seen(name);
+        let kept = !removed && may_hold_a_credential(name);
+        let seen = if kept { seen.and(Seen::MAY_HOLD_CREDENTIAL) } else { seen };
         // Another spelling of such a name would not be replaced.
-        Verdict { removed, replaced: REPLACED.contains(&name), seen: self.seen(name) }
+        Verdict { removed, replaced: REPLACED.contains(&name), seen }
     }
 
     fn seen(&self, name: &str) -> Seen {
@@ -341,6 +344,28 @@ mod tests {
     fn a_pattern_is_a_name_or_the_beginning_of_one() {
         for text in ["", "*", "x-*-y", "*-x", "x y*", "x-**", "x:", "é*"] {
             assert_eq!(NamePattern::parse(text), None, "{text}");
+        }
+    }
+
+    /// Reading a value costs a call of the runtime: only what may hold a credential is read.
+    #[test]
+    fn values_are_read_of_fields_that_may_hold_a_credential_and_reach_a_backend() {
+        let read = |name: &str| policy().judge(name).seen.has(Seen::MAY_HOLD_CREDENTIAL);
+        for name in ["apikey", "x-access-token", "cookie", "referer", "sec-websocket-protocol", "x_api-token"]
+        {
+            assert!(read(name), "{name}");
+        }
+        for name in [
+            "accept",
+            "content-type",
+            "user-agent",
+            "cf-ray",
+            "authorization",
+            "x-api-key",
+            "x-subject",
+            "via",
+        ] {
+            assert!(!read(name), "{name}");
         }
     }
 

@@ -360,6 +360,28 @@ eachWay("no spelling of an identity field passes", async (route, auth) => {
   assert.equal(folded.filter((name) => name === "x-authenticated-by").length, 1);
 });
 
+eachWay("a credential under other names reaches no backend", async (route, [name, value]) => {
+  const credential = value.split(" ").at(-1);
+  const encoded = credential.replaceAll("_", "%5F").replaceAll(".", "%2e");
+  const target = `${route}/x?a=%20+b&apikey=${credential}&&access_token=Bearer+${encoded}&c`;
+  const others = [["apikey", credential], ["X-Twice", credential], ["X-Twice", "b"], ["x_token", `Token token="${credential}"`], ["Cookie", `a=1; token=${credential}; b=2`], ["X-Note", "kept"]];
+  const answer = await gateway.send({ target, headers: [[name, value], ...others] });
+  assert.equal(answer.status, 200);
+  assert.equal(call().url, "/x?a=%20+b&&c");
+  assert.deepEqual([values("cookie"), values("x-note"), values("x-twice")], [["a=1; b=2"], ["kept"], []]);
+  assert.ok(!JSON.stringify(call().headers).includes(credential));
+});
+
+eachWay("a credential in place of a subprotocol reaches no backend", async (route, [name, value]) => {
+  const credential = value.split(" ").at(-1);
+  const socket = new WebSocket(`ws://127.0.0.1:${gateway.port}${route}/ws?apikey=${credential}`, ["chat", `key.${credential}`], { headers: { [name]: value } });
+  await new Promise((resolve, reject) => socket.on("open", resolve).on("error", reject));
+  assert.equal(socket.protocol, "chat");
+  socket.close();
+  assert.equal(call().url, "/ws");
+  assert.deepEqual(values("sec-websocket-protocol"), ["chat"]);
+});
+
 eachWay("where a request came from is said by the gateway alone", async (route, auth) => {
   const forged = [
     "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto", "X-Forwarded-Port", "X-Forwarded-Prefix", "X_Forwarded_Host", "X-Forwarded", "Forwarded", "X-Real-IP", "True-Client-IP",
