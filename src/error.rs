@@ -50,6 +50,10 @@ refusals! {
     PathBackslash = "path_backslash" => PathAmbiguous,
     /// After one more decode the path would hold a NUL, which some backends end the path at.
     PathNul = "path_nul" => PathAmbiguous,
+    /// `Connection` names more fields than any client has a use for; each would be looked for.
+    ConnectionTooLong = "connection_too_long" => RequestMalformed,
+    /// The request has more fields than are looked at.
+    TooManyFields = "too_many_fields" => RequestMalformed,
     /// `Via` already names this gateway.
     LoopDetected = "loop_detected" => LoopDetected,
 
@@ -206,6 +210,8 @@ pub enum Problem {
     MethodNotAllowed,
     /// 400: a path that two readers could read in two ways.
     PathAmbiguous,
+    /// 400: the request's head is no reasonable one.
+    RequestMalformed,
     /// 429: the caller has asked for more than it may (RFC 6585, section 4).
     RateLimited,
     /// 500: the operator has to act.
@@ -236,6 +242,7 @@ impl Problem {
         Self::RouteNotFound,
         Self::MethodNotAllowed,
         Self::PathAmbiguous,
+        Self::RequestMalformed,
         Self::RateLimited,
         Self::GatewayMisconfigured,
         Self::GatewayUnavailable,
@@ -248,7 +255,7 @@ impl Problem {
     #[must_use]
     pub const fn status(self) -> u16 {
         match self {
-            Self::CredentialAmbiguous | Self::PathAmbiguous => 400,
+            Self::CredentialAmbiguous | Self::PathAmbiguous | Self::RequestMalformed => 400,
             Self::CredentialRequired | Self::CredentialInvalid | Self::CustomerRequired => 401,
             Self::CustomerNotConfigured | Self::NoBackend | Self::NotPermitted | Self::Denied => 403,
             Self::RouteNotFound => 404,
@@ -300,6 +307,7 @@ impl Problem {
             | Self::RouteNotFound
             | Self::MethodNotAllowed
             | Self::PathAmbiguous
+            | Self::RequestMalformed
             // As long as the limit says.
             | Self::RateLimited
             | Self::GatewayMisconfigured
@@ -363,6 +371,11 @@ impl Problem {
                 "path-ambiguous",
                 "Ambiguous path",
                 "The path cannot be forwarded safely: dot segments, backslashes, NUL and malformed percent-encoding are refused.",
+            ),
+            Self::RequestMalformed => (
+                "request-malformed",
+                "Malformed request",
+                "This request has too many fields, or one that names too many.",
             ),
             Self::RateLimited => (
                 "rate-limited",

@@ -17,7 +17,7 @@ use crate::{
     customer::claimed::Claimed,
     decision::{Decision, Deferred, Found, Halt, Outcome},
     error::Refusal,
-    forward::{self, Caller, Forward, copies, path},
+    forward::{self, Caller, Forward, copies, fields::lists_too_many, path},
     journal::{Step, Trace},
     limit,
     memory::Memory,
@@ -152,6 +152,12 @@ impl<'a> Journey<'a> {
     fn along(&mut self, route: &'a Route, captures: &[&str], memory: &mut Memory) -> Result<Outcome, Halt> {
         let gateway = self.gateway;
         let via = gateway.via.pass(self.head)?;
+        if self.head.seen.has(Seen::TOO_MANY) {
+            return Err(Refusal::TooManyFields.into());
+        }
+        if self.head.field(Seen::CONNECTION, "connection").is_some_and(|names| lists_too_many(&names)) {
+            return Err(Refusal::ConnectionTooLong.into());
+        }
         let stage = Stage { gateway, found: self.found, now: self.now };
         let Authenticated { principal, method, credential } =
             stage.authenticate(self.head, &route.auth, memory, &mut self.deferred)?;

@@ -118,6 +118,10 @@ impl Place {
     }
 }
 
+/// How many fields a request may have, far above what any client sends. Each costs calls of the runtime, and fifteen
+/// thousand fit into a head.
+pub const MAX_FIELDS: u32 = 1024;
+
 /// Which fields of interest a request carries; found while its fields are copied for the backend.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub struct Seen(u32);
@@ -143,6 +147,9 @@ impl Seen {
     pub const EXPLAIN: Self = Self(1 << 9);
     /// A field that reaches the backend and may hold the credential a second time.
     pub const MAY_HOLD_CREDENTIAL: Self = Self(1 << 10);
+
+    /// More fields than [`MAX_FIELDS`]: the rest was not looked at, and the request reaches no backend.
+    pub const TOO_MANY: Self = Self(1 << 11);
 
     /// From the bits that [`Seen::bits`] gave.
     #[must_use]

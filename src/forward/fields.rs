@@ -174,6 +174,15 @@ pub fn canonical(name: &str) -> String {
     name.chars().map(fold).collect()
 }
 
+/// No client has a use for more names in `Connection` than these; each costs a call of the runtime.
+const MAX_LISTED: usize = 64;
+
+/// Whether `Connection` lists more names than are taken off: empty elements count, since reading them costs as much.
+#[must_use]
+pub fn lists_too_many(connection: &str) -> bool {
+    connection.bytes().filter(|byte| *byte == b',').take(MAX_LISTED).count() == MAX_LISTED
+}
+
 /// The field names that `Connection` lists, in lower case (RFC 9110, section 7.6.1).
 pub fn listed_by_connection(value: &str) -> impl Iterator<Item = String> + '_ {
     value.split(',').map(|name| name.trim().to_ascii_lowercase()).filter(|name| is_token(name))
@@ -345,6 +354,13 @@ mod tests {
         for text in ["", "*", "x-*-y", "*-x", "x y*", "x-**", "x:", "é*"] {
             assert_eq!(NamePattern::parse(text), None, "{text}");
         }
+    }
+
+    #[test]
+    fn a_list_in_connection_is_long_after_64_names() {
+        let names = |count: usize| vec!["x"; count].join(",");
+        assert!(!lists_too_many("") && !lists_too_many("close") && !lists_too_many(&names(64)));
+        assert!(lists_too_many(&names(65)) && lists_too_many(&",".repeat(64)));
     }
 
     /// Reading a value costs a call of the runtime: only what may hold a credential is read.

@@ -382,6 +382,14 @@ eachWay("a credential in place of a subprotocol reaches no backend", async (rout
   assert.deepEqual(values("sec-websocket-protocol"), ["chat"]);
 });
 
+test("a Connection field that names thousands of fields is refused", async () => {
+  const named = Array.from({ length: 5000 }, (_, index) => `x-${index}`).join(",");
+  const answer = await gateway.send({ target: "/plain/x", headers: [bearer(KEY), ["Connection", named]] });
+  assert.equal(answer.status, 400);
+  assert.match(answer.json().type, /:request-malformed$/);
+  assert.deepEqual(gateway.called(), []);
+});
+
 eachWay("where a request came from is said by the gateway alone", async (route, auth) => {
   const forged = [
     "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto", "X-Forwarded-Port", "X-Forwarded-Prefix", "X_Forwarded_Host", "X-Forwarded", "Forwarded", "X-Real-IP", "True-Client-IP",
