@@ -3,6 +3,7 @@
 pub mod algorithm;
 pub mod api_key;
 pub mod compact;
+pub mod customers;
 pub mod jwk;
 pub mod jwks;
 pub mod jwt;
@@ -32,6 +33,14 @@ pub enum Credential<'a> {
 }
 
 impl Credential<'_> {
+    /// The credential itself.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        match self {
+            Self::ApiKey(text) | Self::Token(text) => text,
+        }
+    }
+
     fn into_owned(self) -> Credential<'static> {
         match self {
             Self::ApiKey(key) => Credential::ApiKey(Cow::Owned(key.into_owned())),

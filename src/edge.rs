@@ -65,6 +65,10 @@ impl Fields for Sent {
         noted.or_else(|| platform::field(&self.incoming, name).map(Cow::Owned))
     }
 
+    fn visit(&self, visit: &mut dyn FnMut(&str, &str)) {
+        self.survey.fields().for_each(|(name, value)| visit(name, value));
+    }
+
     fn place(&self, place: Place) -> Option<String> {
         platform::place(&self.incoming, place.property())
     }

@@ -52,6 +52,10 @@ refusals! {
     PathNul = "path_nul" => PathAmbiguous,
     /// Some backends would read the path as that of another route, which guards differently.
     PathOfAnotherRoute = "path_of_another_route" => PathAmbiguous,
+    /// `Connection` names more fields than any client has a use for; each would be looked for.
+    ConnectionTooLong = "connection_too_long" => RequestMalformed,
+    /// The request has more fields than are looked at.
+    TooManyFields = "too_many_fields" => RequestMalformed,
     /// `Via` already names this gateway.
     LoopDetected = "loop_detected" => LoopDetected,
     /// A page of an origin that the route's CORS policy does not list asks for a WebSocket, for which browsers
@@ -139,6 +143,8 @@ refusals! {
     TokenIssuedAtMalformed = "token_issued_at_malformed" => CredentialInvalid,
     /// `cnf` is there (RFC 7800): the token is good for the holder of a key only, and no proof of that is verified.
     TokenBoundToKey = "token_bound_to_key" => CredentialInvalid,
+    /// The token names a customer that its issuer may not speak for.
+    TokenCustomerNotOfIssuer = "token_customer_not_of_issuer" => CredentialInvalid,
     /// The claim that holds the subject is there but no string.
     TokenSubject = "token_subject" => CredentialInvalid,
     /// The issuer's key set holds no key of the token's `kid`, or without a `kid` none that fits.
@@ -216,6 +222,8 @@ pub enum Problem {
     MethodNotAllowed,
     /// 400: a path that two readers could read in two ways.
     PathAmbiguous,
+    /// 400: the request's head is no reasonable one.
+    RequestMalformed,
     /// 429: the caller has asked for more than it may (RFC 6585, section 4).
     RateLimited,
     /// 500: the operator has to act.
@@ -246,6 +254,7 @@ impl Problem {
         Self::RouteNotFound,
         Self::MethodNotAllowed,
         Self::PathAmbiguous,
+        Self::RequestMalformed,
         Self::RateLimited,
         Self::GatewayMisconfigured,
         Self::GatewayUnavailable,
@@ -258,7 +267,7 @@ impl Problem {
     #[must_use]
     pub const fn status(self) -> u16 {
         match self {
-            Self::CredentialAmbiguous | Self::PathAmbiguous => 400,
+            Self::CredentialAmbiguous | Self::PathAmbiguous | Self::RequestMalformed => 400,
             Self::CredentialRequired | Self::CredentialInvalid | Self::CustomerRequired => 401,
             Self::CustomerNotConfigured | Self::NoBackend | Self::NotPermitted | Self::Denied => 403,
             Self::RouteNotFound => 404,
@@ -310,6 +319,7 @@ impl Problem {
             | Self::RouteNotFound
             | Self::MethodNotAllowed
             | Self::PathAmbiguous
+            | Self::RequestMalformed
             // As long as the limit says.
             | Self::RateLimited
             | Self::GatewayMisconfigured
@@ -373,6 +383,11 @@ impl Problem {
                 "path-ambiguous",
                 "Ambiguous path",
                 "The path cannot be forwarded safely. Send its plainest spelling: no dot segments, backslashes, NUL, doubled slashes or needless percent-encoding.",
+            ),
+            Self::RequestMalformed => (
+                "request-malformed",
+                "Malformed request",
+                "This request has too many fields, or one that names too many.",
             ),
             Self::RateLimited => (
                 "rate-limited",

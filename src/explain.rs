@@ -6,6 +6,7 @@ use serde_json::Value;
 
 mod ask;
 mod credential;
+mod masked;
 
 pub(crate) use self::ask::refuse_question;
 pub use self::ask::{Ask, asked};
@@ -45,6 +46,12 @@ impl Explained<'_> {
     /// Tells a decision. No credential is in it, and nothing that signs.
     #[must_use]
     pub fn tell(&self, decision: &Decision) -> Value {
+        let mut told = self.tell_all(decision);
+        masked::mask(&mut told, &masked::sent(self.head, self.gateway.api_keys.as_ref()));
+        told
+    }
+
+    fn tell_all(&self, decision: &Decision) -> Value {
         let (head, trace) = (self.head, &decision.trace);
         let target = head.target;
         let query = target.query.map_or_else(String::new, |query| format!("?{query}"));
@@ -171,10 +178,16 @@ impl Explained<'_> {
             "timeout_ms": forward.timeout.millis(),
             "plan": forward.plan.as_ref().map(plan),
             "removed": removed,
-            "set": forward.set.iter().map(|(name, value)| (name, value.to_owned())).collect::<Vec<_>>(),
+            "set": forward.set.iter().map(told_field).collect::<Vec<_>>(),
             "set_on_answer": forward.edits.set,
         })
     }
+}
+
+/// A field that is set. Cookies are set where one held the credential, and the others are secrets too.
+fn told_field<'a>((name, value): (&'a str, &str)) -> (&'a str, String) {
+    let told = if name == "cookie" { "(what the client sent, without the credential)" } else { value };
+    (name, told.to_owned())
 }
 
 fn decided(trace: &Trace) -> Value {

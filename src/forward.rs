@@ -6,7 +6,9 @@ use serde::Serialize;
 use serde_json::Value;
 
 pub mod assertion;
+pub mod copies;
 pub mod failover;
+mod families;
 pub mod fields;
 pub mod path;
 
@@ -35,6 +37,8 @@ pub struct Identity {
     pub subject: Option<Rc<str>>,
     /// Holds the customer's id; `None` to send none.
     pub customer: Option<Rc<str>>,
+    /// Holds who vouched for the caller; `None` to send none.
+    pub authenticated_by: Option<Rc<str>>,
     /// Fields that hold a claim.
     pub claims: Vec<(Rc<str>, ClaimPath)>,
     /// The same in a signed token, where there is one.
@@ -45,7 +49,7 @@ impl Identity {
     /// The names of all of them, so that a client's own are taken off.
     pub fn names(&self) -> impl Iterator<Item = &str> {
         let token = self.token.as_ref().map(|token| &token.field);
-        let fixed = self.subject.iter().chain(&self.customer).chain(token);
+        let fixed = self.subject.iter().chain(&self.customer).chain(&self.authenticated_by).chain(token);
         fixed.map(Rc::as_ref).chain(self.claims.iter().map(|(name, _)| name.as_ref()))
     }
 }
@@ -113,6 +117,8 @@ pub struct Caller<'a> {
     pub principal: &'a Principal,
     /// Its customer, where it has one.
     pub customer: Option<&'a CustomerId>,
+    /// Who vouched for it: a name of the configuration. `None` where nobody was authenticated.
+    pub authenticated_by: Option<&'a str>,
 }
 
 /// The URL to call: origin, base path, the rewritten path, and the query as it was sent.
@@ -148,6 +154,12 @@ impl Via {
     #[must_use]
     pub fn new(pseudonym: &str) -> Self {
         Self(format!("1.1 {pseudonym}"))
+    }
+
+    /// The field where nobody else stands in it.
+    #[must_use]
+    pub fn alone(&self) -> &str {
+        &self.0
     }
 
     /// The field for the backend: what came, and us.
@@ -191,6 +203,9 @@ pub fn edit_fields(
     }
     if let (Some(name), Some(customer)) = (&identity.customer, caller.customer) {
         set.push_text(name, customer.as_str());
+    }
+    if let (Some(name), Some(issuer)) = (&identity.authenticated_by, caller.authenticated_by) {
+        set.push_checked(name, issuer);
     }
     for (name, path) in &identity.claims {
         if let Some(claim) = caller.principal.claims.find(path) {
@@ -237,7 +252,13 @@ mod tests {
     /// They are not taken off when the request is looked through.
     #[test]
     fn what_counts_as_replaced_is_set_or_taken_off_whatever_comes() {
-        let identity = Identity { subject: None, customer: None, claims: Vec::new(), token: None };
+        let identity = Identity {
+            subject: None,
+            customer: None,
+            authenticated_by: None,
+            claims: Vec::new(),
+            token: None,
+        };
         let addresses = [None, Some("203.0.113.7"), Some("2001:db8::1"), Some("unknown"), Some("")];
         for address in addresses {
             let sent: Vec<_> = address.map(|address| ("cf-connecting-ip", address)).into_iter().collect();
@@ -245,7 +266,7 @@ mod tests {
             let target = Target::parse("https://gw.example/x").unwrap();
             let head =
                 Head { method: "GET", target, seen: fields.seen(None), fields: &fields, request_id: "id" };
-            let caller = Caller { principal: &Principal::default(), customer: None };
+            let caller = Caller { principal: &Principal::default(), customer: None, authenticated_by: None };
             let via = Via::new("pointsman");
             let (remove, set) = edit_fields(&head, &via.pass(&head).unwrap(), &identity, caller);
             for name in REPLACED {

@@ -8,14 +8,17 @@ use std::rc::Rc;
 
 use crate::{
     answer::{Answer, problem},
-    authenticate::resolve::Stage,
+    authenticate::{
+        Credential,
+        resolve::{Authenticated, Stage},
+    },
     config::{Gateway, Route},
     cors::{AnswerEdits, Preflight},
     customer::claimed::Claimed,
     decision::{Decision, Deferred, Found, Halt, Outcome},
     error::Refusal,
     explain,
-    forward::{self, Caller, Forward, path},
+    forward::{self, Caller, Forward, copies, fields::lists_too_many, path},
     journal::{Step, Trace},
     limit,
     memory::Memory,
@@ -159,9 +162,16 @@ impl<'a> Journey<'a> {
     fn along(&mut self, route: &'a Route, captures: &[&str], memory: &mut Memory) -> Result<Outcome, Halt> {
         let gateway = self.gateway;
         let via = gateway.via.pass(self.head)?;
+        if self.head.seen.has(Seen::TOO_MANY) {
+            return Err(Refusal::TooManyFields.into());
+        }
+        if self.head.field(Seen::CONNECTION, "connection").is_some_and(|names| lists_too_many(&names)) {
+            return Err(Refusal::ConnectionTooLong.into());
+        }
         handshake::check(route, self.head)?;
         let stage = Stage { gateway, found: self.found, now: self.now };
-        let (principal, method) = stage.authenticate(self.head, &route.auth, memory, &mut self.deferred)?;
+        let Authenticated { principal, method, credential } =
+            stage.authenticate(self.head, &route.auth, memory, &mut self.deferred)?;
         self.trace.auth = Some(method.name());
         self.trace.subject = principal.subject.clone();
         self.note(|| Step::Principal(Rc::clone(&principal)));
@@ -196,8 +206,11 @@ impl<'a> Journey<'a> {
             Claimed::Id(id) => Some(id),
             Claimed::Missing | Claimed::Malformed => None,
         };
-        let caller = Caller { principal: &principal, customer };
-        let to = Sending { chosen, route, captures, needs_size };
+        let caller = Caller { principal: &principal, customer, authenticated_by: method.authority() };
+        let credential = credential.as_ref().map_or("", Credential::as_str);
+        let query = copies::clean_query(self.head.target, credential);
+        let target = self.head.target.with_query(query.as_deref());
+        let to = Sending { chosen, route, captures, target, needs_size };
         let (url, timeout, mut plan) = self.send(to, &facts, memory)?;
         if let Some(token) = &gateway.identity.token {
             let plan = plan.as_mut().ok_or(Refusal::Misconfigured)?;
@@ -208,7 +221,11 @@ impl<'a> Journey<'a> {
         } else {
             self.admission(route, limit::Caller { facts: &facts, method: &method, customer })
         };
-        let (remove, set) = forward::edit_fields(self.head, &via, &gateway.identity, caller);
+        let via = copies::clean_via(via, gateway.via.alone(), credential);
+        let (mut remove, mut set) = forward::edit_fields(self.head, &via, &gateway.identity, caller);
+        if !credential.is_empty() && self.head.seen.has(Seen::MAY_HOLD_CREDENTIAL) {
+            copies::take_off(self.head, &gateway.fields, credential, &mut remove, &mut set);
+        }
         Ok(Outcome::Forward(Box::new(Forward {
             url,
             timeout,

@@ -35,6 +35,15 @@ impl<'a> Target<'a> {
         let path = if path.is_empty() { "/" } else { path };
         Some(Self { scheme, authority, path, query })
     }
+
+    /// The same with what is left of its query, where something was taken off.
+    #[must_use]
+    pub fn with_query(self, rest: Option<&'a str>) -> Self {
+        match rest {
+            None => self,
+            Some(rest) => Self { query: Some(rest).filter(|rest| !rest.is_empty()), ..self },
+        }
+    }
 }
 
 /// Reads a request's fields. The edge asks the platform for each one that is needed, since most
@@ -43,6 +52,19 @@ pub trait Fields {
     /// The value of the field `name` (lower case), several lines joined by `, ` as Fetch does
     /// (RFC 9110, section 5.2).
     fn get(&self, name: &str) -> Option<Cow<'_, str>>;
+
+    /// Tells the names and values of fields, of those at least that may hold a credential
+    /// ([`Seen::MAY_HOLD_CREDENTIAL`]).
+    fn visit(&self, visit: &mut dyn FnMut(&str, &str)) {
+        let mut names = self.names();
+        names.sort_unstable();
+        names.dedup();
+        for name in names {
+            if let Some(value) = self.get(&name) {
+                visit(&name, &value);
+            }
+        }
+    }
 
     /// What the platform says of where the client is; nothing where it says nothing.
     fn place(&self, _: Place) -> Option<String> {
@@ -96,6 +118,10 @@ impl Place {
     }
 }
 
+/// How many fields a request may have, far above what any client sends. Each costs calls of the runtime, and fifteen
+/// thousand fit into a head.
+pub const MAX_FIELDS: u32 = 1024;
+
 /// Which fields of interest a request carries; found while its fields are copied for the backend.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub struct Seen(u32);
@@ -119,6 +145,11 @@ impl Seen {
     pub const CF_CONNECTING_IP: Self = Self(1 << 8);
     /// `X-Pointsman-Explain`: an operator asks how the request is decided.
     pub const EXPLAIN: Self = Self(1 << 9);
+    /// A field that reaches the backend and may hold the credential a second time.
+    pub const MAY_HOLD_CREDENTIAL: Self = Self(1 << 10);
+
+    /// More fields than [`MAX_FIELDS`]: the rest was not looked at, and the request reaches no backend.
+    pub const TOO_MANY: Self = Self(1 << 11);
 
     /// From the bits that [`Seen::bits`] gave.
     #[must_use]
@@ -243,6 +274,7 @@ pub(crate) mod test_support {
             let policy = crate::forward::fields::FieldPolicy::new(
                 [],
                 api_key_field.filter(|field| *field != "authorization"),
+                Vec::new(),
             );
             self.0.iter().fold(Seen::default(), |seen, (name, _)| seen.and(policy.judge(name).seen))
         }
@@ -253,6 +285,10 @@ pub(crate) mod test_support {
             let values: Vec<_> =
                 self.0.iter().filter(|(own, _)| own == name).map(|(_, value)| value.as_str()).collect();
             (!values.is_empty()).then(|| values.join(", ").into())
+        }
+
+        fn names(&self) -> Vec<String> {
+            self.0.iter().map(|(name, _)| name.clone()).collect()
         }
     }
 }

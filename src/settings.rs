@@ -101,10 +101,11 @@ fn build(file: &GatewayFile, findings: &mut Findings) -> Gateway {
     let store_timeout = sources::store_timeout(file.store.as_ref(), findings);
     let keys = file.api_keys.as_ref();
     let api_keys = keys.map(|keys| identities::api_keys(keys, store_timeout, findings));
-    let issuers = identities::issuers(&file.issuers, allow_http, store_timeout, findings);
     let customers = file.customers.as_ref();
     let customers =
         customers.map(|customers| sources::customers(customers, allow_http, store_timeout, findings));
+    let customer = customers.as_ref().map(|customers| &customers.claim);
+    let issuers = identities::issuers(&file.issuers, customer, allow_http, store_timeout, findings);
     let identity = identities::identity(file.identity.as_ref(), findings);
     let backends = backends::all(file, allow_http, findings);
     let mut gateway = Gateway {
@@ -115,6 +116,7 @@ fn build(file: &GatewayFile, findings: &mut Findings) -> Gateway {
         fields: FieldPolicy::new(
             identity.names(),
             api_keys.as_ref().filter(|keys| !keys.in_authorization()).map(|keys| keys.field()),
+            identities::removed(file.forward.as_ref(), &identity, findings),
         ),
         issuers,
         api_keys,
@@ -393,6 +395,87 @@ mod tests {
 
     const SMALL_JSON: &str = r#"{"backends":{"shared":{"url":"https://shared.example"}},"routes":[{"path":"/{+path}",
         "auth":[],"rules":[{"name":"own","when":CONDITION,"to":"shared"},{"name":"all","to":"shared"}]}]}"#;
+
+    #[test]
+    fn names_of_issuers_can_be_told_to_backends_and_mean_nothing_else() {
+        let of = |name: &str, customers: &str| {
+            findings(&format!(
+                r#"
+                {SMALL}
+                [[issuers]]
+                name = {name:?}
+                issuer = "https://id.example/"
+                audience = "a"
+                algorithms = ["ES256"]
+                discovery = true
+                {customers}
+                "#
+            ))
+        };
+        for name in ["api_key", "anonymous", "assumed", "", " a", "a ", "a%b", "a\nb", "é"] {
+            let said = of(name, "");
+            assert!(
+                said.iter().any(|finding| finding.starts_with("/issuers/0/name: must ")),
+                "{name:?}: {said:?}"
+            );
+        }
+        for name in ["main", "Corp SSO", "a/b:c", "https://id.example/"] {
+            assert_eq!(of(name, ""), ["/issuers/0: no route accepts this issuer's tokens"], "{name:?}");
+        }
+        for (customers, pointer) in [
+            ("customers = [\"acme\"]", "/issuers/0/customers: needs a [customers] section"),
+            ("customers = { claim = \"org\" }", "/issuers/0/customers: needs a [customers] section"),
+            ("customers = []\n[customers]", "/issuers/0/customers: must name at least one customer"),
+            ("customers = [\"a\", \"\"]\n[customers]", "/issuers/0/customers/1: must be a customer's id"),
+            ("customers = [\"a\", 1]\n[customers]", "/issuers/0/customers/1: must be text"),
+            (
+                "customers = { claim = \"\" }\n[customers]",
+                "/issuers/0/customers/claim: must be a claim's name",
+            ),
+            (
+                "customers = { claim = \"a\", path = \"b\" }\n[customers]",
+                "/issuers/0/customers/path: unknown field",
+            ),
+            ("customers = {}\n[customers]", "/issuers/0/customers: missing field `claim`"),
+            ("customers = \"acme\"\n[customers]", "/issuers/0/customers: must be a list of customer ids"),
+        ] {
+            let said = of("main", customers);
+            assert!(said.iter().any(|finding| finding.starts_with(pointer)), "{customers}: {said:?}");
+        }
+        assert_eq!(of("main", "customers = [\"a\"]\n[customers]").len(), 1);
+    }
+
+    #[test]
+    fn what_is_taken_off_is_nothing_that_a_request_needs() {
+        let of = |remove: &str| findings(&format!("{SMALL}\n[forward]\nremove = [{remove:?}]"));
+        for remove in
+            ["x-internal-*", "X-Acme-User", "x_acme", "x-forwarded-prefix", "cookie", "authorization"]
+        {
+            assert_eq!(of(remove), Vec::<String>::new(), "{remove}");
+        }
+        for remove in ["*", "", "x-*-y", "a b*", "x:"] {
+            assert!(of(remove)[0].starts_with("/forward/remove/0: must be a field name"), "{remove}");
+        }
+        for (remove, name) in [
+            ("host", "host"),
+            ("Content_Length", "content-length"),
+            ("content-*", "content-encoding"),
+            ("x-*", "x-forwarded-for"),
+            ("x-sub*", "x-subject"),
+            ("x.customer.id", "x-customer-id"),
+            ("x-authenticated-by", "x-authenticated-by"),
+            ("via", "via"),
+            ("sec-*", "sec-websocket-extensions"),
+            ("x-request-id", "x-request-id"),
+        ] {
+            let expected = format!("/forward/remove/0: must not take off {name}, ");
+            assert!(of(remove)[0].starts_with(&expected), "{remove}: {:?}", of(remove));
+        }
+        let said = findings(&format!("{SMALL}\n[forward]\nkeep = []"));
+        assert!(said[0].starts_with("/forward/keep: unknown field"), "{said:?}");
+        let said = findings(&format!("{SMALL}\n[identity]\nauthenticated_by = \"X-Subject\""));
+        assert_eq!(said, ["/identity: x-subject stands twice, as backends read field names"]);
+    }
 
     #[test]
     fn nothing_is_taken_for_granted_of_issuers() {

@@ -55,6 +55,11 @@ impl Survey {
         names.into_iter().find(|index| self.part(*index) == name).map(|index| self.part(index + 1))
     }
 
+    /// The names and values of all fields of interest.
+    pub fn fields(&self) -> impl Iterator<Item = (&str, &str)> {
+        (FIRST_FIELD..self.ends.len()).step_by(2).map(|index| (self.part(index), self.part(index + 1)))
+    }
+
     fn part(&self, index: usize) -> &str {
         let start = match index.checked_sub(1) {
             Some(before) => self.ends.get(before).map(|end| end + 1),
@@ -82,6 +87,8 @@ mod tests {
         assert_eq!(survey.field("authorization"), Some("Bearer via"));
         assert_eq!(survey.field("via"), Some(""));
         assert_eq!(survey.field("cf-ray"), Some("8f1c"));
+        let fields: Vec<_> = survey.fields().collect();
+        assert_eq!(fields, [("authorization", "Bearer via"), ("via", ""), ("cf-ray", "8f1c")]);
         // Neither a value nor a part of a name is a field.
         assert_eq!((survey.field("Bearer via"), survey.field("cf"), survey.field("GET")), (None, None, None));
     }

@@ -17,6 +17,45 @@ fn step<'a>(told: &'a Value, name: &str) -> Vec<&'a Value> {
 }
 
 #[test]
+fn whom_an_issuer_may_speak_for_is_told_where_a_token_is_refused_for_it() {
+    let (isolate, world) = (Isolate::named("vouched"), World::of_fixtures());
+    for (name, customers) in [
+        ("customer-wayne", json!(["acme-corp", "umbrella-corp"])),
+        ("customer-of-another-org", json!({ "claim": "/org/id" })),
+    ] {
+        let fields = with(&[("authorization", &bearer(&token(name)))]);
+        let told = isolate.explain(&world, "GET", "/all/x", &fields, None);
+        assert_eq!(told["answer"]["reason"], "token_customer_not_of_issuer", "{name}");
+        assert_eq!(step(&told, "credential")[0]["detail"]["customers"], customers, "{name}");
+    }
+}
+
+#[test]
+fn a_credential_is_told_nowhere_also_where_a_condition_found_it() {
+    let (isolate, world) = (Isolate::named("vouched"), World::of_fixtures());
+    let credential = key("acme");
+    let fields = with(&[
+        ("authorization", &bearer(&credential)),
+        ("apikey", &credential),
+        ("cookie", &format!("session=b7f1c9e3; token={credential}")),
+    ]);
+    let path = format!("/query/x?apikey={credential}&a=1");
+    // Carried out, and as if it were somebody else's.
+    for claims in [None, Some(json!({ "sub": "x" }))] {
+        let told = isolate.explain(&world, "GET", &path, &fields, claims.as_ref());
+        assert!(
+            !told.to_string().contains(&credential) && !told.to_string().contains("b7f1c9e3"),
+            "{told:#}"
+        );
+        assert_eq!(told["request"]["url"], "https://gateway.example.com/query/x?apikey=(credential)&a=1");
+        assert_eq!(told["forward"]["url"], "https://shared.backends.example.com/query/x?a=1");
+        assert_eq!(told["forward"]["removed"], json!(["authorization", "apikey"]));
+        let why_not = step(&told, "rule")[0]["why_not"].as_str().unwrap();
+        assert!(why_not.contains("(credential)"), "{why_not}");
+    }
+}
+
+#[test]
 fn a_key_is_told_by_its_digest_and_the_rest_by_what_decided() {
     let (isolate, world) = (Isolate::named("demo"), World::of_fixtures());
     let fields = with(&[

@@ -77,10 +77,14 @@ fn run(path: &Path) -> Result<(), String> {
 /// An explanation tells what happens, and gives no credential away.
 fn agrees(told: &Value, expect: &Value, fields: &TestFields) -> Result<(), String> {
     let text = told.to_string();
+    let mut url = expect["forward"].as_str().map(str::to_owned);
     let secrets = fields.fields.iter().filter(|(name, _)| name == "authorization" || name.contains("key"));
     for (name, value) in secrets {
-        let credential = value.rsplit(' ').next().unwrap_or_default();
+        let credential = value.trim().rsplit(' ').next().unwrap_or_default();
         ensure(credential.len() < 8 || !text.contains(credential), || format!("{name} is in it"))?;
+        if credential.len() >= 8 {
+            url = url.map(|url| url.replace(credential, "(credential)"));
+        }
     }
     for (name, value) in expect["log"].as_object().into_iter().flatten() {
         let told = &told["decision"][name];
@@ -89,13 +93,15 @@ fn agrees(told: &Value, expect: &Value, fields: &TestFields) -> Result<(), Strin
             || format!("{name} is {told}, not {value}"),
         )?;
     }
-    if let Some(url) = expect["forward"].as_str() {
-        ensure(told["forward"]["url"] == url, || format!("goes to {}", told["forward"]["url"]))?;
+    if let Some(url) = url {
+        ensure(told["forward"]["url"] == *url, || format!("goes to {}", told["forward"]["url"]))?;
         let set = told["forward"]["set"].as_array().unwrap();
         for (name, value) in expect["set"].as_object().into_iter().flatten() {
             let passed =
                 fields.fields.iter().any(|(own, sent)| own.eq_ignore_ascii_case(name) && sent == value);
-            let is_set = set.iter().any(|pair| pair[0] == **name && pair[1] == *value);
+            // Of cookies an explanation says only that some are left.
+            let is_told = |pair: &&Value| pair[1] == *value || name == "cookie";
+            let is_set = set.iter().any(|pair| pair[0] == **name && is_told(&pair));
             ensure(passed || is_set, || format!("{name} is not set to {value}"))?;
         }
         return Ok(());

@@ -28,6 +28,7 @@ const ISSUER: &str = "https://api.example.com";
 fn a_backend_is_told_the_caller_and_its_own_name() {
     let acme = json!({
         "iss": ISSUER, "aud": "https://shared.backends.example.com", "sub": "demo-acme", "customer": "acme-corp",
+        "authenticated_by": "api_key",
     });
     assert_eq!(told("/shared/x", Some("acme")), [acme]);
 }

@@ -15,6 +15,7 @@ use serde_json::{Map, Value};
 use super::{
     algorithm::Algorithm,
     compact::{self, Unverified},
+    customers::CustomersOfIssuer,
     jwks::KeySet,
 };
 use crate::{
@@ -51,6 +52,8 @@ pub struct Issuer {
     pub cooldown: Span,
     /// How long one fetch may take.
     pub timeout: Span,
+    /// The customers that it may speak for, where that is not all.
+    pub customers: Option<CustomersOfIssuer>,
 }
 
 /// How far an issuer's clock may be from ours.
@@ -164,6 +167,9 @@ pub fn examine<'a>(
         Some(_) => return Err(Refusal::TokenSubject),
     };
     let principal = Principal::new(subject, claims);
+    if let Some(customers) = &issuer.customers {
+        customers.check(&principal)?;
+    }
     Ok(Examined { issuer: index, algorithm, kid, principal, expires_at, signing_input, signature })
 }
 
@@ -324,6 +330,7 @@ mod tests {
             policy: Policy::TEST,
             cooldown: Span::from_secs(30),
             timeout: Span::from_secs(5),
+            customers: None,
         }
     }
 

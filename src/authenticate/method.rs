@@ -29,6 +29,15 @@ impl Method {
         }
     }
 
+    /// Who vouched for the caller, for backends; nobody for one who was not authenticated.
+    #[must_use]
+    pub fn authority(&self) -> Option<&str> {
+        match self {
+            Self::ApiKey | Self::Token(_) => Some(self.as_str()),
+            Self::Anonymous | Self::Assumed => None,
+        }
+    }
+
     /// Its name in the log.
     #[must_use]
     pub fn as_str(&self) -> &str {

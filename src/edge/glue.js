@@ -3,13 +3,18 @@
 
 /** What the core says of a field name, asked once a name. */
 let judge;
+/** How many fields a request may have, and the bit that says that there are more. */
+let mostFields;
+let tooMany;
 const verdicts = new Map();
 /** A flood of made-up names must not fill the memory: past these, a name is judged each time. */
 const MAX_VERDICTS = 2048;
 const MAX_KEPT_NAME = 64;
 
-export function install(judgeName) {
+export function install(judgeName, most, bit) {
   judge = judgeName;
+  mostFields = most;
+  tooMany = bit;
   verdicts.clear();
 }
 
@@ -17,14 +22,21 @@ export function install(judgeName) {
  * Looks through a request once: its fields; a native copy without those that do not pass, but for some that are replaced
  * when it is sent, so that nothing may send it without `prepare` (`forward.js`); and `text`, what a decision always needs,
  * so that it crosses to the core as one: which fields of interest there are, the method, the URL, then names and values of
- * these fields. NUL parts them, which no field and no URL holds (RFC 9110, section 5.5).
+ * these fields. NUL parts them, which no field and no URL holds (RFC 9110, section 5.5). Of a request with too many fields
+ * the rest is not looked at, and the core does not have it sent.
  */
 export function survey(request) {
   const { headers: fields, method } = request;
   const headers = new Headers(fields);
   let seen = 0;
+  let count = 0;
   let noted = "";
   for (const name of fields.keys()) {
+    count += 1;
+    if (count > mostFields) {
+      seen |= tooMany;
+      break;
+    }
     let bits = verdicts.get(name);
     if (bits === undefined) {
       bits = judge(name);

@@ -19,7 +19,7 @@ use crate::{
     },
     json::{json, text},
     memory::Memory,
-    request::RequestIds,
+    request::{MAX_FIELDS, RequestIds, Seen},
     settings::{self, Variable, Variables, findings::Finding},
     time::Span,
 };
@@ -126,7 +126,7 @@ fn install(gateway: Option<&Gateway>) {
     let fields = gateway.map(|gateway| gateway.fields.clone());
     let judge = move |name: String| fields.as_ref().map_or(0, |fields| fields.judge(&name).bits());
     let judge: Closure<dyn Fn(String) -> u32> = Closure::new(judge);
-    platform::install(&judge.into_js_value());
+    platform::install(&judge.into_js_value(), MAX_FIELDS, Seen::TOO_MANY.bits());
     let report: Closure<Report> = Closure::new(report);
     let problem_base = gateway.map_or("", |gateway| gateway.problem_base.as_str());
     platform::install_forward(&failures(problem_base), &report.into_js_value());

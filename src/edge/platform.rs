@@ -37,7 +37,7 @@ extern "C" {
 
 #[wasm_bindgen(module = "/src/edge/glue.js")]
 extern "C" {
-    pub(super) fn install(judge: &JsValue);
+    pub(super) fn install(judge: &JsValue, most_fields: u32, too_many: u32);
     pub(super) fn survey(request: &JsValue) -> Incoming;
     pub(super) fn field(incoming: &Incoming, name: &str) -> Option<String>;
     pub(super) fn names(incoming: &Incoming) -> String;

@@ -131,6 +131,10 @@ impl Fields for Staged<'_> {
         staged.map(Cow::Owned).or_else(|| self.fields.get(name))
     }
 
+    fn visit(&self, visit: &mut dyn FnMut(&str, &str)) {
+        self.fields.visit(visit);
+    }
+
     fn place(&self, place: Place) -> Option<String> {
         // Where it shall come from elsewhere, all of where it really came from is beside the point.
         if self.place.is_empty() { self.fields.place(place) } else { self.said(place.property()) }

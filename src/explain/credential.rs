@@ -4,8 +4,9 @@ use serde_json::{Map, Value};
 
 use super::Explained;
 use crate::{
-    authenticate::{Credential, api_key::store_key, compact, find_credential},
+    authenticate::{Credential, api_key::store_key, compact, customers::Only, find_credential},
     config::Route,
+    customer::CustomerId,
     digest::Digest,
     journal::Trace,
     json::{ToJson, json, put},
@@ -67,6 +68,7 @@ impl Explained<'_> {
         if let Value::Object(members) = step {
             put(members, "cache", verified.then_some(if loaded { "loaded" } else { "fresh" }).to_json());
         }
+        let customers = trace.auth.is_none().then(|| self.customers_of(&parsed.claims)).flatten();
         // What it says of itself; that much an operator may see of a token that nobody vouches for.
         let pick = |from: &Map<String, Value>, names: &[&str]| -> Map<String, Value> {
             let of = |name: &&str| Some(((*name).to_owned(), from.get(*name)?.clone()));
@@ -77,6 +79,17 @@ impl Explained<'_> {
             "claims": Value::Object(pick(&parsed.claims, &["iss", "aud", "exp", "nbf", "iat"])),
             "digest": Digest::of(token.as_bytes()).to_string(),
             "verified": verified,
+            "customers": customers,
+        })
+    }
+
+    /// The customers that the issuer of a refused token may speak for, where it is limited.
+    fn customers_of(&self, claims: &Map<String, Value>) -> Option<Value> {
+        let named = claims.get("iss").and_then(Value::as_str)?;
+        let issuer = self.gateway.issuers.iter().find(|issuer| issuer.issuer == named)?;
+        Some(match &issuer.customers.as_ref()?.only {
+            Only::Ids(ids) => ids.iter().map(CustomerId::as_str).collect::<Vec<_>>().to_json(),
+            Only::Claim(path) => json!({ "claim": path.as_str() }),
         })
     }
 }

@@ -23,7 +23,8 @@ use crate::{
 };
 
 /// Claims that the gateway sets itself, or that verifiers read a meaning of their own into.
-pub const OWN_CLAIMS: &[&str] = &["aud", "customer", "exp", "iat", "iss", "jti", "nbf", "sub"];
+pub const OWN_CLAIMS: &[&str] =
+    &["aud", "authenticated_by", "customer", "exp", "iat", "iss", "jti", "nbf", "sub"];
 
 /// How backends are told by signed tokens.
 #[derive(Clone, Debug)]
@@ -72,6 +73,11 @@ impl Assertions {
         }
         if let Some(customer) = caller.customer {
             claims.insert("customer".to_owned(), customer.as_str().into());
+        }
+        // A subject is one of its issuer's: backends must be able to tell those of two issuers apart, and so must the
+        // cache of signed tokens.
+        if let Some(issuer) = caller.authenticated_by {
+            claims.insert("authenticated_by".to_owned(), issuer.into());
         }
         for (name, path) in &self.claims {
             // A number whose digits are not known is not told, as in a field.
@@ -275,12 +281,27 @@ mod tests {
         serde_json::from_str(attempts[0].assertion.as_ref().unwrap()).unwrap()
     }
 
+    /// `sign.js` finds signed tokens by this text.
+    #[test]
+    fn one_subject_of_two_issuers_is_two_texts() {
+        let principal = Principal::new(Some(Rc::from("admin")), Claims::default());
+        let texts = [Some("staff"), Some("partner"), Some("api_key"), None].map(|authenticated_by| {
+            let mut attempts = [attempt("https://b.example")];
+            let caller = Caller { principal: &principal, customer: None, authenticated_by };
+            assertions(&["es256-1"]).assert(caller, &mut attempts).unwrap();
+            attempts[0].assertion.clone().unwrap()
+        });
+        let distinct: std::collections::HashSet<_> = texts.iter().collect();
+        assert_eq!(distinct.len(), texts.len(), "{texts:?}");
+    }
+
     #[test]
     fn a_token_says_who_calls_whom() {
         let claims = parse_object(br#"{"org":{"plan":["free",7]},"email":"e"}"#).unwrap();
         let principal = Principal::new(Some(Rc::from("u\"1")), Claims::new(claims));
         let customer = CustomerId::parse("acme-corp").unwrap();
-        let caller = Caller { principal: &principal, customer: Some(&customer) };
+        let caller =
+            Caller { principal: &principal, customer: Some(&customer), authenticated_by: Some("api_key") };
         assert_eq!(
             claims_at(&assertions(&["es256-1"]), caller, "https://b.example:8443"),
             json!({
@@ -288,6 +309,7 @@ mod tests {
                 "aud": "https://b.example:8443",
                 "sub": "u\"1",
                 "customer": "acme-corp",
+                "authenticated_by": "api_key",
                 "plan": ["free", 7],
             })
         );
@@ -296,7 +318,7 @@ mod tests {
     #[test]
     fn of_an_anonymous_caller_it_says_nothing() {
         let principal = Principal::default();
-        let caller = Caller { principal: &principal, customer: None };
+        let caller = Caller { principal: &principal, customer: None, authenticated_by: None };
         assert_eq!(
             claims_at(&assertions(&["es256-1"]), caller, "https://b.example"),
             json!({ "iss": "https://api.example.com", "aud": "https://b.example" })
@@ -306,7 +328,7 @@ mod tests {
     #[test]
     fn each_attempt_has_an_audience_of_its_own() {
         let principal = Principal::default();
-        let caller = Caller { principal: &principal, customer: None };
+        let caller = Caller { principal: &principal, customer: None, authenticated_by: None };
         let assertions = assertions(&["es256-1"]);
         let mut attempts = [attempt("https://a.example"), attempt("https://b.example")];
         assertions.assert(caller, &mut attempts).unwrap();
@@ -335,7 +357,7 @@ mod tests {
     #[test]
     fn nothing_is_sent_without_a_key() {
         let principal = Principal::default();
-        let caller = Caller { principal: &principal, customer: None };
+        let caller = Caller { principal: &principal, customer: None, authenticated_by: None };
         let refused = assertions(&[]).assert(caller, &mut [attempt("https://b.example")]);
         assert_eq!(refused, Err(Refusal::Misconfigured));
     }

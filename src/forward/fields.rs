@@ -8,6 +8,7 @@ use std::{
     collections::{HashMap, HashSet},
 };
 
+use super::{copies::may_hold_a_credential, families::is_a_proxys};
 use crate::{request::Seen, scan};
 
 /// Connection-specific fields, which never pass an intermediary (RFC 9110, section 7.6.1; RFC 9113,
@@ -58,10 +59,6 @@ const PLATFORM: &[&str] = &[
     "cf-worker",
 ];
 
-/// The last one is for fields of our own, which are no business of a backend's.
-const SPOOFABLE_PREFIXES: &[&str] =
-    &["x-forwarded-", "x-original-", "x-rewrite-", "x-envoy-", "x-pointsman-"];
-
 /// Those among them that [`crate::forward::edit_fields`] sets on every request, or takes off itself: what came
 /// under such a name is replaced, and need not be taken off before.
 pub(super) const REPLACED: &[&str] =
@@ -71,9 +68,38 @@ pub(super) const REPLACED: &[&str] =
 #[derive(Clone, Debug)]
 pub struct FieldPolicy {
     removed: HashSet<String>,
+    own: Vec<NamePattern>,
     api_key_field: Option<String>,
     /// Fields that conditions ask for: as backends would fold them, and as conditions spell them.
     asked: HashMap<String, Vec<String>>,
+}
+
+/// One name or a family of names that the configuration takes off: `x-acme-user`, `x-internal-*`.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct NamePattern {
+    folded: String,
+    is_prefix: bool,
+}
+
+impl NamePattern {
+    /// Reads a field name, or the beginning of one with `*` behind it, in any case; `None` where it is neither.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let (name, is_prefix) = text.strip_suffix('*').map_or((text, false), |name| (name, true));
+        // `*` is a letter of field names, and so would be taken for one anywhere else.
+        let plain = is_token(name) && !name.contains('*');
+        plain.then(|| Self { folded: canonical(name), is_prefix })
+    }
+
+    /// Whether it takes off the field `name`, as a backend could fold that.
+    #[must_use]
+    pub fn takes(&self, name: &str) -> bool {
+        self.matches(&canonical(name))
+    }
+
+    fn matches(&self, folded: &str) -> bool {
+        if self.is_prefix { folded.starts_with(&self.folded) } else { folded == self.folded }
+    }
 }
 
 /// What is to be done about one field name.
@@ -97,13 +123,17 @@ impl Verdict {
 
 impl FieldPolicy {
     /// `identity` are the fields that we set ourselves; `api_key_field` is where API keys are read
-    /// from, unless that is `Authorization`.
+    /// from, unless that is `Authorization`; `own` is what the configuration takes off beside.
     #[must_use]
-    pub fn new<'a>(identity: impl IntoIterator<Item = &'a str>, api_key_field: Option<&'a str>) -> Self {
+    pub fn new<'a>(
+        identity: impl IntoIterator<Item = &'a str>,
+        api_key_field: Option<&'a str>,
+        own: Vec<NamePattern>,
+    ) -> Self {
         let fixed = HOP_BY_HOP.iter().chain(SPOOFABLE).copied();
         let removed =
             fixed.chain(["authorization"]).chain(api_key_field).chain(identity).map(canonical).collect();
-        Self { removed, api_key_field: api_key_field.map(str::to_owned), asked: HashMap::new() }
+        Self { removed, own, api_key_field: api_key_field.map(str::to_owned), asked: HashMap::new() }
     }
 
     /// Takes off all other spellings of a field that conditions ask for: a backend that folds `x_debug` into
@@ -120,12 +150,16 @@ impl FieldPolicy {
     pub fn judge(&self, name: &str) -> Verdict {
         let folded = canonical(name);
         let removed = self.removed.contains(&folded)
-            || SPOOFABLE_PREFIXES.iter().any(|prefix| folded.starts_with(prefix))
+            || is_a_proxys(&folded)
+            || self.own.iter().any(|own| own.matches(&folded))
             // The platform vouches for its own fields in their own spelling only.
             || (folded.starts_with("cf-") && !PLATFORM.contains(&name))
             || self.asked.get(&folded).is_some_and(|asked| !asked.iter().any(|own| own == name));
+        let seen = self.seen(name);
+        let kept = !removed && may_hold_a_credential(name);
+        let seen = if kept { seen.and(Seen::MAY_HOLD_CREDENTIAL) } else { seen };
         // Another spelling of such a name would not be replaced.
-        Verdict { removed, replaced: REPLACED.contains(&name), seen: self.seen(name) }
+        Verdict { removed, replaced: REPLACED.contains(&name), seen }
     }
 
     fn seen(&self, name: &str) -> Seen {
@@ -150,6 +184,15 @@ impl FieldPolicy {
 pub fn canonical(name: &str) -> String {
     let fold = |c: char| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '-' };
     name.chars().map(fold).collect()
+}
+
+/// No client has a use for more names in `Connection` than these; each costs a call of the runtime.
+const MAX_LISTED: usize = 64;
+
+/// Whether `Connection` lists more names than are taken off: empty elements count, since reading them costs as much.
+#[must_use]
+pub fn lists_too_many(connection: &str) -> bool {
+    connection.bytes().filter(|byte| *byte == b',').take(MAX_LISTED).count() == MAX_LISTED
 }
 
 /// The field names that `Connection` lists, in lower case (RFC 9110, section 7.6.1).
@@ -215,6 +258,12 @@ impl FieldLines {
         self.push_line(&field_value(text));
     }
 
+    /// Adds a field of the configuration's, whose value was found to be a plain one when that was read.
+    pub fn push_checked(&mut self, name: &str, value: &str) {
+        self.push_line(name);
+        self.push_line(value);
+    }
+
     fn push_line(&mut self, line: &str) {
         self.0.push_str(line);
         self.0.push('\n');
@@ -254,7 +303,8 @@ mod tests {
     use super::*;
 
     fn policy() -> FieldPolicy {
-        FieldPolicy::new(["x-customer-id", "x-subject"], Some("x-api-key"))
+        let own = ["x-internal-*", "X-Acme.User"].map(|text| NamePattern::parse(text).unwrap());
+        FieldPolicy::new(["x-customer-id", "x-subject"], Some("x-api-key"), own.into())
     }
 
     #[test]
@@ -321,6 +371,52 @@ mod tests {
     }
 
     #[test]
+    fn what_the_configuration_names_goes_in_every_spelling() {
+        for name in ["x-internal-", "x-internal-a", "x_internal_b", "x-acme-user", "x.acme_user"] {
+            assert!(policy().judge(name).removed, "{name}");
+        }
+        for name in ["x-internal", "x-internals", "x-acme-user-2", "x-acme"] {
+            assert!(!policy().judge(name).removed, "{name}");
+        }
+    }
+
+    #[test]
+    fn a_pattern_is_a_name_or_the_beginning_of_one() {
+        for text in ["", "*", "x-*-y", "*-x", "x y*", "x-**", "x:", "é*"] {
+            assert_eq!(NamePattern::parse(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_list_in_connection_is_long_after_64_names() {
+        let names = |count: usize| vec!["x"; count].join(",");
+        assert!(!lists_too_many("") && !lists_too_many("close") && !lists_too_many(&names(64)));
+        assert!(lists_too_many(&names(65)) && lists_too_many(&",".repeat(64)));
+    }
+
+    /// Reading a value costs a call of the runtime: only what may hold a credential is read.
+    #[test]
+    fn values_are_read_of_fields_that_may_hold_a_credential_and_reach_a_backend() {
+        let read = |name: &str| policy().judge(name).seen.has(Seen::MAY_HOLD_CREDENTIAL);
+        for name in ["apikey", "x-access-token", "cookie", "referer", "sec-websocket-protocol", "x_api-token"]
+        {
+            assert!(read(name), "{name}");
+        }
+        for name in [
+            "accept",
+            "content-type",
+            "user-agent",
+            "cf-ray",
+            "authorization",
+            "x-api-key",
+            "x-subject",
+            "via",
+        ] {
+            assert!(!read(name), "{name}");
+        }
+    }
+
+    #[test]
     fn the_platforms_fields_pass_in_their_own_spelling_only() {
         assert!(policy().judge("cf_connecting_ip").removed);
         assert!(policy().judge("cf-connecting.ip").removed);
@@ -355,6 +451,25 @@ mod tests {
         fn no_spelling_of_an_identity_field_passes(separators in proptest::collection::vec("[!#$%&'*+.^_`|~-]", 2)) {
             let name = format!("x{}customer{}id", separators[0], separators[1]);
             prop_assert!(policy().judge(&name).removed, "{}", name);
+        }
+
+        #[test]
+        fn no_spelling_of_another_proxys_field_passes(
+            name in proptest::sample::select(vec![
+                "remote-user", "x-auth-request-user", "x-ms-client-principal-id", "x-goog-iap-jwt-assertion",
+                "x-amzn-oidc-data", "x-ssl-client-cert", "client-cert-chain", "cloudflare-workers-version-key",
+                "x-middleware-subrequest", "x-authenticated-by",
+            ]),
+            separators in proptest::collection::vec("[!#$%&'*+.^_`|~-]", 4),
+            upper in any::<bool>(),
+        ) {
+            let mut separators = separators.iter();
+            let spelled: String = name
+                .chars()
+                .map(|letter| if letter == '-' { separators.next().unwrap().clone() } else { letter.into() })
+                .collect();
+            let spelled = if upper { spelled.to_ascii_uppercase() } else { spelled };
+            prop_assert!(policy().judge(&spelled).removed, "{}", spelled);
         }
 
         #[test]

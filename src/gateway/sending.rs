@@ -15,6 +15,7 @@ use crate::{
         failover::{self, Candidate, Choice},
     },
     memory::Memory,
+    request::Target,
     route::condition::Facts,
     time::Span,
 };
@@ -24,6 +25,8 @@ pub(super) struct Sending<'a> {
     pub(super) chosen: Chosen<'a>,
     pub(super) route: &'a Route,
     pub(super) captures: &'a [&'a str],
+    /// The request's, without the parameters that hold its credential.
+    pub(super) target: Target<'a>,
     /// Whether a body is refused, since the request did not say its size.
     pub(super) needs_size: bool,
 }
@@ -36,13 +39,13 @@ impl Journey<'_> {
         facts: &Facts<'_>,
         memory: &Memory,
     ) -> Result<(String, Span, Option<Plan>), Halt> {
-        let Sending { chosen, route, captures, needs_size } = &to;
+        let Sending { chosen, route, captures, target, needs_size } = &to;
         if let ([only], false, true) = (chosen.origins.as_slice(), *needs_size, chosen.within.is_empty())
             && only.binding.is_none()
             && self.gateway.identity.token.is_none()
         {
             let rewrite = route.rewrite.as_ref();
-            let url = forward::url(&only.origin, &only.base, rewrite, captures, self.head.target);
+            let url = forward::url(&only.origin, &only.base, rewrite, captures, *target);
             self.trace.origin = Some(Rc::clone(&only.origin));
             return Ok((url, route.timeout.unwrap_or(only.timeout), None));
         }
@@ -58,12 +61,11 @@ impl Journey<'_> {
         facts: &Facts<'_>,
         memory: &Memory,
     ) -> Result<(String, Span, Option<Plan>), Halt> {
-        let Sending { chosen, route, captures, needs_size } = to;
+        let Sending { chosen, route, captures, target, needs_size } = to;
         let Chosen { origins, within, balance, deadline, breaker, statuses } = chosen;
         let origins = origins.as_slice();
-        let target = self.head.target;
         let url = |origin: &ChosenOrigin| {
-            forward::url(&origin.origin, &origin.base, route.rewrite.as_ref(), captures, target)
+            forward::url(&origin.origin, &origin.base, route.rewrite.as_ref(), captures, *target)
         };
         let timeout = |origin: &ChosenOrigin| route.timeout.unwrap_or(origin.timeout);
         // Of several, one that hangs must leave the others some of the route's time.

@@ -149,6 +149,47 @@ pub struct IssuerFile {
     /// How long the source is left alone after a failure; twice as long after each further one, up to 32
     /// times. Default `1s`.
     pub back_off: Option<String>,
+    /// The customers that its tokens may name: ids, or `{ claim = "org_id" }` for a claim that must be the customer's id.
+    /// Default any.
+    pub customers: Option<CustomersOfIssuerFile>,
+}
+}
+
+/// Customers, as a list of ids or as a claim.
+#[derive(Clone, Debug)]
+#[cfg_attr(feature = "cli", derive(schemars::JsonSchema), schemars(untagged))]
+pub enum CustomersOfIssuerFile {
+    /// These.
+    Ids(Vec<String>),
+    /// The one that a claim names.
+    Claim(CustomerClaimFile),
+}
+
+impl Default for CustomersOfIssuerFile {
+    fn default() -> Self {
+        Self::Ids(Vec::new())
+    }
+}
+
+impl Shape for CustomersOfIssuerFile {
+    fn read(value: &Value, at: &At<'_>, misfits: &mut Misfits) -> Option<Self> {
+        match value {
+            Value::Array(items) => {
+                let ids = Vec::read(value, at, misfits)?;
+                (ids.len() == items.len()).then_some(Self::Ids(ids))
+            }
+            Value::Object(_) => CustomerClaimFile::read(value, at, misfits).map(Self::Claim),
+            _ => misfits.other(at, value, "a list of customer ids, or { claim = \"…\" }"),
+        }
+    }
+}
+
+shape! {
+/// A claim that names the one customer that a token may be of.
+#[derive(Clone, Debug)]
+pub struct CustomerClaimFile {
+    /// The claim. Its text must be that of the customer's id.
+    pub claim: String,
 }
 }
 
@@ -235,10 +276,26 @@ pub struct IdentityFile {
     pub subject: Option<String>,
     /// The field for the customer's id; `""` for none. Default `x-customer-id`.
     pub customer: Option<String>,
+    /// The field for who vouched for the caller, `api_key` or an issuer's name; `""` for none. Default
+    /// `x-authenticated-by`.
+    pub authenticated_by: Option<String>,
     /// Fields for claims: `{ "x-plan" = "plan", "x-org" = "/org/id" }`.
     pub claims: Table<String> = default,
     /// The same as a signed token, for backends that must not believe anybody else. Default none.
     pub token: Option<IdentityTokenFile>,
+}
+}
+
+shape! {
+/// How requests are handed on, whatever backend they go to.
+#[derive(Clone, Debug, Default)]
+pub struct ForwardFile {
+    /// Fields that a client cannot send to a backend, beside those that never pass: names, and with `*` at the end the
+    /// beginnings of names. Default none.
+    pub remove: Vec<String> = default,
+    /// Whether backends take `/Admin` and `/admin` for one path: then no letter's case leads around a route. Default
+    /// `false`.
+    pub case_insensitive: Option<bool>,
 }
 }
 
@@ -258,16 +315,6 @@ pub struct IdentityTokenFile {
     pub claims: Table<String> = default,
     /// The path at which the public keys are served; `""` for none. Default `/.well-known/jwks.json`.
     pub jwks: Option<String>,
-}
-}
-
-shape! {
-/// How requests are handed on, whatever backend they go to.
-#[derive(Clone, Debug)]
-pub struct ForwardFile {
-    /// Whether backends take `/Admin` and `/admin` for one path: then no letter's case leads around a route. Default
-    /// `false`.
-    pub case_insensitive: Option<bool>,
 }
 }
 

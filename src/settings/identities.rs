@@ -4,7 +4,7 @@
 use std::rc::Rc;
 
 use super::{
-    file::{ApiKeysFile, IdentityFile, IssuerFile},
+    file::{ApiKeysFile, CustomersOfIssuerFile, ForwardFile, IdentityFile, IssuerFile},
     findings::{Findings, escape},
     identity_token, sources, span,
 };
@@ -12,15 +12,19 @@ use crate::{
     authenticate::{
         algorithm::{Algorithm, KeyKind},
         api_key::ApiKeys,
+        customers::{CustomersOfIssuer, Only},
         jwks::{KeySet, PublicKey},
         jwt::{Issuer, KeySource, Leeway},
     },
     cache::{Lifetimes, Policy},
     claims::ClaimPath,
-    customer::backend::{AllowHttp, document_url},
+    customer::{
+        CustomerId,
+        backend::{AllowHttp, document_url},
+    },
     forward::{
         Identity,
-        fields::{canonical, is_token},
+        fields::{NamePattern, canonical, field_value, is_token},
     },
     time::Span,
 };
@@ -47,6 +51,29 @@ const RESERVED_FIELDS: &[&str] = &[
     "via",
     "x-request-id",
 ];
+
+/// Fields that the gateway sets on every request, and those that no request or no WebSocket can do without.
+const NEEDED_FIELDS: &[&str] = &[
+    "connection",
+    "content-encoding",
+    "content-length",
+    "content-type",
+    "host",
+    "sec-websocket-extensions",
+    "sec-websocket-key",
+    "sec-websocket-protocol",
+    "sec-websocket-version",
+    "transfer-encoding",
+    "upgrade",
+    "via",
+    "x-forwarded-for",
+    "x-forwarded-host",
+    "x-forwarded-proto",
+    "x-request-id",
+];
+
+/// What the log and backends call callers whom no issuer vouched for.
+const TAKEN_NAMES: &[&str] = &["api_key", "anonymous", "assumed"];
 
 #[inline(never)]
 pub(super) fn api_keys(file: &ApiKeysFile, store_timeout: Span, findings: &mut Findings) -> ApiKeys {
@@ -85,6 +112,7 @@ pub(super) fn api_keys(file: &ApiKeysFile, store_timeout: Span, findings: &mut F
 
 pub(super) fn issuers(
     files: &[IssuerFile],
+    customer: Option<&ClaimPath>,
     allow_http: AllowHttp,
     store_timeout: Span,
     findings: &mut Findings,
@@ -103,7 +131,51 @@ pub(super) fn issuers(
         }
     }
     let entries = files.iter().enumerate();
-    entries.map(|(index, file)| issuer(index, file, allow_http, store_timeout, findings)).collect()
+    let read = |(index, file): (usize, &IssuerFile)| Issuer {
+        customers: customers_of(index, file, customer, findings),
+        ..issuer(index, file, allow_http, store_timeout, findings)
+    };
+    entries.map(read).collect()
+}
+
+/// The customers that an issuer is limited to. `customer` is the claim of `[customers]`.
+#[inline(never)]
+fn customers_of(
+    index: usize,
+    file: &IssuerFile,
+    customer: Option<&ClaimPath>,
+    findings: &mut Findings,
+) -> Option<CustomersOfIssuer> {
+    let pointer = format!("/issuers/{index}/customers");
+    let only = match file.customers.as_ref()? {
+        CustomersOfIssuerFile::Claim(only) => {
+            Only::Claim(claim_path(&only.claim, &format!("{pointer}/claim"), findings))
+        }
+        CustomersOfIssuerFile::Ids(texts) => {
+            if texts.is_empty() {
+                findings.error(
+                    &pointer,
+                    "must name at least one customer: an empty list never matches. Leave customers out for all",
+                );
+            }
+            let mut ids = Vec::new();
+            for (position, text) in texts.iter().enumerate() {
+                match CustomerId::parse(text) {
+                    Some(id) => ids.push(id),
+                    None => findings.error(
+                        format!("{pointer}/{position}"),
+                        "must be a customer's id: 1 to 256 bytes without control characters",
+                    ),
+                }
+            }
+            Only::Ids(ids)
+        }
+    };
+    let Some(claim) = customer else {
+        findings.error(pointer, "needs a [customers] section, which says which claim names the customer");
+        return None;
+    };
+    Some(CustomersOfIssuer { claim: claim.clone(), only })
 }
 
 #[inline(never)]
@@ -115,8 +187,16 @@ fn issuer(
     findings: &mut Findings,
 ) -> Issuer {
     let at = |field: &str| format!("/issuers/{index}/{field}");
-    if file.name.is_empty() || file.name == "api_key" {
-        findings.error(at("name"), "must be a name other than \"api_key\", which means API keys");
+    if TAKEN_NAMES.contains(&file.name.as_str()) {
+        findings.error(
+            at("name"),
+            format!("must not be \"{}\", which names callers whom no issuer vouched for", file.name),
+        );
+    } else if file.name.is_empty() || field_value(&file.name) != file.name {
+        findings.error(
+            at("name"),
+            "must be visible ASCII without % (inner spaces may be there): backends get it as a field's value",
+        );
     }
     if file.issuer.is_empty() {
         findings.error(at("issuer"), "must be what the tokens' iss is");
@@ -151,6 +231,7 @@ fn issuer(
         },
         cooldown: span(file.cooldown.as_deref(), Span::from_secs(30), &at("cooldown"), findings),
         timeout,
+        customers: None,
     }
 }
 
@@ -257,6 +338,11 @@ pub(super) fn identity(file: Option<&IdentityFile>, findings: &mut Findings) -> 
     };
     let subject = field(file.and_then(|file| file.subject.as_ref()), "x-subject", "/identity/subject");
     let customer = field(file.and_then(|file| file.customer.as_ref()), "x-customer-id", "/identity/customer");
+    let authenticated_by = field(
+        file.and_then(|file| file.authenticated_by.as_ref()),
+        "x-authenticated-by",
+        "/identity/authenticated_by",
+    );
     let mut claims = Vec::new();
     for (name, path) in file.iter().flat_map(|file| file.claims.iter()) {
         let pointer = format!("/identity/claims/{}", escape(name));
@@ -265,9 +351,40 @@ pub(super) fn identity(file: Option<&IdentityFile>, findings: &mut Findings) -> 
     }
     let token = file.and_then(|file| file.token.as_ref());
     let token = token.map(|token| identity_token::assertions(token, findings));
-    let identity = Identity { subject, customer, claims, token };
+    let identity = Identity { subject, customer, authenticated_by, claims, token };
     check_distinct(&identity, findings);
     identity
+}
+
+/// The fields that are taken off beside those that never pass.
+#[inline(never)]
+pub(super) fn removed(
+    file: Option<&ForwardFile>,
+    identity: &Identity,
+    findings: &mut Findings,
+) -> Vec<NamePattern> {
+    let mut patterns = Vec::new();
+    for (index, text) in file.iter().flat_map(|file| &file.remove).enumerate() {
+        let pointer = format!("/forward/remove/{index}");
+        let Some(pattern) = NamePattern::parse(text) else {
+            findings.error(
+                pointer,
+                "must be a field name such as \"x-acme-user\", or the beginning of one with * behind it: \"x-internal-*\"",
+            );
+            continue;
+        };
+        let mut kept = NEEDED_FIELDS.iter().copied().chain(identity.names());
+        if let Some(name) = kept.find(|name| pattern.takes(name)) {
+            findings.error(
+                pointer,
+                format!(
+                    "must not take off {name}, which the gateway sets itself or a request cannot do without"
+                ),
+            );
+        }
+        patterns.push(pattern);
+    }
+    patterns
 }
 
 /// Two fields that a backend could fold into one would let a claim stand in for the subject.

@@ -29,7 +29,7 @@ use pointsman::{
     memory::Memory,
     ports::{Document, DocumentRequest, Landing, Ports, SourceError, VerifyError},
     principal::Principal,
-    request::{Fields, Head, Place, Seen, Target},
+    request::{Fields, Head, MAX_FIELDS, Place, Seen, Target},
     settings,
     time::{Span, Timestamp},
 };
@@ -413,6 +413,10 @@ pub fn head<'a>(gateway: &Gateway, method: &'a str, url: &'a str, fields: &'a Te
     let seen = fields.fields.iter().fold(Seen::default(), |seen, (name, _)| {
         seen.and(gateway.fields.judge(&name.to_ascii_lowercase()).seen)
     });
+    let mut names = fields.names();
+    names.sort_unstable();
+    names.dedup();
+    let seen = if names.len() > MAX_FIELDS as usize { seen.and(Seen::TOO_MANY) } else { seen };
     Head { method, target: Target::parse(url).unwrap(), seen, fields, request_id: "request-1" }
 }
 

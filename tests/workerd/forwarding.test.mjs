@@ -347,7 +347,7 @@ eachWay("Connection cannot take off what the gateway sets", async (route, auth) 
 });
 
 // Every way in which a lax backend could read one of the identity fields.
-const SPELLINGS = ["x-subject", "X-Subject", "x_subject", "X.Subject", "X-SUBJECT", "x-customer-id", "X.Customer.Id", "x_customer_id", "X-Customer_Id", "x-customer.id", "X_Customer-ID", "x-plan", "X_Plan", "x!plan", "x~customer~id"];
+const SPELLINGS = ["x-subject", "X-Subject", "x_subject", "X.Subject", "X-SUBJECT", "x-customer-id", "X.Customer.Id", "x_customer_id", "X-Customer_Id", "x-customer.id", "X_Customer-ID", "x-plan", "X_Plan", "x!plan", "x~customer~id", "x-authenticated-by", "X_Authenticated_By", "Remote-User", "REMOTE_USER", "X-Auth-Request-User", "X-MS-CLIENT-PRINCIPAL-ID", "X-SSL-Client-Cert"];
 eachWay("no spelling of an identity field passes", async (route, auth) => {
   const forged = SPELLINGS.flatMap((name) => [[name, "forged"], [name, "forged again"]]);
   const answer = await gateway.send({ target: `${route}/x`, headers: [...forged, auth, ...forged] });
@@ -357,6 +357,37 @@ eachWay("no spelling of an identity field passes", async (route, auth) => {
   assert.equal(folded.filter((name) => name === "x-subject").length, 1);
   assert.equal(folded.filter((name) => name === "x-customer-id").length, 1);
   assert.equal(folded.filter((name) => name === "x-plan").length, 0);
+  assert.equal(folded.filter((name) => name === "x-authenticated-by").length, 1);
+});
+
+eachWay("a credential under other names reaches no backend", async (route, [name, value]) => {
+  const credential = value.split(" ").at(-1);
+  const encoded = credential.replaceAll("_", "%5F").replaceAll(".", "%2e");
+  const target = `${route}/x?a=%20+b&apikey=${credential}&&access_token=Bearer+${encoded}&c`;
+  const others = [["apikey", credential], ["X-Twice", credential], ["X-Twice", "b"], ["x_token", `Token token="${credential}"`], ["Cookie", `a=1; token=${credential}; b=2`], ["X-Note", "kept"]];
+  const answer = await gateway.send({ target, headers: [[name, value], ...others] });
+  assert.equal(answer.status, 200);
+  assert.equal(call().url, "/x?a=%20+b&&c");
+  assert.deepEqual([values("cookie"), values("x-note"), values("x-twice")], [["a=1; b=2"], ["kept"], []]);
+  assert.ok(!JSON.stringify(call().headers).includes(credential));
+});
+
+eachWay("a credential in place of a subprotocol reaches no backend", async (route, [name, value]) => {
+  const credential = value.split(" ").at(-1);
+  const socket = new WebSocket(`ws://127.0.0.1:${gateway.port}${route}/ws?apikey=${credential}`, ["chat", `key.${credential}`], { headers: { [name]: value } });
+  await new Promise((resolve, reject) => socket.on("open", resolve).on("error", reject));
+  assert.equal(socket.protocol, "chat");
+  socket.close();
+  assert.equal(call().url, "/ws");
+  assert.deepEqual(values("sec-websocket-protocol"), ["chat"]);
+});
+
+test("a Connection field that names thousands of fields is refused", async () => {
+  const named = Array.from({ length: 5000 }, (_, index) => `x-${index}`).join(",");
+  const answer = await gateway.send({ target: "/plain/x", headers: [bearer(KEY), ["Connection", named]] });
+  assert.equal(answer.status, 400);
+  assert.match(answer.json().type, /:request-malformed$/);
+  assert.deepEqual(gateway.called(), []);
 });
 
 eachWay("where a request came from is said by the gateway alone", async (route, auth) => {

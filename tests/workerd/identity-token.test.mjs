@@ -1,7 +1,7 @@
 // The signed token that tells a backend who is calling, verified as a backend would: by a library of somebody else's.
 import assert from "node:assert/strict";
 import { after, before, beforeEach, describe, mock, test } from "node:test";
-import { createLocalJWKSet, createRemoteJWKSet, decodeProtectedHeader, jwtVerify } from "jose";
+import { createLocalJWKSet, createRemoteJWKSet, decodeProtectedHeader, jwtVerify, SignJWT } from "jose";
 import { WebSocket } from "ws";
 import { kvName, mint } from "../../demo/keys.mjs";
 import { demoKey } from "../../demo/seed.mjs";
@@ -21,9 +21,25 @@ const OLD = { ...PRIVATE["es256-1"], kid: "old" };
 const NEW = { ...PRIVATE["es256-2"], kid: "new" };
 const ED = PRIVATE["eddsa-1"];
 
+const SECRET = "0123456789abcdef0123456789abcdef";
+
 const toml = (token = "") => `
 [api_keys]
 prefixes = ["sk_live", "sk_test"]
+
+[[issuers]]
+name = "staff"
+issuer = "https://staff.example.com"
+audience = "${ISSUER}"
+algorithms = ["HS256"]
+secret = "${SECRET}"
+
+[[issuers]]
+name = "partner"
+issuer = "https://partner.example.com"
+audience = "${ISSUER}"
+algorithms = ["HS256"]
+secret = "${SECRET}"
 
 [customers]
 
@@ -45,6 +61,11 @@ path = "/shared/{+path}"
 methods = ["GET", "HEAD", "POST"]
 auth = ["api_key"]
 anonymous = true
+rules = [{ name = "all", to = "shared" }]
+
+[[routes]]
+path = "/kinds/{+path}"
+auth = ["api_key", "staff", "partner"]
 rules = [{ name = "all", to = "shared" }]
 
 [[routes]]
@@ -119,7 +140,7 @@ for (const [what, key, alg] of [
     const { payload, protectedHeader } = await jwtVerify(token, remote, { issuer: ISSUER, audience: `https://${SHARED}`, algorithms: [alg], typ: "JWT", maxTokenAge: 60 });
     assert.deepEqual(Object.keys(protectedHeader).sort(), ["alg", "kid", "typ"]);
     const { iat, exp, ...rest } = payload;
-    assert.deepEqual(rest, { iss: ISSUER, aud: `https://${SHARED}`, sub: 'Zoë "1"', customer: "acme-corp", plan: "gold", roles: ["a", 7] });
+    assert.deepEqual(rest, { iss: ISSUER, aud: `https://${SHARED}`, sub: 'Zoë "1"', customer: "acme-corp", authenticated_by: "api_key", plan: "gold", roles: ["a", 7] });
     assert.equal(exp - iat, 60);
     assert.ok(Math.abs(Date.now() / 1000 - iat) < 30);
   });
@@ -223,6 +244,23 @@ describe("with one key", () => {
         assert.deepEqual([values(call, "x-subject")[0], values(call, "x-customer-id")[0]], [payload.sub, payload.customer]);
       }
       assert.ok(new Set(calls.map((call) => tokenOf(call))).size >= 20);
+    }
+  });
+
+  test("one subject of two issuers and of a key is three callers", async () => {
+    const [{ key }] = await callers([{ subject: "admin", claims: {} }]);
+    const of = (name) => new SignJWT({}).setProtectedHeader({ alg: "HS256" }).setIssuer(`https://${name}.example.com`).setAudience(ISSUER).setSubject("admin").setExpirationTime("1h").sign(new TextEncoder().encode(SECRET));
+    const credentials = { api_key: key, staff: await of("staff"), partner: await of("partner") };
+    const jwks = await keySet();
+    // Cold, and then from the cache of signed tokens, in another order.
+    for (const names of [["api_key", "staff", "partner"], ["partner", "api_key", "staff"]]) {
+      for (const name of names) {
+        gateway.world.clear();
+        assert.equal((await ask("/kinds/x", credentials[name])).status, 200);
+        const [call] = gateway.called();
+        const { payload } = await verifyWith(jwks, tokenOf(call), SHARED);
+        assert.deepEqual([payload.sub, payload.authenticated_by, values(call, "x-authenticated-by")], ["admin", name, [name]]);
+      }
     }
   });
 

@@ -27,6 +27,7 @@ pub(crate) fn lint(gateway: &Gateway, file: &Value) -> Vec<Finding> {
     deadlines(gateway, &mut findings);
     conditions::lint(gateway, file, &mut findings);
     origins::lint(file, &mut findings);
+    unnamed_issuers(gateway, &mut findings);
     findings.into_vec()
 }
 
@@ -126,6 +127,26 @@ fn deadlines(gateway: &Gateway, findings: &mut Findings) {
     }
 }
 
+/// Subjects of two issuers may have one name, and a backend that is not told the issuer takes the one for the other.
+fn unnamed_issuers(gateway: &Gateway, findings: &mut Findings) {
+    if gateway.identity.authenticated_by.is_some() {
+        return;
+    }
+    for (index, route) in gateway.routes.iter().enumerate() {
+        let issuers = route.auth.issuers.iter().filter_map(|issuer| gateway.issuers.get(*issuer));
+        let api_key = route.auth.api_key.then_some("api_key");
+        let kinds: Vec<_> = api_key.into_iter().chain(issuers.map(|issuer| &*issuer.name)).collect();
+        if kinds.len() > 1 {
+            let what = format!(
+                "takes credentials of {}, and [identity] authenticated_by is \"\": a backend takes a subject of one for \
+                 the same subject of another",
+                kinds.join(", ")
+            );
+            findings.warn(format!("/routes/{index}/auth"), what);
+        }
+    }
+}
+
 /// The shortest time that whoever is tried first may take: in the order of the file the first one, and
 /// where the client's region or the weight decides, any.
 fn first_timeout(backend: &Backend) -> Option<pointsman::time::Span> {
@@ -212,6 +233,37 @@ mod tests {
         assert_eq!(said.len(), 7, "{said:?}");
         assert!(said[0].starts_with("/backends/b/origins/0/region: "), "{said:?}");
         assert_eq!(with(&format!("{TWO}\n{settings}"), PLAIN), Vec::<String>::new());
+    }
+
+    #[test]
+    fn who_vouched_is_told_where_several_do() {
+        let issuer = |name: &str| {
+            format!(
+                "[[issuers]]\nname = \"{name}\"\nissuer = \"https://{name}.example\"\naudience = \"a\"\n\
+                 algorithms = [\"ES256\"]\ndiscovery = true\n"
+            )
+        };
+        let route = |path: &str, auth: &str| {
+            format!(
+                "[[routes]]\npath = \"{path}\"\nauth = {auth}\nrules = [{{ name = \"all\", to = \"b\" }}]\n"
+            )
+        };
+        let all = [
+            "[api_keys]\nprefixes = [\"sk\"]\n[backends.b]\nurl = \"https://b.example\"\n".to_owned(),
+            issuer("staff"),
+            issuer("partner"),
+            route("/a", "[\"api_key\", \"staff\"]"),
+            route("/b", "[\"staff\"]"),
+            route("/c", "[\"staff\", \"partner\"]"),
+            route("/d", "[\"api_key\"]"),
+        ]
+        .concat();
+        assert_eq!(lints(&all), Vec::<String>::new());
+        assert_eq!(lints(&format!("{all}[identity]\nauthenticated_by = \"x-by\"")), Vec::<String>::new());
+        let said = lints(&format!("{all}[identity]\nauthenticated_by = \"\""));
+        assert_eq!(said.len(), 2, "{said:?}");
+        assert!(said[0].starts_with("/routes/0/auth: takes credentials of api_key, staff, and"), "{said:?}");
+        assert!(said[1].starts_with("/routes/2/auth: takes credentials of staff, partner, and"), "{said:?}");
     }
 
     #[test]

@@ -113,6 +113,13 @@ impl Page {
                     None => "signature not checked",
                 };
                 self.entry("credential", &format!("token, {verified}: {header} {}", detail["claims"]));
+                if !detail["customers"].is_null() {
+                    let allowed = match detail["customers"]["claim"].as_str() {
+                        Some(claim) => format!("the customer that its claim {claim} names"),
+                        None => format!("the customers {}", detail["customers"]),
+                    };
+                    self.more(&format!("its issuer may speak for {allowed}"));
+                }
             }
             "claims" => self.entry("credential", "none: these claims are assumed"),
             "unreadable" => self.entry("credential", &format!("unreadable: {}", text(&detail["why_not"]))),

@@ -62,7 +62,13 @@ fn callers() -> Vec<Field> {
         key("stale", span()),
         key("back_off", span()),
         Field::whole("IssuerFile", json!({ "oneOf": sources })),
-        issuer("name", json!({ "type": "string", "minLength": 1, "not": { "const": "api_key" } })),
+        issuer(
+            "name",
+            json!({
+                "type": "string", "pattern": r"^[!-$&-~]([ !-$&-~]*[!-$&-~])?$|\$\{",
+                "not": { "enum": ["api_key", "anonymous", "assumed"] },
+            }),
+        ),
         issuer("issuer", some_text()),
         issuer("audience", one_or_many(&some_text())),
         issuer("algorithms", list(&word(&ALGORITHMS), 1)),
@@ -77,6 +83,8 @@ fn callers() -> Vec<Field> {
         issuer("cooldown", span()),
         issuer("timeout", span()),
         issuer("back_off", span()),
+        issuer("customers", json!({ "anyOf": [list(&some_text(), 1), refer("CustomerClaimFile")] })),
+        Field::of("CustomerClaimFile", "claim", refer("Claim")),
     ]
 }
 
@@ -111,7 +119,9 @@ fn identity() -> Vec<Field> {
     vec![
         identity("subject", field_name(true)),
         identity("customer", field_name(true)),
+        identity("authenticated_by", field_name(true)),
         identity("claims", table(&refer("Claim"))),
+        Field::of("ForwardFile", "remove", list(&form("^[!#$%&'+.^_`|~0-9A-Za-z-]+[*]?$"), 0)),
         token("field", field_name(false)),
         token("issuer", some_text()),
         token("keys", one_or_many(&some_text())),

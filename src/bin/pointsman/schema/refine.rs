@@ -56,6 +56,7 @@ pub(super) fn refine(
     if let Some(own) = schema.get_mut("$defs").and_then(Value::as_object_mut) {
         // Every field that had it names what it holds one or many of.
         own.remove("OneOrMany");
+        own.remove("CustomersOfIssuerFile");
         own.extend(definitions);
     }
     Ok(schema)
