@@ -316,6 +316,27 @@ mod tests {
     }
 
     #[test]
+    fn whole_numbers_keep_every_digit_and_unknown_digits_are_not_told() {
+        for (number, told) in [
+            ("1122334455667789000", true),
+            ("1122334455667788999", true),
+            ("18446744073709551615", true),
+            ("-9223372036854775808", true),
+            ("18446744073709551616", false),
+            ("1e16", false),
+        ] {
+            let claims = parse_object(format!(r#"{{"org":{{"plan":[{number}]}}}}"#).as_bytes()).unwrap();
+            let principal = Principal::new(None, Claims::new(claims));
+            let mut attempts = [attempt("https://b.example")];
+            let caller = Caller { principal: &principal, customer: None };
+            assertions(&["es256-1"]).assert(caller, &mut attempts).unwrap();
+            let text = attempts[0].assertion.as_ref().unwrap();
+            assert_eq!(text.contains(&format!(r#""plan":[{number}]"#)), told, "{text}");
+            assert_eq!(text.contains("plan"), told, "{text}");
+        }
+    }
+
+    #[test]
     fn of_an_anonymous_caller_it_says_nothing() {
         let principal = Principal::default();
         let caller = Caller { principal: &principal, customer: None, authenticated_by: None };
