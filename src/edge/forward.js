@@ -2,6 +2,7 @@
 // happens between the call and its answer, as plain data and promises: the wasm instance that decided may be gone by
 // then.
 
+import { NETWORK, callOut } from "./outbound.js";
 import { assertCaller } from "./sign.js";
 
 /** The problems for backends that do not answer, as the core words them. */
@@ -75,7 +76,7 @@ export function forward({ incoming, remove, set, edits, line, requestId, began }
     try {
       prepare(headers, remove, set);
       // One reaction rather than two: each is a promise of its own.
-      send(globalThis, incoming, url).then(answered, failed);
+      send(NETWORK, incoming, url).then(answered, failed);
     } catch {
       failed();
     }
@@ -174,7 +175,7 @@ function tryOnce(env, incoming, { url, binding }, timeout, gone) {
       return failed();
     };
     try {
-      send(binding === undefined ? globalThis : env[binding], incoming, url).then(answered, failed);
+      send(binding === undefined ? NETWORK : env[binding], incoming, url).then(answered, failed);
     } catch {
       failed();
     }
@@ -221,16 +222,15 @@ function prepare(headers, remove, set) {
   for (let i = 0; i + 1 < fields.length; i += 2) headers.set(fields[i], fields[i + 1]);
 }
 
-/** `to` is what has a `fetch`: the runtime's own, or a service binding. */
-function send(to, { request, method, headers }, url) {
+/** `by` is a service binding or `NETWORK`. */
+function send(by, { request, method, headers }, url) {
   const { body } = request;
   // Fetch takes a body for GET and HEAD only with the Request that it came in.
   if (body !== null && (method === "GET" || method === "HEAD")) {
-    return to.fetch(new Request(url, request), { headers, redirect: "manual" });
+    return callOut(by, new Request(url, request), { headers });
   }
-  // Else the request itself is never the init: its `cf` would be copied along, which is dear, and its
-  // `redirect` says "follow".
-  return to.fetch(url, { method, headers, body, redirect: "manual" });
+  // Else the request itself is never the init: its `cf` would be copied along, which is dear.
+  return callOut(by, url, { method, headers, body });
 }
 
 /** Takes off what the answer's Connection names (RFC 9110, section 7.6.1), and makes the route's edits. */

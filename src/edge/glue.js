@@ -1,6 +1,8 @@
 // The few calls of the runtime that are dear to make one by one from wasm, made here together.
 // Nothing in this file decides anything: names are judged, URLs built and fields chosen by the core.
 
+import { NETWORK, callOut, whyCallFailed } from "./outbound.js";
+
 /** What the core says of a field name, asked once a name. */
 let judge;
 const verdicts = new Map();
@@ -137,7 +139,7 @@ export async function getDocument(url, token, etag, timeout, maxBytes) {
     const headers = { accept: "application/json" };
     if (token !== undefined) headers.authorization = `Bearer ${token}`;
     if (etag !== undefined) headers["if-none-match"] = etag;
-    const response = await fetch(url, { headers, redirect: "manual", signal: controller.signal });
+    const response = await callOut(NETWORK, url, { headers, signal: controller.signal });
     const { status } = response;
     if (status < 200 || status > 299) {
       await response.body?.cancel();
@@ -145,11 +147,15 @@ export async function getDocument(url, token, etag, timeout, maxBytes) {
     }
     return { status, body: await readAtMost(response.body, maxBytes), etag: response.headers.get("etag") ?? undefined };
   } catch (error) {
-    throw new Error(controller.signal.aborted ? `no answer within ${timeout} ms` : String(error?.message ?? error));
+    if (error instanceof UnusableDocument) throw error;
+    throw new Error(controller.signal.aborted ? `no answer within ${timeout} ms` : whyCallFailed(error));
   } finally {
     clearTimeout(timer);
   }
 }
+
+/** An answer that came, but is of no use; its message is ours and names nothing. */
+class UnusableDocument extends Error {}
 
 async function readAtMost(stream, maxBytes) {
   const chunks = [];
@@ -162,7 +168,7 @@ async function readAtMost(stream, maxBytes) {
     length += value.byteLength;
     if (length > maxBytes) {
       await reader.cancel();
-      throw new Error(`the answer is over ${maxBytes} bytes`);
+      throw new UnusableDocument(`the answer is over ${maxBytes} bytes`);
     }
     chunks.push(value);
   }

@@ -96,6 +96,14 @@ extern "C" {
     pub(super) fn install_limits(begin: &JsValue);
 }
 
+#[wasm_bindgen(module = "/src/edge/outbound.js")]
+extern "C" {
+    /// Never called from here: naming it puts the file beside those that import it.
+    #[wasm_bindgen(js_name = whyCallFailed)]
+    #[allow(dead_code)]
+    fn why_call_failed(error: &JsValue) -> String;
+}
+
 #[wasm_bindgen(module = "/src/edge/dispatch.js")]
 extern "C" {
     /// Sends a request. `parts` are told apart by NUL: see `dispatch.js`.
