@@ -64,8 +64,10 @@ export function answer(status, fields, body) {
   return new Response(body, { status, headers });
 }
 
-/** Loads under way that requests wait for: name → what to call when they end. */
+/** Loads under way that requests wait for: name → what to call when they end, each with the time until when it waits. */
 const waiting = new Map();
+/** From so many names on, each new one makes those go that nobody waits for any more. */
+const SWEPT_FROM = 64;
 
 /**
  * Waits until the load of that name ends, at most `atMost` milliseconds: true, false, or undefined where nothing was
@@ -79,19 +81,39 @@ export function landed(name, atMost) {
       resolve(well);
     };
     const timer = setTimeout(() => {
-      waiting.get(name)?.delete(hear);
+      forget(name, hear);
       resolve(undefined);
     }, atMost);
-    if (!waiting.has(name)) waiting.set(name, new Set());
-    waiting.get(name).add(hear);
+    if (!waiting.has(name)) {
+      if (waiting.size >= SWEPT_FROM) forgetDeparted(Date.now());
+      waiting.set(name, new Map());
+    }
+    waiting.get(name).set(hear, Date.now() + atMost);
   });
 }
+
+/** A leader that died ends nothing: the last who waited for it takes the name along. */
+function forget(name, hear) {
+  const hearers = waiting.get(name);
+  hearers?.delete(hear);
+  if (hearers?.size === 0) waiting.delete(name);
+}
+
+/** The timer of a request whose client has left never runs out. */
+function forgetDeparted(now) {
+  for (const [name, hearers] of waiting) {
+    for (const [hear, until] of hearers) if (until < now) forget(name, hear);
+  }
+}
+
+/** How many loads are waited for: what a test looks at. */
+export const awaited = () => waiting.size;
 
 /** Tells all who wait for the load of that name that it has ended, and whether well. */
 export function land(name, well) {
   const hearers = waiting.get(name);
   waiting.delete(name);
-  for (const hear of hearers ?? []) hear(well);
+  for (const hear of hearers?.keys() ?? []) hear(well);
 }
 
 /** What `promise` comes to, unless it takes longer than `timeout` milliseconds. */
