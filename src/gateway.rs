@@ -8,9 +8,9 @@ use std::rc::Rc;
 
 use crate::{
     answer::{Answer, problem},
-    authenticate::resolve::Stage,
+    authenticate::{method::Method, resolve::Stage},
     config::{Gateway, Route},
-    cors::{AnswerEdits, Preflight},
+    cors::{AnswerEdits, AnswerPrivacy, Preflight},
     customer::claimed::Claimed,
     decision::{Decision, Deferred, Found, Halt, Outcome},
     error::Refusal,
@@ -186,6 +186,12 @@ impl<'a> Journey<'a> {
             Claimed::Missing | Claimed::Malformed => None,
         };
         let caller = Caller { principal: &principal, customer };
+        let isolates =
+            chosen.customers_own && gateway.customers.as_ref().is_some_and(|all| all.isolate_answers);
+        let privacy = match method {
+            Method::Anonymous => AnswerPrivacy::Untouched,
+            Method::ApiKey | Method::Token(_) | Method::Assumed => AnswerPrivacy::of_authenticated(self.head),
+        };
         let to = Sending { chosen, route, captures, needs_size };
         let (url, timeout, mut plan) = self.send(to, &facts, memory)?;
         if let Some(token) = &gateway.identity.token {
@@ -203,7 +209,7 @@ impl<'a> Journey<'a> {
             timeout,
             remove,
             set,
-            edits: gateway.answer_edits(route, self.head),
+            edits: AnswerEdits { privacy, isolates, ..gateway.answer_edits(route, self.head) },
             server_timing: route.server_timing,
             plan,
             admission,

@@ -104,6 +104,30 @@ extern "C" {
     fn why_call_failed(error: &JsValue) -> String;
 }
 
+#[wasm_bindgen(module = "/src/edge/answer-edits.js")]
+extern "C" {
+    /// As [`why_call_failed`].
+    #[wasm_bindgen(js_name = ownEdits)]
+    #[allow(dead_code)]
+    fn own_edits(headers: &JsValue, edits: &str) -> JsValue;
+}
+
+#[wasm_bindgen(module = "/src/edge/caching.js")]
+extern "C" {
+    /// As [`why_call_failed`].
+    #[wasm_bindgen(js_name = closesTarget)]
+    #[allow(dead_code)]
+    fn closes_target(text: &str) -> bool;
+}
+
+#[wasm_bindgen(module = "/src/edge/isolation.js")]
+extern "C" {
+    /// As [`why_call_failed`].
+    #[wasm_bindgen(js_name = speaksForOrigin)]
+    #[allow(dead_code)]
+    fn speaks_for_origin(name: &str) -> bool;
+}
+
 #[wasm_bindgen(module = "/src/edge/dispatch.js")]
 extern "C" {
     /// Sends a request. `parts` are told apart by NUL: see `dispatch.js`.

@@ -59,7 +59,7 @@ impl Journey<'_> {
         memory: &Memory,
     ) -> Result<(String, Span, Option<Plan>), Halt> {
         let Sending { chosen, route, captures, needs_size } = to;
-        let Chosen { origins, within, balance, deadline, breaker, statuses } = chosen;
+        let Chosen { origins, within, balance, deadline, breaker, statuses, .. } = chosen;
         let origins = origins.as_slice();
         let target = self.head.target;
         let url = |origin: &ChosenOrigin| {
