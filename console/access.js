@@ -1,10 +1,12 @@
 // Cloudflare Access before the console: its assertion is verified, so that a way around it is of no use.
-import { createRemoteJWKSet, jwtVerify } from "jose";
+import { createRemoteJWKSet, customFetch, jwtVerify } from "jose";
+import { NETWORK, callOut } from "../src/edge/outbound.js";
 
 const keySets = new Map();
 
 function keySetOf(team) {
-  if (!keySets.has(team)) keySets.set(team, createRemoteJWKSet(new URL(`https://${team}/cdn-cgi/access/certs`)));
+  const load = (url, init) => callOut(NETWORK, url, init);
+  if (!keySets.has(team)) keySets.set(team, createRemoteJWKSet(new URL(`https://${team}/cdn-cgi/access/certs`), { [customFetch]: load }));
   return keySets.get(team);
 }
 

@@ -1,4 +1,5 @@
 // Asks the gateway by the service binding, which passes no network and no cache.
+import { callOut } from "../src/edge/outbound.js";
 import { keyField } from "./configuration.js";
 import { base64urlJson } from "./encoding.js";
 import { parseToShow } from "./record/json.js";
@@ -18,7 +19,7 @@ async function read(answer) {
 
 async function ask(settings, url, init) {
   try {
-    return await read(await settings.gateway.fetch(new Request(url, { ...init, redirect: "manual" })));
+    return await read(await callOut(settings.gateway, url, init));
   } catch (error) {
     return { failed: error.message };
   }

@@ -13,10 +13,12 @@ const RECORDS_KEPT = 5000;
 
 /**
  * `ownPorts`: every demo backend also listens on a port of its own, so that it can be called without the gateway.
+ * `intercept(request, response, next)` gets each request first, without a response where it asks for another protocol; it
+ * answers by itself, or calls `next`.
  * `world.requests` notes what arrived: { host, backend, method, url, headers, bodyBytes, bodySha256 }.
  * `world.replace(host, handler)` puts a handler (request, response, record) in a host's place until `restore()`.
  */
-export function createWorld({ port = 0, ownPorts = false } = {}) {
+export function createWorld({ port = 0, ownPorts = false, intercept = async (request, response, next) => next() } = {}) {
   const configApi = createConfigApi();
   const issuer = createIssuer();
   const replaced = new Map();
@@ -64,11 +66,11 @@ export function createWorld({ port = 0, ownPorts = false } = {}) {
   async function listen(atPort, fixedHost) {
     const server = createServer((request, response) => {
       // A client that leaves in the middle of an answer is no reason to end.
-      dispatch(request, response, fixedHost).catch(() => response.destroy());
+      intercept(request, response, () => dispatch(request, response, fixedHost)).catch(() => response.destroy());
     });
     server.on("upgrade", (request, socket, head) => {
       socket.on("error", () => socket.destroy());
-      upgrade(request, socket, head, fixedHost);
+      intercept(request, undefined, () => upgrade(request, socket, head, fixedHost)).catch(() => socket.destroy());
     });
     await new Promise((resolve, reject) => {
       server.once("error", reject);

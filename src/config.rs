@@ -174,6 +174,8 @@ pub struct Customers {
     pub policy: Policy,
     /// The provider's config API, asked for what KV does not hold.
     pub source: Option<ConfigSource>,
+    /// Whether answers of customers' own backends lose what speaks for the whole origin.
+    pub isolate_answers: bool,
 }
 
 /// The provider's config API.

@@ -1,6 +1,9 @@
 //! Cross-origin requests (the CORS protocol of the Fetch standard), answered for all backends alike.
 
-use crate::time::Span;
+use crate::{
+    request::{Head, Seen},
+    time::Span,
+};
 
 mod origin;
 
@@ -30,6 +33,34 @@ pub enum RequestHeaders {
     Listed(Vec<String>),
 }
 
+/// What becomes of an answer that a shared cache on its way to the caller might store.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub enum AnswerPrivacy {
+    /// It stays as it is: nobody's credential was needed for it.
+    #[default]
+    Untouched,
+    /// It is made private where it says that it may be shared. Else the caller's `Authorization` keeps shared caches
+    /// from storing it (RFC 9111, section 3.5).
+    IfShareable,
+    /// It is made private unless it keeps shared caches out by itself: the credential came in a field of which no
+    /// cache knows that it is one.
+    UnlessPrivate,
+}
+
+impl AnswerPrivacy {
+    /// For the answer to an authenticated request.
+    #[must_use]
+    pub fn of_authenticated(head: &Head<'_>) -> Self {
+        // Only answers to GET and HEAD are stored without being told to (RFC 9110, section 9.2.3).
+        let stored_untold = matches!(head.method, "GET" | "HEAD");
+        if stored_untold && !head.seen.has(Seen::AUTHORIZATION) {
+            Self::UnlessPrivate
+        } else {
+            Self::IfShareable
+        }
+    }
+}
+
 /// What is done to the fields of an answer.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct AnswerEdits {
@@ -39,12 +70,17 @@ pub struct AnswerEdits {
     pub set: Vec<(&'static str, String)>,
     /// Whether `Vary: Origin` is added.
     pub vary_origin: bool,
+    /// Whether shared caches are kept out.
+    pub privacy: AnswerPrivacy,
+    /// Whether what speaks for the whole origin is taken off: the answer is of a customer's own backend, and the
+    /// origin is everybody's.
+    pub isolates: bool,
 }
 
 impl AnswerEdits {
-    /// Whether there is nothing to do, so that the answer can be handed on as it came.
+    /// Whether the route has none: what is left then depends on what the answer says.
     #[must_use]
-    pub fn is_empty(&self) -> bool {
+    pub fn are_conditional(&self) -> bool {
         !self.replaces_cors && self.set.is_empty() && !self.vary_origin
     }
 }
@@ -82,7 +118,7 @@ impl CorsPolicy {
                 set.push(("access-control-expose-headers", self.expose.join(", ")));
             }
         }
-        AnswerEdits { replaces_cors: true, set, vary_origin: true }
+        AnswerEdits { replaces_cors: true, set, vary_origin: true, ..AnswerEdits::default() }
     }
 
     /// The fields of a preflight's answer. A refused origin gets none that allow anything: the
@@ -212,6 +248,21 @@ mod tests {
         let asked = Preflight { origin: "https://x.example", headers: Some("X-A, bad name,\tb") };
         let fields = CorsPolicy::anything_goes().preflight(asked, "GET");
         assert!(fields.contains(&("access-control-allow-headers", "X-A, b".to_owned())));
+    }
+
+    #[test]
+    fn the_field_of_the_credential_decides_what_caches_are_told() {
+        use crate::request::{Target, test_support::TestFields};
+        let privacy = |method: &str, field: &str| {
+            let fields = TestFields::new(&[(field, "x")]);
+            let target = Target::parse("https://api.example.com/").unwrap();
+            let seen = fields.seen(Some("x-api-key"));
+            AnswerPrivacy::of_authenticated(&Head { method, target, seen, fields: &fields, request_id: "r" })
+        };
+        assert_eq!(privacy("GET", "authorization"), AnswerPrivacy::IfShareable);
+        assert_eq!(privacy("GET", "x-api-key"), AnswerPrivacy::UnlessPrivate);
+        assert_eq!(privacy("HEAD", "x-api-key"), AnswerPrivacy::UnlessPrivate);
+        assert_eq!(privacy("POST", "x-api-key"), AnswerPrivacy::IfShareable);
     }
 
     #[test]

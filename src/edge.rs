@@ -26,7 +26,7 @@ use self::{
 use crate::{
     answer::{Answer, problem},
     cache::Claim,
-    cors::AnswerEdits,
+    cors::{AnswerEdits, AnswerPrivacy},
     decision::{Decision, Deferred, Found, Judgement, Need, Outcome, SignatureCheck},
     error::Refusal,
     explain::{self, Ask},
@@ -287,11 +287,13 @@ impl Passage {
 
     fn answer(&self, answer: Answer, trace: &Trace) -> JsValue {
         let open = trace.open(self.subject(), answer.refusal);
-        let duration = platform::now().since(self.began).millis();
-        platform::log(&journal::close(&open, answer.status, duration));
         // What a HEAD gets has the fields of what a GET would get, and no body (RFC 9110, section 9.3.2).
         let body = answer.body.filter(|_| self.sent.survey.method() != "HEAD");
-        platform::answer(answer.status, &lines(&answer.fields), body)
+        // Made before its line is written: should that fail, the line is the outermost catch's.
+        let response = platform::answer(answer.status, &lines(&answer.fields), body);
+        let duration = platform::now().since(self.began).millis();
+        platform::log(&journal::close(&open, answer.status, duration));
+        response
     }
 
     fn misconfigured(&self) -> JsValue {
@@ -419,20 +421,36 @@ fn lines<N: AsRef<str>>(fields: &[(N, String)]) -> String {
     text
 }
 
-/// What `glue.js` does to an answer: three flags and lines; empty where it is handed on as it came.
-fn edits(forward: &Forward) -> String {
+/// What `forward.js` does to an answer: five flags and lines; empty where it is handed on as it came.
+fn edits(forward: &Forward) -> Cow<'static, str> {
     let edits = &forward.edits;
-    if edits.is_empty() && !forward.server_timing {
-        return String::new();
+    if !edits.are_conditional() || forward.server_timing {
+        return Cow::Owned(written_edits(forward));
     }
-    written_edits(forward)
+    Cow::Borrowed(match (edits.privacy, edits.isolates) {
+        (AnswerPrivacy::Untouched, false) => "",
+        (AnswerPrivacy::Untouched, true) => "----i\n",
+        (AnswerPrivacy::IfShareable, false) => "---s-\n",
+        (AnswerPrivacy::IfShareable, true) => "---si\n",
+        (AnswerPrivacy::UnlessPrivate, false) => "---p-\n",
+        (AnswerPrivacy::UnlessPrivate, true) => "---pi\n",
+    })
 }
 
 #[inline(never)]
 fn written_edits(forward: &Forward) -> String {
     let edits = &forward.edits;
     let flag = |set: bool, letter: char| if set { letter } else { '-' };
-    let flags =
-        [flag(edits.replaces_cors, 'c'), flag(edits.vary_origin, 'v'), flag(forward.server_timing, 't')];
+    let flags = [
+        flag(edits.replaces_cors, 'c'),
+        flag(edits.vary_origin, 'v'),
+        flag(forward.server_timing, 't'),
+        match edits.privacy {
+            AnswerPrivacy::Untouched => '-',
+            AnswerPrivacy::IfShareable => 's',
+            AnswerPrivacy::UnlessPrivate => 'p',
+        },
+        flag(edits.isolates, 'i'),
+    ];
     format!("{}\n{}", String::from_iter(flags), lines(&edits.set))
 }

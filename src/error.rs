@@ -191,6 +191,8 @@ refusals! {
     BackendTimeout = "backend_timeout" => BackendTimeout,
     /// The gateway's configuration cannot be used; the log says why.
     Misconfigured = "misconfigured" => GatewayMisconfigured,
+    /// Something failed that nobody foresaw: a fault of the gateway's own.
+    InternalError = "internal_error" => GatewayError,
 }
 
 /// What a caller sees of a refusal: the type of an RFC 9457 problem.
@@ -228,6 +230,8 @@ pub enum Problem {
     RateLimited,
     /// 500: the operator has to act.
     GatewayMisconfigured,
+    /// 500: a fault of the gateway's own.
+    GatewayError,
     /// 503: a source is down and nothing is cached.
     GatewayUnavailable,
     /// 502: no answer from the backend.
@@ -257,6 +261,7 @@ impl Problem {
         Self::RequestMalformed,
         Self::RateLimited,
         Self::GatewayMisconfigured,
+        Self::GatewayError,
         Self::GatewayUnavailable,
         Self::BackendUnreachable,
         Self::BackendTimeout,
@@ -275,7 +280,7 @@ impl Problem {
             Self::LengthRequired => 411,
             Self::ContentTooLarge => 413,
             Self::RateLimited => 429,
-            Self::GatewayMisconfigured => 500,
+            Self::GatewayMisconfigured | Self::GatewayError => 500,
             Self::BackendUnreachable => 502,
             Self::GatewayUnavailable => 503,
             Self::BackendTimeout => 504,
@@ -323,6 +328,7 @@ impl Problem {
             // As long as the limit says.
             | Self::RateLimited
             | Self::GatewayMisconfigured
+            | Self::GatewayError
             | Self::BackendUnreachable
             | Self::BackendTimeout
             | Self::LoopDetected => None,
@@ -398,6 +404,11 @@ impl Problem {
                 "gateway-misconfigured",
                 "Gateway misconfigured",
                 "The gateway cannot answer because of its own configuration. Its operator has to act.",
+            ),
+            Self::GatewayError => (
+                "gateway-error",
+                "Gateway error",
+                "The gateway failed on this request, which may have been carried out.",
             ),
             Self::GatewayUnavailable => (
                 "gateway-unavailable",

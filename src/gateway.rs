@@ -10,10 +10,11 @@ use crate::{
     answer::{Answer, problem},
     authenticate::{
         Credential,
+        method::Method,
         resolve::{Authenticated, Stage},
     },
     config::{Gateway, Route},
-    cors::{AnswerEdits, Preflight},
+    cors::{AnswerEdits, AnswerPrivacy, Preflight},
     customer::claimed::Claimed,
     decision::{Decision, Deferred, Found, Halt, Outcome},
     error::Refusal,
@@ -210,6 +211,12 @@ impl<'a> Journey<'a> {
         let credential = credential.as_ref().map_or("", Credential::as_str);
         let query = copies::clean_query(self.head.target, credential);
         let target = self.head.target.with_query(query.as_deref());
+        let isolates =
+            chosen.customers_own && gateway.customers.as_ref().is_some_and(|all| all.isolate_answers);
+        let privacy = match method {
+            Method::Anonymous => AnswerPrivacy::Untouched,
+            Method::ApiKey | Method::Token(_) | Method::Assumed => AnswerPrivacy::of_authenticated(self.head),
+        };
         let to = Sending { chosen, route, captures, target, needs_size };
         let (url, timeout, mut plan) = self.send(to, &facts, memory)?;
         if let Some(token) = &gateway.identity.token {
@@ -231,7 +238,7 @@ impl<'a> Journey<'a> {
             timeout,
             remove,
             set,
-            edits: gateway.answer_edits(route, self.head),
+            edits: AnswerEdits { privacy, isolates, ..gateway.answer_edits(route, self.head) },
             server_timing: route.server_timing,
             plan,
             admission,

@@ -33,6 +33,8 @@ fn every_refusal_has_a_case() {
         (Refusal::BodySizeUnknown, "tests/workerd/body-size.test.mjs"),
         (Refusal::RateLimited, "tests/workerd/limits.test.mjs"),
         (Refusal::LimitUnavailable, "tests/workerd/limits.test.mjs"),
+        // Nor is any known to provoke a fault of the gateway's own.
+        (Refusal::InternalError, "tests/edge/entry.test.mjs"),
     ];
     for (refusal, test) in elsewhere {
         assert!(read(test).contains(refusal.id()), "{test} does not show {}", refusal.id());

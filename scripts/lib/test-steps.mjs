@@ -21,6 +21,7 @@ async function nodeTests() {
     "demo/**/*.test.mjs",
     "tests/cli/**/*.test.mjs",
     "bench/**/*.test.mjs",
+    "tests/edge/**/*.test.mjs",
     "tests/workerd/**/*.test.mjs",
     "tests/browser/**/*.test.mjs",
     "tests/console/**/*.test.mjs",

@@ -88,6 +88,9 @@ const resolveCore = (core) => ({
   name: "pointsman",
   setup({ onResolve }) {
     onResolve({ filter: /^pointsman:core$/ }, () => ({ path: core }));
+    // Modules that the wasm calls are taken from where they stand, with whatever they import, and not from wasm-bindgen's
+    // copies, which are of those alone that it was told of.
+    onResolve({ filter: /\/snippets\/[^/]+\/src\/edge\// }, ({ path }) => ({ path: join(EDGE, path.split("/src/edge/").at(-1)) }));
     onResolve({ filter: /^pointsman:wasm$/ }, () => ({ path: "./index_bg.wasm", external: true }));
   },
 });

@@ -2,6 +2,8 @@
 // happens between the call and its answer, as plain data and promises: the wasm instance that decided may be gone by
 // then.
 
+import { editOwn, ownEdits } from "./answer-edits.js";
+import { NETWORK, callOut } from "./outbound.js";
 import { assertCaller } from "./sign.js";
 
 /** The problems for backends that do not answer, as the core words them. */
@@ -75,7 +77,7 @@ export function forward({ incoming, remove, set, edits, line, requestId, began }
     try {
       prepare(headers, remove, set);
       // One reaction rather than two: each is a promise of its own.
-      send(globalThis, incoming, url).then(answered, failed);
+      send(NETWORK, incoming, url).then(answered, failed);
     } catch {
       failed();
     }
@@ -174,7 +176,7 @@ function tryOnce(env, incoming, { url, binding }, timeout, gone) {
       return failed();
     };
     try {
-      send(binding === undefined ? globalThis : env[binding], incoming, url).then(answered, failed);
+      send(binding === undefined ? NETWORK : env[binding], incoming, url).then(answered, failed);
     } catch {
       failed();
     }
@@ -221,43 +223,74 @@ function prepare(headers, remove, set) {
   for (let i = 0; i + 1 < fields.length; i += 2) headers.set(fields[i], fields[i + 1]);
 }
 
-/** `to` is what has a `fetch`: the runtime's own, or a service binding. */
-function send(to, { request, method, headers }, url) {
+/** `by` is a service binding or `NETWORK`. */
+function send(by, { request, method, headers }, url) {
   const { body } = request;
   // Fetch takes a body for GET and HEAD only with the Request that it came in.
   if (body !== null && (method === "GET" || method === "HEAD")) {
-    return to.fetch(new Request(url, request), { headers, redirect: "manual" });
+    return callOut(by, new Request(url, request), { headers });
   }
-  // Else the request itself is never the init: its `cf` would be copied along, which is dear, and its
-  // `redirect` says "follow".
-  return to.fetch(url, { method, headers, body, redirect: "manual" });
+  // Else the request itself is never the init: its `cf` would be copied along, which is dear.
+  return callOut(by, url, { method, headers, body });
 }
 
-/** Takes off what the answer's Connection names (RFC 9110, section 7.6.1), and makes the route's edits. */
+/** An answer that cannot be handed on as it must be. */
+export class UnusableAnswer extends Error {}
+
+/** How long edits are that hold flags and nothing else. */
+const CONDITIONAL = "-----\n".length;
+
+/** Reason phrases that a Response can be made with; HTTP also knows TAB and bytes above ASCII (RFC 9112, section 4). */
+const PLAIN_PHRASE = /^[ -~]*$/;
+
+/**
+ * Takes off what the answer's Connection names (RFC 9110, section 7.6.1), keeps shared caches and what speaks for the whole
+ * origin out, and makes the route's edits.
+ */
 function finish(answer, status, edits, backendMs, totalMs) {
-  const connection = answer.headers.get("connection");
-  if (edits === "" && connection === null) return answer;
-  // A WebSocket goes back whole; a status that no Response can be made with goes back as it is.
-  if (status === 101 || status > 599) return answer;
+  const { headers } = answer;
+  const own = ownEdits(headers, edits);
+  const { connection, cacheControl, remove, cookies } = own;
+  const isOpen = cacheControl !== undefined || remove.length > 0 || cookies !== undefined;
+  const isOrdinary = edits === "" || (edits.length === CONDITIONAL && edits.startsWith("---"));
+  if (isOrdinary && connection === null && !isOpen) return answer;
+  // No Response can be made with such a status. It goes back as it is, unless that would tell too much.
+  if (status > 599) {
+    if (isOpen && (remove.length > 0 || cookies !== undefined || headers.has("cache-control"))) throw new UnusableAnswer();
+    return answer;
+  }
+  if (status === 101) {
+    if (!isOpen) return answer;
+    const upgraded = new Response(null, { status, headers, webSocket: answer.webSocket });
+    editOwn(upgraded.headers, own);
+    return upgraded;
+  }
   const bodiless = NULL_BODY.includes(status);
   // Some backends send one all the same; no Response can be made with it.
   if (bodiless) letGo(answer);
-  const edited = new Response(bodiless ? null : answer.body, answer);
+  const init = PLAIN_PHRASE.test(answer.statusText) ? answer : { status, headers };
+  const edited = new Response(bodiless ? null : answer.body, init);
+  const fields = edited.headers;
   if (connection !== null) {
     for (const name of connection.split(",")) {
       const trimmed = name.trim();
-      if (/^[\w!#$%&'*+.^`|~-]+$/.test(trimmed)) edited.headers.delete(trimmed);
+      if (/^[\w!#$%&'*+.^`|~-]+$/.test(trimmed)) fields.delete(trimmed);
     }
-    edited.headers.delete("connection");
+    fields.delete("connection");
   }
-  apply(edited.headers, edits);
+  // What Connection named may have been what kept caches out.
+  editOwn(fields, connection === null ? own : ownEdits(fields, edits));
+  apply(fields, edits);
   if (edits.startsWith("t", 2)) {
-    edited.headers.append("server-timing", `gateway;dur=${totalMs - backendMs}, backend;dur=${backendMs}`);
+    fields.append("server-timing", `gateway;dur=${totalMs - backendMs}, backend;dur=${backendMs}`);
   }
   return edited;
 }
 
-/** `edits` is three flags (replace CORS, vary, timing) and then lines of names and values. */
+/**
+ * `edits` is five flags (replace CORS, vary, timing, privacy, isolation) and then lines of names and values. Privacy is `s`
+ * where what may be shared becomes private, and `p` where all does that is not closed to shared caches.
+ */
 function apply(headers, edits) {
   if (edits === "") return;
   const lines = edits.split("\n");
@@ -272,14 +305,18 @@ function apply(headers, edits) {
   }
 }
 
-/** Made of data alone: the wasm instance that sent the request may be gone when its answer fails. */
+/** Made of data alone: the wasm instance that sent the request may be gone when its answer fails. Never throws. */
 export function explain(problem, edits, requestId) {
   const headers = new Headers({
     "content-type": "application/problem+json",
     "cache-control": "no-store",
     "x-request-id": requestId,
   });
-  apply(headers, edits);
+  try {
+    apply(headers, edits);
+  } catch {
+    // What a field cannot hold is left out. The problem must arrive: its line is written.
+  }
   return new Response(JSON.stringify({ ...problem, instance: requestId }), { status: problem.status, headers });
 }
 

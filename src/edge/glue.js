@@ -1,6 +1,8 @@
 // The few calls of the runtime that are dear to make one by one from wasm, made here together.
 // Nothing in this file decides anything: names are judged, URLs built and fields chosen by the core.
 
+import { NETWORK, callOut, whyCallFailed } from "./outbound.js";
+
 /** What the core says of a field name, asked once a name. */
 let judge;
 /** How many fields a request may have, and the bit that says that there are more. */
@@ -74,8 +76,10 @@ export function answer(status, fields, body) {
   return new Response(body, { status, headers });
 }
 
-/** Loads under way that requests wait for: name → what to call when they end. */
+/** Loads under way that requests wait for: name → what to call when they end, each with the time until when it waits. */
 const waiting = new Map();
+/** From so many names on, each new one makes those go that nobody waits for any more. */
+const SWEPT_FROM = 64;
 
 /**
  * Waits until the load of that name ends, at most `atMost` milliseconds: true, false, or undefined where nothing was
@@ -89,19 +93,39 @@ export function landed(name, atMost) {
       resolve(well);
     };
     const timer = setTimeout(() => {
-      waiting.get(name)?.delete(hear);
+      forget(name, hear);
       resolve(undefined);
     }, atMost);
-    if (!waiting.has(name)) waiting.set(name, new Set());
-    waiting.get(name).add(hear);
+    if (!waiting.has(name)) {
+      if (waiting.size >= SWEPT_FROM) forgetDeparted(Date.now());
+      waiting.set(name, new Map());
+    }
+    waiting.get(name).set(hear, Date.now() + atMost);
   });
 }
+
+/** A leader that died ends nothing: the last who waited for it takes the name along. */
+function forget(name, hear) {
+  const hearers = waiting.get(name);
+  hearers?.delete(hear);
+  if (hearers?.size === 0) waiting.delete(name);
+}
+
+/** The timer of a request whose client has left never runs out. */
+function forgetDeparted(now) {
+  for (const [name, hearers] of waiting) {
+    for (const [hear, until] of hearers) if (until < now) forget(name, hear);
+  }
+}
+
+/** How many loads are waited for: what a test looks at. */
+export const awaited = () => waiting.size;
 
 /** Tells all who wait for the load of that name that it has ended, and whether well. */
 export function land(name, well) {
   const hearers = waiting.get(name);
   waiting.delete(name);
-  for (const hear of hearers ?? []) hear(well);
+  for (const hear of hearers?.keys() ?? []) hear(well);
 }
 
 /** What `promise` comes to, unless it takes longer than `timeout` milliseconds. */
@@ -149,7 +173,7 @@ export async function getDocument(url, token, etag, timeout, maxBytes, userAgent
     const headers = { accept: "application/json", "user-agent": userAgent };
     if (token !== undefined) headers.authorization = `Bearer ${token}`;
     if (etag !== undefined) headers["if-none-match"] = etag;
-    const response = await fetch(url, { headers, redirect: "manual", signal: controller.signal });
+    const response = await callOut(NETWORK, url, { headers, signal: controller.signal });
     const { status } = response;
     if (status < 200 || status > 299) {
       await response.body?.cancel();
@@ -157,11 +181,15 @@ export async function getDocument(url, token, etag, timeout, maxBytes, userAgent
     }
     return { status, body: await readAtMost(response.body, maxBytes), etag: response.headers.get("etag") ?? undefined };
   } catch (error) {
-    throw new Error(controller.signal.aborted ? `no answer within ${timeout} ms` : String(error?.message ?? error));
+    if (error instanceof UnusableDocument) throw error;
+    throw new Error(controller.signal.aborted ? `no answer within ${timeout} ms` : whyCallFailed(error));
   } finally {
     clearTimeout(timer);
   }
 }
+
+/** An answer that came, but is of no use; its message is ours and names nothing. */
+class UnusableDocument extends Error {}
 
 async function readAtMost(stream, maxBytes) {
   const chunks = [];
@@ -174,7 +202,7 @@ async function readAtMost(stream, maxBytes) {
     length += value.byteLength;
     if (length > maxBytes) {
       await reader.cancel();
-      throw new Error(`the answer is over ${maxBytes} bytes`);
+      throw new UnusableDocument(`the answer is over ${maxBytes} bytes`);
     }
     chunks.push(value);
   }

@@ -180,6 +180,7 @@ fn failures(problem_base: &str) -> String {
         "timeout": problem(Refusal::BackendTimeout),
         "unsized": problem(Refusal::BodySizeUnknown),
         "unsigned": problem(Refusal::Misconfigured),
+        "internal": problem(Refusal::InternalError),
         "limited": problem(Refusal::RateLimited),
         "limit_unavailable": problem(Refusal::LimitUnavailable),
     }))

@@ -207,5 +207,5 @@ function warn(name, error) {
 
 /** `edits` with fields that are set beside; see `apply` in forward.js. */
 function withFields(edits, fields) {
-  return (edits === "" ? "---\n" : edits) + fields.map(([name, value]) => `${name}\n${value}\n`).join("");
+  return (edits === "" ? "-----\n" : edits) + fields.map(([name, value]) => `${name}\n${value}\n`).join("");
 }

@@ -328,7 +328,7 @@ mod tests {
             let claims = parse_object(format!(r#"{{"org":{{"plan":[{number}]}}}}"#).as_bytes()).unwrap();
             let principal = Principal::new(None, Claims::new(claims));
             let mut attempts = [attempt("https://b.example")];
-            let caller = Caller { principal: &principal, customer: None };
+            let caller = Caller { principal: &principal, customer: None, authenticated_by: None };
             assertions(&["es256-1"]).assert(caller, &mut attempts).unwrap();
             let text = attempts[0].assertion.as_ref().unwrap();
             assert_eq!(text.contains(&format!(r#""plan":[{number}]"#)), told, "{text}");

@@ -38,6 +38,8 @@ pub(super) struct Chosen<'a> {
     pub(super) deadline: Option<Span>,
     pub(super) breaker: Breaker,
     pub(super) statuses: &'a [u16],
+    /// Whether the customer runs it, and not the provider.
+    pub(super) customers_own: bool,
 }
 
 /// Nearly always one, which takes no list.
@@ -179,6 +181,7 @@ impl<'a> Journey<'a> {
             deadline: backend.deadline,
             breaker: backend.breaker,
             statuses: &backend.failure_statuses,
+            customers_own: false,
         })
     }
 
@@ -216,6 +219,7 @@ impl<'a> Journey<'a> {
             deadline: None,
             breaker: Breaker::default(),
             statuses: &[],
+            customers_own: true,
         }))
     }
 }

@@ -62,7 +62,7 @@ impl Journey<'_> {
         memory: &Memory,
     ) -> Result<(String, Span, Option<Plan>), Halt> {
         let Sending { chosen, route, captures, target, needs_size } = to;
-        let Chosen { origins, within, balance, deadline, breaker, statuses } = chosen;
+        let Chosen { origins, within, balance, deadline, breaker, statuses, .. } = chosen;
         let origins = origins.as_slice();
         let url = |origin: &ChosenOrigin| {
             forward::url(&origin.origin, &origin.base, route.rewrite.as_ref(), captures, *target)

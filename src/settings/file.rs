@@ -209,6 +209,9 @@ pub struct CustomersFile {
     pub back_off: Option<String>,
     /// The provider's own config API, asked for customers that KV does not hold.
     pub source: Option<SourceFile>,
+    /// Whether answers of customers' own backends lose the fields, and the `Domain` of cookies, that would
+    /// speak for all who share the gateway's host. Default `true`.
+    pub isolate_answers: Option<bool>,
 }
 }
 

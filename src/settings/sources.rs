@@ -80,7 +80,8 @@ pub(super) fn customers(
         lease: lease(&[store_timeout, store_timeout, source_timeout]),
         back_off: back_off(file.back_off.as_deref(), "/customers/back_off", findings),
     };
-    Customers { claim: claim_path(claim, "/customers/claim", findings), policy, source }
+    let isolate_answers = file.isolate_answers.unwrap_or(true);
+    Customers { claim: claim_path(claim, "/customers/claim", findings), policy, source, isolate_answers }
 }
 
 #[inline(never)]

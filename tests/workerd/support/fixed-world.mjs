@@ -25,9 +25,12 @@ const hang = () => {};
 const refuse = (request) => request.socket.destroy();
 const down = (request, response) => response.writeHead(503).end();
 
-/** A started world; `world.fault(...names)` puts things out of order and `world.mend()` back in order. */
-export async function startFixedWorld() {
-  const world = createWorld();
+/**
+ * A started world; `world.fault(...names)` puts things out of order and `world.mend()` back in order. `options` are
+ * createWorld's.
+ */
+export async function startFixedWorld(options) {
+  const world = createWorld(options);
   world.issuer.jwks = json("fixtures/keys/issuer.jwks.json");
   world.configApi.customers = json("fixtures/config-api.json");
   const discovery = (request, response) => {

@@ -1,10 +1,13 @@
-// The built Worker with a configuration of the test's own, in the golden cases' world.
+// The built Worker with a configuration of the test's own, in the golden cases' world. All its calls go out through the
+// model of a zone's cache.
+import assert from "node:assert/strict";
 import { startGateway } from "../../../demo/gateway.mjs";
 import { fixedEntries, hmacSecret, identityKey, startFixedWorld } from "./fixed-world.mjs";
 import { STORE_BINDING, STORE_WORKER, viaStoreWorker } from "./faulty-store.mjs";
 import { gatewayJson } from "./files.mjs";
 import { createLog } from "./log.mjs";
 import { send } from "./wire.mjs";
+import { CF_FIELD, ZONE_WORKER, createZone } from "./zone.mjs";
 
 // POINTSMAN_BUILD names another folder than build/ to take the Worker from.
 
@@ -17,10 +20,14 @@ const DIRECT = { unsafeDirectSockets: [{ host: "127.0.0.1", port: 0 }] };
  *   kv       false leaves the KV binding out: every call of it fails
  *   faults   of createFaultyStore(): KV is then reached through them
  *   network  true lets calls out to where their URLs say, in place of the world
+ *   folder   the Worker's folder, in place of build/
+ *   consults true where calls may read from the zone's cache: a test of the cache itself
  *   overrides, workers   of demo/gateway.mjs
  */
-export async function openGateway({ toml, gateway = toml && gatewayJson(toml), bindings = {}, kv = true, faults, network, overrides, workers = [] } = {}) {
-  const world = await startFixedWorld();
+export async function openGateway({ toml, gateway = toml && gatewayJson(toml), bindings = {}, kv = true, faults, network, folder = process.env.POINTSMAN_BUILD, consults = false, overrides, workers = [] } = {}) {
+  const zone = createZone();
+  const world = await startFixedWorld({ intercept: zone.intercept });
+  const throughZone = () => (network ? { name: ZONE_WORKER } : { external: { address: world.address, http: { cfBlobHeader: CF_FIELD } } });
   const log = createLog();
   const settings = (given) => ({
     bindings: { JWT_SECRET: hmacSecret(), IDENTITY_KEY: identityKey(), ...given.bindings },
@@ -29,15 +36,16 @@ export async function openGateway({ toml, gateway = toml && gatewayJson(toml), b
       ...DIRECT,
       ...(given.kv === false && { kvNamespaces: {} }),
       ...(faults && viaStoreWorker),
-      ...(network && { outboundService: undefined }),
+      outboundService: throughZone(),
       ...given.overrides,
     },
-    workers: [...(faults ? [faults.worker] : []), ...(given.workers ?? [])],
+    workers: [...(faults ? [faults.worker] : []), ...(network ? [zone.worker] : []), ...(given.workers ?? [])],
   });
   let given = { gateway, bindings, kv, overrides, workers };
-  const started = await startGateway({ folder: process.env.POINTSMAN_BUILD, world, onLog: (line) => log.take(line), ...settings(given) });
+  const started = await startGateway({ folder, world, onLog: (line) => log.take(line), ...settings(given) });
   const opened = {
     world,
+    zone,
     log,
     port: undefined,
     miniflare: started.miniflare,
@@ -69,6 +77,7 @@ export async function openGateway({ toml, gateway = toml && gatewayJson(toml), b
     async stop() {
       await started.stop();
       await world.stop();
+      if (!consults) assert.deepEqual([...new Set(zone.consulted)], [], "these calls read through the zone's cache");
     },
   };
   /** Takes out of KV what the gateway itself wrote there, so that the next isolate is the first one. */

@@ -1,0 +1,37 @@
+//! What is done to answers that nobody else may be given, and to those of customers' own backends, by the whole core.
+#![allow(missing_docs, clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::unwrap_used)]
+
+mod support;
+
+use pointsman::{
+    cors::{AnswerEdits, AnswerPrivacy},
+    decision::Outcome,
+};
+use support::{Isolate, World, bearer, key};
+
+fn edits(gateway: &str, path: &str, credential: Option<(&str, &str)>) -> AnswerEdits {
+    let (isolate, world) = (Isolate::named(gateway), World::of_fixtures());
+    let fields: Vec<_> = credential.into_iter().collect();
+    match isolate.get(&world, path, &fields).outcome {
+        Outcome::Forward(forward) => forward.edits,
+        _ => panic!("{path} is not forwarded"),
+    }
+}
+
+#[test]
+fn the_callers_own_answers_are_kept_from_shared_caches() {
+    let acme = bearer(&key("acme"));
+    let authorized = edits("demo", "/tiers/x", Some(("authorization", &acme)));
+    assert_eq!(authorized.privacy, AnswerPrivacy::IfShareable);
+    assert_eq!(edits("demo", "/hybrid/x", None).privacy, AnswerPrivacy::Untouched);
+    let own_field = edits("own-field", "/keys/x", Some(("x-api-key", &key("acme"))));
+    assert_eq!(own_field.privacy, AnswerPrivacy::UnlessPrivate);
+}
+
+#[test]
+fn answers_of_a_customers_own_backend_do_not_speak_for_the_origin() {
+    let acme = bearer(&key("acme"));
+    let isolates = |path: &str| edits("demo", path, Some(("authorization", &acme))).isolates;
+    assert!(isolates("/customers/x") && isolates("/hybrid/x") && isolates("/api/v1/x"));
+    assert!(!isolates("/tiers/x") && !edits("demo", "/hybrid/x", None).isolates);
+}
