@@ -556,6 +556,17 @@ fn tokens_without_a_kid_follow_a_rotation() {
     assert_eq!(take_fetches(&world).len(), 1);
     assert!(call(&next, &world, "/x", &new).starts_with("https"));
     assert_eq!(call(&next, &world, "/x", &old), "token_signature", "verified before, but its key is gone");
+    // The same where the key that goes is not the first that was tried.
+    world.answer(JWKS, 200, &both.to_string());
+    world.pass(secs(600));
+    for token in [&old, &new] {
+        assert!(call(&next, &world, "/x", token).starts_with("https"), "both are there again");
+    }
+    world.answer(JWKS, 200, &read("fixtures/keys/issuer.jwks.json"));
+    world.pass(secs(200));
+    assert_eq!(call(&next, &world, "/x", &token("bad-without-kid-of-a-stranger")), "token_signature");
+    assert!(call(&next, &world, "/x", &old).starts_with("https"));
+    assert_eq!(call(&next, &world, "/x", &new), "token_signature", "verified by a key that is gone");
 }
 
 /// Made-up tokens of an issuer that is down: one fetch each back-off, not one each.

@@ -1,6 +1,6 @@
 //! Keys (RFC 7517, section 4): what a JWK must say to be one that signatures are verified with.
 
-use std::{borrow::Cow, collections::HashSet, fmt};
+use std::{borrow::Cow, fmt};
 
 use base64ct::{Base64UrlUnpadded, Encoding};
 use serde_json::{Map, Value};
@@ -378,8 +378,8 @@ const MOST_LEADING_ZEROS: usize = 8;
 fn repeated(json: &[u8]) -> String {
     const INSIDE: &str = "a member of a member";
     let Ok(Shallow::Object(members)) = Shallow::parse(json) else { return INSIDE.to_owned() };
-    let mut seen = HashSet::new();
-    let twice = members.iter().find(|(name, _)| !seen.insert(name));
+    let mut seen = Map::new();
+    let twice = members.iter().find(|(name, _)| seen.insert(name.to_string(), Value::Null).is_some());
     twice.map(|(name, _)| name.chars().take(MOST_OF_A_NAME).collect()).unwrap_or_else(|| INSIDE.to_owned())
 }
 

@@ -87,7 +87,9 @@ impl Plan {
 
 /// The spelling of a record that these tools write; none for what the gateway could not read either.
 pub(crate) fn spelled(text: &str) -> Option<String> {
-    entry_of(text.as_bytes()).ok().map(|members| Value::Object(members).to_string())
+    let mut members = entry_of(text.as_bytes()).ok()?;
+    members.retain(|_, value| !value.is_null());
+    Some(Value::Object(members).to_string())
 }
 
 /// Compares. `listed` is told of each listing, before anything else is read.

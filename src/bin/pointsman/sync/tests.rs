@@ -52,6 +52,14 @@ fn read(folder: &Scratch) -> Wanted {
     Wanted::read(found.files, found.kinds, &Judge::of(None), Extras::Refused).unwrap().0
 }
 
+#[test]
+fn what_a_record_holds_of_null_makes_no_difference() {
+    let written = "\u{feff}{\"subject\":\"s\",\"disabled\":null,\"claims\":{\"plan\":null}}";
+    let plain = r#"{"claims":{"plan":null},"subject":"s"}"#;
+    assert_eq!(plan::spelled(written).as_deref(), Some(plain));
+    assert_eq!(plan::spelled(plain).as_deref(), Some(plain));
+}
+
 /// How an entry came into KV.
 #[derive(Clone, Copy, Debug)]
 enum Writer {
