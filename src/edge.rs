@@ -143,7 +143,7 @@ impl Passage {
         };
         if let Some(asked) = explain::asked(&ready.gateway, &head) {
             return match asked {
-                Ok(ask) => future_to_promise(Rc::new(self).explain(ask)).into(),
+                Ok(ask) => platform::until_trap(&future_to_promise(Rc::new(self).explain(ask))).into(),
                 Err(answer) => self.answer(answer, &Trace::default()),
             };
         }
@@ -171,7 +171,7 @@ impl Passage {
         }
         let passage = Rc::new(self);
         let work = async move { Ok(passage.load_and_decide(found, need, claim, deferred).await) };
-        future_to_promise(work).into()
+        platform::until_trap(&future_to_promise(work)).into()
     }
 
     /// Goes on with a token whose signature was verified. No future is made for that: it waits for nobody, and

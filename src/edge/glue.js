@@ -76,6 +76,28 @@ export function answer(status, fields, body) {
   return new Response(body, { status, headers });
 }
 
+/** What ends each request that waits for a future of wasm. */
+const trapHearers = new Set();
+
+// A trap ends the instance of wasm, and with it all futures that live there: nobody would ever settle their promises. Futures
+// run in microtasks, so the exception goes to nobody but the runtime, which tells of it here.
+globalThis.addEventListener?.("error", ({ error }) => {
+  for (const hear of trapHearers) hear(error);
+  trapHearers.clear();
+});
+
+/** What the promise of a future comes to, or a rejection where wasm traps before. */
+export function untilTrap(promise) {
+  return new Promise((resolve, reject) => {
+    trapHearers.add(reject);
+    const settle = (act) => (value) => {
+      trapHearers.delete(reject);
+      act(value);
+    };
+    promise.then(settle(resolve), settle(reject));
+  });
+}
+
 /** Loads under way that requests wait for: name → what to call when they end, each with the time until when it waits. */
 const waiting = new Map();
 /** From so many names on, each new one makes those go that nobody waits for any more. */

@@ -52,6 +52,8 @@ extern "C" {
         max_bytes: f64,
         user_agent: &str,
     ) -> Result<Document, JsValue>;
+    #[wasm_bindgen(js_name = untilTrap)]
+    pub(super) fn until_trap(promise: &Promise) -> Promise;
     pub(super) fn landed(name: &str, at_most: f64) -> Promise;
     pub(super) fn land(name: &str, well: bool);
     #[wasm_bindgen(js_name = kvGet, catch)]
