@@ -3,6 +3,8 @@
 // then.
 
 import { assertCaller } from "./sign.js";
+import { openUpload } from "./upload.js";
+import { ENDED, verdict } from "./verdict.js";
 
 /** The problems for backends that do not answer, as the core words them. */
 export let failures;
@@ -46,16 +48,22 @@ export function forward({ incoming, remove, set, edits, line, requestId, began }
   };
   return new Promise((resolve) => {
     const expire = () => resolve(fail(failures.timeout));
+    const left = () => {
+      if (end(499, ',"reason":"client_left"')) resolve(new Response(null, { status: 499 }));
+    };
     const watch = () => {
-      const left = () => {
-        if (end(499, ',"reason":"client_left"')) resolve(new Response(null, { status: 499 }));
-      };
       if (request.signal.aborted) return left();
       request.signal.addEventListener("abort", left);
       timer = setTimeout(expire, timeout - WATCH_AFTER);
     };
     timer = timeout > WATCH_AFTER ? setTimeout(watch, WATCH_AFTER) : setTimeout(expire, timeout);
     const failed = () => resolve(fail(failures.unreachable));
+    let handedOn = false;
+    const broken = () => {
+      if (!over && request.signal.aborted) left();
+      else if (!over) resolve(fail(failures.broken));
+      return !handedOn;
+    };
     const answered = (answer) => {
       const { status } = answer;
       if (!isFinal(answer, status)) {
@@ -65,6 +73,7 @@ export function forward({ incoming, remove, set, edits, line, requestId, began }
       // Too late: the caller was answered.
       if (over) return letGo(answer);
       const now = Date.now();
+      handedOn = true;
       try {
         resolve(finish(answer, status, edits, now - sentAt, now - began));
         end(status, "", now);
@@ -74,8 +83,10 @@ export function forward({ incoming, remove, set, edits, line, requestId, began }
     };
     try {
       prepare(headers, remove, set);
+      const upload = openUpload(incoming, broken);
       // One reaction rather than two: each is a promise of its own.
-      send(globalThis, incoming, url).then(answered, failed);
+      if (upload === undefined) send(globalThis, incoming, url).then(answered, failed);
+      else send(upload.through(globalThis), upload.incoming, url).then(answered, failed);
     } catch {
       failed();
     }
@@ -89,9 +100,19 @@ const SAFE = ["GET", "HEAD", "OPTIONS"];
  * Sends the request by a plan: to one origin after the other, as long as those before failed and sending again is safe.
  * A request with a body or of an unsafe method is sent once, to the first.
  */
-export async function forwardByPlan({ env, incoming, remove, set, edits, line, requestId, began }, planJson) {
-  const { request, headers } = incoming;
+export async function forwardByPlan(sending, planJson) {
   const plan = JSON.parse(planJson);
+  try {
+    return await carryOut(sending, plan);
+  } finally {
+    // Whatever becomes of the request that tries an origin: others must not wait for it longer than it takes.
+    const [first] = plan.attempts;
+    if (first.trial && !first.told) tell(first, plan, ENDED.nothing, false);
+  }
+}
+
+async function carryOut({ env, incoming, remove, set, edits, line, requestId, began }, plan) {
+  const { request, headers } = incoming;
   const sentAt = Date.now();
   prepare(headers, remove, set);
   // Only now does a WebSocket's request have its Upgrade again.
@@ -103,7 +124,7 @@ export async function forwardByPlan({ env, incoming, remove, set, edits, line, r
     console.log(`${line},"reason":"${reason}","status":${problem.status},"duration_ms":${Date.now() - began}}`);
     return explain(problem, edits, requestId);
   }
-  const departure = watchClient(request);
+  const departure = watchClient(request, plan.attempts[0].trial ? 0 : WATCH_AFTER);
   let number = 0;
   const end = (status, reason, origin) => {
     departure.stop();
@@ -131,12 +152,9 @@ export async function forwardByPlan({ env, incoming, remove, set, edits, line, r
     const bad = failed ?? (plan.statuses.includes(answer.status) ? `status ${answer.status}` : undefined);
     const inTime = Date.now() - sentAt < plan.deadline;
     const another = bad !== undefined && repeats && inTime && number < plan.attempts.length;
-    // Whoever had only what others left of the deadline is not to blame for having been too slow.
     const cutShort = failed === "timeout" && number > 1 && left < attempt.timeout;
-    // Nor is the origin where a body broke off that the client may have spoilt: callers must not be able to have an
-    // origin left alone.
-    const bodysFault = failed === "unreachable" && request.body !== null;
-    const again = !cutShort && !bodysFault && tell(attempt, plan, bad !== undefined, another);
+    const ended = verdict({ failed, status: answer?.status, cutShort, isWhole: result.isWhole }, plan.statuses);
+    const again = ended !== ENDED.nothing && tell(attempt, plan, ended, another);
     if (another && again) {
       letGo(answer);
       const what = { event: "attempt_failed", level: "warn", request_id: requestId, origin: attempt.origin, attempt: number, why: bad, ms: Date.now() - startedAt };
@@ -155,8 +173,12 @@ export async function forwardByPlan({ env, incoming, remove, set, edits, line, r
   }
 }
 
-/** One call: { answer }, or { failed: "unreachable" | "timeout" | "left" }. An answer that comes too late is let go. */
+/**
+ * One call: { answer }, or { failed: "unreachable" | "timeout" | "left" | "broken", isWhole }. An answer that comes too
+ * late is let go.
+ */
 function tryOnce(env, incoming, { url, binding }, timeout, gone) {
+  let upload;
   return new Promise((resolve) => {
     let over = false;
     const settle = (result) => {
@@ -167,31 +189,54 @@ function tryOnce(env, incoming, { url, binding }, timeout, gone) {
     };
     const timer = setTimeout(() => settle({ failed: "timeout" }), Math.max(timeout, 0));
     gone.then(() => settle({ failed: "left" }));
-    const failed = () => settle({ failed: "unreachable" });
+    let handedOn = false;
+    const broken = () => {
+      settle({ failed: "broken" });
+      return !handedOn;
+    };
+    // Where a Worker is called, its own exception comes out here, and a path may be all that it takes.
+    const isWhole = () => binding === undefined && (upload?.isWhole ?? !hasUnwatchedBody(incoming));
+    const failed = () => {
+      const unreachable = () => settle({ failed: "unreachable", isWhole: isWhole() });
+      // The end of a short body may be heard of only after the call has failed.
+      if (upload === undefined || upload.isWhole) unreachable();
+      else setTimeout(unreachable, 0);
+    };
     const answered = (answer) => {
-      if (isFinal(answer, answer.status)) return settle({ answer });
+      if (isFinal(answer, answer.status)) {
+        handedOn = !over;
+        return settle({ answer });
+      }
       letGo(answer);
       return failed();
     };
     try {
-      send(binding === undefined ? globalThis : env[binding], incoming, url).then(answered, failed);
+      const to = binding === undefined ? globalThis : env[binding];
+      upload = openUpload(incoming, broken);
+      send(upload?.through(to) ?? to, upload?.incoming ?? incoming, url).then(answered, failed);
     } catch {
       failed();
     }
   });
 }
 
+/** Of a GET or HEAD: no pipe can be put before it. */
+const hasUnwatchedBody = ({ request, method }) => (method === "GET" || method === "HEAD") && request.body !== null;
+
 /** Whether there may be another attempt. A core that is gone is told nothing, and allows none. */
-function tell({ key }, { breaker: [failures, ratio, pause] }, failed, wantsAnother) {
+function tell(attempt, { breaker: [failures, ratio, pause], caller }, ended, wantsAnother) {
+  attempt.told = true;
+  // Of a backend with one origin nothing is noted.
+  if (caller === undefined) return false;
   try {
-    return report(key, failed, wantsAnother, failures, ratio, pause);
+    return report(attempt.key, caller, ended, wantsAnother, failures, ratio, pause);
   } catch {
     return false;
   }
 }
 
-/** A promise that is settled when the client has left; watching it is dear, so it begins late. */
-function watchClient({ signal }) {
+/** A promise that is settled when the client has left; watching it is dear, so it begins late where it may. */
+function watchClient({ signal }, after) {
   let timer;
   let leave;
   const promise = new Promise((resolve) => {

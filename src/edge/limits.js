@@ -32,9 +32,9 @@ export async function forwardLimited(sending, url, timeout, plan, admissionJson)
     const called = `,"origin":${JSON.stringify(origin)},"attempt":1`;
     return forward({ ...sending, edits: edited, line: line + called }, url, timeout);
   }
-  const [first] = JSON.parse(plan).attempts;
+  const { attempts: [first], caller } = JSON.parse(plan);
   try {
-    begin(first.key, first.timeout);
+    if (caller !== undefined) begin(first.key, caller, first.timeout);
   } catch {
     // The core that decided is gone, and with it what it knew of origins. The request goes on all the same.
   }
