@@ -191,16 +191,13 @@ function tryOnce(env, incoming, { url, binding }, timeout, gone) {
     gone.then(() => settle({ failed: "left" }));
     let handedOn = false;
     const broken = () => {
-      settle({ failed: "broken" });
+      settle({ failed: incoming.request.signal.aborted ? "left" : "broken" });
       return !handedOn;
     };
-    // Where a Worker is called, its own exception comes out here, and a path may be all that it takes.
-    const isWhole = () => binding === undefined && (upload?.isWhole ?? !hasUnwatchedBody(incoming));
-    const failed = () => {
-      const unreachable = () => settle({ failed: "unreachable", isWhole: isWhole() });
-      // The end of a short body may be heard of only after the call has failed.
-      if (upload === undefined || upload.isWhole) unreachable();
-      else setTimeout(unreachable, 0);
+    const failed = async () => {
+      const isWhole = upload === undefined ? !hasUnwatchedBody(incoming) : await upload.hasComeWhole();
+      // Where a Worker is called, its own exception comes out here, and a path may be all that it takes.
+      settle({ failed: "unreachable", isWhole: isWhole && binding === undefined });
     };
     const answered = (answer) => {
       if (isFinal(answer, answer.status)) {
@@ -241,7 +238,7 @@ function watchClient({ signal }, after) {
   let leave;
   const promise = new Promise((resolve) => {
     leave = () => resolve();
-    timer = setTimeout(() => (signal.aborted ? leave() : signal.addEventListener("abort", leave)), WATCH_AFTER);
+    timer = setTimeout(() => (signal.aborted ? leave() : signal.addEventListener("abort", leave)), after);
   });
   const stop = () => {
     clearTimeout(timer);

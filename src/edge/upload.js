@@ -1,17 +1,20 @@
 // Bodies of requests on their way to a backend, watched for whether it is the client that breaks them off: a call fails
 // with the same words whoever ended it.
 
-/** A call that fails so soon after its body did has failed by itself: the body was only the first to hear of it. */
+/** Whichever of a call and its body fails so soon after the other has failed for the same reason: the call's. */
 const GRACE = 10;
+/** A body up to here counts as whole where its client was sending when the call failed. */
+const SHORT = 64 * 1024;
 const BODILESS = ["GET", "HEAD"];
 
 /**
  * Puts a pipe of the runtime's between a request and its call, or gives undefined where nothing can break off: there is
  * no body, or an empty one. For GET and HEAD too, since Fetch takes their bodies only with the Request that they came in.
  *
- * `onBreak` is called when the body has failed and the call did not before it: then the client has broken it off. It says
- * whether the call may be ended, which it may not where its answer was handed on. The pipe keeps the body's length, or its having none; without
- * it, the runtime would also end a chunked body properly that a reset cut off, and a backend would take it for whole.
+ * `onBreak` is called when the body has failed and the call has not: then the client has broken it off. It says whether
+ * the call may be ended, which it may not where its answer was handed on. The pipe keeps the body's length, or its having
+ * none. Without it the runtime would also end a chunked body properly that a reset cut off, and a backend would take what
+ * came for the whole.
  */
 export function openUpload({ request, method, headers, fields }, onBreak) {
   if (BODILESS.includes(method)) return undefined;
@@ -24,9 +27,17 @@ export function openUpload({ request, method, headers, fields }, onBreak) {
   // Ended by itself, a pipe without a length would make a whole body of what came: it needs a signal.
   const ender = isSized ? undefined : new AbortController();
   const cut = () => (isSized ? pipe.writable.abort().catch(() => {}) : ender.abort());
+  let isWhole = false;
+  let isCut = false;
   const upload = {
-    /** All of it has come, and has been taken. */
-    isWhole: false,
+    /**
+     * Whether the client has done its part, asked when the call has failed: all of its body was taken, or it was sending the
+     * rest of a short one. One who holds back the rest is waited for by the pipe, which does not fail then.
+     */
+    async hasComeWhole() {
+      await Promise.race([settled, new Promise((resolve) => setTimeout(resolve, GRACE))]);
+      return isWhole || (isCut && isSized && Number(length) <= SHORT && !signal.aborted);
+    },
     /** What is sent in place of the request. */
     incoming: { request: { body: pipe.readable }, method, headers },
     /** What sends it, in place of `to`. */
@@ -37,9 +48,13 @@ export function openUpload({ request, method, headers, fields }, onBreak) {
     // that is under way would be cut short, unless nobody is left to hear it.
     if (onBreak() || isSized || signal.aborted) cut();
   };
-  body.pipeTo(pipe.writable, { preventAbort: true }).then(
-    () => (upload.isWhole = true),
-    () => (signal.aborted ? fails() : setTimeout(fails, GRACE)),
+  const settled = body.pipeTo(pipe.writable, { preventAbort: true }).then(
+    () => (isWhole = true),
+    () => {
+      isCut = true;
+      if (signal.aborted) fails();
+      else setTimeout(fails, GRACE);
+    },
   );
   return upload;
 }

@@ -177,6 +177,7 @@ describe("a request that is not safe to send again", () => {
   test("arrives whole where its origin is well", async () => {
     const answer = await ask("/pair/x?y", { method: "POST", body: "a".repeat(100_000) });
     answeredBy(answer, first);
+    await until(() => first.seen[0].whole, "the rest of the body");
     assert.deepEqual([first.seen.length, first.seen[0].body.length, first.seen[0].url], [1, 100_000, "/pair/x?y"]);
   });
 });
@@ -352,6 +353,7 @@ describe("one caller and another", () => {
     await first.die();
     for (let i = 0; i < 3; i++) answeredBy(await ask("/patient/x"), second);
     await first.live();
+    first.be(BEHAVIOURS.read);
     await sleep(PAUSE);
     const wire = new Wire(gateway.port);
     await wire.write(requestHead({ method: "POST", target: "/patient/x", headers: [["Content-Length", "10"]] }));

@@ -7,6 +7,8 @@ import { openGateway } from "./gateway.mjs";
 /** What an origin can do with a request. */
 export const BEHAVIOURS = {
   ok: (request, response, { name }) => response.writeHead(200, { "x-origin": name }).end(name),
+  /** Answers when it has read the whole body. */
+  read: (request, response, origin) => request.on("end", () => BEHAVIOURS.ok(request, response, origin)),
   hang: () => {},
   reset: (request) => request.socket.resetAndDestroy(),
   status: (code) => (request, response, { name }) => response.writeHead(code, { "x-origin": name }).end(name),
