@@ -30,7 +30,7 @@ use crate::{
     decision::{Decision, Deferred, Found, Judgement, Need, Outcome, SignatureCheck},
     error::Refusal,
     explain::{self, Ask},
-    forward::{Forward, Plan},
+    forward::{Forward, Plan, failover::Watched},
     journal::{self, Subject, Trace},
     journey::Context,
     operator::json_answer,
@@ -280,8 +280,11 @@ impl Passage {
 
     /// A request to an origin that failed before is the only one there until it ends.
     fn note_sending(&self, plan: &Plan) {
-        if let (Some(ready), Some(first)) = (&self.isolate.ready, plan.attempts.first()) {
-            ready.note_sending(&first.key, Span::from_millis(first.timeout), self.began);
+        if let (Some(ready), Some(first), Some(caller)) =
+            (&self.isolate.ready, plan.attempts.first(), &plan.caller)
+        {
+            let watched = Watched { key: &first.key, caller };
+            ready.note_sending(watched, Span::from_millis(first.timeout), self.began);
         }
     }
 
@@ -362,11 +365,10 @@ impl Passage {
 }
 
 impl Ready {
-    fn note_sending(&self, key: &str, timeout: Span, now: Timestamp) {
+    fn note_sending(&self, watched: Watched<'_>, timeout: Span, now: Timestamp) {
         // Between requests nobody holds it; if somebody did, this request would not be counted.
         if let Ok(memory) = self.memory.try_borrow() {
-            memory.origins.begin(key, timeout, now);
-            memory.origins.count_request();
+            memory.origins.begin(watched, timeout, now);
         }
     }
 

@@ -185,6 +185,8 @@ refusals! {
     /// A limit's counter did not answer, and the limit lets nobody pass then.
     LimitUnavailable = "limit_unavailable" => GatewayUnavailable,
 
+    /// The request's body broke off before its end, or was no HTTP.
+    RequestBodyBroken = "request_body_broken" => BodyBroken,
     /// The backend could not be reached, or its answer was no HTTP.
     BackendUnreachable = "backend_unreachable" => BackendUnreachable,
     /// The backend did not answer in time.
@@ -226,6 +228,8 @@ pub enum Problem {
     PathAmbiguous,
     /// 400: the request's head is no reasonable one.
     RequestMalformed,
+    /// 400: the body broke off before its end.
+    BodyBroken,
     /// 429: the caller has asked for more than it may (RFC 6585, section 4).
     RateLimited,
     /// 500: the operator has to act.
@@ -259,6 +263,7 @@ impl Problem {
         Self::MethodNotAllowed,
         Self::PathAmbiguous,
         Self::RequestMalformed,
+        Self::BodyBroken,
         Self::RateLimited,
         Self::GatewayMisconfigured,
         Self::GatewayError,
@@ -272,7 +277,9 @@ impl Problem {
     #[must_use]
     pub const fn status(self) -> u16 {
         match self {
-            Self::CredentialAmbiguous | Self::PathAmbiguous | Self::RequestMalformed => 400,
+            Self::CredentialAmbiguous | Self::PathAmbiguous | Self::RequestMalformed | Self::BodyBroken => {
+                400
+            }
             Self::CredentialRequired | Self::CredentialInvalid | Self::CustomerRequired => 401,
             Self::CustomerNotConfigured | Self::NoBackend | Self::NotPermitted | Self::Denied => 403,
             Self::RouteNotFound => 404,
@@ -325,6 +332,7 @@ impl Problem {
             | Self::MethodNotAllowed
             | Self::PathAmbiguous
             | Self::RequestMalformed
+            | Self::BodyBroken
             // As long as the limit says.
             | Self::RateLimited
             | Self::GatewayMisconfigured
@@ -384,6 +392,11 @@ impl Problem {
                 "method-not-allowed",
                 "Method not allowed",
                 "This path does not take this method; Allow lists those it takes.",
+            ),
+            Self::BodyBroken => (
+                "request-body-broken",
+                "Request body broken off",
+                "The request's body ended before its end, or cannot be read.",
             ),
             Self::PathAmbiguous => (
                 "path-ambiguous",

@@ -87,6 +87,10 @@ pub struct Plan {
     pub statuses: Vec<u16>,
     /// Failures in a row, failures in a hundred, and milliseconds: when an origin is left alone.
     pub breaker: (u32, u8, u64),
+    /// Tells callers of the backend apart, as in [`failover::Watched`]; none where it has one origin, of
+    /// which nothing is noted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub caller: Option<String>,
     /// Whether a body is refused, since the request did not say its size.
     pub needs_size: bool,
 }
@@ -98,8 +102,11 @@ pub struct Attempt {
     pub url: String,
     /// The origin, for the log.
     pub origin: Rc<str>,
-    /// What its health is known by.
+    /// What its health is known by, as in [`failover::Watched`].
     pub key: String,
+    /// Whether it was left alone, and this request is the one that tries it.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub trial: bool,
     /// Milliseconds until it must have answered with a head.
     pub timeout: u64,
     /// The service binding that is called.

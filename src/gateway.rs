@@ -212,7 +212,7 @@ impl<'a> Journey<'a> {
         let query = copies::clean_query(self.head.target, credential);
         let target = self.head.target.with_query(query.as_deref());
         let isolates =
-            chosen.customers_own && gateway.customers.as_ref().is_some_and(|all| all.isolate_answers);
+            chosen.own.is_some() && gateway.customers.as_ref().is_some_and(|all| all.isolate_answers);
         let privacy = match method {
             Method::Anonymous => AnswerPrivacy::Untouched,
             Method::ApiKey | Method::Token(_) | Method::Assumed => AnswerPrivacy::of_authenticated(self.head),

@@ -285,10 +285,16 @@ impl By {
                 let subject = caller.facts.key(&Operand::Subject)?;
                 Some((format!("$subject\0{}", caller.method.as_str()), subject))
             }
-            Self::Of(Operand::Ip) => Some(("$ip".to_owned(), network(caller.facts.key(&Operand::Ip)?))),
+            Self::Of(Operand::Ip) => Some(("$ip".to_owned(), address(caller.facts)?)),
             Self::Of(operand) => Some((operand.to_string(), caller.facts.key(operand)?)),
         }
     }
+}
+
+/// The client's address as far as it tells clients apart; `None` where the platform says none.
+#[must_use]
+pub fn address(facts: &Facts<'_>) -> Option<String> {
+    facts.key(&Operand::Ip).map(network)
 }
 
 /// The address, or for IPv6 its first 64 bits: a client has all the addresses behind them.

@@ -121,7 +121,10 @@ fn state(gateway: &Gateway, memory: &Memory, now: Timestamp) -> Value {
     let issuers: Vec<_> = issuers.map(|(issuer, known)| issuer_state(issuer, known, now)).collect();
     let origins = memory.origins.open(now).into_iter();
     let origins: Vec<_> = origins
-        .map(|(origin, until)| json!({ "origin": origin.as_ref(), "until": until.to_string() }))
+        .map(|(name, until)| {
+            let (backend, origin) = name.split_once('\n').unwrap_or(("", &name));
+            json!({ "backend": backend, "origin": origin, "until": until.to_string() })
+        })
         .collect();
     let source = gateway.customers.as_ref().and_then(|customers| customers.source.as_ref());
     let config_api = source.map(|source| {

@@ -31,6 +31,7 @@ fn every_refusal_has_a_case() {
     let elsewhere = [
         (Refusal::Misconfigured, "tests/workerd/promises.test.mjs"),
         (Refusal::BodySizeUnknown, "tests/workerd/body-size.test.mjs"),
+        (Refusal::RequestBodyBroken, "tests/workerd/request-bodies.test.mjs"),
         (Refusal::RateLimited, "tests/workerd/limits.test.mjs"),
         (Refusal::LimitUnavailable, "tests/workerd/limits.test.mjs"),
         // Nor is any known to provoke a fault of the gateway's own.

@@ -5,6 +5,8 @@
 import { editOwn, ownEdits } from "./answer-edits.js";
 import { NETWORK, callOut } from "./outbound.js";
 import { assertCaller } from "./sign.js";
+import { openUpload } from "./upload.js";
+import { ENDED, verdict } from "./verdict.js";
 
 /** The problems for backends that do not answer, as the core words them. */
 export let failures;
@@ -48,16 +50,22 @@ export function forward({ incoming, remove, set, edits, line, requestId, began }
   };
   return new Promise((resolve) => {
     const expire = () => resolve(fail(failures.timeout));
+    const left = () => {
+      if (end(499, ',"reason":"client_left"')) resolve(new Response(null, { status: 499 }));
+    };
     const watch = () => {
-      const left = () => {
-        if (end(499, ',"reason":"client_left"')) resolve(new Response(null, { status: 499 }));
-      };
       if (request.signal.aborted) return left();
       request.signal.addEventListener("abort", left);
       timer = setTimeout(expire, timeout - WATCH_AFTER);
     };
     timer = timeout > WATCH_AFTER ? setTimeout(watch, WATCH_AFTER) : setTimeout(expire, timeout);
     const failed = () => resolve(fail(failures.unreachable));
+    let handedOn = false;
+    const broken = () => {
+      if (!over && request.signal.aborted) left();
+      else if (!over) resolve(fail(failures.broken));
+      return !handedOn;
+    };
     const answered = (answer) => {
       const { status } = answer;
       if (!isFinal(answer, status)) {
@@ -67,6 +75,7 @@ export function forward({ incoming, remove, set, edits, line, requestId, began }
       // Too late: the caller was answered.
       if (over) return letGo(answer);
       const now = Date.now();
+      handedOn = true;
       try {
         resolve(finish(answer, status, edits, now - sentAt, now - began));
         end(status, "", now);
@@ -76,8 +85,9 @@ export function forward({ incoming, remove, set, edits, line, requestId, began }
     };
     try {
       prepare(headers, remove, set);
+      const upload = openUpload(incoming, broken);
       // One reaction rather than two: each is a promise of its own.
-      send(NETWORK, incoming, url).then(answered, failed);
+      send(NETWORK, upload?.incoming ?? incoming, url).then(answered, failed);
     } catch {
       failed();
     }
@@ -91,9 +101,19 @@ const SAFE = ["GET", "HEAD", "OPTIONS"];
  * Sends the request by a plan: to one origin after the other, as long as those before failed and sending again is safe.
  * A request with a body or of an unsafe method is sent once, to the first.
  */
-export async function forwardByPlan({ env, incoming, remove, set, edits, line, requestId, began }, planJson) {
-  const { request, headers } = incoming;
+export async function forwardByPlan(sending, planJson) {
   const plan = JSON.parse(planJson);
+  try {
+    return await carryOut(sending, plan);
+  } finally {
+    // Whatever becomes of the request that tries an origin: others must not wait for it longer than it takes.
+    const [first] = plan.attempts;
+    if (first.trial && !first.told) tell(first, plan, ENDED.nothing, false);
+  }
+}
+
+async function carryOut({ env, incoming, remove, set, edits, line, requestId, began }, plan) {
+  const { request, headers } = incoming;
   const sentAt = Date.now();
   prepare(headers, remove, set);
   // Only now does a WebSocket's request have its Upgrade again.
@@ -105,7 +125,7 @@ export async function forwardByPlan({ env, incoming, remove, set, edits, line, r
     console.log(`${line},"reason":"${reason}","status":${problem.status},"duration_ms":${Date.now() - began}}`);
     return explain(problem, edits, requestId);
   }
-  const departure = watchClient(request);
+  const departure = watchClient(request, plan.attempts[0].trial ? 0 : WATCH_AFTER);
   let number = 0;
   const end = (status, reason, origin) => {
     departure.stop();
@@ -133,12 +153,9 @@ export async function forwardByPlan({ env, incoming, remove, set, edits, line, r
     const bad = failed ?? (plan.statuses.includes(answer.status) ? `status ${answer.status}` : undefined);
     const inTime = Date.now() - sentAt < plan.deadline;
     const another = bad !== undefined && repeats && inTime && number < plan.attempts.length;
-    // Whoever had only what others left of the deadline is not to blame for having been too slow.
     const cutShort = failed === "timeout" && number > 1 && left < attempt.timeout;
-    // Nor is the origin where a body broke off that the client may have spoilt: callers must not be able to have an
-    // origin left alone.
-    const bodysFault = failed === "unreachable" && request.body !== null;
-    const again = !cutShort && !bodysFault && tell(attempt, plan, bad !== undefined, another);
+    const ended = verdict({ failed, status: answer?.status, cutShort, isWhole: result.isWhole }, plan.statuses);
+    const again = ended !== ENDED.nothing && tell(attempt, plan, ended, another);
     if (another && again) {
       letGo(answer);
       const what = { event: "attempt_failed", level: "warn", request_id: requestId, origin: attempt.origin, attempt: number, why: bad, ms: Date.now() - startedAt };
@@ -157,8 +174,12 @@ export async function forwardByPlan({ env, incoming, remove, set, edits, line, r
   }
 }
 
-/** One call: { answer }, or { failed: "unreachable" | "timeout" | "left" }. An answer that comes too late is let go. */
+/**
+ * One call: { answer }, or { failed: "unreachable" | "timeout" | "left" | "broken", isWhole }. An answer that comes too
+ * late is let go.
+ */
 function tryOnce(env, incoming, { url, binding }, timeout, gone) {
+  let upload;
   return new Promise((resolve) => {
     let over = false;
     const settle = (result) => {
@@ -169,36 +190,55 @@ function tryOnce(env, incoming, { url, binding }, timeout, gone) {
     };
     const timer = setTimeout(() => settle({ failed: "timeout" }), Math.max(timeout, 0));
     gone.then(() => settle({ failed: "left" }));
-    const failed = () => settle({ failed: "unreachable" });
+    let handedOn = false;
+    const broken = () => {
+      settle({ failed: incoming.request.signal.aborted ? "left" : "broken" });
+      return !handedOn;
+    };
+    const failed = async () => {
+      const isWhole = upload === undefined ? !hasUnwatchedBody(incoming) : await upload.hasComeWhole();
+      // Where a Worker is called, its own exception comes out here, and a path may be all that it takes.
+      settle({ failed: "unreachable", isWhole: isWhole && binding === undefined });
+    };
     const answered = (answer) => {
-      if (isFinal(answer, answer.status)) return settle({ answer });
+      if (isFinal(answer, answer.status)) {
+        handedOn = !over;
+        return settle({ answer });
+      }
       letGo(answer);
       return failed();
     };
     try {
-      send(binding === undefined ? NETWORK : env[binding], incoming, url).then(answered, failed);
+      upload = openUpload(incoming, broken);
+      send(binding === undefined ? NETWORK : env[binding], upload?.incoming ?? incoming, url).then(answered, failed);
     } catch {
       failed();
     }
   });
 }
 
+/** Of a GET or HEAD: no pipe can be put before it. */
+const hasUnwatchedBody = ({ request, method }) => (method === "GET" || method === "HEAD") && request.body !== null;
+
 /** Whether there may be another attempt. A core that is gone is told nothing, and allows none. */
-function tell({ key }, { breaker: [failures, ratio, pause] }, failed, wantsAnother) {
+function tell(attempt, { breaker: [failures, ratio, pause], caller }, ended, wantsAnother) {
+  attempt.told = true;
+  // Of a backend with one origin nothing is noted.
+  if (caller === undefined) return false;
   try {
-    return report(key, failed, wantsAnother, failures, ratio, pause);
+    return report(attempt.key, caller, ended, wantsAnother, failures, ratio, pause);
   } catch {
     return false;
   }
 }
 
-/** A promise that is settled when the client has left; watching it is dear, so it begins late. */
-function watchClient({ signal }) {
+/** A promise that is settled when the client has left; watching it is dear, so it begins late where it may. */
+function watchClient({ signal }, after) {
   let timer;
   let leave;
   const promise = new Promise((resolve) => {
     leave = () => resolve();
-    timer = setTimeout(() => (signal.aborted ? leave() : signal.addEventListener("abort", leave)), WATCH_AFTER);
+    timer = setTimeout(() => (signal.aborted ? leave() : signal.addEventListener("abort", leave)), after);
   });
   const stop = () => {
     clearTimeout(timer);
@@ -224,14 +264,14 @@ function prepare(headers, remove, set) {
 }
 
 /** `by` is a service binding or `NETWORK`. */
-function send(by, { request, method, headers }, url) {
+function send(by, { request, method, headers, signal }, url) {
   const { body } = request;
   // Fetch takes a body for GET and HEAD only with the Request that it came in.
   if (body !== null && (method === "GET" || method === "HEAD")) {
     return callOut(by, new Request(url, request), { headers });
   }
   // Else the request itself is never the init: its `cf` would be copied along, which is dear.
-  return callOut(by, url, { method, headers, body });
+  return callOut(by, url, signal === undefined ? { method, headers, body } : { method, headers, body, signal });
 }
 
 /** An answer that cannot be handed on as it must be. */

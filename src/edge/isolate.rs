@@ -15,7 +15,7 @@ use crate::{
     error::Refusal,
     forward::{
         assertion::Assertions,
-        failover::{Breaker, Outcome},
+        failover::{Breaker, Ended, Watched},
     },
     json::{json, text},
     memory::Memory,
@@ -134,32 +134,48 @@ fn install(gateway: Option<&Gateway>) {
     if let Some(signer) = token.and_then(Assertions::signer) {
         platform::install_signer(&signer);
     }
-    let begin: Closure<dyn Fn(String, f64)> = Closure::new(begin);
+    let begin: Closure<dyn Fn(String, String, f64)> = Closure::new(begin);
     platform::install_limits(&begin.into_js_value());
 }
 
-type Report = dyn Fn(String, bool, bool, u32, u8, f64) -> bool;
+type Report = dyn Fn(String, String, u8, bool, u32, u8, f64) -> bool;
 
 /// Notes how an attempt at an origin ended, and says whether there may be another.
-fn report(key: String, failed: bool, wants_another: bool, failures: u32, ratio: u8, pause: f64) -> bool {
+fn report(
+    key: String,
+    caller: String,
+    ended: u8,
+    wants_another: bool,
+    failures: u32,
+    ratio: u8,
+    pause: f64,
+) -> bool {
     ISOLATE.with(|isolate| {
         let Some(ready) = isolate.get().and_then(|isolate| isolate.ready.as_ref()) else { return false };
         // Between requests nobody holds it; if somebody did, this attempt would not be counted.
         let Ok(memory) = ready.memory.try_borrow() else { return false };
         #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // a cast saturates
         let breaker = Breaker { failures, ratio, pause: Span::from_millis(pause as u64) };
-        let outcome = if failed { Outcome::Failed } else { Outcome::Answered };
-        memory.origins.note(&key, outcome, breaker, platform::now());
-        wants_another && memory.origins.may_retry()
+        // The numbers are those of `ENDED` in verdict.js.
+        let ended = match ended {
+            0 => Ended::Answered,
+            1 => Ended::Failed,
+            2 => Ended::Suspected,
+            _ => Ended::Nothing,
+        };
+        let (watched, now) = (Watched { key: &key, caller: &caller }, platform::now());
+        memory.origins.note(watched, ended, breaker, now);
+        wants_another && memory.origins.may_retry(watched, now)
     })
 }
 
 /// Notes that a request is sent to an origin, once its limits let it pass.
-fn begin(key: String, timeout: f64) {
+fn begin(key: String, caller: String, timeout: f64) {
     ISOLATE.with(|isolate| {
         let Some(ready) = isolate.get().and_then(|isolate| isolate.ready.as_ref()) else { return };
         #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // a cast saturates
-        ready.note_sending(&key, Span::from_millis(timeout as u64), platform::now());
+        let timeout = Span::from_millis(timeout as u64);
+        ready.note_sending(Watched { key: &key, caller: &caller }, timeout, platform::now());
     });
 }
 
@@ -177,6 +193,7 @@ fn failures(problem_base: &str) -> String {
     };
     text(&json!({
         "unreachable": problem(Refusal::BackendUnreachable),
+        "broken": problem(Refusal::RequestBodyBroken),
         "timeout": problem(Refusal::BackendTimeout),
         "unsized": problem(Refusal::BodySizeUnknown),
         "unsigned": problem(Refusal::Misconfigured),

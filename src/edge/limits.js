@@ -2,6 +2,7 @@
 // happens between the question and its answer.
 import { waitUntil } from "cloudflare:workers";
 import { explain, failures, forward, forwardByPlan } from "./forward.js";
+import { makeBatches } from "./quota_batch.js";
 
 /** Tells the core that a request is sent to an origin of a plan. */
 let begin;
@@ -31,9 +32,9 @@ export async function forwardLimited(sending, url, timeout, plan, admissionJson)
     const called = `,"origin":${JSON.stringify(origin)},"attempt":1`;
     return forward({ ...sending, edits: edited, line: line + called }, url, timeout);
   }
-  const [first] = JSON.parse(plan).attempts;
+  const { attempts: [first], caller } = JSON.parse(plan);
   try {
-    begin(first.key, first.timeout);
+    if (caller !== undefined) begin(first.key, caller, first.timeout);
   } catch {
     // The core that decided is gone, and with it what it knew of origins. The request goes on all the same.
   }
@@ -81,53 +82,30 @@ async function askRate(env, { name, binding, key, timeout, closed, retry_after: 
   }
 }
 
-/**
- * What this isolate has taken out of quotas and not used yet. `left` may be used until `until`, and `rest` was left for
- * all when it was last asked; `spent` when nothing was. `asking` is until when somebody asks for a batch.
- * Plain values only: what belongs to one request must not be waited for by another.
- */
-const leases = new Map();
-/** Beyond these, whoever was longest without a new batch loses what is left of theirs. */
-const MAX_LEASES = 4096;
-
-const blank = () => ({ left: 0, rest: 0, until: Infinity, spent: false, asking: 0 });
-
-function leaseOf(id, now) {
-  let lease = leases.get(id);
-  if (lease === undefined) {
-    if (leases.size >= MAX_LEASES) leases.delete(leases.keys().next().value);
-    lease = blank();
-    leases.set(id, lease);
-  }
-  if (now >= lease.until) Object.assign(lease, blank());
-  return lease;
-}
+/** Callers whose batches are held. */
+const MAX_BATCHES = 4096;
+const batches = makeBatches(MAX_BATCHES);
 
 /** As askRate, for a quota: from what this isolate holds, else out of the object that counts. */
 async function takeOne(env, ask) {
   const { name, closed } = ask;
   const now = Date.now();
   const id = `${name}:${ask.key}`;
-  const lease = leaseOf(id, now);
-  const wait = () => Math.max(Math.ceil((lease.until - Date.now()) / 1000), 1);
-  const refusal = () => ({ name, passes: false, retryAfter: wait(), known: `"${name}";r=0;t=${wait()}` });
-  const pass = () => {
-    const { until } = lease;
-    const giveBack = () => {
-      if (lease.until === until) lease.left += 1;
-    };
-    return { name, passes: true, known: `"${name}";r=${lease.left + lease.rest};t=${wait()}`, giveBack };
+  const wait = (until) => Math.max(Math.ceil((until - Date.now()) / 1000), 1);
+  const refusal = ({ until }) => ({ name, passes: false, retryAfter: wait(until), known: `"${name}";r=0;t=${wait(until)}` });
+  const pass = ({ left, rest, until }) => {
+    const giveBack = () => batches.giveBack(id, until, Date.now());
+    return { name, passes: true, known: `"${name}";r=${left + rest};t=${wait(until)}`, giveBack };
   };
-  const fromLease = () => {
-    if (lease.left === 0) return false;
-    lease.left -= 1;
-    return true;
-  };
-  if (fromLease()) return pass();
-  if (lease.spent) return refusal();
+  if (batches.takeOne(id, now)) return pass(batches.look(id, now));
+  const before = batches.look(id, now);
+  if (before.spent) return refusal(before);
   try {
+    const answer = await takeMore(env, ask, id, now);
+    const { left } = batches.look(id, Date.now());
+    if (answer.isGranted) return pass({ left, rest: answer.left, until: answer.until });
     // Where the object has nothing left, somebody may have brought more of it meanwhile than they need.
-    return (await takeMore(env, ask, id, lease, now)) || fromLease() ? pass() : refusal();
+    return batches.takeOne(id, Date.now()) ? pass(batches.look(id, Date.now())) : refusal(answer);
   } catch (error) {
     warn(name, error);
     return { name, closed };
@@ -138,11 +116,10 @@ async function takeOne(env, ask) {
  * Asks the object, and says whether it grants the request. One asks for a batch; those that come meanwhile ask each for
  * its own request alone, so that a crowd does not take all that there is into one isolate.
  */
-function takeMore(env, { binding, key, timeout, quota }, id, lease, now) {
-  const isFirst = now >= lease.asking;
-  if (isFirst) lease.asking = now + timeout;
+function takeMore(env, { binding, key, timeout, quota }, id, now) {
+  const isFirst = batches.beginAsking(id, timeout, now);
   const ended = () => {
-    if (isFirst) lease.asking = 0;
+    if (isFirst) batches.endAsking(id);
   };
   return new Promise((resolve, reject) => {
     let waiting = true;
@@ -155,8 +132,8 @@ function takeMore(env, { binding, key, timeout, quota }, id, lease, now) {
       ended();
       if (!Number.isInteger(answer?.granted) || !Number.isInteger(answer.until)) throw new Error("an answer that says nothing");
       const own = waiting && answer.granted > 0 ? 1 : 0;
-      keep(id, lease, answer, answer.granted - own);
-      resolve(own === 1);
+      batches.keep(id, answer, answer.granted - own, Date.now());
+      resolve({ isGranted: own === 1, left: answer.left, until: answer.until });
     };
     const failed = (error) => {
       clearTimeout(timer);
@@ -170,19 +147,6 @@ function takeMore(env, { binding, key, timeout, quota }, id, lease, now) {
     // What was granted is counted, so it is kept also where the client has left or the answer came too late.
     waitUntil(ask().then(granted).catch(failed));
   });
-}
-
-/** Puts what was granted beside its own request into the lease. */
-function keep(id, lease, { granted, left, until }, more) {
-  // Out of a window before the one that is known.
-  if (lease.until !== Infinity && until < lease.until) return;
-  if (until !== lease.until) lease.left = 0;
-  lease.left += more;
-  lease.rest = left;
-  lease.until = until;
-  lease.spent = granted === 0;
-  leases.delete(id);
-  leases.set(id, lease);
 }
 
 /** What `ask` comes to, unless it takes longer than `timeout` milliseconds. */

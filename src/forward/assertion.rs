@@ -270,6 +270,7 @@ mod tests {
             origin: Rc::from(origin),
             key: origin.to_owned(),
             timeout: 1,
+            trial: false,
             binding: None,
             assertion: None,
         }

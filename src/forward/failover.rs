@@ -4,8 +4,16 @@
 //! other isolate is asked. An origin that fails is *open* for a while and tried last; then it is *half
 //! open*, and one request tries it; if that goes well it is *closed* again.
 
-use std::{cell::RefCell, collections::HashMap, rc::Rc};
+use std::rc::Rc;
 
+mod breaker;
+mod budget;
+mod health;
+
+pub use self::{
+    breaker::Ended,
+    health::{Health, Watched},
+};
 use crate::{
     digest::Digest,
     time::{Span, Timestamp},
@@ -42,13 +50,10 @@ impl Default for Breaker {
 pub const WINDOW: u32 = 20;
 /// The longest pause, as a multiple of the first.
 pub const MOST_PAUSES: u64 = 12;
-/// Origins that failures are remembered of. Only customers could bring more, with records of their own.
-const MOST_ORIGINS: usize = 4096;
-
 /// One origin, as far as the choice goes.
 #[derive(Clone, Copy, Debug)]
 pub struct Candidate<'a> {
-    /// Its URL, which its health is known by.
+    /// Its backend and its URL, which its health is known by: see [`Watched`].
     pub key: &'a str,
     /// Where it stands.
     pub region: Option<&'a str>,
@@ -67,6 +72,8 @@ pub struct Choice<'a> {
     pub within: &'a [Rc<str>],
     /// Tells one request from another, for the choice by weight.
     pub salt: &'a str,
+    /// Who asks, as in [`Watched`].
+    pub caller: &'a str,
 }
 
 /// The order in which origins are tried: within the allowed regions, the nearest first, then as the
@@ -93,7 +100,8 @@ pub fn order(
             Balance::Ordered => 0.0,
             Balance::Weighted => draw(choice.salt, index, candidate.weight),
         };
-        let (open, rank) = (health.is_open(candidate.key, now), rank(candidate));
+        let watched = Watched { key: candidate.key, caller: choice.caller };
+        let (open, rank) = (health.is_open(watched, now), rank(candidate));
         let place = order.partition_point(|other| {
             (other.0, other.1).cmp(&(open, rank)).then(other.2.total_cmp(&draw)).is_le()
         });
@@ -114,159 +122,6 @@ fn draw(salt: &str, index: usize, weight: u32) -> f64 {
     -(1.0 - uniform).ln() / f64::from(weight)
 }
 
-/// What this isolate has seen of origins. Of those that are well nothing is kept.
-#[derive(Debug, Default)]
-pub struct Health {
-    origins: RefCell<HashMap<Rc<str>, Seen>>,
-    budget: RefCell<RetryBudget>,
-}
-
-#[derive(Clone, Copy, Debug, Default)]
-struct Seen {
-    in_a_row: u32,
-    /// The last outcomes, the newest in the lowest bit; a set bit is a failure.
-    outcomes: u32,
-    count: u32,
-    /// How often it has been left alone without having been well since.
-    pauses: u32,
-    open_until: Timestamp,
-    /// Until when somebody tries it.
-    trial_until: Timestamp,
-}
-
-/// How a request to an origin ended.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Outcome {
-    /// It answered.
-    Answered,
-    /// It did not, or with a status that counts as a failure.
-    Failed,
-}
-
-impl Health {
-    /// Whether an origin is left alone now.
-    #[must_use]
-    pub fn is_open(&self, key: &str, now: Timestamp) -> bool {
-        let origins = self.origins.borrow();
-        origins.get(key).is_some_and(|seen| now < seen.open_until || now < seen.trial_until)
-    }
-
-    /// Whether failures of an origin are remembered: then its successes count too.
-    #[must_use]
-    pub fn is_watched(&self, key: &str) -> bool {
-        self.origins.borrow().contains_key(key)
-    }
-
-    /// Notes that a request goes to `key`, which takes `timeout` at the most: while it is half open, it
-    /// is the only one.
-    pub fn begin(&self, key: &str, timeout: Span, now: Timestamp) {
-        if let Some(seen) = self.origins.borrow_mut().get_mut(key)
-            && seen.pauses > 0
-            && now >= seen.open_until
-        {
-            seen.trial_until = now.plus(timeout);
-        }
-    }
-
-    /// Notes how a request to `key` ended.
-    pub fn note(&self, key: &str, outcome: Outcome, breaker: Breaker, now: Timestamp) {
-        let mut origins = self.origins.borrow_mut();
-        if outcome == Outcome::Answered && !origins.contains_key(key) {
-            return;
-        }
-        if origins.len() >= MOST_ORIGINS && !origins.contains_key(key) {
-            origins.retain(|_, seen| now < seen.open_until);
-            if origins.len() >= MOST_ORIGINS {
-                return;
-            }
-        }
-        let seen = origins.entry(Rc::from(key)).or_default();
-        let failed = outcome == Outcome::Failed;
-        // Of a crowd that was under way when it was opened, the others tell nothing new: if each made
-        // the pause longer, one fault would be as long as twelve.
-        if failed && now < seen.open_until {
-            return;
-        }
-        seen.trial_until = Timestamp::default();
-        seen.outcomes = seen.outcomes << 1 | u32::from(failed);
-        seen.count = seen.count.saturating_add(1).min(WINDOW);
-        if !failed {
-            // One good answer of an origin that was left alone closes it: what went before is over.
-            let clean = seen.outcomes & ((1 << WINDOW) - 1) == 0;
-            if seen.pauses > 0 || clean {
-                origins.remove(key);
-            } else {
-                seen.in_a_row = 0;
-            }
-            return;
-        }
-        seen.in_a_row = seen.in_a_row.saturating_add(1);
-        let recent = (seen.outcomes & ((1 << WINDOW) - 1)).count_ones();
-        let too_many = seen.count >= WINDOW && recent * 100 > u32::from(breaker.ratio) * WINDOW;
-        if seen.pauses > 0 || seen.in_a_row >= breaker.failures || too_many {
-            let times = 1u64.checked_shl(seen.pauses).unwrap_or(MOST_PAUSES).min(MOST_PAUSES);
-            seen.pauses = seen.pauses.saturating_add(1);
-            seen.open_until = now.plus(Span::from_millis(breaker.pause.millis().saturating_mul(times)));
-        }
-    }
-
-    /// Whether another attempt may be made, of a request whose first one failed.
-    #[must_use]
-    pub fn may_retry(&self) -> bool {
-        self.budget.borrow_mut().take()
-    }
-
-    /// Counts a request, which lets a share of another be tried again.
-    pub fn count_request(&self) {
-        self.budget.borrow_mut().earn();
-    }
-
-    /// The origins that are left alone now, for operators.
-    #[must_use]
-    pub fn open(&self, now: Timestamp) -> Vec<(Rc<str>, Timestamp)> {
-        let origins = self.origins.borrow();
-        let open = origins.iter().filter(|(_, seen)| now < seen.open_until);
-        let mut sorted: Vec<(Rc<str>, Timestamp)> = Vec::new();
-        for (key, seen) in open {
-            let place = sorted.partition_point(|(other, _)| other < key);
-            sorted.insert(place, (Rc::clone(key), seen.open_until));
-        }
-        sorted
-    }
-}
-
-/// Keeps an outage from being multiplied: of a hundred requests at most twenty are tried again, and ten
-/// beyond that where there are few.
-#[derive(Debug)]
-struct RetryBudget {
-    /// In hundredths of a retry.
-    left: u32,
-}
-
-const RETRY: u32 = 100;
-const EARNED: u32 = 20;
-const MOST_LEFT: u32 = 10 * RETRY;
-
-impl Default for RetryBudget {
-    fn default() -> Self {
-        Self { left: MOST_LEFT }
-    }
-}
-
-impl RetryBudget {
-    fn earn(&mut self) {
-        self.left = self.left.saturating_add(EARNED).min(MOST_LEFT);
-    }
-
-    fn take(&mut self) -> bool {
-        let enough = self.left >= RETRY;
-        if enough {
-            self.left -= RETRY;
-        }
-        enough
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -278,7 +133,8 @@ mod tests {
     }
 
     const B: Breaker = Breaker { failures: 3, ratio: 50, pause: Span::from_secs(5) };
-    const ANYWHERE: Choice<'_> = Choice { balance: Balance::Ordered, near: &[], within: &[], salt: "" };
+    const ANYWHERE: Choice<'_> =
+        Choice { balance: Balance::Ordered, near: &[], within: &[], salt: "", caller: "" };
 
     fn origin<'a>(key: &'a str, region: &'a str, weight: u32) -> Candidate<'a> {
         Candidate { key, region: (!region.is_empty()).then_some(region), weight }
@@ -286,73 +142,8 @@ mod tests {
 
     fn fail(health: &Health, key: &str, times: u32, now: Timestamp) {
         for _ in 0..times {
-            health.note(key, Outcome::Failed, B, now);
+            health.note(Watched { key, caller: "" }, Ended::Failed, B, now);
         }
-    }
-
-    #[test]
-    fn closed_then_open_then_half_open_then_closed() {
-        let health = Health::default();
-        fail(&health, "a", 2, at(0));
-        assert!(!health.is_open("a", at(0)));
-        fail(&health, "a", 1, at(0));
-        assert!(health.is_open("a", at(4)));
-        assert!(!health.is_open("a", at(5)), "half open");
-        health.begin("a", Span::from_secs(2), at(5));
-        assert!(health.is_open("a", at(6)), "one tries, others do not");
-        assert!(!health.is_open("a", at(7)), "whoever tried has not come back");
-        health.begin("a", Span::from_secs(2), at(7));
-        health.note("a", Outcome::Answered, B, at(7));
-        assert!(!health.is_open("a", at(7)) && !health.is_watched("a"), "closed, and nothing is kept");
-    }
-
-    #[test]
-    fn each_further_pause_is_twice_as_long_up_to_a_minute() {
-        let health = Health::default();
-        fail(&health, "a", 3, at(0));
-        let mut now = 0;
-        let mut pauses = Vec::new();
-        for _ in 0..6 {
-            let begin = now;
-            while health.is_open("a", at(now)) {
-                now += 1;
-            }
-            pauses.push(now - begin);
-            health.begin("a", Span::from_secs(1), at(now));
-            health.note("a", Outcome::Failed, B, at(now));
-        }
-        assert_eq!(pauses, [5, 10, 20, 40, 60, 60]);
-    }
-
-    #[test]
-    fn a_crowd_that_was_under_way_is_one_failure() {
-        let health = Health::default();
-        fail(&health, "a", 100, at(0));
-        assert!(health.is_open("a", at(4)) && !health.is_open("a", at(5)));
-    }
-
-    #[test]
-    fn more_than_half_of_its_requests_failing_opens_it_too() {
-        let health = Health::default();
-        for number in 0..WINDOW {
-            let outcome = if number % 2 == 0 { Outcome::Failed } else { Outcome::Answered };
-            health.note("a", outcome, B, at(0));
-        }
-        health.note("a", Outcome::Failed, B, at(0));
-        assert!(!health.is_open("a", at(0)), "half of them may fail");
-        health.note("a", Outcome::Failed, B, at(0));
-        assert!(health.is_open("a", at(0)), "never three in a row");
-        let health = Health::default();
-        for number in 0..100 {
-            let outcome = if number % 5 == 0 { Outcome::Failed } else { Outcome::Answered };
-            health.note("b", outcome, B, at(0));
-        }
-        assert!(!health.is_open("b", at(0)), "one in five is not");
-        let never = Breaker { failures: 1_000_000, ratio: 100, ..B };
-        for _ in 0..1000 {
-            health.note("c", Outcome::Failed, never, at(0));
-        }
-        assert!(!health.is_open("c", at(0)), "all of them may fail");
     }
 
     #[test]
@@ -391,27 +182,6 @@ mod tests {
         assert!((7300..7700).contains(&first[0]) && first[2] == 0, "{first:?}");
     }
 
-    #[test]
-    fn retries_are_a_share_of_the_requests() {
-        let health = Health::default();
-        let allowed = (0..1000).filter(|_| health.may_retry()).count();
-        assert_eq!(allowed, 10);
-        let allowed = (0..1000).filter(|_| {
-            health.count_request();
-            health.may_retry()
-        });
-        assert_eq!(allowed.count(), 200);
-    }
-
-    #[test]
-    fn a_flood_of_failing_origins_is_bounded() {
-        let health = Health::default();
-        for number in 0..20_000 {
-            health.note(&format!("origin-{number}"), Outcome::Failed, B, at(number / 1000));
-        }
-        assert!(health.origins.borrow().len() <= MOST_ORIGINS);
-    }
-
     proptest! {
         /// Whatever happened: every allowed origin is tried once, and none outside the allowed regions.
         #[test]
@@ -429,10 +199,11 @@ mod tests {
             let within: Vec<Rc<str>> = within.into_iter().map(|region| Rc::from(name(region))).collect();
             let health = Health::default();
             for failure in failures {
-                health.note(&format!("o{failure}"), Outcome::Failed, B, at(0));
+                let key = &format!("o{failure}");
+                health.note(Watched { key, caller: "" }, Ended::Failed, B, at(0));
             }
             let balance = if weighted { Balance::Weighted } else { Balance::Ordered };
-            let mut order = order(&candidates, Choice { balance, near: &[], within: &within, salt: &salt }, &health, at(0));
+            let mut order = order(&candidates, Choice { balance, near: &[], within: &within, salt: &salt, caller: "" }, &health, at(0));
             order.sort_unstable();
             let expected: Vec<_> = (0..candidates.len())
                 .filter(|index| {

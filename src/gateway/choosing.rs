@@ -6,7 +6,7 @@ use super::Journey;
 use crate::{
     config::{DEFAULT_BACKEND_TIMEOUT, Origin, Route},
     customer::{
-        CustomerOrigin,
+        CustomerId, CustomerOrigin,
         claimed::Claimed,
         resolve::{Customer, resolve},
         template::BackendTemplate,
@@ -38,8 +38,8 @@ pub(super) struct Chosen<'a> {
     pub(super) deadline: Option<Span>,
     pub(super) breaker: Breaker,
     pub(super) statuses: &'a [u16],
-    /// Whether the customer runs it, and not the provider.
-    pub(super) customers_own: bool,
+    /// The customer whose own backend it is.
+    pub(super) own: Option<CustomerId>,
 }
 
 /// Nearly always one, which takes no list.
@@ -181,7 +181,7 @@ impl<'a> Journey<'a> {
             deadline: backend.deadline,
             breaker: backend.breaker,
             statuses: &backend.failure_statuses,
-            customers_own: false,
+            own: None,
         })
     }
 
@@ -219,7 +219,10 @@ impl<'a> Journey<'a> {
             deadline: None,
             breaker: Breaker::default(),
             statuses: &[],
-            customers_own: true,
+            own: match claimed {
+                Claimed::Id(id) => Some(id.clone()),
+                Claimed::Missing | Claimed::Malformed => None,
+            },
         }))
     }
 }

@@ -8,12 +8,15 @@ use super::{
 };
 use crate::{
     config::Route,
+    customer::claimed::Claimed,
     decision::Halt,
+    digest::Digest,
     error::Refusal,
     forward::{
         self, Attempt, Plan,
-        failover::{self, Candidate, Choice},
+        failover::{self, Candidate, Choice, Watched},
     },
+    limit,
     memory::Memory,
     request::Target,
     route::condition::Facts,
@@ -62,7 +65,7 @@ impl Journey<'_> {
         memory: &Memory,
     ) -> Result<(String, Span, Option<Plan>), Halt> {
         let Sending { chosen, route, captures, target, needs_size } = to;
-        let Chosen { origins, within, balance, deadline, breaker, statuses, .. } = chosen;
+        let Chosen { origins, within, balance, deadline, breaker, statuses, own } = chosen;
         let origins = origins.as_slice();
         let url = |origin: &ChosenOrigin| {
             forward::url(&origin.origin, &origin.base, route.rewrite.as_ref(), captures, *target)
@@ -73,7 +76,16 @@ impl Journey<'_> {
         let one_of_several = |origin: &ChosenOrigin| {
             if single { timeout(origin) } else { origin.timeout.min(timeout(origin)) }
         };
-        let keys: Vec<_> = origins.iter().map(|origin| format!("{}{}", origin.origin, origin.base)).collect();
+        // What one caller meets must not count for another, and what one customer's origins do never for
+        // another's of the same URL.
+        let (backend, caller) = match own {
+            Some(customer) => (format!("customer {}", customer.as_str()), String::new()),
+            None => {
+                (format!("backend {}", self.trace.backend.as_deref().unwrap_or_default()), self.caller(facts))
+            }
+        };
+        let key = |origin: &ChosenOrigin| format!("{backend}\n{}{}", origin.origin, origin.base);
+        let keys: Vec<_> = origins.iter().map(key).collect();
         let candidates: Vec<_> = origins
             .iter()
             .zip(&keys)
@@ -84,15 +96,19 @@ impl Journey<'_> {
         } else {
             Vec::new()
         };
-        let choice = Choice { balance: *balance, near: &near, within, salt: self.head.request_id };
+        let choice =
+            Choice { balance: *balance, near: &near, within, salt: self.head.request_id, caller: &caller };
         let order = failover::order(&candidates, choice, &memory.origins, self.now);
+        let tries = |key: &str| memory.origins.is_half_open(Watched { key, caller: &caller }, self.now);
         let attempts: Vec<_> = order
             .iter()
             .filter_map(|index| origins.get(*index).zip(keys.get(*index)))
-            .map(|(origin, key)| Attempt {
+            .enumerate()
+            .map(|(place, (origin, key))| Attempt {
                 url: url(origin),
                 origin: Rc::clone(&origin.origin),
                 key: key.clone(),
+                trial: place == 0 && !single && tries(key),
                 timeout: one_of_several(origin).millis(),
                 binding: origin.binding.clone(),
                 assertion: None,
@@ -111,7 +127,24 @@ impl Journey<'_> {
             statuses: statuses.to_vec(),
             breaker: (breaker.failures, breaker.ratio, breaker.pause.millis()),
             needs_size: *needs_size,
+            caller: (!single).then_some(caller),
         };
         Ok((first_url, first_timeout, Some(plan)))
+    }
+
+    /// Tells the callers of a backend apart: by customer, else by who they are, else by their address. Those
+    /// with none of these are one.
+    fn caller(&self, facts: &Facts<'_>) -> String {
+        let customers = self.gateway.customers.as_ref();
+        let customer = customers.and_then(|customers| match facts.principal.customer(&customers.claim) {
+            Claimed::Id(id) => Some(id.as_str()),
+            Claimed::Missing | Claimed::Malformed => None,
+        });
+        let who = match (customer, &facts.principal.subject) {
+            (Some(id), _) => format!("customer\0{id}"),
+            (None, Some(subject)) => format!("{}\0{subject}", self.trace.auth.as_deref().unwrap_or_default()),
+            (None, None) => format!("address\0{}", limit::address(facts).unwrap_or_default()),
+        };
+        format!("{:016x}", Digest::of(who.as_bytes()).prefix())
     }
 }

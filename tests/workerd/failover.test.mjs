@@ -25,7 +25,7 @@ const regional = {
   ...NEVER_OPEN,
 };
 
-const KEYS = Object.fromEntries(["several", "near", "shared-out", "bad-entry", "too-many", "none"].map((name) => [name, mint("sk_live")]));
+const KEYS = Object.fromEntries(["several", "near", "shared-out", "dead", "beside", "bad-entry", "too-many", "none"].map((name) => [name, mint("sk_live")]));
 
 let gateway;
 let first;
@@ -39,6 +39,8 @@ before(async () => {
       pair,
       stubborn: { ...pair, ...NEVER_OPEN },
       breaker: { ...pair, failures: 3, pause: `${PAUSE}ms` },
+      // An origin that may take longer than a test does.
+      patient: { origins: [{ origin: "first" }, { origin: "second" }], timeout: "20s", failures: 3, pause: `${PAUSE}ms` },
       outage: { ...pair, ...NEVER_OPEN, failure_statuses: [503] },
       regional,
       pinned: regional,
@@ -59,6 +61,9 @@ after(() => gateway?.stop());
 beforeEach(() => gateway.tidy());
 
 const ask = (target, request) => gateway.send({ target, ...request });
+/** From a client with an address of its own: the platform's edge writes this field. */
+const askFrom = (address, target, request) => ask(target, { ...request, headers: [["CF-Connecting-IP", address]] });
+const [ANNA, BERT, CARL] = ["192.0.2.1", "192.0.2.2", "192.0.2.3"];
 const lineOf = (record) => gateway.log.request(record.headers["x-request-id"]);
 const failedAttempts = (id) => gateway.log.lines.filter(({ event, request_id }) => event === "attempt_failed" && request_id === id);
 const timed = async (promise) => {
@@ -172,6 +177,7 @@ describe("a request that is not safe to send again", () => {
   test("arrives whole where its origin is well", async () => {
     const answer = await ask("/pair/x?y", { method: "POST", body: "a".repeat(100_000) });
     answeredBy(answer, first);
+    await until(() => first.seen[0].whole, "the rest of the body");
     assert.deepEqual([first.seen.length, first.seen[0].body.length, first.seen[0].url], [1, 100_000, "/pair/x?y"]);
   });
 });
@@ -245,6 +251,117 @@ describe("an origin that failed", () => {
     first.seen.length = 0;
     answeredBy(await ask("/tight/x", { method: "POST" }), second);
     assert.deepEqual(first.seen, [], "it is the first that is left alone");
+  });
+});
+
+describe("an API that is only written to", () => {
+  beforeEach(() => gateway.begin());
+
+  const chunked = async (target) => {
+    const wire = new Wire(gateway.port);
+    await wire.write(requestHead({ method: "POST", target, headers: [["Transfer-Encoding", "chunked"]] }));
+    await wire.write("4\r\nonce\r\n0\r\n\r\n");
+    const { status } = await wire.head();
+    wire.close();
+    return status;
+  };
+  const sent = (method, body) => async (target) => (await ask(target, { method, body })).status;
+  const WAYS = { "POST": sent("POST", "once"), "POST with an empty body": sent("POST", ""), "PUT": sent("PUT", "once"), "PATCH of 2 kB": sent("PATCH", "a".repeat(2000)), "DELETE": sent("DELETE"), "POST in chunks": chunked };
+  for (const [what, { strike }] of Object.entries(FAULTS)) {
+    for (const [how, send] of Object.entries(WAYS)) {
+      test(`goes to the backup after three failures where its origin ${what} (${how})`, async () => {
+        await strike(first);
+        const statuses = [];
+        for (let i = 0; i < 5; i++) statuses.push(await send("/breaker/x"));
+        assert.deepEqual(statuses.slice(3), [200, 200]);
+        assert.ok(statuses.slice(0, 3).every((status) => status >= 502), `${statuses}`);
+        assert.equal(second.seen.length, 2, "nothing was sent twice");
+      });
+    }
+  }
+
+  test("is back at its origin after the pause, also where a POST was the one to try it", async () => {
+    await first.die();
+    for (let i = 0; i < 3; i++) assert.equal((await ask("/patient/x", { method: "POST", body: "b" })).status, 502);
+    answeredBy(await ask("/patient/x", { method: "POST", body: "b" }), second);
+    await sleep(PAUSE + 50);
+    assert.equal((await ask("/patient/x", { method: "POST", body: "b" })).status, 502, "the trial");
+    await first.live();
+    // Twice the pause, and not the 20 s that the origin may take.
+    await until(async () => (await ask("/patient/x", { method: "POST", body: "b" })).get("x-origin") === "first", "its return", 2 * PAUSE + MARGIN);
+  });
+});
+
+describe("one caller and another", () => {
+  beforeEach(() => gateway.begin());
+
+  for (const what of ["hangs beyond its timeout", "answers one of failure_statuses"]) {
+    test(`the other keeps its origin where one alone asks for what ${what}`, async () => {
+      await FAULTS[what].strike(first);
+      for (let i = 0; i < 3; i++) answeredBy(await askFrom(ANNA, "/breaker/slow"), second);
+      first.be(BEHAVIOURS.ok);
+      answeredBy(await askFrom(BERT, "/breaker/x"), first);
+      answeredBy(await askFrom(BERT, "/breaker/x", { method: "POST", body: "b" }), first);
+      answeredBy(await askFrom(ANNA, "/breaker/x"), second);
+      await sleep(PAUSE);
+      answeredBy(await askFrom(ANNA, "/breaker/x"), first);
+    });
+
+    test(`all leave an origin alone where two meet what ${what}`, async () => {
+      await FAULTS[what].strike(first);
+      for (let i = 0; i < 2; i++) answeredBy(await askFrom(ANNA, "/breaker/slow"), second);
+      answeredBy(await askFrom(BERT, "/breaker/slow"), second);
+      first.be(BEHAVIOURS.ok);
+      answeredBy(await askFrom(CARL, "/breaker/x"), second);
+    });
+  }
+
+  test("all leave an origin alone that one of them found unreachable", async () => {
+    await first.die();
+    for (let i = 0; i < 3; i++) answeredBy(await askFrom(ANNA, "/breaker/x"), second);
+    await first.live();
+    answeredBy(await askFrom(BERT, "/breaker/x"), second);
+  });
+
+  test("one who spends all its further attempts leaves the other's", async () => {
+    first.be(BEHAVIOURS.status(503));
+    const statuses = async (address, count) => {
+      const seen = [];
+      for (let i = 0; i < count; i++) seen.push((await askFrom(address, "/outage/x")).status);
+      return seen;
+    };
+    assert.ok((await statuses(ANNA, 40)).includes(503), "all that one has is spent");
+    assert.deepEqual(await statuses(BERT, 4), [200, 200, 200, 200]);
+  });
+
+  test("a client that leaves while it tries an origin leaves the trial to the next", async () => {
+    await first.die();
+    for (let i = 0; i < 3; i++) answeredBy(await ask("/patient/x"), second);
+    await first.live();
+    first.be(BEHAVIOURS.hang);
+    await sleep(PAUSE);
+    const wire = new Wire(gateway.port);
+    await wire.write(requestHead({ target: "/patient/x" }));
+    await until(() => first.seen.length > 0, "the trial");
+    wire.reset();
+    await until(() => first.connections() === 0, "the end of the trial");
+    first.be(BEHAVIOURS.ok);
+    answeredBy(await ask("/patient/x"), first);
+  });
+
+  test("a body that breaks off while it tries an origin leaves the trial to the next", async () => {
+    await first.die();
+    for (let i = 0; i < 3; i++) answeredBy(await ask("/patient/x"), second);
+    await first.live();
+    first.be(BEHAVIOURS.read);
+    await sleep(PAUSE);
+    const wire = new Wire(gateway.port);
+    await wire.write(requestHead({ method: "POST", target: "/patient/x", headers: [["Content-Length", "10"]] }));
+    await wire.write("abc");
+    wire.socket.end();
+    assert.equal((await wire.head()).status, 400);
+    wire.close();
+    answeredBy(await ask("/patient/x"), first);
   });
 });
 
@@ -384,6 +501,18 @@ describe("a customer with several backends", () => {
     for (let i = 0; i < 40; i++) await send("shared-out", { cf: undefined });
     assert.equal(first.seen.length + second.seen.length, 40);
     assert.ok(first.seen.length >= 5 && second.seen.length >= 5, `${first.seen.length} of 40`);
+  });
+
+  test("is served as if alone beside one whose origins are dead", async () => {
+    const dead = "http://127.0.0.1:9";
+    await customer("dead", { backends: [{ url: dead }, { url: dead + "/b" }] });
+    // The same dead origin first: what the other has spent and found out is not this one's.
+    await customer("beside", { backends: [{ url: dead }, { url: second.url }] });
+    for (let i = 0; i < 40; i++) assert.equal((await send("dead", { cf: undefined })).status, 502);
+    const statuses = [];
+    for (let i = 0; i < 4; i++) statuses.push((await send("beside", { cf: undefined })).status);
+    assert.deepEqual(statuses, [200, 200, 200, 200]);
+    assert.equal((await send("beside", { cf: undefined, method: "POST", body: "once" })).status, 200, "its own three failures count");
   });
 
   for (const [name, what, record, pointer] of [

@@ -7,20 +7,22 @@ import { openGateway } from "./gateway.mjs";
 /** What an origin can do with a request. */
 export const BEHAVIOURS = {
   ok: (request, response, { name }) => response.writeHead(200, { "x-origin": name }).end(name),
+  /** Answers when it has read the whole body. */
+  read: (request, response, origin) => request.on("end", () => BEHAVIOURS.ok(request, response, origin)),
   hang: () => {},
   reset: (request) => request.socket.resetAndDestroy(),
   status: (code) => (request, response, { name }) => response.writeHead(code, { "x-origin": name }).end(name),
   slow: (milliseconds) => (request, response, origin) => setTimeout(() => BEHAVIOURS.ok(request, response, origin), milliseconds),
 };
 
-/** An origin that listens. `seen` notes what arrived as its head arrives: { at, method, url, headers, body }. */
+/** An origin that listens. `seen` notes what arrived as its head arrives: { at, method, url, headers, body, whole }. */
 export async function openOrigin(name) {
   const seen = [];
   const sockets = new Set();
   const webSockets = new WebSocketServer({ noServer: true });
   let behaviour = BEHAVIOURS.ok;
   const note = (request) => {
-    const record = { at: Date.now(), method: request.method, url: request.url, headers: request.headers, body: "" };
+    const record = { at: Date.now(), method: request.method, url: request.url, headers: request.headers, body: "", whole: false };
     seen.push(record);
     origin.onArrival(record);
     return record;
@@ -28,6 +30,7 @@ export async function openOrigin(name) {
   const server = createServer((request, response) => {
     const record = note(request);
     request.on("data", (bytes) => (record.body += bytes));
+    request.on("end", () => (record.whole = true));
     request.on("error", () => {});
     response.on("error", () => {});
     behaviour(request, response, origin);

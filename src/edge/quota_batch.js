@@ -1,0 +1,116 @@
+// What this isolate has taken out of quotas and not used yet. Plain values only: what belongs to one request must not be
+// waited for by another. Time is an argument.
+
+/** How long a question may stay without an answer: the runtime ends whatever a request left behind before that. */
+const LONGEST_ASK = 60_000;
+/** How many are looked at to find one that may go; the next who needs room looks at those after them. */
+const LOOKED_AT = 64;
+
+/**
+ * `left` may be used until `until`, and `rest` was left for all when it was last asked; `spent` when nothing was.
+ * `asking` is until when somebody asks for a batch, and `pinned` until when units may still come or come back.
+ */
+const blank = () => ({ left: 0, rest: 0, until: Infinity, spent: false, asking: 0, pinned: 0 });
+
+/**
+ * The batches of at most `most` callers. A batch that holds something, or to which something may come back, is never
+ * given up for another: what is in it was counted. Who finds no room holds nothing and asks for each request alone.
+ */
+export function makeBatches(most) {
+  const held = new Map();
+  /** The same ids in fixed places: a Map that is deleted from at its beginning gets slow. */
+  const places = [];
+  let hand = 0;
+
+  const mayGo = (batch, now) => now >= batch.until || (batch.left === 0 && now >= batch.pinned);
+
+  /** Holds a batch, if there is room or another one may go. */
+  function hold(id, batch, now) {
+    if (held.size < most) {
+      places.push(id);
+      held.set(id, batch);
+      return true;
+    }
+    for (let looked = 0; looked < LOOKED_AT; looked++) {
+      const place = hand;
+      hand = (hand + 1) % most;
+      if (!mayGo(held.get(places[place]), now)) continue;
+      held.delete(places[place]);
+      places[place] = id;
+      held.set(id, batch);
+      return true;
+    }
+    return false;
+  }
+
+  function heldFor(id, now) {
+    const batch = held.get(id);
+    if (batch !== undefined && now >= batch.until) {
+      const { asking, pinned } = batch;
+      Object.assign(batch, blank(), { asking, pinned });
+    }
+    return batch;
+  }
+
+  return {
+    /** What is known: { left, rest, until, spent }. */
+    look: (id, now) => heldFor(id, now) ?? blank(),
+
+    /** Takes one unit of what is held, which `giveBack` may bring back. */
+    takeOne(id, now) {
+      const batch = heldFor(id, now);
+      if (batch === undefined || batch.left === 0) return false;
+      batch.left -= 1;
+      batch.pinned = Math.max(batch.pinned, now + LONGEST_ASK);
+      return true;
+    },
+
+    /** A unit of the window until `until` that was not used after all. */
+    giveBack(id, until, now) {
+      const batch = heldFor(id, now);
+      if (batch?.until === until) batch.left += 1;
+      else if (batch === undefined && now < until) hold(id, { ...blank(), left: 1, until }, now);
+    },
+
+    /**
+     * Says whether to ask for a batch, or for one unit alone: only one asks for a batch at a time, and only where there is
+     * room to hold what is left of it.
+     */
+    beginAsking(id, timeout, now) {
+      let batch = heldFor(id, now);
+      if (batch === undefined) {
+        batch = blank();
+        if (!hold(id, batch, now)) return false;
+      }
+      batch.pinned = Math.max(batch.pinned, now + LONGEST_ASK);
+      if (now < batch.asking) return false;
+      batch.asking = now + timeout;
+      return true;
+    },
+
+    /** Whoever asked for a batch asks no longer. */
+    endAsking(id) {
+      const batch = held.get(id);
+      if (batch !== undefined) batch.asking = 0;
+    },
+
+    /** Puts `more` of what was granted into the batch. */
+    keep(id, { granted, left, until }, more, now) {
+      if (now >= until) return;
+      let batch = heldFor(id, now);
+      if (batch === undefined) {
+        batch = blank();
+        if (!hold(id, batch, now)) return;
+      }
+      // Out of a window before the one that is known.
+      if (batch.until !== Infinity && until < batch.until) return;
+      if (until !== batch.until) batch.left = 0;
+      batch.left += more;
+      batch.rest = left;
+      batch.until = until;
+      batch.spent = granted === 0;
+    },
+
+    size: () => held.size,
+  };
+}
