@@ -5,7 +5,7 @@ import { demoKey } from "../../demo/seed.mjs";
 import { gatewayToml } from "./support/files.mjs";
 import { bearer, openGateway } from "./support/gateway.mjs";
 
-const SECRET = "operator-secret-of-the-fixtures";
+const SECRET = "pso_OperatorSecretOfTheFixturesIsPublic00000000_2KJXj2";
 const encode = (value) => Buffer.from(JSON.stringify(value)).toString("base64url");
 
 let gateway;

@@ -29,6 +29,7 @@ mod reference;
 mod schema;
 #[cfg(test)]
 mod scratch;
+mod secret;
 mod store;
 mod sync;
 mod target;
@@ -72,6 +73,9 @@ enum Command {
     /// Works with customers.
     #[command(subcommand)]
     Customers(customers::Command),
+    /// Makes secrets for operators.
+    #[command(subcommand)]
+    Secret(secret::Command),
     /// Writes gateway.toml from what another gateway is configured by.
     #[command(subcommand)]
     Import(convert::Command),
@@ -93,6 +97,7 @@ fn main() -> ExitCode {
         Command::Apply(arguments) => reconcile::apply(&arguments),
         Command::Keys(command) => keys::run(&command),
         Command::Customers(command) => customers::run(&command),
+        Command::Secret(command) => secret::run(&command),
         Command::Import(command) => convert::run(&command),
         Command::Schema(arguments) => schema::run(&arguments),
         Command::Completions(arguments) => completions::run::<Arguments>(&arguments),
