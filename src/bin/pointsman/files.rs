@@ -138,6 +138,10 @@ fn is_records(path: &Path) -> bool {
     path.extension().is_some_and(|extension| extension == "json" || extension == "jsonl")
 }
 
+/// The byte order mark in UTF-8, which no JSON text may begin with (RFC 8259, section 8.1).
+const MARK: &str = "\u{feff}";
+const MARKED: &str = "begins with a byte order mark: save it without";
+
 /// Hands out each record of a file: of an array, of JSON lines, or one or several as they are. JSON lines are
 /// read one by one; any other file is held while it is read.
 ///
@@ -147,16 +151,19 @@ pub(crate) fn each(path: &Path, take: &mut dyn FnMut(Raw<'_>)) -> Result<(), Pla
     let at = |line| At::Line { file: path.display().to_string(), line };
     let failed = |problem: io::Error| Placed::error(at(1), "", problem.to_string());
     if path.extension().is_some_and(|extension| extension == "jsonl") {
-        let file = fs::File::open(path).map_err(failed)?;
-        return each_line(io::BufReader::new(file), take).map_err(failed);
+        let mut reader = io::BufReader::new(fs::File::open(path).map_err(failed)?);
+        if reader.fill_buf().map_err(failed)?.starts_with(MARK.as_bytes()) {
+            return Err(Placed::error(at(1), "", MARKED));
+        }
+        return each_line(reader, take).map_err(failed);
     }
     let bytes = fs::read(path).map_err(failed)?;
     let text = std::str::from_utf8(&bytes).map_err(|problem| {
         let line = newlines(bytes.get(..problem.valid_up_to()).unwrap_or_default()) + 1;
         Placed::error(at(line), "", "is not UTF-8: save it as UTF-8")
     })?;
-    if text.starts_with('\u{feff}') {
-        return Err(Placed::error(at(1), "", "begins with a byte order mark: save it without"));
+    if text.starts_with(MARK) {
+        return Err(Placed::error(at(1), "", MARKED));
     }
     let not_json = |problem: serde_json::Error| {
         Placed::error(at(problem.line().max(1)), "", format!("is not JSON: {problem}"))
@@ -241,6 +248,14 @@ mod tests {
         assert_eq!(records("x.jsonl", "{\"a\":1}\r\n\n  nonsense \n[]").unwrap(), lines);
         assert_eq!(records("x.json", " [] ").unwrap(), []);
         assert_eq!(records("x.jsonl", "").unwrap(), []);
+    }
+
+    #[test]
+    fn a_byte_order_mark_is_said_whatever_the_form() {
+        for (name, text) in [("x.json", "\u{feff}{}"), ("x.jsonl", "\u{feff}{}\n{}"), ("x.jsonl", "\u{feff}")]
+        {
+            assert_eq!(records(name, text).unwrap_err(), "1: begins with a byte order mark: save it without");
+        }
     }
 
     #[test]
