@@ -11,6 +11,7 @@ mod compile;
 mod completions;
 mod configuration;
 mod convert;
+mod credentials;
 mod customers;
 mod deployment;
 mod dev_vars;
@@ -49,6 +50,9 @@ struct Arguments {
 
 const EXIT_CODES: &str = "Exit codes: 0 done, 1 something is wrong with the input, 2 wrong usage, 3 wrangler failed or KV \
 does not hold what it should, 4 something is left to do: changes are pending (plan --detailed-exitcode), or parts of an import.";
+
+/// As clap ends where arguments are wrong.
+const WRONG_USAGE: u8 = 2;
 
 #[derive(Subcommand)]
 enum Command {
@@ -91,6 +95,11 @@ enum Command {
 }
 
 fn main() -> ExitCode {
+    // Before they are parsed: what is said of wrong arguments repeats them.
+    if credentials::is_among(std::env::args_os().filter_map(|argument| argument.into_string().ok())) {
+        output::error(credentials::AMONG_ARGUMENTS);
+        return ExitCode::from(WRONG_USAGE);
+    }
     let outcome = match Arguments::parse().command {
         Command::Check(arguments) => check::run(&arguments),
         Command::Compile(arguments) => compile::run(&arguments),
