@@ -138,7 +138,9 @@ fn only_the_operators_secret_makes_a_request_a_question() {
     };
     assert_eq!(question(&isolate, &with(&[])), None);
     assert_eq!(question(&isolate, &with(&[("x-pointsman-claims", "e30")])), None);
-    for wrong in ["", "x", "operator-secret-of-the-fixtures", &SECRET[1..], &format!("{SECRET} ")] {
+    for wrong in
+        ["", "x", "operator-secret-of-the-fixtures", SECRET.trim_start_matches('p'), &format!("{SECRET} ")]
+    {
         assert_eq!(question(&isolate, &with(&[("x-pointsman-explain", wrong)])), Some(Err(401)), "{wrong:?}");
     }
     let claims = encode(r#"{"sub":"someone"}"#);

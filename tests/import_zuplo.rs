@@ -187,6 +187,9 @@ fn what_cannot_be_read_is_named() {
     assert!(import().contains("routes.oas.json: invalid type"));
     fs::write(folder.join("config/routes.oas.json"), "{ \"paths\": {} }").unwrap();
     assert!(import().contains("no route of the project"));
+    fs::write(folder.join("config/routes.oas.json"), "\u{feff}{}").unwrap();
+    assert!(import().contains("routes.oas.json: begins with a byte order mark"));
+    fs::write(folder.join("config/routes.oas.json"), "{ \"paths\": {} }").unwrap();
     fs::write(folder.join("config/policies.json"), "[").unwrap();
     assert!(import().contains("policies.json: "));
 }

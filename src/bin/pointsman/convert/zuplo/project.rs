@@ -171,5 +171,8 @@ pub(super) fn read(folder: &Path) -> Result<Project, String> {
 
 fn parse<T: for<'de> Deserialize<'de>>(file: &Path) -> Result<T, String> {
     let text = fs::read_to_string(file).map_err(|problem| format!("{}: {problem}", file.display()))?;
+    if text.starts_with('\u{feff}') {
+        return Err(format!("{}: begins with a byte order mark: save it without", file.display()));
+    }
     serde_json::from_str(&text).map_err(|problem| format!("{}: {problem}", file.display()))
 }
