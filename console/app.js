@@ -48,7 +48,7 @@ async function admit(c, next) {
   }
   const session = await openSession(c, settings.secret, Date.now());
   c.set("session", session);
-  c.set("who", c.get("accessWho") ?? `session ${session.id.slice(0, 8)}`);
+  c.set("who", c.get("accessWho") ?? (session.signedIn ? `session ${session.id.slice(0, 8)}` : "a stranger"));
 
   if (c.req.method === "POST") {
     if (!isFromHere(c, url)) return refuse(c, 403, "Refused", "This form was not sent by a page of the console.");

@@ -1,5 +1,5 @@
 // Sessions are signed cookies: nothing is stored, so no isolate needs to know of another's. The key comes of the
-// operator secret; a new secret ends all sessions.
+// operator secret, so a new secret ends all sessions, and only who has shown the secret is given anything signed.
 import { getCookie, setCookie } from "hono/cookie";
 import { base64url, digestOf } from "./encoding.js";
 
@@ -32,23 +32,45 @@ const cookieFor = (url) => {
   return url.protocol === "http:" ? [NAME, common] : [`__Host-${NAME}`, { ...common, secure: true }];
 };
 
-/** The session of a request: { id, signedIn, csrf }; a new one that is not signed in where there is none. */
+/** What a stranger's cookie holds: chance, and nothing else. */
+const STRANGER = /^out\.([0-9A-Za-z_-]{24})$/;
+
+const chance = () => base64url(crypto.getRandomValues(new Uint8Array(18)));
+
+const give = (c, value) => {
+  const [name, options] = cookieFor(new URL(c.req.url));
+  setCookie(c, name, value, { ...options, maxAge: LIFETIME });
+};
+
+/**
+ * The session of a request: { signedIn, csrf }, with an id where somebody is signed in. A stranger's is made of chance
+ * alone: whatever was signed with the secret's key could be used to try secrets without asking the console. The form of
+ * a stranger must send what the cookie holds, which no other site can read or set.
+ */
 export async function openSession(c, secret, now) {
-  const key = await signingKey(secret);
   const [name] = cookieFor(new URL(c.req.url));
-  const [kind, until, id, mac] = (getCookie(c, name) ?? "").split(".");
-  const good = mac !== undefined && Number(until) > now && (await isSame(mac, await sign(key, `session.${kind}.${until}.${id}`)));
-  if (!good) return begin(c, secret, now, false);
-  return { id, signedIn: kind === "in", csrf: await sign(key, `csrf.${id}`) };
+  const cookie = getCookie(c, name) ?? "";
+  const [, csrf] = STRANGER.exec(cookie) ?? [];
+  if (csrf) return { signedIn: false, csrf };
+  const [kind, until, id, mac, ...rest] = cookie.split(".");
+  if (kind === "in" && mac !== undefined && rest.length === 0 && Number(until) > now) {
+    const key = await signingKey(secret);
+    if (await isSame(mac, await sign(key, `session.in.${until}.${id}`))) return { id, signedIn: true, csrf: await sign(key, `csrf.${id}`) };
+  }
+  return end(c);
 }
 
-/** Begins a session and sets its cookie: a new id whenever somebody signs in or out. */
-export async function begin(c, secret, now, signedIn) {
-  const key = await signingKey(secret);
-  const id = base64url(crypto.getRandomValues(new Uint8Array(18)));
-  const until = now + LIFETIME * 1000;
-  const text = `${signedIn ? "in" : "out"}.${until}.${id}`;
-  const [name, options] = cookieFor(new URL(c.req.url));
-  setCookie(c, name, `${text}.${await sign(key, `session.${text}`)}`, { ...options, maxAge: LIFETIME });
-  return { id, signedIn, csrf: await sign(key, `csrf.${id}`) };
+/** Begins the session of somebody who has shown the secret, with a new id each time, and sets its cookie. */
+export async function begin(c, secret, now) {
+  const id = chance();
+  const text = `in.${now + LIFETIME * 1000}.${id}`;
+  give(c, `${text}.${await sign(await signingKey(secret), `session.${text}`)}`);
+  return { id };
+}
+
+/** Makes a stranger of who asks. */
+export function end(c) {
+  const csrf = chance();
+  give(c, `out.${csrf}`);
+  return { signedIn: false, csrf };
 }

@@ -1,13 +1,16 @@
 // The console's variables, checked once. What is missing or half set keeps the whole console shut.
 import { parseToShow } from "./record/json.js";
+import { isMinted } from "./secret.js";
 
-const LEAST_SECRET = 20;
+const MADE = "and be a secret that `pointsman secret create` made";
 const ALLOW_HTTP = ["never", "loopback", "always"];
 
 /** { settings }, or { fault }: what to set, for the log. */
 export function settingsOf(env, compiled) {
   const secret = env.CONSOLE_SECRET ?? "";
-  if (secret.length < LEAST_SECRET) return { fault: `CONSOLE_SECRET must be set, to at least ${LEAST_SECRET} characters` };
+  const operatorSecret = env.OPERATOR_SECRET || undefined;
+  if (!isMinted(secret)) return { fault: `CONSOLE_SECRET must be set, ${MADE}` };
+  if (operatorSecret && !isMinted(operatorSecret)) return { fault: `OPERATOR_SECRET must be the gateway's or left out, ${MADE}` };
   const [team, audience] = [env.ACCESS_TEAM_DOMAIN || undefined, env.ACCESS_AUD || undefined];
   if ((team === undefined) !== (audience === undefined)) {
     return { fault: `${team ? "ACCESS_AUD" : "ACCESS_TEAM_DOMAIN"} must be set too, or neither: half of it would check nothing` };
@@ -32,7 +35,7 @@ export function settingsOf(env, compiled) {
   const settings = {
     secret,
     access: team && { team, audience },
-    operatorSecret: env.OPERATOR_SECRET || undefined,
+    operatorSecret,
     gatewayUrl,
     configuration,
     allowHttp: ALLOW_HTTP.includes(written) ? written : "never",

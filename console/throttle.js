@@ -1,12 +1,21 @@
 // Slows down who guesses the secret. It is this isolate's own view, so it bounds nothing for certain: the secret's
 // length does.
+import { bitsOfIpv6 } from "./record/address.js";
 
 const WRONG_ALLOWED = 5;
 const WINDOW = 5 * 60_000;
 const MOST_CALLERS = 1000;
 
-/** Callers of one network are one caller: an IPv6 address counts by its first 64 bits. */
-const callerOf = (address) => (address.includes(":") ? address.split(":").slice(0, 4).join(":") : address);
+/**
+ * Callers of one network are one caller: an IPv6 address counts by its first 64 bits, however it is written, and one that
+ * stands for an IPv4 address (RFC 4291, section 2.5.5.2) as that.
+ */
+function callerOf(address) {
+  const bits = bitsOfIpv6(address);
+  if (bits === undefined) return address;
+  if (bits >> 32n === 0xffffn) return [24n, 16n, 8n, 0n].map((shift) => (bits >> shift) & 0xffn).join(".");
+  return `${(bits >> 64n).toString(16)}::/64`;
+}
 
 export function createThrottle() {
   const wrong = new Map();

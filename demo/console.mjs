@@ -2,8 +2,8 @@
 // a service.
 import { wranglerSettings } from "./gateway.mjs";
 
-/** Public, as all of the demo's secrets. */
-export const CONSOLE_SECRET = "demo-console-secret-for-this-machine-only";
+/** Public, as all of the demo's secrets: it has the form of a minted one, and its digits say what it is. */
+export const CONSOLE_SECRET = "pso_DemoConsoleSecretIsPublicNotForProduction00_2rcpdd";
 export const CONSOLE = "console";
 
 /** Options of the console's Worker, for `workers` of startGateway. `script`: of bundleConsole(). Port 0 takes a free one. */

@@ -14,7 +14,7 @@ const root = fileURLToPath(new URL("..", import.meta.url));
 export const WRANGLER_KV = join(root, ".wrangler", "state", "v3", "kv");
 
 /** The demo's values of the secrets that wrangler.toml names. */
-export const OPERATOR_SECRET = "demo-operator-secret";
+export const OPERATOR_SECRET = "pso_DemoOperatorSecretIsPublicNotForProduction0_1mpS7r";
 export const demoSecrets = { CONFIG_API_TOKEN, JWT_SECRET, OPERATOR_SECRET };
 
 export const wranglerSettings = () => parse(readFileSync(join(root, "wrangler.toml"), "utf8"));

@@ -20,6 +20,8 @@ use crate::{
     time::Timestamp,
 };
 
+pub mod secret;
+
 /// Answers a request for one of the gateway's own paths; `None` for every other.
 pub fn answer(
     gateway: &Gateway,

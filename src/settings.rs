@@ -359,6 +359,31 @@ mod tests {
         );
     }
 
+    /// What somebody made up could be found by trying words. A caller of the API must not pay for it.
+    #[test]
+    fn an_operator_secret_that_was_made_up_shuts_what_operators_ask_and_no_more() {
+        const MINTED: &str = "pso_02468ACEGIKMOQSUWYacegikmoqsuwy02468ACEGIKM_0JlQ4k";
+        let operator = |secret: &str| {
+            let text = format!("{SMALL}\n[operator]\nstatus = \"/status\"\nsecret = \"{secret}\"");
+            let value: Value = toml::from_str(&text).unwrap();
+            let checked =
+                parse(&value.to_string(), &variables()).unwrap_or_else(|faults| panic!("{faults:?}"));
+            let said: Vec<String> = checked.warnings.iter().map(Finding::to_string).collect();
+            (checked.gateway.operator.secret, said)
+        };
+        assert_eq!(operator(MINTED), (Some(Digest::of(MINTED.as_bytes())), vec![]));
+        for made_up in ["", "short", "correct horse battery staple 28", &MINTED.replace("024", "025")] {
+            let (secret, said) = operator(made_up);
+            assert_eq!(secret, None, "{made_up}");
+            assert!(
+                said.len() == 1
+                    && said[0].starts_with("/operator/secret: is none that `pointsman secret create`"),
+                "{said:?}"
+            );
+            assert!(made_up.is_empty() || !said[0].contains(made_up), "{said:?}");
+        }
+    }
+
     #[test]
     fn a_condition_holds_no_number_that_nobody_has() {
         let of = |condition: &str| {

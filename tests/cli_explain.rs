@@ -37,24 +37,47 @@ fn token(name: &str) -> String {
 fn explanations_read_as_they_should() {
     let good = token("good-es256");
     let acme = token("customer-acme");
+    let file = |name: &str, key: &str| {
+        let path = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(name);
+        fs::write(&path, format!("{key}\n")).unwrap();
+        path.to_str().unwrap().to_owned()
+    };
+    let known = file("key.txt", ACME);
+    let unknown = file("unknown-key.txt", "sk_test_DEMOsandbox00000000000_3Ak2IU");
+    let mistyped = file("mistyped-key.txt", "sk_live_DEMOacmeCorp0000000000_4LCaYh");
     let set = ["--jwks", "main=fixtures/keys/issuer.jwks.json"];
     let choices = ["--gateway", "fixtures/gateways/choices.toml"];
     let cases: [(&str, Vec<&str>); 8] = [
         (
             "key",
             [
-                &["--key", ACME, "--path", "/hybrid/orders?x=1", "--header", "X-Forwarded-For: 10.0.0.1"],
+                &[
+                    "--key-file",
+                    &known,
+                    "--path",
+                    "/hybrid/orders?x=1",
+                    "--header",
+                    "X-Forwarded-For: 10.0.0.1",
+                ],
                 &DATA[..],
             ]
             .concat(),
         ),
+        ("key-unknown", [&["--key-file", &unknown, "--path", "/hybrid/x"], &DATA[..]].concat()),
+        ("key-checksum", vec!["--key-file", &mistyped, "--path", "/hybrid/x"]),
         (
-            "key-unknown",
-            [&["--key", "sk_test_DEMOsandbox00000000000_3Ak2IU", "--path", "/hybrid/x"], &DATA[..]].concat(),
+            "token",
+            [
+                &["--jwt-file", "fixtures/tokens/customer-acme.jwt", "--path", "/customers/x"],
+                &DATA[..],
+                &set[..],
+            ]
+            .concat(),
         ),
-        ("key-checksum", vec!["--key", "sk_live_DEMOacmeCorp0000000000_4LCaYh", "--path", "/hybrid/x"]),
-        ("token", [&["--jwt", &acme, "--path", "/customers/x"], &DATA[..], &set[..]].concat()),
-        ("token-unchecked", vec!["--jwt", &good, "--path", "/environment/x"]),
+        (
+            "token-unchecked",
+            vec!["--token-file", "fixtures/tokens/good-es256.jwt", "--path", "/environment/x"],
+        ),
         (
             "claims",
             vec!["--claims", r#"{"subscription_tier":"enterprise","tenant_id":"a.b"}"#, "--path", "/tiers/x"],

@@ -150,7 +150,7 @@ fn a_preflight_and_an_unknown_path_have_their_explanation_too() {
     assert!(step(&method, "route")[0]["methods"].as_str().unwrap().contains("GET"));
 }
 
-const SECRET: &str = "operator-secret-of-the-fixtures";
+const SECRET: &str = "pso_OperatorSecretOfTheFixturesIsPublic00000000_2KJXj2";
 
 /// What a request with these fields is as a question: `None` for none.
 fn question(isolate: &Isolate, fields: &TestFields) -> Option<Result<Value, u16>> {
@@ -177,7 +177,9 @@ fn only_the_operators_secret_makes_a_request_a_question() {
     };
     assert_eq!(question(&isolate, &with(&[])), None);
     assert_eq!(question(&isolate, &with(&[("x-pointsman-claims", "e30")])), None);
-    for wrong in ["", "x", "operator-secret-of-the-fixture", "operator-secret-of-the-fixtures "] {
+    for wrong in
+        ["", "x", "operator-secret-of-the-fixtures", SECRET.trim_start_matches('p'), &format!("{SECRET} ")]
+    {
         assert_eq!(question(&isolate, &with(&[("x-pointsman-explain", wrong)])), Some(Err(401)), "{wrong:?}");
     }
     let claims = encode(r#"{"sub":"someone"}"#);

@@ -1,5 +1,5 @@
 import { notice } from "../audit.js";
-import { begin, isSame } from "../session.js";
+import { begin, end, isSame } from "../session.js";
 import { createThrottle } from "../throttle.js";
 import { page } from "./layout.js";
 import { form, html, summary, textField } from "./parts.js";
@@ -37,13 +37,13 @@ export function signIn(app) {
       notice("console_wrong_secret", { who: c.get("accessWho") });
       return c.html(view(c.get("session"), "is not the right one."), 403);
     }
-    const session = await begin(c, secret, now, true);
+    const session = await begin(c, secret, now);
     notice("console_sign_in", { who: c.get("accessWho") ?? `session ${session.id.slice(0, 8)}` });
     return c.redirect("/", 303);
   });
 
-  app.post("/sign-out", async (c) => {
-    await begin(c, c.get("settings").secret, Date.now(), false);
+  app.post("/sign-out", (c) => {
+    end(c);
     notice("console_sign_out", { who: c.get("who") });
     return c.redirect("/sign-in", 303);
   });

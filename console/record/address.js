@@ -10,7 +10,7 @@ export const isIpv4 = (text) => {
 const bitsOfIpv4 = (text) => text.split(".").reduce((bits, part) => (bits << 8n) | BigInt(part), 0n);
 
 /** The 128 bits of an IPv6 address; undefined where the text is none. */
-function bitsOfIpv6(text) {
+export function bitsOfIpv6(text) {
   // An IPv4 address may stand at the end, for the last two groups.
   const [, before, four] = /^(.*:)([^:]*\.[^:]*)$/s.exec(text) ?? [];
   if (four !== undefined) {

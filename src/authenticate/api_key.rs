@@ -194,14 +194,19 @@ static CRC32: [u32; 256] = {
 /// for odds of one in 10^20).
 #[must_use]
 pub fn mint(prefix: &str, random: &[u8]) -> Option<String> {
+    let digits = random_digits(random, MINTED_RANDOM_LENGTH)?;
+    Some(format!("{prefix}_{digits}_{}", checksum_of(prefix, &digits)))
+}
+
+/// So many digits of base 62, each as likely as another.
+pub(crate) fn random_digits(random: &[u8], count: usize) -> Option<String> {
     let digits: String = random
         .iter()
         .filter(|byte| **byte < 248)
         .filter_map(|byte| BASE62.get(usize::from(byte % 62)).map(|digit| char::from(*digit)))
-        .take(MINTED_RANDOM_LENGTH)
+        .take(count)
         .collect();
-    let complete = digits.len() == MINTED_RANDOM_LENGTH;
-    complete.then(|| format!("{prefix}_{digits}_{}", checksum_of(prefix, &digits)))
+    (digits.len() == count).then_some(digits)
 }
 
 /// The name of the KV entry that holds the record of the key with this digest.

@@ -35,6 +35,8 @@ thread_local! {
 pub(super) struct Prepared {
     /// The checked configuration, or why there is none.
     read: Result<Gateway, Vec<Finding>>,
+    /// What keeps operators out, and callers not.
+    shut: Vec<Finding>,
 }
 
 /// Configuration and memory.
@@ -72,6 +74,9 @@ impl Bindings<'_> {
     }
 }
 
+/// Where it stands in a configuration.
+const OPERATOR_SECRET: &str = "/operator/secret";
+
 impl Prepared {
     /// Keeps the isolate's one for its first request.
     pub(super) fn keep(env: &Env) {
@@ -83,14 +88,23 @@ impl Prepared {
         console_error_panic_hook::set_once();
         let written = Bindings(env).text("GATEWAY");
         let json = written.as_deref().unwrap_or(COMPILED_GATEWAY);
-        let read = settings::parse(json, &Bindings(env)).map(|checked| checked.gateway);
+        let mut shut = Vec::new();
+        let read = settings::parse(json, &Bindings(env)).map(|checked| {
+            // A check has said all else, and knows no value of a secret.
+            let of_secrets = checked.warnings.into_iter().filter(|one| one.pointer == OPERATOR_SECRET);
+            shut.extend(of_secrets);
+            checked.gateway
+        });
         install(read.as_ref().ok());
-        Self { read }
+        Self { read, shut }
     }
 
     /// Adds what needs a request.
     fn start(self) -> Isolate {
         let [first, second, third] = seeds();
+        for finding in &self.shut {
+            outside::warn("misconfigured", &finding.to_string());
+        }
         let ready = match self.read {
             Ok(gateway) => {
                 let memory = RefCell::new(Memory::new(&gateway, third));

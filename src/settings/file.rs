@@ -266,7 +266,7 @@ pub struct OperatorFile {
     pub health: Option<String>,
     /// The path at which operators see the state of caches and sources. Default none.
     pub status: Option<String>,
-    /// The secret that operators send as a bearer token, at least 20 characters.
+    /// The secret that operators send as a bearer token: one that `pointsman secret create` made.
     pub secret: Option<String>,
 }
 }

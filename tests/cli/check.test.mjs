@@ -6,6 +6,7 @@ import { cpSync, existsSync, mkdtempSync, readFileSync, readdirSync, rmSync, wri
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { before, test } from "node:test";
+import { OPERATOR_SECRET } from "../../demo/gateway.mjs";
 import { inRoot } from "../../scripts/lib/paths.mjs";
 import { freshPointsman } from "../../scripts/lib/pointsman.mjs";
 import { openProject } from "./support/project.mjs";
@@ -47,6 +48,68 @@ test("check: no file's path depends on where the project lies", () => {
   } finally {
     rmSync(elsewhere, { recursive: true });
   }
+});
+
+test("check: what an environment lacks is a fault, and names the line to add", () => {
+  const folder = mkdtempSync(join(tmpdir(), "pointsman-check-"));
+  const write = (name, text) => writeFileSync(join(folder, name), text);
+  try {
+    write("gateway.toml", '[api_keys]\nprefixes = ["sk"]\n[backends.b]\nurl = "${B}"\n[[routes]]\npath = "/{+path}"\nauth = ["api_key"]\nrules = [{ name = "b", to = "b" }]\n');
+    write("wrangler.toml", 'name = "g"\n[[kv_namespaces]]\nbinding = "POINTSMAN_KV"\n[vars]\nB = "https://b.example.com"\n[env.staging]\n');
+    assert.equal(check(folder).status, 0);
+    const bare = check(folder, "--env", "staging");
+    assert.equal(bare.status, 1);
+    assert.match(bare.stderr, /the variable B is not set in \[env\.staging\].*add it under \[env\.staging\.vars\] in wrangler\.toml/);
+    write("wrangler.toml", 'name = "g"\n[[kv_namespaces]]\nbinding = "POINTSMAN_KV"\n[env.staging.vars]\nB = "https://b.example.com"\n');
+    const { status, stderr } = check(folder, "--env", "staging");
+    assert.equal(status, 1);
+    assert.match(stderr, /^gateway\.toml:1: error: \/api_keys: .*\[\[env\.staging\.kv_namespaces\]\] binding = "POINTSMAN_KV"/m);
+    // Whoever explains a request has no Worker to bind anything to.
+    const explained = spawnSync(program, ["explain", "--env", "staging", "--path", "/x", "--claims", "{}"], { cwd: folder, encoding: "utf8" });
+    assert.equal(explained.status, 0, explained.stderr);
+
+    rmSync(join(folder, "wrangler.toml"));
+    write("wrangler.jsonc", "{ // a comment\n}");
+    for (const more of [[], ["--wrangler", "wrangler.jsonc"]]) {
+      const json = check(folder, ...more);
+      assert.equal(json.status, 1);
+      assert.match(json.stderr, /only (the|its) TOML form/);
+      assert.doesNotMatch(json.stderr, /expected|parse/);
+    }
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+});
+
+test("check: a secret that the gateway would not take is a fault where its value is known", () => {
+  const folder = mkdtempSync(join(tmpdir(), "pointsman-check-"));
+  const route = '[backends.b]\nurl = "https://b.example.com"\n[[routes]]\npath = "/{+path}"\nauth = []\nrules = [{ name = "b", to = "b" }]\n';
+  try {
+    for (const [secret, wrangler, status] of [
+      ["a secret that somebody made up", "", 1],
+      ["${S}", '[vars]\nS = "a secret that somebody made up"\n', 1],
+      ["${S}", '[secrets]\nrequired = ["S"]\n', 0],
+      [OPERATOR_SECRET, "", 0],
+    ]) {
+      writeFileSync(join(folder, "gateway.toml"), `${route}[operator]\nsecret = "${secret}"\n`);
+      writeFileSync(join(folder, "wrangler.toml"), `name = "g"\n${wrangler}`);
+      const said = check(folder);
+      assert.equal(said.status, status, said.stderr);
+      assert.equal(/\/operator\/secret: .*pointsman secret create/.test(said.stderr), status === 1);
+      assert.doesNotMatch(said.stderr, /somebody made up/);
+    }
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+});
+
+test("check: this repository's Workers are in order", () => {
+  for (const more of [[], ["--env", "console"]]) {
+    const { status, stderr } = check(inRoot(), ...more);
+    assert.equal(status, 0, stderr);
+    assert.doesNotMatch(stderr, /warning|error/);
+  }
+  assert.match(check(inRoot(), "--env", "console").stderr, /\[env\.console\] of wrangler\.toml is the operators' console/);
 });
 
 test("check: what KV holds is judged too", async () => {

@@ -12,6 +12,7 @@ import { parseToShow, readObject } from "../../console/record/json.js";
 import { claimAt, endAfterGrace, faultsOfKey } from "../../console/record/key.js";
 import { faultOfUrl } from "../../console/record/url.js";
 import { inWords } from "../../console/words.js";
+import { CONSOLE_SECRET } from "../../demo/console.mjs";
 import { demoEntries, demoKeys } from "../../demo/seed.mjs";
 import { json } from "../workerd/support/files.mjs";
 
@@ -197,17 +198,51 @@ test("guesses are counted by network, for a time, and within bounds", () => {
   assert.equal(throttle.wait("2001:db8:1:2::a", 1000), 0, "the oldest makes room");
 });
 
+test("an IPv6 network is the first 64 bits, however an address is written", () => {
+  const blocked = (one, other) => {
+    const throttle = createThrottle();
+    for (let i = 0; i < 5; i++) throttle.note(one, 0);
+    return throttle.wait(other, 1) > 0;
+  };
+  for (const [one, other, same] of [
+    ["2001:db8:0:1::1", "2001:db8:0:1:ffff:ffff:ffff:ffff", true],
+    ["2001:db8::1:0:0:0:1", "2001:db8:0:1::2", true],
+    ["2001:db8:0:1::1", "2001:DB8:0000:0001::2", true],
+    ["2001:db8::1", "2001:db8::2:3", true],
+    ["2001:db8::a:b:c:d", "2001:db8:0:0:1:2:3:4", true],
+    ["2001:db8::", "2001:db8:0:0:ffff::", true],
+    ["::1", "::2", true],
+    ["::ffff:192.0.2.1", "192.0.2.1", true],
+    ["::ffff:c000:201", "192.0.2.1", true],
+    ["0:0:0:0:0:ffff:192.0.2.1", "::ffff:c000:201", true],
+    ["2001:db8:0:1::1", "2001:db8:0:2::1", false],
+    ["2001:db8::1:0:0:0:1", "2001:db8::1", false],
+    ["2001:db8::1:2:3:4:5", "2001:db8::1:2:3:4", false],
+    ["2001:db8:0:1::1", "2001:db8:1::1", false],
+    ["1::", "::1", false],
+    ["::ffff:192.0.2.1", "::ffff:192.0.2.2", false],
+    ["::ffff:192.0.2.1", "::1", false],
+    ["192.0.2.1", "192.0.2.2", false],
+    ["unknown", "192.0.2.1", false],
+  ]) {
+    assert.equal(blocked(one, other), same, `${one} and ${other}`);
+    assert.equal(blocked(other, one), same, `${other} and ${one}`);
+  }
+});
+
 test("spans read as people write them", () => {
   for (const [milliseconds, text] of [[0, "0 s"], [250, "250 ms"], [90_000, "1 m 30 s"], [86_400_000, "1 d"], [3_660_000, "1 h 1 m"]]) assert.equal(span(milliseconds), text);
 });
 
 test("settings are all there or none is used", () => {
-  const env = { CONSOLE_SECRET: "a secret of twenty characters", POINTSMAN_KV: {}, GATEWAY: {} };
+  const env = { CONSOLE_SECRET, POINTSMAN_KV: {}, GATEWAY: {} };
   assert.ok(settingsOf(env, {}).settings);
   assert.equal(settingsOf({ ...env, ALLOW_HTTP: "loopback" }, { allow_http: "${ALLOW_HTTP}" }).settings.allowHttp, "loopback");
   assert.equal(settingsOf({ ...env, ALLOW_HTTP: "always" }, {}).settings.allowHttp, "never", "what gateway.toml says counts");
   for (const [bad, named] of [
     [{ CONSOLE_SECRET: "" }, /CONSOLE_SECRET/],
+    [{ CONSOLE_SECRET: "a secret of twenty characters" }, /CONSOLE_SECRET/],
+    [{ OPERATOR_SECRET: "a secret of twenty characters" }, /OPERATOR_SECRET/],
     [{ ACCESS_TEAM_DOMAIN: "team.cloudflareaccess.com" }, /ACCESS_AUD/],
     [{ ACCESS_TEAM_DOMAIN: "https://team.cloudflareaccess.com/", ACCESS_AUD: "x" }, /ACCESS_TEAM_DOMAIN/],
     [{ POINTSMAN_KV: undefined }, /POINTSMAN_KV/],

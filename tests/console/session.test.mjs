@@ -39,6 +39,7 @@ test("the secret opens a session; signing out ends it", async () => {
   const out = await client.post("/sign-out", hiddenOf(page.text, "/sign-out"));
   assert.equal(out.location, "/sign-in");
   assert.equal((await client.get("/customers")).status, 303);
+  assert.match([...client.cookies.values()].join(), /^out\.[\w-]{24}$/, "a stranger's cookie is not signed");
   assert.match(await own.logged(/console_sign_in/), /session [\w-]{8}"/);
 });
 
@@ -147,7 +148,7 @@ test("over plain http only this machine is served; over https the cookie is boun
 
 for (const [what, bindings, named] of [
   ["without a secret", { CONSOLE_SECRET: undefined }, /CONSOLE_SECRET/],
-  ["with a short secret", { CONSOLE_SECRET: "nineteen characters" }, /CONSOLE_SECRET/],
+  ["with a made-up secret", { CONSOLE_SECRET: "a passphrase of more than forty characters, made up" }, /CONSOLE_SECRET/],
   ["with half of Access", { ACCESS_AUD: "x" }, /ACCESS_TEAM_DOMAIN/],
 ]) {
   test(`${what} the console stays shut, and its log says what to set`, async () => {

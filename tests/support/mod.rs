@@ -59,7 +59,10 @@ pub fn variables() -> HashMap<String, String> {
     let mut variables: HashMap<_, _> =
         vars.iter().map(|(name, value)| (name.clone(), value.as_str().unwrap().to_owned())).collect();
     variables.insert("CONFIG_API_TOKEN".to_owned(), "demo-config-token".to_owned());
-    variables.insert("OPERATOR_SECRET".to_owned(), "demo-operator-secret".to_owned());
+    variables.insert(
+        "OPERATOR_SECRET".to_owned(),
+        "pso_DemoOperatorSecretIsPublicNotForProduction0_1mpS7r".to_owned(),
+    );
     let keys = json("fixtures/keys/private.json");
     variables.insert("IDENTITY_KEY".to_owned(), keys["es256-1"].to_string());
     variables.insert("JWT_SECRET".to_owned(), read("fixtures/keys/hmac-secret.txt").trim().to_owned());

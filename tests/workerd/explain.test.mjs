@@ -5,7 +5,7 @@ import { demoKey } from "../../demo/seed.mjs";
 import { gatewayToml } from "./support/files.mjs";
 import { bearer, openGateway } from "./support/gateway.mjs";
 
-const SECRET = "operator-secret-of-the-fixtures";
+const SECRET = "pso_OperatorSecretOfTheFixturesIsPublic00000000_2KJXj2";
 const encode = (value) => Buffer.from(JSON.stringify(value)).toString("base64url");
 
 let gateway;
@@ -113,4 +113,22 @@ describe("without a secret in the configuration", () => {
     const [called] = without.called();
     assert.ok(called.headers.every(([name]) => !/pointsman.explain/i.test(name)));
   });
+});
+
+test("a secret that somebody made up shuts what operators ask, is said in the log, and costs no caller an answer", async () => {
+  const madeUp = "a passphrase of more than forty characters, made up";
+  const toml = gatewayToml("rules").replace(SECRET, "${OPERATOR_SECRET}");
+  assert.ok(toml.includes("${OPERATOR_SECRET}"));
+  const shut = await openGateway({ toml, bindings: { OPERATOR_SECRET: madeUp } });
+  try {
+    await shut.seed();
+    const answer = await shut.send({ target: "/gateway/status", headers: [["Authorization", `Bearer ${madeUp}`]] });
+    assert.equal(answer.status, 401);
+    assert.equal((await shut.send({ target: "/customer/x", headers: [bearer(demoKey("acme"))] })).status, 200);
+    const said = JSON.stringify(await shut.log.event("misconfigured"));
+    assert.match(said, /\/operator\/secret: is none that `pointsman secret create` made/);
+    assert.ok(!shut.log.texts.some((line) => line.includes(madeUp)));
+  } finally {
+    await shut.stop();
+  }
 });

@@ -1,39 +1,104 @@
-//! Whether the bindings that limits count by are in `wrangler.toml`, and are what `gateway.toml` says.
-//! The Worker itself cannot see: a binding does not tell its own limit.
+//! Whether `wrangler.toml` binds what `gateway.toml` needs, in the environment that is deployed: an environment takes
+//! over no bindings, and a Worker without them starts and refuses every caller. Of a limit, whether it is the one that is
+//! described: the Worker itself cannot see, since a binding does not tell its own limit.
 
 use pointsman::{
     config::Gateway,
     limit::{Limit, Measure},
     settings::findings::{Finding, Findings, escape},
 };
-use toml::{Table, Value};
+use serde_json::Value as Json;
+use toml::Value;
 
-/// What does not fit. `section` is the part of `wrangler.toml` that is deployed.
-pub(crate) fn check(gateway: &Gateway, section: &Table) -> Vec<Finding> {
+use crate::deployment::{Deployment, entries, named};
+
+/// The namespace of keys and customers, by the name that the Worker knows.
+const STORE: &str = "POINTSMAN_KV";
+/// What has a `fetch`: lists of bindings, with the field of their names.
+const FETCHERS: [&str; 4] = ["services", "vpc_services", "vpc_networks", "mtls_certificates"];
+
+/// What a gateway needs and is not bound, for its own file. `file` is the gateway as it is written.
+pub(crate) fn check(gateway: &Gateway, file: &Json, deployment: &Deployment) -> Vec<Finding> {
     let mut findings = Findings::default();
+    store(gateway, deployment, &mut findings);
+    services(gateway, file, deployment, &mut findings);
     for limit in &gateway.limits {
         let at = format!("/limits/{}", escape(&limit.name));
         match limit.measure {
             Measure::Rate { limit: most, period } => {
-                rate(limit, most, period.secs_ceil(), &at, section, &mut findings);
+                rate(limit, most, period.secs_ceil(), &at, deployment, &mut findings);
             }
-            Measure::Quota { .. } => quota(limit, &at, section, &mut findings),
+            Measure::Quota { .. } => quota(limit, &at, deployment, &mut findings),
         }
     }
+    triggers(gateway, deployment, &mut findings);
     findings.into_vec()
 }
 
-fn rate(limit: &Limit, most: u64, period: u64, at: &str, section: &Table, findings: &mut Findings) {
-    let bound = entries(section.get("ratelimits"))
-        .find(|entry| entry.get("name").and_then(Value::as_str) == Some(&limit.binding));
+/// Why a binding that the file has at its top level is none here.
+fn not_taken_over(deployment: &Deployment, list: &str, field: &str, name: &str) -> &'static str {
+    let above = deployment.is_above(list, field, name);
+    if above { " (the top level does, and an environment takes over no bindings)" } else { "" }
+}
+
+fn store(gateway: &Gateway, deployment: &Deployment, findings: &mut Findings) {
+    if deployment.bindings("kv_namespaces").any(|entry| named(entry, "binding", STORE)) {
+        return;
+    }
+    let why = not_taken_over(deployment, "kv_namespaces", "binding", STORE);
+    let (place, table) = (deployment.place(), deployment.table("kv_namespaces"));
+    let what = format!(
+        "needs the KV namespace {STORE}, which {place} does not bind{why}: add [[{table}]] binding = \"{STORE}\", id = \"…\""
+    );
+    let needed = [("/api_keys", gateway.api_keys.is_some()), ("/customers", gateway.customers.is_some())];
+    match needed.into_iter().find(|(_, needed)| *needed) {
+        Some((pointer, _)) => findings.error(pointer, what),
+        None if gateway.issuers.iter().any(|issuer| issuer.keys.is_fetched()) => {
+            let what = format!(
+                "{what}; without it each isolate asks every issuer for its keys, and has none while it is down"
+            );
+            findings.warn("/issuers", what);
+        }
+        None => {}
+    }
+}
+
+fn services(gateway: &Gateway, file: &Json, deployment: &Deployment, findings: &mut Findings) {
+    for backend in &gateway.backends {
+        let at = format!("/backends/{}", escape(&backend.name));
+        let written = file.get("backends").and_then(|all| all.get(backend.name.as_ref()));
+        let has_url = written.and_then(|backend| backend.get("url")).is_some();
+        for (index, origin) in backend.origins.iter().enumerate() {
+            let Some(name) = origin.binding.as_deref() else { continue };
+            let is_bound = |list: &&str| deployment.bindings(list).any(|entry| named(entry, "binding", name));
+            if FETCHERS.iter().any(is_bound) {
+                continue;
+            }
+            let why = not_taken_over(deployment, "services", "binding", name);
+            let (place, table) = (deployment.place(), deployment.table("services"));
+            findings.error(
+                if has_url { format!("{at}/url") } else { format!("{at}/origins/{index}/url") },
+                format!(
+                    "calls the service binding {name}, which {place} does not bind{why}: add [[{table}]] binding = \"{name}\", \
+                     service = \"…\""
+                ),
+            );
+        }
+    }
+}
+
+fn rate(limit: &Limit, most: u64, period: u64, at: &str, deployment: &Deployment, findings: &mut Findings) {
+    let bound = deployment.bindings("ratelimits").find(|entry| named(entry, "name", &limit.binding));
     let Some(bound) = bound else {
+        let why = not_taken_over(deployment, "ratelimits", "name", &limit.binding);
+        let (place, table) = (deployment.place(), deployment.table("ratelimits"));
         let example = format!(
-            "[[ratelimits]] name = \"{}\", namespace_id = \"1001\", simple = {{ limit = {most}, period = {period} }}",
+            "[[{table}]] name = \"{}\", namespace_id = \"1001\", simple = {{ limit = {most}, period = {period} }}",
             limit.binding
         );
         findings.error(
             format!("{at}/binding"),
-            format!("is no rate limit of wrangler.toml, which needs {example}"),
+            format!("is no rate limit of {place}{why}, which needs {example}"),
         );
         return;
     };
@@ -44,7 +109,7 @@ fn rate(limit: &Limit, most: u64, period: u64, at: &str, section: &Table, findin
             let theirs = theirs.map_or_else(|| "nothing".to_owned(), |theirs| theirs.to_string());
             findings.error(
                 format!("{at}/{field}"),
-                format!("is {own}, and wrangler.toml says {theirs} of {}", limit.binding),
+                format!("is {own}, and {} says {theirs} of {}", deployment.place(), limit.binding),
             );
         }
     }
@@ -53,37 +118,56 @@ fn rate(limit: &Limit, most: u64, period: u64, at: &str, section: &Table, findin
 /// The class that the Worker has for quotas.
 const CLASS: &str = "Quota";
 
-fn quota(limit: &Limit, at: &str, section: &Table, findings: &mut Findings) {
+fn quota(limit: &Limit, at: &str, deployment: &Deployment, findings: &mut Findings) {
     let at = format!("{at}/binding");
-    let bindings = section.get("durable_objects").and_then(|objects| objects.get("bindings"));
-    let bound =
-        entries(bindings).find(|entry| entry.get("name").and_then(Value::as_str) == Some(&limit.binding));
-    let Some(bound) = bound else {
-        let example =
-            format!("[[durable_objects.bindings]] name = \"{}\", class_name = \"{CLASS}\"", limit.binding);
-        findings.error(at, format!("is no Durable Object of wrangler.toml, which needs {example}"));
+    let place = deployment.place();
+    let list = "durable_objects/bindings";
+    let Some(bound) = deployment.bindings(list).find(|entry| named(entry, "name", &limit.binding)) else {
+        let why = not_taken_over(deployment, list, "name", &limit.binding);
+        let table = deployment.table("durable_objects.bindings");
+        let example = format!("[[{table}]] name = \"{}\", class_name = \"{CLASS}\"", limit.binding);
+        findings.error(at, format!("is no Durable Object of {place}{why}, which needs {example}"));
         return;
     };
     // One of another Worker is that Worker's business.
     if bound.get("script_name").is_some() {
         return;
     }
-    if bound.get("class_name").and_then(Value::as_str) != Some(CLASS) {
-        findings.error(at, format!("must have class_name = \"{CLASS}\" in wrangler.toml"));
+    if !named(bound, "class_name", CLASS) {
+        findings.error(at, format!("must have class_name = \"{CLASS}\" in {place}"));
         return;
     }
-    let mut classes = entries(section.get("migrations"))
+    let mut classes = entries(deployment.setting("migrations"))
         .flat_map(|migration| entries(migration.get("new_sqlite_classes")))
         .filter_map(Value::as_str);
-    if !classes.any(|class| class == CLASS) {
+    let exported = deployment.setting("exports").and_then(|exports| exports.get(CLASS));
+    let is_exported = exported
+        .is_some_and(|class| named(class, "type", "durable-object") && !named(class, "storage", "legacy-kv"));
+    if !is_exported && !classes.any(|class| class == CLASS) {
         let example = format!("[[migrations]] tag = \"v1\", new_sqlite_classes = [\"{CLASS}\"]");
-        findings
-            .error(at, format!("has a class that no migration of wrangler.toml makes: it needs {example}"));
+        findings.error(at, format!("has a class that no migration of {place} makes: it needs {example}"));
     }
 }
 
-fn entries(list: Option<&Value>) -> impl Iterator<Item = &Value> {
-    list.and_then(Value::as_array).into_iter().flatten()
+/// What a cron trigger does for everybody, each request waits for where there is none.
+fn triggers(gateway: &Gateway, deployment: &Deployment, findings: &mut Findings) {
+    let crons = deployment.setting("triggers").and_then(|triggers| triggers.get("crons"));
+    if entries(crons).next().is_some() {
+        return;
+    }
+    let source = gateway.customers.as_ref().and_then(|customers| customers.source.as_ref());
+    let (pointer, what) = if source.is_some_and(|source| !source.by_id) {
+        ("/customers/source", "KV is not brought in line with the config API's list")
+    } else if gateway.issuers.iter().any(|issuer| issuer.keys.is_fetched()) {
+        ("/issuers", "the keys of issuers are not kept at hand")
+    } else {
+        return;
+    };
+    let (place, table) = (deployment.place(), deployment.table("triggers"));
+    findings.warn(
+        pointer,
+        format!("{place} has no cron trigger: {what}, and requests wait for it. Add [{table}] crons = [\"*/2 * * * *\"]"),
+    );
 }
 
 #[cfg(test)]
@@ -95,7 +179,7 @@ mod tests {
     use super::*;
 
     fn findings(wrangler: &str) -> Vec<String> {
-        let gateway: Value = toml::from_str(
+        let gateway: Json = toml::from_str(
             r#"
             [[routes]]
             path = "/{+path}"
@@ -117,7 +201,8 @@ mod tests {
         .unwrap();
         let json = serde_json::to_string(&gateway).unwrap();
         let checked = settings::parse(&json, &HashMap::new()).ok().unwrap();
-        check(&checked.gateway, &wrangler.parse().unwrap()).iter().map(ToString::to_string).collect()
+        let deployment = Deployment::parse("wrangler.toml", wrangler.to_owned(), None).unwrap();
+        check(&checked.gateway, &gateway, &deployment).iter().map(ToString::to_string).collect()
     }
 
     const RATE: &str =
@@ -160,5 +245,101 @@ mod tests {
         );
         let missing = findings(&good.replace("LIMIT", "OTHER"));
         assert!(missing[0].starts_with("/limits/standard/binding: is no rate limit"), "{missing:?}");
+    }
+
+    /// All that this gateway needs, as an environment has it: `{}` is what its tables begin with.
+    const WHOLE: &str = r#"
+        [[{}kv_namespaces]]
+        binding = "POINTSMAN_KV"
+        [[{}services]]
+        binding = "INNER"
+        service = "inner"
+        [[{}ratelimits]]
+        name = "LIMIT"
+        simple = { limit = 100, period = 60 }
+        [[{}durable_objects.bindings]]
+        name = "QUOTAS"
+        class_name = "Quota"
+    "#;
+    const SETTINGS: &str = r#"
+        [[migrations]]
+        new_sqlite_classes = ["Quota"]
+        [triggers]
+        crons = ["*/2 * * * *"]
+    "#;
+
+    fn needs_all(wrangler: &str, environment: Option<&str>) -> Vec<String> {
+        let text = r#"
+            [api_keys]
+            prefixes = ["sk"]
+            [[issuers]]
+            name = "main"
+            issuer = "https://id.example/"
+            audience = "a"
+            algorithms = ["ES256"]
+            jwks_url = "https://id.example/jwks"
+            [customers.source]
+            url = "https://config.example/customers"
+            [[routes]]
+            path = "/{+path}"
+            auth = ["api_key", "main"]
+            limits = ["standard", "monthly"]
+            rules = [{ name = "all", to = "inner" }]
+            [backends.inner]
+            origins = [{ url = "https://near.example" }, { url = "binding:INNER/base" }]
+            [limits.standard]
+            binding = "LIMIT"
+            limit = 100
+            period = "60s"
+            [limits.monthly]
+            binding = "QUOTAS"
+            quota = 10000
+            per = "month"
+        "#;
+        let file: Json = toml::from_str(text).unwrap();
+        let checked =
+            settings::parse(&file.to_string(), &HashMap::new()).unwrap_or_else(|all| panic!("{all:?}"));
+        let deployment = Deployment::parse("wrangler.toml", wrangler.to_owned(), environment).unwrap();
+        check(&checked.gateway, &file, &deployment).iter().map(ToString::to_string).collect()
+    }
+
+    #[test]
+    fn an_environment_binds_all_itself_and_takes_settings_over() {
+        let top = format!("{}{SETTINGS}", WHOLE.replace("{}", ""));
+        assert_eq!(needs_all(&top, None), Vec::<String>::new());
+        let own = WHOLE.replace("{}", "env.staging.");
+        assert_eq!(needs_all(&format!("{SETTINGS}{own}"), Some("staging")), Vec::<String>::new());
+        let said = needs_all(&format!("{top}[env.staging.vars]\nA = \"1\""), Some("staging"));
+        let starts = [
+            ("/api_keys", "[[env.staging.kv_namespaces]] binding = \"POINTSMAN_KV\""),
+            ("/backends/inner/origins/1/url", "[[env.staging.services]] binding = \"INNER\""),
+            ("/limits/monthly/binding", "[[env.staging.durable_objects.bindings]] name = \"QUOTAS\""),
+            ("/limits/standard/binding", "[[env.staging.ratelimits]] name = \"LIMIT\""),
+        ];
+        assert_eq!(said.len(), starts.len(), "{said:#?}");
+        for (pointer, line) in starts {
+            let found = said.iter().find(|one| one.starts_with(&format!("{pointer}: "))).unwrap();
+            assert!(found.contains(line) && found.contains("[env.staging] of wrangler.toml"), "{found}");
+            assert!(found.contains("takes over no bindings"), "{found}");
+        }
+        // Without any above, the same, and nothing is said of those.
+        let said = needs_all(&format!("{SETTINGS}[env.staging]"), Some("staging"));
+        assert!(said.len() == 4 && !said.concat().contains("takes over"), "{said:#?}");
+        assert_eq!(needs_all(SETTINGS, None).len(), 4);
+        let without_crons = format!("{top}[env.staging]\ntriggers = {{ crons = [] }}");
+        assert!(
+            needs_all(&without_crons, Some("staging"))
+                .iter()
+                .any(|one| one.starts_with("/customers/source: "))
+        );
+    }
+
+    #[test]
+    fn a_class_may_be_an_export_and_a_service_any_binding_that_fetches() {
+        let text = WHOLE.replace("{}", "").replace("[[services]]", "[[vpc_services]]");
+        let exports =
+            "[triggers]\ncrons = [\"* * * * *\"]\n[exports.Quota]\ntype = \"durable-object\"\nstorage = ";
+        assert_eq!(needs_all(&format!("{text}{exports}\"sqlite\""), None), Vec::<String>::new());
+        assert_eq!(needs_all(&format!("{text}{exports}\"legacy-kv\""), None).len(), 1);
     }
 }

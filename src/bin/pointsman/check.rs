@@ -36,7 +36,12 @@ pub(crate) fn run(arguments: &Arguments) -> Outcome {
     let file = upward(&arguments.file, GATEWAY);
     // What the check lets pass is deployed: secrets of this machine say nothing about those that are.
     let source = Source::read(&file, arguments.target.project(), Secrets::Declared)?;
-    let Judged { gateway, mut findings } = source.judge();
+    if let (Some(console), false) = (source.console(), arguments.json) {
+        eprintln!(
+            "{console} is the operators' console, a Worker of its own: what it needs is checked, and the gateway as the top level has it"
+        );
+    }
+    let Judged { gateway, mut findings } = source.judge_deployment();
     let promised = gateway.as_ref().map(bounds).unwrap_or_default();
     let kv = arguments.target.kv();
     if let Some(gateway) = &gateway {

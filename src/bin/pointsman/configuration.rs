@@ -16,11 +16,13 @@ use pointsman::{
 use serde_json::Value;
 
 use crate::{
-    bindings, dev_vars,
+    bindings,
+    deployment::{Deployment, entries},
+    dev_vars,
     ending::{Failure, input},
     findings::{At, Placed, errors, print_all},
     lines::{line_at, line_of},
-    lints,
+    lints, worker,
 };
 
 /// Where variables come from and KV is bound.
@@ -141,12 +143,51 @@ impl Source {
         let text =
             fs::read_to_string(file).map_err(|problem| input(format!("{}: {problem}", file.display())))?;
         let wrangler = project.wrangler();
-        let variables = read_variables(&wrangler, project.environment().as_deref(), secrets)
-            .map_err(|problem| input(format!("{}: {problem}", wrangler.display())))?;
+        let environment = project.environment();
+        let failed = |problem| input(format!("{}: {problem}", wrangler.display()));
+        let deployment = Deployment::read(&wrangler, environment.as_deref()).map_err(failed)?;
+        let known = match secrets {
+            Secrets::Declared => HashMap::new(),
+            Secrets::OfDevVars => dev_vars::beside(&wrangler, environment.as_deref()).map_err(failed)?,
+        };
+        let variables = WranglerVariables::of(deployment, known);
         Ok(Self { file: file.to_path_buf(), text, variables })
     }
 
-    /// Checks it with the code that runs at the edge, and the bindings of `wrangler.toml` with it.
+    /// What people call the environment, where it is the console's and not the gateway's.
+    pub(crate) fn console(&self) -> Option<String> {
+        let deployment = &self.variables.deployment;
+        deployment.is_console().then(|| deployment.place())
+    }
+
+    /// As [`Source::judge`], for a deployment: what `wrangler.toml` must bind and say is checked with it.
+    pub(crate) fn judge_deployment(self) -> Judged {
+        let deployment = &self.variables.deployment;
+        if deployment.is_console() {
+            let of_console = self.place_in_wrangler(worker::check_console(deployment));
+            // The console's variables are not the gateway's.
+            let gateway = WranglerVariables::of(deployment.above(), HashMap::new());
+            let mut judged = Self { variables: gateway, ..self }.judge();
+            judged.findings.extend(of_console);
+            return judged;
+        }
+        let mut judged = self.judge();
+        for Placed { finding, .. } in &mut judged.findings {
+            // A secret that the gateway would not take shuts something: reason enough not to deploy it.
+            if finding.pointer == "/operator/secret" {
+                finding.severity = Severity::Error;
+            }
+        }
+        let (Some(gateway), Ok(file)) = (&judged.gateway, toml::from_str::<Value>(&self.text)) else {
+            return judged;
+        };
+        judged.findings.extend(self.place_all(bindings::check(gateway, &file, deployment)));
+        judged.findings.sort_by_key(Placed::line);
+        judged.findings.extend(self.place_in_wrangler(worker::check(deployment)));
+        judged
+    }
+
+    /// Checks it with the code that runs at the edge.
     pub(crate) fn judge(&self) -> Judged {
         let value = match toml::from_str::<Value>(&self.text) {
             Ok(value) => value,
@@ -154,16 +195,26 @@ impl Source {
         };
         let (gateway, found) = match settings::parse(&value.to_string(), &self.variables) {
             Ok(settings::Checked { gateway, mut warnings }) => {
-                warnings.extend(bindings::check(&gateway, &self.variables.section));
                 warnings.extend(lints::lint(&gateway, &value));
                 (Some(gateway), warnings)
             }
             Err(findings) => (None, findings),
         };
-        let place = |finding: Finding| self.place(line_of(&self.text, &finding.pointer), finding);
-        let mut findings: Vec<Placed> = found.into_iter().map(place).collect();
+        let found = found.into_iter().map(|finding| self.variables.explain(finding)).collect();
+        let mut findings = self.place_all(found);
         findings.sort_by_key(Placed::line);
         Judged { gateway, findings }
+    }
+
+    fn place_all(&self, found: Vec<Finding>) -> Vec<Placed> {
+        let place = |finding: Finding| self.place(line_of(&self.text, &finding.pointer), finding);
+        found.into_iter().map(place).collect()
+    }
+
+    fn place_in_wrangler(&self, found: Vec<Finding>) -> Vec<Placed> {
+        let Deployment { file, text, .. } = &self.variables.deployment;
+        let at = |finding: &Finding| At::Line { file: file.clone(), line: line_of(text, &finding.pointer) };
+        found.into_iter().map(|finding| Placed { at: at(&finding), finding }).collect()
     }
 
     fn not_toml(&self, problem: &toml::de::Error) -> Placed {
@@ -179,11 +230,32 @@ impl Source {
 
 /// What `wrangler.toml` says of variables.
 pub(crate) struct WranglerVariables {
-    /// All that it says of the environment.
-    section: toml::Table,
+    deployment: Deployment,
     vars: toml::Table,
     secrets: HashSet<String>,
     known: HashMap<String, String>,
+}
+
+impl WranglerVariables {
+    fn of(deployment: Deployment, known: HashMap<String, String>) -> Self {
+        let vars = deployment.own("vars").and_then(toml::Value::as_table).cloned().unwrap_or_default();
+        let required = deployment.own("secrets").and_then(|secrets| secrets.get("required"));
+        let secrets = entries(required).filter_map(|name| name.as_str().map(str::to_owned)).collect();
+        Self { deployment, vars, secrets, known }
+    }
+
+    /// Says of a variable that is not set in which environment it is not: that of the top level does not count there.
+    fn explain(&self, finding: Finding) -> Finding {
+        let Some(environment) = &self.deployment.environment else { return finding };
+        if !finding.what.starts_with("the variable ") {
+            return finding;
+        }
+        let what = finding
+            .what
+            .replace("is not set: add it under [vars]", &format!("is not set in [env.{environment}], which takes over none of the top level: add it under [env.{environment}.vars]"))
+            .replace("` and list it under [secrets]", &format!(" --env {environment}` and list it under [env.{environment}.secrets]"));
+        Finding { what: what.into(), ..finding }
+    }
 }
 
 impl Variables for WranglerVariables {
@@ -196,37 +268,4 @@ impl Variables for WranglerVariables {
             (None, None) => Variable::Missing,
         }
     }
-}
-
-fn read_variables(
-    file: &Path,
-    environment: Option<&str>,
-    secrets: Secrets,
-) -> Result<WranglerVariables, String> {
-    let text = fs::read_to_string(file).map_err(|problem| problem.to_string())?;
-    let whole: toml::Table = text.parse().map_err(|problem: toml::de::Error| problem.to_string())?;
-    let section = match environment {
-        None => &whole,
-        Some(name) => {
-            let found = whole
-                .get("env")
-                .and_then(|environments| environments.get(name))
-                .and_then(toml::Value::as_table);
-            found.ok_or_else(|| format!("has no [env.{name}]"))?
-        }
-    };
-    let vars = section.get("vars").and_then(toml::Value::as_table).cloned().unwrap_or_default();
-    let required = section.get("secrets").and_then(|secrets| secrets.get("required"));
-    let names = required.and_then(toml::Value::as_array).into_iter().flatten();
-    let declared = names.filter_map(|name| name.as_str().map(str::to_owned)).collect();
-    let mut section = section.clone();
-    // An environment has the migrations of all.
-    if let Some(migrations) = whole.get("migrations") {
-        section.entry("migrations").or_insert_with(|| migrations.clone());
-    }
-    let known = match secrets {
-        Secrets::Declared => HashMap::new(),
-        Secrets::OfDevVars => dev_vars::beside(file, environment)?,
-    };
-    Ok(WranglerVariables { vars, secrets: declared, section, known })
 }

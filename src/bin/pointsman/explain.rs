@@ -4,7 +4,6 @@ use std::{
     cell::RefCell,
     collections::HashMap,
     fs,
-    io::Read as _,
     path::{Path, PathBuf},
     rc::Rc,
     time::{SystemTime, UNIX_EPOCH},
@@ -38,10 +37,11 @@ use self::{
 };
 use crate::{
     configuration::GatewayFile,
+    credentials,
     ending::{End, Failure, Outcome, input},
     files,
     findings::{At, Placed, print_all},
-    output::{coloured, error, line},
+    output::{coloured, error, line, warning},
     records::{Extras, Judge},
     store::Kv,
     target::OptionalTarget,
@@ -50,7 +50,7 @@ use crate::{
 pub(crate) const HELP: &str = "Examples:
   pointsman explain --key - --path '/api/v1/orders?x=1' --local < key.txt
   pointsman explain --claims '{\"customerId\":\"acme-corp\"}' --path /api/v1/orders --data data/
-  pointsman explain --jwt eyJ… --jwks main=jwks.json --path /api/v1/orders --country DE --json
+  pointsman explain --jwt-file token.txt --jwks main=jwks.json --path /api/v1/orders --country DE --json
   pointsman explain --claims '{}' --path /tiers/x --expect backend=shared --expect rule=default
   pointsman explain --cases routing/ --data data/
 
@@ -66,12 +66,18 @@ Exit codes: 0 explained, and as expected; 1 not as expected, or something is wro
 
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
-    /// The API key that the request is sent with; - reads it from standard input.
-    #[arg(long, value_name = "KEY", conflicts_with_all = ["jwt", "claims", "subject"])]
+    /// The API key that the request is sent with, from standard input. It is no argument itself.
+    #[arg(long, value_name = "-", conflicts_with_all = ["key_file", "jwt", "jwt_file", "claims", "subject"])]
     key: Option<String>,
-    /// The token that the request is sent with; - reads it from standard input.
-    #[arg(long, value_name = "TOKEN", conflicts_with_all = ["claims", "subject"])]
+    /// The API key, from a file; - is standard input.
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["jwt", "jwt_file", "claims", "subject"])]
+    key_file: Option<PathBuf>,
+    /// The token that the request is sent with, from standard input. It is no argument itself.
+    #[arg(long, value_name = "-", conflicts_with_all = ["jwt_file", "claims", "subject"])]
     jwt: Option<String>,
+    /// The token, from a file; - is standard input.
+    #[arg(long, value_name = "FILE", visible_alias = "token-file", conflicts_with_all = ["claims", "subject"])]
+    jwt_file: Option<PathBuf>,
     /// Claims to assume, as a JSON object: as if a credential had been verified.
     #[arg(long, value_name = "JSON")]
     claims: Option<String>,
@@ -90,6 +96,9 @@ pub(crate) struct Arguments {
     /// A field of the request. May be given several times.
     #[arg(long = "header", value_name = "NAME: VALUE")]
     headers: Vec<String>,
+    /// Fields of the request, one in a line, from a file; - is standard input. For what is nobody else's business.
+    #[arg(long, value_name = "FILE")]
+    header_file: Option<PathBuf>,
     /// The client's country, as the platform says it: DE.
     #[arg(long)]
     country: Option<String>,
@@ -122,7 +131,7 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "NAME=VALUE", value_parser = expect::read)]
     expect: Vec<(String, String)>,
     /// A file or folder of cases, each a request and what is expected of it.
-    #[arg(long, value_name = "PATH", conflicts_with_all = ["path", "key", "jwt", "claims", "subject", "expect"])]
+    #[arg(long, value_name = "PATH", conflicts_with_all = ["path", "key", "key_file", "jwt", "jwt_file", "header_file", "claims", "subject", "expect"])]
     cases: Option<PathBuf>,
     /// Prints the explanation as JSON.
     #[arg(long)]
@@ -313,14 +322,29 @@ fn now() -> Result<Timestamp, String> {
     Ok(Timestamp::from_millis(u64::try_from(since.as_millis()).unwrap_or_default()))
 }
 
+/// Fields that hold credentials.
+const CREDENTIALS: [&str; 4] = ["authorization", "cookie", "proxy-authorization", "x-api-key"];
+
 fn question(arguments: &Arguments) -> Result<Question, Failure> {
     let claims = arguments.claims.as_deref().map(serde_json::from_str::<Map<String, Value>>).transpose();
     let claims = claims.map_err(|problem| input(format!("--claims is not a JSON object: {problem}")))?;
+    let is_credential = |header: &&String| {
+        let name = header.split(':').next().unwrap_or_default().trim().to_ascii_lowercase();
+        CREDENTIALS.contains(&name.as_str())
+    };
+    if let Some(header) = arguments.headers.iter().find(is_credential) {
+        let name = header.split(':').next().unwrap_or_default();
+        warning(&format!(
+            "--header {name}: others on this machine see arguments: use --header-file for a credential"
+        ));
+    }
+    let in_file = arguments.header_file.as_deref();
+    let in_file = credentials::given("--header", None, "--header-file", in_file)?.unwrap_or_default();
     let mut headers = std::collections::BTreeMap::<String, OneOrMany>::new();
-    for header in &arguments.headers {
-        let (name, value) = header
-            .split_once(':')
-            .ok_or_else(|| input(format!("--header {header}: write it as 'Name: value'")))?;
+    for header in arguments.headers.iter().map(String::as_str).chain(in_file.lines()) {
+        // Not repeated: it may be a credential.
+        let (name, value) =
+            header.split_once(':').ok_or_else(|| input("--header: write a field as 'Name: value'"))?;
         let (name, value) = (name.trim().to_owned(), value.trim().to_owned());
         let values = match headers.remove(&name) {
             None => OneOrMany::One(value),
@@ -336,8 +360,18 @@ fn question(arguments: &Arguments) -> Result<Question, Failure> {
         path: arguments.path.clone().unwrap_or_default(),
         host: arguments.host.clone(),
         headers: headers.into_iter().collect(),
-        key: secret(arguments.key.as_deref())?,
-        jwt: secret(arguments.jwt.as_deref())?,
+        key: credentials::given(
+            "--key",
+            arguments.key.as_deref(),
+            "--key-file",
+            arguments.key_file.as_deref(),
+        )?,
+        jwt: credentials::given(
+            "--jwt",
+            arguments.jwt.as_deref(),
+            "--jwt-file",
+            arguments.jwt_file.as_deref(),
+        )?,
         claims,
         subject: arguments.subject.clone(),
         country: arguments.country.clone(),
@@ -348,18 +382,6 @@ fn question(arguments: &Arguments) -> Result<Question, Failure> {
         ip: arguments.ip.clone(),
         now: arguments.now.clone(),
     })
-}
-
-/// A credential as given, or from standard input, which leaves no trace in the shell's history.
-fn secret(given: Option<&str>) -> Result<Option<String>, Failure> {
-    if given != Some("-") {
-        return Ok(given.map(str::to_owned));
-    }
-    let mut text = String::new();
-    std::io::stdin()
-        .read_to_string(&mut text)
-        .map_err(|problem| input(format!("standard input: {problem}")))?;
-    Ok(Some(text.trim().to_owned()))
 }
 
 fn documents(given: &[String], gateway: &Gateway) -> Result<HashMap<String, Vec<u8>>, Failure> {

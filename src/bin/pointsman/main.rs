@@ -11,7 +11,9 @@ mod compile;
 mod completions;
 mod configuration;
 mod convert;
+mod credentials;
 mod customers;
+mod deployment;
 mod dev_vars;
 mod ending;
 mod entropy;
@@ -29,10 +31,12 @@ mod reference;
 mod schema;
 #[cfg(test)]
 mod scratch;
+mod secret;
 mod store;
 mod sync;
 mod target;
 mod temporary;
+mod worker;
 mod wrangler;
 
 /// Checks configurations, and keeps API keys and customers in KV.
@@ -47,9 +51,12 @@ struct Arguments {
 const EXIT_CODES: &str = "Exit codes: 0 done, 1 something is wrong with the input, 2 wrong usage, 3 wrangler failed or KV \
 does not hold what it should, 4 something is left to do: changes are pending (plan --detailed-exitcode), or parts of an import.";
 
+/// As clap ends where arguments are wrong.
+const WRONG_USAGE: u8 = 2;
+
 #[derive(Subcommand)]
 enum Command {
-    /// Checks gateway.toml with the code that runs at the edge; names file, line and field.
+    /// Checks gateway.toml with the code that runs at the edge, and what wrangler.toml must bind; names file, line and field.
     #[command(
         after_help = "Examples:\n  pointsman check\n  pointsman check other.toml --env staging --json\n  pointsman check --data data --remote   # customers and keys too"
     )]
@@ -72,6 +79,9 @@ enum Command {
     /// Works with customers.
     #[command(subcommand)]
     Customers(customers::Command),
+    /// Makes secrets for operators.
+    #[command(subcommand)]
+    Secret(secret::Command),
     /// Writes gateway.toml from what another gateway is configured by.
     #[command(subcommand)]
     Import(convert::Command),
@@ -85,6 +95,11 @@ enum Command {
 }
 
 fn main() -> ExitCode {
+    // Before they are parsed: what is said of wrong arguments repeats them.
+    if credentials::is_among(std::env::args_os().filter_map(|argument| argument.into_string().ok())) {
+        output::error(credentials::AMONG_ARGUMENTS);
+        return ExitCode::from(WRONG_USAGE);
+    }
     let outcome = match Arguments::parse().command {
         Command::Check(arguments) => check::run(&arguments),
         Command::Compile(arguments) => compile::run(&arguments),
@@ -93,6 +108,7 @@ fn main() -> ExitCode {
         Command::Apply(arguments) => reconcile::apply(&arguments),
         Command::Keys(command) => keys::run(&command),
         Command::Customers(command) => customers::run(&command),
+        Command::Secret(command) => secret::run(&command),
         Command::Import(command) => convert::run(&command),
         Command::Schema(arguments) => schema::run(&arguments),
         Command::Completions(arguments) => completions::run::<Arguments>(&arguments),

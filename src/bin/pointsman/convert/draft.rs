@@ -189,6 +189,12 @@ impl Draft {
             let names: Vec<_> = secrets.iter().map(|(name, _)| quoted(name)).collect();
             let _ = write!(text, "\n[secrets]\nrequired = [{}]\n", names.join(", "));
         }
+        if self.api_keys.is_some() || !self.issuers.is_empty() {
+            text.push_str("\n[[kv_namespaces]]\nbinding = \"POINTSMAN_KV\"\nid = \"00000000000000000000000000000000\"\n");
+        }
+        if self.issuers.iter().any(|issuer| matches!(issuer.keys, KeysAt::Url(_))) {
+            text.push_str("\n[triggers]\ncrons = [\"*/2 * * * *\"]\n");
+        }
         let mut has_quota = false;
         let mut namespace = 1000;
         for limit in self.limits.values() {

@@ -11,6 +11,7 @@ use super::{
 
 mod cors;
 mod handler;
+mod item;
 mod limits;
 mod order;
 mod path;
@@ -22,9 +23,11 @@ mod values;
 
 use self::{
     handler::Destination,
+    item::{Item, Operation},
     order::{Entry, Remark},
+    path::Translated,
     policies::{Asked, Reader, Said},
-    project::{Operation, Project, RouteFile},
+    project::{Project, RouteFile},
     values::Variables,
 };
 
@@ -40,8 +43,8 @@ const CORS: &str = "docs/configuration.md#corsname";
 pub(super) fn import(folder: &Path) -> Result<(Draft, Vec<Finding>), String> {
     let project = project::read(folder)?;
     let mut importer = Importer::new(&project);
-    for operation in &project.operations {
-        importer.operation(operation);
+    for item in &project.items {
+        importer.item(item);
     }
     Ok(importer.finish())
 }
@@ -86,41 +89,39 @@ impl<'a> Importer<'a> {
     }
 
     fn say(&mut self, route: &str, (kind, what, see): Said) {
-        self.findings.push(Finding { kind, route: Some(route.to_owned()), what, see });
+        let finding = Finding { kind, route: Some(route.to_owned()), what, see };
+        // What is so of a whole path, each of its methods says.
+        if !self.findings.contains(&finding) {
+            self.findings.push(finding);
+        }
     }
 
-    fn operation(&mut self, operation: &Operation) {
-        let name = operation.name();
-        let left_out = |why: &str| (Kind::Missing, format!("{why}: the route is left out"), ROUTES);
-        let Some(file) = &operation.route else {
-            self.say(&name, left_out("has no x-zuplo-route"));
-            return;
-        };
-        if operation.method == "TRACE" {
-            self.say(&name, left_out("TRACE cannot be forwarded"));
-            return;
+    fn item(&mut self, item: &Item) {
+        for (name, kind, what) in &item.said {
+            self.say(name, (*kind, what.clone(), ROUTES));
         }
-        let translated = match &operation.mode {
-            Ok(mode) => {
-                path::translate(&operation.path, *mode).ok_or("its path cannot be written here".to_owned())
-            }
-            Err(why) => Err(why.clone()),
+        let translated = path::translate(&item.path, item.mode);
+        for operation in &item.operations {
+            self.operation(operation, &translated);
+        }
+    }
+
+    fn operation(&mut self, operation: &Operation, translated: &Translated) {
+        let name = operation.name.clone();
+        let (asked, destination, told) = match operation.closed.as_slice() {
+            [] => self.parts(&operation.route, &translated.names),
+            // What is missing there is no news where the whole is not understood.
+            _ => (Asked::default(), None, Vec::new()),
         };
-        let translated = match translated {
-            Ok(translated) => translated,
-            Err(why) => {
-                let what = format!("{why}: the route is left out, and a wider path may take its requests");
-                self.say(&name, (Kind::Missing, what, ROUTES));
-                return;
-            }
-        };
-        let (asked, destination, mut said) = self.parts(file, &translated.names);
+        let mut said: Vec<Said> =
+            operation.closed.iter().map(|why| (Kind::Closed, why.clone(), ROUTES)).collect();
+        said.extend(told);
         let lost = said.iter().any(|(kind, ..)| *kind == Kind::Closed);
-        if let Some(part) = &translated.wider {
+        if let (Some(part), []) = (&translated.wider, operation.closed.as_slice()) {
             let what = format!("its path can be written only wider than it is ({part}), so nobody may pass");
             said.push((Kind::Closed, what, ROUTES));
         }
-        let cors = self.cors(file.cors_policy.as_deref(), &mut said);
+        let cors = self.cors(operation.route.cors_policy.as_deref(), &mut said);
         let patterns: Vec<Pattern> =
             translated.paths.iter().filter_map(|path| Pattern::parse(path).ok()).collect();
         let usable = |pattern: &Pattern| {
@@ -132,13 +133,16 @@ impl<'a> Importer<'a> {
         }
         let closed = said.iter().any(|(kind, ..)| *kind == Kind::Closed);
         for (path, pattern) in translated.paths.iter().zip(&patterns) {
-            if !closed && !usable(pattern) {
-                let what = format!("{path} alone is left out: its backend's path has a part that it lacks");
-                said.push((Kind::Differs, what, ROUTES));
-                continue;
+            let mut said_of_it = said.clone();
+            let lacking = !closed && !usable(pattern);
+            if lacking {
+                let what = format!("{path} alone is closed: its backend's path has a part that it lacks");
+                said_of_it.push((Kind::Closed, what.clone(), ROUTES));
+                self.say(&name, (Kind::Closed, what, ROUTES));
             }
-            let route = self.route(operation, path, &asked, destination.as_ref(), cors.clone(), &said);
+            let route = self.route(operation, path, &asked, destination.as_ref(), cors.clone(), &said_of_it);
             let wider = translated.wider.is_some();
+            let lost = lost || lacking;
             self.draughts.push(Draught { name: name.clone(), pattern: pattern.clone(), wider, lost, route });
         }
         for said in said {
@@ -270,7 +274,7 @@ impl<'a> Importer<'a> {
         draft.variables = self.variables.0;
         tidy(&mut draft);
         let mut findings = self.findings;
-        findings.extend(general(&draft));
+        findings.extend(general(&draft, self.project.hooks));
         (draft, findings)
     }
 
@@ -358,10 +362,14 @@ fn tidy(draft: &mut Draft) {
 }
 
 /// What is so for the whole project.
-fn general(draft: &Draft) -> Vec<Finding> {
+fn general(draft: &Draft, hooks: Option<&str>) -> Vec<Finding> {
     let mut findings = Vec::new();
     let mut say =
         |kind, what: &str, see| findings.push(Finding { kind, route: None, what: what.to_owned(), see });
+    if let Some(file) = hooks {
+        let what = format!("{file} is code that may run for every request, and no code runs here");
+        say(Kind::Missing, &what, ROUTES);
+    }
     if draft.api_keys.is_some() {
         let what =
             "the keys stay where they are: put the record of each into KV, under the SHA-256 of the key";
@@ -377,8 +385,8 @@ fn general(draft: &Draft) -> Vec<Finding> {
         say(Kind::Note, what, "docs/configuration.md#limitsname");
     }
     if draft.routes.iter().any(|route| route.cors.is_none()) {
-        let what =
-            "without a CORS policy a backend's own Access-Control fields pass, and preflights reach it";
+        let what = "without a CORS policy a backend's own Access-Control fields pass. A preflight gets 405, or goes the way of \
+             any request where a route takes OPTIONS";
         say(Kind::Note, what, CORS);
     }
     if !draft.backends.is_empty() {

@@ -6,9 +6,10 @@ use pointsman::{
 };
 use serde_json::{Value, json};
 
-use super::{list::Stored, now, reference::key_on_stdin};
+use super::{list::Stored, now};
 use crate::{
     configuration::GatewayFile,
+    credentials::{self, KeyFile},
     ending::{End, Failure, Outcome, input},
     output::{line, plain},
     store::Kv,
@@ -17,18 +18,20 @@ use crate::{
 
 pub(super) const EXAMPLES: &str = "Examples:
   pointsman keys inspect - < key.txt                # the key stands in no history
-  pointsman keys inspect - --remote < key.txt       # with its record
+  pointsman keys inspect --key-file key.txt --remote   # with its record
   pointsman keys inspect --pattern                  # the regular expression for secret scanners
 
 Without --local or --remote nothing is asked. A key that the gateway would not take ends with exit code 1.";
 
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
-    /// The key; - reads it from standard input.
-    #[arg(required_unless_present = "pattern", conflicts_with = "pattern")]
+    /// - reads the key from standard input. A key itself is no argument: it would stand in the shell's history.
+    #[arg(value_name = "-", required_unless_present_any = ["pattern", "key_file"], conflicts_with_all = ["pattern", "key_file"])]
     key: Option<String>,
+    #[command(flatten)]
+    file: KeyFile,
     /// Prints the regular expression by which secret scanners find keys.
-    #[arg(long)]
+    #[arg(long, conflicts_with = "key_file")]
     pattern: bool,
     /// Prints JSON.
     #[arg(long)]
@@ -44,8 +47,10 @@ pub(super) fn run(arguments: &Arguments) -> Outcome {
     let Some(keys) = &gateway.api_keys else {
         return Err(input("gateway.toml has no [api_keys]: it takes no API keys"));
     };
-    let Some(key) = &arguments.key else { return pattern(keys, arguments.json) };
-    let key = if key == "-" { key_on_stdin()? } else { key.clone() };
+    let (key, file) = (arguments.key.as_deref(), arguments.file.key_file.as_deref());
+    let Some(key) = credentials::given("KEY", key, "--key-file", file)? else {
+        return pattern(keys, arguments.json);
+    };
     let seen = look(keys, &key);
     let name = store_key(&Digest::of(key.as_bytes()));
     let stored = match arguments.target.kv() {

@@ -1,9 +1,8 @@
 //! Which key is meant: by itself, its digest, or what its record says.
 
-use std::io::{self, Read};
-
 use super::list::{Stored, all, short};
 use crate::{
+    credentials::{self, KeyFile},
     ending::{Failure, input},
     output::plain,
     records::Kind,
@@ -15,13 +14,15 @@ use crate::{
 pub(crate) struct Reference {
     /// The key's digest, or at least 6 digits of its beginning; - reads the key itself from standard input, so
     /// that it stands in no history.
-    #[arg(value_name = "DIGEST|-", required_unless_present_any = ["subject", "name"], conflicts_with_all = ["subject", "name"])]
+    #[arg(value_name = "DIGEST|-", required_unless_present_any = ["subject", "name", "key_file"], conflicts_with_all = ["subject", "name", "key_file"])]
     key: Option<String>,
+    #[command(flatten)]
+    file: KeyFile,
     /// The one key of this subject.
-    #[arg(long)]
+    #[arg(long, conflicts_with = "key_file")]
     subject: Option<String>,
     /// The one key of this name.
-    #[arg(long)]
+    #[arg(long, conflicts_with = "key_file")]
     name: Option<String>,
 }
 
@@ -29,12 +30,13 @@ pub(crate) struct Reference {
 const LEAST_DIGITS: usize = 6;
 
 impl Reference {
-    /// The key itself, where standard input has it. It is read once.
+    /// The key itself, where standard input or a file has it. It is read once.
     ///
     /// # Errors
     /// Where there is none.
     pub(crate) fn key(&self) -> Result<Option<String>, Failure> {
-        if self.key.as_deref() == Some("-") { key_on_stdin().map(Some) } else { Ok(None) }
+        let stdin = self.key.as_deref().filter(|key| *key == "-");
+        credentials::given("DIGEST", stdin, "--key-file", self.file.key_file.as_deref())
     }
 
     /// The entry of the key that is meant. `key` is what [`Reference::key`] gave.
@@ -51,7 +53,7 @@ impl Reference {
         if !hexadecimal || !(LEAST_DIGITS..=64).contains(&text.len()) {
             return Err(input(format!(
                 "DIGEST must be the digest of a key, or at least {LEAST_DIGITS} lower-case hexadecimal digits of its \
-                 beginning. A key itself is read from standard input: give -"
+                 beginning. A key itself is read from standard input or a file: give - or --key-file FILE"
             )));
         }
         if text.len() == 64 {
@@ -100,18 +102,4 @@ fn only(found: Vec<Stored>, which: &str) -> Result<Stored, Failure> {
             )))
         }
     }
-}
-
-/// A key from standard input.
-///
-/// # Errors
-/// Where there is none.
-pub(super) fn key_on_stdin() -> Result<String, Failure> {
-    let mut text = String::new();
-    io::stdin()
-        .lock()
-        .read_to_string(&mut text)
-        .map_err(|problem| input(format!("standard input: {problem}")))?;
-    let key = text.trim();
-    if key.is_empty() { Err(input("there is no key on standard input")) } else { Ok(key.to_owned()) }
 }

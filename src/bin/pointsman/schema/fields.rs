@@ -109,7 +109,7 @@ fn sources() -> Vec<Field> {
         Field::whole("OperatorFile", json!({ "dependentRequired": { "status": ["secret"] } })),
         Field::of("OperatorFile", "health", refer("OwnPath")),
         Field::of("OperatorFile", "status", refer("OwnPath")),
-        Field::of("OperatorFile", "secret", form("^.{20,}$")),
+        Field::of("OperatorFile", "secret", form("^pso_[0-9A-Za-z]{43}_[0-9A-Za-z]{6}$")),
     ]
 }
 

@@ -225,14 +225,14 @@ fn split(pieces: Vec<Piece>) -> (Vec<Piece>, Vec<Piece>) {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
+    use serde_json::{Map, json};
 
     use super::*;
 
     fn to(export: &str, options: Value) -> Result<Destination, String> {
         let Value::Object(options) = options else { panic!("options are an object") };
         let module = "$import(@zuplo/runtime)".to_owned();
-        let handler = Handler { export: export.to_owned(), module, options };
+        let handler = Handler { export: export.to_owned(), module, options, unknown: Map::new() };
         let names = BTreeMap::from([("user-id".to_owned(), "user_id".to_owned())]);
         destination(&handler, &names, &mut Variables::default())
     }

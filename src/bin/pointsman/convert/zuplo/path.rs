@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 
 use pointsman::route::pattern::Pattern;
 
-/// A path as it is written here.
+/// A path as it is written here. It takes at the least what it took there: what it did not take would go to a wider
+/// route, whose guard may be another.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(super) struct Translated {
-    /// One path, or two where the last part may be missing.
+    /// One path, or more where parts may be missing.
     pub(super) paths: Vec<String>,
     /// What parameters are called here.
     pub(super) names: BTreeMap<String, String>,
@@ -20,11 +21,16 @@ pub(super) struct Translated {
 pub(super) enum Mode {
     OpenApi,
     UrlPattern,
+    /// One that nobody here knows.
+    Unknown,
 }
 
-/// Translates a path; `None` where not even a wider one can be written.
-pub(super) fn translate(path: &str, mode: Mode) -> Option<Translated> {
-    let rest = path.strip_prefix('/')?;
+/// What takes every path.
+const EVERYTHING: &str = "/{+rest}";
+
+/// Translates a path.
+pub(super) fn translate(path: &str, mode: Mode) -> Translated {
+    let rest = path.strip_prefix('/').unwrap_or(path);
     let segments = split(rest);
     let last = segments.len() - 1;
     let mut reading = Reading::default();
@@ -32,12 +38,23 @@ pub(super) fn translate(path: &str, mode: Mode) -> Option<Translated> {
         match mode {
             Mode::OpenApi => reading.open_api(segment),
             Mode::UrlPattern => reading.url_pattern(segment, index == last),
+            Mode::Unknown if segment.contains(SPECIAL) => {
+                reading.maybe_missing = true;
+                reading.rest("rest");
+            }
+            Mode::Unknown => reading.literal(segment),
         }
         if reading.ended {
             break;
         }
     }
-    let Reading { done, names, wider, maybe_missing, maybe_slash, .. } = reading;
+    let Reading { done, names, mut wider, maybe_missing, maybe_slash, .. } = reading;
+    if mode == Mode::Unknown {
+        wider = Some("its mode is unknown".to_owned());
+    }
+    if rest.len() == path.len() {
+        wider.get_or_insert_with(|| "it begins with no slash".to_owned());
+    }
     let whole = format!("/{}", done.join("/"));
     let mut paths = vec![whole.clone()];
     if maybe_slash {
@@ -48,9 +65,16 @@ pub(super) fn translate(path: &str, mode: Mode) -> Option<Translated> {
     {
         paths.insert(0, format!("/{}", before.join("/")));
     }
-    let usable = paths.iter().all(|path| Pattern::parse(path).is_ok());
-    usable.then_some(Translated { paths, names, wider })
+    if paths.iter().all(|path| Pattern::parse(path).is_ok()) {
+        return Translated { paths, names, wider };
+    }
+    // A dot segment, which URL parsers resolve: it may mean any path.
+    let wider = Some(path.to_owned());
+    Translated { paths: vec![EVERYTHING.to_owned()], names: BTreeMap::new(), wider }
 }
+
+/// What has a meaning in some pattern.
+const SPECIAL: [char; 9] = [':', '(', ')', '{', '}', '*', '?', '+', '\\'];
 
 /// Cuts at slashes that stand in no bracket.
 fn split(path: &str) -> Vec<String> {
@@ -88,16 +112,32 @@ impl Reading {
             |name: &&str| name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-.".contains(&byte));
         match inner.filter(|name| !name.is_empty()).filter(plain) {
             Some(name) => self.one(name),
-            None if segment.contains(['{', '}']) => self.widen(segment),
-            None => self.done.push(segment.to_owned()),
+            // What looks like a pattern of the other mode may have been meant as one.
+            None if segment.starts_with(':') || segment.contains(['{', '}', '(', ')', '*', '?', '\\']) => {
+                self.widen(segment);
+            }
+            None => self.literal(segment),
         }
+    }
+
+    /// A text as clients send it.
+    fn literal(&mut self, segment: &str) {
+        let own = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~!$&'()*+,;=:@%".contains(&byte);
+        let mut text = String::with_capacity(segment.len());
+        for byte in segment.bytes() {
+            match own(byte) {
+                true => text.push(char::from(byte)),
+                false => text.push_str(&format!("%{byte:02X}")),
+            }
+        }
+        self.done.push(text);
     }
 
     fn url_pattern(&mut self, segment: &str, is_last: bool) {
         let (segment, slash) = segment.strip_suffix("{/}?").map_or((segment, false), |plain| (plain, true));
         self.maybe_slash = slash;
-        if !segment.contains([':', '(', ')', '{', '}', '*', '?', '+', '\\']) {
-            self.done.push(segment.to_owned());
+        if !segment.contains(SPECIAL) {
+            self.literal(segment);
             return;
         }
         if is_last && !slash && matches!(segment, "*" | "(.*)") {
@@ -134,6 +174,7 @@ impl Reading {
         let own = self.name(name);
         self.done.push(format!("{{+{own}}}"));
         self.ended = true;
+        self.maybe_slash = false;
     }
 
     /// Takes whatever could stand there, which is more than what was meant.
@@ -141,11 +182,11 @@ impl Reading {
         if self.wider.is_none() {
             self.wider = Some(segment.to_owned());
         }
-        // An expression may take a slash, too; a part of a segment, or a name with one, hardly does.
-        if segment.contains('*') || segment.contains("{/") {
-            self.rest("rest");
-        } else {
+        if keeps_within_its_segment(segment) {
             self.one("part");
+        } else {
+            self.maybe_missing = true;
+            self.rest("rest");
         }
     }
 
@@ -160,6 +201,41 @@ impl Reading {
         self.names.insert(name.to_owned(), own.clone());
         own
     }
+}
+
+/// Whether what stands there takes one segment, and takes one always: names in one piece, and expressions of letters,
+/// digits and classes of these, are known to. Others may take a slash, several segments or none.
+fn keeps_within_its_segment(segment: &str) -> bool {
+    let mut depth = 0u32;
+    let mut in_class = false;
+    let mut letters = segment.chars().peekable();
+    while let Some(letter) = letters.next() {
+        match letter {
+            // A range between signs may have the slash in it.
+            '+' | '{' | '}' | ',' | '|' | '(' | ')' | '[' if in_class => return false,
+            '-' if in_class && letters.peek() == Some(&'-') => return false,
+            '(' => depth += 1,
+            ')' => depth = depth.saturating_sub(1),
+            '[' if depth > 0 => in_class = true,
+            ']' if in_class => in_class = false,
+            '\\' if depth > 0 => {
+                if !matches!(letters.next(), Some('d' | 'w')) {
+                    return false;
+                }
+            }
+            '|' if depth > 0 => {}
+            '-' | '_' => {}
+            '+' | '{' | '}' | ',' if depth > 0 => {}
+            // A name of OpenAPI's among other text.
+            '{' if letters.peek().is_some_and(char::is_ascii_alphabetic) => {}
+            '}' if !matches!(letters.peek(), Some('?' | '*' | '+')) => {}
+            ':' | '.' | '~' | '=' | '@' | '!' | '$' | '\'' | ';' | '%' if depth == 0 => {}
+            letter if letter.is_ascii_alphanumeric() => {}
+            _ => return false,
+        }
+    }
+    // An expression that is empty, or has a choice of nothing, takes nothing.
+    !segment.contains("()") && !segment.contains("(|") && !segment.contains("||") && !segment.contains("|)")
 }
 
 #[cfg(test)]
@@ -177,7 +253,7 @@ mod tests {
             (Mode::UrlPattern, "/files/:path*", vec!["/files", "/files/{+path}"]),
             (Mode::UrlPattern, "/cars/:maker{/}?", vec!["/cars/{maker}", "/cars/{maker}/"]),
         ] {
-            let translated = translate(path, mode).unwrap();
+            let translated = translate(path, mode);
             assert_eq!(translated.paths, paths, "{path}");
             assert_eq!(translated.wider, None, "{path}");
         }
@@ -188,18 +264,56 @@ mod tests {
         for (mode, path, wide) in [
             (Mode::OpenApi, "/icons/icon-{n}.png", "/icons/{part}"),
             (Mode::OpenApi, "/a/{x}{y}", "/a/{part}"),
-            (Mode::OpenApi, "/a/{+x}", "/a/{part}"),
+            (Mode::UrlPattern, "/a/:x-:y", "/a/{part}"),
+            (Mode::UrlPattern, "/a/v:major(\\d+).:minor([0-9]{1,2})", "/a/{part}"),
             (Mode::UrlPattern, r"/users/:id(\d+)", "/users/{part}"),
             (Mode::UrlPattern, "/main/(a|b)/c", "/main/{part}/c"),
             (Mode::UrlPattern, "/x-:rest(.*)", "/{+rest}"),
             (Mode::UrlPattern, "/a{/b}?", "/{+rest}"),
-            (Mode::UrlPattern, "/a/(.*)/b", "/a/{+rest}"),
+            (Mode::OpenApi, "no-slash", "/no-slash"),
+            (Mode::UrlPattern, "(.*)", "/{+rest}"),
+            (Mode::OpenApi, "/a/../b", "/{+rest}"),
+            (Mode::Unknown, "/a/b", "/a/b"),
         ] {
-            let translated = translate(path, mode).unwrap();
+            let translated = translate(path, mode);
             assert_eq!(translated.paths, [wide], "{path}");
             assert!(translated.wider.is_some(), "{path}");
         }
-        assert_eq!(translate("no-slash", Mode::OpenApi), None);
-        assert_eq!(translate("/a b", Mode::OpenApi), None);
+        assert_eq!(translate("/a b/é", Mode::OpenApi).paths, ["/a%20b/%C3%A9"]);
+    }
+
+    /// A path that these take and that stands nowhere here would go to a wider route.
+    #[test]
+    fn what_may_take_several_segments_or_none_takes_all_the_rest() {
+        for (mode, path) in [
+            (Mode::UrlPattern, "/a/(.*)/b"),
+            (Mode::UrlPattern, "/a/(.+)"),
+            (Mode::UrlPattern, "/a/:x([^?]+)"),
+            (Mode::UrlPattern, "/a/([a-z/]+)"),
+            (Mode::UrlPattern, "/a/([+-9]+)"),
+            (Mode::UrlPattern, "/a/([--9]+)"),
+            (Mode::UrlPattern, r"/a/(\S+)"),
+            (Mode::UrlPattern, r"/a/(b\/c)"),
+            (Mode::UrlPattern, "/a/:x?"),
+            (Mode::UrlPattern, "/a/:x?/c"),
+            (Mode::UrlPattern, "/a/:x*/c"),
+            (Mode::UrlPattern, "/a/:x+/c"),
+            (Mode::UrlPattern, "/a/(b|c)?"),
+            (Mode::UrlPattern, "/a/(b|c)+"),
+            (Mode::UrlPattern, "/a/(b|)"),
+            (Mode::UrlPattern, "/a/b*"),
+            (Mode::UrlPattern, "/a/:x*{/}?"),
+            (Mode::OpenApi, "/a/{+x}"),
+            (Mode::OpenApi, "/a/{x*}"),
+            (Mode::OpenApi, "/a/(.*)"),
+            (Mode::OpenApi, "/a/*"),
+            (Mode::OpenApi, "/a/:x(.*)"),
+            (Mode::Unknown, "/a/<x>(.*)"),
+            (Mode::Unknown, "/a/{x}"),
+        ] {
+            let translated = translate(path, mode);
+            assert_eq!(translated.paths, ["/a", "/a/{+rest}"], "{path}");
+            assert!(translated.wider.is_some(), "{path}");
+        }
     }
 }

@@ -105,7 +105,18 @@ impl Reader<'_> {
             asked.said.push(close("is in no policies.json".to_owned(), RULES));
             return;
         };
+        if self.project.ambiguous.contains(name) {
+            asked.said.push(close(
+                "stands twice in policies.json, and which one counts is not known".to_owned(),
+                RULES,
+            ));
+            return;
+        }
         let handler = &policy.handler;
+        if let Some(member) = handler.unknown.keys().next() {
+            asked.said.push(close(format!("has {member:?} in its handler, which is not known here"), RULES));
+            return;
+        }
         if !handler.is_built_in() {
             let what = format!("is code of the project ({}), and no code runs here", handler.module);
             asked.said.push(close(what, RULES));
@@ -128,7 +139,16 @@ impl Reader<'_> {
                 Err(why) => asked.said.push(close(format!("takes API keys, and {why}"), KEYS)),
             },
             export if tokens::is_about_tokens(export) => match self.issuer(name, policy) {
-                Ok((name, optional)) => credentials.push(Credential { name, optional }),
+                Ok((issuer, optional)) => {
+                    credentials.push(Credential { name: issuer, optional });
+                    if options.get(tokens::METADATA) == Some(&Value::Bool(true)) {
+                        let what = format!(
+                            "the policy {name} has {}: no metadata of the protected resource (RFC 9728) are served",
+                            tokens::METADATA
+                        );
+                        asked.said.push((Kind::Missing, what, ISSUERS));
+                    }
+                }
                 Err(why) => asked.said.push(close(format!("takes tokens, and {why}"), ISSUERS)),
             },
             "RateLimitInboundPolicy" | "BasicRateLimitInboundPolicy" => match self.limit(name, policy) {

@@ -1,6 +1,10 @@
 //! The files of a Zuplo project.
 
-use std::{collections::BTreeMap, fmt, fs, path::Path};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt, fs,
+    path::Path,
+};
 
 use serde::{
     Deserialize, Deserializer,
@@ -8,39 +12,38 @@ use serde::{
 };
 use serde_json::{Map, Value};
 
-use super::path::Mode;
+use super::item::{self, Item};
 
 /// What a project says, as far as it is looked at.
 pub(super) struct Project {
     /// In the order in which requests are matched: by file, then as they stand there.
-    pub(super) operations: Vec<Operation>,
+    pub(super) items: Vec<Item>,
     pub(super) policies: BTreeMap<String, Policy>,
+    /// Names that several policies have: which of them counts is not known.
+    pub(super) ambiguous: BTreeSet<String>,
     pub(super) cors: BTreeMap<String, Map<String, Value>>,
+    /// A file of code that Zuplo runs for every request, where there is one.
+    pub(super) hooks: Option<&'static str>,
 }
 
-/// A method of a path.
-pub(super) struct Operation {
-    pub(super) method: String,
-    pub(super) path: String,
-    pub(super) mode: Result<Mode, String>,
-    /// Its `x-zuplo-route`; `None` where it has none.
-    pub(super) route: Option<RouteFile>,
-}
-
-impl Operation {
-    /// How people know it: `GET /users/{id}`.
-    pub(super) fn name(&self) -> String {
-        format!("{} {}", self.method, self.path)
-    }
-}
-
-#[derive(Clone, Debug, Deserialize)]
+/// `x-zuplo-route`. What is not known of it may decide who passes.
+#[derive(Clone, Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct RouteFile {
     pub(super) cors_policy: Option<String>,
     pub(super) handler: Option<Handler>,
     #[serde(default)]
     pub(super) policies: PolicyNames,
+    #[serde(flatten)]
+    unknown: Map<String, Value>,
+}
+
+impl RouteFile {
+    /// Members that are not known here.
+    pub(super) fn unknown(&self) -> impl Iterator<Item = &str> {
+        let handler = self.handler.iter().flat_map(|handler| handler.unknown.keys());
+        self.unknown.keys().chain(self.policies.unknown.keys()).chain(handler).map(String::as_str)
+    }
 }
 
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -49,6 +52,8 @@ pub(super) struct PolicyNames {
     pub(super) inbound: Vec<String>,
     #[serde(default)]
     pub(super) outbound: Vec<String>,
+    #[serde(flatten)]
+    unknown: Map<String, Value>,
 }
 
 /// Code that runs, and what it is told.
@@ -60,6 +65,8 @@ pub(super) struct Handler {
     pub(super) module: String,
     #[serde(default)]
     pub(super) options: Map<String, Value>,
+    #[serde(flatten)]
+    pub(super) unknown: Map<String, Value>,
 }
 
 impl Handler {
@@ -116,7 +123,8 @@ impl<'de> Deserialize<'de> for Ordered {
     }
 }
 
-const METHODS: [&str; 8] = ["get", "head", "post", "put", "patch", "delete", "options", "trace"];
+/// Where Zuplo looks for hooks that run for every request.
+const HOOKS: [&str; 2] = ["modules/zuplo.runtime.ts", "modules/zuplo.runtime.js"];
 
 /// Reads a project.
 ///
@@ -133,11 +141,11 @@ pub(super) fn read(folder: &Path) -> Result<Project, String> {
     if files.is_empty() {
         return Err(format!("{}: has no routes.oas.json, nor any other .oas.json", config.display()));
     }
-    let mut operations = Vec::new();
+    let mut items = Vec::new();
     for file in &files {
         let OpenApi { paths } = parse(file)?;
         for (path, item) in paths.0 {
-            operations.extend(of_path(&path, &item).map_err(|what| format!("{}: {what}", file.display()))?);
+            items.push(item::read(&path, &item).map_err(|what| format!("{}: {what}", file.display()))?);
         }
     }
     let file = config.join("policies.json");
@@ -150,8 +158,12 @@ pub(super) fn read(folder: &Path) -> Result<Project, String> {
         let name = policy.get("name")?.as_str()?.to_owned();
         Some((name, policy))
     });
+    let mut names = BTreeSet::new();
+    let twice = policies.iter().filter(|policy| !names.insert(policy.name.clone()));
     Ok(Project {
-        operations,
+        items,
+        ambiguous: twice.map(|policy| policy.name.clone()).collect(),
+        hooks: HOOKS.into_iter().find(|file| folder.join(file).exists()),
         policies: policies.into_iter().map(|policy| (policy.name.clone(), policy)).collect(),
         cors: cors.collect(),
     })
@@ -159,28 +171,8 @@ pub(super) fn read(folder: &Path) -> Result<Project, String> {
 
 fn parse<T: for<'de> Deserialize<'de>>(file: &Path) -> Result<T, String> {
     let text = fs::read_to_string(file).map_err(|problem| format!("{}: {problem}", file.display()))?;
-    serde_json::from_str(&text).map_err(|problem| format!("{}: {problem}", file.display()))
-}
-
-fn of_path(path: &str, item: &Value) -> Result<Vec<Operation>, String> {
-    let mode = match item.get("x-zuplo-path").and_then(|own| own.get("pathMode")).and_then(Value::as_str) {
-        None | Some("open-api") => Ok(Mode::OpenApi),
-        Some("url-pattern") => Ok(Mode::UrlPattern),
-        Some(other) => Err(format!("the pathMode \"{other}\" is unknown")),
-    };
-    let mut operations = Vec::new();
-    for method in METHODS {
-        let Some(operation) = item.get(method) else { continue };
-        let route = operation.get("x-zuplo-route").map(|route| {
-            RouteFile::deserialize(route)
-                .map_err(|problem| format!("/paths {path} {method} x-zuplo-route: {problem}"))
-        });
-        operations.push(Operation {
-            method: method.to_ascii_uppercase(),
-            path: path.to_owned(),
-            mode: mode.clone(),
-            route: route.transpose()?,
-        });
+    if text.starts_with('\u{feff}') {
+        return Err(format!("{}: begins with a byte order mark: save it without", file.display()));
     }
-    Ok(operations)
+    serde_json::from_str(&text).map_err(|problem| format!("{}: {problem}", file.display()))
 }

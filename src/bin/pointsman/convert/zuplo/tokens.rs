@@ -2,12 +2,14 @@
 
 use serde_json::{Map, Value};
 
-use super::values::{Variables, only, text, texts};
+use super::values::{Variables, flag, only, text, texts};
 use crate::convert::draft::{IssuerDraft, KeysAt, Use};
 
 /// What public keys of providers sign with.
 const PUBLIC: [&str; 3] = ["RS256", "ES256", "EdDSA"];
-const COMMON: [&str; 3] = ["allowUnauthenticatedRequests", "oAuthResourceMetadataEnabled", "subPropertyName"];
+/// The option by which clients find the authorization server.
+pub(super) const METADATA: &str = "oAuthResourceMetadataEnabled";
+const COMMON: [&str; 3] = ["allowUnauthenticatedRequests", METADATA, "subPropertyName"];
 const FIREBASE_KEYS: &str =
     "https://www.googleapis.com/service_accounts/v1/jwk/securetoken@system.gserviceaccount.com";
 
@@ -60,6 +62,7 @@ pub(super) fn issuer(
         }
         _ => return Err(format!("{export} has no equal")),
     };
+    flag(options, METADATA)?;
     let issuer = needed(issuer, "issuer")?;
     if audience.is_empty() {
         return Err("it names no audience, and a token for anybody is a token for nobody here".to_owned());
