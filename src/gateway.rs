@@ -8,18 +8,18 @@ use std::rc::Rc;
 
 use crate::{
     answer::{Answer, problem},
-    authenticate::{
-        Credential,
-        method::Method,
-        resolve::{Authenticated, Stage},
-    },
+    authenticate::{Credential, find_credential, method::Method, resolve::Stage},
     config::{Gateway, Route},
     cors::{AnswerEdits, AnswerPrivacy, Preflight},
     customer::claimed::Claimed,
     decision::{Decision, Deferred, Found, Halt, Outcome},
     error::Refusal,
     explain,
-    forward::{self, Caller, Forward, copies, fields::lists_too_many, path},
+    forward::{
+        self, Caller, Forward, copies,
+        fields::{FieldLines, lists_too_many},
+        path,
+    },
     journal::{Step, Trace},
     limit,
     memory::Memory,
@@ -33,6 +33,9 @@ use crate::{
     },
     time::Timestamp,
 };
+
+/// No token and no key with a checksum is shorter. Keys that were minted elsewhere may be.
+const SHORTEST_CREDENTIAL: usize = 24;
 
 mod choosing;
 mod handshake;
@@ -48,6 +51,13 @@ struct Journey<'a> {
     now: Timestamp,
     trace: Trace,
     deferred: Deferred,
+}
+
+/// A credential that may have been sent a second time.
+struct Copied<'a> {
+    credential: Credential<'a>,
+    /// The query without it, where it is there.
+    query: Option<String>,
 }
 
 impl Gateway {
@@ -163,16 +173,12 @@ impl<'a> Journey<'a> {
     fn along(&mut self, route: &'a Route, captures: &[&str], memory: &mut Memory) -> Result<Outcome, Halt> {
         let gateway = self.gateway;
         let via = gateway.via.pass(self.head)?;
-        if self.head.seen.has(Seen::TOO_MANY) {
-            return Err(Refusal::TooManyFields.into());
-        }
-        if self.head.field(Seen::CONNECTION, "connection").is_some_and(|names| lists_too_many(&names)) {
-            return Err(Refusal::ConnectionTooLong.into());
+        if self.head.seen.has(Seen::TOO_MANY.and(Seen::CONNECTION)) {
+            self.check_size()?;
         }
         handshake::check(route, self.head)?;
         let stage = Stage { gateway, found: self.found, now: self.now };
-        let Authenticated { principal, method, credential } =
-            stage.authenticate(self.head, &route.auth, memory, &mut self.deferred)?;
+        let (principal, method) = stage.authenticate(self.head, &route.auth, memory, &mut self.deferred)?;
         self.trace.auth = Some(method.name());
         self.trace.subject = principal.subject.clone();
         self.note(|| Step::Principal(Rc::clone(&principal)));
@@ -208,16 +214,15 @@ impl<'a> Journey<'a> {
             Claimed::Missing | Claimed::Malformed => None,
         };
         let caller = Caller { principal: &principal, customer, authenticated_by: method.authority() };
-        let credential = credential.as_ref().map_or("", Credential::as_str);
-        let query = copies::clean_query(self.head.target, credential);
-        let target = self.head.target.with_query(query.as_deref());
+        let copied = if self.may_be_copied() { self.copied(&method) } else { None };
+        let rest = copied.as_ref().and_then(|copied| copied.query.as_deref());
         let isolates =
             chosen.own.is_some() && gateway.customers.as_ref().is_some_and(|all| all.isolate_answers);
         let privacy = match method {
             Method::Anonymous => AnswerPrivacy::Untouched,
             Method::ApiKey | Method::Token(_) | Method::Assumed => AnswerPrivacy::of_authenticated(self.head),
         };
-        let to = Sending { chosen, route, captures, target, needs_size };
+        let to = Sending { chosen, route, captures, rest, needs_size };
         let (url, timeout, mut plan) = self.send(to, &facts, memory)?;
         if let Some(token) = &gateway.identity.token {
             let plan = plan.as_mut().ok_or(Refusal::Misconfigured)?;
@@ -228,11 +233,10 @@ impl<'a> Journey<'a> {
         } else {
             self.admission(route, limit::Caller { facts: &facts, method: &method, customer })
         };
-        let via = copies::clean_via(via, gateway.via.alone(), credential);
-        let (mut remove, mut set) = forward::edit_fields(self.head, &via, &gateway.identity, caller);
-        if !credential.is_empty() && self.head.seen.has(Seen::MAY_HOLD_CREDENTIAL) {
-            copies::take_off(self.head, &gateway.fields, credential, &mut remove, &mut set);
-        }
+        let (remove, set) = match &copied {
+            None => forward::edit_fields(self.head, &via, &gateway.identity, caller),
+            Some(copied) => self.edit_copied(&via, caller, copied.credential.as_str()),
+        };
         Ok(Outcome::Forward(Box::new(Forward {
             url,
             timeout,
@@ -243,6 +247,52 @@ impl<'a> Journey<'a> {
             plan,
             admission,
         })))
+    }
+
+    /// Whether a second copy of the credential may be anywhere: most requests have no field that could hold it, and a
+    /// query that is shorter.
+    fn may_be_copied(&self) -> bool {
+        let is_short = self.gateway.api_keys.as_ref().is_some_and(|keys| !keys.has_checksum());
+        let least = if is_short { 1 } else { SHORTEST_CREDENTIAL };
+        self.head.seen.has(Seen::MAY_HOLD_CREDENTIAL.and(Seen::VIA))
+            || self.head.target.query.is_some_and(|query| query.len() >= least)
+    }
+
+    /// The credential that was verified, and the query without it. Where an operator assumes a caller, the one that was
+    /// sent.
+    #[cold]
+    #[inline(never)]
+    fn copied(&self, method: &Method) -> Option<Box<Copied<'a>>> {
+        if *method == Method::Anonymous {
+            return None;
+        }
+        let credential = find_credential(self.head, self.gateway.api_keys.as_ref()).ok().flatten()?;
+        let query = copies::clean_query(self.head.target, credential.as_str());
+        Some(Box::new(Copied { credential, query }))
+    }
+
+    /// As [`forward::edit_fields`], and what holds the credential goes.
+    #[cold]
+    #[inline(never)]
+    fn edit_copied(&self, via: &str, caller: Caller<'_>, credential: &str) -> (Vec<String>, FieldLines) {
+        let via = if copies::holds(via, credential) { self.gateway.via.alone() } else { via };
+        let (mut remove, mut set) = forward::edit_fields(self.head, via, &self.gateway.identity, caller);
+        copies::take_off(self.head, &self.gateway.fields, credential, &mut remove, &mut set);
+        (remove, set)
+    }
+
+    /// Refuses a head that would take too many calls of the runtime.
+    #[cold]
+    #[inline(never)]
+    fn check_size(&self) -> Result<(), Refusal> {
+        if self.head.seen.has(Seen::TOO_MANY) {
+            return Err(Refusal::TooManyFields);
+        }
+        let connection = self.head.field(Seen::CONNECTION, "connection");
+        if connection.is_some_and(|names| lists_too_many(&names)) {
+            return Err(Refusal::ConnectionTooLong);
+        }
+        Ok(())
     }
 
     #[cold]

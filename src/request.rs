@@ -36,13 +36,10 @@ impl<'a> Target<'a> {
         Some(Self { scheme, authority, path, query })
     }
 
-    /// The same with what is left of its query, where something was taken off.
+    /// The same with what is left of its query; with none where nothing is.
     #[must_use]
-    pub fn with_query(self, rest: Option<&'a str>) -> Self {
-        match rest {
-            None => self,
-            Some(rest) => Self { query: Some(rest).filter(|rest| !rest.is_empty()), ..self },
-        }
+    pub fn with_query(self, rest: &'a str) -> Self {
+        Self { query: Some(rest).filter(|rest| !rest.is_empty()), ..self }
     }
 }
 

@@ -22,16 +22,6 @@ use crate::{
     time::Timestamp,
 };
 
-/// Who is calling, and by what that is known.
-pub struct Authenticated<'a> {
-    /// The caller.
-    pub principal: Rc<Principal>,
-    /// How it was authenticated.
-    pub method: Method,
-    /// The credential that was verified. Where an operator assumes a caller, the one that was sent.
-    pub credential: Option<Credential<'a>>,
-}
-
 /// What authentication works with.
 pub struct Stage<'a> {
     /// The configuration.
@@ -47,42 +37,31 @@ impl Stage<'_> {
     ///
     /// # Errors
     /// A refusal, or what must be loaded first.
-    pub fn authenticate<'a>(
+    pub fn authenticate(
         &self,
-        head: &Head<'a>,
+        head: &Head<'_>,
         auth: &RouteAuth,
         memory: &mut Memory,
         deferred: &mut Deferred,
-    ) -> Result<Authenticated<'a>, Halt> {
-        let anonymous = || Authenticated {
-            principal: Rc::new(Principal::default()),
-            method: Method::Anonymous,
-            credential: None,
-        };
+    ) -> Result<(Rc<Principal>, Method), Halt> {
+        let anonymous = || (Rc::new(Principal::default()), Method::Anonymous);
         if !auth.needs_credential() {
             return Ok(anonymous());
         }
         if let Some(principal) = &self.found.assumed {
-            let credential = find_credential(head, self.gateway.api_keys.as_ref()).ok().flatten();
-            return Ok(Authenticated {
-                principal: Rc::clone(principal),
-                method: Method::Assumed,
-                credential,
-            });
+            return Ok((Rc::clone(principal), Method::Assumed));
         }
-        let Some(credential) = find_credential(head, self.gateway.api_keys.as_ref())? else {
-            return if auth.anonymous { Ok(anonymous()) } else { Err(Refusal::CredentialMissing.into()) };
-        };
-        let (principal, method) = match &credential {
-            Credential::ApiKey(key) if auth.api_key => {
-                (self.api_key(key, head, memory, deferred)?, Method::ApiKey)
+        match find_credential(head, self.gateway.api_keys.as_ref())? {
+            None if auth.anonymous => Ok(anonymous()),
+            None => Err(Refusal::CredentialMissing.into()),
+            Some(Credential::ApiKey(key)) if auth.api_key => {
+                self.api_key(&key, head, memory, deferred).map(|principal| (principal, Method::ApiKey))
             }
-            Credential::Token(token) if !auth.issuers.is_empty() => {
-                self.token(token, auth, memory, deferred)?
+            Some(Credential::Token(token)) if !auth.issuers.is_empty() => {
+                self.token(&token, auth, memory, deferred)
             }
-            _ => return Err(Refusal::CredentialKindNotAccepted.into()),
-        };
-        Ok(Authenticated { principal, method, credential: Some(credential) })
+            Some(_) => Err(Refusal::CredentialKindNotAccepted.into()),
+        }
     }
 
     fn api_key(

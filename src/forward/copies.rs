@@ -1,8 +1,6 @@
 //! The credential under a second name: client libraries send their key in `Authorization`, in a field of their own and in
 //! the query. Whatever holds the credential that was verified reaches no backend.
 
-use std::borrow::Cow;
-
 use super::fields::{FieldLines, FieldPolicy, is_token};
 use crate::request::{Head, Seen, Target};
 
@@ -81,14 +79,9 @@ pub fn take_off(
     });
 }
 
-/// What stands in `Via` where a client has written the credential there.
-#[must_use]
-pub fn clean_via<'a>(via: Cow<'a, str>, own: &'a str, credential: &str) -> Cow<'a, str> {
-    if holds(&via, credential) { Cow::Borrowed(own) } else { via }
-}
-
-/// The target without the parameters of its query that hold the credential, where there are any: the rest of the query,
-/// byte for byte.
+/// The query without the parameters that hold the credential, where there are any: the rest of it, byte for byte.
+#[cold]
+#[inline(never)]
 #[must_use]
 pub fn clean_query(target: Target<'_>, credential: &str) -> Option<String> {
     let query = target.query.filter(|query| !credential.is_empty() && query.len() >= credential.len())?;

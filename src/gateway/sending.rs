@@ -28,13 +28,19 @@ pub(super) struct Sending<'a> {
     pub(super) chosen: Chosen<'a>,
     pub(super) route: &'a Route,
     pub(super) captures: &'a [&'a str],
-    /// The request's, without the parameters that hold its credential.
-    pub(super) target: Target<'a>,
+    /// The query without the credential, where that is there.
+    pub(super) rest: Option<&'a str>,
     /// Whether a body is refused, since the request did not say its size.
     pub(super) needs_size: bool,
 }
 
 impl Journey<'_> {
+    /// The request's target, without the credential in its query.
+    fn target<'t>(&'t self, rest: Option<&'t str>) -> Target<'t> {
+        let target = self.head.target;
+        rest.map_or(target, |rest| target.with_query(rest))
+    }
+
     /// Where the request is sent first, how long that may take, and what else there is to it.
     pub(super) fn send(
         &mut self,
@@ -42,13 +48,13 @@ impl Journey<'_> {
         facts: &Facts<'_>,
         memory: &Memory,
     ) -> Result<(String, Span, Option<Plan>), Halt> {
-        let Sending { chosen, route, captures, target, needs_size } = &to;
+        let Sending { chosen, route, captures, rest, needs_size } = &to;
         if let ([only], false, true) = (chosen.origins.as_slice(), *needs_size, chosen.within.is_empty())
             && only.binding.is_none()
             && self.gateway.identity.token.is_none()
         {
             let rewrite = route.rewrite.as_ref();
-            let url = forward::url(&only.origin, &only.base, rewrite, captures, *target);
+            let url = forward::url(&only.origin, &only.base, rewrite, captures, self.target(*rest));
             self.trace.origin = Some(Rc::clone(&only.origin));
             return Ok((url, route.timeout.unwrap_or(only.timeout), None));
         }
@@ -64,11 +70,11 @@ impl Journey<'_> {
         facts: &Facts<'_>,
         memory: &Memory,
     ) -> Result<(String, Span, Option<Plan>), Halt> {
-        let Sending { chosen, route, captures, target, needs_size } = to;
+        let Sending { chosen, route, captures, rest, needs_size } = to;
         let Chosen { origins, within, balance, deadline, breaker, statuses, own } = chosen;
         let origins = origins.as_slice();
         let url = |origin: &ChosenOrigin| {
-            forward::url(&origin.origin, &origin.base, route.rewrite.as_ref(), captures, *target)
+            forward::url(&origin.origin, &origin.base, route.rewrite.as_ref(), captures, self.target(*rest))
         };
         let timeout = |origin: &ChosenOrigin| route.timeout.unwrap_or(origin.timeout);
         // Of several, one that hangs must leave the others some of the route's time.
