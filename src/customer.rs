@@ -64,10 +64,18 @@ impl CustomerId {
         Rc::clone(&self.0)
     }
 
-    /// The name of the KV entry that holds this customer's record.
+    /// The name of the KV entry that holds an operator's own record of this customer.
     #[must_use]
     pub fn store_key(&self) -> String {
         format!("customer:{}", self.0)
+    }
+
+    /// The name of the KV entry that holds what the config API says of this customer. Another name than the
+    /// operator's: a store without compare-and-set, of which each location sees another age, lets no writer
+    /// know what it writes over, so nobody but operators may write where operators write.
+    #[must_use]
+    pub fn refreshed_key(&self) -> String {
+        format!("source:customer:{}", self.0)
     }
 }
 
@@ -105,8 +113,7 @@ pub struct CustomerRecord {
     /// From where alone its callers may come: addresses and ranges.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub allowed_ips: Option<Vec<String>>,
-    /// When the config API was asked for this record, in RFC 3339. One without is an operator's own,
-    /// which no refresh touches.
+    /// When the config API was asked for this record, in RFC 3339: written by refreshes, and by nobody else.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub fetched_at: Option<String>,
     /// Counts the refreshes that changed this record.
@@ -159,6 +166,12 @@ shape! { for OriginRecord { url: "url", weight: "weight", region: "region", }}
 const MOST_BACKENDS: usize = 8;
 
 impl CustomerRecord {
+    /// Whether a refresh from the config API wrote it, whatever name it stands under.
+    #[must_use]
+    pub const fn is_refreshed(&self) -> bool {
+        self.fetched_at.is_some()
+    }
+
     /// What the config API says, without what a refresh notes beside it.
     #[must_use]
     pub fn content(&self) -> Self {
