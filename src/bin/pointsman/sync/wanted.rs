@@ -144,7 +144,7 @@ impl Wanted {
                 good.value
             }
         };
-        Ok(Entry { name: name.to_owned(), value })
+        Ok(Entry::new(name.to_owned(), value))
     }
 
     /// Whether a key names the customer of this entry.
