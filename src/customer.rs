@@ -31,6 +31,8 @@ pub struct CustomerId(Rc<str>);
 impl CustomerId {
     /// The longest id in bytes: it must fit a KV key of 512 with its prefix.
     pub const MAX_BYTES: usize = 256;
+    /// What the names of the entries begin with that hold what the config API says of customers.
+    pub const REFRESHED_PREFIX: &str = "source:customer:";
 
     /// Reads an id; `None` where the text cannot be one.
     #[must_use]
@@ -75,7 +77,7 @@ impl CustomerId {
     /// know what it writes over, so nobody but operators may write where operators write.
     #[must_use]
     pub fn refreshed_key(&self) -> String {
-        format!("source:customer:{}", self.0)
+        format!("{}{}", Self::REFRESHED_PREFIX, self.0)
     }
 }
 

@@ -34,6 +34,9 @@ pub(crate) struct Plan {
     pub(crate) left: BTreeMap<Kind, usize>,
     /// Customers of the config API that stand in no file; never deleted.
     pub(crate) of_config_api: usize,
+    /// Of what is created and deleted, customers whom the config API knows too: of the one the record counts
+    /// before what that says, of the other what that says counts again.
+    pub(crate) beside: Vec<String>,
     /// How many entries of each kind a plan that deletes started from.
     pub(crate) own: BTreeMap<Kind, usize>,
 }
@@ -63,6 +66,11 @@ impl Plan {
         let changes = self.changes.iter().map(|change| change.name.as_str());
         let names = self.creates.iter().map(String::as_str).chain(changes);
         names.filter(|name| name.starts_with(kind.prefix())).collect()
+    }
+
+    /// Whether the config API's record stands beside the entry of this name.
+    pub(crate) fn is_beside(&self, name: &str) -> bool {
+        self.beside.binary_search_by(|known| known.as_str().cmp(name)).is_ok()
     }
 
     /// What the entry of this name keeps when it is written.
