@@ -201,6 +201,7 @@ pub struct CustomerConfig {
     backends: Vec<CustomerOrigin>,
     permits: Permits,
     disabled: bool,
+    refreshed: bool,
 }
 
 /// One place where a customer's requests can go.
@@ -259,6 +260,7 @@ impl CustomerConfig {
             backends,
             permits: Permits::parse(record.allowed_ips.as_deref(), None)?,
             disabled: record.disabled || record.gone,
+            refreshed: record.is_refreshed(),
         })
     }
 
@@ -290,6 +292,12 @@ impl CustomerConfig {
     #[must_use]
     pub const fn disabled(&self) -> bool {
         self.disabled
+    }
+
+    /// Whether the config API said so, and no operator.
+    #[must_use]
+    pub const fn is_refreshed(&self) -> bool {
+        self.refreshed
     }
 
     /// Bytes held, for the cache's bound.

@@ -262,6 +262,11 @@ impl<P: Ports> Context<'_, P> {
         match self.find_customer(id, urgency).await {
             Ok(customer) => {
                 let mut memory = self.memory.borrow_mut();
+                // A bad document evicts no good one, but the operator's decides also where it cannot be read: else
+                // whoever was to be kept out by it would be served for as long as the config API's may be stale.
+                if customer.own && memory.customers.peek(&key).is_some_and(|held| held.is_refreshed()) {
+                    memory.customers.forget(&key, customer.loaded.asked_at);
+                }
                 found.customer = Some(memory.customers.store(key, customer.loaded));
                 deferred.writes.extend(customer.write);
                 let leads = customer.refresh && memory.customers.claim(&key, self.ports.now()) == Claim::Lead;

@@ -148,7 +148,12 @@ enum Says {
 enum Own {
     Backend(u32),
     Disabled,
+    /// Something that cannot be used: it keeps the customer out, too.
+    Malformed,
 }
+
+/// What an entry was from some instant on; `None` where it was not there.
+type Version = (Timestamp, Option<Vec<u8>>);
 
 /// How a load has landed, for one who waits for it: well or not, or not yet.
 type Landed = Rc<Cell<Option<bool>>>;
@@ -166,7 +171,7 @@ struct World {
     /// How far a location may lag behind the store.
     lag: Span,
     /// What each entry was from when on.
-    versions: RefCell<HashMap<String, Vec<(Timestamp, Option<Vec<u8>>)>>>,
+    versions: RefCell<HashMap<String, Vec<Version>>>,
     /// As of when each location last saw an entry: it never sees an older one again.
     seen: RefCell<HashMap<(usize, String), Timestamp>>,
     /// What operators said last.
@@ -472,6 +477,7 @@ fn own_entry(id: &str, own: Own) -> String {
     match own {
         Own::Backend(version) => entry(id, version),
         Own::Disabled => entry(id, 0).replace('}', r#","disabled":true}"#),
+        Own::Malformed => r#"{"disabled":true}"#.to_owned(),
     }
 }
 
@@ -862,7 +868,8 @@ fn judge(world: &World, request: &Request) -> Result<(), TestCaseError> {
     if let Some(own) = decided.filter(|_| !is_about_credentials_or_outages(result)) {
         let right = match own.strip_prefix("Backend(").and_then(|rest| rest.strip_suffix(')')) {
             Some(version) => result.starts_with(&format!("https://{id}-{version}.")),
-            None => result == "customer_disabled",
+            None if own == "Disabled" => result == "customer_disabled",
+            None => result == "customer_record_malformed",
         };
         prop_assert!(right, "{request:?}: the operator's own record says {own}");
     }
@@ -894,7 +901,7 @@ fn judge(world: &World, request: &Request) -> Result<(), TestCaseError> {
         "customer_unknown" => !hybrid && api_said(Says::Absent, NEGATIVE),
         // Who was known and is listed no more, or is kept out by an operator.
         "customer_disabled" => api_said(Says::Absent, CUSTOMER_STALE) || operator_said(Own::Disabled),
-        "customer_record_malformed" => api_said(Says::Malformed, NEGATIVE),
+        "customer_record_malformed" => api_said(Says::Malformed, NEGATIVE) || operator_said(Own::Malformed),
         _ => false,
     };
     prop_assert!(right, "{request:?}: nothing that the sources said explains this");
@@ -1141,7 +1148,7 @@ fn event() -> impl Strategy<Value = Event> {
         1 => Just(Says::Malformed),
         2 => Just(Says::Absent)
     ];
-    let own = prop_oneof![(1000u32..2000).prop_map(Own::Backend), Just(Own::Disabled)];
+    let own = prop_oneof![(1000u32..2000).prop_map(Own::Backend), Just(Own::Disabled), Just(Own::Malformed)];
     prop_oneof![
         24 => (0usize..64).prop_map(Event::Polls),
         8 => caller(2).prop_map(Event::Arrives),
@@ -1226,6 +1233,7 @@ fn heals(run: &mut Run<'_>) -> Result<(), TestCaseError> {
             let right = match (own, says) {
                 (Some(Own::Backend(version)), _) => last == backend(customer, version, false),
                 (Some(Own::Disabled), _) => last == "customer_disabled",
+                (Some(Own::Malformed), _) => last == "customer_record_malformed",
                 (None, Says::Backend(version)) => last == backend(customer, version, false),
                 (None, _) => last == "customer_disabled" || last == "customer_unknown",
             };

@@ -271,6 +271,32 @@ fn without_a_source_only_operators_records_count() {
     assert_eq!(call(&isolate, &world, "/customers/x", &key("umbrella")), "customer_unknown");
 }
 
+/// A bad document evicts no good one of the same hand. An operator's decides over the config API's also where
+/// it cannot be read: written in a hurry, it may be meant to keep the customer out.
+#[test]
+fn an_operators_bad_record_takes_the_place_of_what_the_config_api_said_and_of_nothing_else() {
+    let bad = r#"{"disabled":true}"#;
+    let own = r#"{"customerId":"umbrella-corp","backendUrl":"https://own.example.com"}"#;
+    for (before, expected) in [(None, "customer_record_malformed"), (Some(own), "https://own.example.com/x")]
+    {
+        let (isolate, world) = (Isolate::named("demo"), World::of_fixtures());
+        if let Some(own) = before {
+            world.put("customer:umbrella-corp", own);
+        }
+        let umbrella = key("umbrella");
+        assert!(call(&isolate, &world, "/customers/x", &umbrella).starts_with("https"));
+        world.put("customer:umbrella-corp", bad);
+        world.pass(secs(300));
+        assert!(
+            call(&isolate, &world, "/customers/x", &umbrella).starts_with("https"),
+            "refreshed behind it"
+        );
+        for path in ["/customers/x", "/hybrid/x"] {
+            assert_eq!(call(&isolate, &world, path, &umbrella), expected);
+        }
+    }
+}
+
 /// An entry of the gateway's own that cannot be read would else cost each new isolate a call for ever.
 #[test]
 fn a_key_set_in_the_store_that_cannot_be_read_is_written_anew() {

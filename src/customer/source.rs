@@ -40,6 +40,8 @@ pub(crate) struct Found {
     pub(crate) refresh: bool,
     /// What to write to the store.
     pub(crate) write: Option<Write>,
+    /// Whether an operator says so, in a record of their own.
+    pub(crate) own: bool,
 }
 
 /// Why a customer could not be loaded.
@@ -99,7 +101,7 @@ impl Found {
             Stored::Present(config) => config.weight(),
             Stored::Absent | Stored::Malformed => 0,
         };
-        Self { loaded: Loaded { stored, weight, asked_at, as_of }, refresh: false, write: None }
+        Self { loaded: Loaded { stored, weight, asked_at, as_of }, refresh: false, write: None, own: false }
     }
 }
 
@@ -112,18 +114,18 @@ impl<P: Ports> Context<'_, P> {
         let Some((customers, source)) = customers.and_then(|all| Some((all, all.source.as_ref()?))) else {
             // Each name that is read is paid for, and without a source nobody writes the other one.
             let own = self.read_store(&id.store_key()).await.map_err(Failure::store)?;
-            let stored = match self.held(id, own, None) {
-                Held::Own(stored) => stored,
-                Held::Refreshed(kept) => Stored::Present(kept.config),
-                Held::Nothing => Stored::Absent,
+            let (stored, own) = match self.held(id, own, None) {
+                Held::Own(stored) => (stored, true),
+                Held::Refreshed(kept) => (Stored::Present(kept.config), false),
+                Held::Nothing => (Stored::Absent, false),
             };
-            return Ok(Found::new(stored, asked_at, asked_at));
+            return Ok(Found { own, ..Found::new(stored, asked_at, asked_at) });
         };
         let names = [id.store_key(), id.refreshed_key()];
         let mut entries = self.read_store_many(&names).await.map_err(Failure::store)?.into_iter();
         let (own, refreshed) = (entries.next().flatten(), entries.next().flatten());
         let kept = match self.held(id, own, refreshed) {
-            Held::Own(stored) => return Ok(Found::new(stored, asked_at, asked_at)),
+            Held::Own(stored) => return Ok(Found { own: true, ..Found::new(stored, asked_at, asked_at) }),
             Held::Refreshed(kept) => Some(kept),
             Held::Nothing => None,
         };
@@ -400,6 +402,10 @@ impl<P: Ports> Context<'_, P> {
             (Says::Unchanged, Some(kept)) => kept.record.clone(),
             (Says::Record(record), _) => record,
         };
+        let changed = kept
+            .as_ref()
+            .is_none_or(|kept| kept.record.gone != record.gone || kept.record.content() != record.content());
+        let record = refreshed(record, kept.as_ref(), changed);
         let config = match CustomerConfig::of(&record, id, self.gateway.allow_http) {
             Ok(config) => config,
             Err(error) => {
@@ -407,15 +413,11 @@ impl<P: Ports> Context<'_, P> {
                 return Found::new(Stored::Malformed, asked_at, as_of);
             }
         };
-        let changed = kept
-            .as_ref()
-            .is_none_or(|kept| kept.record.gone != record.gone || kept.record.content() != record.content());
         let found = Found::new(Stored::Present(Rc::new(config)), asked_at, as_of);
         let moves = kept.as_ref().is_some_and(|kept| kept.left_over);
         if !changed && !moves && !self.is_worn(kept.as_ref(), as_of) {
             return found;
         }
-        let record = refreshed(record, kept.as_ref(), changed);
         let json = serde_json::to_string(&record).unwrap_or_default();
         Found { write: Some(Write { key: id.refreshed_key(), record: json, asked_at: as_of }), ..found }
     }
