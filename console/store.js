@@ -1,6 +1,7 @@
 // KV as the console uses it. All truth is in the value; the metadata only says its digest, so that others need not read
 // a value to know whether it is the one that they wrote.
 import { digestOf } from "./encoding.js";
+import { isObject } from "./record/json.js";
 
 /** KV reads this many values at once. */
 const BULK = 100;
@@ -29,19 +30,34 @@ export async function search(store, { prefix, cursor, matches, enough, most }) {
   return { found, cursor, looked };
 }
 
-/** When KV itself drops this entry, in seconds since 1970; undefined where it does not. */
-async function dropsAt(store, name) {
+/** What an entry has beside its value: { expiration, metadata }, each only where there is one. */
+async function beside(store, name) {
   const { keys } = await store.list({ prefix: name, limit: 1 });
-  return keys[0]?.name === name ? keys[0].expiration : undefined;
+  return keys[0]?.name === name ? keys[0] : {};
 }
 
 /** KV takes no expiry that is nearer than this, in seconds. */
 const NEAREST = 60;
+/** KV takes no metadata that is longer as JSON, in bytes. */
+const LONGEST_METADATA = 1024;
 
-/** Writes a record as one line of JSON. An expiry that the entry has in KV stays: it works like a deletion to come. */
-export async function write(store, name, record) {
+/** The metadata of an entry with the digest of its new value; without it where there is no room, since it only saves a read. */
+export function metadataWith(metadata, sha256) {
+  if (metadata === undefined || metadata === null) return { sha256 };
+  if (!isObject(metadata)) return metadata;
+  const { sha256: old, ...rest } = metadata;
+  const both = { ...rest, sha256 };
+  return new TextEncoder().encode(JSON.stringify(both)).length <= LONGEST_METADATA ? both : rest;
+}
+
+/**
+ * Writes a record as one line of JSON. What the entry has in KV beside its value stays: an expiry works like a deletion to
+ * come. `endOf` names the entry whose expiry it gets, where that is another.
+ */
+export async function write(store, name, record, { endOf = name } = {}) {
   const text = JSON.stringify(record);
-  const [sha256, end] = await Promise.all([digestOf(text), dropsAt(store, name)]);
+  const [sha256, own, other] = await Promise.all([digestOf(text), beside(store, name), endOf === name ? undefined : beside(store, endOf)]);
+  const end = (other ?? own).expiration;
   const expiration = end && Math.max(end, Math.ceil(Date.now() / 1000) + NEAREST + 1);
-  await store.put(name, text, { metadata: { sha256 }, ...(expiration && { expiration }) });
+  await store.put(name, text, { metadata: metadataWith(own.metadata, sha256), ...(expiration && { expiration }) });
 }

@@ -260,6 +260,13 @@ impl<T> Cache<T> {
         stored
     }
 
+    /// Forgets what is stored under `key`, unless a load that began later brought it.
+    pub fn forget(&mut self, key: &Digest, asked_at: Timestamp) {
+        if self.entries.peek(key).is_some_and(|entry| entry.asked_at <= asked_at) {
+            self.entries.remove(key);
+        }
+    }
+
     fn usable(&self, key: &Digest, now: Timestamp) -> Option<Stored<T>> {
         let entry = self.entries.peek(key)?;
         let stored = entry.stored.as_ref().filter(|stored| matches!(stored, Stored::Present(_)))?;

@@ -31,6 +31,8 @@ pub struct CustomerId(Rc<str>);
 impl CustomerId {
     /// The longest id in bytes: it must fit a KV key of 512 with its prefix.
     pub const MAX_BYTES: usize = 256;
+    /// What the names of the entries begin with that hold what the config API says of customers.
+    pub const REFRESHED_PREFIX: &str = "source:customer:";
 
     /// Reads an id; `None` where the text cannot be one.
     #[must_use]
@@ -64,10 +66,18 @@ impl CustomerId {
         Rc::clone(&self.0)
     }
 
-    /// The name of the KV entry that holds this customer's record.
+    /// The name of the KV entry that holds an operator's own record of this customer.
     #[must_use]
     pub fn store_key(&self) -> String {
         format!("customer:{}", self.0)
+    }
+
+    /// The name of the KV entry that holds what the config API says of this customer. Another name than the
+    /// operator's: a store without compare-and-set, of which each location sees another age, lets no writer
+    /// know what it writes over, so nobody but operators may write where operators write.
+    #[must_use]
+    pub fn refreshed_key(&self) -> String {
+        format!("{}{}", Self::REFRESHED_PREFIX, self.0)
     }
 }
 
@@ -105,8 +115,7 @@ pub struct CustomerRecord {
     /// From where alone its callers may come: addresses and ranges.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub allowed_ips: Option<Vec<String>>,
-    /// When the config API was asked for this record, in RFC 3339. One without is an operator's own,
-    /// which no refresh touches.
+    /// When the config API was asked for this record, in RFC 3339: written by refreshes, and by nobody else.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub fetched_at: Option<String>,
     /// Counts the refreshes that changed this record.
@@ -159,6 +168,12 @@ shape! { for OriginRecord { url: "url", weight: "weight", region: "region", }}
 const MOST_BACKENDS: usize = 8;
 
 impl CustomerRecord {
+    /// Whether a refresh from the config API wrote it, whatever name it stands under.
+    #[must_use]
+    pub const fn is_refreshed(&self) -> bool {
+        self.fetched_at.is_some()
+    }
+
     /// What the config API says, without what a refresh notes beside it.
     #[must_use]
     pub fn content(&self) -> Self {
@@ -186,6 +201,7 @@ pub struct CustomerConfig {
     backends: Vec<CustomerOrigin>,
     permits: Permits,
     disabled: bool,
+    refreshed: bool,
 }
 
 /// One place where a customer's requests can go.
@@ -244,6 +260,7 @@ impl CustomerConfig {
             backends,
             permits: Permits::parse(record.allowed_ips.as_deref(), None)?,
             disabled: record.disabled || record.gone,
+            refreshed: record.is_refreshed(),
         })
     }
 
@@ -275,6 +292,12 @@ impl CustomerConfig {
     #[must_use]
     pub const fn disabled(&self) -> bool {
         self.disabled
+    }
+
+    /// Whether the config API said so, and no operator.
+    #[must_use]
+    pub const fn is_refreshed(&self) -> bool {
+        self.refreshed
     }
 
     /// Bytes held, for the cache's bound.

@@ -171,14 +171,14 @@ pub struct Refresh {
     pub claimed_at: Timestamp,
 }
 
-/// A refreshed record for the store.
+/// A refreshed record for the store, under a name that no operator writes.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Write {
     /// The name of the entry.
     pub key: String,
     /// The record.
     pub record: String,
-    /// When its source was asked. A record that is newer, or an operator's own, stays.
+    /// When its source was asked. A record that is newer stays.
     pub asked_at: Timestamp,
 }
 

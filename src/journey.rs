@@ -14,7 +14,7 @@ use crate::{
     cache::{Claim, Loaded, Stored},
     claims::parse_object,
     config::Gateway,
-    customer::CustomerId,
+    customer::{CustomerId, MAX_CLOCK_SKEW},
     decision::{Decision, Deferred, Found, Judgement, Need, Outcome, Refresh, SignatureCheck, Write},
     digest::Digest,
     error::Refusal,
@@ -122,14 +122,14 @@ impl<P: Ports> Context<'_, P> {
         deferred
     }
 
-    /// Writes a refreshed record, unless what stands there is newer or an operator's own. KV has no
-    /// compare-and-set: two isolates that write in the same moment can still cross, and the next
-    /// refresh puts that right.
+    /// Writes a refreshed record, unless what stands there is newer. KV has no compare-and-set: two
+    /// isolates that write in the same moment can still cross, and the next refresh puts that right. What
+    /// an operator writes has names of its own, so no crossing ever meets that.
     pub async fn write(&self, write: &Write) {
         let Write { key, record, asked_at } = write;
         let timeout = self.gateway.store_timeout;
         let result = match self.read_store(key).await {
-            Ok(Some(there)) if !is_older(&there, *asked_at) => return,
+            Ok(Some(there)) if is_as_new(&there, *asked_at, self.ports.now()) => return,
             Ok(_) => self.ports.put_many(&[(key.clone(), record.clone())], timeout).await,
             Err(error) => Err(error),
         };
@@ -208,9 +208,20 @@ impl<P: Ports> Context<'_, P> {
     /// Reads an entry of the store, and notes how that went.
     pub(crate) async fn read_store(&self, key: &str) -> Result<Option<Vec<u8>>, SourceError> {
         let result = self.ports.stored(key, self.gateway.store_timeout).await;
-        let went = result.as_ref().map(|_| ()).map_err(|SourceError(what)| what.as_str());
-        self.memory.borrow_mut().store_health.note(self.ports.now(), went);
+        self.note_store(result.as_ref().map(|_| ()));
         result
+    }
+
+    /// Reads at most 100 entries of the store by one call, and notes how that went.
+    pub(crate) async fn read_store_many(&self, keys: &[String]) -> Result<Vec<Option<Vec<u8>>>, SourceError> {
+        let result = self.ports.stored_many(keys, self.gateway.store_timeout).await;
+        self.note_store(result.as_ref().map(|_| ()));
+        result
+    }
+
+    fn note_store(&self, went: Result<(), &SourceError>) {
+        let went = went.map_err(|SourceError(what)| what.as_str());
+        self.memory.borrow_mut().store_health.note(self.ports.now(), went);
     }
 
     async fn load_key(&self, digest: &Digest, found: &mut Found) -> bool {
@@ -251,6 +262,11 @@ impl<P: Ports> Context<'_, P> {
         match self.find_customer(id, urgency).await {
             Ok(customer) => {
                 let mut memory = self.memory.borrow_mut();
+                // A bad document evicts no good one, but the operator's decides also where it cannot be read: else
+                // whoever was to be kept out by it would be served for as long as the config API's may be stale.
+                if customer.own && memory.customers.peek(&key).is_some_and(|held| held.is_refreshed()) {
+                    memory.customers.forget(&key, customer.loaded.asked_at);
+                }
                 found.customer = Some(memory.customers.store(key, customer.loaded));
                 deferred.writes.extend(customer.write);
                 let leads = customer.refresh && memory.customers.claim(&key, self.ports.now()) == Claim::Lead;
@@ -312,10 +328,12 @@ pub(crate) fn apart<'a, T>(rare: impl Future<Output = T> + 'a) -> Pin<Box<dyn Fu
     Box::pin(rare)
 }
 
-/// Whether a stored record was refreshed before `asked_at`. One without a time is an operator's own;
-/// one that cannot be read is the operator's to mend.
-fn is_older(record: &[u8], asked_at: Timestamp) -> bool {
+/// Whether a stored record was refreshed at `asked_at` or later. The name is the gateway's own, so what
+/// cannot be read there is written over; and so is what a broken clock wrote that was ahead, or nothing
+/// could replace it until its time has come.
+fn is_as_new(record: &[u8], asked_at: Timestamp, now: Timestamp) -> bool {
     let members = parse_object(record).ok();
     let fetched_at = members.as_ref().and_then(|members| members.get("fetchedAt")?.as_str());
-    fetched_at.and_then(Timestamp::parse_rfc3339).is_some_and(|at| at < asked_at)
+    let fetched_at = fetched_at.and_then(Timestamp::parse_rfc3339);
+    fetched_at.is_some_and(|at| at >= asked_at && at <= now.plus(MAX_CLOCK_SKEW))
 }

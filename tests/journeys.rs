@@ -274,6 +274,80 @@ fn a_bad_record_in_a_list_spoils_no_other() {
     assert_eq!(call(&isolate, &world, "/customers/x", &key("umbrella")), "https://u.example.com/x");
 }
 
+/// The demo without its config API.
+fn sourceless() -> Isolate {
+    let toml = read("gateway.toml");
+    let lines: Vec<_> = toml.lines().filter(|line| !line.starts_with("source = {")).collect();
+    Isolate::new(gateway_of(&lines.join("\n")))
+}
+
+/// What a cold request reads: both names by one call where there is a config API, and the operator's alone
+/// where there is none, since each name that is read is paid for.
+#[test]
+fn a_cold_request_reads_a_customer_by_one_call() {
+    for (isolate, expected) in [
+        (Isolate::named("demo"), "kv customer:acme-corp source:customer:acme-corp"),
+        (sourceless(), "kv customer:acme-corp"),
+    ] {
+        let world = World::of_fixtures();
+        assert!(call(&isolate, &world, "/customers/x", &key("acme")).starts_with("https"));
+        let asked: Vec<_> =
+            world.take_asked().into_iter().filter(|asked| asked.contains("customer:")).collect();
+        assert_eq!(asked, [expected]);
+    }
+}
+
+/// Where the config API is no longer configured, what refreshes wrote counts no more: nobody would end it.
+#[test]
+fn without_a_source_only_operators_records_count() {
+    let (isolate, world) = (sourceless(), World::of_fixtures());
+    let record = r#"{"customerId":"umbrella-corp","backendUrl":"https://u.example.com","fetchedAt":"2026-07-30T11:59:00Z"}"#;
+    world.put("source:customer:umbrella-corp", record);
+    assert_eq!(call(&isolate, &world, "/customers/x", &key("umbrella")), "customer_unknown");
+}
+
+/// A bad document evicts no good one of the same hand. An operator's decides over the config API's also where
+/// it cannot be read: written in a hurry, it may be meant to keep the customer out.
+#[test]
+fn an_operators_bad_record_takes_the_place_of_what_the_config_api_said_and_of_nothing_else() {
+    let bad = r#"{"disabled":true}"#;
+    let own = r#"{"customerId":"umbrella-corp","backendUrl":"https://own.example.com"}"#;
+    for (before, expected) in [(None, "customer_record_malformed"), (Some(own), "https://own.example.com/x")]
+    {
+        let (isolate, world) = (Isolate::named("demo"), World::of_fixtures());
+        if let Some(own) = before {
+            world.put("customer:umbrella-corp", own);
+        }
+        let umbrella = key("umbrella");
+        assert!(call(&isolate, &world, "/customers/x", &umbrella).starts_with("https"));
+        world.put("customer:umbrella-corp", bad);
+        world.pass(secs(300));
+        assert!(
+            call(&isolate, &world, "/customers/x", &umbrella).starts_with("https"),
+            "refreshed behind it"
+        );
+        for path in ["/customers/x", "/hybrid/x"] {
+            assert_eq!(call(&isolate, &world, path, &umbrella), expected);
+        }
+    }
+}
+
+/// An entry of the gateway's own that cannot be read would else cost each new isolate a call for ever.
+#[test]
+fn a_key_set_in_the_store_that_cannot_be_read_is_written_anew() {
+    let (first, world) = (Isolate::named("issuers"), World::of_fixtures());
+    assert!(call(&first, &world, "/x", &token("good-es256")).starts_with("https"));
+    let name = world.store.borrow().keys().find(|name| name.starts_with("keyset:")).cloned().expect("a set");
+    let good = world.store.borrow()[&name].clone();
+    let ahead = String::from_utf8(good).unwrap().replace("\"2026-", "\"2099-");
+    for broken in ["<html>", r#"{"fetchedAt":"x"}"#, &ahead] {
+        world.put(&name, broken);
+        world.pass(secs(1));
+        assert!(call(&Isolate::named("issuers"), &world, "/x", &token("good-es256")).starts_with("https"));
+        assert_ne!(world.store.borrow()[&name], broken.as_bytes(), "{broken}");
+    }
+}
+
 #[test]
 fn an_unlisted_customer_that_is_added_is_known_within_half_a_minute() {
     let (isolate, world) = (Isolate::named("demo"), World::of_fixtures());

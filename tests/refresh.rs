@@ -78,7 +78,7 @@ fn stored(world: &World, name: &str) -> Option<Value> {
 }
 
 fn record(world: &World, id: &str) -> Value {
-    stored(world, &format!("customer:{id}")).unwrap_or_else(|| panic!("no record of {id}"))
+    stored(world, &format!("source:customer:{id}")).unwrap_or_else(|| panic!("no record of {id}"))
 }
 
 fn state(world: &World) -> Value {
@@ -159,7 +159,8 @@ fn what_changed_is_written_and_nothing_else() {
     let mut puts = puts(&world);
     puts.sort_unstable();
     let expected =
-        ["customer:c00007", "customer:c00050", "customer:newcomer", STATE, INDEX].map(str::to_owned);
+        ["source:customer:c00007", "source:customer:c00050", "source:customer:newcomer", STATE, INDEX]
+            .map(str::to_owned);
     assert_eq!(puts, expected);
     assert_eq!(record(&world, "c00005"), first);
     assert_eq!(record(&world, "c00007")["backendUrl"], "https://elsewhere.example.com");
@@ -196,32 +197,147 @@ fn who_was_gone_and_comes_back_is_served_again() {
     assert_eq!(call(&isolate, &world, "/customers/x", "umbrella"), "https://u.example.com/x");
 }
 
+/// Promise 60: whatever the list says, and whatever runs do, an operator's entry stays byte for byte. The
+/// run writes what the list says beside it, so that this counts as soon as the operator's is removed.
 #[test]
-fn an_operators_own_record_is_left_alone_until_the_operator_removes_it() {
-    let (isolate, world) = (isolate(), World::empty());
-    let own = r#"{"customerId":"c00003","backendUrl":"https://by-hand.example.com"}"#;
-    let broken = r#"{"customerId":"c00004","backendUrl":"#;
-    world.put("customer:c00003", own);
-    world.put("customer:c00004", broken);
-    list(&world, &many(20));
-    let done = refreshed(&isolate, &world);
-    assert_eq!((done.written, done.pending), (18, 0), "what cannot be read is an operator's to mend");
-    for _ in 0..3 {
-        assert_eq!(refreshed(&isolate, &world).written, 0);
-        assert_eq!(world.store.borrow()["customer:c00003"], own.as_bytes());
-        assert_eq!(world.store.borrow()["customer:c00004"], broken.as_bytes());
+fn an_operators_own_record_decides_until_the_operator_removes_it() {
+    let (isolate, world) = (isolate(), World::of_fixtures());
+    let name = "customer:umbrella-corp";
+    let own = [
+        (
+            r#"{"customerId":"umbrella-corp","backendUrl":"https://by-hand.example.com"}"#,
+            "https://by-hand.example.com/x",
+        ),
+        (
+            r#"{"customerId":"umbrella-corp","backendUrl":"https://u.example.com","disabled":true}"#,
+            "customer_disabled",
+        ),
+        (r#"{"customerId":"umbrella-corp","backendUrl":"#, "customer_record_malformed"),
+        (r#"{"customerId":"another","backendUrl":"https://u.example.com"}"#, "customer_record_malformed"),
+    ];
+    let entries: Vec<Value> = many(20).into_iter().chain([listed("umbrella-corp", "u")]).collect();
+    for (own, expected) in own {
+        world.put(name, own);
+        for entries in [&entries[..], &entries[..20], &entries[..]] {
+            list(&world, entries);
+            refreshed(&isolate, &world);
+            assert_eq!(world.store.borrow()[name], own.as_bytes());
+            for path in ["/customers/x", "/hybrid/x"] {
+                let cold = self::isolate();
+                assert_eq!(call(&cold, &world, path, "umbrella"), expected, "{own}");
+            }
+        }
     }
-    // Also where its customer is no longer listed.
-    list(&world, &many(20)[4..]);
-    world.store.borrow_mut().remove("customer:c00004");
-    assert!(run(&isolate, &world).0.is_ok(), "four of twenty may go");
-    assert_eq!(world.store.borrow()["customer:c00003"], own.as_bytes());
-    list(&world, &many(20));
-    refreshed(&isolate, &world);
-    world.store.borrow_mut().remove("customer:c00003");
-    assert_eq!(refreshed(&isolate, &world).written, 1);
-    for id in ["c00003", "c00004"] {
-        assert!(record(&world, id)["fetchedAt"].is_string(), "the list counts from now on");
+    world.store.borrow_mut().remove(name);
+    world.take_asked();
+    assert_eq!(call(&self::isolate(), &world, "/customers/x", "umbrella"), "https://u.example.com/x");
+    assert!(!world.take_asked().iter().any(|asked| asked.starts_with("get ")), "the run had written it");
+}
+
+/// A store as a version left it that had one name for both: its records, its index and its state.
+fn left_by_an_older_version(world: &World, ids: &[&str]) {
+    for id in ids {
+        let mut record = listed(id, "older");
+        let more = json!({"fetchedAt": world.now.get().to_string(), "generation": 4, "scheduled": true});
+        record.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        world.put(&format!("customer:{id}"), &record.to_string());
+    }
+    let index: serde_json::Map<String, Value> =
+        ids.iter().map(|id| ((*id).to_owned(), json!("0123456789abcdef"))).collect();
+    world.put(INDEX, &Value::from(index).to_string());
+    let state = json!({"confirmedAt": world.now.get().to_string(), "generation": 1, "count": ids.len(), "etag": "\"1\"", "pending": 0});
+    world.put(STATE, &state.to_string());
+}
+
+/// What an older version left under the operator's name is the config API's all the same: it counts until
+/// a run has written it under its own, and never again after that. Nothing is deleted.
+#[test]
+fn records_of_an_older_version_move_to_their_own_name() {
+    for tags in [true, false] {
+        let (isolate, world) = (isolate(), World::of_fixtures());
+        world.tags.set(tags);
+        let entries: Vec<Value> =
+            ["umbrella-corp", "b", "c", "d", "e", "f"].map(|id| listed(id, "older")).to_vec();
+        list(&world, &entries);
+        left_by_an_older_version(&world, &["umbrella-corp", "b", "c", "d", "e", "f", "left"]);
+        let before = world.store.borrow().clone();
+        assert_eq!(call(&self::isolate(), &world, "/customers/x", "umbrella"), "https://older.example.com/x");
+        let done = refreshed(&isolate, &world);
+        assert_eq!((done.written, done.gone, done.pending), (7, 1, 0), "one has left the list");
+        assert_eq!(record(&world, "b")["generation"], 5);
+        assert_eq!(record(&world, "left")["gone"], true, "also who left between the versions is gone");
+        for (name, value) in before.iter().filter(|(name, _)| name.starts_with("customer:")) {
+            assert_eq!(&world.store.borrow()[name], value, "{name}");
+        }
+        // From now on what is left over is nobody's.
+        let mut moved = entries.clone();
+        moved[0] = listed("umbrella-corp", "newer");
+        list(&world, &moved);
+        refreshed(&isolate, &world);
+        assert_eq!(call(&self::isolate(), &world, "/customers/x", "umbrella"), "https://newer.example.com/x");
+        list(&world, &moved[1..]);
+        refreshed(&isolate, &world);
+        assert_eq!(call(&self::isolate(), &world, "/customers/x", "umbrella"), "customer_disabled");
+        world.take_asked();
+        assert_eq!(refreshed(&isolate, &world).written, 0);
+        assert!(!world.take_asked().iter().any(|asked| asked.starts_with("put customer:")));
+    }
+}
+
+/// A tombstone of an older version is no longer listed and no longer in the index: it is never moved, and
+/// goes on to keep its customer out.
+#[test]
+fn who_was_gone_under_an_older_version_stays_gone() {
+    let (isolate, world) = (isolate(), World::of_fixtures());
+    list(&world, &[listed("other", "o")]);
+    left_by_an_older_version(&world, &["other"]);
+    let gone = json!({"customerId": "umbrella-corp", "backendUrl": "https://u.example.com", "disabled": true, "gone": true,
+        "fetchedAt": world.now.get().to_string(), "generation": 2, "scheduled": true});
+    world.put("customer:umbrella-corp", &gone.to_string());
+    for _ in 0..3 {
+        refreshed(&isolate, &world);
+        for path in ["/customers/x", "/hybrid/x"] {
+            assert_eq!(call(&self::isolate(), &world, path, "umbrella"), "customer_disabled");
+        }
+    }
+}
+
+/// The move is as good as a first fill: what one run cannot write, the next do, and none is lost.
+#[test]
+fn a_move_of_many_takes_several_runs() {
+    let (isolate, world) = (isolate(), World::empty());
+    world.tags.set(true);
+    let ids: Vec<String> = (0..2000).map(|number| format!("c{number:05}")).collect();
+    list(&world, &ids.iter().map(|id| listed(id, "older")).collect::<Vec<_>>());
+    left_by_an_older_version(&world, &ids.iter().map(String::as_str).collect::<Vec<_>>());
+    let (mut runs, mut written) = (0, 0);
+    loop {
+        let done = refreshed(&isolate, &world);
+        (runs, written) = (runs + 1, written + done.written);
+        if done.pending == 0 {
+            break;
+        }
+        assert!(runs < 5, "each run gets on");
+    }
+    assert_eq!((runs, written), (3, 2000));
+    assert_eq!(record(&world, "c01999")["generation"], 5);
+}
+
+/// An entry under the refresh's name that is no record of a refresh is the gateway's own: it is written
+/// over, and until then the config API is asked.
+#[test]
+fn what_cannot_be_read_under_the_refreshes_name_is_made_anew() {
+    for broken in
+        ["<html>", r#"{"customerId":"umbrella-corp","backendUrl":"https://by-hand.example.com"}"#, "{}"]
+    {
+        let (isolate, world) = (isolate(), World::of_fixtures());
+        list(&world, &[listed("other", "o"), listed("umbrella-corp", "u")]);
+        world.put("source:customer:umbrella-corp", broken);
+        assert_eq!(call(&isolate, &world, "/customers/x", "umbrella"), "https://u.example.com/x");
+        assert_eq!(record(&world, "umbrella-corp")["backendUrl"], "https://u.example.com", "{broken}");
+        world.put("source:customer:other", broken);
+        refreshed(&isolate, &world);
+        assert_eq!(record(&world, "other")["backendUrl"], "https://o.example.com", "{broken}");
     }
 }
 
@@ -303,7 +419,7 @@ fn who_is_listed_twice_keeps_what_they_had() {
     let done = refreshed(&isolate, &world);
     assert_eq!((done.written, done.gone), (1, 0), "nothing vouches for it from now on");
     assert_eq!(without_vouching(record(&world, "c00003")), without_vouching(before));
-    assert_eq!(stored(&world, "customer:twice"), None, "which of them counts nobody can say");
+    assert_eq!(stored(&world, "source:customer:twice"), None, "which of them counts nobody can say");
 }
 
 #[test]
@@ -428,24 +544,19 @@ fn who_came_and_went_between_two_runs_is_gone() {
     assert_eq!(call(&isolate, &world, "/customers/x", "umbrella"), "customer_disabled");
 }
 
-/// Who is on the list and not in the store (an operator removed a record of their own, or one that a run
-/// had written, or the store lost it) is no stranger, and the next run puts the record back.
+/// Who is on the list and not in the store (an operator removed the record that a run had written, or the
+/// store lost it) is no stranger, and the next run puts the record back.
 #[test]
 fn a_record_that_was_removed_from_the_store_comes_back() {
-    let own = r#"{"customerId":"umbrella-corp","backendUrl":"https://by-hand.example.com"}"#;
-    for before in [None, Some(own)] {
-        let (isolate, world) = (isolate(), World::of_fixtures());
-        if let Some(own) = before {
-            world.put("customer:umbrella-corp", own);
-        }
-        list(&world, &[listed("other", "o"), listed("umbrella-corp", "u")]);
-        refreshed(&isolate, &world);
-        world.store.borrow_mut().remove("customer:umbrella-corp");
-        assert_eq!(call(&isolate, &world, "/hybrid/x", "umbrella"), "https://u.example.com/x");
-        world.store.borrow_mut().remove("customer:umbrella-corp");
-        refreshed(&isolate, &world);
-        assert_eq!(record(&world, "umbrella-corp")["backendUrl"], "https://u.example.com");
-    }
+    let (isolate, world) = (isolate(), World::of_fixtures());
+    let name = "source:customer:umbrella-corp";
+    list(&world, &[listed("other", "o"), listed("umbrella-corp", "u")]);
+    refreshed(&isolate, &world);
+    world.store.borrow_mut().remove(name);
+    assert_eq!(call(&isolate, &world, "/hybrid/x", "umbrella"), "https://u.example.com/x");
+    world.store.borrow_mut().remove(name);
+    refreshed(&isolate, &world);
+    assert_eq!(record(&world, "umbrella-corp")["backendUrl"], "https://u.example.com");
 }
 
 /// Promise 20: what is malformed never leads to a shared backend. Nor does it where a scheduled refresh

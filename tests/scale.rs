@@ -148,7 +148,22 @@ fn the_scheduled_refresh_leaves_no_question_to_requests() {
 #[test]
 fn the_scheduled_refresh_stays_within_the_calls_that_one_run_may_make() {
     let filling = refresh::fill(1000).unwrap();
-    assert_eq!(filling.calls, filling.first_run as u64 / 100 * 101 + 5);
+    // Each page: a read of the records, a read of what an older version may have left of them, the writes.
+    assert_eq!(filling.calls, filling.first_run as u64 / 100 * 102 + 5);
     assert!(filling.calls < 1000 && filling.first_run >= 800, "{filling:?}");
     assert_eq!((filling.unchanged, filling.unchanged_untagged), (3, 4 + 10));
+}
+
+/// With a config API a customer has two names in KV, which are read together and paid for one by one.
+#[test]
+fn a_config_api_doubles_the_reads_of_customers_and_nothing_else() {
+    let tally = |source| {
+        let scenario = typical::scenario(7, 1000, source).unwrap();
+        // Too short for any record to be read again since it is no longer fresh.
+        let (warm_up, measured) = (Span::from_secs(0), Span::from_secs(40));
+        run(&Scenario { colos: 1, isolates: 1, lifetime: None, rate: 20.0, warm_up, measured, ..scenario })
+    };
+    let (operators, scheduled) = (tally(Source::Operators), tally(Source::Scheduled(Span::from_secs(120))));
+    assert_eq!(scheduled.key_reads, operators.key_reads);
+    assert_eq!(scheduled.customer_reads, 2 * operators.customer_reads);
 }

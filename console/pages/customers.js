@@ -1,9 +1,9 @@
 import { audit } from "../audit.js";
 import { customerClaim } from "../configuration.js";
 import { digestOf } from "../encoding.js";
-import { faultOfId, faultsOfCustomer, isOfTheConfigApi, PREFIX, takenOver } from "../record/customer.js";
-import { readObject } from "../record/json.js";
-import { readPage, write } from "../store.js";
+import { readCustomer, readCustomers } from "../customer-entries.js";
+import { faultOfId, faultsOfCustomer, PREFIX, takenOver } from "../record/customer.js";
+import { write } from "../store.js";
 import { customerFields, faultInForm, recordOf, valuesOf, valuesTyped } from "./customer-form.js";
 import { keysOfCustomer, keyTable } from "./key-list.js";
 import { show } from "./layout.js";
@@ -17,18 +17,18 @@ const DONE = {
   disabled: "Disabled.",
   enabled: "Enabled.",
   removed: "Removed.",
+  returned: "Removed. What the config API says of this customer counts again.",
 };
 const LATER = "KV carries a change to everywhere within about a minute; isolates go on with the old record for [customers] fresh.";
 
 const linkTo = (id, path = "/customer") => `${path}?${new URLSearchParams({ id })}`;
 const done = (c) => (DONE[c.req.query("done")] ? box("good", html`<p role="status"><strong>${DONE[c.req.query("done")]}</strong> ${LATER}</p>`) : "");
 
-/** An entry as the gateway would read it: { id, text, record?, faults }. */
-function read({ name, text }, allowHttp) {
-  const id = name.slice(PREFIX.length);
-  const { value, what } = readObject(text);
-  return { id, text, record: value, faults: value ? faultsOfCustomer(value, id, allowHttp) : [{ at: "", what }] };
-}
+/** What customers are read with. */
+const reach = (c) => {
+  const { store, allowHttp, configuration } = c.get("settings");
+  return { store, allowHttp, hasSource: Boolean(configuration.customers?.source) };
+};
 
 function stateOf({ record, faults }) {
   if (faults.length > 0) return html`<span class="state bad">cannot be used</span>`;
@@ -36,82 +36,91 @@ function stateOf({ record, faults }) {
   return record.disabled ? html`<span class="state off">disabled</span>` : html`<span class="state on">on</span>`;
 }
 
-const whose = (record) => (isOfTheConfigApi(record) ? "config API" : "own record");
+const whose = ({ ofApi, beside }) => (ofApi ? "config API" : beside ? "own record, before the config API's" : "own record");
 const wheres = (record) => [record.backendUrl, ...(Array.isArray(record.backends) ? record.backends.map((origin) => origin?.url) : [])].filter((url) => typeof url === "string");
 
 async function list(c) {
-  const { store, allowHttp } = c.get("settings");
+  const own = reach(c);
   const [prefix, cursor] = [c.req.query("prefix") ?? "", c.req.query("cursor")];
-  const page = await readPage(store, { prefix: PREFIX + prefix, cursor, limit: PAGE });
-  const entries = page.entries.map((entry) => read(entry, allowHttp));
-  const rows = entries.map((entry) => [
+  const of = own.hasSource && c.req.query("of") === "api" ? "api" : "own";
+  const page = await readCustomers(own, { ofApi: of === "api", begin: prefix, cursor, limit: PAGE });
+  const link = (more) => `${AT}?${new URLSearchParams({ ...(of === "api" && { of }), prefix, ...more })}`;
+  const rows = page.customers.map((entry) => [
     html`<a href="${linkTo(entry.id)}">${entry.id}</a>`,
     stateOf(entry),
     html`${wheres(entry.record ?? {}).map((url) => html`<div class="url">${url}</div>`)}`,
-    entry.record ? whose(entry.record) : "",
+    whose(entry),
   ]);
-  const next = page.cursor && `${AT}?${new URLSearchParams({ prefix, cursor: page.cursor })}`;
+  const next = page.cursor && link({ cursor: page.cursor });
+  const choose = html`<label for="of">Known to</label>
+        <select id="of" name="of">${[["own", "operators"], ["api", "the config API"]].map(([name, label]) => html`<option value="${name}"${name === of ? html` selected` : ""}>${label}</option>`)}</select>`;
   const content = html`${done(c)}
     <div class="bar">
       <form method="get" action="${AT}" role="search" class="inline">
+        ${own.hasSource && choose}
         <label for="prefix">Id begins with</label>
         <input id="prefix" name="prefix" value="${prefix}" autocapitalize="off" spellcheck="false">
         <button>Search</button>
       </form>
       <a class="button" href="/customers/new">New customer</a>
     </div>
-    ${table({ caption: "Customers in KV", columns: ["Customer id", "State", "Backends", "Whose"], rows, none: prefix ? "No customer's id begins so." : "KV holds no customers." })}
-    <nav class="pager" aria-label="Pages">${cursor && html`<a href="${AT}?${new URLSearchParams({ prefix })}">First page</a>`}${next && html`<a href="${next}">Next page</a>`}</nav>`;
+    ${table({ caption: of === "api" ? "What the config API says" : "Customers in KV", columns: ["Customer id", "State", "Backends", "Whose"], rows, none: prefix ? "No customer's id begins so." : "KV holds no customers." })}
+    <nav class="pager" aria-label="Pages">${cursor && html`<a href="${link({})}">First page</a>`}${next && html`<a href="${next}">Next page</a>`}</nav>`;
   return show(c, { title: "Customers", at: AT, content });
 }
 
 /** The entry that the address names, or a page that says why there is none. */
 async function find(c) {
-  const { store, allowHttp } = c.get("settings");
   const id = c.req.query("id") ?? "";
-  const text = faultOfId(id) ? null : await store.get(PREFIX + id, "text");
-  if (text !== null) return { entry: read({ name: PREFIX + id, text }, allowHttp) };
+  const entry = faultOfId(id) ? undefined : await readCustomer(reach(c), id);
+  if (entry) return { entry };
   const content = html`<p>KV holds no customer <code>${id}</code>. It may have been removed, or KV has not carried it here yet.</p><p><a href="${AT}">All customers</a></p>`;
   return { missing: show(c, { status: 404, title: "No such customer", at: AT, content }) };
 }
 
 const API_WARNING = box(
   "warning",
-  html`<p><strong>The config API has this record in its hands.</strong> Its refreshes change it as they see fit. Saving this form makes it your own: its marks (<code>fetchedAt</code>, <code>generation</code>, <code>etag</code>, <code>gone</code>, <code>scheduled</code>) go, and no refresh touches it again. To give it back, remove it here.</p>`,
+  html`<p><strong>The config API has this record in its hands.</strong> Its refreshes change it as they see fit. Saving this form makes a record of your own, without its marks (<code>fetchedAt</code>, <code>generation</code>, <code>etag</code>, <code>gone</code>, <code>scheduled</code>). That counts before what the config API says, and no refresh touches it. To give the customer back, remove your record here.</p>`,
 );
 
 function editor(c, { values, faults = [], fresh = true, isNew = false, entry, was }) {
   const { configuration } = c.get("settings");
-  const ofApi = Boolean(entry?.record && isOfTheConfigApi(entry.record));
+  const ofApi = Boolean(entry?.ofApi);
   const action = isNew ? "/customers/new" : linkTo(entry.id);
   const fields = customerFields({ values, faults, isNew, ofApi, was, configuration });
   return html`${summary(faults, { fresh })}${ofApi ? API_WARNING : ""}
     ${form(c.get("session").csrf, action, html`${fields}<p class="actions"><button>${isNew ? "Create customer" : "Save"}</button> <a href="${AT}">Cancel</a></p>`, html` novalidate`)}`;
 }
 
+/** What the config API says comes back, as long as somebody asks it; so there is nothing to remove. */
+const isRemovable = (c, entry) => !entry.ofApi || !reach(c).hasSource;
+
 async function showOne(c, { entry, values = valuesOf(entry.record), faults, status = 200, was }) {
   const { csrf } = c.get("session");
   const digest = was ?? (await digestOf(entry.text));
   const found = faults ?? (entry.faults.length > 0 ? entry.faults.map((fault) => faultInForm(fault, [])) : []);
   const broken = entry.faults.length > 0 && box("warning", html`<p><strong>The gateway cannot use this record as it is.</strong> Requests of this customer get 500, or go on with an older good one. Saving this form writes a good one.</p>`);
-  const mine = entry.record && !isOfTheConfigApi(entry.record) && entry.faults.length === 0;
+  const mine = entry.record && !entry.ofApi && entry.faults.length === 0;
   const off = entry.record?.disabled === true;
   const content = html`${done(c)}${broken}
     ${facts([
       ["State", stateOf(entry)],
-      ["Whose", entry.record && whose(entry.record)],
+      ["Whose", whose(entry)],
       ["Fetched", entry.record?.fetchedAt ?? undefined],
-      ["KV entry", html`<code>${PREFIX}${entry.id}</code>`],
+      ["KV entry", html`<code>${entry.name}</code>`],
     ])}
     <div class="actions">
       ${mine && form(csrf, linkTo(entry.id, "/customer/switch"), html`<input type="hidden" name="was" value="${digest}"><button name="to" value="${off ? "on" : "off"}">${off ? "Enable" : "Disable"}</button>`)}
-      <a class="button danger" href="${linkTo(entry.id, "/customer/remove")}">Remove …</a>
+      ${isRemovable(c, entry) && html`<a class="button danger" href="${linkTo(entry.id, "/customer/remove")}">Remove …</a>`}
       <a class="button" href="/keys?${new URLSearchParams({ by: "customer", text: entry.id })}">Its keys</a>
     </div>
     <h2>Edit</h2>
     ${editor(c, { values, faults: found, fresh: Boolean(faults), entry, was: digest })}
     <h2>The record in KV</h2>
-    ${json(entry.record ?? entry.text)}`;
+    ${json(entry.record ?? entry.text)}
+    ${entry.beside && html`<h2>What the config API says</h2>
+      <p>It counts for nothing as long as your record is there. It stands under <code>${entry.beside.name}</code>.</p>
+      ${json(entry.beside.record ?? entry.beside.text)}`}`;
   return show(c, { title: entry.id, at: AT, status, faulty: Boolean(faults?.length), content });
 }
 
@@ -121,8 +130,10 @@ async function create(c) {
   const id = values.customerId.trim();
   const { record, rows } = recordOf(values, id);
   const faults = faultsOfCustomer(record, id, allowHttp).map((fault) => faultInForm(fault, rows));
-  if (faults.length === 0 && (await store.get(PREFIX + id, "text")) !== null) {
-    faults.push({ id: "customerId", label: "Customer id", what: "is taken: KV holds this customer already" });
+  const there = faults.length === 0 ? await readCustomer(reach(c), id) : undefined;
+  if (there) {
+    const what = there.ofApi ? "is known to the config API: open that customer, and take the record over" : "is taken: KV holds this customer already";
+    faults.push({ id: "customerId", label: "Customer id", what });
   }
   if (faults.length > 0) return showNew(c, values, faults);
   await write(store, PREFIX + id, record);
@@ -143,7 +154,7 @@ async function edit(c) {
   const values = valuesTyped(typed);
   const { record, rows } = recordOf(values, entry.id);
   const faults = faultsOfCustomer(record, entry.id, allowHttp).map((fault) => faultInForm(fault, rows));
-  if (entry.record && isOfTheConfigApi(entry.record) && !values.takeOver) {
+  if (entry.ofApi && !values.takeOver) {
     faults.push({ id: "takeOver", label: "Take over", what: "must be ticked: saving makes this record your own" });
   }
   const now = await digestOf(entry.text);
@@ -151,7 +162,7 @@ async function edit(c) {
   // What was wrong before is shown for as long as the form is not good; the digest is the new one in any case.
   if (faults.length > 0) return showOne(c, { entry, values, faults, status: faults[0] === CHANGED ? 409 : 422, was: now });
   await write(store, PREFIX + entry.id, record);
-  audit(c.get("who"), entry.record && isOfTheConfigApi(entry.record) ? "take over" : "edit", PREFIX + entry.id);
+  audit(c.get("who"), entry.ofApi ? "take over" : "edit", PREFIX + entry.id);
   return c.redirect(`${linkTo(entry.id)}&done=saved`, 303);
 }
 
@@ -159,7 +170,7 @@ async function switchOnOff(c) {
   const { entry, missing } = await find(c);
   if (missing) return missing;
   if (c.get("form").get("was") !== (await digestOf(entry.text))) return showOne(c, { entry, faults: [{ what: "The record was changed by somebody else since the page was loaded: nothing was done." }], status: 409 });
-  if (entry.faults.length > 0 || isOfTheConfigApi(entry.record)) return showOne(c, { entry, faults: [{ what: "Only a good record of your own can be switched: use the form." }], status: 422 });
+  if (entry.faults.length > 0 || entry.ofApi) return showOne(c, { entry, faults: [{ what: "Only a good record of your own can be switched: use the form." }], status: 422 });
   const off = c.get("form").get("to") === "off";
   const { disabled, ...rest } = takenOver(entry.record);
   await write(c.get("settings").store, PREFIX + entry.id, off ? { ...rest, disabled: true } : rest);
@@ -167,15 +178,19 @@ async function switchOnOff(c) {
   return c.redirect(`${linkTo(entry.id)}&done=${off ? "disabled" : "enabled"}`, 303);
 }
 
+const NOTHING_OF_YOURS = { what: "KV holds no record of yours: only the config API knows this customer, and what it says would come back. To refuse the customer, take the record over and disable it." };
+
 async function askToRemove(c) {
   const { entry, missing } = await find(c);
   if (missing) return missing;
+  if (!isRemovable(c, entry)) return showOne(c, { entry, faults: [NOTHING_OF_YOURS], status: 422 });
   const settings = c.get("settings");
   const { found, more } = await keysOfCustomer(settings, entry.id);
-  const source = settings.configuration.customers?.source;
   const content = html`
-    <p>This deletes <code>${PREFIX}${entry.id}</code> from KV. ${source
-      ? "Where the config API lists this customer, its record comes back from there."
+    <p>This deletes <code>${PREFIX}${entry.id}</code> from KV. ${entry.beside
+      ? html`What the config API says of this customer counts again from then on: ${stateOf(entry.beside)} ${wheres(entry.beside.record ?? {}).join(", ")}.`
+      : reach(c).hasSource
+      ? "Where the config API lists this customer, what it says counts."
       : "Its callers get 403 then, or go on to the next rule where a rule says so."} To refuse it for certain, disable it instead.</p>
     <h2>Keys that name this customer</h2>
     <p>They stay. A key's <code>${customerClaim(settings.configuration)}</code> says whose it is.${more ? " There are more keys than were looked at, so this list may lack some." : ""}</p>
@@ -187,9 +202,10 @@ async function askToRemove(c) {
 async function remove(c) {
   const { entry, missing } = await find(c);
   if (missing) return missing;
+  if (!isRemovable(c, entry)) return showOne(c, { entry, faults: [NOTHING_OF_YOURS], status: 422 });
   await c.get("settings").store.delete(PREFIX + entry.id);
   audit(c.get("who"), "remove", PREFIX + entry.id);
-  return c.redirect(`${AT}?done=removed`, 303);
+  return c.redirect(entry.beside ? `${linkTo(entry.id)}&done=returned` : `${AT}?done=removed`, 303);
 }
 
 export function customers(app) {

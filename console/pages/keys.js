@@ -52,12 +52,18 @@ async function find(c) {
 
 const nameOf = (entry) => (typeof entry.record?.name === "string" && entry.record.name) || `Key ${entry.digest.slice(0, 12)}…`;
 
-function showOne(c, { entry, faults = [], status = 200 }) {
+const CHANGED = { what: "The record was changed by somebody else since the page was loaded: nothing was done. What KV holds now stands below." };
+
+/** Whether the form was sent from a page that showed what KV holds now: else it would take back what somebody else wrote. */
+const isUnchanged = async (c, entry) => c.get("form").get("was") === (await digestOf(entry.text));
+
+async function showOne(c, { entry, faults = [], status = 200 }) {
   const { configuration } = c.get("settings");
   const { csrf } = c.get("session");
   const { record } = entry;
   const off = record?.disabled === true;
   const good = entry.faults.length === 0;
+  const was = await digestOf(entry.text);
   const broken = !good && box("warning", html`<p><strong>The gateway cannot use this record.</strong> Requests with this key get 500. Revoke it, or repair the entry with <code>wrangler kv</code>:</p><ul>${entry.faults.map(({ at, what }) => html`<li><code>${at || "(the record)"}</code> ${what}</li>`)}</ul>`);
   const content = html`${done(c)}${summary(faults)}${broken}
     ${facts([
@@ -72,7 +78,7 @@ function showOne(c, { entry, faults = [], status = 200 }) {
       ["KV entry", html`<code class="break">${PREFIX}${entry.digest}</code>`],
     ])}
     <div class="actions">
-      ${good && form(csrf, linkTo(entry.digest, "/key/switch"), html`<button name="to" value="${off ? "on" : "off"}">${off ? "Enable" : "Disable"}</button>`)}
+      ${good && form(csrf, linkTo(entry.digest, "/key/switch"), html`${hidden("was", was)}<button name="to" value="${off ? "on" : "off"}">${off ? "Enable" : "Disable"}</button>`)}
       ${good && mintsKeys(configuration) ? html`<a class="button" href="${linkTo(entry.digest, "/key/roll")}">Roll …</a>` : ""}
       <a class="button danger" href="${linkTo(entry.digest, "/key/revoke")}">Revoke …</a>
     </div>
@@ -105,10 +111,10 @@ function reveal(c, { key, digest, title, more = "" }) {
 const AGAIN = "This form was sent already, and its key was made then. To make another one, begin with a new form.";
 const sentAlready = (c) => show(c, { status: 409, title: "Sent already", at: AT, content: html`<p>${AGAIN}</p><p><a href="${AT}">All keys</a></p>` });
 
-async function store(c, record, prefix, action) {
+async function store(c, record, prefix, action, options) {
   const key = mint(prefix);
   const digest = await digestOf(key);
-  await write(c.get("settings").store, PREFIX + digest, record);
+  await write(c.get("settings").store, PREFIX + digest, record, options);
   audit(c.get("who"), action, PREFIX + digest);
   return { key, digest };
 }
@@ -131,6 +137,7 @@ async function switchOnOff(c) {
   const { entry, missing } = await find(c);
   if (missing) return missing;
   if (entry.faults.length > 0) return showOne(c, { entry, status: 422 });
+  if (!(await isUnchanged(c, entry))) return showOne(c, { entry, faults: [CHANGED], status: 409 });
   const off = c.get("form").get("to") === "off";
   const { disabled, ...rest } = entry.record;
   await write(c.get("settings").store, PREFIX + entry.digest, off ? { ...rest, disabled: true } : rest);
@@ -146,23 +153,24 @@ const GRACES = [
   ["30d", "in 30 days"],
 ];
 
-function showRoll(c, entry, values, faults = []) {
+async function showRoll(c, entry, values, faults = []) {
   const fault = (id) => faults.find((one) => one.id === id)?.what;
   const known = prefixes(c.get("settings").configuration);
+  const was = await digestOf(entry.text);
   const content = html`${summary(faults)}
     <p>Makes a new key with what <a href="${linkTo(entry.digest)}">${nameOf(entry)}</a> stands for, and gives the old one an end. An end that it has is never put off.</p>
     ${entry.record.disabled ? box("warning", html`<p>The old key is disabled and stays so. The new one will work.</p>`) : ""}
     ${form(
       c.get("session").csrf,
       linkTo(entry.digest, "/key/roll"),
-      html`${hidden("once", onceId())}
+      html`${hidden("once", onceId())}${hidden("was", was)}
         ${choice({ id: "grace", label: "The old key ends", value: values.grace, options: GRACES, fault: fault("grace"), hint: entry.record.expiresAt ? `As it is, it ends ${entry.record.expiresAt}.` : "As it is, it has no end." })}
         ${choice({ id: "prefix", label: "Prefix of the new key", value: values.prefix, options: known.map((prefix) => [prefix, `${prefix}_…`]), fault: fault("prefix"), hint: "KV does not tell the old one's." })}
         ${endField(values.expiresAt, fault("expiresAt"), "The new key ends")}
         <p class="actions"><button>Roll the key</button> <a href="${linkTo(entry.digest)}">Cancel</a></p>`,
       html` novalidate`,
     )}`;
-  return show(c, { title: `Roll ${nameOf(entry)}`, at: AT, status: faults.length > 0 ? 422 : 200, faulty: faults.length > 0, content });
+  return show(c, { title: `Roll ${nameOf(entry)}`, at: AT, status: faults[0] === CHANGED ? 409 : faults.length > 0 ? 422 : 200, faulty: faults.length > 0, content });
 }
 
 /** The end of the old key that the new one takes over, where it lies ahead. */
@@ -189,12 +197,15 @@ const roller = (once) => async (c) => {
   const end = values.expiresAt && instantOf(values.expiresAt);
   if (values.expiresAt && end === undefined) faults.push({ id: "expiresAt", label: "The new key ends", what: "must be an RFC 3339 instant such as 2026-12-31T23:59:59Z" });
   else if (end && end <= now) faults.push({ id: "expiresAt", label: "The new key ends", what: "must lie ahead" });
+  if (!(await isUnchanged(c, entry))) faults.unshift(CHANGED);
   if (faults.length > 0) return showRoll(c, entry, values, faults);
   if (!typed.get("once") || !once(typed.get("once"))) return sentAlready(c);
 
   const { disabled, expiresAt, ...rest } = entry.record;
   const record = { ...rest, ...(values.expiresAt && { expiresAt: values.expiresAt }), createdAt: new Date(now).toISOString() };
-  const { key, digest } = await store(c, record, values.prefix, "roll key: new");
+  // An end that KV itself gives the old key is one of the key, unless another was typed.
+  const ends = values.expiresAt === laterEnd(entry.record, now) ? { endOf: PREFIX + entry.digest } : {};
+  const { key, digest } = await store(c, record, values.prefix, "roll key: new", ends);
   const oldEnd = endAfterGrace(entry.record, now, spanOf(values.grace));
   await write(c.get("settings").store, PREFIX + entry.digest, { ...entry.record, expiresAt: oldEnd });
   audit(c.get("who"), "roll key: old", PREFIX + entry.digest);

@@ -4,7 +4,9 @@ import { instantOf } from "./instant.js";
 import { isObject, pointerPart } from "./json.js";
 import { faultOfUrl, plainUrl } from "./url.js";
 
+/** What operators write, and what the gateway writes of what the config API says. Nobody writes the other's. */
 export const PREFIX = "customer:";
+export const REFRESHED_PREFIX = "source:customer:";
 export const MOST_BACKENDS = 8;
 const LONGEST_ID = 256;
 const U32 = 2 ** 32 - 1;
@@ -73,7 +75,7 @@ export function faultsOfCustomer(record, id, allowHttp) {
   return faults;
 }
 
-/** Whether the config API, and not an operator, has this record in its hands. */
+/** Whether a refresh from the config API wrote this record, whatever name it stands under. */
 export const isOfTheConfigApi = (record) => record.fetchedAt !== undefined && record.fetchedAt !== null;
 
 /** The record as an operator's own. */

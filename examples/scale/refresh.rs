@@ -7,7 +7,7 @@ use std::{
 
 use pointsman::{
     authenticate::{algorithm::Algorithm, jwks::PublicKey},
-    customer::roster::RosterState,
+    customer::{CustomerId, roster::RosterState},
     journey::Context,
     memory::Memory,
     ports::{Document, DocumentRequest, Landing, Ports, SourceError, VerifyError},
@@ -101,7 +101,7 @@ impl Outside {
     fn put_in_place(&self, customers: u64) {
         let mut entries = self.entries.borrow_mut();
         for rank in 1..=customers {
-            let name = format!("customer:{}", typical::id(rank));
+            let name = format!("{}{}", CustomerId::REFRESHED_PREFIX, typical::id(rank));
             entries.entry(name).or_insert_with(|| typical::refreshed(rank).into_bytes());
         }
     }

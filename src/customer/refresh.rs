@@ -5,6 +5,12 @@
 //! an index of what was written is kept in one entry: what has changed is known by reading that alone,
 //! and what needs writing is written page by page, run after run. Once nothing is left to write, one
 //! small entry ([`RosterState`]) vouches for all records at once. docs/scale.md has the arithmetic.
+//!
+//! All that is written here has names that no operator writes under ([`CustomerId::refreshed_key`]). A
+//! record that an older version left under the operator's name is moved: written anew under its own. The
+//! old entry is left where it is, and nobody reads it any more. To delete it would be to delete whatever
+//! stands there by then: this location may see it as it was a minute ago, and an operator may have put a
+//! record of their own in its place since.
 
 use std::collections::BTreeMap;
 
@@ -39,8 +45,6 @@ const MAX_WARNINGS: usize = 20;
 /// Which record each refreshed customer was last given: the first 64 bits of its content's digest, in
 /// hexadecimal. All values are texts; of a hundred thousand customers no second copy is made for that.
 type Index = Map<String, Value>;
-/// Stands in the index for a record that an operator wrote: it is looked after in case it is removed.
-const OWN: &str = "own";
 
 /// What one run did.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
@@ -60,6 +64,22 @@ const DOUBTED: &str = "doubted";
 /// How many records that should be in order a run looks at, in turn: one may have been removed, or written
 /// over by a request that crossed with a run.
 const LOOKED_AT: usize = 1000;
+
+/// A record that a refresh wrote before.
+struct Before {
+    record: CustomerRecord,
+    /// Whether it still stands under the operator's name.
+    left_over: bool,
+}
+
+impl Before {
+    /// Reads an entry; `None` where it is no record of a refresh. Under the refresh's own name that is
+    /// nobody's to mend, and is written over.
+    fn read(entry: Option<&[u8]>, left_over: bool) -> Option<Self> {
+        let record = read_record::<CustomerRecord>(entry?).ok()?;
+        record.is_refreshed().then_some(Self { record, left_over })
+    }
+}
 
 /// What is to be done about one customer.
 enum Change {
@@ -129,7 +149,8 @@ impl<P: Ports> Context<'_, P> {
         let asked_at = self.ports.now();
         let state = self.read_roster_state().await?;
         // While records are still to be written, the list is needed again whether it changed or not.
-        let held = state.etag.as_deref().filter(|_| state.pending == 0 && !state.confirmed_at.is_empty());
+        let done = state.moved && state.pending == 0 && !state.confirmed_at.is_empty();
+        let held = state.etag.as_deref().filter(|_| done);
         let Document { status, body, etag, .. } =
             self.get(source, &source.url, held).await.map_err(SourceError)?;
         let mut index = match status {
@@ -164,6 +185,7 @@ impl<P: Ports> Context<'_, P> {
             count: roster.len(),
             etag: roster.etag().map(str::to_owned),
             pending: refreshed.pending,
+            moved: true,
         };
         self.confirm(state, asked_at).await.map(|()| refreshed)
     }
@@ -200,7 +222,7 @@ impl<P: Ports> Context<'_, P> {
         for (id, says) in roster.all() {
             let mark = match says {
                 Listed::Record(record) => {
-                    CustomerConfig::of(&record, &id, self.gateway.allow_http).map(|_| mark(&record))
+                    CustomerConfig::of(&record, &id, self.gateway.allow_http).map(|_| mark(&id, &record))
                 }
                 Listed::Malformed(error) => Err(error),
                 Listed::Absent | Listed::Unsure => continue,
@@ -236,34 +258,31 @@ impl<P: Ports> Context<'_, P> {
             self.ports.warn("customer_record_malformed", &what);
             listed.extend(missing.into_iter().map(|id| (id, None)));
         }
-        let (mut own, mut same) = (Vec::new(), Vec::new());
+        let mut same = Vec::new();
         // Another part of them each minute.
         let parts = u64::try_from(listed.len().div_ceil(LOOKED_AT)).unwrap_or(1).max(1);
         let turn = (asked_at.millis() / 60_000) % parts;
         for (id, mark) in listed {
             let Some(mark) = mark else {
-                if index.contains_key(id.as_str()) && !is_marked(&id, OWN) && !is_marked(&id, DOUBTED) {
+                if index.contains_key(id.as_str()) && !is_marked(&id, DOUBTED) {
                     changes.push(needed(id, Change::Doubt));
                 }
                 continue;
             };
-            let (is_own, is_same) = (is_marked(&id, OWN), is_marked(&id, &mark));
+            let is_same = is_marked(&id, &mark);
             let looked_at = Digest::of(id.as_str().as_bytes()).prefix() % parts == turn;
             if is_same && !looked_at {
                 continue;
             }
             let Listed::Record(record) = roster.find(&id) else { continue };
             let change = Change::Write(Box::new(record), mark);
-            if is_own {
-                own.push(Candidate { id, change, needed: false });
-            } else if is_same {
+            if is_same {
                 same.push(Candidate { id, change, needed: false });
             } else {
                 changes.push(needed(id, change));
             }
         }
         changes.append(&mut same);
-        changes.append(&mut own);
         Ok(changes)
     }
 
@@ -278,24 +297,22 @@ impl<P: Ports> Context<'_, P> {
         let mut page = Page::default();
         let mut calls = 0;
         let mut changes = changes.into_iter().peekable();
-        while changes.peek().is_some() && calls + 1 + BULK <= MAX_CALLS {
+        while changes.peek().is_some() && calls + 2 + BULK <= MAX_CALLS {
             let bulk: Vec<_> = changes.by_ref().take(BULK).collect();
-            let names: Vec<_> = bulk.iter().map(|candidate| candidate.id.store_key()).collect();
-            let stored = match self.ports.stored_many(&names, self.gateway.store_timeout).await {
-                Ok(stored) => stored,
+            let before = match self.read_before(&bulk, &mut calls).await {
+                Ok(before) => before,
                 Err(failure) => return (page, Some(failure)),
             };
             let mut entries = Vec::new();
             let mut marks = Vec::new();
-            for (Candidate { id, change, .. }, stored) in bulk.iter().zip(stored) {
-                let (record, mark) = judge(change, stored.as_deref(), confirmed_at, asked_at);
+            for (Candidate { id, change, .. }, before) in bulk.iter().zip(before) {
+                let (record, mark) = judge(change, before, confirmed_at, asked_at);
                 page.gone += usize::from(record.is_some() && matches!(change, Change::Disable));
-                entries.extend(
-                    record.map(|record| (id.store_key(), serde_json::to_string(&record).unwrap_or_default())),
-                );
+                let entry = |record| (id.refreshed_key(), serde_json::to_string(&record).unwrap_or_default());
+                entries.extend(record.map(entry));
                 marks.push((id.as_str().to_owned(), mark));
             }
-            calls += 1 + entries.len();
+            calls += entries.len();
             if !entries.is_empty()
                 && let Err(failure) = self.ports.put_many(&entries, self.gateway.store_timeout).await
             {
@@ -311,6 +328,30 @@ impl<P: Ports> Context<'_, P> {
             }
         }
         (page, None)
+    }
+
+    /// What refreshes wrote of these customers, in their order: each under its own name, else what an older
+    /// version left under the operator's.
+    async fn read_before(
+        &self,
+        bulk: &[Candidate],
+        calls: &mut usize,
+    ) -> Result<Vec<Option<Before>>, SourceError> {
+        let names: Vec<_> = bulk.iter().map(|candidate| candidate.id.refreshed_key()).collect();
+        *calls += 1;
+        let stored = self.ports.stored_many(&names, self.gateway.store_timeout).await?;
+        let absent = bulk.iter().zip(&stored).filter(|(_, entry)| entry.is_none());
+        let names: Vec<_> = absent.map(|(candidate, _)| candidate.id.store_key()).collect();
+        let mut older = Vec::new().into_iter();
+        if !names.is_empty() {
+            *calls += 1;
+            older = self.ports.stored_many(&names, self.gateway.store_timeout).await?.into_iter();
+        }
+        let before = |entry: Option<Vec<u8>>| match entry {
+            Some(entry) => Before::read(Some(&entry), false),
+            None => Before::read(older.next().flatten().as_deref(), true),
+        };
+        Ok(stored.into_iter().map(before).collect())
     }
 
     async fn confirm(&self, state: RosterState, asked_at: Timestamp) -> Result<(), SourceError> {
@@ -340,43 +381,39 @@ struct Page {
     gone: usize,
 }
 
-fn mark(record: &CustomerRecord) -> String {
-    let json = serde_json::to_vec(&record.content()).unwrap_or_default();
-    format!("{:016x}", Digest::of(&json).prefix())
+/// With the name that the record stands under: what an older version marked had another one, and is written
+/// again.
+fn mark(id: &CustomerId, record: &CustomerRecord) -> String {
+    let json = serde_json::to_string(&record.content()).unwrap_or_default();
+    format!("{:016x}", Digest::of(format!("{}\n{json}", id.refreshed_key()).as_bytes()).prefix())
 }
 
 /// The record to write, if one is, and what the index says from then on.
 fn judge(
     change: &Change,
-    stored: Option<&[u8]>,
+    before: Option<Before>,
     confirmed_at: &str,
     asked_at: Timestamp,
 ) -> (Option<CustomerRecord>, Option<String>) {
-    let before = stored.map(read_record::<CustomerRecord>);
-    // What cannot be read is an operator's to mend.
-    let own = match &before {
-        Some(Ok(before)) => before.fetched_at.is_none(),
-        Some(Err(_)) => true,
-        None => false,
-    };
-    let before = before.and_then(Result::ok);
+    let left_over = before.as_ref().is_some_and(|before| before.left_over);
+    let before = before.map(|before| before.record);
     let newer =
         before.as_ref().and_then(|before| before.fetched_at(asked_at)).is_some_and(|at| at > asked_at);
     let generation =
         Some(before.as_ref().and_then(|before| before.generation).unwrap_or_default().saturating_add(1));
     let fetched_at = Some(asked_at.to_string());
     match change {
-        Change::Write(_, _) if own => (None, Some(OWN.to_owned())),
         Change::Write(record, mark) => {
             // One that a request wrote is written again, so that the state vouches for it from now on.
-            let same = before.as_ref().is_some_and(|before| {
-                before.scheduled && !before.gone && before.content() == record.content()
-            });
+            let same = !left_over
+                && before.as_ref().is_some_and(|before| {
+                    before.scheduled && !before.gone && before.content() == record.content()
+                });
             let record = CustomerRecord { fetched_at, generation, scheduled: true, ..(**record).clone() };
             ((!newer && !same).then_some(record), Some(mark.clone()))
         }
         Change::Disable => {
-            let before = before.filter(|before| !own && !newer && !before.gone);
+            let before = before.filter(|before| !newer && !before.gone);
             let tombstone = |before: CustomerRecord| CustomerRecord {
                 disabled: true,
                 gone: true,
@@ -389,7 +426,7 @@ fn judge(
             (before.map(tombstone), None)
         }
         Change::Doubt => {
-            let vouched = before.filter(|before| !own && before.scheduled);
+            let vouched = before.filter(|before| before.scheduled);
             let fetched_at = |before: &CustomerRecord| {
                 let own = before.fetched_at.clone().unwrap_or_default();
                 // Both are written alike, so the later one is the greater text.

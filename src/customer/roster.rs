@@ -193,6 +193,9 @@ pub struct RosterState {
     pub etag: Option<String>,
     /// How many records are still to be written before a newer list is agreed with.
     pub pending: usize,
+    /// Whether the run knew that the config API's records have a name of their own. Where it did not, they
+    /// are still to be moved there, and a list that has not changed is no reason to stop.
+    pub moved: bool,
 }
 
 shape! { for RosterState {
@@ -201,6 +204,7 @@ shape! { for RosterState {
     count: "count",
     etag: "etag",
     pending: "pending" = default,
+    moved: "moved" = default,
 }}
 
 impl ToJson for RosterState {
@@ -211,6 +215,7 @@ impl ToJson for RosterState {
             "count": self.count,
             "etag": self.etag,
             "pending": self.pending,
+            "moved": self.moved,
         })
     }
 }

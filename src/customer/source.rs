@@ -1,9 +1,11 @@
 //! Loads a customer's record: from the store, and from the provider's config API where the store holds
 //! none or one that the API is to confirm.
 //!
-//! An operator's own record (one without `fetchedAt`) always wins and is never touched. "Not listed" is
-//! what the API says and nothing else: neither a record that is missing nor an entry that cannot be read
-//! may send a customer to a shared backend. What the API answers is written to the store behind the response, so that every isolate profits from one load.
+//! An operator's own record and what the API says have a name each in the store ([`CustomerId::store_key`],
+//! [`CustomerId::refreshed_key`]). The operator's decides wherever there is one, and nothing here writes
+//! under its name. "Not listed" is what the API says and nothing else: neither a record that is missing nor
+//! an entry that cannot be read may send a customer to a shared backend. What the API answers is written to
+//! the store behind the response, so that every isolate profits from one load.
 
 use std::rc::Rc;
 
@@ -38,6 +40,8 @@ pub(crate) struct Found {
     pub(crate) refresh: bool,
     /// What to write to the store.
     pub(crate) write: Option<Write>,
+    /// Whether an operator says so, in a record of their own.
+    pub(crate) own: bool,
 }
 
 /// Why a customer could not be loaded.
@@ -59,10 +63,21 @@ impl Failure {
     }
 }
 
-/// A record that the store holds.
+/// What the config API said of a customer, as the store holds it.
 struct Kept {
     record: CustomerRecord,
     config: Rc<CustomerConfig>,
+    /// Whether it stands under the operator's name: versions that had one name for both left it there.
+    left_over: bool,
+}
+
+/// What the store says of a customer.
+enum Held {
+    /// An operator's own record, good or not. Nothing else counts.
+    Own(Stored<CustomerConfig>),
+    /// What the config API said when it was last asked.
+    Refreshed(Kept),
+    Nothing,
 }
 
 /// What the config API says of a customer, and when it was asked.
@@ -86,7 +101,7 @@ impl Found {
             Stored::Present(config) => config.weight(),
             Stored::Absent | Stored::Malformed => 0,
         };
-        Self { loaded: Loaded { stored, weight, asked_at, as_of }, refresh: false, write: None }
+        Self { loaded: Loaded { stored, weight, asked_at, as_of }, refresh: false, write: None, own: false }
     }
 }
 
@@ -95,18 +110,24 @@ impl<P: Ports> Context<'_, P> {
     /// used; a refresh goes on to the config API.
     pub(crate) async fn find_customer(&self, id: &CustomerId, urgency: Urgency) -> Result<Found, Failure> {
         let asked_at = self.ports.now();
-        let kept = match self.kept_record(id).await.map_err(Failure::store)? {
-            Some(Ok(kept)) => Some(kept),
-            Some(Err(error)) => {
-                self.ports.warn("customer_record_malformed", &format!("{} {error}", id.store_key()));
-                return Ok(Found::new(Stored::Malformed, asked_at, asked_at));
-            }
-            None => None,
-        };
         let customers = self.gateway.customers.as_ref();
         let Some((customers, source)) = customers.and_then(|all| Some((all, all.source.as_ref()?))) else {
-            let stored = kept.map_or(Stored::Absent, |kept| Stored::Present(kept.config));
-            return Ok(Found::new(stored, asked_at, asked_at));
+            // Each name that is read is paid for, and without a source nobody writes the other one.
+            let own = self.read_store(&id.store_key()).await.map_err(Failure::store)?;
+            let (stored, own) = match self.held(id, own, None) {
+                Held::Own(stored) => (stored, true),
+                Held::Refreshed(kept) => (Stored::Present(kept.config), false),
+                Held::Nothing => (Stored::Absent, false),
+            };
+            return Ok(Found { own, ..Found::new(stored, asked_at, asked_at) });
+        };
+        let names = [id.store_key(), id.refreshed_key()];
+        let mut entries = self.read_store_many(&names).await.map_err(Failure::store)?.into_iter();
+        let (own, refreshed) = (entries.next().flatten(), entries.next().flatten());
+        let kept = match self.held(id, own, refreshed) {
+            Held::Own(stored) => return Ok(Found { own: true, ..Found::new(stored, asked_at, asked_at) }),
+            Held::Refreshed(kept) => Some(kept),
+            Held::Nothing => None,
         };
         if let Some(found) = self.without_asking(kept.as_ref(), customers, urgency, asked_at).await {
             return Ok(found);
@@ -115,15 +136,37 @@ impl<P: Ports> Context<'_, P> {
         Ok(self.settle(id, kept, told, asked_at))
     }
 
-    async fn kept_record(&self, id: &CustomerId) -> Result<Option<Result<Kept, RecordError>>, SourceError> {
-        let Some(json) = self.read_store(&id.store_key()).await? else {
-            return Ok(None);
+    /// Which of a customer's two entries counts.
+    fn held(&self, id: &CustomerId, own: Option<Vec<u8>>, refreshed: Option<Vec<u8>>) -> Held {
+        let read = |json: &[u8], left_over| {
+            let record = read_record::<CustomerRecord>(json)?;
+            let config = Rc::new(CustomerConfig::of(&record, id, self.gateway.allow_http)?);
+            Ok(Kept { record, config, left_over })
         };
-        let read = read_record::<CustomerRecord>(&json).and_then(|record| {
-            let config = CustomerConfig::of(&record, id, self.gateway.allow_http)?;
-            Ok(Kept { record, config: Rc::new(config) })
-        });
-        Ok(Some(read))
+        let warn = |name: String, error: &RecordError| {
+            self.ports.warn("customer_record_malformed", &format!("{name} {error}"));
+        };
+        let left_over = match own.map(|json| read(&json, true)) {
+            Some(Err(error)) => {
+                warn(id.store_key(), &error);
+                return Held::Own(Stored::Malformed);
+            }
+            Some(Ok(kept)) if !kept.record.is_refreshed() => {
+                return Held::Own(Stored::Present(kept.config));
+            }
+            Some(Ok(kept)) => Held::Refreshed(kept),
+            None => Held::Nothing,
+        };
+        match refreshed.map(|json| read(&json, false)) {
+            Some(Ok(kept)) if kept.record.is_refreshed() => Held::Refreshed(kept),
+            // The entry is the gateway's own, so it is nobody's to mend: the config API is asked again.
+            Some(Ok(_)) => Held::Nothing,
+            Some(Err(error)) => {
+                warn(id.refreshed_key(), &error);
+                Held::Nothing
+            }
+            None => left_over,
+        }
     }
 
     /// What the store alone can say, or `None` where the config API must be asked.
@@ -141,9 +184,7 @@ impl<P: Ports> Context<'_, P> {
         // Who is not in the store may still be listed: their entry may be one that cannot be used, or their
         // record have been removed a moment ago. Only the source knows.
         let kept = kept?;
-        let Some(mut as_of) = kept.record.fetched_at(asked_at) else {
-            return Some(present(kept, asked_at));
-        };
+        let mut as_of = kept.record.fetched_at(asked_at)?;
         if state_of(as_of) != Freshness::Fresh
             && kept.record.scheduled
             && let Some(confirmed) = apart(self.confirmed_at(asked_at)).await
@@ -222,7 +263,7 @@ impl<P: Ports> Context<'_, P> {
         let Document { status, body, etag, .. } = self.get(source, &url, held).await?;
         match status {
             200..=299 => {}
-            304 if held.is_some() => return Ok(told(Says::Unchanged, None)),
+            304 if held.is_some() => return Ok(told(Says::Unchanged, held.map(str::to_owned))),
             404 | 410 => return Ok(told(Says::Absent, None)),
             _ => return Err(format!("the config API answered {status}")),
         }
@@ -363,6 +404,10 @@ impl<P: Ports> Context<'_, P> {
             (Says::Unchanged, Some(kept)) => kept.record.clone(),
             (Says::Record(record), _) => record,
         };
+        let changed = kept
+            .as_ref()
+            .is_none_or(|kept| kept.record.gone != record.gone || kept.record.content() != record.content());
+        let record = refreshed(record, kept.as_ref(), changed);
         let config = match CustomerConfig::of(&record, id, self.gateway.allow_http) {
             Ok(config) => config,
             Err(error) => {
@@ -370,16 +415,13 @@ impl<P: Ports> Context<'_, P> {
                 return Found::new(Stored::Malformed, asked_at, as_of);
             }
         };
-        let changed = kept
-            .as_ref()
-            .is_none_or(|kept| kept.record.gone != record.gone || kept.record.content() != record.content());
         let found = Found::new(Stored::Present(Rc::new(config)), asked_at, as_of);
-        if !changed && !self.is_worn(kept.as_ref(), as_of) {
+        let moves = kept.as_ref().is_some_and(|kept| kept.left_over);
+        if !changed && !moves && !self.is_worn(kept.as_ref(), as_of) {
             return found;
         }
-        let record = refreshed(record, kept.as_ref(), changed);
         let json = serde_json::to_string(&record).unwrap_or_default();
-        Found { write: Some(Write { key: id.store_key(), record: json, asked_at: as_of }), ..found }
+        Found { write: Some(Write { key: id.refreshed_key(), record: json, asked_at: as_of }), ..found }
     }
 
     /// Whether a record that has not changed is written again all the same: before it grows so old that

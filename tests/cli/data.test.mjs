@@ -71,7 +71,7 @@ test("drift, changes, the config API's records and prune", async () => {
       ],
     ],
   );
-  assert.deepEqual(counts, { unchanged: 2, writtenByOtherMeans: 1, inNoFile: {}, ofConfigApi: 1 });
+  assert.deepEqual(counts, { unchanged: 2, writtenByOtherMeans: 1, inNoFile: {}, ofConfigApi: 1, besideConfigApi: [] });
 
   await project.local(["apply", "data", "--prune"]);
   const content = await contentOf(kv);
@@ -114,15 +114,17 @@ test("exports are what imports read", async () => {
   await project.local(["customers", "export", "--all", "--to", "all.json"]);
   const all = JSON.parse(readFileSync(project.path("all.json"), "utf8"));
   assert.deepEqual(all.map(({ customerId, fetchedAt }) => [customerId, Boolean(fetchedAt)]), [["acme", false], ["stark", false], ["umbrella", true], ["wayne", false]]);
-  await project.local(["customers", "import", "all.json"], { kv });
-  assert.deepEqual((await project.local(["customers", "export", "--all"], { kv })).json(), all);
+  const own = all.filter(({ fetchedAt }) => !fetchedAt);
+  const brought = await project.local(["customers", "import", "all.json"], { kv });
+  assert.match(brought.err, /1 customer has fetchedAt and is passed over/);
+  assert.deepEqual((await project.local(["customers", "export", "--all"], { kv })).json(), own);
 
-  const bare = (await project.local(["customers", "export", "--format", "jsonl"], { kv })).out.trim().split("\n").map((line) => JSON.parse(line));
-  assert.deepEqual(bare, all.map(({ fetchedAt, generation, ...own }) => own));
+  const bare = (await project.local(["customers", "export", "--format", "jsonl"])).out.trim().split("\n").map((line) => JSON.parse(line));
+  assert.deepEqual(bare, own, "what the config API says is no record of ours");
   await project.local(["customers", "export", "--format", "folder", "--to", project.path("one-each")], { kv });
-  assert.deepEqual(project.names("one-each"), ["acme.json", "stark.json", "umbrella.json", "wayne.json"]);
+  assert.deepEqual(project.names("one-each"), ["acme.json", "stark.json", "wayne.json"]);
   const taken = await project.local(["customers", "import", "one-each", "--json"], { kv });
-  assert.deepEqual(taken.json(), { created: 0, changed: 1, deleted: 0, unchanged: 3, visible: true });
+  assert.deepEqual(taken.json(), { created: 0, changed: 0, deleted: 0, unchanged: 3, visible: true });
   assert.match((await project.local(["customers", "export", "--format", "folder", "--to", "one-each"], { kv, want: 1 })).err, /is not empty/);
 });
 
@@ -140,6 +142,101 @@ test("one customer at a time", async () => {
   await project.local(["customers", "remove", "acme", "--yes"], { kv });
   assert.match((await project.local(["customers", "list"], { kv })).err, /no customers/);
   assert.match((await project.local(["customers", "remove", "acme", "--yes"], { kv, want: 1 })).err, /KV has no customer acme/);
+});
+
+test("the config API's records stand beside an operator's, and are never written", async () => {
+  const own = await openProject({
+    gateway: `
+[api_keys]
+prefixes = ["sk_live"]
+[customers]
+source = { url = "https://config.example.com/customers", token = "a-config-token-of-some-length" }
+[[routes]]
+path = "/{+path}"
+auth = ["api_key"]
+rules = [{ name = "customer", to = "customer" }]
+`,
+  });
+  const served = await own.serve();
+  try {
+    const kv = await served.kv();
+    const fetched = (id) => JSON.stringify(customer(id, { backendUrl: "https://api.example.com", fetchedAt: "2026-01-01T00:00:00.000Z", generation: 1 }));
+    await kv.put("source:customer:acme", fetched("acme"));
+    await kv.put("source:customer:stark", fetched("stark"));
+    await kv.put("customer:wayne", fetched("wayne"));
+    const before = await contentOf(kv);
+    const rows = async () => (await own.local(["customers", "list"])).out.trim().split("\n").slice(1).map((row) => row.split(/ {2,}/));
+    assert.deepEqual(await rows(), [
+      ["acme", "https://api.example.com", "-", "active", "config API"],
+      ["stark", "https://api.example.com", "-", "active", "config API"],
+      ["wayne", "https://api.example.com", "-", "active", "config API"],
+    ]);
+    own.write("data/customers.json", [customer("acme", { disabled: true })]);
+    assert.match((await own.local(["plan", "data"])).out, /^\+ customer:acme .*\(counts before what the config API says\)$/m);
+    assert.equal((await own.local(["plan", "data", "--prune", "--json"])).json().ofConfigApi, 1, "what is left over of it stays");
+    await own.local(["apply", "data", "--prune"]);
+    const { "customer:acme": put, ...others } = await contentOf(kv);
+    assert.deepEqual([JSON.parse(put), others], [customer("acme", { disabled: true }), before]);
+    assert.deepEqual((await rows())[0], ["acme", "https://acme.tenants.example.com", "-", "disabled", "operator, over the config API"]);
+
+    const both = await own.local(["customers", "get", "acme", "--json"]);
+    assert.deepEqual(both.json(), customer("acme", { disabled: true }));
+    assert.match(both.err, /an operator's own record, and counts\. The config API says: .*api\.example\.com/);
+    assert.equal((await own.local(["customers", "get", "acme", "--config-api", "--json"])).json().backendUrl, "https://api.example.com");
+    assert.deepEqual((await own.local(["customers", "export"])).json(), [customer("acme", { disabled: true })]);
+    assert.equal((await own.local(["customers", "export", "--all"])).json().length, 3);
+    assert.equal((await own.local(["plan", "data", "--detailed-exitcode", "--prune"])).code, 0);
+
+    for (const id of ["stark", "wayne"]) {
+      assert.match((await own.local(["customers", "remove", id], { want: 1 })).err, /no operator's own record of .*what it says would come back/);
+    }
+    const removed = await own.local(["customers", "remove", "acme"]);
+    assert.match(removed.out, /removed acme\n {2}what the config API says of acme counts from now on: active https:\/\/api\.example\.com/);
+    assert.deepEqual(await contentOf(kv), before);
+
+    await kv.put("source:customer:wayne", fetched("wayne"));
+    assert.match((await own.local(["customers", "tidy"])).out, /^1 entry deleted$/m);
+    assert.deepEqual(Object.keys(await contentOf(kv)), ["source:customer:acme", "source:customer:stark", "source:customer:wayne"]);
+  } finally {
+    await served.stop();
+    own.close();
+  }
+});
+
+test("an entry that is written anew keeps its end in KV, and its metadata", async () => {
+  const kv = await gateway.kv();
+  const expiration = Math.floor(Date.now() / 1000) + 3600;
+  const ending = mint("sk_live");
+  const name = (key) => `key:${createHash("sha256").update(key).digest("hex")}`;
+  const beside = async (name) => {
+    const { keys } = await kv.list({ prefix: name });
+    return [keys[0]?.expiration, keys[0]?.metadata?.ticket, /^[0-9a-f]{64}$/.test(keys[0]?.metadata?.sha256)];
+  };
+  const options = { expiration, metadata: { ticket: "OPS-7" } };
+  await kv.put("customer:ending", JSON.stringify(customer("ending")), options);
+  await kv.put(name(ending), JSON.stringify({ subject: "ending", claims: { customerId: "ending" } }), options);
+
+  await project.local(["customers", "put", "ending", "--backend-url", "https://put.example.com"]);
+  assert.deepEqual(await beside("customer:ending"), [expiration, "OPS-7", true], "put");
+  project.write("ending/customers.json", [customer("ending", { disabled: true })]);
+  await project.local(["customers", "import", "ending/customers.json"]);
+  assert.deepEqual(await beside("customer:ending"), [expiration, "OPS-7", true], "import");
+  project.write("ending/customers.json", [customer("ending")]);
+  await project.local(["apply", "ending"]);
+  assert.deepEqual(await beside("customer:ending"), [expiration, "OPS-7", true], "apply");
+
+  const roll = async (more) => name((await project.local(["keys", "roll", name(ending), "--prefix", "sk_live", "--json", ...more])).json().key);
+  assert.deepEqual(await beside(await roll([])), [expiration, undefined, true], "the new key ends as the old one does");
+  assert.deepEqual(await beside(await roll(["--expires-at", "2099-01-01T00:00:00Z"])), [undefined, undefined, true], "unless another end is said");
+  assert.deepEqual(await beside(name(ending)), [expiration, "OPS-7", true], "roll");
+  await project.local(["keys", "revoke", name(ending), "--disable"]);
+  assert.deepEqual(await beside(name(ending)), [expiration, "OPS-7", true], "disable");
+
+  // KV takes no end that is nearer than a minute.
+  await kv.put("customer:soon", JSON.stringify(customer("soon")), { expiration: Math.floor(Date.now() / 1000) + 61 });
+  await project.local(["customers", "put", "soon", "--backend-url", "https://put.example.com"]);
+  const [soon] = await beside("customer:soon");
+  assert.ok(soon > Date.now() / 1000 && soon < Date.now() / 1000 + 180);
 });
 
 test("a wrangler that fails is heard, and asked again where that helps", async () => {

@@ -95,18 +95,61 @@ test("a record that changed meanwhile is not written over unseen", async () => {
   assert.equal((await record("race")).disabled, undefined);
 });
 
-test("a record of the config API says so and is taken over only knowingly", async () => {
-  await put("api-corp", { ...good("api-corp"), fetchedAt: "2026-07-30T12:00:00.000Z", generation: 3, etag: '"a"', scheduled: true });
-  const page = await client.get(at("api-corp"));
-  assert.match(page.text, /config API has this record in its hands/);
-  assert.doesNotMatch(page.text, /action="\/customer\/switch/);
-  const refused = await client.submit(at("api-corp"), { backendUrl: "https://own.example.com" });
-  assert.equal(refused.status, 422);
-  assert.deepEqual(faulty(refused.text), ["takeOver"]);
-  assert.equal((await record("api-corp")).generation, 3);
-  assert.equal((await client.submit(at("api-corp"), { backendUrl: "https://own.example.com", takeOver: "yes" })).status, 303);
-  assert.deepEqual(await record("api-corp"), { customerId: "api-corp", backendUrl: "https://own.example.com" });
-  await own.logged(/"action":"take over","entry":"customer:api-corp"/);
+const fetched = { fetchedAt: "2026-07-30T12:00:00.000Z", generation: 3, etag: '"a"', scheduled: true };
+const refreshed = (id) => `source:customer:${id}`;
+
+// Beside it a record that a gateway of an older version left under the operator's name.
+for (const [id, name] of [["api-corp", refreshed("api-corp")], ["left-corp", "customer:left-corp"]]) {
+  test(`a record of the config API says so and is taken over only knowingly (${name})`, async () => {
+    const text = JSON.stringify({ ...good(id), ...fetched });
+    await kv.put(name, text);
+    const page = await client.get(at(id));
+    assert.match(page.text, /config API has this record in its hands/);
+    assert.ok(page.text.includes(`<code>${name}</code>`));
+    assert.doesNotMatch(page.text, /action="\/customer\/switch|Remove …/);
+    const refused = await client.submit(at(id), { backendUrl: "https://own.example.com" });
+    assert.equal(refused.status, 422);
+    assert.deepEqual(faulty(refused.text), ["takeOver"]);
+    const created = await client.submit("/customers/new", { customerId: id, backendUrl: "https://own.example.com" });
+    assert.deepEqual([created.status, faulty(created.text)], [422, ["customerId"]]);
+    assert.equal((await client.get(at(id, "/customer/remove"))).status, 422);
+    assert.equal(await kv.get(name), text);
+    assert.equal((await client.submit(at(id), { backendUrl: "https://own.example.com", takeOver: "yes" })).status, 303);
+    assert.deepEqual(await record(id), { customerId: id, backendUrl: "https://own.example.com" });
+    await own.logged(new RegExp(`"action":"take over","entry":"customer:${id}"`));
+  });
+}
+
+test("the config API's record stands beside the operator's, is never written, and counts again when that is removed", async () => {
+  const text = JSON.stringify({ ...good("both-corp"), ...fetched, backendUrl: "https://api.example.com" });
+  await put("both-corp", { ...good("both-corp"), backendUrl: "https://own.example.com" });
+  await kv.put(refreshed("both-corp"), text);
+  const page = await client.get(at("both-corp"));
+  assert.match(page.text, /value="https:\/\/own\.example\.com"/);
+  assert.match(page.text, /What the config API says[^]*api\.example\.com/);
+  for (const [query, shown] of [["", "own record, before the config API&#39;s"], ["of=api&", "own record, before the config API&#39;s"]]) {
+    const { text: list } = await client.get(`/customers?${query}prefix=both-`);
+    assert.ok(list.includes("both-corp") && list.includes(shown), list);
+  }
+  assert.equal((await client.submit(at("both-corp"), { to: "off" }, at("both-corp", "/customer/switch"))).status, 303);
+  assert.equal((await record("both-corp")).disabled, true);
+  assert.match((await client.get(at("both-corp", "/customer/remove"))).text, /counts again from then on:[^]*api\.example\.com/);
+  const removed = await client.submit(at("both-corp", "/customer/remove"), {});
+  assert.match((await client.get(removed.location)).text, /What the config API says of this customer counts again\./);
+  assert.equal(await kv.get("customer:both-corp"), null);
+  assert.equal(await kv.get(refreshed("both-corp")), text);
+
+  // One that cannot be read decides all the same.
+  await put("both-corp", "<html>");
+  assert.match((await client.get(at("both-corp"))).text, /cannot use this record/);
+});
+
+test("customers of whom only the config API knows are found", async () => {
+  await kv.put(refreshed("only-api"), JSON.stringify({ ...good("only-api"), ...fetched }));
+  assert.doesNotMatch((await client.get("/customers?prefix=only-")).text, /only-api/);
+  const { text } = await client.get("/customers?of=api&prefix=only-");
+  assert.match(text, /only-api[^]*config API/);
+  assert.doesNotMatch(text, /source:customer/);
 });
 
 test("hostile contents of a record stay text, wherever they are shown", async () => {
@@ -158,12 +201,14 @@ test("ids of any kind are found again", async () => {
   }
 });
 
-test("an expiry that an entry has in KV outlives an edit", async () => {
+test("an expiry and metadata that an entry has in KV outlive an edit", async () => {
   const expiration = Math.floor(Date.now() / 1000) + 3600;
-  await kv.put("customer:ending", JSON.stringify(good("ending")), { expiration });
+  await kv.put("customer:ending", JSON.stringify(good("ending")), { expiration, metadata: { ticket: "OPS-7", sha256: "old" } });
   assert.equal((await client.submit(at("ending"), { to: "off" }, at("ending", "/customer/switch"))).status, 303);
   const { keys } = await kv.list({ prefix: "customer:ending" });
   assert.equal(keys[0].expiration, expiration);
+  const sha256 = createHash("sha256").update(await kv.get("customer:ending")).digest("hex");
+  assert.deepEqual(keys[0].metadata, { ticket: "OPS-7", sha256 }, "and what else the metadata says");
 });
 
 test("the gateway sends a customer's requests to where the console says", async () => {

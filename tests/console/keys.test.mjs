@@ -151,6 +151,44 @@ test("rolling never puts an end off, nor brings a dead key back", async () => {
   }
 });
 
+test("a key that somebody else has changed meanwhile stays as they left it", async () => {
+  const { digest } = await create({ claims: '{"environment":"production"}' });
+  const [page, form] = [await client.get(at(digest)), await client.get(at(digest, "/key/roll"))];
+  const disabled = { ...(await record(digest)), disabled: true };
+  await kv.put(`key:${digest}`, JSON.stringify(disabled));
+  const count = async () => (await kv.list({ prefix: "key:" })).keys.length;
+  const before = await count();
+  const rolled = await client.post(at(digest, "/key/roll"), { ...hiddenOf(form.text, at(digest, "/key/roll")), grace: "1h", prefix: "sk_live", expiresAt: "" });
+  const switched = await client.post(at(digest, "/key/switch"), { ...hiddenOf(page.text, at(digest, "/key/switch")), to: "on" });
+  for (const answer of [rolled, switched]) {
+    assert.equal(answer.status, 409);
+    assert.match(answer.text, /changed by somebody else/);
+  }
+  assert.deepEqual(await record(digest), disabled);
+  assert.equal(await count(), before, "no new key was made");
+});
+
+test("what an entry has in KV beside its value stays, and the end of a rolled key is the new one's too", async () => {
+  const { digest } = await create({ claims: '{"environment":"production"}' });
+  const expiration = Math.floor(Date.now() / 1000) + 3600;
+  const beside = async (name) => {
+    const { keys } = await kv.list({ prefix: name });
+    return [keys[0].expiration, { ...keys[0].metadata, sha256: undefined }];
+  };
+  await kv.put(`key:${digest}`, JSON.stringify(await record(digest)), { expiration, metadata: { ticket: "OPS-7" } });
+  for (const to of ["off", "on"]) {
+    await client.submit(at(digest), { to }, at(digest, "/key/switch"));
+    assert.deepEqual(await beside(`key:${digest}`), [expiration, { ticket: "OPS-7", sha256: undefined }]);
+  }
+  const roll = async (expiresAt) => {
+    const answer = await client.submit(at(digest, "/key/roll"), { grace: "1h", prefix: "sk_live", expiresAt });
+    return `key:${digestOf(KEY.exec(answer.text)[0])}`;
+  };
+  assert.deepEqual(await beside(await roll("")), [expiration, { sha256: undefined }]);
+  assert.deepEqual(await beside(`key:${digest}`), [expiration, { ticket: "OPS-7", sha256: undefined }]);
+  assert.deepEqual(await beside(await roll("2099-01-01T00:00:00Z")), [undefined, { sha256: undefined }], "another end was given");
+});
+
 test("keys are found by subject, customer, name and digest", async () => {
   const names = (text) => [...text.matchAll(/<a href="\/key\?digest=([0-9a-f]{64})"/g)].map(([, digest]) => digest);
   const acme = digestOf(demoKey("acme"));

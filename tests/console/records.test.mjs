@@ -5,6 +5,8 @@ import { checksum, keyOf, mint, mintFrom } from "../../console/api-key.js";
 import { settingsOf } from "../../console/settings.js";
 import { createThrottle } from "../../console/throttle.js";
 import { span } from "../../console/pages/bounds.js";
+import { counting } from "../../console/customer-entries.js";
+import { metadataWith } from "../../console/store.js";
 import { faultsOfCustomer } from "../../console/record/customer.js";
 import { instantOf } from "../../console/record/instant.js";
 import { isRange } from "../../console/record/address.js";
@@ -120,6 +122,35 @@ test("addresses, ranges and instants", () => {
   for (const bad of ["", "/8", "10.0.0.0/", "10.0.0.0/33", "10.0.0.1/8", "10.0.0/8", "::/129", "::/+1", "a", "010.0.0.1", "10.0.0.0/8 ", "1:2:3:4:5:6:7", "1::2::3", "1:2:3:4:5:6:7:8::", "2001:db8::1/32"]) assert.ok(!isRange(bad), bad);
   assert.equal(instantOf("2026-07-30T12:00:00+02:00"), Date.UTC(2026, 6, 30, 10));
   for (const bad of ["2026-07-30", "2026-07-30T12:00:00", "1969-12-31T23:59:59Z", "2026-02-30T00:00:00Z", "2026-13-01T00:00:00Z", "2026-01-01T24:00:00Z", "", "tomorrow"]) assert.equal(instantOf(bad), undefined, bad);
+});
+
+test("of a customer's two entries that one counts which counts at the gateway", () => {
+  const own = '{"customerId":"a","backendUrl":"https://own.example"}';
+  const api = '{"customerId":"a","backendUrl":"https://api.example","fetchedAt":"2026-01-01T00:00:00Z"}';
+  const newer = api.replace("2026", "2027");
+  for (const [entries, text, ofApi, beside] of [
+    [{ own, refreshed: api }, own, false, api],
+    [{ own }, own, false],
+    [{ own: "<html>", refreshed: api }, "<html>", false, api],
+    [{ own: api.replace("https", "ftp"), refreshed: api }, api.replace("https", "ftp"), false, api],
+    [{ own: own.replace("}", ',"fetchedAt":null}') }, own.replace("}", ',"fetchedAt":null}'), false],
+    [{ refreshed: api }, api, true],
+    [{ own: api }, api, true],
+    [{ own: api, refreshed: newer }, newer, true],
+  ]) {
+    const found = counting("a", entries);
+    assert.deepEqual([found.text, found.ofApi, found.beside?.text], [text, ofApi, beside], JSON.stringify(entries));
+  }
+  assert.equal(counting("a", {}), undefined);
+});
+
+test("metadata of an entry keeps what others wrote there", () => {
+  assert.deepEqual(metadataWith(undefined, "x"), { sha256: "x" });
+  assert.deepEqual(metadataWith(null, "x"), { sha256: "x" });
+  assert.deepEqual(metadataWith({ sha256: "old", ticket: 7 }, "x"), { ticket: 7, sha256: "x" });
+  assert.equal(metadataWith("mine", "x"), "mine");
+  const long = { note: "ü".repeat(505) };
+  assert.deepEqual(metadataWith({ ...long, sha256: "old" }, "x"), long, "without room for it the digest stays away");
 });
 
 test("keys are minted as the Rust code mints them", () => {

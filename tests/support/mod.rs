@@ -103,7 +103,7 @@ pub struct World {
     pub documents: RefCell<HashMap<String, Source>>,
     /// Whether documents have entity tags.
     pub tags: Cell<bool>,
-    /// What was asked of it, in order: `kv <key>`, `get <url>`, `verify <alg>`.
+    /// What was asked of it, in order: `kv <key> [<key>]`, `kv <n> at once`, `get <url>`, `verify <alg>`.
     pub asked: RefCell<Vec<String>>,
     pub warnings: RefCell<Vec<String>>,
 }
@@ -221,7 +221,8 @@ impl Ports for World {
 
     async fn stored_many(&self, keys: &[String], _: Span) -> Result<Vec<Option<Vec<u8>>>, SourceError> {
         assert!(keys.len() <= 100, "KV reads at most 100 entries at once");
-        self.asked.borrow_mut().push(format!("kv {} at once", keys.len()));
+        let what = if keys.len() > 2 { format!("{} at once", keys.len()) } else { keys.join(" ") };
+        self.asked.borrow_mut().push(format!("kv {what}"));
         self.call_store()?;
         Ok(keys.iter().map(|key| self.store.borrow().get(key).cloned()).collect())
     }

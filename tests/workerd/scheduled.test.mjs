@@ -36,7 +36,7 @@ const differing = (before, now) => names({ ...before, ...now }).filter((name) =>
 /** The same without key sets, which are the issuers'. */
 const changed = (before, now) => differing(before, now).filter((name) => !name.startsWith("keyset:"));
 /** What stands in KV of the customers that customersOf() made. */
-const customersIn = (records) => names(records).filter((name) => name.startsWith("customer:c-")).map((name) => JSON.parse(records[name]));
+const customersIn = (records) => names(records).filter((name) => name.startsWith("source:customer:c-")).map((name) => JSON.parse(records[name]));
 
 /** Runs the refresh, which must leave everything as it is and say why. */
 async function changesNothing(why) {
@@ -55,13 +55,13 @@ test("it writes every customer of the list, and a second run writes the state al
   await gateway.refresh();
   const first = await gateway.records();
   for (const customer of customersOf(12)) {
-    const { fetchedAt, generation, ...record } = JSON.parse(first[`customer:${customer.customerId}`]);
+    const { fetchedAt, generation, ...record } = JSON.parse(first[`source:customer:${customer.customerId}`]);
     assert.deepEqual({ ...record, ...customer }, record);
     assert.equal(generation, 1);
     assert.match(fetchedAt, /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z$/);
     assert.ok(Date.parse(fetchedAt) >= began - 1 && Date.parse(fetchedAt) <= Date.now());
   }
-  assert.deepEqual(changed(before, first), [...customersOf(12).map(({ customerId }) => `customer:${customerId}`), STATE, INDEX].sort());
+  assert.deepEqual(changed(before, first), [...customersOf(12).map(({ customerId }) => `source:customer:${customerId}`), STATE, INDEX].sort());
   assert.match((await gateway.log.event("customers_refreshed")).what, /^12 listed, 12 written, 0 /);
   const state = JSON.parse(first[STATE]);
   assert.deepEqual([state.count, state.generation, state.pending], [12, 1, 0]);
@@ -91,10 +91,10 @@ test("a customer that has changed is written anew, with the next generation", as
   list(...changes);
   await gateway.refresh();
   const now = await gateway.records();
-  assert.deepEqual(changed(before, now), ["customer:c-3", STATE, INDEX]);
-  const { fetchedAt, ...record } = JSON.parse(now["customer:c-3"]);
+  assert.deepEqual(changed(before, now), ["source:customer:c-3", STATE, INDEX]);
+  const { fetchedAt, ...record } = JSON.parse(now["source:customer:c-3"]);
   assert.deepEqual({ ...record, ...changes[3], generation: 2 }, record);
-  assert.ok(fetchedAt > JSON.parse(before["customer:c-3"]).fetchedAt);
+  assert.ok(fetchedAt > JSON.parse(before["source:customer:c-3"]).fetchedAt);
   await nextIsolate();
   assert.equal(await requests("c-3"), 200);
   assert.equal(gateway.called().at(-1).backend, "wayne.tenants");
@@ -106,7 +106,7 @@ test("a customer that is no longer listed is refused, and let in again when it i
   assert.equal(await requests("c-5"), 200);
   list(...customersOf(12).filter(({ customerId }) => customerId !== "c-5"));
   await gateway.refresh();
-  const { disabled, gone, generation } = await gateway.record("customer:c-5");
+  const { disabled, gone, generation } = await gateway.record("source:customer:c-5");
   assert.deepEqual({ disabled, gone, generation }, { disabled: true, gone: true, generation: 2 });
   await until(async () => (await requests("c-5")) === 403, "the isolate that knew it to refuse it");
   await nextIsolate();
@@ -119,7 +119,7 @@ test("a customer that is no longer listed is refused, and let in again when it i
 
   list(...customersOf(12));
   await gateway.refresh();
-  const back = await gateway.record("customer:c-5");
+  const back = await gateway.record("source:customer:c-5");
   assert.deepEqual([back.disabled, back.gone, back.generation], [undefined, undefined, 3]);
   await nextIsolate();
   assert.equal(await requests("c-5"), 200);
@@ -150,7 +150,7 @@ describe("a list that cannot be right changes nothing", () => {
     list(...customersOf(13));
     gateway.forget();
     await gateway.refresh();
-    assert.equal((await gateway.record("customer:c-12")).generation, 1);
+    assert.equal((await gateway.record("source:customer:c-12")).generation, 1);
     assert.equal((await gateway.record(STATE)).count, 13);
   });
 });
@@ -175,8 +175,8 @@ test("a bad entry is named in the log, and keeps nobody else's from being writte
   await gateway.refresh();
   const after = await gateway.records();
   // The records of bad entries are written once more: from now on nothing vouches for them, and they grow old.
-  const doubted = ["customer:c-3", "customer:c-4", "customer:c-5"];
-  assert.deepEqual(changed(before, after), ["customer:c-12", "customer:c-13", ...doubted, "customer:c-6", STATE, INDEX]);
+  const doubted = ["source:customer:c-3", "source:customer:c-4", "source:customer:c-5"];
+  assert.deepEqual(changed(before, after), ["source:customer:c-12", "source:customer:c-13", ...doubted, "source:customer:c-6", STATE, INDEX]);
   for (const name of doubted) assert.equal(JSON.parse(after[name]).backendUrl, JSON.parse(before[name]).backendUrl, name);
   const said = () => gateway.log.lines.filter(({ event }) => event === "customer_record_malformed").map(({ what }) => what);
   await until(() => said().length >= 3, "three warnings");
@@ -194,19 +194,26 @@ test("while an entry has no customerId that can be read, nobody is taken for gon
   list(...customersOf(11), { customerid: "c-11", backendUrl: "https://acme.tenants.example.com" });
   await gateway.refresh();
   const after = await gateway.records();
-  assert.deepEqual(changed(before, after), ["customer:c-11", STATE, INDEX]);
-  assert.equal(JSON.parse(after["customer:c-11"]).gone, undefined);
+  assert.deepEqual(changed(before, after), ["source:customer:c-11", STATE, INDEX]);
+  assert.equal(JSON.parse(after["source:customer:c-11"]).gone, undefined);
   assert.match((await gateway.log.event("customer_record_malformed")).what, /no customerId/);
 });
 
-test("an operator's own record is neither overwritten nor disabled", async () => {
+test("an operator's own records decide, whatever the list says, and stay as they are", async () => {
   await gateway.begin();
   const own = (id, more) => [`customer:${id}`, JSON.stringify({ customerId: id, backendUrl: "https://stark.tenants.example.com", ...more })];
   const records = [own("c-1"), own("c-2", { disabled: true }), own("not-listed"), ["customer:c-3", "<html>"]];
   const store = await gateway.store();
-  for (const [name, text] of records) await store.put(name, text);
+  // By hand, with an end that KV keeps: no refresh takes it away.
+  const expiration = Math.floor(Date.now() / 1000) + 3600;
+  for (const [name, text] of records) await store.put(name, text, { expiration, metadata: { note: "mine" } });
   const asTheyWere = async () => {
     for (const [name, text] of records) assert.equal(await store.get(name), text);
+    const { keys } = await store.list({ prefix: "customer:" });
+    const own = keys.filter(({ expiration: end }) => end !== undefined);
+    assert.deepEqual(own.map(({ name }) => name).sort(), names(Object.fromEntries(records)).sort());
+    for (const key of own) assert.deepEqual([key.expiration, key.metadata], [expiration, { note: "mine" }], key.name);
+    assert.equal(keys.some(({ name }) => name === "customer:c-4"), false, "and no refresh writes there");
   };
   list(...customersOf(12));
   await gateway.refresh();
@@ -218,19 +225,37 @@ test("an operator's own record is neither overwritten nor disabled", async () =>
   await gateway.refresh();
   await asTheyWere();
   await nextIsolate();
-  assert.deepEqual(await Promise.all(["c-1", "c-2", "not-listed", "c-4"].map(requests)), [200, 403, 200, 200]);
+  assert.deepEqual(await Promise.all(["c-1", "c-2", "c-3", "not-listed", "c-4"].map(requests)), [200, 403, 500, 200, 200]);
   assert.deepEqual(gateway.called().map(({ backend }) => backend).sort(), ["acme.tenants", "stark.tenants", "stark.tenants"]);
 });
 
-test("an operator's own record that is taken away gives way to the list", async () => {
+test("an operator's own record that is taken away gives way to the list at once", async () => {
   await gateway.begin();
-  const store = await gateway.store();
-  await store.put("customer:c-1", JSON.stringify({ customerId: "c-1", backendUrl: "https://stark.tenants.example.com" }));
+  await (await gateway.store()).put("customer:c-1", JSON.stringify({ customerId: "c-1", backendUrl: "https://stark.tenants.example.com", disabled: true }));
   list(...customersOf(12));
   await gateway.refresh();
-  await store.delete("customer:c-1");
+  await nextIsolate();
+  assert.equal(await requests("c-1"), 403);
+  await (await gateway.store()).delete("customer:c-1");
+  await nextIsolate();
+  gateway.world.fault("config-api");
+  assert.equal(await requests("c-1"), 200);
+});
+
+test("records that an older version left under the operator's name count, move, and stay where they are", async () => {
+  await gateway.begin();
+  const store = await gateway.store();
+  const left = { ...customersOf(1)[0], backendUrl: "https://stark.tenants.example.com", fetchedAt: new Date().toISOString(), generation: 4, scheduled: true };
+  await store.put("customer:c-0", JSON.stringify(left));
+  list(...customersOf(12));
+  assert.equal(await requests("c-0"), 200);
+  assert.equal(gateway.called().at(-1).backend, "stark.tenants");
   await gateway.refresh();
-  assert.equal((await gateway.record("customer:c-1")).generation, 1);
+  assert.equal((await gateway.record("source:customer:c-0")).generation, 5);
+  assert.deepEqual(await gateway.record("customer:c-0"), left);
+  await nextIsolate();
+  assert.equal(await requests("c-0"), 200);
+  assert.equal(gateway.called().at(-1).backend, "acme.tenants");
 });
 
 test("after it, no request of a fresh isolate asks the config API", async () => {
@@ -259,21 +284,21 @@ test("records that have not changed are kept fresh by the state alone", async ()
   const lives = { customers: { fresh: "2s", stale: "1h" } };
   await refreshed(12, lives);
   const store = await gateway.store();
-  const old = { ...(await gateway.record("customer:c-0")), fetchedAt: new Date(Date.now() - 1800_000).toISOString() };
-  await store.put("customer:c-0", JSON.stringify(old));
+  const old = { ...(await gateway.record("source:customer:c-0")), fetchedAt: new Date(Date.now() - 1800_000).toISOString() };
+  await store.put("source:customer:c-0", JSON.stringify(old));
   await gateway.refresh();
   await nextIsolate(lives);
   assert.equal(await requests("c-0"), 200);
   await gateway.roundTrip();
   assert.equal(gateway.calls(CONFIG_API), 0);
-  assert.deepEqual(await gateway.record("customer:c-0"), old);
+  assert.deepEqual(await gateway.record("source:customer:c-0"), old);
 });
 
 describe("the state vouches for nothing that the list does not say", () => {
   /** As a request's own load left it an hour ago. */
   const left = async (id, more) => {
     const record = { customerId: id, backendUrl: "https://stark.tenants.example.com", fetchedAt: new Date(Date.now() - 3600_000).toISOString(), generation: 1 };
-    await (await gateway.store()).put(`customer:${id}`, JSON.stringify({ ...record, ...more }));
+    await (await gateway.store()).put(`source:customer:${id}`, JSON.stringify({ ...record, ...more }));
   };
 
   test("neither for a customer whom a request had loaded, and who was taken off before the first refresh", async () => {
@@ -341,26 +366,26 @@ describe("an entity tag", () => {
     const { etag } = await gateway.record(STATE);
     list(...customersOf(13));
     assert.deepEqual(await run(), [etag]);
-    assert.equal((await gateway.record("customer:c-12")).generation, 1);
+    assert.equal((await gateway.record("source:customer:c-12")).generation, 1);
     assert.notEqual((await gateway.record(STATE)).etag, etag);
   });
 
   test("is not sent while records are still to be written", async () => {
     list(...customersOf(14));
-    gateway.faults.fail(({ method, keys: [name] }) => method === "put" && name === "customer:c-13");
+    gateway.faults.fail(({ method, keys: [name] }) => method === "put" && name === "source:customer:c-13");
     await run();
-    assert.equal((await gateway.records())["customer:c-13"], undefined);
+    assert.equal((await gateway.records())["source:customer:c-13"], undefined);
     gateway.faults.mend();
     const before = await gateway.records();
     await run();
-    assert.deepEqual(changed(before, await gateway.records()), ["customer:c-13", STATE, INDEX]);
+    assert.deepEqual(changed(before, await gateway.records()), ["source:customer:c-13", STATE, INDEX]);
   });
 });
 
 test("a run that KV breaks off is finished by the next, and nothing is written twice", async () => {
   await gateway.begin();
   list(...customersOf(30));
-  gateway.faults.fail(({ method, keys: [name] }) => method === "put" && name === "customer:c-20");
+  gateway.faults.fail(({ method, keys: [name] }) => method === "put" && name === "source:customer:c-20");
   await gateway.refresh();
   await gateway.log.event("customers_refresh_failed");
   const broken = await gateway.records();
@@ -379,10 +404,10 @@ test("one that a request's own load has overtaken leaves the newer record", asyn
   list(...customersOf(12).map((customer) => ({ ...customer, environmentName: "of the slow list" })));
   const run = gateway.refresh();
   await until(() => gateway.calls(CONFIG_API) > 0, "the list to be asked for");
-  const newer = JSON.stringify({ ...(await gateway.record("customer:c-0")), fetchedAt: new Date(Date.now() + 5000).toISOString(), generation: 9 });
-  await store.put("customer:c-0", newer);
+  const newer = JSON.stringify({ ...(await gateway.record("source:customer:c-0")), fetchedAt: new Date(Date.now() + 5000).toISOString(), generation: 9 });
+  await store.put("source:customer:c-0", newer);
   release();
   await run;
-  assert.equal(await store.get("customer:c-0"), newer);
-  assert.equal((await gateway.record("customer:c-1")).generation, 2);
+  assert.equal(await store.get("source:customer:c-0"), newer);
+  assert.equal((await gateway.record("source:customer:c-1")).generation, 2);
 });

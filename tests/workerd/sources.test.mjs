@@ -26,8 +26,8 @@ function holdStore(only) {
 /** What is loaded: [title, configuration, what holds the load up, how often it was begun, a request that needs it,
  *  the entries of KV that it is shared by]. */
 const LOADS = [
-  ["the config API's list", {}, () => gateway.hold(CONFIG_API), () => gateway.calls(CONFIG_API), () => [fresh("es256-1", { customerId: "c-0" }), "/customer/y"], ["customer:c-0", "keyset:"]],
-  ["a customer by id", BY_ID, () => gateway.hold(CONFIG_API), () => gateway.calls(CONFIG_API), () => [fresh("es256-1", { customerId: "c-0" }), "/customer/y"], ["customer:c-0", "keyset:"]],
+  ["the config API's list", {}, () => gateway.hold(CONFIG_API), () => gateway.calls(CONFIG_API), () => [fresh("es256-1", { customerId: "c-0" }), "/customer/y"], ["source:customer:c-0", "keyset:"]],
+  ["a customer by id", BY_ID, () => gateway.hold(CONFIG_API), () => gateway.calls(CONFIG_API), () => [fresh("es256-1", { customerId: "c-0" }), "/customer/y"], ["source:customer:c-0", "keyset:"]],
   ["an issuer's keys", {}, () => gateway.hold(ISSUER), () => gateway.calls(ISSUER), () => [fresh("es256-1"), "/x/y"], ["keyset:"]],
   ["an API key", {}, () => holdStore(isKey), () => gateway.faults.calls.filter(isKey).length, () => [demoKey("acme"), "/x/y"], []],
 ];
@@ -68,7 +68,7 @@ describe("100 requests at once, of which nothing is known", () => {
       release();
       assert.deepEqual(distinct(await statuses()), [200]);
       assert.equal(gateway.calls(CONFIG_API), 1);
-      await until(() => gateway.faults.count("put", "customer:") === 20, "all records to be written");
+      await until(() => gateway.faults.count("put", "source:customer:") === 20, "all records to be written");
     });
 
     test("are all refused with 503 by the one load that fails", async () => {

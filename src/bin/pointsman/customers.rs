@@ -12,30 +12,36 @@ use crate::{
 mod export;
 mod get;
 mod import;
+pub(crate) mod known;
 mod list;
 mod put;
 mod remove;
+mod tidy;
 
 #[derive(clap::Subcommand)]
 pub(crate) enum Command {
-    /// Lists the customers in KV.
+    /// Lists the customers in KV: an operator's own, and those of whom only the config API knows.
     #[command(after_help = list::EXAMPLES)]
     List(list::Arguments),
-    /// Prints the record of one customer.
+    /// Prints the record of one customer that counts.
     #[command(after_help = get::EXAMPLES)]
     Get(get::Arguments),
-    /// Writes the record of one customer, in place of the one that KV has.
+    /// Writes an operator's own record of one customer, in place of the one that KV has. It counts before what
+    /// the config API says.
     #[command(after_help = put::EXAMPLES)]
     Put(put::Arguments),
-    /// Removes customers from KV.
+    /// Removes operators' own records. What the config API says of these customers counts again.
     #[command(after_help = remove::EXAMPLES)]
     Remove(remove::Arguments),
     /// Puts each customer of a file or folder into KV. All are checked before any is written.
     #[command(after_help = import::EXAMPLES)]
     Import(import::Arguments),
-    /// Writes the customers of KV into a file or a folder.
+    /// Writes operators' own records into a file or a folder.
     #[command(after_help = export::EXAMPLES)]
     Export(export::Arguments),
+    /// Deletes what an older version left of the config API's records under operators' names.
+    #[command(after_help = tidy::EXAMPLES)]
+    Tidy(tidy::Arguments),
 }
 
 pub(crate) fn run(command: &Command) -> Outcome {
@@ -46,6 +52,7 @@ pub(crate) fn run(command: &Command) -> Outcome {
         Command::Remove(arguments) => remove::run(arguments),
         Command::Import(arguments) => import::run(arguments),
         Command::Export(arguments) => export::run(arguments),
+        Command::Tidy(arguments) => tidy::run(arguments),
     }
 }
 
@@ -76,7 +83,7 @@ fn id(text: &str) -> Result<CustomerId, Failure> {
     })
 }
 
-/// The names of all customers' entries.
+/// The names of all entries under operators' names.
 fn names(kv: &dyn crate::store::Kv) -> Result<Vec<String>, Failure> {
     let listed = kv.list(Kind::Customer.prefix())?;
     Ok(listed.into_iter().map(|listed| listed.name).filter(|name| Kind::of(name).is_some()).collect())

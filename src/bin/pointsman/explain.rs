@@ -149,7 +149,7 @@ pub(crate) fn run(arguments: &Arguments) -> Outcome {
     let in_files = arguments.data.as_deref().map(|folder| in_files(folder, &gateway)).transpose()?;
     let given = kv.is_some() || in_files.is_some();
     let kept = RefCell::new(in_files.unwrap_or_default());
-    let read = |name: &str| read_once(kv.as_ref().map(|kv| kv as &dyn Kv), &kept, name);
+    let read = |names: &[String]| read_once(kv.as_ref().map(|kv| kv as &dyn Kv), &kept, names);
     let records: Option<&Records<'_>> = if given { Some(&read) } else { None };
     // The files say which customers there are: the config API is none that could not be asked.
     let config_api = gateway.customers.as_ref().and_then(|customers| customers.source.as_ref());
@@ -183,21 +183,26 @@ fn in_files(folder: &Path, gateway: &Gateway) -> Result<HashMap<String, Option<S
     Err(input(format!("{} has faults: mend them first", folder.display())))
 }
 
-/// Each entry is read once: many cases ask for the same customers.
+/// Each entry is read once: many cases ask for the same customers. Those that are asked for together are read
+/// together: each call of wrangler takes a second.
 fn read_once(
     kv: Option<&dyn Kv>,
     kept: &RefCell<HashMap<String, Option<String>>>,
-    name: &str,
-) -> Result<Option<Vec<u8>>, String> {
-    if let Some(known) = kept.borrow().get(name) {
-        return Ok(known.clone().map(String::into_bytes));
+    names: &[String],
+) -> Result<Vec<Option<Vec<u8>>>, String> {
+    let unknown: Vec<String> =
+        names.iter().filter(|name| !kept.borrow().contains_key(*name)).cloned().collect();
+    if let (Some(kv), false) = (kv, unknown.is_empty()) {
+        let mut take = |name: &str, value| {
+            kept.borrow_mut().insert(name.to_owned(), value);
+            Ok(())
+        };
+        kv.get_many(&unknown, &mut take).map_err(|failure| match failure {
+            Failure::Input(what) | Failure::Store(what) => what,
+        })?;
     }
-    let Some(kv) = kv else { return Ok(None) };
-    let value = kv.get(name).map_err(|failure| match failure {
-        Failure::Input(what) | Failure::Store(what) => what,
-    })?;
-    kept.borrow_mut().insert(name.to_owned(), value.clone());
-    Ok(value.map(String::into_bytes))
+    let kept = kept.borrow();
+    Ok(names.iter().map(|name| kept.get(name).cloned().flatten().map(String::into_bytes)).collect())
 }
 
 fn run_one(explain: &Explain<'_>, arguments: &Arguments) -> Outcome {

@@ -9,7 +9,7 @@ use crate::{
     ending::{End, Failure, Outcome},
     files::of_path,
     findings::{errors, print_all},
-    output::line,
+    output::{counted, line, warning},
     records::{Extras, Judge, Kind},
     sync::{self, wanted::Wanted},
     target::TargetOrDryRun,
@@ -30,6 +30,14 @@ pub(crate) fn import(
     let wanted = match Wanted::read(of_path(path, kind)?, Vec::new(), judge, Extras::Taken) {
         Ok((wanted, warnings)) => {
             print_all(&warnings);
+            if wanted.passed_over() > 0 {
+                warning(&format!(
+                    "{} fetchedAt and {} passed over: what the config API says, the gateway writes itself. Without \
+                     fetchedAt they would be your own",
+                    counted(wanted.passed_over(), "customer has", "customers have"),
+                    if wanted.passed_over() == 1 { "is" } else { "are" }
+                ));
+            }
             wanted
         }
         Err(findings) => {

@@ -6,7 +6,7 @@ use pointsman::{
     config::Gateway,
     customer::{CustomerConfig, CustomerId, CustomerRecord, backend::AllowHttp},
     number::is_exact,
-    record::{RecordError, entry_of, record_from_value},
+    record::{RecordError, entry_of, read_record, record_from_value},
     settings::findings::escape,
 };
 use serde_json::{Map, Value};
@@ -75,8 +75,8 @@ pub(crate) enum Claimed {
 pub(crate) enum Extras {
     /// Nothing: what it holds stays under version control.
     Refused,
-    /// What a refresh notes, so that a whole export can be brought back; and keys in plain text, of which
-    /// only the digest is kept.
+    /// What a refresh notes: such a record is passed over, so that a whole export can be brought back. And
+    /// keys in plain text, of which only the digest is kept.
     Taken,
 }
 
@@ -87,6 +87,8 @@ pub(crate) struct Judge {
     /// The claim that names the customer.
     pub(crate) claim: ClaimPath,
     pub(crate) api_keys: Option<ApiKeys>,
+    /// Whether the gateway asks a config API for customers.
+    pub(crate) source: bool,
 }
 
 /// The claim that names the customer where the configuration says nothing of it.
@@ -106,6 +108,7 @@ impl Judge {
             allow_http: gateway.map_or(AllowHttp::Never, |gateway| gateway.allow_http),
             claim: claim.map_or_else(usual, |customers| customers.claim.clone()),
             api_keys: gateway.and_then(|gateway| gateway.api_keys.clone()),
+            source: claim.is_some_and(|customers| customers.source.is_some()),
         }
     }
 
@@ -247,6 +250,24 @@ pub(crate) fn digits_kept(record: &Value) -> Result<(), RecordError> {
         Value::Object(members) => members.iter().try_for_each(|(name, member)| inner(&escape(name), member)),
         _ => Ok(()),
     }
+}
+
+/// Whether an entry under an operator's name is one that a refresh left there, before refreshes had names of
+/// their own. One that cannot be read is the operator's.
+pub(crate) fn is_left_over(entry: &str) -> bool {
+    read_record::<CustomerRecord>(entry.as_bytes()).is_ok_and(|record| record.is_refreshed())
+}
+
+/// The name under which the config API's record of the same customer stands.
+pub(crate) fn refreshed_name(own: &str) -> Option<String> {
+    let id = own.strip_prefix(Kind::Customer.prefix()).and_then(CustomerId::parse)?;
+    Some(id.refreshed_key())
+}
+
+/// The operator's name of the customer of whom this entry holds what the config API says.
+pub(crate) fn own_name(refreshed: &str) -> Option<String> {
+    let id = refreshed.strip_prefix(CustomerId::REFRESHED_PREFIX).and_then(CustomerId::parse)?;
+    Some(id.store_key())
 }
 
 fn wrong(pointer: impl Into<String>, what: impl Into<String>) -> RecordError {

@@ -1,6 +1,7 @@
 //! KV as these tools use it, whoever it is reached by.
 
 use pointsman::digest::Digest;
+use serde_json::{Map, Value, json};
 
 use crate::{ending::Failure, output::Progress};
 
@@ -10,6 +11,71 @@ use crate::{ending::Failure, output::Progress};
 pub(crate) struct Entry {
     pub(crate) name: String,
     pub(crate) value: String,
+    /// Of the entry that it takes the place of.
+    pub(crate) keeps: Keeps,
+}
+
+impl Entry {
+    /// One that takes no other's place.
+    pub(crate) fn new(name: String, value: String) -> Self {
+        Self { name, value, keeps: Keeps::default() }
+    }
+}
+
+/// What an entry has beside its value. A write takes all of it away that it does not say again, and an
+/// operator who gave an entry an end has meant it: it works like a deletion to come.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub(crate) struct Keeps {
+    /// When KV drops it, in seconds since 1970.
+    pub(crate) expiration: Option<u64>,
+    /// Its metadata, without the digest that these tools write there.
+    metadata: Option<Value>,
+}
+
+/// The member of the metadata that holds the digest of the value.
+const SUM: &str = "sha256";
+/// KV takes no metadata that is longer as JSON.
+const LONGEST_METADATA: usize = 1024;
+/// KV takes no end that is nearer than a minute, and wrangler takes its time.
+const NEAREST_END: u64 = 90;
+
+impl Keeps {
+    /// What a listing says, with the digest that it has there.
+    pub(crate) fn read(expiration: Option<u64>, metadata: Option<Value>) -> (Self, Option<Sum>) {
+        let Some(Value::Object(mut members)) = metadata else {
+            return (Self { expiration, metadata: metadata.filter(|other| !other.is_null()) }, None);
+        };
+        let sum = members.remove(SUM);
+        let metadata = (!members.is_empty()).then_some(Value::Object(members));
+        (Self { expiration, metadata }, sum.as_ref().and_then(Value::as_str).and_then(Sum::parse))
+    }
+
+    /// The end alone, for an entry that takes over what another stands for.
+    pub(crate) fn end_only(&self) -> Self {
+        Self { expiration: self.expiration, metadata: None }
+    }
+
+    /// The metadata of a value with this digest. Without the digest where there is no room for it: it is
+    /// there to save reading a value, and no more.
+    pub(crate) fn metadata(&self, sum: Sum) -> Value {
+        let own = || json!({ SUM: sum.to_string() });
+        match &self.metadata {
+            None => own(),
+            Some(Value::Object(members)) => {
+                let mut both: Map<String, Value> = members.clone();
+                both.insert(SUM.to_owned(), Value::from(sum.to_string()));
+                let both = Value::Object(both);
+                let fits = both.to_string().len() <= LONGEST_METADATA;
+                if fits { both } else { Value::Object(members.clone()) }
+            }
+            Some(other) => other.clone(),
+        }
+    }
+
+    /// The end that KV takes, where there is one. `now` in seconds since 1970.
+    pub(crate) fn end(&self, now: u64) -> Option<u64> {
+        self.expiration.map(|end| end.max(now.saturating_add(NEAREST_END)))
+    }
 }
 
 /// An entry as a listing shows it.
@@ -18,6 +84,8 @@ pub(crate) struct Listed {
     pub(crate) name: String,
     /// The digest in its metadata; none where it was written by hand or by the gateway.
     pub(crate) written: Option<Sum>,
+    /// What it keeps when it is written anew.
+    pub(crate) keeps: Keeps,
 }
 
 /// A SHA-256 digest that can be sorted and parsed.
@@ -103,6 +171,15 @@ pub(crate) trait Kv {
     }
 }
 
+/// What an entry keeps when it is written anew.
+///
+/// # Errors
+/// Where KV could not be read.
+pub(crate) fn keeps_of(kv: &dyn Kv, name: &str) -> Result<Keeps, Failure> {
+    let listed = kv.list(name)?.into_iter().find(|listed| listed.name == name);
+    Ok(listed.map(|listed| listed.keeps).unwrap_or_default())
+}
+
 /// How much is written at once.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Chunk {
@@ -175,6 +252,29 @@ mod tests {
         }
     }
 
+    #[test]
+    fn what_an_entry_has_beside_its_value_outlives_a_write() {
+        let sum = Sum::of(b"new");
+        let written = |metadata: Value| {
+            let (keeps, before) = Keeps::read(Some(2_000), Some(metadata));
+            (keeps.metadata(sum), before)
+        };
+        let ours = json!({ "sha256": sum.to_string() });
+        let old = Sum::of(b"old");
+        assert_eq!(written(Value::Null), (ours.clone(), None));
+        assert_eq!(written(json!({ "sha256": old.to_string() })), (ours, Some(old)));
+        let with_more = json!({ "sha256": sum.to_string(), "ticket": "OPS-7" });
+        assert_eq!(written(json!({ "ticket": "OPS-7", "sha256": old.to_string() })), (with_more, Some(old)));
+        assert_eq!(written(json!("mine")), (json!("mine"), None));
+        let long = json!({ "note": "n".repeat(1000) });
+        assert_eq!(written(long.clone()).0, long, "without room for it the digest stays away");
+
+        let (keeps, _) = Keeps::read(Some(2_000), None);
+        assert_eq!(keeps.end(1_000), Some(2_000));
+        assert_eq!(keeps.end(1_990), Some(2_080), "KV would refuse the whole write");
+        assert_eq!(Keeps::default().end(1_000), None);
+    }
+
     struct Sizes(RefCell<Vec<usize>>, Chunk);
 
     impl Kv for Sizes {
@@ -199,7 +299,7 @@ mod tests {
 
     #[test]
     fn chunks_keep_to_both_bounds() {
-        let entry = |bytes: usize| Ok(Entry { name: "n".to_owned(), value: "v".repeat(bytes - 1) });
+        let entry = |bytes: usize| Ok(Entry::new("n".to_owned(), "v".repeat(bytes - 1)));
         let sizes = |bytes: &[usize]| {
             let kv = Sizes(RefCell::default(), Chunk { entries: 3, bytes: 10 });
             let mut entries = bytes.iter().map(|bytes| entry(*bytes));

@@ -6,7 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use pointsman::time::Span;
+use pointsman::{customer::CustomerId, time::Span};
 use serde_json::{Value, json};
 
 pub(crate) mod apply;
@@ -25,10 +25,11 @@ use self::{
     wanted::Wanted,
 };
 use crate::{
+    customers::known::known_beside,
     ending::{End, Failure, Outcome},
     findings::Placed,
     output::{counted, error, line, warning},
-    records::{Judge, Kind},
+    records::{Judge, Kind, own_name},
     store::{Kv, Listed},
 };
 
@@ -44,7 +45,7 @@ pub(crate) fn planned(
 ) -> Result<(Plan, Vec<Placed>), Failure> {
     let mut customers: HashSet<String> = HashSet::new();
     let mut seen = false;
-    let plan = plan::plan(kv, wanted, options, &mut |kind, there: &[Listed]| {
+    let mut plan = plan::plan(kv, wanted, options, &mut |kind, there: &[Listed]| {
         if kind == Kind::Customer {
             seen = true;
             let claimed = |name: &&Listed| wanted.names_customer(&name.name);
@@ -55,9 +56,20 @@ pub(crate) fn planned(
         let there = kv.list(Kind::Customer.prefix())?;
         customers = there.into_iter().map(|listed| listed.name).collect();
     }
-    let deleted: HashSet<&String> = plan.deletes.iter().collect();
-    let known = |name: &str| customers.contains(name) && !deleted.contains(&name.to_owned());
-    let warnings = wanted.unknown_customers(judge, "neither these files nor KV have a record", known);
+    if judge.source {
+        let names = plan.creates.iter().chain(&plan.deletes).map(String::as_str);
+        let customers: Vec<&str> = names.filter(|name| name.starts_with(Kind::Customer.prefix())).collect();
+        plan.beside = known_beside(kv, &customers)?;
+    }
+    let deleted: HashSet<&str> = plan.deletes.iter().map(String::as_str).collect();
+    let known = |name: &str| customers.contains(name) && !deleted.contains(name);
+    const LOOKED: &str = "neither these files nor KV have a record";
+    let mut warnings = wanted.unknown_customers(judge, LOOKED, known);
+    if judge.source && !warnings.is_empty() {
+        let listed = kv.list(CustomerId::REFRESHED_PREFIX)?;
+        let refreshed: HashSet<String> = listed.iter().filter_map(|listed| own_name(&listed.name)).collect();
+        warnings = wanted.unknown_customers(judge, LOOKED, |name| known(name) || refreshed.contains(name));
+    }
     Ok((plan, warnings))
 }
 

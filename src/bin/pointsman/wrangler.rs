@@ -14,7 +14,7 @@ use std::{
         mpsc,
     },
     thread,
-    time::Duration,
+    time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
 use serde_json::json;
@@ -112,9 +112,13 @@ impl Kv for Wrangler {
     fn put(&self, entries: &[Entry]) -> Result<(), Failure> {
         let input = temporary::filled(|writer| {
             writer.write_all(b"[")?;
-            for (index, Entry { name, value }) in entries.iter().enumerate() {
-                let sum = Sum::of(value.as_bytes()).to_string();
-                let entry = json!({ "key": name, "value": value, "metadata": { "sha256": sum } });
+            let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
+            for (index, Entry { name, value, keeps }) in entries.iter().enumerate() {
+                let metadata = keeps.metadata(Sum::of(value.as_bytes()));
+                let mut entry = json!({ "key": name, "value": value, "metadata": metadata });
+                if let (Some(end), Some(members)) = (keeps.end(now), entry.as_object_mut()) {
+                    members.insert("expiration".to_owned(), json!(end));
+                }
                 write!(writer, "{}{entry}", if index == 0 { "" } else { "," })?;
             }
             writer.write_all(b"]")

@@ -1,6 +1,9 @@
 //! What is wrong with customers and keys, in files and in KV.
 
-use std::{collections::BTreeMap, path::Path};
+use std::{
+    collections::{BTreeMap, HashSet},
+    path::Path,
+};
 
 use pointsman::{
     authenticate::api_key::KeyConfig,
@@ -14,7 +17,8 @@ use crate::{
     ending::Failure,
     files::of_folder,
     findings::{At, Placed},
-    records::{Claimed, Extras, Judge, Kind},
+    output::counted,
+    records::{Claimed, Extras, Judge, Kind, is_left_over, own_name},
     store::Kv,
     sync::wanted::{ByKeys, Wanted, unknown_customer},
 };
@@ -56,14 +60,19 @@ pub(super) fn check(
 struct Stored {
     /// Of each kind the name of one entry.
     kinds: BTreeMap<Kind, String>,
-    customers: std::collections::HashSet<String>,
+    customers: HashSet<String>,
     claimed: BTreeMap<String, ByKeys>,
 }
 
 fn read(kv: &dyn Kv, judge: &Judge, findings: &mut Vec<Placed>) -> Result<Stored, Failure> {
     let mut stored = Stored::default();
     let mut names = Vec::new();
+    let mut refreshed = HashSet::new();
     for listed in kv.list("")? {
+        if let Some(own) = own_name(&listed.name) {
+            refreshed.insert(own);
+            continue;
+        }
         match Kind::of(&listed.name) {
             Some(kind) => {
                 stored.kinds.entry(kind).or_insert_with(|| listed.name.clone());
@@ -75,9 +84,13 @@ fn read(kv: &dyn Kv, judge: &Judge, findings: &mut Vec<Placed>) -> Result<Stored
             None => findings.extend(misnamed(&listed.name)),
         }
     }
+    let mut left_over = Vec::new();
     kv.get_many(&names, &mut |name, value| {
         let Some(text) = value else { return Ok(()) };
         let at = || At::Entry(name.to_owned());
+        if Kind::of(name) == Some(Kind::Customer) && is_left_over(&text) {
+            left_over.push(name.to_owned());
+        }
         if let Err(problem) = judged(judge, name, text.as_bytes()) {
             findings.push(Placed::error(at(), problem.pointer, problem.what));
             return Ok(());
@@ -93,7 +106,24 @@ fn read(kv: &dyn Kv, judge: &Judge, findings: &mut Vec<Placed>) -> Result<Stored
         }
         Ok(())
     })?;
+    findings.extend(untidy(&left_over, &refreshed));
+    if judge.source {
+        stored.customers.extend(refreshed);
+    }
     Ok(stored)
+}
+
+/// A warning about records under operators' names that count as the config API's.
+fn untidy(left_over: &[String], refreshed: &HashSet<String>) -> Option<Placed> {
+    let first = left_over.iter().min()?;
+    let unread = left_over.iter().filter(|name| refreshed.contains(*name)).count();
+    let what = format!(
+        "is taken for what an older version left of the config API's, as {} with fetchedAt; {unread} of these nobody reads \
+         any more, since the config API's stands under source:customer:<customerId>. Leave fetchedAt out of a record of \
+         your own. `pointsman customers tidy` deletes what is not read",
+        counted(left_over.len(), "customer is", "customers are"),
+    );
+    Some(Placed::warning(At::Entry(first.clone()), "/fetchedAt", what))
 }
 
 /// As the gateway reads it.
@@ -215,6 +245,31 @@ mod tests {
         ]) {
             assert!(said.starts_with(&expected), "{said}");
         }
+    }
+
+    #[test]
+    fn what_is_left_over_of_the_config_api_is_said_once() {
+        let refreshed = |id: &str| {
+            json!({ "customerId": id, "backendUrl": "https://b.example", "fetchedAt": "2026-01-01T00:00:00Z" }).to_string()
+        };
+        let sum = Sum::of(b"");
+        let mut content = Content::new();
+        for (name, value) in [
+            ("customer:a".to_owned(), refreshed("a")),
+            ("customer:b".to_owned(), refreshed("b")),
+            ("source:customer:b".to_owned(), refreshed("b")),
+            ("source:customer:c".to_owned(), refreshed("c")),
+            (format!("key:{sum}"), json!({ "subject": "s", "claims": { "customerId": "c" } }).to_string()),
+        ] {
+            content.insert(name, (value, None));
+        }
+        let kv = Memory::of(content);
+        let source = "[customers]\nsource = { url = \"https://api.example\", token = \"0123456789abcdef0123456789abcdef\" }";
+        let told = said(check(&gateway(source), None, Some(&kv)).unwrap());
+        assert_eq!(told.len(), 1, "{told:#?}");
+        assert!(told[0].starts_with("KV customer:a: /fetchedAt: is taken for what an older version left of the config API's, as 2 customers are with fetchedAt; 1 of these"), "{}", told[0]);
+        let told = said(check(&gateway("[customers]"), None, Some(&kv)).unwrap());
+        assert_eq!(told.len(), 2, "without a source nobody reads the other name: {told:#?}");
     }
 
     #[test]

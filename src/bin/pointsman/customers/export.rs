@@ -7,14 +7,15 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use super::known::{all, has_source};
 use serde_json::Value;
 
-use super::names;
 use crate::{
+    configuration::GatewayFile,
     ending::{End, Failure, Outcome, input},
     output::{counted, warning},
-    records::{Kind, without_notes},
-    store::{Kv, Sum},
+    records::without_notes,
+    store::Sum,
     target::Target,
 };
 
@@ -31,9 +32,12 @@ pub(crate) struct Arguments {
     /// The file or folder that is written; by default standard output.
     #[arg(long, value_name = "PATH", required_if_eq("format", "folder"))]
     to: Option<PathBuf>,
-    /// Keeps what the refresh from the config API notes (fetchedAt, generation, etag, gone, scheduled).
+    /// Writes every customer, by the record that counts: also those of whom only the config API knows, with what the
+    /// refresh notes (fetchedAt, generation, etag, gone, scheduled).
     #[arg(long)]
     all: bool,
+    #[command(flatten)]
+    gateway: GatewayFile,
     #[command(flatten)]
     target: Target,
 }
@@ -50,30 +54,31 @@ pub(super) fn run(arguments: &Arguments) -> Outcome {
     if let (Format::Folder, Some(folder)) = (arguments.format, to) {
         need_empty(folder)?;
     }
-    let kv = arguments.target.kv();
+    // A fault in gateway.toml keeps nobody from looking.
+    let gateway = arguments.gateway.load_if_there(arguments.target.project()).ok().flatten();
+    let customers = all(&arguments.target.kv(), arguments.all && has_source(gateway.as_ref()))?;
     let mut records: Vec<(String, String)> = Vec::new();
     let mut malformed = 0;
-    kv.get_many(&names(&kv)?, &mut |name, value| {
-        let Some(text) = value else { return Ok(()) };
-        let id = name.trim_start_matches(Kind::Customer.prefix()).to_owned();
-        match pointsman::record::entry_of(text.as_bytes()) {
-            Ok(members) => {
-                let mut record = Value::Object(members);
-                if !arguments.all {
-                    without_notes(&mut record);
-                }
-                // As text: a hundred thousand parsed records are many times as large.
-                let folder = arguments.format == Format::Folder;
-                records.push((id, if folder { format!("{record:#}") } else { record.to_string() }));
+    for (id, known) in customers {
+        let text = if arguments.all { known.counts() } else { known.own.as_deref() };
+        let Some(text) = text else { continue };
+        let record = pointsman::record::entry_of(text.as_bytes()).map(|members| {
+            let mut record = Value::Object(members);
+            if !arguments.all {
+                without_notes(&mut record);
             }
+            record
+        });
+        match record {
+            // As text: a hundred thousand parsed records are many times as large.
+            Ok(record) if arguments.format == Format::Folder => records.push((id, format!("{record:#}"))),
+            Ok(record) => records.push((id, record.to_string())),
             Err(problem) => {
                 malformed += 1;
-                warning(&format!("KV {}: is left out: {problem}", crate::output::plain(name)));
+                warning(&format!("KV, customer {}: is left out: {problem}", crate::output::plain(&id)));
             }
         }
-        Ok(())
-    })?;
-    records.sort_by(|one, other| one.0.cmp(&other.0));
+    }
     let written = match (arguments.format, to) {
         (Format::Folder, Some(folder)) => into_folder(folder, &records),
         (format, Some(file)) => fs::File::create(file).and_then(|file| into(file, format, &records)),

@@ -2,36 +2,75 @@
 
 use serde_json::Value;
 
-use super::id;
+use super::{
+    id,
+    known::{Known, has_source, some},
+};
 use crate::{
-    ending::{End, Outcome, input},
+    configuration::GatewayFile,
+    ending::{End, Failure, Outcome, input},
     output::{line, plain},
-    store::Kv,
     target::Target,
 };
 
-pub(super) const EXAMPLES: &str = "Example:\n  pointsman customers get acme-corp --remote";
+pub(super) const EXAMPLES: &str = "Examples:
+  pointsman customers get acme-corp --remote
+  pointsman customers get acme-corp --config-api --remote   # what the config API says, whether it counts or not
+
+The record that counts is printed: an operator's own, where there is one. If KV holds both, standard error says what
+the config API says.";
 
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
     /// The customer's id.
     id: String,
+    /// Prints what the config API says, also where an operator's own record counts.
+    #[arg(long)]
+    config_api: bool,
     /// Prints the record in one line.
     #[arg(long)]
     json: bool,
+    #[command(flatten)]
+    gateway: GatewayFile,
     #[command(flatten)]
     target: Target,
 }
 
 pub(super) fn run(arguments: &Arguments) -> Outcome {
     let id = id(&arguments.id)?;
-    let kv = arguments.target.kv();
-    let Some(text) = kv.get(&id.store_key())? else {
-        return Err(input(format!("KV has no customer {}", plain(id.as_str()))));
+    // A fault in gateway.toml keeps nobody from looking.
+    let gateway = arguments.gateway.load_if_there(arguments.target.project()).ok().flatten();
+    let mut known = some(&arguments.target.kv(), std::slice::from_ref(&id))?;
+    let Known { own, refreshed, .. } = known.remove(id.as_str()).unwrap_or_default();
+    let refreshed =
+        refreshed.filter(|_| arguments.config_api || has_source(gateway.as_ref()) || own.is_none());
+    let print = |text: &str| -> Result<(), Failure> {
+        let record: Value = serde_json::from_str(text).map_err(|problem| {
+            input(format!("KV, customer {}: is not JSON: {problem}: {}", plain(id.as_str()), plain(text)))
+        })?;
+        line(&if arguments.json { record.to_string() } else { format!("{record:#}") });
+        Ok(())
     };
-    let record: Value = serde_json::from_str(&text).map_err(|problem| {
-        input(format!("KV {}: is not JSON: {problem}: {}", plain(&id.store_key()), plain(&text)))
-    })?;
-    line(&if arguments.json { record.to_string() } else { format!("{record:#}") });
+    match (own.filter(|_| !arguments.config_api), refreshed) {
+        (Some(own), refreshed) => {
+            if let Some(refreshed) = refreshed {
+                eprintln!(
+                    "This is an operator's own record, and counts. The config API says: {}",
+                    plain(&refreshed)
+                );
+            }
+            print(&own)?;
+        }
+        (None, Some(refreshed)) => {
+            if !arguments.config_api {
+                eprintln!("This is what the config API says. KV holds no operator's own record.");
+            }
+            print(&refreshed)?;
+        }
+        (None, None) if arguments.config_api => {
+            return Err(input(format!("KV holds nothing of the config API about {}", plain(id.as_str()))));
+        }
+        (None, None) => return Err(input(format!("KV has no customer {}", plain(id.as_str())))),
+    }
     Ok(End::Done)
 }

@@ -1,65 +1,70 @@
 //! `pointsman customers list`.
 
-use serde_json::{Value, json};
+use serde_json::Value;
 
-use super::names;
+use super::known::{Known, all, as_json, has_source};
 use crate::{
+    configuration::GatewayFile,
     ending::{End, Outcome},
     output::{line, plain, table},
-    records::{Kind, is_of_config_api},
-    store::Kv,
     target::Target,
 };
 
 pub(super) const EXAMPLES: &str = "Examples:
   pointsman customers list --remote
-  pointsman customers list --local --json | jq -r '.[] | select(.disabled) | .customerId'";
+  pointsman customers list --local --json | jq -r '.[] | select(.disabled) | .customerId'
+
+Of a customer of whom KV holds both, the operator's own record is shown, which counts.";
 
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
-    /// Prints the records as a JSON array; one that is no JSON stands as {\"customerId\", \"malformed\"}.
+    /// Prints the records that count as a JSON array; one that is no JSON stands as {\"customerId\", \"malformed\"}.
+    /// Those of the config API have fetchedAt.
     #[arg(long)]
     json: bool,
+    #[command(flatten)]
+    gateway: GatewayFile,
     #[command(flatten)]
     target: Target,
 }
 
 pub(super) fn run(arguments: &Arguments) -> Outcome {
-    let kv = arguments.target.kv();
-    let mut rows = Vec::new();
-    let mut records = Vec::new();
-    kv.get_many(&names(&kv)?, &mut |name, value| {
-        let Some(text) = value else { return Ok(()) };
-        let id = name.trim_start_matches(Kind::Customer.prefix());
-        let record = match serde_json::from_str::<Value>(&text) {
-            Ok(record @ Value::Object(_)) => record,
-            _ => json!({ "customerId": id, "malformed": text }),
-        };
-        if arguments.json {
-            records.push((id.to_owned(), record));
-        } else {
-            rows.push(row(id, &record));
-        }
-        Ok(())
-    })?;
+    // A fault in gateway.toml keeps nobody from looking.
+    let gateway = arguments.gateway.load_if_there(arguments.target.project()).ok().flatten();
+    let customers = all(&arguments.target.kv(), has_source(gateway.as_ref()))?;
+    let counting = customers.iter().filter_map(|(id, known)| Some((id, known, as_json(id, known.counts()?))));
     if arguments.json {
-        records.sort_by(|one, other| one.0.cmp(&other.0));
-        line(&Value::from(records.into_iter().map(|(_, record)| record).collect::<Vec<_>>()).to_string());
+        line(&Value::from(counting.map(|(_, _, record)| record).collect::<Vec<_>>()).to_string());
         return Ok(End::Done);
     }
-    rows.sort();
-    let head = ["CUSTOMER", "BACKEND", "ENVIRONMENT", "STATE", "WRITTEN BY"].map(str::to_owned).to_vec();
-    if rows.is_empty() {
+    let head = ["CUSTOMER", "BACKEND", "ENVIRONMENT", "STATE", "SAID BY"].map(str::to_owned).to_vec();
+    if customers.is_empty() {
         eprintln!("no customers");
     } else {
+        let rows = counting.map(|(id, known, record)| row(id, known, &record));
         table(&std::iter::once(head).chain(rows).collect::<Vec<_>>());
     }
     Ok(End::Done)
 }
 
-fn row(id: &str, record: &Value) -> Vec<String> {
+fn row(id: &str, known: &Known, record: &Value) -> Vec<String> {
     let text = |name: &str| record.get(name).and_then(Value::as_str).map_or_else(|| "-".to_owned(), plain);
-    let is = |name: &str| record.get(name) == Some(&Value::Bool(true));
+    vec![
+        plain(id),
+        backends(record).join(" "),
+        text("environmentName"),
+        state(record).to_owned(),
+        match (&known.own, &known.refreshed) {
+            (Some(_), Some(_)) => "operator, over the config API",
+            (Some(_), None) => "operator",
+            (None, _) => "config API",
+        }
+        .to_owned(),
+    ]
+}
+
+/// Where a record says that requests go.
+pub(super) fn backends(record: &Value) -> Vec<String> {
     let mut backends: Vec<String> =
         record.get("backendUrl").and_then(Value::as_str).map(plain).into_iter().collect();
     let more = record.get("backends").and_then(Value::as_array).into_iter().flatten();
@@ -68,7 +73,13 @@ fn row(id: &str, record: &Value) -> Vec<String> {
             backends.push(url);
         }
     }
-    let state = if record.get("malformed").is_some() {
+    backends
+}
+
+/// What a record means to its customer, in a word.
+pub(super) fn state(record: &Value) -> &'static str {
+    let is = |name: &str| record.get(name) == Some(&Value::Bool(true));
+    if record.get("malformed").is_some() {
         "malformed"
     } else if is("gone") {
         "gone"
@@ -76,7 +87,5 @@ fn row(id: &str, record: &Value) -> Vec<String> {
         "disabled"
     } else {
         "active"
-    };
-    let writer = if is_of_config_api(record) { "config API" } else { "operator" };
-    vec![plain(id), backends.join(" "), text("environmentName"), state.to_owned(), writer.to_owned()]
+    }
 }

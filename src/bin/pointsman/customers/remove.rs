@@ -5,12 +5,16 @@ use std::collections::BTreeMap;
 use pointsman::{bounds::bounds, customer::CustomerId};
 use serde_json::{Value, json};
 
-use super::id;
+use super::{
+    id,
+    known::{Known, as_json, has_source, some},
+    list::{backends, state},
+};
 use crate::{
     configuration::GatewayFile,
     ending::{End, Failure, Outcome, input},
     output::{Progress, counted, error, line, plain, warning},
-    records::{Claimed, Judge, Kind, is_of_config_api},
+    records::{Claimed, Judge, Kind},
     store::{Kv, delete_all},
     target::Target,
 };
@@ -19,14 +23,15 @@ pub(super) const EXAMPLES: &str = "Examples:
   pointsman customers remove acme-corp --remote
   pointsman customers remove acme-corp wayne-ent --yes --remote
 
-Where keys name one of the customers, nothing is removed without --yes.";
+Where keys name one of the customers, nothing is removed without --yes. Where KV holds what the config API says of
+one, that counts from then on: to keep a customer out, put a record that is disabled.";
 
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
     /// The customers' ids.
     #[arg(required = true, value_name = "ID")]
     ids: Vec<String>,
-    /// Removes them also where keys name them.
+    /// Removes them also where keys name them and nothing else is known of them.
     #[arg(long)]
     yes: bool,
     /// Prints what was removed as JSON.
@@ -43,9 +48,15 @@ pub(super) fn run(arguments: &Arguments) -> Outcome {
     let gateway = arguments.gateway.load_if_there(arguments.target.project())?;
     let kv = arguments.target.kv();
     let names: Vec<String> = ids.iter().map(CustomerId::store_key).collect();
-    need_all(&kv, &names)?;
+    let known = some(&kv, &ids)?;
+    let source = has_source(gateway.as_ref());
+    need_own(&known, source)?;
+    let (back, away): (Vec<CustomerId>, Vec<CustomerId>) = ids
+        .iter()
+        .cloned()
+        .partition(|id| source && known.get(id.as_str()).is_some_and(|known| known.refreshed.is_some()));
     let mut named = false;
-    for (id, digests) in keys_of(&kv, &Judge::of(gateway.as_ref()), &ids)? {
+    for (id, digests) in keys_of(&kv, &Judge::of(gateway.as_ref()), &away)? {
         named = true;
         let some =
             digests.iter().take(3).map(|digest| digest.get(..12).unwrap_or(digest)).collect::<Vec<_>>();
@@ -63,10 +74,21 @@ pub(super) fn run(arguments: &Arguments) -> Outcome {
     }
     delete_all(&kv, &names, &mut Progress::silent())?;
     if arguments.json {
-        line(&json!({ "removed": arguments.ids }).to_string());
+        let back: Vec<&str> = back.iter().map(CustomerId::as_str).collect();
+        line(&json!({ "removed": arguments.ids, "backToConfigApi": back }).to_string());
     } else {
         let all: Vec<String> = arguments.ids.iter().map(|id| plain(id)).collect();
         line(&format!("removed {}", all.join(", ")));
+        for id in back {
+            let record = known.get(id.as_str()).and_then(|known| known.refreshed.as_deref());
+            let record = record.map(|text| as_json(id.as_str(), text)).unwrap_or_default();
+            line(&format!(
+                "  what the config API says of {} counts from now on: {} {}",
+                plain(id.as_str()),
+                state(&record),
+                backends(&record).join(" ")
+            ));
+        }
         for bound in gateway.as_ref().map(bounds).unwrap_or_default() {
             if bound.id == "customer_changed" {
                 eprintln!("{bound}");
@@ -76,20 +98,28 @@ pub(super) fn run(arguments: &Arguments) -> Outcome {
     Ok(End::Done)
 }
 
-fn need_all(kv: &dyn Kv, names: &[String]) -> Result<(), Failure> {
-    let mut absent = Vec::new();
-    kv.get_many(names, &mut |name, value| {
-        match value.map(|text| serde_json::from_str::<Value>(&text).unwrap_or_default()) {
-            None => absent.push(plain(name.trim_start_matches(Kind::Customer.prefix()))),
-            Some(record) if is_of_config_api(&record) => {
-                let id = plain(name.trim_start_matches(Kind::Customer.prefix()));
-                warning(&format!("{id} is the config API's: as long as that lists it, it comes back"));
-            }
-            Some(_) => {}
+/// Without a config API nobody brings back what it said once.
+fn need_own(known: &BTreeMap<String, Known>, source: bool) -> Result<(), Failure> {
+    let (mut absent, mut of_config_api) = (Vec::new(), Vec::new());
+    for (id, known) in known {
+        match known {
+            Known { own: Some(_), .. } => {}
+            Known { left_over: true, .. } if !source => {}
+            Known { own: None, refreshed: Some(_), .. } => of_config_api.push(plain(id)),
+            Known { own: None, refreshed: None, .. } => absent.push(plain(id)),
         }
-        Ok(())
-    })?;
-    if absent.is_empty() { Ok(()) } else { Err(input(format!("KV has no customer {}", absent.join(", ")))) }
+    }
+    if !absent.is_empty() {
+        return Err(input(format!("KV has no customer {}", absent.join(", "))));
+    }
+    if !of_config_api.is_empty() {
+        return Err(input(format!(
+            "KV has no operator's own record of {}: only the config API knows them, and what it says would come back. To \
+             keep a customer out, put a record that is disabled",
+            of_config_api.join(", ")
+        )));
+    }
+    Ok(())
 }
 
 /// The digests of keys that name one of these customers.

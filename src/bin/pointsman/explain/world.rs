@@ -11,8 +11,8 @@ use pointsman::{
 };
 use serde_json::json;
 
-/// Reads the value of one KV entry.
-pub(super) type Records<'a> = dyn Fn(&str) -> Result<Option<Vec<u8>>, String> + 'a;
+/// Reads the values of KV entries, in their order.
+pub(super) type Records<'a> = dyn Fn(&[String]) -> Result<Vec<Option<Vec<u8>>>, String> + 'a;
 
 /// The outside, as far as an explanation asks for it.
 pub(super) struct World<'a> {
@@ -54,19 +54,16 @@ impl Ports for World<'_> {
         self.records.is_some()
     }
 
-    async fn stored(&self, key: &str, _: Span) -> Result<Option<Vec<u8>>, SourceError> {
-        let records = self.records.ok_or_else(|| {
-            SourceError(format!("{key} was asked for: say where records are by --data, --local or --remote"))
-        })?;
-        records(key).map_err(SourceError)
+    async fn stored(&self, key: &str, timeout: Span) -> Result<Option<Vec<u8>>, SourceError> {
+        Ok(self.stored_many(&[key.to_owned()], timeout).await?.into_iter().next().flatten())
     }
 
-    async fn stored_many(&self, keys: &[String], timeout: Span) -> Result<Vec<Option<Vec<u8>>>, SourceError> {
-        let mut values = Vec::with_capacity(keys.len());
-        for key in keys {
-            values.push(self.stored(key, timeout).await?);
-        }
-        Ok(values)
+    async fn stored_many(&self, keys: &[String], _: Span) -> Result<Vec<Option<Vec<u8>>>, SourceError> {
+        let records = self.records.ok_or_else(|| {
+            let key = keys.first().map_or("", String::as_str);
+            SourceError(format!("{key} was asked for: say where records are by --data, --local or --remote"))
+        })?;
+        records(keys).map_err(SourceError)
     }
 
     /// An explanation changes nothing.

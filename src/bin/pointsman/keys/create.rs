@@ -55,7 +55,7 @@ pub(super) fn run(arguments: &Arguments) -> Outcome {
     let kv = arguments.target.kv();
     // The key is shown only once it is stored: a key that nobody can use is no key.
     if let Some(kv) = &kv {
-        kv.put(&[Entry { name: store_key.clone(), value: record.to_string() }])?;
+        kv.put(&[Entry::new(store_key.clone(), record.to_string())])?;
     }
     let text = if arguments.json || kv.is_none() {
         json!({ "key": key, "storedAs": store_key, "record": record }).to_string()

@@ -8,7 +8,7 @@ use crate::{
     ending::{End, Outcome, input},
     output::line,
     records::Kind,
-    store::{Entry, Kv},
+    store::{Entry, Kv, keeps_of},
     target::Target,
 };
 
@@ -47,7 +47,8 @@ pub(super) fn run(arguments: &Arguments) -> Outcome {
             return Err(input(format!("KV {name} is no record: revoke it without --disable")));
         };
         members.insert("disabled".to_owned(), Value::Bool(true));
-        kv.put(&[Entry { name: name.clone(), value: Value::Object(members).to_string() }])?;
+        let (value, keeps) = (Value::Object(members).to_string(), keeps_of(&kv, &name)?);
+        kv.put(&[Entry { name: name.clone(), value, keeps }])?;
     } else {
         kv.delete(std::slice::from_ref(&name))?;
     }

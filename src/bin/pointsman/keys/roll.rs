@@ -20,7 +20,7 @@ use crate::{
     output::shown,
     reconcile::span,
     records::digits_kept,
-    store::{Entry, Kv},
+    store::{Entry, Keeps, Kv, keeps_of},
     target::Target,
 };
 
@@ -64,7 +64,10 @@ pub(super) fn run(arguments: &Arguments) -> Outcome {
     let record = successor(&old, now, arguments.expires_at.as_deref())?;
     let store_key = api_key::store_key(&Digest::of(new_key.as_bytes()));
     let old_store_key = format!("key:{}", old.digest);
-    kv.put(&[Entry { name: store_key.clone(), value: record.to_string() }])?;
+    // An end that KV itself gives the old key is one of the key, and not of its entry alone.
+    let keeps = keeps_of(&kv, &old_store_key)?;
+    let successor_keeps = if arguments.expires_at.is_some() { Keeps::default() } else { keeps.end_only() };
+    kv.put(&[Entry { name: store_key.clone(), value: record.to_string(), keeps: successor_keeps }])?;
     let ended = ended(&old, now, arguments.grace);
     let text = if arguments.json {
         let old = json!({ "storedAs": old_store_key, "expiresAt": ended.as_ref().and_then(|record| record.get("expiresAt")) });
@@ -74,7 +77,7 @@ pub(super) fn run(arguments: &Arguments) -> Outcome {
     };
     shown(&text).map_err(|problem| unseen(&problem, &store_key))?;
     let written = match &ended {
-        Some(record) => kv.put(&[Entry { name: old_store_key, value: record.to_string() }]),
+        Some(record) => end(&kv, &old, Entry { name: old_store_key, value: record.to_string(), keeps }),
         None => kv.delete(&[old_store_key]),
     };
     if let Err(Failure::Store(what)) = written {
@@ -95,6 +98,21 @@ pub(super) fn run(arguments: &Arguments) -> Outcome {
         }
     }
     Ok(End::Done)
+}
+
+/// Gives the old key its end, unless its record is another by now: what somebody else has written meanwhile
+/// (that it is disabled, say) must not be taken back.
+fn end(kv: &dyn Kv, old: &Stored, entry: Entry) -> Result<(), Failure> {
+    let there = kv.get(&entry.name)?.map(|text| serde_json::from_str(&text).unwrap_or(Value::String(text)));
+    match there {
+        Some(there) if there == old.record => kv.put(&[entry]),
+        Some(_) => Err(Failure::Store(format!(
+            "KV {} was changed by somebody else meanwhile: look at it",
+            entry.name
+        ))),
+        // Revoked meanwhile, and so it stays.
+        None => Ok(()),
+    }
 }
 
 /// The prefix of the new key.
@@ -187,6 +205,25 @@ mod tests {
             "2026-01-01T01:00:00.000Z"
         );
         assert_eq!(end(plain, "0"), None);
+    }
+
+    #[test]
+    fn an_old_key_that_was_changed_meanwhile_stays_as_it_is() {
+        use crate::sync::memory::{Content, Memory};
+        let record = json!({ "subject": "s" });
+        let entry =
+            || Entry::new("key:d".to_owned(), json!({ "subject": "s", "expiresAt": "x" }).to_string());
+        let after = |there: Option<&str>| {
+            let content = there.map(|text| ("key:d".to_owned(), (text.to_owned(), None)));
+            let kv = Memory::of(content.into_iter().collect::<Content>());
+            let went = end(&kv, &old(record.clone()), entry());
+            let stands = kv.content.borrow().get("key:d").map(|(text, _)| text.clone());
+            (went.is_ok(), stands)
+        };
+        assert_eq!(after(Some("{ \"subject\": \"s\" }")), (true, Some(entry().value)));
+        let disabled = r#"{"subject":"s","disabled":true}"#;
+        assert_eq!(after(Some(disabled)), (false, Some(disabled.to_owned())));
+        assert_eq!(after(None), (true, None));
     }
 
     #[test]

@@ -10,7 +10,7 @@ use crate::{
     ending::Failure,
     output::Progress,
     records::{Judge, Kind},
-    store::{Kv, Sum, delete_all, put_all},
+    store::{Entry, Kv, Sum, delete_all, put_all},
 };
 
 /// So many values are read to see whether they took; where more are in doubt, the listing is waited for.
@@ -47,7 +47,11 @@ pub(crate) fn apply(
     for kind in [Kind::Customer, Kind::Key] {
         let names = plan.puts(kind);
         let mut progress = told.progress(names.len(), &format!("{} written", kind.many()));
-        put_all(kv, &mut names.iter().map(|name| wanted.entry(name, judge)), &mut progress)?;
+        let entry = |name: &&str| {
+            let entry = wanted.entry(name, judge)?;
+            Ok(Entry { keeps: plan.keeps(name), ..entry })
+        };
+        put_all(kv, &mut names.iter().map(entry), &mut progress)?;
     }
     for kind in [Kind::Key, Kind::Customer] {
         let names = plan.deletes(kind);

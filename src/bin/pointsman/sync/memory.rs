@@ -7,7 +7,7 @@ use std::{
 
 use crate::{
     ending::Failure,
-    store::{Chunk, Entry, Kv, Listed, Sum, Taker},
+    store::{Chunk, Entry, Keeps, Kv, Listed, Sum, Taker},
 };
 
 /// Names, values, and what the metadata says.
@@ -16,6 +16,8 @@ pub(crate) type Content = BTreeMap<String, (String, Option<Sum>)>;
 #[derive(Default)]
 pub(crate) struct Memory {
     pub(crate) content: RefCell<Content>,
+    /// What entries have beside their values.
+    pub(crate) keeps: RefCell<BTreeMap<String, Keeps>>,
     /// How many more calls go well; one that fails writes the first half of what it was given.
     pub(crate) calls_left: Cell<Option<usize>>,
     /// The names that were written or deleted.
@@ -52,7 +54,13 @@ impl Kv for Memory {
         }
         let content = self.content.borrow();
         let own = content.iter().filter(|(name, _)| name.starts_with(prefix));
-        Ok(own.map(|(name, (_, written))| Listed { name: name.clone(), written: *written }).collect())
+        let keeps = |name: &String| self.keeps.borrow().get(name).cloned().unwrap_or_default();
+        let listed = |(name, (_, written)): (&String, &(String, Option<Sum>))| Listed {
+            name: name.clone(),
+            written: *written,
+            keeps: keeps(name),
+        };
+        Ok(own.map(listed).collect())
     }
 
     fn get_many(&self, names: &[String], take: &mut Taker<'_>) -> Result<(), Failure> {
@@ -69,9 +77,10 @@ impl Kv for Memory {
     fn put(&self, entries: &[Entry]) -> Result<(), Failure> {
         let well = self.spend();
         let taken = if well { entries.len() } else { entries.len() / 2 };
-        for Entry { name, value } in &entries[..taken] {
+        for Entry { name, value, keeps } in &entries[..taken] {
             let sum = Sum::of(value.as_bytes());
             self.content.borrow_mut().insert(name.clone(), (value.clone(), Some(sum)));
+            self.keeps.borrow_mut().insert(name.clone(), keeps.clone());
             self.touched.borrow_mut().push(name.clone());
         }
         if well { Ok(()) } else { Self::down() }

@@ -9,7 +9,7 @@ use super::wanted::Wanted;
 use crate::{
     ending::Failure,
     records::{Kind, is_of_config_api},
-    store::{Kv, Listed, Sum},
+    store::{Keeps, Kv, Listed, Sum},
 };
 
 /// How a plan is made.
@@ -34,6 +34,9 @@ pub(crate) struct Plan {
     pub(crate) left: BTreeMap<Kind, usize>,
     /// Customers of the config API that stand in no file; never deleted.
     pub(crate) of_config_api: usize,
+    /// Of what is created and deleted, customers whom the config API knows too: of the one the record counts
+    /// before what that says, of the other what that says counts again.
+    pub(crate) beside: Vec<String>,
     /// How many entries of each kind a plan that deletes started from.
     pub(crate) own: BTreeMap<Kind, usize>,
 }
@@ -48,6 +51,8 @@ pub(crate) struct Change {
     pub(crate) drifted: bool,
     /// Whether it was the config API's and becomes the operator's own.
     pub(crate) taken_over: bool,
+    /// What the entry has beside its value.
+    pub(crate) keeps: Keeps,
 }
 
 impl Plan {
@@ -61,6 +66,17 @@ impl Plan {
         let changes = self.changes.iter().map(|change| change.name.as_str());
         let names = self.creates.iter().map(String::as_str).chain(changes);
         names.filter(|name| name.starts_with(kind.prefix())).collect()
+    }
+
+    /// Whether the config API's record stands beside the entry of this name.
+    pub(crate) fn is_beside(&self, name: &str) -> bool {
+        self.beside.binary_search_by(|known| known.as_str().cmp(name)).is_ok()
+    }
+
+    /// What the entry of this name keeps when it is written.
+    pub(crate) fn keeps(&self, name: &str) -> Keeps {
+        let at = self.changes.binary_search_by(|change| change.name.as_str().cmp(name)).ok();
+        at.and_then(|at| self.changes.get(at)).map(|change| change.keeps.clone()).unwrap_or_default()
     }
 
     /// The names of a kind that are deleted.
@@ -104,7 +120,7 @@ pub(crate) fn plan(
 ) -> Result<Plan, Failure> {
     let mut plan = Plan::default();
     // With what the listing says of it.
-    let mut doubtful: BTreeMap<String, Option<Sum>> = BTreeMap::new();
+    let mut doubtful: BTreeMap<String, (Option<Sum>, Keeps)> = BTreeMap::new();
     let mut superfluous = Vec::new();
     for kind in Kind::ALL {
         let managed = wanted.kinds().contains(&kind);
@@ -117,11 +133,11 @@ pub(crate) fn plan(
         listed(kind, &there);
         let is_there = |name: &str| there.binary_search_by(|listed| listed.name.as_str().cmp(name)).is_ok();
         plan.creates.extend(of_kind.map(|(name, _)| name).filter(|name| !is_there(name)).cloned());
-        for Listed { name, written } in there {
+        for Listed { name, written, keeps } in there {
             match wanted.entries().get(&name) {
                 Some(want) if written == Some(want.sum) && !options.verify => plan.unchanged += 1,
                 Some(_) => {
-                    doubtful.insert(name, written);
+                    doubtful.insert(name, (written, keeps));
                 }
                 None if Kind::of(&name) != Some(kind) => {}
                 None if options.prune && managed => superfluous.push(name),
@@ -155,7 +171,7 @@ pub(crate) fn plan(
 fn look_at(
     kv: &dyn Kv,
     wanted: &Wanted,
-    doubtful: &BTreeMap<String, Option<Sum>>,
+    doubtful: &BTreeMap<String, (Option<Sum>, Keeps)>,
     plan: &mut Plan,
 ) -> Result<(), Failure> {
     let names: Vec<String> = doubtful.keys().cloned().collect();
@@ -166,7 +182,8 @@ fn look_at(
             plan.creates.push(name.to_owned());
             return Ok(());
         };
-        let drifted = doubtful.get(name).copied().flatten() != Some(Sum::of(text.as_bytes()));
+        let (written, keeps) = doubtful.get(name).cloned().unwrap_or_default();
+        let drifted = written != Some(Sum::of(text.as_bytes()));
         if spelled(&text).is_some_and(|text| Sum::of(text.as_bytes()) == want.sum) {
             plan.unchanged += 1;
             plan.by_hand += usize::from(drifted);
@@ -179,6 +196,7 @@ fn look_at(
             old: text,
             drifted: drifted && !taken_over,
             taken_over,
+            keeps,
         });
         Ok(())
     })

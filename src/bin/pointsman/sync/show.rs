@@ -28,7 +28,8 @@ pub(crate) fn plan(plan: &Plan, wanted: &Wanted, judge: &Judge) -> Result<(), Fa
         line(&format!("{} {}{at}{note}", coloured(sign, colour), plain(name)));
     };
     for name in &plan.creates {
-        row("+", GREEN, name, "");
+        let beside = plan.is_beside(name);
+        row("+", GREEN, name, if beside { "  (counts before what the config API says)" } else { "" });
     }
     for change in &plan.changes {
         row("~", YELLOW, &change.name, note(change));
@@ -40,7 +41,8 @@ pub(crate) fn plan(plan: &Plan, wanted: &Wanted, judge: &Judge) -> Result<(), Fa
         }
     }
     for name in &plan.deletes {
-        row("-", RED, name, "");
+        let beside = plan.is_beside(name);
+        row("-", RED, name, if beside { "  (what the config API says counts again)" } else { "" });
     }
     summary(plan);
     Ok(())
@@ -153,5 +155,6 @@ pub(crate) fn as_json(plan: &Plan, wanted: &Wanted, judge: &Judge) -> Result<Val
         "writtenByOtherMeans": plan.by_hand,
         "inNoFile": left,
         "ofConfigApi": plan.of_config_api,
+        "besideConfigApi": plan.beside,
     }))
 }

@@ -11,7 +11,7 @@ use crate::{
     files::of_folder,
     records::Extras,
     scratch::Scratch,
-    store::Sum,
+    store::{Keeps, Sum},
     sync::apply::{apply, missing},
 };
 
@@ -210,6 +210,18 @@ fn drift_and_what_is_taken_over_are_told_apart() {
 }
 
 #[test]
+fn an_end_and_metadata_of_an_entry_outlive_its_change() {
+    let folder = folder(&Ids::from([(0, 1), (1, 1)]), &Ids::new());
+    let stored = [(0, (0, Writer::Hand)), (1, (0, Writer::Tools))];
+    let kv = Memory::of(content(&BTreeMap::from(stored), &Ids::new()));
+    let (keeps, _) = Keeps::read(Some(4_000_000_000), Some(json!({ "ticket": "OPS-7" })));
+    kv.keeps.borrow_mut().insert("customer:c0".to_owned(), keeps.clone());
+    assert_eq!(applied(&kv, &read(&folder), PRUNE).unwrap(), 0);
+    assert_eq!(kv.keeps.borrow()["customer:c0"], keeps);
+    assert_eq!(kv.keeps.borrow()["customer:c1"], Keeps::default(), "and is given to no other");
+}
+
+#[test]
 fn a_value_that_was_changed_under_its_metadata_is_found_by_reading() {
     let folder = folder(&Ids::from([(0, 0)]), &Ids::new());
     let wanted = read(&folder);
@@ -294,6 +306,41 @@ fn a_write_that_does_not_show_is_counted_and_asked_for_again() {
         true
     });
     assert_eq!((left.unwrap(), asked), (0, vec![2, 1]));
+}
+
+#[test]
+fn customers_of_the_config_api_are_known_and_never_touched() {
+    let folder = folder(&Ids::from([(0, 0), (1, 0)]), &Ids::from([(2, 0), (3, 0)]));
+    let before = BTreeMap::from([(1, (0, Writer::Tools)), (4, (0, Writer::Tools)), (5, (0, Writer::Tools))]);
+    let mut stored = content(&before, &Ids::new());
+    for id in [0, 1, 2, 4, 6] {
+        let mut record = customer(id, 9);
+        record["fetchedAt"] = Value::from("2026-01-01T00:00:00Z");
+        stored.insert(format!("source:customer:c{id}"), (record.to_string(), None));
+    }
+    let kv = Memory::of(stored);
+    let (wanted, judge) = (read(&folder), Judge { source: true, ..Judge::of(None) });
+    let (plan, warnings) = planned(&kv, &wanted, &judge, PRUNE).unwrap();
+    assert_eq!(plan.puts(Kind::Customer), ["customer:c0"]);
+    assert_eq!(plan.deletes, ["customer:c4", "customer:c5"]);
+    assert_eq!(plan.beside, ["customer:c0", "customer:c4"], "said of what is written and deleted alone");
+    assert_eq!((plan.changes.len(), plan.unchanged, plan.of_config_api), (0, 1, 0));
+    assert_eq!(warnings.len(), 1, "c2 is known to the config API");
+    assert!(warnings[0].finding.what.contains("\"c3\""), "{:?}", warnings[0]);
+    apply(&kv, &wanted, &plan, &judge, Told::Nothing).unwrap();
+    assert!(!kv.touched.borrow().iter().any(|name| name.starts_with("source:")));
+}
+
+#[test]
+fn records_of_the_config_api_in_a_file_are_passed_over() {
+    let folder = Scratch::new();
+    let mut fetched = customer(1, 0);
+    fetched["fetchedAt"] = Value::from("2026-01-01T00:00:00Z");
+    folder.write("customers.json", &json!([customer(0, 0), fetched]).to_string());
+    let found = of_folder(folder.path()).unwrap();
+    let (wanted, _) = Wanted::read(found.files, found.kinds, &Judge::of(None), Extras::Taken).unwrap();
+    assert_eq!(wanted.entries().keys().collect::<Vec<_>>(), ["customer:c0"]);
+    assert_eq!(wanted.passed_over(), 1);
 }
 
 #[test]

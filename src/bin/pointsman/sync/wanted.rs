@@ -11,7 +11,7 @@ use crate::{
     files::{self, RecordFile},
     findings::{At, Placed},
     lines::lines_into,
-    records::{Claimed, Extras, Good, Judge, Kind},
+    records::{Claimed, Extras, Good, Judge, Kind, is_left_over},
     store::{Entry, Sum},
 };
 
@@ -28,6 +28,8 @@ pub(crate) struct Wanted {
     kinds: Vec<Kind>,
     /// The customers that keys name.
     claimed: BTreeMap<String, ByKeys>,
+    /// Records of the config API, of which none is wanted: they have names that only the gateway writes.
+    passed_over: usize,
 }
 
 /// One entry that KV should hold.
@@ -78,6 +80,7 @@ impl Wanted {
             extras: Extras::Taken,
             kinds: Vec::new(),
             claimed: BTreeMap::new(),
+            passed_over: 0,
         }
     }
 
@@ -91,8 +94,8 @@ impl Wanted {
         judge: &Judge,
         extras: Extras,
     ) -> Result<(Self, Vec<Placed>), Vec<Placed>> {
-        let wanted =
-            Self { entries: BTreeMap::new(), files: Vec::new(), extras, kinds, claimed: BTreeMap::new() };
+        let (entries, claimed) = (BTreeMap::new(), BTreeMap::new());
+        let wanted = Self { entries, files: Vec::new(), extras, kinds, claimed, passed_over: 0 };
         let mut reading = Reading { wanted, findings: Vec::new(), untold: 0 };
         for (index, file) in files.iter().enumerate() {
             reading.file(index, &files, file, judge);
@@ -108,6 +111,11 @@ impl Wanted {
 
     pub(crate) const fn entries(&self) -> &BTreeMap<String, Want> {
         &self.entries
+    }
+
+    /// How many records were passed over, since they are the config API's.
+    pub(crate) const fn passed_over(&self) -> usize {
+        self.passed_over
     }
 
     pub(crate) fn kinds(&self) -> &[Kind] {
@@ -144,7 +152,7 @@ impl Wanted {
                 good.value
             }
         };
-        Ok(Entry { name: name.to_owned(), value })
+        Ok(Entry::new(name.to_owned(), value))
     }
 
     /// Whether a key names the customer of this entry.
@@ -216,6 +224,10 @@ impl Reading {
                     return;
                 }
             };
+            if file.kind == Kind::Customer && is_left_over(&good.value) {
+                self.wanted.passed_over += 1;
+                return;
+            }
             match good.claimed {
                 Claimed::Nobody => {}
                 Claimed::Customer(id) => ByKeys::note(&mut self.wanted.claimed, id, || {

@@ -5,19 +5,21 @@ use std::{collections::HashMap, io::Read};
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::store::{Listed, Sum};
+use crate::store::{Keeps, Listed};
 
 #[derive(Deserialize)]
 struct Item {
     name: String,
+    #[serde(default)]
+    expiration: Option<u64>,
     #[serde(default)]
     metadata: Option<Value>,
 }
 
 impl From<Item> for Listed {
     fn from(item: Item) -> Self {
-        let sum = item.metadata.as_ref().and_then(|metadata| metadata.get("sha256"));
-        Self { name: item.name, written: sum.and_then(Value::as_str).and_then(Sum::parse) }
+        let (keeps, written) = Keeps::read(item.expiration, item.metadata);
+        Self { name: item.name, written, keeps }
     }
 }
 
@@ -75,6 +77,7 @@ pub(super) fn values(text: impl Read) -> Result<HashMap<String, Option<String>>,
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::store::Sum;
 
     #[test]
     fn a_listing_tells_what_the_tools_wrote() {
@@ -86,6 +89,7 @@ mod tests {
         let listed = listing(text.as_bytes()).unwrap();
         let known: Vec<_> = listed.iter().map(|listed| (listed.name.as_str(), listed.written)).collect();
         assert_eq!(known, [("a", Some(sum)), ("b", None), ("c", None), ("d", None)]);
+        assert_eq!(listed[0].keeps.expiration, Some(1));
         assert!(listing(&b"{}"[..]).is_err());
         assert!(listing(&b""[..]).is_err());
     }
