@@ -216,8 +216,7 @@ impl<'a> Journey<'a> {
         let caller = Caller { principal: &principal, customer, authenticated_by: method.authority() };
         let copied = if self.may_be_copied() { self.copied(&method) } else { None };
         let rest = copied.as_ref().and_then(|copied| copied.query.as_deref());
-        let isolates =
-            chosen.own.is_some() && gateway.customers.as_ref().is_some_and(|all| all.isolate_answers);
+        let isolates = chosen.own && gateway.customers.as_ref().is_some_and(|all| all.isolate_answers);
         let privacy = match method {
             Method::Anonymous => AnswerPrivacy::Untouched,
             Method::ApiKey | Method::Token(_) | Method::Assumed => AnswerPrivacy::of_authenticated(self.head),

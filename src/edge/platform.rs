@@ -90,26 +90,6 @@ extern "C" {
 }
 
 // Modules that only other modules call. They are named here so that the build brings them along.
-#[wasm_bindgen(module = "/src/edge/upload.js")]
-extern "C" {
-    #[allow(dead_code)]
-    #[wasm_bindgen(js_name = openUpload)]
-    fn open_upload(incoming: &Incoming, on_break: &JsValue) -> JsValue;
-}
-
-#[wasm_bindgen(module = "/src/edge/verdict.js")]
-extern "C" {
-    #[allow(dead_code)]
-    fn verdict(attempt: &JsValue, statuses: &JsValue) -> u8;
-}
-
-#[wasm_bindgen(module = "/src/edge/quota_batch.js")]
-extern "C" {
-    #[allow(dead_code)]
-    #[wasm_bindgen(js_name = makeBatches)]
-    fn make_batches(most: u32) -> JsValue;
-}
-
 #[wasm_bindgen(module = "/src/edge/sign.js")]
 extern "C" {
     #[wasm_bindgen(js_name = installSigner)]

@@ -6,7 +6,7 @@ use super::Journey;
 use crate::{
     config::{DEFAULT_BACKEND_TIMEOUT, Origin, Route},
     customer::{
-        CustomerId, CustomerOrigin,
+        CustomerOrigin,
         claimed::Claimed,
         resolve::{Customer, resolve},
         template::BackendTemplate,
@@ -38,8 +38,8 @@ pub(super) struct Chosen<'a> {
     pub(super) deadline: Option<Span>,
     pub(super) breaker: Breaker,
     pub(super) statuses: &'a [u16],
-    /// The customer whose own backend it is.
-    pub(super) own: Option<CustomerId>,
+    /// Whether it is the customer's own backend.
+    pub(super) own: bool,
 }
 
 /// Nearly always one, which takes no list.
@@ -181,7 +181,7 @@ impl<'a> Journey<'a> {
             deadline: backend.deadline,
             breaker: backend.breaker,
             statuses: &backend.failure_statuses,
-            own: None,
+            own: false,
         })
     }
 
@@ -219,10 +219,7 @@ impl<'a> Journey<'a> {
             deadline: None,
             breaker: Breaker::default(),
             statuses: &[],
-            own: match claimed {
-                Claimed::Id(id) => Some(id.clone()),
-                Claimed::Missing | Claimed::Malformed => None,
-            },
+            own: true,
         }))
     }
 }

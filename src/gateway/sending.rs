@@ -73,22 +73,22 @@ impl Journey<'_> {
         let Sending { chosen, route, captures, rest, needs_size } = to;
         let Chosen { origins, within, balance, deadline, breaker, statuses, own } = chosen;
         let origins = origins.as_slice();
+        let single = origins.len() == 1;
         let url = |origin: &ChosenOrigin| {
             forward::url(&origin.origin, &origin.base, route.rewrite.as_ref(), captures, self.target(*rest))
         };
         let timeout = |origin: &ChosenOrigin| route.timeout.unwrap_or(origin.timeout);
         // Of several, one that hangs must leave the others some of the route's time.
-        let single = origins.len() == 1;
         let one_of_several = |origin: &ChosenOrigin| {
             if single { timeout(origin) } else { origin.timeout.min(timeout(origin)) }
         };
         // What one caller meets must not count for another, and what one customer's origins do never for
         // another's of the same URL.
-        let (backend, caller) = match own {
-            Some(customer) => (format!("customer {}", customer.as_str()), String::new()),
-            None => {
-                (format!("backend {}", self.trace.backend.as_deref().unwrap_or_default()), self.caller(facts))
-            }
+        let (backend, caller) = if *own {
+            (format!("customer {}", self.trace.customer.as_deref().unwrap_or_default()), String::new())
+        } else {
+            let name = self.trace.backend.as_deref().unwrap_or_default();
+            (format!("backend {name}"), if single { String::new() } else { self.caller(facts) })
         };
         let key = |origin: &ChosenOrigin| format!("{backend}\n{}{}", origin.origin, origin.base);
         let keys: Vec<_> = origins.iter().map(key).collect();
