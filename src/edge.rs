@@ -49,6 +49,8 @@ struct Passage {
     seen: Seen,
     request_id: String,
     began: Timestamp,
+    /// Whether something was waited for. Else the request is decided when it came: the clock stands still meanwhile.
+    waited: bool,
     env: Env,
     context: ExecutionContext,
 }
@@ -100,6 +102,7 @@ pub fn fetch(request: JsValue, env: JsValue, context: JsValue) -> JsValue {
         sent,
         seen,
         began: platform::now(),
+        waited: false,
         env,
         context: context.unchecked_into(),
         isolate,
@@ -158,7 +161,8 @@ impl Passage {
 
     /// Goes on where something is missing.
     #[inline(never)]
-    fn go_on(self, found: Found, need: Need, claim: Claim, deferred: Deferred) -> JsValue {
+    fn go_on(mut self, found: Found, need: Need, claim: Claim, deferred: Deferred) -> JsValue {
+        self.waited = true;
         if let Need::Signature(check) = &need
             && deferred.is_empty()
             && let SignatureCheck { key, algorithm, signature, verified, .. } = &**check
@@ -273,9 +277,12 @@ impl Passage {
             &plan.map_or_else(String::new, rare_json),
             &admission.map_or_else(String::new, rare_json),
         ]);
+        let decided = if self.waited { platform::now() } else { self.began };
         #[allow(clippy::cast_precision_loss)] // milliseconds, far below 2^53
-        let (timeout, began) = (forward.timeout.millis() as f64, self.began.millis() as f64);
-        platform::dispatch(self.env.as_ref(), &self.sent.incoming, &parts, timeout, began)
+        let [began, decided] = [self.began, decided].map(|time| time.millis() as f64);
+        #[allow(clippy::cast_precision_loss)]
+        let timeout = forward.timeout.millis() as f64;
+        platform::dispatch(self.env.as_ref(), &self.sent.incoming, &parts, timeout, began, decided)
     }
 
     /// A request to an origin that failed before is the only one there until it ends.

@@ -52,7 +52,10 @@ export function ownEdits(headers, edits) {
     const said = seen & CACHING ? headers.get("cache-control") : null;
     cacheControl = privateCacheControl(said, isPrivate);
     if (seen & TARGET) {
-      for (const name of TARGETED) if (headers.has(name) && !closesTarget(headers.get(name))) remove.push(name);
+      // An answer that speaks of caching to nobody else does not speak to one vendor's caches either, and it costs a call
+      // each to be sure of that.
+      const names = isPrivate || said !== null || headers.has(TARGETED[0]) ? TARGETED : NOTHING;
+      for (const name of names) if (headers.has(name) && !closesTarget(headers.get(name))) remove.push(name);
       if (remove.length > foreign.length) cacheControl = forcedPrivate(said);
     }
   }

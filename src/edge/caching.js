@@ -1,7 +1,7 @@
 // What the caches between the gateway and a caller are told. An answer to an authenticated request is one caller's own:
 // no shared cache may give it to the next one (RFC 9111, section 3.5). Texts in, texts out: nothing here knows of requests.
 
-/** Fields that a shared cache obeys in the place of Cache-Control (RFC 9213, and the one that was there before it). */
+/** Fields that a shared cache obeys in the place of Cache-Control: that of RFC 9213 first, then those of vendors. */
 export const TARGETED = ["cdn-cache-control", "cloudflare-cdn-cache-control", "surrogate-control"];
 
 /** Directives that let a shared cache keep the answer to a request with Authorization. */

@@ -4,11 +4,11 @@ import { forwardLimited } from "./limits.js";
 
 /**
  * Sends what `survey` made of a request, as the core decided. NUL tells the parts of `text` apart; a plan and an
- * admission are JSON, and empty where there is none.
+ * admission are JSON, and empty where there is none. `began` is when the request came, `decided` when it was decided.
  */
-export function dispatch(env, incoming, text, timeout, began) {
+export function dispatch(env, incoming, text, timeout, began, decided) {
   const [url, remove, set, edits, line, requestId, plan, admission] = text.split("\0");
-  const sending = { env, incoming, remove, set, edits, line, requestId, began };
+  const sending = { env, incoming, remove, set, edits, line, requestId, began, sentAt: decided };
   // It answers by itself whatever happens: no further promise for the request that most requests are.
   if (admission === "" && plan === "") return forward(sending, url, timeout);
   const sent = admission === "" ? forwardByPlan(sending, plan) : forwardLimited(sending, url, timeout, plan, admission);

@@ -31,9 +31,8 @@ const WATCH_AFTER = 250;
  * A backend that is too slow is not aborted but left behind: the runtime drops the call when the
  * answer to the client is through, and a signal for each request would be dear.
  */
-export function forward({ incoming, remove, set, edits, line, requestId, began }, url, timeout) {
+export function forward({ incoming, remove, set, edits, line, requestId, began, sentAt }, url, timeout) {
   const { request, headers } = incoming;
-  const sentAt = Date.now();
   let over = false;
   let timer;
   /** Ends the wait for the answer's head and writes the line; false where it was over already. */
@@ -312,11 +311,9 @@ function finish(answer, status, edits, backendMs, totalMs) {
   const edited = new Response(bodiless ? null : answer.body, init);
   const fields = edited.headers;
   if (connection !== null) {
-    for (const name of connection.split(",")) {
-      const trimmed = name.trim();
-      if (/^[\w!#$%&'*+.^`|~-]+$/.test(trimmed)) fields.delete(trimmed);
-    }
-    fields.delete("connection");
+    // Looked up among the answer's own: it may name thousands that are not there.
+    const listed = new Set(connection.toLowerCase().split(",").map((name) => name.trim()));
+    for (const name of [...new Set(fields.keys())]) if (name === "connection" || listed.has(name)) fields.delete(name);
   }
   // What Connection named may have been what kept caches out.
   editOwn(fields, connection === null ? own : ownEdits(fields, edits));

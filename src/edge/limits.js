@@ -30,7 +30,7 @@ export async function forwardLimited(sending, url, timeout, plan, admissionJson)
   const edited = withFields(edits, fields);
   if (plan === "") {
     const called = `,"origin":${JSON.stringify(origin)},"attempt":1`;
-    return forward({ ...sending, edits: edited, line: line + called }, url, timeout);
+    return forward({ ...sending, edits: edited, line: line + called, sentAt: Date.now() }, url, timeout);
   }
   const { attempts: [first], caller } = JSON.parse(plan);
   try {

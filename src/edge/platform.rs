@@ -89,7 +89,6 @@ extern "C" {
     pub(super) fn install_forward(failures: &str, report: &JsValue);
 }
 
-// Modules that only other modules call. They are named here so that the build brings them along.
 #[wasm_bindgen(module = "/src/edge/sign.js")]
 extern "C" {
     #[wasm_bindgen(js_name = installSigner)]
@@ -111,6 +110,7 @@ extern "C" {
         parts: &str,
         timeout: f64,
         began: f64,
+        decided: f64,
     ) -> JsValue;
 }
 
