@@ -35,7 +35,7 @@ fn every_refusal_has_a_case() {
         (Refusal::RateLimited, "tests/workerd/limits.test.mjs"),
         (Refusal::LimitUnavailable, "tests/workerd/limits.test.mjs"),
         // Nor is any known to provoke a fault of the gateway's own.
-        (Refusal::InternalError, "tests/edge/entry.test.mjs"),
+        (Refusal::InternalError, "tests/edge/outermost.test.mjs"),
     ];
     for (refusal, test) in elsewhere {
         assert!(read(test).contains(refusal.id()), "{test} does not show {}", refusal.id());
