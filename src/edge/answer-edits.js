@@ -43,7 +43,8 @@ const UNKNOWN = { seen: CONNECTION | CACHING | TARGET, foreign: NOTHING };
  * over a dozen names costs, so the pass is made only where any of many names may be there.
  */
 export function ownEdits(headers, edits) {
-  const { seen, foreign } = edits.startsWith("i", 4) ? survey(headers) : UNKNOWN;
+  const isLookedThrough = edits.startsWith("i", 4);
+  const { seen, foreign } = isLookedThrough ? survey(headers) : UNKNOWN;
   const connection = seen & CONNECTION ? headers.get("connection") : null;
   const remove = [...foreign];
   let cacheControl;
@@ -52,10 +53,10 @@ export function ownEdits(headers, edits) {
     const said = seen & CACHING ? headers.get("cache-control") : null;
     cacheControl = privateCacheControl(said, isPrivate);
     if (seen & TARGET) {
-      // An answer that speaks of caching to nobody else does not speak to one vendor's caches either, and it costs a call
-      // each to be sure of that.
-      const names = isPrivate || said !== null || headers.has(TARGETED[0]) ? TARGETED : NOTHING;
-      for (const name of names) if (headers.has(name) && !closesTarget(headers.get(name))) remove.push(name);
+      // That of RFC 9213 is always asked for. Those of single vendors cost a call each: where nothing else opens the answer,
+      // and the caches before us have seen that the request had a credential, they are left alone.
+      const mayBeThere = isPrivate || isLookedThrough || cacheControl !== undefined || headers.has(TARGETED[0]);
+      for (const name of mayBeThere ? TARGETED : NOTHING) if (headers.has(name) && !closesTarget(headers.get(name))) remove.push(name);
       if (remove.length > foreign.length) cacheControl = forcedPrivate(said);
     }
   }

@@ -76,8 +76,8 @@ for (const route of PRIVATE) {
       [cc("private , max-age=1"), "private , max-age=1"],
       [[], undefined],
       [[["CDN-Cache-Control", "max-age=60"]], "private"],
-      [[["Cloudflare-CDN-Cache-Control", "public"], ...cc("max-age=1")], "max-age=1, private"],
-      [[["Surrogate-Control", "max-age=60"], ...cc("private")], "private"],
+      [[["Cloudflare-CDN-Cache-Control", "public"], ...cc("public, max-age=1")], "max-age=1, private"],
+      [[["Surrogate-Control", "max-age=60"], ["CDN-Cache-Control", "max-age=1"], ...cc("private")], "private"],
     ]) {
       for (const method of ["GET", "HEAD", "POST"]) {
         const answer = await answerWith(fields, `/${route}/x`, BEARER, { method });
