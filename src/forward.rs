@@ -195,9 +195,10 @@ pub fn edit_fields(
     let mut remove = listed_fields(head);
     let mut set = FieldLines::with_capacity(384);
     set.push("via", via);
-    set.push("x-request-id", head.request_id);
-    set.push("x-forwarded-proto", head.target.scheme);
-    set.push("x-forwarded-host", head.target.authority);
+    // The id is made of letters, digits and hyphens; the others are slices of a URL, which holds no line break.
+    set.push_checked("x-request-id", head.request_id);
+    set.push_checked("x-forwarded-proto", head.target.scheme);
+    set.push_checked("x-forwarded-host", head.target.authority);
     let client = head.field(Seen::CF_CONNECTING_IP, "cf-connecting-ip");
     if !client.is_some_and(|client| set_client(&mut set, client.trim())) {
         remove.push("x-forwarded-for".to_owned());

@@ -143,9 +143,12 @@ impl<'a> Journey<'a> {
             return Outcome::Answer(answer);
         }
         let matched = gateway.table.find(path);
-        if let Err(refusal) = path::check(path) {
-            return self.refused(refusal, matched.and_then(|matched| self.readable_route(&matched)));
-        }
+        let spelling = match path::check(path) {
+            Ok(spelling) => spelling,
+            Err(refusal) => {
+                return self.refused(refusal, matched.and_then(|matched| self.readable_route(&matched)));
+            }
+        };
         let Some(matched) = matched else {
             return self.refused(Refusal::RouteUnknown, None);
         };
@@ -160,7 +163,7 @@ impl<'a> Journey<'a> {
             return self.method_refused(&matched);
         };
         self.trace.route = Some(Rc::clone(&route.name));
-        if gateway.readings.differ(path, method, index, &matched, &gateway.routes) {
+        if gateway.readings.differ(spelling, path, method, index, &matched, &gateway.routes) {
             return self.refused(Refusal::PathOfAnotherRoute, Some(route));
         }
         match self.along(route, &matched.captures, memory) {
@@ -251,10 +254,12 @@ impl<'a> Journey<'a> {
     /// Whether a second copy of the credential may be anywhere: most requests have no field that could hold it, and a
     /// query that is shorter.
     fn may_be_copied(&self) -> bool {
-        let is_short = self.gateway.api_keys.as_ref().is_some_and(|keys| !keys.has_checksum());
-        let least = if is_short { 1 } else { SHORTEST_CREDENTIAL };
+        let is_long_enough = |query: &str| {
+            let may_be_short = self.gateway.api_keys.as_ref().is_some_and(|keys| !keys.has_checksum());
+            may_be_short || query.len() >= SHORTEST_CREDENTIAL
+        };
         self.head.seen.has(Seen::MAY_HOLD_CREDENTIAL.and(Seen::VIA))
-            || self.head.target.query.is_some_and(|query| query.len() >= least)
+            || self.head.target.query.is_some_and(is_long_enough)
     }
 
     /// The credential that was verified, and the query without it. Where an operator assumes a caller, the one that was

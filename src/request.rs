@@ -183,7 +183,7 @@ pub struct Head<'a> {
     pub seen: Seen,
     /// Their values.
     pub fields: &'a dyn Fields,
-    /// The id under which log, backend and caller can find this request.
+    /// The id under which log, backend and caller can find this request: letters, digits and hyphens.
     pub request_id: &'a str,
 }
 

@@ -258,7 +258,7 @@ impl FieldLines {
         self.push_line(&field_value(text));
     }
 
-    /// Adds a field of the configuration's, whose value was found to be a plain one when that was read.
+    /// Adds a field whose value is known to hold no line break.
     pub fn push_checked(&mut self, name: &str, value: &str) {
         self.push_line(name);
         self.push_line(value);

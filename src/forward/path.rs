@@ -1,6 +1,9 @@
 //! Which paths can be forwarded safely, and how one is put behind a backend's base path.
 
-use crate::{error::Refusal, scan};
+use crate::{
+    error::Refusal,
+    scan::{self, Word},
+};
 
 /// Refuses a path that a backend could read as leaving the place it was routed to: one that holds,
 /// however often it is decoded, a dot segment, a backslash or a NUL, or whose `%` nobody can decode.
@@ -12,12 +15,34 @@ use crate::{error::Refusal, scan};
 ///
 /// # Errors
 /// The refusal, where the path is ambiguous.
-pub fn check(path: &str) -> Result<(), Refusal> {
-    // Nearly every path: without these, no decode can bring forth anything refused below.
-    if scan::any(path, |word| word.is(b'.') | word.is(b'%') | word.is(b'\\') | word.is(0)) {
-        return check_decoded(path);
+pub fn check(path: &str) -> Result<Spelling, Refusal> {
+    // Nearly every path: without these, no decode can bring forth anything refused below, and there is no other reading.
+    let odd = |word: Word| word.is(b'.') | word.is(b'%') | word.is(b';') | word.is(b'\\') | word.is(0);
+    if scan::any_or_pair(path, b'/', odd) {
+        return check_decoded(path).map(|()| Spelling::of(path));
     }
-    Ok(())
+    Ok(if ends_in_slash(path) { Spelling::Odd } else { Spelling::Plain })
+}
+
+/// How a path is spelled.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Spelling {
+    /// Everybody reads the path as it stands.
+    Plain,
+    /// It holds what some backends read as something else: an escape, a parameter, two slashes in a row, or a slash at its
+    /// end.
+    Odd,
+}
+
+impl Spelling {
+    fn of(path: &str) -> Self {
+        let odd = path.contains(['%', ';']) || path.contains("//") || ends_in_slash(path);
+        if odd { Self::Odd } else { Self::Plain }
+    }
+}
+
+fn ends_in_slash(path: &str) -> bool {
+    path.len() > 1 && path.ends_with('/')
 }
 
 #[inline(never)]
@@ -138,7 +163,7 @@ mod tests {
             "/%25",
             "/a%252",
         ] {
-            assert_eq!(check(path), Ok(()), "{path}");
+            assert!(check(path).is_ok(), "{path}");
         }
     }
 

@@ -10,7 +10,11 @@ use super::{
     RouteTable,
     pattern::{Pattern, Segment},
 };
-use crate::{config::Route, forward::path, route::Matched, scan};
+use crate::{
+    config::Route,
+    forward::path::{self, Spelling},
+    route::Matched,
+};
 
 /// The routes by what their paths mean, for paths that can be read in more than one way.
 #[derive(Clone, Debug, Default)]
@@ -79,13 +83,14 @@ impl Readings {
     #[inline]
     pub fn differ(
         &self,
+        spelling: Spelling,
         path: &str,
         method: &str,
         own: usize,
         matched: &Matched<'_, '_>,
         routes: &[Route],
     ) -> bool {
-        if !self.matters || (!self.fold_case && has_one_reading(path)) {
+        if !self.matters || (!self.fold_case && spelling == Spelling::Plain) {
             return false;
         }
         self.one_differs(path, method, own, matched, routes)
@@ -156,14 +161,6 @@ impl Readings {
 
 /// Stands for a slash that is part of a segment. No path holds a NUL that gets here ([`path::check`]).
 const INNER_SLASH: u8 = 0;
-
-/// Whether everybody reads the path as it stands: it holds nothing that is encoded, no parameters and no two slashes in
-/// a row, and does not end in a slash.
-#[inline]
-fn has_one_reading(path: &str) -> bool {
-    let odd = scan::any(path, |word| word.is(b'%') | word.is(b';')) || scan::has_pair(path, b'/');
-    !odd && (path.len() <= 1 || !path.ends_with('/'))
-}
 
 /// A way to read a path.
 struct Reading {

@@ -28,10 +28,10 @@ fn gateway(routes: &[(&str, Option<&str>)], fold_case: bool) -> Gateway {
 
 /// The route that a request is forwarded under; `None` where it is refused.
 fn forwarded(gateway: &Gateway, path: &str) -> Option<usize> {
-    path::check(path).ok()?;
+    let spelling = path::check(path).ok()?;
     let matched = gateway.table.find(path)?;
     let own = matched.route("GET")?;
-    let differ = gateway.readings.differ(path, "GET", own, &matched, &gateway.routes);
+    let differ = gateway.readings.differ(spelling, path, "GET", own, &matched, &gateway.routes);
     (!differ).then_some(own)
 }
 
