@@ -29,6 +29,7 @@ use crate::{
     route::{
         Matched,
         condition::{Condition, Facts},
+        readings::Taken,
         rule::Target,
     },
     time::Timestamp,
@@ -163,7 +164,8 @@ impl<'a> Journey<'a> {
             return self.method_refused(&matched);
         };
         self.trace.route = Some(Rc::clone(&route.name));
-        if gateway.readings.differ(spelling, path, method, index, &matched, &gateway.routes) {
+        let taken = Taken { path, method, route: index, captures: &matched.captures };
+        if gateway.readings.differ(spelling, &taken, &gateway.routes) {
             return self.refused(Refusal::PathOfAnotherRoute, Some(route));
         }
         match self.along(route, &matched.captures, memory) {

@@ -32,6 +32,19 @@ pub struct Readings {
     fold_case: bool,
 }
 
+/// The route that a path has as it was sent.
+#[derive(Clone, Copy, Debug)]
+pub struct Taken<'a> {
+    /// The path.
+    pub path: &'a str,
+    /// The request's method.
+    pub method: &'a str,
+    /// The route, by its index.
+    pub route: usize,
+    /// What its placeholders hold, in their order.
+    pub captures: &'a [&'a str],
+}
+
 /// A path that means what another route's path means.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct SamePath;
@@ -81,31 +94,17 @@ impl Readings {
     /// sent.
     #[must_use]
     #[inline]
-    pub fn differ(
-        &self,
-        spelling: Spelling,
-        path: &str,
-        method: &str,
-        own: usize,
-        matched: &Matched<'_, '_>,
-        routes: &[Route],
-    ) -> bool {
+    pub fn differ(&self, spelling: Spelling, taken: &Taken<'_>, routes: &[Route]) -> bool {
         if !self.matters || (!self.fold_case && spelling == Spelling::Plain) {
             return false;
         }
-        self.one_differs(path, method, own, matched, routes)
+        self.one_differs(taken, routes)
     }
 
     #[cold]
     #[inline(never)]
-    fn one_differs(
-        &self,
-        path: &str,
-        method: &str,
-        own: usize,
-        matched: &Matched<'_, '_>,
-        routes: &[Route],
-    ) -> bool {
+    fn one_differs(&self, taken: &Taken<'_>, routes: &[Route]) -> bool {
+        let Taken { path, method, route: own, captures } = *taken;
         let guards_like = |other: usize| match (routes.get(own), routes.get(other)) {
             (Some(own), Some(other)) => own.guards_like(other),
             _ => false,
@@ -117,7 +116,7 @@ impl Readings {
                 return false;
             }
             match found.route(method) {
-                Some(other) if other == own => self.params_differ(own, &matched.captures, &found.captures),
+                Some(other) if other == own => self.params_differ(own, captures, &found.captures),
                 Some(other) => !guards_like(other),
                 // Spelled so, the gateway would have answered 405.
                 None => true,

@@ -31,7 +31,11 @@ fn forwarded(gateway: &Gateway, path: &str) -> Option<usize> {
     let spelling = path::check(path).ok()?;
     let matched = gateway.table.find(path)?;
     let own = matched.route("GET")?;
-    let differ = gateway.readings.differ(spelling, path, "GET", own, &matched, &gateway.routes);
+    let differ = gateway.readings.differ(
+        spelling,
+        &Taken { path, method: "GET", route: own, captures: &matched.captures },
+        &gateway.routes,
+    );
     (!differ).then_some(own)
 }
 
