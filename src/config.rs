@@ -117,6 +117,12 @@ pub struct Route {
     pub limits: Vec<Choice>,
 }
 
+/// Whether two routes guard alike: see [`Route::guards_like`].
+#[must_use]
+pub fn guard_alike(routes: &[Route], one: usize, other: usize) -> bool {
+    matches!((routes.get(one), routes.get(other)), (Some(one), Some(other)) if one.guards_like(other))
+}
+
 impl Route {
     /// Whether it asks the same of callers as `other`, and decides alike on them: then it gains nobody anything to take
     /// the one for the other. The names of rules do not matter.

@@ -9,7 +9,7 @@ use std::rc::Rc;
 use crate::{
     answer::{Answer, problem},
     authenticate::{Credential, find_credential, method::Method, resolve::Stage},
-    config::{Gateway, Route},
+    config::{Gateway, Route, guard_alike},
     cors::{AnswerEdits, AnswerPrivacy, Preflight},
     customer::claimed::Claimed,
     decision::{Decision, Deferred, Found, Halt, Outcome},
@@ -165,7 +165,8 @@ impl<'a> Journey<'a> {
         };
         self.trace.route = Some(Rc::clone(&route.name));
         let taken = Taken { path, method, route: index, captures: &matched.captures };
-        if gateway.readings.differ(spelling, &taken, &gateway.routes) {
+        let guards_like = |one, other| guard_alike(&gateway.routes, one, other);
+        if gateway.readings.differ(spelling, &taken, &guards_like) {
             return self.refused(Refusal::PathOfAnotherRoute, Some(route));
         }
         match self.along(route, &matched.captures, memory) {

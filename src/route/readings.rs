@@ -11,7 +11,6 @@ use super::{
     pattern::{Pattern, Segment},
 };
 use crate::{
-    config::Route,
     forward::path::{self, Spelling},
     route::Matched,
 };
@@ -56,15 +55,21 @@ impl Readings {
         Self { fold_case, ..Self::default() }
     }
 
-    /// Adds a route for some methods. Routes are added in their order.
+    /// Adds a route for some methods. Routes are added in their order; `params` are the placeholders of its path that its
+    /// conditions look at, by position.
     ///
     /// # Errors
     /// Where an earlier route's path is the same one in another spelling, for one of these methods.
-    pub fn insert(&mut self, pattern: &Pattern, methods: &[String], route: &Route) -> Result<(), SamePath> {
+    pub fn insert(
+        &mut self,
+        pattern: &Pattern,
+        methods: &[String],
+        params: Vec<usize>,
+    ) -> Result<(), SamePath> {
         let index = self.literals.len();
         let is_literal = |segment: &&Segment| matches!(segment, Segment::Literal(_));
         self.literals.push(pattern.segments.iter().filter(is_literal).count());
-        self.params.push(route.params());
+        self.params.push(params);
         let meaning = Pattern {
             segments: pattern
                 .segments
@@ -84,31 +89,32 @@ impl Readings {
         if all_new { Ok(()) } else { Err(SamePath) }
     }
 
-    /// Notes which routes there are, all of which have been inserted.
-    pub fn complete(&mut self, routes: &[Route]) {
-        let differ = routes.iter().skip(1).zip(routes).any(|(route, before)| !route.guards_like(before));
+    /// Notes, when all routes have been added, which of them guard alike.
+    pub fn complete(&mut self, guards_like: impl Fn(usize, usize) -> bool) {
+        let differ = (1..self.literals.len()).any(|route| !guards_like(route, route - 1));
         self.matters = differ || self.params.iter().any(|params| !params.is_empty());
     }
 
     /// Whether some backends would read this path as one that is guarded differently from the route that it has as it was
-    /// sent.
+    /// sent. `guards_like` says whether two routes guard alike.
     #[must_use]
     #[inline]
-    pub fn differ(&self, spelling: Spelling, taken: &Taken<'_>, routes: &[Route]) -> bool {
+    pub fn differ(
+        &self,
+        spelling: Spelling,
+        taken: &Taken<'_>,
+        guards_like: &dyn Fn(usize, usize) -> bool,
+    ) -> bool {
         if !self.matters || (!self.fold_case && spelling == Spelling::Plain) {
             return false;
         }
-        self.one_differs(taken, routes)
+        self.one_differs(taken, guards_like)
     }
 
     #[cold]
     #[inline(never)]
-    fn one_differs(&self, taken: &Taken<'_>, routes: &[Route]) -> bool {
+    fn one_differs(&self, taken: &Taken<'_>, guards_like: &dyn Fn(usize, usize) -> bool) -> bool {
         let Taken { path, method, route: own, captures } = *taken;
-        let guards_like = |other: usize| match (routes.get(own), routes.get(other)) {
-            (Some(own), Some(other)) => own.guards_like(other),
-            _ => false,
-        };
         of(path).iter().any(|reading| {
             let text = self.canonical(&reading.meaning);
             let Some(found) = self.table.find(&text) else { return false };
@@ -117,7 +123,7 @@ impl Readings {
             }
             match found.route(method) {
                 Some(other) if other == own => self.params_differ(own, captures, &found.captures),
-                Some(other) => !guards_like(other),
+                Some(other) => !guards_like(own, other),
                 // Spelled so, the gateway would have answered 405.
                 None => true,
             }

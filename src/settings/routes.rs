@@ -10,7 +10,7 @@ use super::{
     limits, span,
 };
 use crate::{
-    config::{Gateway, Region, Route, RouteAuth},
+    config::{Gateway, Region, Route, RouteAuth, guard_alike},
     cors::{CorsPolicy, OriginPattern, Origins, RequestHeaders},
     forward::fields::is_token,
     route::{
@@ -48,7 +48,8 @@ pub(super) fn build(file: &GatewayFile, gateway: &mut Gateway, findings: &mut Fi
         let built = self::route(route, &at, &pattern, &policies, gateway, scope, findings);
         insert(built, &pattern, &methods(route, &at, findings), &format!("{at}/path"), gateway, findings);
     }
-    gateway.readings.complete(&gateway.routes);
+    let routes = &gateway.routes;
+    gateway.readings.complete(|one, other| guard_alike(routes, one, other));
     if file.routes.is_empty() {
         findings.error("/routes", "must have at least one route");
     }
@@ -90,7 +91,7 @@ fn insert(
             findings.error(at, format!("{method} {} is already the path of another route", route.path));
         }
     }
-    if gateway.readings.insert(pattern, methods, &route).is_err() && is_new {
+    if gateway.readings.insert(pattern, methods, route.params()).is_err() && is_new {
         let what = "is the path of another route in another spelling, and backends take the two for one";
         findings.error(at, what);
     }

@@ -4,7 +4,10 @@ use proptest::prelude::*;
 use serde_json::json;
 
 use super::*;
-use crate::{config::Gateway, settings};
+use crate::{
+    config::{Gateway, guard_alike},
+    settings,
+};
 
 /// A gateway with these routes: the path, and the claim that it requires of callers, if any.
 fn gateway(routes: &[(&str, Option<&str>)], fold_case: bool) -> Gateway {
@@ -34,7 +37,7 @@ fn forwarded(gateway: &Gateway, path: &str) -> Option<usize> {
     let differ = gateway.readings.differ(
         spelling,
         &Taken { path, method: "GET", route: own, captures: &matched.captures },
-        &gateway.routes,
+        &|one, other| guard_alike(&gateway.routes, one, other),
     );
     (!differ).then_some(own)
 }
