@@ -117,8 +117,7 @@ async function carryOut({ env, incoming, remove, set, edits, line, requestId, be
   prepare(headers, remove, set);
   // Only now does a WebSocket's request have its Upgrade again.
   const repeats = SAFE.includes(incoming.method) && request.body === null && !headers.has("upgrade");
-  // Counting it while it passes would not do: where it is cut off, the runtime ends it properly, and the backend takes
-  // what came for the whole.
+  // Counting it while it passes would not do: the backend would have acted on its beginning.
   if (plan.needs_size && request.body !== null) {
     const { reason, ...problem } = failures.unsized;
     console.log(`${line},"reason":"${reason}","status":${problem.status},"duration_ms":${Date.now() - began}}`);

@@ -12,8 +12,7 @@ use super::{copies::may_hold_a_credential, families::is_a_proxys};
 use crate::{request::Seen, scan};
 
 /// Connection-specific fields, which never pass an intermediary (RFC 9110, section 7.6.1; RFC 9113,
-/// section 8.2.2), and `Expect`: the runtime answers it itself, and would take a backend's 100 for the
-/// answer.
+/// section 8.2.2), and `Expect`: the runtime would take a backend's 100 for the answer.
 const HOP_BY_HOP: &[&str] = &[
     "connection",
     "expect",
