@@ -18,13 +18,13 @@ pub(super) fn sent(head: &Head<'_>, api_keys: Option<&ApiKeys>) -> Vec<String> {
     let names = ["authorization"].into_iter().chain(api_keys.map(ApiKeys::field));
     let values: Vec<_> = names.filter_map(|name| head.fields.get(name)).collect();
     let elements = values.iter().flat_map(|value| value.split(','));
-    let mut found: Vec<_> = elements
-        .filter_map(|element| element.split_ascii_whitespace().next_back())
-        .filter(|text| text.len() >= SHORTEST)
-        .map(str::to_owned)
-        .collect();
-    // One may be the beginning of another.
-    found.sort_unstable_by_key(|text| std::cmp::Reverse(text.len()));
+    let texts = elements.filter_map(|element| element.split_ascii_whitespace().next_back());
+    let mut found: Vec<String> = Vec::new();
+    for text in texts.filter(|text| text.len() >= SHORTEST) {
+        // Longer ones first: one may be the beginning of another.
+        let at = found.iter().position(|other| other.len() < text.len()).unwrap_or(found.len());
+        found.insert(at, text.to_owned());
+    }
     found
 }
 
