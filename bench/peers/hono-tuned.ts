@@ -13,6 +13,8 @@ const known = new Remembered<Caller>(60_000);
 const verdicts = new Map<string, boolean>();
 const MAX_VERDICTS = 2048;
 const LISTED_PREFIX = "/customer".length;
+/** Else the zone's cache would give one caller's answer to the next. */
+const NOTHING_CACHED = { cacheTtl: -1 };
 
 const problem = (status: number, detail: string) =>
   new Response(JSON.stringify({ status, detail }), { status, headers: { "content-type": "application/problem+json", "cache-control": "no-store" } });
@@ -52,6 +54,7 @@ function forward(c: App, { subject, customerId, auth }: Caller, { backendUrl }: 
   headers.set("x-forwarded-for", request.headers.get("cf-connecting-ip") ?? "");
   headers.set("x-subject", subject);
   headers.set("x-customer-id", customerId);
+  headers.set("x-authenticated-by", auth);
   const line = `{"event":"request","time":"${new Date(began).toISOString()}","request_id":"${id}","method":"${method}","auth":"${auth}","subject":${JSON.stringify(subject)},"customer":${JSON.stringify(customerId)},"origin":${JSON.stringify(backendUrl)}`;
   const end = (status: number) => console.log(`${line},"status":${status},"duration_ms":${Date.now() - began}}`);
   const answered = (answer: Response) => {
@@ -76,7 +79,7 @@ function forward(c: App, { subject, customerId, auth }: Caller, { backendUrl }: 
       clearTimeout(timer);
       resolve(made());
     };
-    fetch(target, { method, headers, body, redirect: "manual" }).then(
+    fetch(target, { method, headers, body, redirect: "manual", cf: NOTHING_CACHED }).then(
       (answer) => (over ? void answer.body?.cancel() : settle(() => answered(answer))),
       () => over || settle(failed),
     );

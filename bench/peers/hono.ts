@@ -72,7 +72,7 @@ async function forward(c: Context<App>): Promise<Response> {
   for (const name of connection?.split(",") ?? []) headers.delete(name.trim());
   const via = headers.get("via");
   for (const name of [...headers.keys()]) if (isRemoved(name)) headers.delete(name);
-  const { subject, customerId } = c.get("caller");
+  const { subject, customerId, auth } = c.get("caller");
   headers.set("via", via === null ? VIA : `${via}, ${VIA}`);
   headers.set("x-request-id", c.req.header("cf-ray") ?? crypto.randomUUID());
   headers.set("x-forwarded-proto", protocol.slice(0, -1));
@@ -80,8 +80,11 @@ async function forward(c: Context<App>): Promise<Response> {
   headers.set("x-forwarded-for", c.req.header("cf-connecting-ip") ?? "");
   headers.set("x-subject", subject);
   headers.set("x-customer-id", customerId);
+  headers.set("x-authenticated-by", auth);
   try {
-    return await fetch(request, { redirect: "manual", signal: AbortSignal.timeout(30_000) });
+    // Else the zone's cache would give one caller's answer to the next.
+    const cf = { cacheTtl: -1 };
+    return await fetch(request, { redirect: "manual", signal: AbortSignal.timeout(30_000), cf });
   } catch (error) {
     if ((error as Error).name === "TimeoutError") throw new HTTPException(504, { message: "the backend was too slow" });
     throw new HTTPException(502, { message: "no answer from the backend" });
