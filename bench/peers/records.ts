@@ -20,7 +20,7 @@ export interface CustomerRecord {
 export interface Caller {
   subject: string;
   customerId: string;
-  auth: "api_key" | "jwt";
+  auth: "api_key" | "main";
 }
 
 /** Values that are used for so long, and at most so many. */

@@ -12,7 +12,7 @@ export async function verify(token: string): Promise<Caller> {
   const expected = { issuer: ISSUER, audience: "https://api.example.com", algorithms: ["ES256"], requiredClaims: ["exp", "sub"] };
   const { payload } = await jwtVerify(token, keys, expected);
   if (typeof payload.customerId !== "string") throw new Error("no customer");
-  const caller: Caller = { subject: payload.sub as string, customerId: payload.customerId, auth: "jwt" };
+  const caller: Caller = { subject: payload.sub as string, customerId: payload.customerId, auth: "main" };
   verified.set(token, caller, Date.now(), (payload.exp as number) * 1000);
   return caller;
 }
