@@ -76,7 +76,9 @@ const PREFIXES: &[&str] = &[
     "x-shib-", // Shibboleth with ShibUseHeaders
     "shib-",
     "oidc-",        // mod_auth_openidc: OIDC_CLAIM_sub
+    "x-oidc-",      // lua-resty-openidc and others by custom
     "mellon-",      // mod_auth_mellon (SAML)
+    "x-saml-",
     "sm-user",      // SiteMinder: SM_USER, SM_USERDN
     "sm-server",    // … SM_SERVERSESSIONID
     "iv-",          // IBM WebSEAL: iv-user, iv-groups, iv-creds
@@ -255,6 +257,8 @@ mod tests {
             "Impersonate-User",
             "Tailscale-User-Login",
             "OIDC_CLAIM_sub",
+            "X-OIDC-User",
+            "X_SAML_NameID",
         ] {
             assert!(is_a_proxys(&canonical(name)), "{name}");
         }
