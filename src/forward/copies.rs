@@ -93,7 +93,7 @@ pub fn take_off(
             return;
         }
         let rest = match name {
-            "cookie" => without(value, b";,", |pair| is_pair_with(pair, credential)),
+            "cookie" => clean_cookies(value, credential),
             SUBPROTOCOLS => without(value, b",", |protocol| holds(protocol, credential)),
             _ => holds(value, credential).then(String::new),
         };
@@ -137,10 +137,13 @@ fn without(text: &str, separators: &[u8], is_copy: impl Fn(&str) -> bool) -> Opt
     Some(rest)
 }
 
-/// Whether a cookie's value is the credential (RFC 6265, section 4.1.1: it may stand in quotes), or holds it.
-fn is_pair_with(pair: &str, credential: &str) -> bool {
-    let (_, value) = pair.split_once('=').unwrap_or(("", pair));
-    is_decoded(value, credential)
+/// The cookies without those that hold the credential. Where two fields were joined, a comma parts two cookies; but one may
+/// also stand within a cookie, whose rest would be nothing that anybody set.
+fn clean_cookies(value: &str, credential: &str) -> Option<String> {
+    let text = |pair: &str| pair.split_once('=').map_or(pair, |(_, value)| value).to_owned();
+    let whole = without(value, b";,", |pair| is_decoded(&text(pair), credential, is_copy));
+    let rest = whole.as_deref().unwrap_or(value);
+    without(rest, b";", |pair| is_decoded(&text(pair), credential, is_told)).or(whole)
 }
 
 /// Whether a parameter's value is the credential or holds it, or its name does.
@@ -150,24 +153,26 @@ pub fn is_parameter_with(parameter: &str, credential: &str) -> bool {
         return false;
     }
     let (name, value) = parameter.split_once('=').unwrap_or((parameter, ""));
-    is_decoded(value, credential) || is_decoded(name, credential)
+    is_decoded(value, credential, is_told) || is_decoded(name, credential, is_told)
 }
 
-/// Whether a text is the credential once it is percent-decoded, or one in which that stands unmistakably: a URL to come back
-/// to, JSON of a session. `+` may mean itself or a space, so the two count as one.
-fn is_decoded(text: &str, credential: &str) -> bool {
+/// Whether a text, once it is percent-decoded, is what `is_it` knows. `+` may mean itself or a space, so the two count as
+/// one.
+fn is_decoded(text: &str, credential: &str, is_it: fn(&str, &str) -> bool) -> bool {
     if text.len() < credential.len() {
         return false;
     }
-    let is_told = |text: &str| {
-        is_copy(text, credential) || (credential.len() >= UNMISTAKABLE && stands_in(text, credential))
-    };
     if !text.contains(['%', '+']) {
-        return is_told(text);
+        return is_it(text, credential);
     }
     let spaced = |text: &str| text.replace('+', " ");
     let decoded = percent_decoded(text);
-    is_told(&decoded) || is_copy(&spaced(&decoded), &spaced(credential))
+    is_it(&decoded, credential) || is_copy(&spaced(&decoded), &spaced(credential))
+}
+
+/// Whether a text is the credential, or one in which that stands unmistakably: a URL to come back to, JSON of a session.
+fn is_told(text: &str, credential: &str) -> bool {
+    is_copy(text, credential) || (credential.len() >= UNMISTAKABLE && stands_in(text, credential))
 }
 
 fn percent_decoded(text: &str) -> String {
@@ -307,6 +312,7 @@ mod tests {
             ("cookie", format!("a=1, token={KEY}, b={KEY}z"), "a=1, b=sk_live_abcDEF123_x9z"),
             ("cookie", format!("a=1; s={{\"k\":\"{KEY}\"}}; b=2"), "a=1; b=2"),
             ("cookie", format!("a=1; s=%5B%22{KEY}%22%2C%22refresh%22%5D; b=2"), "a=1; b=2"),
+            ("cookie", format!("a=1; s=[\"{KEY}\",\"refresh\"]; b=2"), "a=1; b=2"),
             (SUBPROTOCOLS, format!("graphql-ws, {KEY}"), "graphql-ws"),
             (SUBPROTOCOLS, format!("insecure-api-key.{KEY}, realtime"), "realtime"),
         ] {

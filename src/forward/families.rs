@@ -75,9 +75,9 @@ const PREFIXES: &[&str] = &[
     "x-proxyuser-", // X-ProxyUser-Ip
     "x-shib-", // Shibboleth with ShibUseHeaders
     "shib-",
-    "oidc-",        // mod_auth_openidc: OIDC_CLAIM_sub
-    "x-oidc-",      // lua-resty-openidc and others by custom
-    "mellon-",      // mod_auth_mellon (SAML)
+    "oidc-",   // mod_auth_openidc: OIDC_CLAIM_sub
+    "x-oidc-", // lua-resty-openidc and others by custom
+    "mellon-", // mod_auth_mellon (SAML)
     "x-saml-",
     "sm-user",      // SiteMinder: SM_USER, SM_USERDN
     "sm-server",    // … SM_SERVERSESSIONID
