@@ -294,7 +294,8 @@ function finish(answer, status, edits, backendMs, totalMs) {
   if (isOrdinary && connection === null && !isOpen) return answer;
   // No Response can be made with such a status. It goes back as it is, unless that would tell too much.
   if (status > 599) {
-    if (isOpen && (remove.length > 0 || cookies !== undefined || headers.has("cache-control"))) throw new UnusableAnswer();
+    const tellsOthers = isOpen && (remove.length > 0 || cookies !== undefined || headers.has("cache-control"));
+    if (tellsOthers || (edits.startsWith("c") && [...headers.keys()].some(isOfCors))) throw new UnusableAnswer();
     return answer;
   }
   if (status === 101) {
@@ -323,6 +324,9 @@ function finish(answer, status, edits, backendMs, totalMs) {
   return edited;
 }
 
+/** Where a route has a policy, it says all of these, and the backend none. */
+const isOfCors = (name) => name.startsWith("access-control-");
+
 /**
  * `edits` is five flags (replace CORS, vary, timing, privacy, isolation) and then lines of names and values. Privacy is `s`
  * where what may be shared becomes private, and `p` where all does that is not closed to shared caches.
@@ -331,7 +335,7 @@ function apply(headers, edits) {
   if (edits === "") return;
   const lines = edits.split("\n");
   if (edits.startsWith("c")) {
-    for (const name of [...headers.keys()]) if (name.startsWith("access-control-")) headers.delete(name);
+    for (const name of [...headers.keys()]) if (isOfCors(name)) headers.delete(name);
   }
   if (edits.startsWith("v", 1)) headers.append("vary", "Origin");
   for (let i = 1; i + 1 < lines.length; i += 2) {

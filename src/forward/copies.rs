@@ -13,6 +13,10 @@ const UNMISTAKABLE: usize = 16;
 const FIXED: &[&str] = &[
     // What the client takes, and what it is.
     "accept",
+    "accept-charset",
+    "accept-datetime",
+    "accept-encoding",
+    "accept-language",
     "user-agent",
     "dnt",
     "priority",
@@ -22,6 +26,22 @@ const FIXED: &[&str] = &[
     // The target and the part of it that is wanted.
     "host",
     "range",
+    // The body.
+    "content-digest",
+    "content-disposition",
+    "content-encoding",
+    "content-language",
+    "content-length",
+    "content-location",
+    "content-md5",
+    "content-range",
+    "content-type",
+    // Conditions.
+    "if-match",
+    "if-modified-since",
+    "if-none-match",
+    "if-range",
+    "if-unmodified-since",
     // Caching, dates, numbers of hops.
     "cache-control",
     "cdn-loop",
@@ -32,11 +52,17 @@ const FIXED: &[&str] = &[
     // Tracing (W3C Trace Context): ids in hexadecimal digits, and lists of them.
     "traceparent",
     "tracestate",
+    // WebSocket handshakes, and browsers' own.
+    "sec-gpc",
+    "sec-purpose",
+    "sec-websocket-extensions",
+    "sec-websocket-key",
+    "sec-websocket-version",
 ];
 
-/// Families of such fields: negotiation; the body; conditions; preflights; browsers' own, which no script can set; the
-/// platform's.
-const FIXED_PREFIXES: &[&str] = &["accept-", "content-", "if-", "access-control-request-", "sec-", "cf-"];
+/// Families of such fields: preflights; browsers' own, which no script can set; the platform's. A family is here only where
+/// nobody else adds to it: `Content-Key` and `Sec-Api-Key` are as good a name for a key as any.
+const FIXED_PREFIXES: &[&str] = &["access-control-request-", "sec-ch-", "sec-fetch-", "cf-"];
 
 /// WebSockets in browsers can set no other field, so credentials are sent as the name of a subprotocol.
 const SUBPROTOCOLS: &str = "sec-websocket-protocol";
@@ -67,7 +93,7 @@ pub fn take_off(
             return;
         }
         let rest = match name {
-            "cookie" => without(value, b";,", |pair| is_pair_with(pair, credential)),
+            "cookie" => clean_cookies(value, credential),
             SUBPROTOCOLS => without(value, b",", |protocol| holds(protocol, credential)),
             _ => holds(value, credential).then(String::new),
         };
@@ -111,33 +137,42 @@ fn without(text: &str, separators: &[u8], is_copy: impl Fn(&str) -> bool) -> Opt
     Some(rest)
 }
 
-/// Whether a cookie's value is the credential (RFC 6265, section 4.1.1: it may stand in quotes).
-fn is_pair_with(pair: &str, credential: &str) -> bool {
-    let (_, value) = pair.split_once('=').unwrap_or(("", pair));
-    is_decoded(value, credential)
+/// The cookies without those that hold the credential. Where two fields were joined, a comma parts two cookies; but one may
+/// also stand within a cookie, whose rest would be nothing that anybody set.
+fn clean_cookies(value: &str, credential: &str) -> Option<String> {
+    let text = |pair: &str| pair.split_once('=').map_or(pair, |(_, value)| value).to_owned();
+    let whole = without(value, b";,", |pair| is_decoded(&text(pair), credential, is_copy));
+    let rest = whole.as_deref().unwrap_or(value);
+    without(rest, b";", |pair| is_decoded(&text(pair), credential, is_told)).or(whole)
 }
 
-/// Whether a parameter's value is the credential, or its name.
+/// Whether a parameter's value is the credential or holds it, or its name does.
 #[must_use]
 pub fn is_parameter_with(parameter: &str, credential: &str) -> bool {
     if credential.is_empty() || parameter.len() < credential.len() {
         return false;
     }
     let (name, value) = parameter.split_once('=').unwrap_or((parameter, ""));
-    is_decoded(value, credential) || is_decoded(name, credential)
+    is_decoded(value, credential, is_told) || is_decoded(name, credential, is_told)
 }
 
-/// Whether a text is the credential once it is percent-decoded. `+` may mean itself or a space, so the two count as one.
-fn is_decoded(text: &str, credential: &str) -> bool {
+/// Whether a text, once it is percent-decoded, is what `is_it` knows. `+` may mean itself or a space, so the two count as
+/// one.
+fn is_decoded(text: &str, credential: &str, is_it: fn(&str, &str) -> bool) -> bool {
     if text.len() < credential.len() {
         return false;
     }
     if !text.contains(['%', '+']) {
-        return is_copy(text, credential);
+        return is_it(text, credential);
     }
     let spaced = |text: &str| text.replace('+', " ");
     let decoded = percent_decoded(text);
-    is_copy(&decoded, credential) || is_copy(&spaced(&decoded), &spaced(credential))
+    is_it(&decoded, credential) || is_copy(&spaced(&decoded), &spaced(credential))
+}
+
+/// Whether a text is the credential, or one in which that stands unmistakably: a URL to come back to, JSON of a session.
+fn is_told(text: &str, credential: &str) -> bool {
+    is_copy(text, credential) || (credential.len() >= UNMISTAKABLE && stands_in(text, credential))
 }
 
 fn percent_decoded(text: &str) -> String {
@@ -245,6 +280,20 @@ mod tests {
         }
     }
 
+    #[test]
+    fn a_name_of_its_own_is_looked_at_in_every_family() {
+        for name in
+            ["sec-api-key", "content-key", "accept-token", "if-key", "sec-websocket-token", "access-token"]
+        {
+            assert_eq!(cleaned(&[(name, KEY)], KEY).0, [name], "{name}");
+        }
+        for name in
+            ["accept-encoding", "content-type", "if-none-match", "sec-fetch-mode", "sec-ch-ua", "cf-ray"]
+        {
+            assert!(!may_hold_a_credential(name), "{name}");
+        }
+    }
+
     /// A key of another maker may be a word.
     #[test]
     fn a_short_credential_is_only_known_as_a_whole() {
@@ -261,6 +310,9 @@ mod tests {
             ("cookie", format!("a=1; token=\"{KEY}\""), "a=1"),
             ("cookie", format!("a=1; token=Bearer%20{KEY};c=\"x y\""), "a=1;c=\"x y\""),
             ("cookie", format!("a=1, token={KEY}, b={KEY}z"), "a=1, b=sk_live_abcDEF123_x9z"),
+            ("cookie", format!("a=1; s={{\"k\":\"{KEY}\"}}; b=2"), "a=1; b=2"),
+            ("cookie", format!("a=1; s=%5B%22{KEY}%22%2C%22refresh%22%5D; b=2"), "a=1; b=2"),
+            ("cookie", format!("a=1; s=[\"{KEY}\",\"refresh\"]; b=2"), "a=1; b=2"),
             (SUBPROTOCOLS, format!("graphql-ws, {KEY}"), "graphql-ws"),
             (SUBPROTOCOLS, format!("insecure-api-key.{KEY}, realtime"), "realtime"),
         ] {
@@ -288,11 +340,14 @@ mod tests {
             ("key=%73k_live_abc%44EF123_x9&z".to_owned(), "z"),
             (format!("{KEY}&z"), "z"),
             (format!("{KEY}=&z"), "z"),
+            (format!("back=https://app.example/?apikey={KEY}&z"), "z"),
+            (format!("back=https%3A%2F%2Fapp.example%2F%3Fapikey%3D{KEY}%26x&z"), "z"),
+            (format!("s=%7B%22k%22%3A%22{KEY}%22%7D&z"), "z"),
         ] {
             assert_eq!(query(&before, KEY).as_deref(), Some(after), "{before}");
         }
         for same in
-            [String::new(), "a=1".to_owned(), format!("a={KEY}x"), format!("a=x{KEY}"), format!("a={KEY}%")]
+            [String::new(), "a=1".to_owned(), format!("a={KEY}x"), format!("a=x{KEY}"), format!("a={KEY}%41")]
         {
             assert_eq!(query(&same, KEY), None, "{same}");
         }

@@ -75,8 +75,10 @@ const PREFIXES: &[&str] = &[
     "x-proxyuser-", // X-ProxyUser-Ip
     "x-shib-", // Shibboleth with ShibUseHeaders
     "shib-",
-    "oidc-",        // mod_auth_openidc: OIDC_CLAIM_sub
-    "mellon-",      // mod_auth_mellon (SAML)
+    "oidc-",   // mod_auth_openidc: OIDC_CLAIM_sub
+    "x-oidc-", // lua-resty-openidc and others by custom
+    "mellon-", // mod_auth_mellon (SAML)
+    "x-saml-",
     "sm-user",      // SiteMinder: SM_USER, SM_USERDN
     "sm-server",    // … SM_SERVERSESSIONID
     "iv-",          // IBM WebSEAL: iv-user, iv-groups, iv-creds
@@ -255,6 +257,8 @@ mod tests {
             "Impersonate-User",
             "Tailscale-User-Login",
             "OIDC_CLAIM_sub",
+            "X-OIDC-User",
+            "X_SAML_NameID",
         ] {
             assert!(is_a_proxys(&canonical(name)), "{name}");
         }

@@ -110,6 +110,20 @@ test("a status that no answer can be made with is handed on only where it is pri
   }
 });
 
+test("a status that no answer can be made with opens nothing to pages that the route's policy does not know", async () => {
+  const [name, value] = ["Access-Control-Allow-Origin", "https://evil.example"];
+  gateway.world.replace(SHARED, (request, response) => response.writeHead(700, [name, value]).end());
+  for (const method of ["GET", "HEAD", "POST"]) {
+    const answer = await gateway.send({ target: "/edited/x", method, headers: [BEARER, ["Origin", "https://app.example"]] });
+    assert.equal(answer.status, 502);
+    assert.equal(answer.get("access-control-allow-origin"), "https://app.example");
+    // Without a policy of the route's the backend speaks for itself.
+    assert.equal((await gateway.send({ target: "/plain/x", method, headers: [BEARER] })).get("access-control-allow-origin"), value);
+  }
+  gateway.world.replace(SHARED, (request, response) => response.writeHead(700).end());
+  assert.equal((await gateway.send({ target: "/edited/x", headers: [BEARER] })).status, 700);
+});
+
 // ---- What speaks for the whole origin
 
 const FOREIGN = [
