@@ -103,8 +103,8 @@ fn agrees(told: &Value, expect: &Value, fields: &TestFields) -> Result<(), Strin
             let passed =
                 fields.fields.iter().any(|(own, sent)| own.eq_ignore_ascii_case(name) && sent == value);
             // Of cookies an explanation says only that some are left.
-            let is_told = |pair: &&Value| pair[1] == *value || name == "cookie";
-            let is_set = set.iter().any(|pair| pair[0] == **name && is_told(&pair));
+            let contains_credential = |pair: &&Value| pair[1] == *value || name == "cookie";
+            let is_set = set.iter().any(|pair| pair[0] == **name && contains_credential(&pair));
             ensure(passed || is_set, || format!("{name} is not set to {value}"))?;
         }
         return Ok(());

@@ -5,7 +5,7 @@
 import { env as bindings } from "cloudflare:workers";
 import { fetch, initSync, prepare, scheduled } from "pointsman:core";
 import module from "pointsman:wasm";
-import { answersWhatever } from "./outermost.js";
+import { answerAlways } from "./outermost.js";
 
 export { Quota } from "./quota.js";
 
@@ -13,7 +13,7 @@ initSync({ module });
 prepareAtOnce();
 
 export default {
-  fetch: answersWhatever(fetch),
+  fetch: answerAlways(fetch),
   scheduled: (event, env, ctx) => scheduled(event, env, ctx),
 };
 

@@ -1,7 +1,7 @@
 // The outermost catch: every request is answered and has its line, whatever goes wrong in wasm or in JavaScript.
 
 /** The same handler of requests, but one that neither throws nor is rejected. */
-export const answersWhatever = (handle) => (request, env, ctx) => {
+export const answerAlways = (handle) => (request, env, ctx) => {
   try {
     const answer = handle(request, env, ctx);
     return answer.then === undefined ? answer : answer.then(undefined, (error) => rescue(request, error));
@@ -11,9 +11,9 @@ export const answersWhatever = (handle) => (request, env, ctx) => {
 };
 
 /**
- * The answer and the line of a request that ended in an exception. Nobody has written its line: whatever does so comes to
- * its end. All that is used here is the request, since nothing else is
- * known to be whole. The words are those of `Problem::GatewayError`.
+ * The answer and the line of a request that ended in an exception. The line is not written yet: code that writes a line
+ * throws nothing afterwards. Only the request is used here, since nothing else is known to be whole. The words are those of
+ * `Problem::GatewayError`.
  */
 function rescue(request, error) {
   const ray = request.headers.get("cf-ray") ?? "";

@@ -143,7 +143,7 @@ fn clean_cookies(value: &str, credential: &str) -> Option<String> {
     let text = |pair: &str| pair.split_once('=').map_or(pair, |(_, value)| value).to_owned();
     let whole = without(value, b";,", |pair| is_decoded(&text(pair), credential, is_copy));
     let rest = whole.as_deref().unwrap_or(value);
-    without(rest, b";", |pair| is_decoded(&text(pair), credential, is_told)).or(whole)
+    without(rest, b";", |pair| is_decoded(&text(pair), credential, contains_credential)).or(whole)
 }
 
 /// Whether a parameter's value is the credential or holds it, or its name does.
@@ -153,7 +153,7 @@ pub fn is_parameter_with(parameter: &str, credential: &str) -> bool {
         return false;
     }
     let (name, value) = parameter.split_once('=').unwrap_or((parameter, ""));
-    is_decoded(value, credential, is_told) || is_decoded(name, credential, is_told)
+    is_decoded(value, credential, contains_credential) || is_decoded(name, credential, contains_credential)
 }
 
 /// Whether a text, once it is percent-decoded, is what `is_it` knows. `+` may mean itself or a space, so the two count as
@@ -171,7 +171,7 @@ fn is_decoded(text: &str, credential: &str, is_it: fn(&str, &str) -> bool) -> bo
 }
 
 /// Whether a text is the credential, or one in which that stands unmistakably: a URL to come back to, JSON of a session.
-fn is_told(text: &str, credential: &str) -> bool {
+fn contains_credential(text: &str, credential: &str) -> bool {
     is_copy(text, credential) || (credential.len() >= UNMISTAKABLE && stands_in(text, credential))
 }
 

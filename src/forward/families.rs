@@ -173,7 +173,7 @@ const CLIENTS_OWN: &[&str] = &[
 ];
 
 /// Whether a field, its name folded, is one that only a proxy may set.
-pub(super) fn is_a_proxys(folded: &str) -> bool {
+pub(super) fn is_set_by_proxies(folded: &str) -> bool {
     NAMES.contains(&folded)
         || (PREFIXES.iter().any(|prefix| folded.starts_with(prefix)) && !CLIENTS_OWN.contains(&folded))
 }
@@ -260,7 +260,7 @@ mod tests {
             "X-OIDC-User",
             "X_SAML_NameID",
         ] {
-            assert!(is_a_proxys(&canonical(name)), "{name}");
+            assert!(is_set_by_proxies(&canonical(name)), "{name}");
         }
     }
 
@@ -329,7 +329,7 @@ mod tests {
             "x-xsrf-token",
             "x-zumo-auth",
         ] {
-            assert!(!is_a_proxys(&canonical(name)), "{name}");
+            assert!(!is_set_by_proxies(&canonical(name)), "{name}");
         }
     }
 

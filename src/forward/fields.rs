@@ -8,7 +8,7 @@ use std::{
     collections::{HashMap, HashSet},
 };
 
-use super::{copies::may_hold_a_credential, families::is_a_proxys};
+use super::{copies::may_hold_a_credential, families::is_set_by_proxies};
 use crate::{request::Seen, scan};
 
 /// Connection-specific fields, which never pass an intermediary (RFC 9110, section 7.6.1; RFC 9113,
@@ -149,7 +149,7 @@ impl FieldPolicy {
     pub fn judge(&self, name: &str) -> Verdict {
         let folded = canonical(name);
         let removed = self.removed.contains(&folded)
-            || is_a_proxys(&folded)
+            || is_set_by_proxies(&folded)
             || self.own.iter().any(|own| own.matches(&folded))
             // The platform vouches for its own fields in their own spelling only.
             || (folded.starts_with("cf-") && !PLATFORM.contains(&name))

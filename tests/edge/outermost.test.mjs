@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
-import { answersWhatever } from "../../src/edge/outermost.js";
+import { answerAlways } from "../../src/edge/outermost.js";
 
 const source = readFileSync(new URL("../../src/edge/outermost.js", import.meta.url), "utf8");
 
@@ -11,7 +11,7 @@ async function run(context, fetch, init) {
   const lines = [];
   context.mock.method(console, "log", (line) => lines.push(JSON.parse(line)));
   try {
-    const answer = await answersWhatever(fetch)(new Request("https://api.example.com/?token=SECRET", init), {}, {});
+    const answer = await answerAlways(fetch)(new Request("https://api.example.com/?token=SECRET", init), {}, {});
     return { answer, lines };
   } finally {
     context.mock.restoreAll();
