@@ -21,12 +21,14 @@ use quick_cache::{
     unsync::{Cache as BoundedMap, DefaultLifecycle},
 };
 
-mod policy;
 #[cfg(test)]
 mod tests;
 
-pub use self::policy::{BackOff, Freshness, Lifetimes, NEGATIVE_FRESH, Policy};
-use crate::{digest::Digest, time::Timestamp};
+use crate::{
+    digest::Digest,
+    freshness::{Freshness, NEGATIVE_FRESH, Policy},
+    time::Timestamp,
+};
 
 /// What a source holds under a key.
 #[derive(Debug, Eq, PartialEq)]

@@ -4,7 +4,6 @@ use std::rc::Rc;
 
 use crate::{
     authenticate::{api_key::ApiKeys, jwt::Issuer},
-    cache::Policy,
     claims::ClaimPath,
     cors::CorsPolicy,
     customer::{backend::AllowHttp, template::BackendTemplate},
@@ -14,8 +13,9 @@ use crate::{
         failover::{Balance, Breaker},
         fields::FieldPolicy,
     },
+    freshness::Policy,
     limit::{Choice, Limit},
-    memory::Budgets,
+    principal::Principal,
     route::{
         RouteTable,
         condition::{Condition, Operand},
@@ -70,6 +70,15 @@ pub struct Gateway {
     pub operator: Operator,
 }
 
+impl Gateway {
+    /// Reads what a caller's claims say of its customer, so that what holds the caller is weighed with it.
+    pub fn read_customer(&self, principal: &Principal) {
+        if let Some(customers) = &self.customers {
+            principal.customer(&customers.claim);
+        }
+    }
+}
+
 /// The gateway's own answers, for probes and operators.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct Operator {
@@ -79,6 +88,26 @@ pub struct Operator {
     pub status: Option<String>,
     /// The digest of the secret that they show.
     pub secret: Option<Digest>,
+}
+
+/// Bytes that each cache may hold. An isolate has 128 MB for everything, and its wasm memory never
+/// shrinks. Key sets (at most 256 KiB an issuer) and the config API's list (at most its `max_size`)
+/// come on top: each is one document of a bounded size.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Budgets {
+    /// API keys.
+    pub keys: u64,
+    /// Customers.
+    pub customers: u64,
+    /// Verified tokens.
+    pub tokens: u64,
+}
+
+impl Default for Budgets {
+    /// 24 MiB together; with the largest list that is read by default, 32.
+    fn default() -> Self {
+        Self { keys: 8 << 20, customers: 8 << 20, tokens: 8 << 20 }
+    }
 }
 
 /// A path and its methods, and what is done with requests for them.

@@ -1,6 +1,6 @@
 //! Customers: the organisations whose traffic is routed, their ids and their stored records.
 
-use std::{fmt, rc::Rc};
+use std::rc::Rc;
 
 use serde::Serialize;
 use serde_json::Value;
@@ -17,79 +17,12 @@ use self::backend::{AllowHttp, BackendUrl};
 use crate::{
     authenticate::permits::Permits,
     claims::{BLOCK, COUNTED},
-    digest::Digest,
+    customer_id::CustomerId,
+    freshness::MAX_CLOCK_SKEW,
     record::{RecordError, read_record, record_from_value, said},
-    scan,
     shape::shape,
     time::Timestamp,
 };
-
-/// What names a customer: 1 to 256 bytes without control characters.
-#[derive(Clone, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
-pub struct CustomerId(Rc<str>);
-
-impl CustomerId {
-    /// The longest id in bytes: it must fit a KV key of 512 with its prefix.
-    pub const MAX_BYTES: usize = 256;
-    /// What the names of the entries begin with that hold what the config API says of customers.
-    pub const REFRESHED_PREFIX: &str = "source:customer:";
-
-    /// Reads an id; `None` where the text cannot be one.
-    #[must_use]
-    pub fn parse(text: &str) -> Option<Self> {
-        let fits = (1..=Self::MAX_BYTES).contains(&text.len());
-        (fits && !has_control(text)).then(|| Self(Rc::from(text)))
-    }
-
-    /// Reads the id out of a claim: a string, or nothing. A number is refused rather than printed,
-    /// since `1`, `1.0` and `1e0` would be one number and three customers.
-    #[must_use]
-    pub fn from_claim(claim: &Value) -> Option<Self> {
-        claim.as_str().and_then(Self::parse)
-    }
-
-    /// The id as text.
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-
-    /// The key that a customer is cached under.
-    #[must_use]
-    pub fn cache_key(&self) -> Digest {
-        Digest::name_of(&self.0)
-    }
-
-    /// The id, shared.
-    #[must_use]
-    pub fn shared(&self) -> Rc<str> {
-        Rc::clone(&self.0)
-    }
-
-    /// The name of the KV entry that holds an operator's own record of this customer.
-    #[must_use]
-    pub fn store_key(&self) -> String {
-        format!("customer:{}", self.0)
-    }
-
-    /// The name of the KV entry that holds what the config API says of this customer. Another name than the
-    /// operator's: a store without compare-and-set, of which each location sees another age, lets no writer
-    /// know what it writes over, so nobody but operators may write where operators write.
-    #[must_use]
-    pub fn refreshed_key(&self) -> String {
-        format!("{}{}", Self::REFRESHED_PREFIX, self.0)
-    }
-}
-
-fn has_control(text: &str) -> bool {
-    scan::any(text, |word| word.below(b' ') | word.beyond_visible()) && text.chars().any(char::is_control)
-}
-
-impl fmt::Display for CustomerId {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(&self.0)
-    }
-}
 
 /// A customer as it is stored: what operators write, what `customers.json` and the config API hold.
 #[derive(Clone, Debug, Eq, PartialEq, Serialize)]
@@ -189,9 +122,6 @@ impl CustomerRecord {
         Some(if fetched_at > now.plus(MAX_CLOCK_SKEW) { Timestamp::default() } else { fetched_at })
     }
 }
-
-/// How far apart the clocks of two isolates may be.
-pub(crate) const MAX_CLOCK_SKEW: crate::time::Span = crate::time::Span::from_secs(60);
 
 /// A customer as routing uses it.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -304,7 +234,7 @@ impl CustomerConfig {
     #[must_use]
     pub fn weight(&self) -> usize {
         let environment = self.environment.as_ref().map_or(0, |name| COUNTED + name.len());
-        let id = COUNTED + self.id.0.len();
+        let id = COUNTED + self.id.as_str().len();
         let place = |place: &CustomerOrigin| {
             let region = place.region.as_ref().map_or(0, |region| COUNTED + region.len());
             size_of::<CustomerOrigin>() + place.url.weight() + region
@@ -406,22 +336,6 @@ mod tests {
             let mut entry = serde_json::json!({"customerId": "a", "backendUrl": "https://a.example"});
             entry[name] = Value::from("x");
             assert_eq!(provider_record(entry).unwrap_err().pointer, format!("/{name}"));
-        }
-    }
-
-    #[test]
-    fn ids_are_strings_of_a_sane_length() {
-        assert!(CustomerId::from_claim(&Value::from("acme")).is_some());
-        assert!(CustomerId::from_claim(&Value::from(&*"x".repeat(256))).is_some());
-        for claim in [
-            Value::Null,
-            Value::from(7),
-            Value::from(""),
-            Value::from("a\nb"),
-            Value::from(&*"x".repeat(257)),
-            serde_json::json!(["acme"]),
-        ] {
-            assert!(CustomerId::from_claim(&claim).is_none(), "{claim}");
         }
     }
 }

@@ -15,7 +15,8 @@ use crate::{
     bounds::{Bound, bounds},
     cache::Cache,
     config::{Gateway, Route},
-    customer::{CustomerConfig, CustomerId},
+    customer::CustomerConfig,
+    customer_id::CustomerId,
     decision::{Decision, Outcome},
     digest::Digest,
     forward::{Forward, Plan},
@@ -158,7 +159,13 @@ impl Explained<'_> {
     }
 
     /// Whether an entry was loaded for this request, or how old it was.
-    fn add_age<T>(&self, step: &mut Value, cache: &Cache<T>, key: &Digest, policy: &crate::cache::Policy) {
+    fn add_age<T>(
+        &self,
+        step: &mut Value,
+        cache: &Cache<T>,
+        key: &Digest,
+        policy: &crate::freshness::Policy,
+    ) {
         let as_of = cache.peek_as_of(key);
         let state = as_of.map(|at| policy.lifetimes.state(self.began.since(at)).as_str());
         let loaded = cache.asked_at(key).is_some_and(|at| at >= self.began);

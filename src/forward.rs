@@ -19,7 +19,7 @@ use self::{
 use crate::{
     claims::ClaimPath,
     cors::AnswerEdits,
-    customer::CustomerId,
+    customer_id::CustomerId,
     error::Refusal,
     json::text,
     limit::Admission,

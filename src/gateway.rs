@@ -24,13 +24,12 @@ use crate::{
     limit,
     memory::Memory,
     operator,
-    principal::Principal,
     request::{Head, Place, Seen},
     route::{
         Matched,
         condition::{Condition, Facts},
         readings::Taken,
-        rule::Target,
+        target::Target,
     },
     time::Timestamp,
 };
@@ -91,13 +90,6 @@ impl Gateway {
         let edits = route.map(|route| self.answer_edits(route, head)).unwrap_or_default();
         let challenge = route.map(|route| route.challenge.as_str());
         problem(&self.problem_base, refusal, status, challenge, head.request_id, edits)
-    }
-
-    /// Reads what a caller's claims say of its customer, so that what holds the caller is weighed with it.
-    pub(crate) fn read_customer(&self, principal: &Principal) {
-        if let Some(customers) = &self.customers {
-            principal.customer(&customers.claim);
-        }
     }
 
     fn target_name(&self, target: Target) -> String {

@@ -1,9 +1,9 @@
 //! The one log line that each request leaves. No credential and no part of a path or query is in it:
 //! both hold secrets that users did not mean to log.
 
-use std::{ops::Deref, rc::Rc};
+use std::rc::Rc;
 
-use crate::{error::Refusal, json::write_inside, principal::Principal, time::Timestamp};
+use crate::{error::Refusal, json::write_inside, name::Name, principal::Principal, time::Timestamp};
 
 /// What is known of a request so far. Fields are filled as stages pass.
 #[derive(Clone, Debug, Default)]
@@ -34,26 +34,6 @@ pub struct Trace {
     pub origin: Option<Rc<str>>,
     /// Whether origin and attempt are only known when the answer is there.
     pub planned: bool,
-}
-
-/// A name that this program gives, or the configuration.
-#[derive(Clone, Debug)]
-pub enum Name {
-    /// This program's.
-    Fixed(&'static str),
-    /// The configuration's.
-    Given(Rc<str>),
-}
-
-impl Deref for Name {
-    type Target = str;
-
-    fn deref(&self) -> &str {
-        match self {
-            Self::Fixed(name) => name,
-            Self::Given(name) => name,
-        }
-    }
 }
 
 /// A step of a decision, kept for whoever asks how it came about.

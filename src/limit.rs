@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use crate::{
     authenticate::method::Method,
-    customer::CustomerId,
+    customer_id::CustomerId,
     digest::Digest,
     route::condition::{Condition, Facts, Operand},
     time::{Span, Timestamp},

@@ -7,7 +7,7 @@ use crate::{
         jwks::KeySet,
         jwt::{Issuer, VerifiedToken},
     },
-    cache::{BackOff, Cache, Claim, Lifetimes, Loaded, Lookup, Policy, Stored},
+    cache::{Cache, Claim, Loaded, Lookup, Stored},
     config::Gateway,
     customer::{
         CustomerConfig,
@@ -15,28 +15,9 @@ use crate::{
     },
     digest::Digest,
     forward::failover::Health,
+    freshness::{BackOff, Lifetimes, Policy},
     time::{Span, Timestamp},
 };
-
-/// Bytes that each cache may hold. An isolate has 128 MB for everything, and its wasm memory never
-/// shrinks. Key sets (at most 256 KiB an issuer) and the config API's list (at most its `max_size`)
-/// come on top: each is one document of a bounded size.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub struct Budgets {
-    /// API keys.
-    pub keys: u64,
-    /// Customers.
-    pub customers: u64,
-    /// Verified tokens.
-    pub tokens: u64,
-}
-
-impl Default for Budgets {
-    /// 24 MiB together; with the largest list that is read by default, 32.
-    fn default() -> Self {
-        Self { keys: 8 << 20, customers: 8 << 20, tokens: 8 << 20 }
-    }
-}
 
 /// No verified token is believed longer than this without being verified again.
 pub const TOKEN_LIFETIME: Span = Span::from_secs(300);

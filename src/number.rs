@@ -66,7 +66,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::claims::parse_object;
+    use crate::object::parse_object;
 
     /// The number as it is read out of JSON.
     fn read(text: &str) -> Number {

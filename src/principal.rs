@@ -2,6 +2,8 @@
 
 use std::{cell::OnceCell, rc::Rc};
 
+use serde_json::{Map, Value};
+
 use crate::{
     claims::{COUNTED, ClaimPath, Claims},
     customer::claimed::Claimed,
@@ -30,6 +32,13 @@ impl Principal {
     #[must_use]
     pub const fn new(subject: Option<Rc<str>>, claims: Claims) -> Self {
         Self { subject, claims, customer: OnceCell::new() }
+    }
+
+    /// A caller with these claims, its subject in `sub`.
+    #[must_use]
+    pub fn assumed(claims: Map<String, Value>) -> Self {
+        let subject = claims.get("sub").and_then(Value::as_str).map(Rc::from);
+        Self::new(subject, Claims::new(claims))
     }
 
     /// What its claims say of its customer. It is read once: the claim at `path` is the configuration's, and the

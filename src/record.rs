@@ -5,8 +5,8 @@ use std::fmt;
 use serde_json::{Map, Value};
 
 use crate::{
-    claims::{ObjectError, parse_object},
     json::without_bom,
+    object::{ObjectError, parse_object},
     shape::{At, Misfits, Shape},
 };
 

@@ -7,6 +7,7 @@ pub mod pattern;
 pub mod readings;
 pub mod rule;
 pub mod split;
+pub mod target;
 
 use self::pattern::{Pattern, Segment, decode_unreserved};
 use crate::scan;

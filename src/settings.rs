@@ -21,11 +21,14 @@ use self::{
     findings::{Finding, Findings, escape},
 };
 use crate::{
-    claims::{ObjectError, parse_object},
     config::Gateway,
     customer::backend::AllowHttp,
     digest::Digest,
-    forward::{Via, fields::FieldPolicy, fields::is_token},
+    forward::{
+        Via,
+        fields::{FieldPolicy, is_token},
+    },
+    object::{ObjectError, parse_object},
     route::readings::Readings,
     time::Span,
 };

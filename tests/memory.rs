@@ -15,10 +15,12 @@ use std::{
 use pointsman::{
     authenticate::{api_key::KeyConfig, jwt::VerifiedToken},
     cache::{Cache, Claim, Loaded, Lookup, Stored},
-    claims::{ClaimPath, Claims, parse_object},
-    customer::{CustomerConfig, CustomerId, backend::AllowHttp},
+    claims::{ClaimPath, Claims},
+    customer::{CustomerConfig, backend::AllowHttp},
+    customer_id::CustomerId,
     digest::Digest,
     memory::Memory,
+    object::parse_object,
     principal::Principal,
     time::{Span, Timestamp},
 };

@@ -5,7 +5,8 @@ mod support;
 
 use pointsman::{
     authenticate::api_key::KeyConfig,
-    customer::{CustomerConfig, CustomerId, backend::AllowHttp},
+    customer::{CustomerConfig, backend::AllowHttp},
+    customer_id::CustomerId,
     record::RecordError,
 };
 use support::json;

@@ -8,9 +8,10 @@ use std::{collections::HashMap, hash::BuildHasherDefault, rc::Rc};
 
 use pointsman::{
     authenticate::api_key::KeyConfig,
-    cache::{Cache, Claim, Freshness, Loaded, Lookup, Policy, Stored},
+    cache::{Cache, Claim, Loaded, Lookup, Stored},
     customer::CustomerConfig,
     digest::Digest,
+    freshness::{Freshness, Policy},
     time::{Span, Timestamp},
 };
 

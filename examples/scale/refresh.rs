@@ -7,7 +7,8 @@ use std::{
 
 use pointsman::{
     authenticate::{algorithm::Algorithm, jwks::PublicKey},
-    customer::{CustomerId, roster::RosterState},
+    customer::roster::RosterState,
+    customer_id::CustomerId,
     journey::Context,
     memory::Memory,
     ports::{Document, DocumentRequest, Landing, Ports, SourceError, VerifyError},

@@ -5,7 +5,8 @@ use std::{collections::HashMap, rc::Rc};
 use pointsman::{
     authenticate::api_key::KeyConfig,
     config::Gateway,
-    customer::{CustomerConfig, CustomerId, backend::AllowHttp},
+    customer::{CustomerConfig, backend::AllowHttp},
+    customer_id::CustomerId,
     settings,
     time::Span,
 };

@@ -6,10 +6,10 @@ use serde_json::{Map, Value};
 
 use super::permits::Permits;
 use crate::{
-    cache::Policy,
     claims::{COUNTED, Claims},
     digest::Digest,
     error::Refusal,
+    freshness::Policy,
     principal::Principal,
     record::{RecordError, read_record, said},
     request::Head,

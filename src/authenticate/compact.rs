@@ -4,8 +4,8 @@ use base64ct::{Base64UrlUnpadded, Encoding};
 use serde_json::{Map, Value};
 
 use crate::{
-    claims::{ObjectError, parse_object},
     error::Refusal,
+    object::{ObjectError, parse_object},
 };
 
 /// A token longer than this is refused before anything of it is read: all that follows is linear in

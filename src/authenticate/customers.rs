@@ -3,9 +3,7 @@
 use serde_json::Value;
 
 use crate::{
-    claims::ClaimPath,
-    customer::{CustomerId, claimed::Claimed},
-    error::Refusal,
+    claims::ClaimPath, customer::claimed::Claimed, customer_id::CustomerId, error::Refusal,
     principal::Principal,
 };
 

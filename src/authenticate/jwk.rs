@@ -7,9 +7,9 @@ use serde_json::{Map, Value};
 
 use super::algorithm::{Algorithm, Curve, KeyKind};
 use crate::{
-    claims::{ObjectError, parse_object},
     digest::Digest,
     json::{Shallow, json, text},
+    object::{ObjectError, parse_object},
 };
 
 /// Smaller moduli can be factored (RFC 7518, section 3.3); larger ones only cost time to verify.

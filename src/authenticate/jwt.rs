@@ -19,10 +19,10 @@ use super::{
     jwks::KeySet,
 };
 use crate::{
-    cache::Policy,
     claims::{BLOCK, COUNTED, ClaimPath, Claims},
     digest::Digest,
     error::Refusal,
+    freshness::Policy,
     principal::Principal,
     time::{Span, Timestamp},
 };
@@ -305,6 +305,20 @@ pub(crate) fn verify_with<A: jwt_compact::Algorithm>(
     let fits = A::Signature::LENGTH.is_none_or(|length| length.get() == signature.len());
     let signature = fits.then(|| A::Signature::try_from_slice(signature).ok()).flatten();
     signature.is_some_and(|signature| algorithm.verify_signature(&signature, key, signing_input.as_bytes()))
+}
+
+impl Examined<'_> {
+    /// What is remembered once the signature was verified: by which key, or by none where the issuer has a shared secret.
+    #[must_use]
+    pub fn believed(self, thumbprint: Option<Digest>) -> VerifiedToken {
+        VerifiedToken {
+            issuer: self.issuer,
+            principal: Rc::new(self.principal),
+            expires_at: self.expires_at,
+            thumbprint,
+            signing_input: Box::from(self.signing_input),
+        }
+    }
 }
 
 #[cfg(test)]

@@ -13,13 +13,14 @@ use super::{
     jwt::{Issuer, KeySource},
 };
 use crate::{
-    cache::{Freshness, Loaded, Stored},
-    claims::parse_object,
-    customer::{MAX_CLOCK_SKEW, backend::document_url},
+    cache::{Loaded, Stored},
+    customer::backend::document_url,
     decision::{Deferred, Found, Write},
     digest::Digest,
+    freshness::{Freshness, MAX_CLOCK_SKEW},
     journey::Context,
     json::{Shallow, without_bom},
+    object::parse_object,
     ports::{DocumentRequest, Ports, SourceError},
     time::{Span, Timestamp},
 };

@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use crate::journal::Name;
+use crate::name::Name;
 
 /// How a caller was authenticated, for the log.
 #[derive(Clone, Debug, Eq, PartialEq)]

@@ -250,15 +250,3 @@ impl Stage<'_> {
         (Rc::clone(&verified.principal), Method::Token(name))
     }
 }
-
-impl Examined<'_> {
-    fn believed(self, thumbprint: Option<Digest>) -> VerifiedToken {
-        VerifiedToken {
-            issuer: self.issuer,
-            principal: Rc::new(self.principal),
-            expires_at: self.expires_at,
-            thumbprint,
-            signing_input: Box::from(self.signing_input),
-        }
-    }
-}

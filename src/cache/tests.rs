@@ -3,7 +3,10 @@ use std::collections::BTreeMap;
 use proptest::prelude::*;
 
 use super::*;
-use crate::time::Span;
+use crate::{
+    freshness::{BackOff, Lifetimes},
+    time::Span,
+};
 
 const T0: Timestamp = Timestamp::from_millis(1_800_000_000_000);
 const SWIFT: Policy = Policy {

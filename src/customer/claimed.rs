@@ -1,7 +1,9 @@
 //! Which customer a caller says to be of.
 
-use super::CustomerId;
-use crate::claims::{ClaimPath, Claims};
+use crate::{
+    claims::{ClaimPath, Claims},
+    customer_id::CustomerId,
+};
 
 /// What a principal's claims say of its customer.
 #[derive(Clone, Debug, Eq, PartialEq)]

@@ -17,15 +17,17 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value};
 
 use super::{
-    CustomerConfig, CustomerId, CustomerRecord,
+    CustomerConfig, CustomerRecord,
     roster::{Listed, Roster, RosterState, shrank_too_far},
     source::shrunk,
 };
 use crate::{
-    cache::{Claim, Freshness},
+    cache::Claim,
     config::ConfigSource,
+    customer_id::CustomerId,
     decision::{Deferred, Found, Need},
     digest::Digest,
+    freshness::Freshness,
     journey::Context,
     json::{ToJson, text},
     ports::{Document, Ports, SourceError},

@@ -8,9 +8,11 @@ use std::borrow::Cow;
 
 use serde_json::Value;
 
-use super::{CustomerId, CustomerRecord, MAX_CLOCK_SKEW, provider_record};
+use super::{CustomerRecord, provider_record};
 use crate::{
+    customer_id::CustomerId,
     digest::Digest,
+    freshness::MAX_CLOCK_SKEW,
     json::{Shallow, ToJson, json, without_bom},
     record::{RecordError, entry_of},
     shape::shape,

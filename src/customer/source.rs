@@ -12,13 +12,15 @@ use std::rc::Rc;
 use serde_json::Value;
 
 use super::{
-    CustomerConfig, CustomerId, CustomerRecord, provider_record,
+    CustomerConfig, CustomerRecord, provider_record,
     roster::{Listed, Roster, RosterState, shrank_too_far},
 };
 use crate::{
-    cache::{Claim, Freshness, Loaded, Lookup, Stored},
+    cache::{Claim, Loaded, Lookup, Stored},
     config::{ConfigSource, Customers},
+    customer_id::CustomerId,
     decision::Write,
+    freshness::Freshness,
     journey::{Context, Urgency, apart},
     ports::{Document, DocumentRequest, Landing, Ports, SourceError},
     record::{RecordError, entry_of, read_record},

@@ -8,11 +8,11 @@ use serde_json::{Map, Value};
 
 use crate::{
     answer::Answer,
-    claims::{Claims, parse_object},
     config::Gateway,
     digest::Digest,
     error::Refusal,
     json::json,
+    object::parse_object,
     operator::json_answer,
     principal::Principal,
     request::{Fields, Head, Place, Seen},
@@ -88,15 +88,6 @@ fn read(head: &Head<'_>) -> Result<Ask, &'static str> {
     };
     let assumed = object(CLAIMS)?.map(|claims| Rc::new(Principal::assumed(claims)));
     Ok(Ask { assumed, place: object(PLACE)?.unwrap_or_default() })
-}
-
-impl Principal {
-    /// A caller with these claims, its subject in `sub`.
-    #[must_use]
-    pub fn assumed(claims: Map<String, Value>) -> Self {
-        let subject = claims.get("sub").and_then(Value::as_str).map(Rc::from);
-        Self::new(subject, Claims::new(claims))
-    }
 }
 
 /// A request's fields, coming from where an operator says.

@@ -6,7 +6,7 @@ use super::Explained;
 use crate::{
     authenticate::{Credential, api_key::store_key, compact, customers::Only, find_credential},
     config::Route,
-    customer::CustomerId,
+    customer_id::CustomerId,
     digest::Digest,
     journal::Trace,
     json::{ToJson, json, put},

@@ -15,10 +15,11 @@ use crate::{
         algorithm::{Curve, KeyKind},
         jwks::{Flaw, PublicKey},
     },
-    claims::{ClaimPath, parse_object},
+    claims::ClaimPath,
     error::Refusal,
     json::{json, text},
     number::all_exact,
+    object::parse_object,
     time::Span,
 };
 
@@ -241,7 +242,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::{claims::Claims, customer::CustomerId, principal::Principal};
+    use crate::{claims::Claims, customer_id::CustomerId, principal::Principal};
 
     fn private(name: &str) -> Value {
         let keys: Value = serde_json::from_str(include_str!("../../fixtures/keys/private.json")).unwrap();

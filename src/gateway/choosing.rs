@@ -14,12 +14,14 @@ use crate::{
     decision::Halt,
     error::Refusal,
     forward::failover::{Balance, Breaker},
-    journal::{Name, Step},
+    journal::Step,
     memory::Memory,
+    name::Name,
     principal::Principal,
     route::{
         condition::Facts,
-        rule::{Action, Rule, Target, Unlisted},
+        rule::{Action, Rule},
+        target::{Target, Unlisted},
     },
     time::Span,
 };

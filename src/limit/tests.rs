@@ -7,7 +7,8 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::{
-    claims::{Claims, parse_object},
+    claims::Claims,
+    object::parse_object,
     principal::Principal,
     request::{Fields, Head, Seen, Target},
     settings::{self, Checked},

@@ -122,7 +122,8 @@ mod tests {
 
     use super::*;
     use crate::{
-        claims::{ClaimPath, Claims, parse_object},
+        claims::{ClaimPath, Claims},
+        object::parse_object,
         principal::Principal,
         request::Head,
         route::rule::Action,

@@ -8,7 +8,7 @@ use std::rc::Rc;
 
 use super::{
     condition::{Facts, Operand},
-    rule::Target,
+    target::Target,
 };
 use crate::digest::Digest;
 

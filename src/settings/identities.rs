@@ -16,16 +16,14 @@ use crate::{
         jwks::{KeySet, PublicKey},
         jwt::{Issuer, KeySource, Leeway},
     },
-    cache::{Lifetimes, Policy},
     claims::ClaimPath,
-    customer::{
-        CustomerId,
-        backend::{AllowHttp, document_url},
-    },
+    customer::backend::{AllowHttp, document_url},
+    customer_id::CustomerId,
     forward::{
         Identity,
         fields::{NamePattern, canonical, field_value, is_token},
     },
+    freshness::{Lifetimes, Policy},
     time::Span,
 };
 

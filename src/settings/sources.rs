@@ -9,11 +9,10 @@ use super::{
     variables::SECRET_PLACEHOLDER,
 };
 use crate::{
-    cache::{BackOff, Lifetimes, Policy},
-    config::{ConfigSource, Customers, Operator},
+    config::{Budgets, ConfigSource, Customers, Operator},
     customer::backend::{AllowHttp, document_url},
     digest::Digest,
-    memory::Budgets,
+    freshness::{BackOff, Lifetimes, Policy},
     operator::secret::is_minted,
     time::Span,
 };

@@ -1,6 +1,6 @@
 //! `pointsman customers`.
 
-use pointsman::customer::{CustomerId, backend::AllowHttp};
+use pointsman::{customer::backend::AllowHttp, customer_id::CustomerId};
 
 use crate::{
     configuration::{GatewayFile, Project},

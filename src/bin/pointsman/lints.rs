@@ -6,7 +6,10 @@ use std::collections::BTreeSet;
 use pointsman::{
     config::{Backend, Gateway},
     forward::failover::Balance,
-    route::rule::{Action, Rule, Target},
+    route::{
+        rule::{Action, Rule},
+        target::Target,
+    },
     settings::findings::{Finding, Findings, escape},
 };
 use serde_json::Value;

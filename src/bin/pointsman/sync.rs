@@ -6,7 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use pointsman::{customer::CustomerId, time::Span};
+use pointsman::{customer_id::CustomerId, time::Span};
 use serde_json::{Value, json};
 
 pub(crate) mod apply;

@@ -6,9 +6,7 @@ use std::{
 };
 
 use pointsman::{
-    authenticate::api_key::KeyConfig,
-    config::Gateway,
-    customer::{CustomerConfig, CustomerId},
+    authenticate::api_key::KeyConfig, config::Gateway, customer::CustomerConfig, customer_id::CustomerId,
     record::RecordError,
 };
 use serde_json::Value;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use pointsman::{config::Gateway, customer::CustomerId};
+use pointsman::{config::Gateway, customer_id::CustomerId};
 use serde_json::{Value, json};
 
 use crate::{

@@ -6,7 +6,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use pointsman::{customer::CustomerId, time::Span};
+use pointsman::{customer_id::CustomerId, time::Span};
 use serde_json::{Map, Value};
 
 use super::{JudgeArguments, id};

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use pointsman::{bounds::bounds, customer::CustomerId};
+use pointsman::{bounds::bounds, customer_id::CustomerId};
 use serde_json::{Value, json};
 
 use super::{

@@ -2,6 +2,9 @@
 
 use crate::time::Span;
 
+/// How far apart the clocks of two isolates may be.
+pub const MAX_CLOCK_SKEW: Span = Span::from_secs(60);
+
 /// How long an entry is used in which way, counted from when it was stored.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Lifetimes {
