@@ -5,14 +5,15 @@ use std::{
     collections::HashMap,
 };
 
-use pointsman::{
-    authenticate::{algorithm::Algorithm, jwks::PublicKey},
+use pointsman_core::{
+    base::time::{Span, Timestamp},
     customer::roster::RosterState,
-    customer_id::CustomerId,
-    journey::Context,
-    memory::Memory,
+    identity::{algorithm::Algorithm, customer_id::CustomerId, jwk_set::PublicKey},
+    state::memory::Memory,
+};
+use pointsman_loader::{
+    load::Context,
     ports::{Document, DocumentRequest, Landing, Ports, SourceError, VerifyError},
-    time::{Span, Timestamp},
 };
 
 use crate::typical;
