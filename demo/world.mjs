@@ -21,7 +21,7 @@ const RECORDS_KEPT = 5000;
 export function createWorld({
   port = 0,
   ownPorts = false,
-  intercept = async (request, response, next) => next(),
+  intercept = async (_request, _response, next) => next(),
 } = {}) {
   const configApi = createConfigApi();
   const issuer = createIssuer();

@@ -138,7 +138,7 @@ function listening(child, withInspector) {
       const lines = (rest + text).split("\n");
       rest = lines.pop();
       for (const line of lines) {
-        const { event, socket, port } = JSON.parse(line);
+        const { event, port } = JSON.parse(line);
         if (event === "listen") ports.port = port;
         if (event === "listen-inspector") ports.inspectorPort = port;
       }

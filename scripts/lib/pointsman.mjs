@@ -49,7 +49,8 @@ function binary() {
   const metadata = ask("cargo", ["metadata", "--no-deps", "--format-version", "1"]);
   if (!metadata)
     throw new Failure("cargo metadata failed", { advice: ["Is Cargo.toml in order? By hand: cargo metadata"] });
-  return (program = join(JSON.parse(metadata).target_directory, "debug", "pointsman"));
+  program = join(JSON.parse(metadata).target_directory, "debug", "pointsman");
+  return program;
 }
 
 function run(args) {

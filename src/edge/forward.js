@@ -220,7 +220,7 @@ function tryOnce(env, incoming, { url, binding }, timeout, gone) {
       upload = openUpload(incoming, broken);
       send(binding === undefined ? NETWORK : env[binding], upload?.incoming ?? incoming, url).then(answered, failed);
     } catch {
-      failed();
+      void failed();
     }
   });
 }

@@ -601,7 +601,7 @@ describe("a customer with several backends", () => {
 
   test("is served as if alone beside one whose origins are dead", async () => {
     const dead = "http://127.0.0.1:9";
-    await customer("dead", { backends: [{ url: dead }, { url: dead + "/b" }] });
+    await customer("dead", { backends: [{ url: dead }, { url: `${dead}/b` }] });
     // The same dead origin first: what the other has spent and found out is not this one's.
     await customer("beside", { backends: [{ url: dead }, { url: second.url }] });
     for (let i = 0; i < 40; i++) assert.equal((await send("dead", { cf: undefined })).status, 502);

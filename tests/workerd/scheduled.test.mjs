@@ -408,7 +408,10 @@ describe("the state vouches for nothing that the list does not say", () => {
     await left("c-3", { generation: 2 });
     await gateway.refresh();
     await nextIsolate(lives);
-    const backend = async () => (assert.equal(await requests("c-3"), 200), gateway.called().at(-1).backend);
+    const backend = async () => {
+      assert.equal(await requests("c-3"), 200);
+      return gateway.called().at(-1).backend;
+    };
     await until(async () => (await backend()) === "acme.tenants", "what the list says", 1500);
   });
 

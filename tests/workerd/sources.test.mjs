@@ -102,10 +102,10 @@ describe("100 requests at once, of which nothing is known", () => {
     test("are all refused with 503 by the one load that fails", async () => {
       await gateway.begin({ customers: { back_off: "2s" } });
       const release = Promise.withResolvers();
-      gateway.world.replace(
-        CONFIG_API,
-        async (request, response) => (await release.promise, response.writeHead(500).end()),
-      );
+      gateway.world.replace(CONFIG_API, async (request, response) => {
+        await release.promise;
+        response.writeHead(500).end();
+      });
       const { statuses } = await crowd();
       release.resolve();
       assert.deepEqual(distinct(await statuses()), [503]);
