@@ -3,7 +3,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
-import { Miniflare, Log, LogLevel } from "miniflare";
+import { Log, LogLevel, Miniflare } from "miniflare";
 import { parse } from "smol-toml";
 import { CONFIG_API_TOKEN } from "./config-api.mjs";
 import { JWT_SECRET } from "./issuer.mjs";

@@ -3,7 +3,7 @@
 //   npm run build -- --dev       compiles quickly and unoptimised
 //   npm run build -- --console   makes only what the console needs, build/gateway.json
 import { ensureTools } from "./lib/ensure.mjs";
-import { main, Failure } from "./lib/failure.mjs";
+import { Failure, main } from "./lib/failure.mjs";
 import { buildPointsman, needGoodConfiguration, writeConfiguration } from "./lib/pointsman.mjs";
 import { say, stopwatch } from "./lib/say.mjs";
 import { buildWorker } from "./lib/worker-build.mjs";

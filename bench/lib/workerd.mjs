@@ -3,8 +3,8 @@ import { mkdtempSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { npmBin } from "../../scripts/lib/paths.mjs";
 import { Failure } from "../../scripts/lib/failure.mjs";
+import { npmBin } from "../../scripts/lib/paths.mjs";
 import { cpuOf, residentOf } from "./proc.mjs";
 import { discard, end, remove, start } from "./processes.mjs";
 

@@ -2,8 +2,8 @@
 // on every machine.
 import { fileURLToPath } from "node:url";
 import { Failure } from "../../scripts/lib/failure.mjs";
-import { startGenerator, startOrigin } from "../lib/load.mjs";
 import { head } from "../lib/heads.mjs";
+import { startGenerator, startOrigin } from "../lib/load.mjs";
 import { FLAGS, gateway, modules } from "../lib/pointsman.mjs";
 import { startWorkerd } from "../lib/workerd.mjs";
 

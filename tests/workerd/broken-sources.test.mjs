@@ -5,14 +5,14 @@ import { token } from "./support/fixed-world.mjs";
 import { until } from "./support/log.mjs";
 import {
   CONFIG_API,
+  distinct,
   ISSUER,
   MARGIN,
   OTHER_ISSUER,
-  SHARED,
-  SOURCE_TIMEOUT,
-  distinct,
   openSourcesGateway,
   passed,
+  SHARED,
+  SOURCE_TIMEOUT,
 } from "./support/sources-gateway.mjs";
 import { fresh, tokenOf } from "./support/tokens.mjs";
 

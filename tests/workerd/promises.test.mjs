@@ -7,7 +7,7 @@ import { gatewayToml, json } from "./support/files.mjs";
 import { DISCOVERY_HOST, token } from "./support/fixed-world.mjs";
 import { bearer, openGateway } from "./support/gateway.mjs";
 import { until } from "./support/log.mjs";
-import { Wire, requestHead } from "./support/wire.mjs";
+import { requestHead, Wire } from "./support/wire.mjs";
 
 const ISSUER = "id.example.com";
 const CONFIG_API = "config.example.com";

@@ -2,10 +2,10 @@
 // find a new instance.
 import assert from "node:assert/strict";
 import { after, test } from "node:test";
-import { endAll } from "../../bench/lib/processes.mjs";
 import { head } from "../../bench/lib/heads.mjs";
 import { startGenerator, startOrigin } from "../../bench/lib/load.mjs";
 import { FLAGS, gateway, modules } from "../../bench/lib/pointsman.mjs";
+import { endAll } from "../../bench/lib/processes.mjs";
 import { startWorkerd } from "../../bench/lib/workerd.mjs";
 import { path } from "./support/files.mjs";
 

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 import { kvName, mint } from "../../demo/keys.mjs";
 import { until } from "./support/log.mjs";
-import { CONFIG_API, ISSUER, SHARED, customersOf, openSourcesGateway } from "./support/sources-gateway.mjs";
+import { CONFIG_API, customersOf, ISSUER, openSourcesGateway, SHARED } from "./support/sources-gateway.mjs";
 import { tokenOf } from "./support/tokens.mjs";
 
 const STATE = "source:customers";

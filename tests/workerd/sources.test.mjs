@@ -4,7 +4,7 @@ import { after, before, describe, test } from "node:test";
 import { kvName } from "../../demo/keys.mjs";
 import { demoKey } from "../../demo/seed.mjs";
 import { until } from "./support/log.mjs";
-import { CONFIG_API, ISSUER, distinct, openSourcesGateway } from "./support/sources-gateway.mjs";
+import { CONFIG_API, distinct, ISSUER, openSourcesGateway } from "./support/sources-gateway.mjs";
 import { fresh, tokenOf } from "./support/tokens.mjs";
 
 let gateway;

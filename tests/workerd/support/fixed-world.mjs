@@ -1,6 +1,7 @@
 // The world of the golden cases, as tests/golden.rs builds it natively from the same files.
-import { createWorld } from "../../../demo/world.mjs";
+
 import { demoEntries } from "../../../demo/seed.mjs";
+import { createWorld } from "../../../demo/world.mjs";
 import { json, text } from "./files.mjs";
 
 export const DISCOVERY_HOST = "disco.example.com";

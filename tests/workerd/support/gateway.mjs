@@ -2,12 +2,12 @@
 // model of a zone's cache.
 import assert from "node:assert/strict";
 import { startGateway } from "../../../demo/gateway.mjs";
-import { fixedEntries, hmacSecret, identityKey, startFixedWorld } from "./fixed-world.mjs";
 import { STORE_BINDING, STORE_WORKER, viaStoreWorker } from "./faulty-store.mjs";
 import { gatewayJson } from "./files.mjs";
+import { fixedEntries, hmacSecret, identityKey, startFixedWorld } from "./fixed-world.mjs";
 import { createLog } from "./log.mjs";
 import { send } from "./wire.mjs";
-import { CF_FIELD, ZONE_WORKER, createZone } from "./zone.mjs";
+import { CF_FIELD, createZone, ZONE_WORKER } from "./zone.mjs";
 
 // POINTSMAN_BUILD names another folder than build/ to take the Worker from.
 
