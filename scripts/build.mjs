@@ -3,7 +3,7 @@
 //   npm run build -- --dev       compiles quickly and unoptimised
 //   npm run build -- --console   makes only what the console needs, build/gateway.json
 import { ensureTools } from "./lib/ensure.mjs";
-import { main, Failure } from "./lib/failure.mjs";
+import { Failure, main } from "./lib/failure.mjs";
 import { buildPointsman, needGoodConfiguration, writeConfiguration } from "./lib/pointsman.mjs";
 import { say, stopwatch } from "./lib/say.mjs";
 import { buildWorker } from "./lib/worker-build.mjs";
@@ -11,7 +11,8 @@ import { buildWorker } from "./lib/worker-build.mjs";
 await main(async () => {
   const known = ["--dev", "--release", "--console"];
   const unknown = process.argv.slice(2).filter((argument) => !known.includes(argument));
-  if (unknown.length > 0) throw new Failure(`unknown option ${unknown[0]}`, { advice: ["npm run build [-- --dev|--console]"], code: 2 });
+  if (unknown.length > 0)
+    throw new Failure(`unknown option ${unknown[0]}`, { advice: ["npm run build [-- --dev|--console]"], code: 2 });
 
   const elapsed = stopwatch();
   await ensureTools();
