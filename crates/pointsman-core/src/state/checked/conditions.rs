@@ -72,7 +72,8 @@ pub(super) fn operand(node: Node<'_>, scope: Scope<'_>) -> Read<Operand> {
                 "host" => Some(Operand::Host),
                 _ => None,
             },
-            Some(("header", field)) => Some(Operand::Header(Rc::from(field))),
+            // Fields are looked up in lower case, as Fetch lists them.
+            Some(("header", field)) => Some(Operand::Header(Rc::from(field.to_ascii_lowercase()))),
             Some(("query", parameter)) => Some(Operand::Query(Rc::from(parameter))),
             Some(("param", parameter)) => {
                 let position = scope.params.iter().position(|own| *own == parameter)?;
