@@ -24,8 +24,9 @@ use pointsman_core::{
     },
     http::{
         answer::{Answer, problem},
+        cf::CfValue,
         cors::{AnswerEdits, AnswerPrivacy},
-        head::{Fields, Head, Place, Seen, Target},
+        head::{Fields, Head, Seen, Target},
         prelude::Survey,
     },
     state::{cache::Claim, checked::DEFAULT_PROBLEM_BASE},
@@ -79,8 +80,8 @@ impl Fields for Sent {
         self.survey.fields().for_each(|(name, value)| visit(name, value));
     }
 
-    fn place(&self, place: Place) -> Option<String> {
-        platform::place(&self.incoming, place.property())
+    fn cf(&self, path: &str) -> Option<CfValue> {
+        platform::cf(&self.incoming, path).and_then(CfValue::decode)
     }
 
     fn names(&self) -> Vec<String> {

@@ -1,7 +1,13 @@
 //! Decisions told step by step. That they agree with what happens is seen with every golden case.
 #![allow(missing_docs, clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::unwrap_used)]
 
-use pointsman_core::{decide::explain::asked, http::head::Fields};
+use pointsman_core::{
+    decide::explain::asked,
+    http::{
+        cf::{CfKind, CfProperty},
+        head::Fields,
+    },
+};
 use pointsman_testkit::{Isolate, TestFields, World, bearer, gateway_of, head, key, token};
 use serde_json::{Value, json};
 
@@ -158,10 +164,11 @@ fn question(isolate: &Isolate, fields: &TestFields) -> Option<Result<Value, u16>
         Err(answer) => return Some(Err(answer.status)),
     };
     let staged = ask.stage(fields);
-    let place = |place| Fields::place(&staged, place);
+    let cf = |path, kind| CfProperty { path, kind }.read(&staged);
     Some(Ok(json!({
         "subject": ask.assumed.as_ref().and_then(|principal| principal.subject.as_deref()),
-        "country": place(pointsman_core::http::head::Place::Country),
+        "country": cf("country", CfKind::Text),
+        "score": cf("botManagement.score", CfKind::Number),
         "ip": staged.get("cf-connecting-ip"),
     })))
 }
@@ -181,20 +188,20 @@ fn only_the_operators_secret_makes_a_request_a_question() {
         assert_eq!(question(&isolate, &with(&[("x-pointsman-explain", wrong)])), Some(Err(401)), "{wrong:?}");
     }
     let claims = encode(r#"{"sub":"someone"}"#);
-    let place = encode(r#"{"country":"DE","ip":"192.0.2.1"}"#);
+    let place = encode(r#"{"country":"DE","botManagement":{"score":12},"ip":"192.0.2.1"}"#);
     let mut fields = with(&[
         ("x-pointsman-explain", SECRET),
         ("x-pointsman-claims", &claims),
         ("x-pointsman-cf", &place),
         ("cf-connecting-ip", "203.0.113.9"),
     ]);
-    fields.cf.insert("country".to_owned(), "FR".to_owned());
-    let asked = json!({ "subject": "someone", "country": "DE", "ip": "192.0.2.1" });
+    fields.cf.insert("country".to_owned(), json!("FR"));
+    let asked = json!({ "subject": "someone", "country": "DE", "score": 12, "ip": "192.0.2.1" });
     assert_eq!(question(&isolate, &fields), Some(Ok(asked)));
     fields.fields.truncate(1);
     assert_eq!(
         question(&isolate, &fields),
-        Some(Ok(json!({ "subject": null, "country": "FR", "ip": null })))
+        Some(Ok(json!({ "subject": null, "country": "FR", "score": null, "ip": null })))
     );
     for junk in ["!", "e30=", "W10", "eyJhIjoxLCJhIjoxfQ"] {
         let fields = with(&[("x-pointsman-explain", SECRET), ("x-pointsman-claims", junk)]);

@@ -127,9 +127,8 @@ fn fields_of(request: &Value, isolate: &Isolate) -> TestFields {
     if let Some(body) = request["body"].as_str() {
         fields.push(("content-length".to_owned(), body.len().to_string()));
     }
-    let cf = request["cf"].as_object().into_iter().flatten();
-    let cf = cf.map(|(name, value)| (name.clone(), value.as_str().unwrap().to_owned())).collect();
-    TestFields { fields, cf }
+    let cf = request.get("cf").map(|cf| cf.as_object().expect("cf is an object").clone());
+    TestFields { fields, cf: cf.unwrap_or_default() }
 }
 
 fn check(result: &pointsman_testkit::Result_, expect: &Value) -> Result<(), String> {

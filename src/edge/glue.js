@@ -62,10 +62,19 @@ export function names({ fields }) {
   return [...new Set(fields.keys())].join("\n");
 }
 
-/** What the platform says of where the client is, as text; nothing where it says nothing. */
-export function place({ request }, property) {
-  const value = request.cf?.[property];
-  return typeof value === "string" && value !== "" ? value : undefined;
+/** By the type of a value: the letter before it, in the text that `CfValue::decode` of the core reads. */
+const CF_TYPES = { string: "t", number: "n", boolean: "b" };
+
+/**
+ * What the platform says of the client at a path into `request.cf`, with its type; nothing where it says nothing. The core
+ * knows which type a property has, and takes no other.
+ */
+export function cf({ request }, path) {
+  let value = request.cf;
+  for (const name of path.split(".")) value = value?.[name];
+  if (value === undefined || value === null || value === "") return undefined;
+  const type = CF_TYPES[typeof value];
+  return type === undefined ? "o" : type + value;
 }
 
 /** A response of our own. `fields` are lines of names and values. */

@@ -41,7 +41,7 @@ extern "C" {
     pub(super) fn survey(request: &JsValue) -> Incoming;
     pub(super) fn field(incoming: &Incoming, name: &str) -> Option<String>;
     pub(super) fn names(incoming: &Incoming) -> String;
-    pub(super) fn place(incoming: &Incoming, property: &str) -> Option<String>;
+    pub(super) fn cf(incoming: &Incoming, path: &str) -> Option<String>;
     pub(super) fn answer(status: u16, fields: &str, body: Option<String>) -> JsValue;
     #[wasm_bindgen(js_name = getDocument, catch)]
     pub(super) async fn get_document(

@@ -23,6 +23,7 @@ mod cases;
 // What a JSON value does not hold reads as null: indexing it by name cannot panic.
 #[allow(clippy::indexing_slicing)]
 mod expect;
+mod platform;
 mod question;
 #[allow(clippy::indexing_slicing)]
 mod render;
@@ -30,6 +31,7 @@ mod world;
 
 use self::{
     expect::Expectations,
+    platform::PlatformOptions,
     question::{Question, Sent},
     world::{Records, World, key_set_documents},
 };
@@ -45,7 +47,7 @@ use crate::{
     target::OptionalTarget,
 };
 
-pub(crate) const HELP: &str = "Examples:
+const HELP: &str = "Examples:
   pointsman explain --key - --path '/api/v1/orders?x=1' --local < key.txt
   pointsman explain --claims '{\"customerId\":\"acme-corp\"}' --path /api/v1/orders --data data/
   pointsman explain --jwt-file token.txt --jwks main=jwks.json --path /api/v1/orders --country DE --json
@@ -57,10 +59,14 @@ variant, bucket, url, status, problem, reason, and set.<field> for a field that 
 
 A case file (JSON, or TOML with [[cases]]) holds one case or a list:
   { \"name\": \"…\", \"request\": { \"path\": \"/x\", \"claims\": { … }, \"country\": \"DE\" }, \"expect\": { \"backend\": \"shared\" } }
-Its request has the members method, path, host, headers, key, jwt, claims, subject, country, continent, region, colo,
-eu, ip and now, as the options here.
+Its request has the members MEMBERS, as the options here.
 
 Exit codes: 0 explained, and as expected; 1 not as expected, or something is wrong with the input.";
+
+/// What stands behind the options.
+pub(crate) fn help() -> String {
+    HELP.replace("MEMBERS", &question::members().join(", "))
+}
 
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
@@ -97,21 +103,8 @@ pub(crate) struct Arguments {
     /// Fields of the request, one in a line, from a file; - is standard input. For what is nobody else's business.
     #[arg(long, value_name = "FILE")]
     header_file: Option<PathBuf>,
-    /// The client's country, as the platform says it: DE.
-    #[arg(long)]
-    country: Option<String>,
-    /// The client's continent: EU.
-    #[arg(long)]
-    continent: Option<String>,
-    /// The code of the client's region: BY.
-    #[arg(long)]
-    region: Option<String>,
-    /// The data centre that the client reaches: FRA.
-    #[arg(long)]
-    colo: Option<String>,
-    /// The client is in the European Union.
-    #[arg(long)]
-    eu: bool,
+    #[command(flatten)]
+    platform: PlatformOptions,
     /// The client's address.
     #[arg(long)]
     ip: Option<String>,
@@ -377,11 +370,7 @@ fn question(arguments: &Arguments) -> Result<Question, Failure> {
         )?,
         claims,
         subject: arguments.subject.clone(),
-        country: arguments.country.clone(),
-        continent: arguments.continent.clone(),
-        region: arguments.region.clone(),
-        colo: arguments.colo.clone(),
-        eu: arguments.eu.then_some(true),
+        platform: arguments.platform.clone(),
         ip: arguments.ip.clone(),
         now: arguments.now.clone(),
     })

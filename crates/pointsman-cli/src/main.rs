@@ -67,7 +67,7 @@ enum Command {
     )]
     Compile(compile::Arguments),
     /// Tells how a request is decided, step by step.
-    #[command(after_help = explain::HELP)]
+    #[command(after_help = explain::help())]
     Explain(Box<explain::Arguments>),
     /// Shows what there is to do to bring KV in line with a folder of files.
     #[command(after_help = reconcile::PLAN_EXAMPLES)]

@@ -168,6 +168,34 @@ fn cases_are_a_test_suite() {
 }
 
 #[test]
+fn what_the_platform_says_is_given_by_options_and_by_members_of_a_case() {
+    let choices = ["--gateway", "fixtures/gateways/choices.toml"];
+    let from = |options: &[&str]| {
+        let output = explain(&[&["--path", "/where/x", "--json"], options, &choices[..]].concat());
+        let told: Value = serde_json::from_slice(&output.stdout).unwrap();
+        told["decision"]["rule"].as_str().unwrap_or_default().to_owned()
+    };
+    assert_eq!(from(&["--country", "AT", "--eu"]), "dach");
+    assert_eq!(from(&["--region", "BY", "--colo", "MUC"]), "bavaria-of-old");
+    assert_eq!(from(&["--country", "FR", "--eu"]), "in-the-union");
+    assert_eq!(from(&["--continent", "EU"]), "europe");
+    let file = env::temp_dir().join(format!("pointsman-platform-{}.json", std::process::id()));
+    let cases = |country: &str| {
+        let case = format!(
+            r#"{{ "request": {{ "path": "/where/x", "country": {country}, "eu": true, "colo": null }}, "expect": {{ "rule": "in-the-union" }} }}"#
+        );
+        fs::write(&file, case).unwrap();
+        let output = explain(&[&["--cases", file.to_str().unwrap()], &choices[..]].concat());
+        (output.status.code(), text(&output.stderr))
+    };
+    assert_eq!(cases("\"FR\""), (Some(0), String::new()));
+    let (code, wrong) = cases("49");
+    assert_eq!(code, Some(1));
+    assert!(wrong.contains("/request/country: must be text, not a number"), "{wrong}");
+    fs::remove_file(file).unwrap();
+}
+
+#[test]
 fn what_cannot_be_asked_says_why() {
     for (arguments, why) in [
         (&["--claims", "{", "--path", "/x"][..], "--claims is not a JSON object"),

@@ -4,10 +4,9 @@ use std::rc::Rc;
 
 use pointsman_core::{
     base::{cidr::Cidr, number::is_exact},
-    http::{fields::is_token, head::Place},
-    identity::claims::ClaimPath,
     routing::{
-        condition::{Condition, Named, Operand},
+        condition::{Condition, Named},
+        operand::Operand,
         pattern::Pattern,
     },
     state::checked::read_conditions,
@@ -17,6 +16,7 @@ use serde_json::{Map, Value, json};
 use super::{
     UNKNOWN,
     findings::{Findings, escape},
+    operands::operand,
 };
 
 /// One of `[conditions]`.
@@ -42,10 +42,6 @@ pub(super) fn conditions_of(form: &Value, scope: Scope<'_>) -> Vec<Condition> {
     let params: Vec<_> = scope.pattern.iter().flat_map(|pattern| pattern.names()).collect();
     form.get("when").and_then(|when| read_conditions(when, &named, &params).ok()).unwrap_or_default()
 }
-
-const OPERANDS: &str = "write a claim's name, a JSON Pointer into the claims (\"/org/plan\"), $subject, $country, \
-    $continent, $region, $eu, $colo, $ip, $method, $host, $param:name, $header:name or $query:name, or $all, $any, \
-    $not, $is";
 
 const NOT_EXACT: &str = "is a number that no caller's number ever equals: write a whole number of 64 bits, with digits \
     alone, or one below 2^53";
@@ -169,53 +165,6 @@ fn is(value: &Value, at: &str, scope: Scope<'_>, findings: &mut Findings) -> Opt
         }
     }
     if found.len() == 1 { found.pop() } else { Some(json!({ "any": found })) }
-}
-
-/// Reads what a condition, a split or a limit looks at.
-pub(super) fn operand(name: &str, at: &str, scope: Scope<'_>, findings: &mut Findings) -> Option<Operand> {
-    let Some(special) = name.strip_prefix('$') else {
-        let path = ClaimPath::parse(name).map(Operand::Claim);
-        if path.is_none() {
-            findings.error(at, "is neither a claim's name nor a JSON Pointer");
-        }
-        return path;
-    };
-    let of = match special.split_once(':') {
-        None => match special {
-            "subject" => Some(Operand::Subject),
-            "country" => Some(Operand::Place(Place::Country)),
-            "continent" => Some(Operand::Place(Place::Continent)),
-            "region" => Some(Operand::Place(Place::Region)),
-            "colo" => Some(Operand::Place(Place::Colo)),
-            "eu" => Some(Operand::Place(Place::InEu)),
-            "ip" => Some(Operand::Ip),
-            "method" => Some(Operand::Method),
-            "host" => Some(Operand::Host),
-            _ => None,
-        },
-        Some(("header", field)) if is_token(field) => {
-            let field = field.to_ascii_lowercase();
-            // Both hold credentials, and the log of an explained decision would show them.
-            if matches!(field.as_str(), "authorization" | "cookie") {
-                findings.error(at, format!("must not be {field}, which holds credentials"));
-            }
-            Some(Operand::Header(Rc::from(field)))
-        }
-        Some(("query", parameter)) if !parameter.is_empty() => Some(Operand::Query(Rc::from(parameter))),
-        Some(("param", parameter)) => {
-            let position = scope.pattern.and_then(|pattern| pattern.names().position(|own| own == parameter));
-            if position.is_none() {
-                findings.error(at, format!("{{{parameter}}} is no part of the route's path"));
-                return None;
-            }
-            position.map(|position| Operand::Param(position, Rc::from(parameter)))
-        }
-        Some(_) => None,
-    };
-    if of.is_none() {
-        findings.error(at, format!("is nothing that can be asked for: {OPERANDS}"));
-    }
-    of
 }
 
 fn test(value: &Value, at: &str, of: &Operand, findings: &mut Findings) -> Option<Value> {

@@ -26,6 +26,7 @@ mod form;
 mod identities;
 mod identity_token;
 mod limits;
+pub mod operands;
 mod routes;
 mod shape;
 mod sources;

@@ -13,7 +13,7 @@ use super::{
     conditions::{self, Scope, conditions_of},
     file::{GatewayFile, LimitFile, OneOrMany, RouteFile},
     findings::{Findings, escape},
-    read_timeout,
+    operands, read_timeout,
 };
 
 /// What a tier says that limits nobody.
@@ -82,7 +82,7 @@ fn by(written: &LimitFile, at: &str, file: &GatewayFile, findings: &mut Findings
             }
             return Some(name.into());
         }
-        let operand = conditions::operand(name, &at, scope, findings)?;
+        let operand = operands::operand(name, &at, scope, findings)?;
         if operand.is_callers_word() {
             findings.warn(&at, format!("{name} is the caller's own word: each other word is a new count"));
         }

@@ -19,7 +19,7 @@ use super::{
     conditions::{self, NamedCondition, Scope, conditions_of},
     file::{CorsFile, GatewayFile, OneOrMany, RouteFile, RuleFile, VariantFile},
     findings::{Findings, escape},
-    limits, read_timeout, span, write_all,
+    limits, operands, read_timeout, span, write_all,
 };
 
 const DEFAULT_METHODS: [&str; 6] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"];
@@ -379,8 +379,7 @@ fn split(
     let mut operands = |written: Option<&OneOrMany>, field: &str| -> Vec<String> {
         let names = written.map(OneOrMany::list).unwrap_or_default();
         let at = format!("{at}/{field}");
-        let known =
-            names.into_iter().filter(|name| conditions::operand(name, &at, scope, findings).is_some());
+        let known = names.into_iter().filter(|name| operands::operand(name, &at, scope, findings).is_some());
         known.map(str::to_owned).collect()
     };
     let subject = OneOrMany::One("$subject".to_owned());

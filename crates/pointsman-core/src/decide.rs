@@ -16,6 +16,8 @@ mod rules;
 
 use std::rc::Rc;
 
+use serde_json::Value;
+
 use crate::{
     base::{refusal::Refusal, time::Timestamp},
     decide::{
@@ -32,7 +34,7 @@ use crate::{
         cors::{AnswerEdits, AnswerPrivacy, Preflight},
         credential_copies,
         fields::{FieldLines, lists_too_many},
-        head::{Head, Place, Seen},
+        head::{Head, Seen},
         path,
     },
     identity::{
@@ -42,6 +44,7 @@ use crate::{
     },
     routing::{
         condition::{Condition, Facts},
+        operand::registry::CONTINENT,
         readings::Taken,
         table::Matched,
         target::Target,
@@ -119,8 +122,9 @@ impl Gateway {
     /// client's continent.
     fn regions_of(&self, facts: &Facts<'_>) -> Vec<Rc<str>> {
         if self.regions.is_empty() {
-            let continent = facts.head.fields.place(Place::Continent);
-            return continent.map(|code| Rc::from(code.to_ascii_lowercase())).into_iter().collect();
+            let continent = CONTINENT.read(facts.head.fields);
+            let code = continent.as_ref().and_then(Value::as_str).map(str::to_ascii_lowercase);
+            return code.map(Rc::from).into_iter().collect();
         }
         let own =
             self.regions.iter().filter(|region| region.when.iter().all(|condition| condition.holds(facts)));

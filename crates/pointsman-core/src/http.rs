@@ -1,6 +1,7 @@
 //! Heads of requests and answers: targets, fields, paths, CORS, the answers of our own. Nothing here knows who calls.
 
 pub mod answer;
+pub mod cf;
 pub mod cors;
 pub mod credential_copies;
 mod families;

@@ -2,6 +2,7 @@
 
 pub mod condition;
 pub mod index;
+pub mod operand;
 pub mod pattern;
 pub mod readings;
 pub mod rule;

@@ -29,7 +29,8 @@ use pointsman_core::{
     },
     http::{
         answer::Answer,
-        head::{Fields, Head, MAX_FIELDS, Place, Seen, Target},
+        cf::CfValue,
+        head::{Fields, Head, MAX_FIELDS, Seen, Target},
     },
     identity::{algorithm::Algorithm, jwk_set::PublicKey, principal::Principal},
     state::{config::Gateway, memory::Memory},
@@ -39,7 +40,7 @@ use pointsman_loader::{
     native,
     ports::{Document, DocumentRequest, Landing, Ports, SourceError, VerifyError},
 };
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 pub fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
@@ -295,8 +296,8 @@ impl Ports for World {
 #[derive(Clone, Default)]
 pub struct TestFields {
     pub fields: Vec<(String, String)>,
-    /// What the platform says of the client, by its own names.
-    pub cf: HashMap<String, String>,
+    /// What the platform says of the client: `request.cf`.
+    pub cf: Map<String, Value>,
 }
 
 impl Fields for TestFields {
@@ -314,8 +315,8 @@ impl Fields for TestFields {
         Some(all)
     }
 
-    fn place(&self, place: Place) -> Option<String> {
-        self.cf.get(place.property()).cloned()
+    fn cf(&self, path: &str) -> Option<CfValue> {
+        CfValue::find(&self.cf, path)
     }
 
     fn names(&self) -> Vec<String> {
@@ -349,7 +350,7 @@ impl Isolate {
 
     pub fn get(&self, world: &World, path: &str, fields: &[(&str, &str)]) -> Result_ {
         let fields = fields.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
-        self.request(world, "GET", path, TestFields { fields, cf: HashMap::new() })
+        self.request(world, "GET", path, TestFields { fields, ..TestFields::default() })
     }
 
     /// What an operator is told of a request, as itself or with these claims in place of a credential.

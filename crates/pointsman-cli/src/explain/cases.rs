@@ -10,7 +10,6 @@ use serde_json::Value;
 
 use super::{expect::Expectations, question::Question};
 
-shape! {
 /// One case.
 #[derive(Debug)]
 pub(super) struct Case {
@@ -18,14 +17,13 @@ pub(super) struct Case {
     pub(super) request: Question,
     pub(super) expect: Expectations,
 }
-}
+shape! { for Case { name: "name", request: "request", expect: "expect", } }
 
-shape! {
 /// A file that holds a list.
 struct List {
     cases: Vec<Case>,
 }
-}
+shape! { for List { cases: "cases", } }
 
 /// The cases of a file, or of all `.json` and `.toml` files of a folder, each with its place.
 ///

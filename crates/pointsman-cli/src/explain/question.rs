@@ -5,16 +5,20 @@ use std::{borrow::Cow, rc::Rc};
 use pointsman_config::file::OneOrMany;
 use pointsman_core::{
     base::{
-        shape::{Table, shape},
+        shape::{At, Misfits, Object, Shape, Table},
         time::Timestamp,
     },
-    http::head::{Fields, Place, Seen},
+    http::{
+        cf::CfValue,
+        head::{Fields, Seen},
+    },
     identity::{claims::Claims, principal::Principal},
     state::config::Gateway,
 };
 use serde_json::{Map, Value};
 
-shape! {
+use super::platform::{self, PlatformOptions};
+
 /// A request that is explained.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Question {
@@ -22,20 +26,45 @@ pub(super) struct Question {
     /// The path with its query, or a whole URL.
     pub(super) path: String,
     pub(super) host: Option<String>,
-    pub(super) headers: Table<OneOrMany> = default,
+    pub(super) headers: Table<OneOrMany>,
     pub(super) key: Option<String>,
     pub(super) jwt: Option<String>,
     pub(super) claims: Option<Map<String, Value>>,
     pub(super) subject: Option<String>,
-    pub(super) country: Option<String>,
-    pub(super) continent: Option<String>,
-    pub(super) region: Option<String>,
-    pub(super) colo: Option<String>,
-    pub(super) eu: Option<bool>,
+    pub(super) platform: PlatformOptions,
     pub(super) ip: Option<String>,
     /// The time at which it is decided. Default now.
     pub(super) now: Option<String>,
 }
+
+/// The members of a request in a case file, but for those that the platform says.
+const MEMBERS: [&str; 10] =
+    ["method", "path", "host", "headers", "key", "jwt", "claims", "subject", "ip", "now"];
+
+/// All members of a request in a case file.
+pub(super) fn members() -> Vec<&'static str> {
+    let (before, behind) = MEMBERS.split_at(MEMBERS.len() - 2);
+    before.iter().copied().chain(platform::names()).chain(behind.iter().copied()).collect()
+}
+
+impl Shape for Question {
+    fn read(value: &Value, at: &At<'_>, misfits: &mut Misfits) -> Option<Self> {
+        let mut object = Object::new(value, &members(), at, misfits)?;
+        let read = Self {
+            method: object.member("method"),
+            path: object.member("path"),
+            host: object.member("host"),
+            headers: object.member_or_default("headers"),
+            key: object.member("key"),
+            jwt: object.member("jwt"),
+            claims: object.member("claims"),
+            subject: object.member("subject"),
+            platform: PlatformOptions::of_case(&mut object),
+            ip: object.member("ip"),
+            now: object.member("now"),
+        };
+        object.is_complete().then_some(read)
+    }
 }
 
 /// A question in the form of a request.
@@ -77,7 +106,7 @@ impl Question {
         Ok(Sent {
             method: self.method.clone().unwrap_or_else(|| "GET".to_owned()),
             url: self.url()?,
-            fields: SentFields { fields, question: self.clone() },
+            fields: SentFields { fields, cf: self.platform.cf.clone() },
             assumed: self.assumed(),
             now: self.now.as_deref().map(instant).transpose()?,
         })
@@ -113,7 +142,7 @@ pub(super) fn instant(text: &str) -> Result<Timestamp, String> {
 /// The fields of a question, and where it comes from.
 pub(super) struct SentFields {
     fields: Vec<(String, String)>,
-    question: Question,
+    cf: Map<String, Value>,
 }
 
 impl SentFields {
@@ -129,16 +158,8 @@ impl Fields for SentFields {
         (!values.is_empty()).then(|| values.join(", ").into())
     }
 
-    fn place(&self, place: Place) -> Option<String> {
-        let asked = &self.question;
-        match place {
-            Place::Country => asked.country.clone(),
-            Place::Continent => asked.continent.clone(),
-            Place::Region => asked.region.clone(),
-            Place::Colo => asked.colo.clone(),
-            // The platform says "1" or nothing.
-            Place::InEu => (asked.eu == Some(true)).then(|| "1".to_owned()),
-        }
+    fn cf(&self, path: &str) -> Option<CfValue> {
+        CfValue::find(&self.cf, path)
     }
 
     fn names(&self) -> Vec<String> {

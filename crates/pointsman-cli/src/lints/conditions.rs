@@ -3,7 +3,8 @@
 use pointsman_config::findings::{Findings, escape};
 use pointsman_core::{
     routing::{
-        condition::{Condition, Operand, Test},
+        condition::{Condition, Test},
+        operand::Operand,
         rule::Action,
     },
     state::config::Gateway,

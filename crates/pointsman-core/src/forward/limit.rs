@@ -13,7 +13,10 @@ use crate::{
         time::{Span, Timestamp},
     },
     identity::{customer_id::CustomerId, method::Method},
-    routing::condition::{Condition, Facts, Operand},
+    routing::{
+        condition::{Condition, Facts},
+        operand::Operand,
+    },
 };
 
 /// A limit that the configuration names.

@@ -2,7 +2,10 @@
 
 use std::borrow::Cow;
 
-use crate::base::scan::{cut, position};
+use crate::{
+    base::scan::{cut, position},
+    http::cf::CfValue,
+};
 
 /// A request's target as the platform hands it over, cut into slices and decoded nowhere: what is
 /// forwarded is a slice of what came in, so no decode can turn one path into another.
@@ -63,55 +66,16 @@ pub trait Fields {
         }
     }
 
-    /// What the platform says of where the client is; nothing where it says nothing.
-    fn place(&self, _: Place) -> Option<String> {
+    /// What the platform says of the client in this property of its `request.cf`, a path such as `country` or
+    /// `botManagement.score`; `None` where it says nothing. [`CfProperty::read`](crate::http::cf::CfProperty::read) checks
+    /// the type.
+    fn cf(&self, _path: &str) -> Option<CfValue> {
         None
     }
 
     /// The names of all fields, in lower case.
     fn names(&self) -> Vec<String> {
         Vec::new()
-    }
-}
-
-/// What the platform may know of where a client is (Workers, `request.cf`). All of it may be missing.
-#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
-pub enum Place {
-    /// Two letters (ISO 3166-1); `T1` for Tor.
-    Country,
-    /// Two letters: `AF`, `AN`, `AS`, `EU`, `NA`, `OC`, `SA`.
-    Continent,
-    /// The code of a part of a country (ISO 3166-2): `BY`, `TX`.
-    Region,
-    /// The code of the data centre that the client reached: `FRA`.
-    Colo,
-    /// Whether the country is in the European Union.
-    InEu,
-}
-
-impl Place {
-    /// Its name behind a `$` in `gateway.toml`.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Country => "country",
-            Self::Continent => "continent",
-            Self::Region => "region",
-            Self::Colo => "colo",
-            Self::InEu => "eu",
-        }
-    }
-
-    /// Its name in the platform's `request.cf`.
-    #[must_use]
-    pub const fn property(self) -> &'static str {
-        match self {
-            Self::Country => "country",
-            Self::Continent => "continent",
-            Self::Region => "regionCode",
-            Self::Colo => "colo",
-            Self::InEu => "isEUCountry",
-        }
     }
 }
 

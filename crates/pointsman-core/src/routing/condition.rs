@@ -7,10 +7,11 @@ use serde_json::{Number, Value};
 use crate::{
     base::{cidr::Cidr, json, number},
     http::{
-        head::{Head, Place, Seen},
+        head::{Head, Seen},
         path::decode_once,
     },
-    identity::{claims::ClaimPath, principal::Principal},
+    identity::principal::Principal,
+    routing::operand::Operand,
 };
 
 /// Something that holds of a request or does not.
@@ -40,37 +41,6 @@ pub struct Named {
     pub name: Rc<str>,
     /// What it means.
     pub condition: Condition,
-}
-
-/// What a condition looks at.
-#[derive(Clone, Debug, Eq, Hash, PartialEq)]
-pub enum Operand {
-    /// A claim.
-    Claim(ClaimPath),
-    /// `$subject`: the subject.
-    Subject,
-    /// `$country`, `$continent`, `$region`, `$colo`, `$eu`: where the platform says that the client is.
-    Place(Place),
-    /// `$ip`: the client's address.
-    Ip,
-    /// `$method`.
-    Method,
-    /// `$host`: the host that was asked for, in lower case, without its port.
-    Host,
-    /// `$param:name`: a `{name}` of the route's path, by its position; decoded, but for `%2F`.
-    Param(usize, Rc<str>),
-    /// `$header:name`: a request field.
-    Header(Rc<str>),
-    /// `$query:name`: a parameter of the query; one that stands there several times is a list.
-    Query(Rc<str>),
-}
-
-impl Operand {
-    /// Whether it is whatever the caller says: each other word is another value.
-    #[must_use]
-    pub const fn is_callers_word(&self) -> bool {
-        matches!(self, Self::Header(_) | Self::Query(_) | Self::Host | Self::Method)
-    }
 }
 
 /// A test of a value that may be absent.
@@ -158,13 +128,7 @@ impl Facts<'_> {
         match of {
             Operand::Claim(path) => self.principal.claims.find(path).map(Cow::Borrowed),
             Operand::Subject => text(self.principal.subject.as_deref()?.to_owned()),
-            Operand::Place(Place::InEu) => {
-                // The platform says it of countries in the union only.
-                let is = self.head.fields.place(Place::InEu).is_some_and(|said| said == "1");
-                let known = is || self.head.fields.place(Place::Country).is_some();
-                known.then_some(Cow::Owned(Value::Bool(is)))
-            }
-            Operand::Place(place) => text(self.head.fields.place(*place)?),
+            Operand::Cf(own) => own.property.read(self.head.fields).map(Cow::Owned),
             Operand::Ip => {
                 text(self.head.field(Seen::CF_CONNECTING_IP, "cf-connecting-ip")?.trim().to_owned())
             }
@@ -431,22 +395,6 @@ impl fmt::Display for Condition {
             Self::Any(any) => list(formatter, any, " or "),
             Self::Not(other) => write!(formatter, "not ({other})"),
             Self::Named(named) => formatter.write_str(&named.name),
-        }
-    }
-}
-
-impl fmt::Display for Operand {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Claim(path) => write!(formatter, "{path}"),
-            Self::Subject => formatter.write_str("$subject"),
-            Self::Place(place) => write!(formatter, "${}", place.as_str()),
-            Self::Ip => formatter.write_str("$ip"),
-            Self::Method => formatter.write_str("$method"),
-            Self::Host => formatter.write_str("$host"),
-            Self::Param(_, name) => write!(formatter, "$param:{name}"),
-            Self::Header(name) => write!(formatter, "$header:{name}"),
-            Self::Query(name) => write!(formatter, "$query:{name}"),
         }
     }
 }

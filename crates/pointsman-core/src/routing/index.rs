@@ -6,7 +6,8 @@ use std::collections::HashMap;
 use serde_json::Value;
 
 use super::{
-    condition::{Condition, Facts, Operand, Test},
+    condition::{Condition, Facts, Test},
+    operand::Operand,
     rule::Rule,
 };
 

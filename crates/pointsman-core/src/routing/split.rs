@@ -6,10 +6,7 @@
 
 use std::rc::Rc;
 
-use super::{
-    condition::{Facts, Operand},
-    target::Target,
-};
+use super::{condition::Facts, operand::Operand, target::Target};
 use crate::base::digest::Digest;
 
 /// How many buckets there are: a weight counts to a hundredth of a percent.

@@ -13,12 +13,8 @@ use crate::{
     http::{cors::CorsPolicy, fields::FieldPolicy},
     identity::{api_key::ApiKeys, claims::ClaimPath, jwt::Issuer, principal::Principal},
     routing::{
-        condition::{Condition, Operand},
-        index::RuleIndex,
-        pattern::Rewrite,
-        readings::Readings,
-        rule::Rule,
-        table::RouteTable,
+        condition::Condition, index::RuleIndex, operand::Operand, pattern::Rewrite, readings::Readings,
+        rule::Rule, table::RouteTable,
     },
 };
 

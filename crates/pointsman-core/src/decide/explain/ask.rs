@@ -11,7 +11,8 @@ use crate::{
     decide::operator::json_answer,
     http::{
         answer::Answer,
-        head::{Fields, Head, Place, Seen},
+        cf::CfValue,
+        head::{Fields, Head, Seen},
     },
     identity::principal::Principal,
     state::config::Gateway,
@@ -23,16 +24,16 @@ use super::VERSION;
 const SECRET: &str = "x-pointsman-explain";
 /// The field that holds claims, as a JSON object in base64url.
 const CLAIMS: &str = "x-pointsman-claims";
-/// The field that holds what the platform shall have said of the client, as a JSON object in base64url
-/// with the members of `request.cf`, and `ip`.
-const PLACE: &str = "x-pointsman-cf";
+/// The field that holds what the platform shall have said of the client, as a JSON object in base64url with the
+/// members of `request.cf`, each of the type that it has there, and `ip`.
+const CF: &str = "x-pointsman-cf";
 
 /// What an operator asks.
 #[derive(Debug)]
 pub struct Ask {
     /// Whom the request is taken for, in place of its credential.
     pub assumed: Option<Rc<Principal>>,
-    place: Map<String, Value>,
+    cf: Map<String, Value>,
 }
 
 /// Reads the question, if the request is one: `None` for a request that is to be answered as any other,
@@ -86,48 +87,43 @@ fn read(head: &Head<'_>) -> Result<Ask, &'static str> {
         }
     };
     let assumed = object(CLAIMS)?.map(|claims| Rc::new(Principal::assumed(claims)));
-    Ok(Ask { assumed, place: object(PLACE)?.unwrap_or_default() })
+    Ok(Ask { assumed, cf: object(CF)?.unwrap_or_default() })
 }
 
 /// A request's fields, coming from where an operator says.
 pub struct Staged<'a> {
     fields: &'a dyn Fields,
-    place: &'a Map<String, Value>,
+    cf: &'a Map<String, Value>,
 }
 
 impl Ask {
     /// The request as if it came from where the question says.
     #[must_use]
     pub fn stage<'a>(&'a self, fields: &'a dyn Fields) -> Staged<'a> {
-        Staged { fields, place: &self.place }
+        Staged { fields, cf: &self.cf }
     }
 
     /// Which fields the request carries then.
     #[must_use]
     pub fn seen(&self, seen: Seen) -> Seen {
-        if self.place.contains_key("ip") { seen.and(Seen::CF_CONNECTING_IP) } else { seen }
-    }
-}
-
-impl Staged<'_> {
-    fn said(&self, name: &str) -> Option<String> {
-        self.place.get(name).and_then(Value::as_str).map(str::to_owned)
+        if self.cf.contains_key("ip") { seen.and(Seen::CF_CONNECTING_IP) } else { seen }
     }
 }
 
 impl Fields for Staged<'_> {
     fn get(&self, name: &str) -> Option<Cow<'_, str>> {
-        let staged = if name == "cf-connecting-ip" { self.said("ip") } else { None };
-        staged.map(Cow::Owned).or_else(|| self.fields.get(name))
+        let staged =
+            if name == "cf-connecting-ip" { self.cf.get("ip").and_then(Value::as_str) } else { None };
+        staged.map(Cow::Borrowed).or_else(|| self.fields.get(name))
     }
 
     fn visit(&self, visit: &mut dyn FnMut(&str, &str)) {
         self.fields.visit(visit);
     }
 
-    fn place(&self, place: Place) -> Option<String> {
+    fn cf(&self, path: &str) -> Option<CfValue> {
         // Where it shall come from elsewhere, all of where it really came from is beside the point.
-        if self.place.is_empty() { self.fields.place(place) } else { self.said(place.property()) }
+        if self.cf.is_empty() { self.fields.cf(path) } else { CfValue::find(self.cf, path) }
     }
 
     fn names(&self) -> Vec<String> {

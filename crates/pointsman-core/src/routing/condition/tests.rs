@@ -1,19 +1,22 @@
 use std::collections::HashMap;
 
 use proptest::prelude::*;
-use serde_json::json;
+use serde_json::{Map, json};
 
 use super::*;
 use crate::{
-    http::head::{Fields, Target},
-    identity::claims::Claims,
+    http::{
+        cf::CfValue,
+        head::{Fields, Target},
+    },
+    identity::claims::{ClaimPath, Claims},
     routing::rule::{Action, Rule},
 };
 
 #[derive(Default)]
 struct Sent {
     fields: HashMap<&'static str, &'static str>,
-    places: HashMap<Place, &'static str>,
+    cf: Map<String, Value>,
 }
 
 impl Fields for Sent {
@@ -21,8 +24,8 @@ impl Fields for Sent {
         self.fields.get(name).map(|value| Cow::Borrowed(*value))
     }
 
-    fn place(&self, place: Place) -> Option<String> {
-        self.places.get(&place).map(|value| (*value).to_owned())
+    fn cf(&self, path: &str) -> Option<CfValue> {
+        CfValue::find(&self.cf, path)
     }
 }
 
@@ -253,17 +256,24 @@ fn each_operand_finds_its_value() {
     assert_eq!(find(&sent, "https://h/x", &Operand::Query(Rc::from("v"))), None);
 }
 
+fn cf_operand(name: &str) -> Operand {
+    Operand::parse(&format!("${name}"), |_| None).unwrap()
+}
+
+fn sent_from(cf: &Value) -> Sent {
+    Sent { cf: cf.as_object().unwrap().clone(), ..Sent::default() }
+}
+
 #[test]
 fn where_a_client_is_may_be_unknown() {
     let nowhere = Sent::default();
-    let eu = Operand::Place(Place::InEu);
+    let eu = cf_operand("eu");
     assert_eq!(find(&nowhere, "https://h/", &eu), None, "unknown is not \"outside\"");
-    assert_eq!(find(&nowhere, "https://h/", &Operand::Place(Place::Country)), None);
-    let mut sent = Sent::default();
-    sent.places.insert(Place::Country, "CH");
-    assert_eq!(find(&sent, "https://h/", &eu), Some(json!(false)));
-    sent.places.insert(Place::InEu, "1");
-    assert_eq!(find(&sent, "https://h/", &eu), Some(json!(true)));
+    assert_eq!(find(&nowhere, "https://h/", &cf_operand("country")), None);
+    let outside = sent_from(&json!({"country": "CH"}));
+    assert_eq!(find(&outside, "https://h/", &eu), Some(json!(false)));
+    let inside = sent_from(&json!({"country": "DE", "isEUCountry": "1"}));
+    assert_eq!(find(&inside, "https://h/", &eu), Some(json!(true)));
 }
 
 #[test]
@@ -295,7 +305,7 @@ fn why_not_says_what_was_found() {
     let facts = Facts { principal: &principal, head: &head, captures: &[] };
     let gold = claim("plan", Test::Equals(json!("gold")));
     assert_eq!(gold.why_not(&facts).unwrap(), "plan is \"free\", and must be \"gold\"");
-    let eu = Condition::Is { of: Operand::Place(Place::InEu), test: Test::Equals(json!(true)) };
+    let eu = Condition::Is { of: cf_operand("eu"), test: Test::Equals(json!(true)) };
     assert_eq!(eu.why_not(&facts).unwrap(), "$eu is not there, and must be true");
 }
 

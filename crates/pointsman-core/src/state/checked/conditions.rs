@@ -7,9 +7,10 @@ use serde_json::Value;
 use super::node::{Fault, Node, Read, fault};
 use crate::{
     base::cidr::Cidr,
-    http::head::Place,
-    identity::claims::ClaimPath,
-    routing::condition::{Comparison, Condition, Named, Operand, Test, Values},
+    routing::{
+        condition::{Comparison, Condition, Named, Test, Values},
+        operand::Operand,
+    },
 };
 
 /// What a condition's names can mean where it stands.
@@ -57,31 +58,8 @@ fn only_member<'a>(node: Node<'a>) -> Option<(&'a str, &'a Value)> {
 
 /// Reads what a condition, a split or a limit looks at.
 pub(super) fn operand(node: Node<'_>, scope: Scope<'_>) -> Read<Operand> {
-    let read = |text: &str| {
-        let Some(special) = text.strip_prefix('$') else { return ClaimPath::parse(text).map(Operand::Claim) };
-        match special.split_once(':') {
-            None => match special {
-                "subject" => Some(Operand::Subject),
-                "country" => Some(Operand::Place(Place::Country)),
-                "continent" => Some(Operand::Place(Place::Continent)),
-                "region" => Some(Operand::Place(Place::Region)),
-                "colo" => Some(Operand::Place(Place::Colo)),
-                "eu" => Some(Operand::Place(Place::InEu)),
-                "ip" => Some(Operand::Ip),
-                "method" => Some(Operand::Method),
-                "host" => Some(Operand::Host),
-                _ => None,
-            },
-            // Fields are looked up in lower case, as Fetch lists them.
-            Some(("header", field)) => Some(Operand::Header(Rc::from(field.to_ascii_lowercase()))),
-            Some(("query", parameter)) => Some(Operand::Query(Rc::from(parameter))),
-            Some(("param", parameter)) => {
-                let position = scope.params.iter().position(|own| *own == parameter)?;
-                Some(Operand::Param(position, Rc::from(parameter)))
-            }
-            Some(_) => None,
-        }
-    };
+    let position = |name: &str| scope.params.iter().position(|own| *own == name);
+    let read = |text: &str| Operand::parse(text, position);
     node.known("is nothing that can be asked for", read)
 }
 

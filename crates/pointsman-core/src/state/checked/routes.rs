@@ -15,8 +15,9 @@ use crate::{
     },
     identity::api_key::ApiKeys,
     routing::{
-        condition::{Named, Operand},
+        condition::Named,
         index::RuleIndex,
+        operand::Operand,
         pattern::{Pattern, Rewrite},
         readings::Readings,
         rule::{Action, Rule},

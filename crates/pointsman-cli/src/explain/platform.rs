@@ -1,0 +1,97 @@
+//! What the platform is taken to say of the client of a request that is explained. Each operand that it says has an option,
+//! and a member of a request in a case file, by its name.
+
+use clap::{Arg, ArgAction, ArgMatches, Command, FromArgMatches};
+use pointsman_core::{
+    base::shape::{At, Misfits, Object, Shape},
+    http::cf::{CfKind, CfProperty},
+    routing::operand::registry::{Entry, of_platform},
+};
+use serde_json::{Map, Value};
+
+/// The names of the members.
+pub(super) fn names() -> impl Iterator<Item = &'static str> {
+    of_platform().map(|(entry, _)| entry.name)
+}
+
+/// A `request.cf` with what was given.
+#[derive(Clone, Debug, Default)]
+pub(super) struct PlatformOptions {
+    pub(super) cf: Map<String, Value>,
+}
+
+impl PlatformOptions {
+    /// Reads the members of a request in a case file.
+    pub(super) fn of_case(request: &mut Object<'_>) -> Self {
+        let mut cf = Map::new();
+        for (entry, property) in of_platform() {
+            let given = match property.kind {
+                CfKind::Text => request.member::<Option<String>>(entry.name).map(Value::from),
+                CfKind::Number => request.member::<Option<NumberMember>>(entry.name).map(|number| number.0),
+                CfKind::Flag { .. } => request.member::<Option<bool>>(entry.name).map(Value::from),
+            };
+            if let Some(value) = given {
+                property.say(value, &mut cf);
+            }
+        }
+        Self { cf }
+    }
+}
+
+/// A number of any kind.
+struct NumberMember(Value);
+
+impl Shape for NumberMember {
+    fn read(value: &Value, at: &At<'_>, misfits: &mut Misfits) -> Option<Self> {
+        if value.is_number() { Some(Self(value.clone())) } else { misfits.other(at, value, "a number") }
+    }
+}
+
+fn option(entry: &'static Entry, property: CfProperty) -> Arg {
+    let option = Arg::new(entry.name).long(entry.name.replace('_', "-"));
+    let with_value = || {
+        let help = format!("{}. Example: {}", entry.help, entry.example);
+        option.clone().value_name(entry.name.to_uppercase()).help(help)
+    };
+    match property.kind {
+        CfKind::Text => with_value(),
+        CfKind::Number => with_value().allow_negative_numbers(true).value_parser(number),
+        CfKind::Flag { .. } => option.help(entry.help).action(ArgAction::SetTrue),
+    }
+}
+
+fn number(text: &str) -> Result<serde_json::Number, &'static str> {
+    text.parse().map_err(|_| "is no number")
+}
+
+impl clap::Args for PlatformOptions {
+    fn augment_args(command: Command) -> Command {
+        of_platform().fold(command, |command, (entry, property)| command.arg(option(entry, property)))
+    }
+
+    fn augment_args_for_update(command: Command) -> Command {
+        Self::augment_args(command)
+    }
+}
+
+impl FromArgMatches for PlatformOptions {
+    fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
+        let mut cf = Map::new();
+        for (entry, property) in of_platform() {
+            let given = match property.kind {
+                CfKind::Text => matches.get_one::<String>(entry.name).cloned().map(Value::String),
+                CfKind::Number => matches.get_one(entry.name).cloned().map(Value::Number),
+                CfKind::Flag { .. } => matches.get_flag(entry.name).then_some(Value::Bool(true)),
+            };
+            if let Some(value) = given {
+                property.say(value, &mut cf);
+            }
+        }
+        Ok(Self { cf })
+    }
+
+    fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
+        *self = Self::from_arg_matches(matches)?;
+        Ok(())
+    }
+}
