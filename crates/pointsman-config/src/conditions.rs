@@ -16,7 +16,7 @@ use serde_json::{Map, Value, json};
 use super::{
     UNKNOWN,
     findings::{Findings, escape},
-    operands::operand,
+    operands::{check_operator, check_value, operand},
 };
 
 /// One of `[conditions]`.
@@ -172,8 +172,8 @@ fn test(value: &Value, at: &str, of: &Operand, findings: &mut Findings) -> Optio
     match value {
         // An address is always meant as a range, if only of one.
         Value::String(_) | Value::Array(_) if *of == Operand::Ip => ranges(value, at, findings),
-        Value::String(_) | Value::Number(_) | Value::Bool(_) => scalar(value, at, findings).map(equals),
-        Value::Array(items) => one_of(items, at, findings),
+        Value::String(_) | Value::Number(_) | Value::Bool(_) => scalar(value, at, of, findings).map(equals),
+        Value::Array(items) => one_of(items, at, of, findings),
         Value::Object(members) => {
             let tests: Vec<_> =
                 members.iter().map(|(name, operand)| operator(name, operand, at, of, findings)).collect();
@@ -198,16 +198,17 @@ fn test(value: &Value, at: &str, of: &Operand, findings: &mut Findings) -> Optio
 /// of tests.
 fn operator(name: &str, operand: &Value, at: &str, of: &Operand, findings: &mut Findings) -> Option<Value> {
     let pointer = format!("{at}/{}", escape(name));
+    check_operator(name, of, &pointer, findings);
     let written = |value: Value| json!({ name: value });
     let wrong = match (name, operand) {
         ("exists", Value::Bool(_)) => return Some(written(operand.clone())),
         ("exists", _) => "must be true or false",
-        ("equals" | "contains", _) => return scalar(operand, &pointer, findings).map(written),
+        ("equals" | "contains", _) => return scalar(operand, &pointer, of, findings).map(written),
         ("has", Value::String(word)) if !word.is_empty() && !word.contains(' ') => {
             return Some(written(findings.write(&pointer, word.as_str())));
         }
         ("has", _) => "must be one word",
-        ("in", Value::Array(items)) => return one_of(items, &pointer, findings),
+        ("in", Value::Array(items)) => return one_of(items, &pointer, of, findings),
         ("in", _) => "must be a list",
         ("not" | "any", _) => return test(operand, &pointer, of, findings).map(written),
         ("all", _) => return test(operand, &pointer, of, findings).map(|test| json!({ "every": test })),
@@ -252,17 +253,20 @@ fn ranges(value: &Value, at: &str, findings: &mut Findings) -> Option<Value> {
     written.map(|ranges| json!({ "within": ranges }))
 }
 
-fn one_of(items: &[Value], at: &str, findings: &mut Findings) -> Option<Value> {
+fn one_of(items: &[Value], at: &str, of: &Operand, findings: &mut Findings) -> Option<Value> {
     if items.is_empty() {
         findings.error(at, "must hold at least one value: an empty list never matches");
         return None;
     }
     let values =
-        items.iter().enumerate().map(|(index, item)| scalar(item, &format!("{at}/{index}"), findings));
+        items.iter().enumerate().map(|(index, item)| scalar(item, &format!("{at}/{index}"), of, findings));
     values.collect::<Option<Vec<_>>>().map(|values| json!({ "in": values }))
 }
 
-fn scalar(value: &Value, at: &str, findings: &mut Findings) -> Option<Value> {
+fn scalar(value: &Value, at: &str, of: &Operand, findings: &mut Findings) -> Option<Value> {
+    if value.is_string() || value.is_number() || value.is_boolean() {
+        check_value(value, of, at, findings);
+    }
     let what = match value {
         Value::Number(number) if !is_exact(number) => NOT_EXACT,
         Value::String(text) => return Some(findings.write(at, text.as_str())),

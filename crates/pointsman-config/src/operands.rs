@@ -1,9 +1,11 @@
-//! Operands as they are written.
+//! Operands as they are written, and which tests suit them. A test that no value of its operand ever passes is a fault: a
+//! rule that denies by it would let everybody in.
 
 use pointsman_core::routing::operand::{
-    Operand,
+    Operand, ValueType,
     registry::{REGISTRY, Source},
 };
+use serde_json::Value;
 
 use super::{conditions::Scope, findings::Findings};
 
@@ -41,4 +43,56 @@ fn why_not(name: &str) -> String {
 /// An operand as it is written, with "name" for what stands behind a colon.
 fn written(name: &str, source: Source) -> String {
     if source.argument().is_some() { format!("${name}:name") } else { format!("${name}") }
+}
+
+/// The operators of tests that some value of this type passes.
+#[must_use]
+pub fn operators_for(of: ValueType) -> &'static [&'static str] {
+    match of {
+        ValueType::Any => &[
+            "exists", "equals", "in", "contains", "has", "prefix", "suffix", "within", ">", ">=", "<", "<=",
+            "any", "all", "not",
+        ],
+        ValueType::Text => {
+            &["exists", "equals", "in", "has", "prefix", "suffix", "within", "any", "all", "not"]
+        }
+        ValueType::Texts => {
+            &["exists", "equals", "in", "contains", "has", "prefix", "suffix", "within", "any", "all", "not"]
+        }
+        ValueType::Number => &["exists", "equals", "in", ">", ">=", "<", "<=", "any", "all", "not"],
+        ValueType::Boolean => &["exists", "equals", "in", "any", "all", "not"],
+    }
+}
+
+/// Says so where the operator holds of no value of `of`. What is no operator at all is not judged.
+pub(super) fn check_operator(operator: &str, of: &Operand, at: &str, findings: &mut Findings) {
+    let suiting = operators_for(of.value_type());
+    if !suiting.contains(&operator) && operators_for(ValueType::Any).contains(&operator) {
+        let what = format!("never holds, since {}: write {}", is_always(of), suiting.join(", "));
+        findings.error(at, what);
+    }
+}
+
+/// Says so where no value of `of`, and no item of one, can be equal to this value.
+pub(super) fn check_value(value: &Value, of: &Operand, at: &str, findings: &mut Findings) {
+    let (can, write) = match of.value_type() {
+        ValueType::Any => (true, ""),
+        ValueType::Text | ValueType::Texts => (value.is_string(), "a text, in quotes"),
+        ValueType::Number => (value.is_number(), "a number, without quotes"),
+        ValueType::Boolean => (value.is_boolean(), "true or false, without quotes"),
+    };
+    if !can {
+        findings.error(at, format!("never holds, since {}: write {write}", is_always(of)));
+    }
+}
+
+fn is_always(of: &Operand) -> String {
+    let what = match of.value_type() {
+        ValueType::Any => "anything",
+        ValueType::Text => "a text",
+        ValueType::Texts => "a text or a list of texts",
+        ValueType::Number => "a number",
+        ValueType::Boolean => "true or false",
+    };
+    format!("{of} is {what}")
 }

@@ -1,4 +1,4 @@
-//! Operands as they are configured: each one everywhere.
+//! Operands as they are configured: each one everywhere, and no test of it that never holds.
 #![allow(missing_docs, clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::unwrap_used)]
 
 use std::collections::HashMap;
@@ -141,6 +141,66 @@ fn what_the_platform_says_passes_the_test_that_is_written_for_it() {
         property.say(example(entry), &mut cf);
         assert_eq!(seen_from(entry, cf), (true, Some(entry.example.to_owned())), "{}", entry.name);
         assert_eq!(seen_from(entry, Map::new()), (false, None), "{}", entry.name);
+    }
+}
+
+#[test]
+fn a_test_that_no_value_of_its_operand_passes_is_a_fault() {
+    for (when, expected) in [
+        (
+            json!({ "$eu": "1" }),
+            "/$eu: never holds, since $eu is true or false: write true or false, without quotes",
+        ),
+        (
+            json!({ "$eu": { "prefix": "t" } }),
+            "/$eu/prefix: never holds, since $eu is true or false: write exists, equals, in, any, all, not",
+        ),
+        (
+            json!({ "$country": 49 }),
+            "/$country: never holds, since $country is a text: write a text, in quotes",
+        ),
+        (
+            json!({ "$country": { ">": 5 } }),
+            "/$country/>: never holds, since $country is a text: write exists, equals, in, has, prefix, suffix, within, \
+             any, all, not",
+        ),
+        (
+            json!({ "$country": ["DE", true] }),
+            "/$country/1: never holds, since $country is a text: write a text, in quotes",
+        ),
+        (
+            json!({ "$not": { "$country": { "not": { "in": [49] } } } }),
+            "/$not/$country/not/in/0: never holds, since $country is a text: write a text, in quotes",
+        ),
+        (
+            json!({ "$host": { "contains": "a" } }),
+            "/$host/contains: never holds, since $host is a text: write exists, equals, in, has, prefix, suffix, within, \
+             any, all, not",
+        ),
+        (json!({ "$ip": 5 }), "/$ip: never holds, since $ip is a text: write a text, in quotes"),
+        (
+            json!({ "$header:x": { "any": 5 } }),
+            "/$header:x/any: never holds, since $header:x is a text: write a text, in quotes",
+        ),
+        (
+            json!({ "$query:v": { "contains": 1 } }),
+            "/$query:v/contains: never holds, since $query:v is a text or a list of texts: write a text, in quotes",
+        ),
+        (
+            json!({ "$query:v": { "<=": 1 } }),
+            "/$query:v/<=: never holds, since $query:v is a text or a list of texts: write exists, equals, in, contains, \
+             has, prefix, suffix, within, any, all, not",
+        ),
+    ] {
+        let expected = format!("/routes/0/rules/0/when{expected}");
+        assert_eq!(findings(&when), [expected], "{when}");
+    }
+    for when in [
+        json!({ "plan": 5, "/org/id": { ">": 5 }, "roles": { "contains": true } }),
+        json!({ "$query:v": { "contains": "a" }, "$param:id": { "has": "a" } }),
+        json!({ "$eu": { "in": [true, false] }, "$country": { "exists": false } }),
+    ] {
+        assert_eq!(findings(&when), Vec::<String>::new(), "{when}");
     }
 }
 
