@@ -1,13 +1,16 @@
-//! `pointsman reference`: docs/cli.md, from the definition that the command line itself is parsed by.
+//! `pointsman reference`: documentation from what the program itself works with. docs/cli.md is from the definition that the
+//! command line is parsed by, the table of operands in docs/configuration.md from their registry.
 
 use std::{fmt::Write, fs, path::PathBuf};
 
-use clap::{Arg, ArgAction, Command, CommandFactory};
+use clap::{Arg, ArgAction, Command, CommandFactory, ValueEnum};
 
 use crate::{
     ending::{End, Outcome, input},
     output,
 };
+
+mod operands;
 
 const HEAD: &str = "\
 # The command line
@@ -17,21 +20,40 @@ Every command with its arguments, from the program's own definition. It is writt
 
 ";
 
+/// What is documented.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
+enum Part {
+    /// All commands: docs/cli.md
+    Commands,
+    /// What conditions can look at: a part of docs/configuration.md
+    Operands,
+}
+
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
-    /// Writes it into this file instead, over what is there.
+    /// What is documented.
+    #[arg(value_enum, default_value = "commands")]
+    part: Part,
+    /// Writes it into this file instead: all commands over what is there, the operands into their place in it.
     #[arg(long, value_name = "FILE")]
     write: Option<PathBuf>,
 }
 
 pub(crate) fn run<C: CommandFactory>(arguments: &Arguments) -> Outcome {
-    let text = reference::<C>();
-    match &arguments.write {
-        None => output::line(text.trim_end()),
-        Some(file) => {
-            fs::write(file, text).map_err(|problem| input(format!("{}: {problem}", file.display())))?;
+    let Some(file) = &arguments.write else {
+        let text = if arguments.part == Part::Commands { reference::<C>() } else { operands::table() };
+        output::line(text.trim_end());
+        return Ok(End::Done);
+    };
+    let failed = |problem: &dyn std::fmt::Display| input(format!("{}: {problem}", file.display()));
+    let text = match arguments.part {
+        Part::Commands => reference::<C>(),
+        Part::Operands => {
+            let before = fs::read_to_string(file).map_err(|problem| failed(&problem))?;
+            operands::put_into(&before).map_err(|problem| failed(&problem))?
         }
-    }
+    };
+    fs::write(file, text).map_err(|problem| failed(&problem))?;
     Ok(End::Done)
 }
 

@@ -16,9 +16,13 @@ use crate::{
     output,
 };
 
+mod conditions;
 mod fields;
 mod grammar;
+mod operands;
 mod refine;
+
+pub(crate) use self::operands::type_name;
 
 /// A kind of document.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
@@ -41,7 +45,8 @@ pub(crate) struct Arguments {
     /// What the schema is of.
     #[arg(value_enum, default_value = "gateway")]
     document: Document,
-    /// Writes the schemas of all documents into this folder instead, over those that are there.
+    /// Writes the schemas of all documents into this folder instead, over those that are there; and what conditions can look
+    /// at, as operands.json.
     #[arg(long, value_name = "FOLDER", conflicts_with = "document")]
     write: Option<PathBuf>,
 }
@@ -62,6 +67,9 @@ fn write(folder: &Path) -> Result<(), String> {
             .map_err(|problem| format!("{}: {problem}", file.display()))?;
         eprintln!("{} written", file.display());
     }
+    let file = folder.join(operands::FILE);
+    fs::write(&file, text(&operands::list())).map_err(|problem| format!("{}: {problem}", file.display()))?;
+    eprintln!("{} written", file.display());
     Ok(())
 }
 
@@ -126,6 +134,9 @@ mod tests {
             let fresh = text(&schema(*document).unwrap());
             assert!(committed == fresh, "{} is stale: run `{WRITE}`", file.display());
         }
+        let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../schemas").join(operands::FILE);
+        let committed = fs::read_to_string(&file).unwrap_or_default();
+        assert!(committed == text(&operands::list()), "{} is stale: run `{WRITE}`", file.display());
     }
 
     /// A field that is added is a field whose grammar is thought of.

@@ -3,10 +3,12 @@
 
 use serde_json::{Map, Value, json};
 
+use super::conditions;
+
 /// Matches whatever names a variable, whose value nobody knows here.
 const OR_VARIABLE: &str = r"|\$\{";
 /// A token of HTTP (RFC 9110, section 5.6.2).
-const TOKEN: &str = "[!#$%&'*+.^_`|~0-9A-Za-z-]+";
+pub(super) const TOKEN: &str = "[!#$%&'*+.^_`|~0-9A-Za-z-]+";
 const METHODS: [&str; 7] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"];
 const RANGE: &str = r"^[0-9A-Fa-f:.]+(/[0-9]{1,3})?$";
 
@@ -123,119 +125,15 @@ pub(super) fn definitions() -> Map<String, Value> {
     }
     let variable = json!({ "type": "string", "pattern": r"\$\{", "description": "${NAME}: a variable or secret of the Worker." });
     all.insert("Variable".to_owned(), variable);
-    let thing =
-        special("|param:[A-Za-z0-9_]+", "What a condition looks at, or a split tells callers apart by.");
-    all.insert("Thing".to_owned(), thing);
-    let counted =
-        special("|customer", "What a limit tells callers apart by; $customer is the customer's id.");
-    all.insert("Counted".to_owned(), counted);
-    all.insert("Conditions".to_owned(), conditions());
-    all.insert("Test".to_owned(), test());
-    all.insert("TestTable".to_owned(), test_table());
+    all.extend(conditions::definitions());
     all.insert("Tier".to_owned(), tier());
     all
 }
 
-fn describe(schema: &mut Value, what: &str) {
+pub(super) fn describe(schema: &mut Value, what: &str) {
     if let Some(members) = schema.as_object_mut() {
         members.insert("description".to_owned(), Value::from(what));
     }
-}
-
-/// A claim, or one of what is named by `$`.
-fn special(more: &str, what: &str) -> Value {
-    let names = "subject|country|continent|region|eu|colo|ip|method|host";
-    let mut schema = form(&format!(r"^([^$].*|\$({names}|header:{TOKEN}|query:.+{more}))$"));
-    describe(&mut schema, what);
-    schema
-}
-
-/// A table of conditions, or the name of one of `[conditions]`.
-fn conditions() -> Value {
-    let tables = list(&refer("Conditions"), 1);
-    let ip = json!({ "anyOf": [one_or_many(&refer("AddressRange")), refer("TestTable")] });
-    let mut properties = Map::new();
-    for (name, schema, what) in [
-        ("$all", tables.clone(), "All of these hold."),
-        ("$any", tables, "One of these holds."),
-        ("$not", refer("Conditions"), "This does not hold."),
-        ("$is", one_or_many(&some_text()), "One of [conditions] by its name; of several, one of them."),
-        ("$subject", refer("Test"), "The subject."),
-        ("$country", refer("Test"), "The client's country, two letters: DE."),
-        ("$continent", refer("Test"), "AF, AN, AS, EU, NA, OC or SA."),
-        ("$region", refer("Test"), "The code of a part of the country: BY."),
-        ("$eu", refer("Test"), "Whether the country is in the European Union."),
-        ("$colo", refer("Test"), "The data centre that the client reached: FRA."),
-        ("$ip", ip, "The client's address."),
-        ("$method", refer("Test"), "The method."),
-        ("$host", refer("Test"), "The host that was asked for, in lower case, without its port."),
-    ] {
-        let mut schema = schema;
-        describe(&mut schema, what);
-        properties.insert(name.to_owned(), schema);
-    }
-    let table = json!({
-        "type": "object",
-        "properties": properties,
-        "patternProperties": {
-            r"^\$param:[A-Za-z0-9_]+$": refer("Test"),
-            format!(r"^\$header:{TOKEN}$"): refer("Test"),
-            r"^\$query:.+$": refer("Test"),
-            "^[^$]": refer("Test"),
-        },
-        "additionalProperties": false,
-    });
-    json!({
-        "description": "Claims and things, and what they must be: all members must hold. Or the name of one of [conditions].",
-        "anyOf": [some_text(), table],
-    })
-}
-
-fn test() -> Value {
-    let scalar = json!({ "type": ["string", "number", "boolean"] });
-    json!({
-        "description": "A value, a list of which it is one, or a table of tests.",
-        "anyOf": [scalar, list(&scalar, 1), refer("TestTable")],
-    })
-}
-
-fn test_table() -> Value {
-    let scalar = json!({ "type": ["string", "number", "boolean"] });
-    let texts = one_or_many(&some_text());
-    let number = json!({ "type": "number" });
-    let mut properties = Map::new();
-    for (name, schema, what) in [
-        ("exists", json!({ "type": "boolean" }), "Whether it is there."),
-        ("equals", scalar.clone(), "Is this."),
-        ("in", list(&scalar, 1), "Is one of these."),
-        ("contains", scalar, "Is a list that holds this."),
-        (
-            "has",
-            json!({ "type": "string", "pattern": "^[^ ]+$" }),
-            "Is a list that holds this word, or a text of words of which it is one.",
-        ),
-        ("prefix", texts.clone(), "Is a text that begins with this, or with one of these."),
-        ("suffix", texts, "Is a text that ends with this, or with one of these."),
-        ("within", one_or_many(&refer("AddressRange")), "Is an address in this range, or in one of these."),
-        (">", number.clone(), "Is a number above this."),
-        (">=", number.clone(), "Is a number from this on."),
-        ("<", number.clone(), "Is a number below this."),
-        ("<=", number, "Is a number up to this."),
-        ("any", refer("Test"), "One of its values passes: a parameter or a field may be sent twice."),
-        ("all", refer("Test"), "It has a value, and each of its values passes."),
-        ("not", refer("Test"), "Fails this test; what is not there fails every test but exists = false."),
-    ] {
-        let mut schema = schema;
-        describe(&mut schema, what);
-        properties.insert(name.to_owned(), schema);
-    }
-    json!({
-        "description": "Tests, all of which must hold.",
-        "type": "object",
-        "properties": properties,
-        "minProperties": 1,
-        "additionalProperties": false,
-    })
 }
 
 /// A limit of a route, or one that is for some callers only.
