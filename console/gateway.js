@@ -25,8 +25,8 @@ async function ask(settings, url, init) {
   }
 }
 
-/** What becomes of a request: nothing is forwarded. `request`: { method, url, fields, credential, place }. */
-export function explain(settings, { method, url, fields, credential, place }) {
+/** What becomes of a request: nothing is forwarded. `request`: { method, url, fields, credential, cf }. */
+export function explain(settings, { method, url, fields, credential, cf }) {
   const headers = new Headers(fields);
   if (credential.kind === "key") {
     const { field, value } = keyField(settings.configuration);
@@ -34,7 +34,7 @@ export function explain(settings, { method, url, fields, credential, place }) {
   }
   if (credential.kind === "token") headers.set("authorization", `Bearer ${credential.text}`);
   if (credential.kind === "claims") headers.set("x-pointsman-claims", base64urlJson(credential.claims));
-  if (Object.keys(place).length > 0) headers.set("x-pointsman-cf", base64urlJson(place));
+  if (Object.keys(cf).length > 0) headers.set("x-pointsman-cf", base64urlJson(cf));
   headers.set("x-pointsman-explain", settings.operatorSecret);
   return ask(settings, url, { method, headers });
 }

@@ -1,24 +1,6 @@
 // Conditions of rules, in words.
+import { inWords as thing } from "./operands.js";
 import { isObject } from "./record/json.js";
-
-const THINGS = {
-  $subject: "the subject",
-  $country: "the country",
-  $continent: "the continent",
-  $region: "the part of the country",
-  $eu: "being in the EU",
-  $colo: "the data centre",
-  $ip: "the address",
-  $method: "the method",
-  $host: "the host",
-};
-const PARTS = { header: "field", query: "query parameter", param: "path part" };
-
-function thing(name) {
-  if (THINGS[name]) return THINGS[name];
-  const [, kind, rest] = /^\$(header|query|param):(.+)$/s.exec(name) ?? [];
-  return kind ? `the ${PARTS[kind]} ${rest}` : `the claim ${name}`;
-}
 
 const quoted = (value) => (typeof value === "string" ? `“${value}”` : JSON.stringify(value));
 const listed = (values) => [values].flat().map(quoted).join(", ");

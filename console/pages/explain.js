@@ -1,5 +1,6 @@
 import { keyField } from "../configuration.js";
 import { explain } from "../gateway.js";
+import { label, OF_PLATFORM, requestCf } from "../operands.js";
 import { readObject } from "../record/json.js";
 import { explanation } from "./explanation.js";
 import { show } from "./layout.js";
@@ -13,10 +14,16 @@ const KINDS = [
   ["token", "a token"],
   ["claims", "claims, as if a credential had been checked"],
 ];
-const PLACE = ["country", "continent", "regionCode", "colo"];
 /** What the console itself says to the gateway, and what the runtime makes. */
 const OWN_FIELDS = /^(x-pointsman-.*|host|connection|content-length|transfer-encoding|upgrade|cf-.*)$/i;
+const YES_OR_NO = [
+  ["", "no"],
+  ["yes", "yes"],
+];
 const CONTINENTS = ["", "AF", "AN", "AS", "EU", "NA", "OC", "SA"].map((code) => [code, code || "–"]);
+
+/** The field of an operand that the platform says. */
+const idOf = (name) => `cf-${name}`;
 
 /** What was typed. The credential is in `secret`, which no page shows again. */
 function typedOf(typed) {
@@ -27,12 +34,12 @@ function typedOf(typed) {
     fields: of("fields"),
     kind: of("kind"),
     claims: of("claims"),
-    place: Object.fromEntries([...PLACE, "eu"].map((name) => [name, of(name).trim()])),
+    platform: Object.fromEntries(OF_PLATFORM.map(({ name }) => [name, of(idOf(name)).trim()])),
     secret: of("secret").trim(),
   };
 }
 
-const START = { method: "GET", url: "/", fields: "", kind: "none", claims: "", place: {}, secret: "" };
+const START = { method: "GET", url: "/", fields: "", kind: "none", claims: "", platform: {}, secret: "" };
 
 /** The request that was meant: { request, faults }. */
 function requestOf(values, settings) {
@@ -67,17 +74,22 @@ function requestOf(values, settings) {
     if (what) fault("claims", "Claims", what);
     credential.claims = value;
   }
-  const place = Object.fromEntries(
-    PLACE.filter((name) => values.place[name]).map((name) => [name, values.place[name]]),
-  );
-  if (values.place.eu === "yes") place.isEUCountry = "1";
-  return { faults, request: { method: values.method, url, fields, credential, place } };
+  const { cf, faulty } = requestCf(values.platform);
+  for (const { operand, what } of faulty) fault(idOf(operand.name), label(operand), what);
+  return { faults, request: { method: values.method, url, fields, credential, cf } };
+}
+
+function platformField(operand, value, fault) {
+  const field = { id: idOf(operand.name), label: label(operand), value, fault };
+  if (operand.name === "continent") return choice({ ...field, options: CONTINENTS });
+  if (operand.type === "boolean") return choice({ ...field, options: YES_OR_NO });
+  return textField({ ...field, hint: `${operand.help}. Example: ${operand.example}` });
 }
 
 function fieldset(values, faults, { configuration, gatewayUrl }) {
   const fault = (id) => faults.find((one) => one.id === id)?.what;
-  const { place } = values;
-  const placeField = (id, label, hint) => textField({ id, label, value: place[id] ?? "", hint });
+  const ofPlatform = (operand) =>
+    platformField(operand, values.platform[operand.name] ?? "", fault(idOf(operand.name)));
   return html`
     <fieldset><legend>Request</legend>
       ${choice({ id: "method", label: "Method", value: values.method, options: METHODS.map((name) => [name, name]), fault: fault("method") })}
@@ -89,20 +101,8 @@ function fieldset(values, faults, { configuration, gatewayUrl }) {
       ${textField({ id: "secret", label: "Key or token", type: "password", fault: fault("secret"), wide: true, hint: html`Sent to the gateway only, a key in <code>${keyField(configuration).field}</code>. It is shown nowhere, and must be typed again each time.`, more: { autocomplete: "off" } })}
       ${area({ id: "claims", label: "Claims", value: values.claims, fault: fault("claims"), hint: html`A JSON object, for “claims” above: <code>{ "sub": "me", "customerId": "acme-corp" }</code>` })}
     </fieldset>
-    <fieldset><legend>Place</legend>
-      ${placeField("country", "Country", "Two letters: DE")}
-      ${choice({ id: "continent", label: "Continent", value: place.continent ?? "", options: CONTINENTS })}
-      ${placeField("regionCode", "Part of the country", "Its code: BY")}
-      ${placeField("colo", "Data centre", "Its code: FRA")}
-      ${choice({
-        id: "eu",
-        label: "In the EU",
-        value: place.eu ?? "",
-        options: [
-          ["", "no"],
-          ["yes", "yes"],
-        ],
-      })}
+    <fieldset><legend>What the platform says of the client</legend>
+      ${OF_PLATFORM.map(ofPlatform)}
     </fieldset>`;
 }
 

@@ -132,11 +132,11 @@ test("a request is put to the gateway as it was meant, with the operator's secre
     fields: "X-Beta: yes\r\nAccept: text/plain",
     kind: "key",
     secret: key,
-    country: "DE",
-    continent: "EU",
-    regionCode: "BY",
-    colo: "FRA",
-    eu: "yes",
+    "cf-country": "DE",
+    "cf-continent": "EU",
+    "cf-region": "BY",
+    "cf-colo": "FRA",
+    "cf-eu": "yes",
   });
   assert.equal(page.status, 200);
   const [{ method, url, fields, body }] = asked;
