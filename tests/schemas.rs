@@ -129,6 +129,8 @@ fn what_is_wrong_with_a_gateway_is_found_where_it_stands() {
         ("/routes/0/rules/0/when/$countri", json!("DE")),
         ("/routes/0/rules/0/when/$country", json!(49)),
         ("/routes/0/rules/0/when/$country", json!({ ">": 5 })),
+        ("/routes/0/rules/0/when/$asn", json!("13335")),
+        ("/routes/0/rules/0/when/$bot_score", json!({ "<": "30" })),
         ("/routes/0/rules/0/when/$eu", json!("1")),
         ("/routes/0/rules/0/when/$eu", json!({ "not": "1" })),
         ("/routes/0/rules/0/when/$header:x-beta", json!({ "contains": "a" })),

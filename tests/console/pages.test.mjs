@@ -136,6 +136,8 @@ test("a request is put to the gateway as it was meant, with the operator's secre
     "cf-continent": "EU",
     "cf-region": "BY",
     "cf-colo": "FRA",
+    "cf-asn": "13335",
+    "cf-bot_score": "12",
     "cf-eu": "yes",
   });
   assert.equal(page.status, 200);
@@ -150,6 +152,8 @@ test("a request is put to the gateway as it was meant, with the operator's secre
     continent: "EU",
     regionCode: "BY",
     colo: "FRA",
+    asn: 13335,
+    botManagement: { score: 12 },
     isEUCountry: "1",
   });
   assert.ok(!page.text.includes(key) && !page.text.includes(OPERATOR_SECRET));
@@ -252,6 +256,9 @@ test("what can be no request is refused before anybody is asked", async () => {
     [{ kind: "token", secret: "a b" }, "secret"],
     [{ kind: "claims", claims: "[]" }, "claims"],
     [{ kind: "other" }, "kind"],
+    [{ "cf-asn": "AS13335" }, "cf-asn"],
+    [{ "cf-bot_score": "low" }, "cf-bot_score"],
+    [{ "cf-eu": "maybe" }, "cf-eu"],
   ]) {
     const page = await explain(values);
     assert.equal(page.status, 422, JSON.stringify(values));

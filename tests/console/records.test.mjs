@@ -289,6 +289,10 @@ test("conditions read as words", () => {
   for (const [condition, words] of [
     [undefined, "always"],
     ["office", "the condition office holds"],
+    [
+      { $asn: [13335, 64496], $bot_score: { "<": 30 } },
+      "the network is one of 13335, 64496 and the bot score is below 30",
+    ],
     [{ plan: "gold", $country: ["DE", "AT"] }, "the claim plan is “gold” and the country is one of “DE”, “AT”"],
     [
       { $any: [{ "$header:x-beta": "yes" }, { "$query:beta": "1" }] },

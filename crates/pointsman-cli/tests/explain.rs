@@ -171,7 +171,8 @@ fn cases_are_a_test_suite() {
 fn what_the_platform_says_is_given_by_options_and_by_members_of_a_case() {
     let choices = ["--gateway", "fixtures/gateways/choices.toml"];
     let from = |options: &[&str]| {
-        let output = explain(&[&["--path", "/where/x", "--json"], options, &choices[..]].concat());
+        let where_x: &[&str] = if options.contains(&"--path") { &[] } else { &["--path", "/where/x"] };
+        let output = explain(&[where_x, &["--json"], options, &choices[..]].concat());
         let told: Value = serde_json::from_slice(&output.stdout).unwrap();
         told["decision"]["rule"].as_str().unwrap_or_default().to_owned()
     };
@@ -179,6 +180,17 @@ fn what_the_platform_says_is_given_by_options_and_by_members_of_a_case() {
     assert_eq!(from(&["--region", "BY", "--colo", "MUC"]), "bavaria-of-old");
     assert_eq!(from(&["--country", "FR", "--eu"]), "in-the-union");
     assert_eq!(from(&["--continent", "EU"]), "europe");
+    let network = |options: &[&str]| from(&[&["--path", "/network/x"], options].concat());
+    assert_eq!(network(&["--asn", "64496"]), "abusive-network");
+    assert_eq!(network(&["--asn", "64500", "--tls-version", "TLSv1.1"]), "old-tls");
+    assert_eq!(network(&["--bot-score", "29"]), "bots");
+    let wrong = explain(&["--path", "/network/x", "--asn", "AS64496"]);
+    assert_eq!(wrong.status.code(), Some(2));
+    assert!(
+        text(&wrong.stderr).contains("'AS64496' for '--asn <ASN>': is no number"),
+        "{}",
+        text(&wrong.stderr)
+    );
     let file = env::temp_dir().join(format!("pointsman-platform-{}.json", std::process::id()));
     let cases = |country: &str| {
         let case = format!(

@@ -148,6 +148,20 @@ fn what_the_platform_says_passes_the_test_that_is_written_for_it() {
 fn a_test_that_no_value_of_its_operand_passes_is_a_fault() {
     for (when, expected) in [
         (
+            json!({ "$asn": "13335" }),
+            "/$asn: never holds, since $asn is a number: write a number, without quotes",
+        ),
+        (
+            json!({ "$bot_score": { "prefix": "1" } }),
+            "/$bot_score/prefix: never holds, since $bot_score is a number: write exists, equals, in, >, >=, <, <=, any, all, \
+             not",
+        ),
+        (
+            json!({ "$tls_version": { ">=": 1.2 } }),
+            "/$tls_version/>=: never holds, since $tls_version is a text: write exists, equals, in, has, prefix, suffix, \
+             within, any, all, not",
+        ),
+        (
             json!({ "$eu": "1" }),
             "/$eu: never holds, since $eu is true or false: write true or false, without quotes",
         ),

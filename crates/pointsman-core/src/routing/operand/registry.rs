@@ -125,6 +125,27 @@ pub const REGISTRY: &[Entry] = &[
         example: "FRA",
     },
     Entry {
+        name: "asn",
+        source: Source::Cf(CfProperty { path: "asn", kind: CfKind::Number }),
+        words: "the network",
+        help: "The number of the autonomous system, the network that the client is in",
+        example: "13335",
+    },
+    Entry {
+        name: "tls_version",
+        source: Source::Cf(CfProperty { path: "tlsVersion", kind: CfKind::Text }),
+        words: "the TLS version",
+        help: "The version of TLS that the client speaks to the platform",
+        example: "TLSv1.3",
+    },
+    Entry {
+        name: "bot_score",
+        source: Source::Cf(CfProperty { path: "botManagement.score", kind: CfKind::Number }),
+        words: "the bot score",
+        help: "How likely a person sent the request, from 1 for a bot to 99; not there without Bot Management",
+        example: "30",
+    },
+    Entry {
         name: "ip",
         source: Source::Ip,
         words: "the address",
