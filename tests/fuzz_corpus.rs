@@ -7,8 +7,6 @@
 #[path = "../fuzz/src/lib.rs"]
 mod fuzz;
 
-mod support;
-
 use std::{
     fs,
     panic::catch_unwind,
@@ -18,7 +16,7 @@ use std::{
 
 use fuzz::{TARGETS, Target};
 use libtest_mimic::{Arguments, Failed, Trial};
-use support::{read, root};
+use pointsman_testkit::{read, root};
 
 /// Files elsewhere that are inputs, too.
 const FIXTURES: [(&str, &str); 2] =

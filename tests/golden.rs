@@ -3,14 +3,12 @@
 //! real Worker, by the same names.
 #![allow(missing_docs, clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::unwrap_used)]
 
-mod support;
-
 use std::{collections::HashSet, fs, path::Path, process::ExitCode};
 
 use libtest_mimic::{Arguments, Trial};
-use pointsman::error::Refusal;
+use pointsman_core::base::refusal::Refusal;
+use pointsman_testkit::{Isolate, TestFields, World, bearer, files, key, read, root, token};
 use serde_json::Value;
-use support::{Isolate, TestFields, World, bearer, files, key, read, token};
 
 const FOLDER: &str = "fixtures/cases";
 
@@ -29,7 +27,7 @@ fn main() -> ExitCode {
 
 /// The test of one file.
 fn trial(path: &Path) -> Trial {
-    let file = path.strip_prefix(support::root().join(FOLDER)).unwrap().display().to_string();
+    let file = path.strip_prefix(root().join(FOLDER)).unwrap().display().to_string();
     let case: Value = match serde_json::from_str(&fs::read_to_string(path).unwrap()) {
         Ok(case) => case,
         Err(error) => return Trial::test(file, move || Err(error.into())),
@@ -151,7 +149,7 @@ fn fields_of(request: &Value, isolate: &Isolate) -> TestFields {
     TestFields { fields, cf }
 }
 
-fn check(result: &support::Result_, expect: &Value) -> Result<(), String> {
+fn check(result: &pointsman_testkit::Result_, expect: &Value) -> Result<(), String> {
     let line: Value = log_line(result);
     for (name, value) in expect["log"].as_object().into_iter().flatten() {
         ensure(line.get(name) == Some(value), || format!("log {name} is {:?}, not {value}", line.get(name)))?;
@@ -171,7 +169,7 @@ fn check(result: &support::Result_, expect: &Value) -> Result<(), String> {
         }
         return Ok(());
     }
-    let pointsman::decision::Outcome::Answer(answer) = &result.outcome else {
+    let pointsman_core::decide::decision::Outcome::Answer(answer) = &result.outcome else {
         return Err(format!("was forwarded to {:?}", result.forwarded()));
     };
     ensure(expect["status"] == answer.status, || format!("status {}, {:?}", answer.status, answer.refusal))?;
@@ -196,11 +194,14 @@ fn check(result: &support::Result_, expect: &Value) -> Result<(), String> {
     Ok(())
 }
 
-fn log_line(result: &support::Result_) -> Value {
-    let subject =
-        pointsman::journal::Subject { time: support::noon(), request_id: "request-1", method: "GET" };
+fn log_line(result: &pointsman_testkit::Result_) -> Value {
+    let subject = pointsman_core::decide::request_log::Subject {
+        time: pointsman_testkit::noon(),
+        request_id: "request-1",
+        method: "GET",
+    };
     let open = result.trace.open(subject, None);
-    serde_json::from_str(&pointsman::journal::close(&open, 200, 1)).unwrap()
+    serde_json::from_str(&pointsman_core::decide::request_log::close(&open, 200, 1)).unwrap()
 }
 
 fn ensure(holds: bool, what: impl Fn() -> String) -> Result<(), String> {

@@ -3,11 +3,11 @@
 //! credentials.
 
 use super::oracle::is_field_value;
-use pointsman::{
-    cors::{CorsPolicy, OriginPattern, Origins, Preflight, RequestHeaders},
-    ports::Document,
-    time::Span,
+use pointsman_core::{
+    base::time::Span,
+    http::cors::{CorsPolicy, OriginPattern, Origins, Preflight, RequestHeaders},
 };
+use pointsman_loader::ports::Document;
 
 pub fn run(data: &[u8]) {
     let Ok(text) = std::str::from_utf8(data) else { return };

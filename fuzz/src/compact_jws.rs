@@ -1,7 +1,7 @@
 //! JWS in the compact serialization (RFC 7515), read strictly.
 
 use super::oracle::{base64url, repeats_a_member, to_base64url};
-use pointsman::authenticate::compact::{MAX_TOKEN_BYTES, Unverified, parse};
+use pointsman_core::identity::compact::{MAX_TOKEN_BYTES, Unverified, parse};
 use serde_json::Value;
 
 pub fn run(data: &[u8]) {

@@ -1,9 +1,9 @@
 //! JWK Sets (RFC 7517), as issuers publish them.
 
 use super::oracle::repeats_a_member;
-use pointsman::authenticate::{
+use pointsman_core::identity::{
     algorithm::Algorithm,
-    jwks::{KeySet, MAX_SET_BYTES, MOST_TRIED},
+    jwk_set::{KeySet, MAX_SET_BYTES, MOST_TRIED},
 };
 use serde_json::{Value, json, value::RawValue};
 

@@ -1,12 +1,12 @@
 //! Which paths are forwarded, and which of them have another route's meaning.
 
 use super::oracle::{leaves_its_folder, merged_slashes, percent_decoded, without_parameters};
-use pointsman::{
-    forward::path::{Spelling, check},
-    route::{
-        RouteTable,
+use pointsman_core::{
+    http::path::{Spelling, check},
+    routing::{
         pattern::Pattern,
         readings::{Readings, Taken},
+        table::RouteTable,
     },
 };
 

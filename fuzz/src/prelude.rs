@@ -1,6 +1,6 @@
 //! The one text in which a request's head crosses from JavaScript, and the URL in it.
 
-use pointsman::{request::Target, survey::Survey};
+use pointsman_core::http::{head::Target, prelude::Survey};
 
 pub fn run(data: &[u8]) {
     let Ok(text) = std::str::from_utf8(data) else { return };

@@ -1,10 +1,13 @@
 //! Records of API keys and of customers, as KV and files hold them. The same bytes are read as either.
 
 use super::oracle::repeats_a_member;
-use pointsman::{
-    authenticate::api_key::KeyConfig,
-    customer::{CustomerConfig, CustomerId, CustomerRecord, backend::AllowHttp},
-    record::{RecordError, read_record},
+use pointsman_core::{
+    base::record::{RecordError, read_record},
+    customer::{
+        backend_url::AllowHttp,
+        record::{CustomerConfig, CustomerRecord},
+    },
+    identity::{api_key::KeyConfig, customer_id::CustomerId},
 };
 use serde_json::{Map, Value};
 

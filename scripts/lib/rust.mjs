@@ -25,7 +25,10 @@ export async function needRust() {
   if (runs({ RUSTUP_AUTO_INSTALL: "0" })) return;
   if (!which("rustup")) throw new Failure("rustc --version fails", { advice: ["Run it by hand: it says why."] });
   const wanted = process.env.RUSTUP_TOOLCHAIN;
-  if (wanted) throw new Failure(`Rust's toolchain ${wanted} is not installed, and RUSTUP_TOOLCHAIN names it`, { advice: [`rustup toolchain install ${wanted}`] });
+  if (wanted)
+    throw new Failure(`Rust's toolchain ${wanted} is not installed, and RUSTUP_TOOLCHAIN names it`, {
+      advice: [`rustup toolchain install ${wanted}`],
+    });
   if (await byRustup()) return;
   settleForDefault();
 }
@@ -48,8 +51,12 @@ async function byRustup() {
 function settleForDefault() {
   const other = ask("rustup", ["default"])?.split(" ")[0];
   if (!other || !runs({ RUSTUP_TOOLCHAIN: other })) {
-    throw new Failure(`no toolchain of Rust's is installed that can be used: ${FILE} names ${channel()}`, { advice: [`rustup toolchain install ${channel()}`] });
+    throw new Failure(`no toolchain of Rust's is installed that can be used: ${FILE} names ${channel()}`, {
+      advice: [`rustup toolchain install ${channel()}`],
+    });
   }
   process.env.RUSTUP_TOOLCHAIN = other;
-  note(`Rust's toolchain ${other} is used, rustup's default, in place of ${channel()}. For cargo by hand: export RUSTUP_TOOLCHAIN=${other}`);
+  note(
+    `Rust's toolchain ${other} is used, rustup's default, in place of ${channel()}. For cargo by hand: export RUSTUP_TOOLCHAIN=${other}`,
+  );
 }

@@ -33,7 +33,10 @@ function run(environment, { without = [], installed = false } = {}) {
     writeFileSync(join(here, "asked"), "");
     if (installed) writeFileSync(join(here, "installed"), "");
     const env = { PATH: here, HERE: here, DEFAULT: "mine (default)", ...environment };
-    const { status, stdout, stderr } = spawnSync(process.execPath, ["--input-type=module", "--eval", SCRIPT], { env, encoding: "utf8" });
+    const { status, stdout, stderr } = spawnSync(process.execPath, ["--input-type=module", "--eval", SCRIPT], {
+      env,
+      encoding: "utf8",
+    });
     const asked = spawnSync("/bin/cat", [join(here, "asked")], { encoding: "utf8" }).stdout;
     return { status, text: stdout + stderr, asked };
   } finally {

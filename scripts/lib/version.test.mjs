@@ -10,7 +10,10 @@ const root = parse(read("Cargo.toml"));
 const shared = root.workspace?.package ?? {};
 /** What a manifest says, or leaves to the workspace. */
 const said = (manifest, member) => (manifest.package[member]?.workspace ? shared[member] : manifest.package[member]);
-const manifests = ["Cargo.toml", ...globSync("crates/*/Cargo.toml", { cwd: ROOT })].map((file) => ({ file, manifest: parse(read(file)) }));
+const manifests = ["Cargo.toml", ...globSync("{crates/*,benches}/Cargo.toml", { cwd: ROOT })].map((file) => ({
+  file,
+  manifest: parse(read(file)),
+}));
 
 test("the version is the same wherever it stands", () => {
   const version = said(root, "version");
@@ -18,7 +21,11 @@ test("the version is the same wherever it stands", () => {
   const locked = parse(read("Cargo.lock")).package.filter(({ source }) => !source);
   for (const { file, manifest } of manifests) {
     assert.equal(said(manifest, "version"), version, file);
-    assert.equal(locked.find(({ name }) => name === manifest.package.name)?.version, version, `Cargo.lock, ${manifest.package.name}`);
+    assert.equal(
+      locked.find(({ name }) => name === manifest.package.name)?.version,
+      version,
+      `Cargo.lock, ${manifest.package.name}`,
+    );
   }
   assert.equal(JSON.parse(read("package.json")).version, version, "package.json");
   const lock = JSON.parse(read("package-lock.json"));

@@ -37,7 +37,11 @@ const flat = (text) => text.replace(/\s+/g, " ").trim();
 /** The table of one Worker's packages. */
 function list(packages) {
   const width = Math.max(...packages.map((one) => label(one).length));
-  return packages.map((one) => `  ${label(one).padEnd(width)}  ${chosen(one.licence).join(" and ").padEnd(26)}  ${one.url ?? ""}`.trimEnd()).join("\n");
+  return packages
+    .map((one) =>
+      `  ${label(one).padEnd(width)}  ${chosen(one.licence).join(" and ").padEnd(26)}  ${one.url ?? ""}`.trimEnd(),
+    )
+    .join("\n");
 }
 
 /** Each text once, with the packages that it is of: [{ licence, text, packages }]. */
@@ -46,8 +50,12 @@ function texts(packages) {
   for (const one of packages) {
     for (const licence of chosen(one.licence)) {
       // Apache's text has no copyright line, so ours is everybody's.
-      const text = licence === "Apache-2.0" ? readFileSync(inRoot("LICENSE"), "utf8").trim() : textOf(licence, one.folder);
-      if (!text) throw new Failure(`${label(one)}: the package has no text of ${licence}`, { advice: ["Its authors have it elsewhere: that must stand in THIRD-PARTY-LICENSES too."] });
+      const text =
+        licence === "Apache-2.0" ? readFileSync(inRoot("LICENSE"), "utf8").trim() : textOf(licence, one.folder);
+      if (!text)
+        throw new Failure(`${label(one)}: the package has no text of ${licence}`, {
+          advice: ["Its authors have it elsewhere: that must stand in THIRD-PARTY-LICENSES too."],
+        });
       const key = `${licence} ${flat(text)}`;
       if (!found.has(key)) found.set(key, { licence, text, packages: [] });
       found.get(key).packages.push(one);
@@ -75,7 +83,9 @@ export async function document() {
     `In the gateway's Worker, crates from crates.io:\n\n${list(wasm)}`,
     STD,
     `In the console's Worker, packages from npm:\n\n${list(scripts)}`,
-    ...texts(all).map(({ licence, text, packages }) => `${title(wrapped(`${licence}:`, packages.map(label)))}\n\n${text}`),
+    ...texts(all).map(
+      ({ licence, text, packages }) => `${title(wrapped(`${licence}:`, packages.map(label)))}\n\n${text}`,
+    ),
     ...notices(all),
   ];
   return `${parts.join("\n\n")}\n`;

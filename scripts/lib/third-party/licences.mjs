@@ -9,10 +9,10 @@ const PREFERENCE = ["Apache-2.0", "MIT", "BSD-3-Clause", "Unicode-3.0", "Zlib"];
 /** What only that licence's text says. */
 const MARKS = {
   "Apache-2.0": /Apache License\s+Version 2\.0/,
-  "BSD-3-Clause": /Redistribution and use in source and binary forms[^]*Neither the name/,
+  "BSD-3-Clause": /Redistribution and use in source and binary forms[\s\S]*Neither the name/,
   MIT: /Permission is hereby granted, free of charge/,
   "Unicode-3.0": /UNICODE LICENSE V3/,
-  Zlib: /This software is provided 'as-is'[^]*misrepresented/,
+  Zlib: /This software is provided 'as-is'[\s\S]*misrepresented/,
 };
 
 /**
@@ -53,7 +53,8 @@ export function chosen(expression) {
     return undefined;
   };
   const licences = alternatives();
-  if (!licences || tokens.length > 0) throw new Failure(`licence ${expression}: none of its licences is one of ${PREFERENCE.join(", ")}`);
+  if (!licences || tokens.length > 0)
+    throw new Failure(`licence ${expression}: none of its licences is one of ${PREFERENCE.join(", ")}`);
   return licences;
 }
 
@@ -62,7 +63,9 @@ const better = (one, other) => (!one || (other && rank(other) < rank(one)) ? oth
 
 /** The files of a package that hold licences and notices, by name. */
 function papers(folder) {
-  const names = readdirSync(folder).filter((name) => /^(licen[cs]e|copying|notice|unlicense)/i.test(name) && !/\.(m?js|ts|rs|json)$/i.test(name));
+  const names = readdirSync(folder).filter(
+    (name) => /^(licen[cs]e|copying|notice|unlicense)/i.test(name) && !/\.(m?js|ts|rs|json)$/i.test(name),
+  );
   return names.sort().flatMap((name) => {
     try {
       return [{ name, text: readFileSync(join(folder, name), "utf8").replaceAll("\r\n", "\n").trim() }];

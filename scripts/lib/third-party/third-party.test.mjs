@@ -17,11 +17,15 @@ test("THIRD-PARTY-LICENSES is what the lock files make of it", async () => {
 test("what is linked is listed, and what only runs while it is compiled or tested is not", () => {
   const names = crates().map(({ name }) => name);
   for (const name of ["worker", "serde", "jwt-compact", "wasm-bindgen"]) assert.ok(names.includes(name), name);
-  for (const name of ["serde_derive", "syn", "clap", "rsa", "proptest", "pointsman"]) assert.ok(!names.includes(name), name);
+  for (const name of ["serde_derive", "syn", "clap", "rsa", "proptest", "pointsman"])
+    assert.ok(!names.includes(name), name);
 });
 
 test("of npm the console alone has packages", async () => {
-  assert.deepEqual((await npmPackages()).map(({ name }) => name), ["hono", "jose"]);
+  assert.deepEqual(
+    (await npmPackages()).map(({ name }) => name),
+    ["hono", "jose"],
+  );
 });
 
 test("of a choice one licence is taken, of several parts all", () => {
@@ -36,7 +40,15 @@ test("of a choice one licence is taken, of several parts all", () => {
 });
 
 test("a licence that is not known is no licence", () => {
-  for (const expression of ["GPL-3.0-only", "MIT AND GPL-3.0-only", "Apache-2.0 WITH LLVM-exception", "", "MIT OR", "(MIT", "MIT Apache-2.0"]) {
+  for (const expression of [
+    "GPL-3.0-only",
+    "MIT AND GPL-3.0-only",
+    "Apache-2.0 WITH LLVM-exception",
+    "",
+    "MIT OR",
+    "(MIT",
+    "MIT Apache-2.0",
+  ]) {
     assert.throws(() => chosen(expression), { name: "Error", message: /^licence/ }, expression);
   }
 });
@@ -46,8 +58,14 @@ test("the text of a licence is found by what it says, not by the name of its fil
   try {
     mkdirSync(join(folder, "licenses"));
     writeFileSync(join(folder, "LICENSE-APACHE"), "Apache License\n Version 2.0, January 2004");
-    writeFileSync(join(folder, "LICENSE"), "Copyright (c) Somebody\r\n\r\nPermission is hereby granted, free of charge, to any person\n");
-    assert.equal(textOf("MIT", folder), "Copyright (c) Somebody\n\nPermission is hereby granted, free of charge, to any person");
+    writeFileSync(
+      join(folder, "LICENSE"),
+      "Copyright (c) Somebody\r\n\r\nPermission is hereby granted, free of charge, to any person\n",
+    );
+    assert.equal(
+      textOf("MIT", folder),
+      "Copyright (c) Somebody\n\nPermission is hereby granted, free of charge, to any person",
+    );
     assert.equal(textOf("BSD-3-Clause", folder), undefined);
     assert.equal(noticeOf(folder), undefined);
     writeFileSync(join(folder, "NOTICE"), "Made by somebody\n");

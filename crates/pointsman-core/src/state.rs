@@ -1,0 +1,7 @@
+//! What an isolate has: the checked configuration, the caches, and what follows from both.
+
+pub mod bounds;
+pub mod cache;
+pub mod checked;
+pub mod config;
+pub mod memory;
