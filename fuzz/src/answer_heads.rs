@@ -102,7 +102,9 @@ fn redirects_show_no_secret(location: &str) {
     assert!(!told.chars().any(char::is_control), "{told:?}");
     let place = told.split_once("a redirect to ").map(|(_, place)| place).unwrap_or_default();
     assert!(!place.contains(['?', '#']) && place.chars().count() <= 200, "{place:?}");
-    if let Ok(url) = url::Url::parse(location)
+    // Without what parsers read over or escape, so that a password that stands in the path again is found there.
+    let plain: String = location.chars().filter(|character| !character.is_control()).collect();
+    if let Ok(url) = url::Url::parse(&plain)
         && let Some(password) = url.password()
         && password.len() >= 8
         && !url.path().contains(password)

@@ -2,11 +2,10 @@
 //! there, it starts or says why not.
 
 use super::probe::{answers, names_a_place, variables};
-use pointsman_core::state::config::Gateway;
 
 pub fn run(data: &[u8]) {
     let Ok(text) = std::str::from_utf8(data) else { return };
-    match Gateway::from_checked(text, &variables()) {
+    match pointsman_checked::read(text, &variables()) {
         Ok(started) => {
             answers(&started.gateway);
         }

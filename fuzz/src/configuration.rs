@@ -5,7 +5,6 @@ use pointsman_config::{
     findings::{Finding, Severity},
     parse,
 };
-use pointsman_core::state::config::Gateway;
 use serde_json::Value;
 
 pub fn run(data: &[u8]) {
@@ -32,7 +31,7 @@ pub fn run(data: &[u8]) {
     assert_eq!(answers(&other.gateway), expected);
 
     let shipped = one.form.to_string();
-    match Gateway::from_checked(&shipped, &variables) {
+    match pointsman_checked::read(&shipped, &variables) {
         Ok(started) => assert_eq!(answers(&started.gateway), expected, "the Worker answers as the check did"),
         Err(faults) => panic!("the Worker refuses what was checked: {faults:?}"),
     }
