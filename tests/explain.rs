@@ -2,7 +2,7 @@
 #![allow(missing_docs, clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::unwrap_used)]
 
 use pointsman_core::{decide::explain::asked, http::head::Fields};
-use pointsman_testkit::{Isolate, TestFields, World, bearer, gateway_of, head, key, token};
+use pointsman_testkit::{GatewayToml, Isolate, TestFields, World, all_to, bearer, head, key, token};
 use serde_json::{Value, json};
 
 fn with(fields: &[(&str, &str)]) -> TestFields {
@@ -206,20 +206,10 @@ fn only_the_operators_secret_makes_a_request_a_question() {
 /// spelling is no field of ours: it asks nothing, and goes no further.
 #[test]
 fn without_a_secret_no_question_is_carried_out() {
-    let isolate = Isolate::new(gateway_of(
-        r#"
-        [operator]
-        health = "/healthz"
-        [backends.shared]
-        url = "https://shared.example.com"
-        [[routes]]
-        path = "/{+path}"
-        methods = ["GET", "DELETE", "OPTIONS", "BREW"]
-        auth = []
-        cors = "anything-goes"
-        rules = [{ name = "all", to = "shared" }]
-        "#,
-    ));
+    let methods = r#"methods = ["GET", "DELETE", "OPTIONS", "BREW"]"#;
+    let route = format!("{methods}\ncors = \"anything-goes\"\n{}", all_to("shared"));
+    let toml = GatewayToml::new().table("operator", "health = \"/healthz\"").backend("shared");
+    let isolate = Isolate::new(toml.route("/{+path}", &[], &route).gateway());
     let world = World::of_fixtures();
     let preflight = ("access-control-request-method", "GET");
     for value in ["", "x", SECRET, "x, x", "Bearer x"] {

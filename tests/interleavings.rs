@@ -31,24 +31,32 @@ use pointsman_loader::{
     native,
     ports::{Document, DocumentRequest, Landing, Ports, SourceError, VerifyError},
 };
-use pointsman_testkit::{TestFields, bearer, gateway_of, noon, read, token};
+use pointsman_testkit::{GatewayToml, TestFields, all_to, bearer, noon, read, token};
 use proptest::prelude::*;
 
 const API: &str = "https://config.example.com/customers";
 const JWKS: &str = "https://id.example.com/.well-known/jwks.json";
 
 /// Short spans, so that a schedule of a hundred events crosses every limit that there is.
-const SETTINGS: &str = r#"
-    [store]
-    timeout = "500ms"
+fn settings(by_id: bool) -> GatewayToml {
+    let customers = r#"
+        fresh = "3s"
+        stale = "24s"
+        back_off = "200ms"
+        source = { url = "${CUSTOMER_CONFIG_API_URL}", token = "${CONFIG_API_TOKEN}", timeout = "1s", by_id = BY_ID, max_removed = "100%" }
+    "#;
+    let hybrid = r#"rules = [{ name = "dedicated", to = "customer", unlisted = "next" }, { name = "shared", to = "shared" }]"#;
+    GatewayToml::new()
+        .table("store", "timeout = \"500ms\"")
+        .table("api_keys", "checksum = false\nfresh = \"4s\"\nstale = \"20s\"\nback_off = \"200ms\"")
+        .table("[issuers]", ISSUER_SETTINGS)
+        .table("customers", &customers.replace("BY_ID", &by_id.to_string()))
+        .backend("shared")
+        .route("/customer/{+path}", &["api_key", "main"], &all_to("customer"))
+        .route("/hybrid/{+path}", &["api_key", "main"], hybrid)
+}
 
-    [api_keys]
-    checksum = false
-    fresh = "4s"
-    stale = "20s"
-    back_off = "200ms"
-
-    [[issuers]]
+const ISSUER_SETTINGS: &str = r#"
     name = "main"
     issuer = "https://id.example.com/"
     audience = "https://api.example.com"
@@ -59,25 +67,6 @@ const SETTINGS: &str = r#"
     cooldown = "2s"
     timeout = "1s"
     back_off = "200ms"
-
-    [customers]
-    fresh = "3s"
-    stale = "24s"
-    back_off = "200ms"
-    source = { url = "${CUSTOMER_CONFIG_API_URL}", token = "${CONFIG_API_TOKEN}", timeout = "1s", by_id = BY_ID, max_removed = "100%" }
-
-    [backends.shared]
-    url = "https://shared.example.com"
-
-    [[routes]]
-    path = "/customer/{+path}"
-    auth = ["api_key", "main"]
-    rules = [{ name = "customer", to = "customer" }]
-
-    [[routes]]
-    path = "/hybrid/{+path}"
-    auth = ["api_key", "main"]
-    rules = [{ name = "dedicated", to = "customer", unlisted = "next" }, { name = "shared", to = "shared" }]
 "#;
 const STORE_TIMEOUT: Span = Span::from_millis(500);
 const SOURCE_TIMEOUT: Span = Span::from_secs(1);
@@ -111,10 +100,9 @@ struct Fixed {
 
 impl Fixed {
     fn new() -> Self {
-        let gateway = |by_id: &str| gateway_of(&SETTINGS.replace("BY_ID", by_id));
         Self {
-            by_id: gateway("true"),
-            list: gateway("false"),
+            by_id: settings(true).gateway(),
+            list: settings(false).gateway(),
             tokens: CUSTOMERS.iter().map(|(_, name)| token(name)).collect(),
             jwks: read("fixtures/keys/issuer.jwks.json").into_bytes(),
             rotated: read("fixtures/keys/issuer-rotated.jwks.json").into_bytes(),

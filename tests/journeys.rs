@@ -3,7 +3,7 @@
 #![allow(missing_docs, clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::unwrap_used)]
 
 use pointsman_core::base::time::Span;
-use pointsman_testkit::{Isolate, Source, World, bearer, gateway_of, key, read, token};
+use pointsman_testkit::{GatewayToml, Isolate, Source, World, all_to, bearer, gateway_of, key, read, token};
 
 const JWKS: &str = "https://id.example.com/.well-known/jwks.json";
 const CONFIG: &str = "https://config.example.com/customers";
@@ -729,17 +729,9 @@ fn a_cached_token_vouches_for_itself_alone() {
 /// Promise 39: a flood of junk does not slow those who are known.
 #[test]
 fn a_flood_of_unknown_keys_leaves_known_ones_cached() {
-    let toml = r#"
-        [api_keys]
-        checksum = false
-        [backends.shared]
-        url = "https://shared.example.com"
-        [[routes]]
-        path = "/{+path}"
-        auth = ["api_key"]
-        rules = [{ name = "all", to = "shared" }]
-    "#;
-    let (isolate, world) = (Isolate::new(gateway_of(toml)), World::of_fixtures());
+    let toml = GatewayToml::new().table("api_keys", "checksum = false").backend("shared");
+    let toml = toml.route("/{+path}", &["api_key"], &all_to("shared"));
+    let (isolate, world) = (Isolate::new(toml.gateway()), World::of_fixtures());
     let mut store = String::new();
     for round in 0..20_000 {
         call(&isolate, &world, "/x", &format!("junk-{round}"));
@@ -806,13 +798,10 @@ proptest::proptest! {
                 format!("{{ name = \"r{index}\", when = {{ plan = \"p{value}\", \"no-{index}\" = {{ exists = false }} }}, to = \"b{index}\" }}")
             })
             .collect();
-        let backends: String =
-            (0..wanted.len()).map(|index| format!("[backends.b{index}]\nurl = \"https://b{index}.example.com\"\n")).collect();
-        let toml = format!(
-            "[api_keys]\nchecksum = false\n{backends}[[routes]]\npath = \"/{{+path}}\"\nauth = [\"api_key\"]\nrules = [{}]\n",
-            rules.join(", ")
-        );
-        let (isolate, world) = (Isolate::new(gateway_of(&toml)), World::empty());
+        let toml = GatewayToml::new().table("api_keys", "checksum = false");
+        let toml = (0..wanted.len()).fold(toml, |toml, index| toml.backend(&format!("b{index}")));
+        let toml = toml.route("/{+path}", &["api_key"], &format!("rules = [{}]", rules.join(", ")));
+        let (isolate, world) = (Isolate::new(toml.gateway()), World::empty());
         let name = format!("key:{}", pointsman_core::base::digest::Digest::of(b"k"));
         world.put(&name, &format!(r#"{{"subject":"s","claims":{{"plan":"p{claim}"}}}}"#));
         let got = call(&isolate, &world, "/x", "k");

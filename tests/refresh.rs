@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use pointsman_core::base::time::Span;
 use pointsman_loader::{load::Context, scheduled::Refreshed};
-use pointsman_testkit::{Isolate, World, bearer, gateway_of, key};
+use pointsman_testkit::{GatewayToml, Isolate, World, bearer, key};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
@@ -16,27 +16,28 @@ const INDEX: &str = "source:customers:index";
 /// What a Worker may call of KV in one run (Workers, limits).
 const MOST_CALLS: usize = 1000;
 
-const SETTINGS: &str = r#"
-    [api_keys]
-    prefixes = ["sk_live", "sk_test"]
-    [customers]
-    source = { url = "${CUSTOMER_CONFIG_API_URL}", token = "${CONFIG_API_TOKEN}", max_removed = "20%" }
-    [backends.shared]
-    url = "https://shared.example.com"
-    [[routes]]
-    path = "/customers/{+path}"
-    auth = ["api_key"]
+const TO_CUSTOMER: &str = r#"
     rewrite = "/{+path}"
     rules = [{ name = "customer", to = "customer" }]
-    [[routes]]
-    path = "/hybrid/{+path}"
-    auth = ["api_key"]
+"#;
+const TO_CUSTOMER_OR_SHARED: &str = r#"
     rewrite = "/{+path}"
     rules = [{ name = "dedicated", to = "customer", unlisted = "next" }, { name = "shared", to = "shared" }]
 "#;
 
+fn settings(max_removed: &str) -> GatewayToml {
+    let api = r#"url = "${CUSTOMER_CONFIG_API_URL}", token = "${CONFIG_API_TOKEN}""#;
+    let source = format!("source = {{ {api}, max_removed = \"{max_removed}\" }}");
+    GatewayToml::new()
+        .table("api_keys", r#"prefixes = ["sk_live", "sk_test"]"#)
+        .table("customers", &source)
+        .backend("shared")
+        .route("/customers/{+path}", &["api_key"], TO_CUSTOMER)
+        .route("/hybrid/{+path}", &["api_key"], TO_CUSTOMER_OR_SHARED)
+}
+
 fn isolate() -> Isolate {
-    Isolate::new(gateway_of(SETTINGS))
+    Isolate::new(settings("20%").gateway())
 }
 
 fn listed(id: &str, backend: &str) -> Value {
@@ -359,7 +360,7 @@ fn a_list_that_shrank_too_far_changes_nothing() {
 
 #[test]
 fn whoever_allows_it_may_empty_the_list() {
-    let isolate = Isolate::new(gateway_of(&SETTINGS.replace("20%", "100%")));
+    let isolate = Isolate::new(settings("100%").gateway());
     let world = World::empty();
     list(&world, &many(30));
     refreshed(&isolate, &world);
@@ -638,7 +639,7 @@ proptest! {
         half_taken in any::<bool>(),
         tags in any::<bool>(),
     ) {
-        let isolate = || Isolate::new(gateway_of(&SETTINGS.replace("20%", "100%")));
+        let isolate = || Isolate::new(settings("100%").gateway());
         let prepare = || {
             let world = World::empty();
             world.tags.set(tags);

@@ -9,6 +9,10 @@
     clippy::unwrap_used
 )]
 
+mod gateway_toml;
+
+pub use self::gateway_toml::{GatewayToml, all_to};
+
 use std::{
     borrow::Cow,
     cell::{Cell, RefCell},
