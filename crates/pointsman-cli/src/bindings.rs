@@ -174,29 +174,24 @@ fn triggers(gateway: &Gateway, deployment: &Deployment, findings: &mut Findings)
 mod tests {
     use std::collections::HashMap;
 
+    use pointsman_testkit::{GatewayToml, all_to};
+
     use super::*;
 
+    /// A limit and a quota.
+    fn limited() -> GatewayToml {
+        GatewayToml::new()
+            .table("limits.standard", "binding = \"LIMIT\"\nlimit = 100\nperiod = \"60s\"")
+            .table("limits.monthly", "binding = \"QUOTAS\"\nquota = 10000\nper = \"month\"")
+    }
+
+    fn limited_to(backend: &str) -> String {
+        format!("limits = [\"standard\", \"monthly\"]\n{}", all_to(backend))
+    }
+
     fn findings(wrangler: &str) -> Vec<String> {
-        let gateway: Json = toml::from_str(
-            r#"
-            [[routes]]
-            path = "/{+path}"
-            auth = []
-            rules = [{ name = "all", to = "shared" }]
-            limits = ["standard", "monthly"]
-            [backends.shared]
-            url = "https://shared.example"
-            [limits.standard]
-            binding = "LIMIT"
-            limit = 100
-            period = "60s"
-            [limits.monthly]
-            binding = "QUOTAS"
-            quota = 10000
-            per = "month"
-            "#,
-        )
-        .unwrap();
+        let toml = limited().backend("shared").route("/{+path}", &[], &limited_to("shared"));
+        let gateway: Json = toml::from_str(&toml.to_string()).unwrap();
         let json = serde_json::to_string(&gateway).unwrap();
         let checked = pointsman_config::parse(&json, &HashMap::new()).ok().unwrap();
         let deployment = Deployment::parse("wrangler.toml", wrangler.to_owned(), None).unwrap();
@@ -267,34 +262,14 @@ mod tests {
     "#;
 
     fn needs_all(wrangler: &str, environment: Option<&str>) -> Vec<String> {
-        let text = r#"
-            [api_keys]
-            prefixes = ["sk"]
-            [[issuers]]
-            name = "main"
-            issuer = "https://id.example/"
-            audience = "a"
-            algorithms = ["ES256"]
-            jwks_url = "https://id.example/jwks"
-            [customers.source]
-            url = "https://config.example/customers"
-            [[routes]]
-            path = "/{+path}"
-            auth = ["api_key", "main"]
-            limits = ["standard", "monthly"]
-            rules = [{ name = "all", to = "inner" }]
-            [backends.inner]
-            origins = [{ url = "https://near.example" }, { url = "binding:INNER/base" }]
-            [limits.standard]
-            binding = "LIMIT"
-            limit = 100
-            period = "60s"
-            [limits.monthly]
-            binding = "QUOTAS"
-            quota = 10000
-            per = "month"
-        "#;
-        let file: Json = toml::from_str(text).unwrap();
+        let origins = r#"origins = [{ url = "https://near.example" }, { url = "binding:INNER/base" }]"#;
+        let toml = limited()
+            .table("api_keys", "prefixes = [\"sk\"]")
+            .issuer("main")
+            .table("customers.source", "url = \"https://config.example/customers\"")
+            .table("backends.inner", origins)
+            .route("/{+path}", &["api_key", "main"], &limited_to("inner"));
+        let file: Json = toml::from_str(&toml.to_string()).unwrap();
         let checked = pointsman_config::parse(&file.to_string(), &HashMap::new())
             .unwrap_or_else(|all| panic!("{all:?}"));
         let deployment = Deployment::parse("wrangler.toml", wrangler.to_owned(), environment).unwrap();

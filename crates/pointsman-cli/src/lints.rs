@@ -163,6 +163,8 @@ fn first_timeout(backend: &Backend) -> Option<pointsman_core::base::time::Span> 
 mod tests {
     use std::collections::HashMap;
 
+    use pointsman_testkit::{GatewayToml, all_to};
+
     use super::*;
 
     pub(super) fn lints(toml_text: &str) -> Vec<String> {
@@ -173,13 +175,11 @@ mod tests {
     }
 
     fn with(backend: &str, route: &str) -> Vec<String> {
-        lints(&format!(
-            "{route}\nauth = []\n[backends.b]\n{backend}",
-            route = route.replacen("ROUTE", "[[routes]]\npath = \"/{+path}\"", 1)
-        ))
+        let toml = GatewayToml::new().route("/{+path}", &[], route).table("backends.b", backend);
+        lints(&toml.to_string())
     }
 
-    const PLAIN: &str = "ROUTE\nrules = [{ name = \"all\", to = \"b\" }]";
+    const PLAIN: &str = "rules = [{ name = \"all\", to = \"b\" }]";
     const TWO: &str =
         "origins = [{ url = \"https://a.example\" }, { url = \"https://b.example\", timeout = \"1s\" }]";
 
@@ -190,7 +190,7 @@ mod tests {
                 "origins = [{{ url = \"https://a.example\", region = \"{a}\" }}, {{ url = \"https://b.example\", region = \"{b}\" }}]"
             )
         };
-        let within = "ROUTE\nrules = [{ name = \"all\", to = \"b\", within = [\"eu\", \"mars\"] }]";
+        let within = "rules = [{ name = \"all\", to = \"b\", within = [\"eu\", \"mars\"] }]";
         let there = "there are af, an, as, eu, na, oc, sa, t1";
         assert_eq!(
             with(&origins("eu", "europe"), within),
@@ -238,27 +238,16 @@ mod tests {
 
     #[test]
     fn who_vouched_is_told_where_several_do() {
-        let issuer = |name: &str| {
-            format!(
-                "[[issuers]]\nname = \"{name}\"\nissuer = \"https://{name}.example\"\naudience = \"a\"\n\
-                 algorithms = [\"ES256\"]\ndiscovery = true\n"
-            )
-        };
-        let route = |path: &str, auth: &str| {
-            format!(
-                "[[routes]]\npath = \"{path}\"\nauth = {auth}\nrules = [{{ name = \"all\", to = \"b\" }}]\n"
-            )
-        };
-        let all = [
-            "[api_keys]\nprefixes = [\"sk\"]\n[backends.b]\nurl = \"https://b.example\"\n".to_owned(),
-            issuer("staff"),
-            issuer("partner"),
-            route("/a", "[\"api_key\", \"staff\"]"),
-            route("/b", "[\"staff\"]"),
-            route("/c", "[\"staff\", \"partner\"]"),
-            route("/d", "[\"api_key\"]"),
-        ]
-        .concat();
+        let all = GatewayToml::new()
+            .table("api_keys", "prefixes = [\"sk\"]")
+            .backend("b")
+            .issuer("staff")
+            .issuer("partner")
+            .route("/a", &["api_key", "staff"], &all_to("b"))
+            .route("/b", &["staff"], &all_to("b"))
+            .route("/c", &["staff", "partner"], &all_to("b"))
+            .route("/d", &["api_key"], &all_to("b"))
+            .to_string();
         assert_eq!(lints(&all), Vec::<String>::new());
         assert_eq!(lints(&format!("{all}[identity]\nauthenticated_by = \"x-by\"")), Vec::<String>::new());
         let said = lints(&format!("{all}[identity]\nauthenticated_by = \"\""));

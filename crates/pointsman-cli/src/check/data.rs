@@ -189,6 +189,7 @@ fn unused(gateway: &Gateway, wanted: Option<&Wanted>, stored: Option<&Stored>) -
 mod tests {
     use std::collections::HashMap;
 
+    use pointsman_testkit::{GatewayToml, all_to};
     use serde_json::json;
 
     use super::*;
@@ -199,11 +200,9 @@ mod tests {
     };
 
     fn gateway(more: &str) -> Gateway {
-        let text = format!(
-            "[[routes]]\npath = \"/{{+path}}\"\nauth = [\"api_key\"]\nrules = [{{ name = \"all\", to = \"b\" }}]\n\
-             [backends.b]\nurl = \"https://b.example\"\n[api_keys]\nprefixes = [\"sk\"]\n{more}"
-        );
-        let value: Value = toml::from_str(&text).unwrap();
+        let toml = GatewayToml::new().route("/{+path}", &["api_key"], &all_to("b")).backend("b");
+        let toml = toml.table("api_keys", "prefixes = [\"sk\"]");
+        let value: Value = toml::from_str(&format!("{toml}{more}")).unwrap();
         pointsman_config::parse(&value.to_string(), &HashMap::new()).ok().unwrap().gateway
     }
 

@@ -178,13 +178,13 @@ fn fails_doubled(test: &Test, failing: bool, is_field: bool) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use pointsman_testkit::GatewayToml;
+
     use crate::lints::tests::lints;
 
     fn with(rules: &str) -> Vec<String> {
-        lints(&format!(
-            "[backends.b]\nurl = \"https://b.example\"\n[conditions]\ndebug = {{ \"$query:debug\" = \"1\" }}\n\
-             [[routes]]\npath = \"/{{+path}}\"\nauth = []\n{rules}"
-        ))
+        let toml = GatewayToml::new().backend("b").table("conditions", r#"debug = { "$query:debug" = "1" }"#);
+        lints(&toml.route("/{+path}", &[], rules).to_string())
     }
 
     fn when(condition: &str, action: &str) -> Vec<String> {
