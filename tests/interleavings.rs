@@ -7,8 +7,6 @@
 //! often enough or the clock has come far enough, and both are the scheduler's to decide.
 #![allow(missing_docs, clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::unwrap_used)]
 
-mod support;
-
 use std::{
     cell::{Cell, RefCell},
     collections::{BTreeMap, HashMap},
@@ -18,19 +16,23 @@ use std::{
     task::{Context as TaskContext, Poll, Waker},
 };
 
-use pointsman::{
-    authenticate::{algorithm::Algorithm, jwks::PublicKey, native},
-    config::Gateway,
-    decision::{Decision, Deferred, Found, Outcome},
-    digest::Digest,
-    journey::Context,
-    memory::Memory,
-    ports::{Document, DocumentRequest, Landing, Ports, SourceError, VerifyError},
-    request::{Head, Seen, Target},
-    time::{Span, Timestamp},
+use pointsman_core::{
+    base::{
+        digest::Digest,
+        time::{Span, Timestamp},
+    },
+    decide::decision::{Decision, Deferred, Found, Outcome},
+    http::head::{Head, Seen, Target},
+    identity::{algorithm::Algorithm, jwk_set::PublicKey},
+    state::{config::Gateway, memory::Memory},
 };
+use pointsman_loader::{
+    load::Context,
+    native,
+    ports::{Document, DocumentRequest, Landing, Ports, SourceError, VerifyError},
+};
+use pointsman_testkit::{TestFields, bearer, gateway_of, noon, read, token};
 use proptest::prelude::*;
-use support::{TestFields, bearer, gateway_of, noon, read, token};
 
 const API: &str = "https://config.example.com/customers";
 const JWKS: &str = "https://id.example.com/.well-known/jwks.json";

@@ -36,7 +36,7 @@ export function toolchain() {
 }
 
 function compile() {
-  const args = ["build", "--release", "--features", "count", "--bin", "count", "--message-format=json-render-diagnostics"];
+  const args = ["build", "--release", "--package", "pointsman-benches", "--bin", "count", "--message-format=json-render-diagnostics"];
   const { status, stdout } = spawnSync("cargo", args, { cwd: ROOT, encoding: "utf8", maxBuffer: 1 << 28, stdio: ["ignore", "pipe", "inherit"] });
   if (status !== 0) throw new Failure("the program to count did not compile");
   const made = stdout.trim().split("\n").map((line) => JSON.parse(line)).findLast(({ target, executable }) => target?.name === "count" && executable);

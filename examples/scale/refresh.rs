@@ -5,13 +5,15 @@ use std::{
     collections::HashMap,
 };
 
-use pointsman::{
-    authenticate::{algorithm::Algorithm, jwks::PublicKey},
-    customer::{CustomerId, roster::RosterState},
-    journey::Context,
-    memory::Memory,
+use pointsman_core::{
+    base::time::{Span, Timestamp},
+    customer::roster::RosterState,
+    identity::{algorithm::Algorithm, customer_id::CustomerId, jwk_set::PublicKey},
+    state::memory::Memory,
+};
+use pointsman_loader::{
+    load::Context,
     ports::{Document, DocumentRequest, Landing, Ports, SourceError, VerifyError},
-    time::{Span, Timestamp},
 };
 
 use crate::typical;

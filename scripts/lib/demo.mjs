@@ -15,7 +15,7 @@ import { welcome } from "./welcome.mjs";
 import { buildWorker, DEV_OUT } from "./worker-build.mjs";
 
 const WATCHED = {
-  code: { folders: [inRoot("src")], files: ["Cargo.toml", "Cargo.lock", "build.rs"].map((name) => inRoot(name)) },
+  code: { folders: [inRoot("src"), inRoot("crates")], files: ["Cargo.toml", "Cargo.lock", "build.rs"].map((name) => inRoot(name)) },
   configuration: { files: [inRoot("gateway.toml")] },
   settings: { files: [inRoot("wrangler.toml")] },
 };

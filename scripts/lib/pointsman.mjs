@@ -14,15 +14,15 @@ const CHECK = ["check", "gateway.toml", "--wrangler", "wrangler.toml", ...enviro
 
 /** Compiles the command line. */
 export async function buildPointsman() {
-  await must("compiling the command line", "cargo", ["build", "--features", "cli", "--bin", "pointsman"]);
+  await must("compiling the command line", "cargo", ["build", "--package", "pointsman-cli"]);
 }
 
 const modified = (file) => statSync(file).mtimeMs;
 
 /** When any file that the command line is compiled from was last changed. gateway.toml is not one of them. */
 function sourcesModified() {
-  const sources = readdirSync(inRoot("src"), { recursive: true }).map((name) => inRoot("src", name));
-  return Math.max(...[...sources, ...["Cargo.toml", "Cargo.lock", "build.rs"].map((name) => inRoot(name))].map(modified));
+  const sources = readdirSync(inRoot("crates"), { recursive: true }).map((name) => inRoot("crates", name));
+  return Math.max(...[...sources, ...["Cargo.toml", "Cargo.lock"].map((name) => inRoot(name))].map(modified));
 }
 
 /** The command line's program, compiled where it has to be. */

@@ -39,7 +39,7 @@ export const STEPS = [
     part: "native",
     name: "lint of the edge",
     run: () =>
-      cargo("clippy", "--lib", "--", "-D", "warnings")({
+      cargo("clippy", "--package", "pointsman", "--lib", "--", "-D", "warnings")({
         RUSTFLAGS: "--cfg edge_check",
         CARGO_TARGET_DIR: inRoot("target", "edge-check"),
       }),

@@ -117,7 +117,7 @@ const bundle = (core, outfile) =>
  */
 export async function buildWorker({ dev = false, out = RELEASE_OUT, quiet = false } = {}) {
   const env = wasmBuildEnvironment({ dev });
-  await step("cargo", ["build", "--lib", "--release", "--target", WASM_TARGET], quiet, env);
+  await step("cargo", ["build", "--package", "pointsman", "--lib", "--release", "--target", WASM_TARGET], quiet, env);
 
   const release = join(targetFolder(dev), WASM_TARGET, "release");
   const compiled = join(release, "pointsman.wasm");

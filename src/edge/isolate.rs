@@ -5,24 +5,25 @@ use std::{
     rc::Rc,
 };
 
-use wasm_bindgen::prelude::Closure;
-use worker::Env;
-
-use super::{outside, platform};
-use crate::{
-    COMPILED_GATEWAY,
-    config::Gateway,
-    error::Refusal,
+use pointsman_config::{Variable, Variables, findings::Finding};
+use pointsman_core::{
+    base::{
+        json::{json, text},
+        refusal::Refusal,
+        time::Span,
+    },
     forward::{
         assertion::Assertions,
         failover::{Breaker, Ended, Watched},
     },
-    json::{json, text},
-    memory::Memory,
-    request::{MAX_FIELDS, RequestIds, Seen},
-    settings::{self, Variable, Variables, findings::Finding},
-    time::Span,
+    http::head::{MAX_FIELDS, RequestIds, Seen},
+    state::{config::Gateway, memory::Memory},
 };
+use wasm_bindgen::prelude::Closure;
+use worker::Env;
+
+use super::{outside, platform};
+use crate::COMPILED_GATEWAY;
 
 thread_local! {
     /// From the loading of the module to the first request, which takes it.
@@ -89,7 +90,7 @@ impl Prepared {
         let written = Bindings(env).text("GATEWAY");
         let json = written.as_deref().unwrap_or(COMPILED_GATEWAY);
         let mut shut = Vec::new();
-        let read = settings::parse(json, &Bindings(env)).map(|checked| {
+        let read = pointsman_config::parse(json, &Bindings(env)).map(|checked| {
             // A check has said all else, and knows no value of a secret.
             let of_secrets = checked.warnings.into_iter().filter(|one| one.pointer == OPERATOR_SECRET);
             shut.extend(of_secrets);

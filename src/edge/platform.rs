@@ -115,8 +115,8 @@ extern "C" {
 }
 
 /// The time, in milliseconds. During a request's CPU work it stands still in production.
-pub(super) fn now() -> crate::time::Timestamp {
+pub(super) fn now() -> pointsman_core::base::time::Timestamp {
     #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // a cast saturates
     let millis = date_now() as u64;
-    crate::time::Timestamp::from_millis(millis)
+    pointsman_core::base::time::Timestamp::from_millis(millis)
 }
