@@ -27,6 +27,11 @@ test("every document that code, tests and configuration name is there, with the 
   assert.deepEqual(faults, []);
 });
 
+test("the README is short enough to be read", () => {
+  const lines = readProjectFile("README.md").split("\n").length - 1;
+  assert.ok(lines < 300, `README.md has ${lines} lines; what is not for the first visit belongs in docs/`);
+});
+
 test("headings have the anchors that GitHub gives them", () => {
   const text = "# One `code` (two)\n```sh\n# no heading\n```\n## `[backends.<name>]`\n## A [link](x.md): B\n## A link: B\n## `$asn` & more\n";
   assert.deepEqual(anchors(text), ["one-code-two", "backendsname", "a-link-b", "a-link-b-1", "asn--more"]);
