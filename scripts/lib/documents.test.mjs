@@ -18,7 +18,9 @@ test("every relative link of a document leads to a file and to a heading that ar
 test("every document that code, tests and configuration name is there, with the heading", () => {
   const files = projectFiles("**/*.{rs,js,mjs,ts,toml,json,css}");
   const faults = files.flatMap((file) => {
-    const named = readProjectFile(file).matchAll(/\b(?:docs\/[\w-]+|README|ARCHITECTURE|SECURITY|CONTRIBUTING|CHANGELOG)\.md(?:#[\w-]+)?/g);
+    const named = readProjectFile(file).matchAll(
+      /\b(?:docs\/[\w-]+|README|ARCHITECTURE|SECURITY|CONTRIBUTING|CHANGELOG)\.md(?:#[\w-]+)?/g,
+    );
     return [...named].flatMap(([target]) => {
       const fault = linkFault("package.json", target);
       return fault ? [`${file}: ${target}: ${fault}`] : [];
@@ -33,14 +35,23 @@ test("the README is short enough to be read", () => {
 });
 
 test("headings have the anchors that GitHub gives them", () => {
-  const text = "# One `code` (two)\n```sh\n# no heading\n```\n## `[backends.<name>]`\n## A [link](x.md): B\n## A link: B\n## `$asn` & more\n";
+  const text =
+    "# One `code` (two)\n```sh\n# no heading\n```\n## `[backends.<name>]`\n## A [link](x.md): B\n## A link: B\n## `$asn` & more\n";
   assert.deepEqual(anchors(text), ["one-code-two", "backendsname", "a-link-b", "a-link-b-1", "asn--more"]);
 });
 
 test("a link that leads nowhere is found, and one in code is none", () => {
   // Put together here, since the test before reads this file too.
   const nowhere = ["README.md", "nowhere"].join("#");
-  const text = ["[a](no-such.md)", "`[b](code.md)`", "```md", "[c](block.md)", "```", `![d](docs/performance.svg) [e](${nowhere})`, "[f]: LICENSE"];
+  const text = [
+    "[a](no-such.md)",
+    "`[b](code.md)`",
+    "```md",
+    "[c](block.md)",
+    "```",
+    `![d](docs/performance.svg) [e](${nowhere})`,
+    "[f]: LICENSE",
+  ];
   const found = links(text.join("\n"));
   assert.deepEqual(found, [
     { line: 1, target: "no-such.md" },

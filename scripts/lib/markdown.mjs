@@ -16,7 +16,8 @@ export function projectFiles(pattern) {
 export const readProjectFile = (file) => readFileSync(inRoot(file), "utf8");
 
 /** The text without what stands in code blocks. Lines keep their numbers. */
-const withoutCodeBlocks = (text) => text.replace(/^( *)```[^\n]*\n[\s\S]*?^\1```[^\n]*$/gm, (block) => block.replace(/[^\n]/g, ""));
+const withoutCodeBlocks = (text) =>
+  text.replace(/^( *)```[^\n]*\n[\s\S]*?^\1```[^\n]*$/gm, (block) => block.replace(/[^\n]/g, ""));
 
 /** The anchors that GitHub gives the headings of a document, in their order. */
 export function anchors(text) {
@@ -35,7 +36,10 @@ export function anchors(text) {
 export function links(text) {
   const prose = withoutCodeBlocks(text).replace(/`[^`\n]*`/g, (code) => " ".repeat(code.length));
   const found = prose.matchAll(/\]\(\s*<?([^)>\s]+)[^)]*\)|^\[[^\]]+\]:\s*(\S+)/gm);
-  return [...found].map(({ 1: inline, 2: reference, index }) => ({ line: prose.slice(0, index).split("\n").length, target: inline ?? reference }));
+  return [...found].map(({ 1: inline, 2: reference, index }) => ({
+    line: prose.slice(0, index).split("\n").length,
+    target: inline ?? reference,
+  }));
 }
 
 /** What is wrong with a link from `file` to `target`; nothing where all is well or the link leads to another site. */

@@ -7,18 +7,22 @@ import { inRoot, ROOT } from "./paths.mjs";
 
 /** The rows of promises: [{ number, tests }]. Other tables have fewer columns. */
 const promises = (text) =>
-  [...text.matchAll(/^\| (\d+[^|]*) \|[^|\n]*\|([^|\n]*)\|[^|\n]*\|$/gm)].map(([, number, tests]) => ({ number, tests }));
+  [...text.matchAll(/^\| (\d+[^|]*) \|[^|\n]*\|([^|\n]*)\|[^|\n]*\|$/gm)].map(([, number, tests]) => ({
+    number,
+    tests,
+  }));
 
 /** What a cell names: `name`, and the titles in quotes that follow it. */
 function named(cell) {
   const [, ...parts] = cell.split("`");
   const names = [];
-  for (let i = 0; i + 1 < parts.length; i += 2) names.push({ name: parts[i], titles: [...parts[i + 1].matchAll(/"([^"]+)"/g)].map(([, title]) => title) });
+  for (let i = 0; i + 1 < parts.length; i += 2)
+    names.push({ name: parts[i], titles: [...parts[i + 1].matchAll(/"([^"]+)"/g)].map(([, title]) => title) });
   return names;
 }
 
-const escape = (text) => text.replace(/[.*+?^${}()|[\]\\]/g, "\\$&");
-const pattern = (text, any) => text.split(/[*…]/).map(escape).join(any);
+const asItIs = (text) => text.replace(/[.*+?^${}()|[\]\\]/g, "\\$&");
+const pattern = (text, any) => text.split(/[*…]/).map(asItIs).join(any);
 
 const rust = new Map(projectFiles("{src,crates,tests}/**/*.rs").map((file) => [file, readProjectFile(file)]));
 
@@ -30,7 +34,8 @@ function rustFault(name) {
   // Properties stand in a macro, behind no attribute of their own.
   const property = new RegExp(`proptest! \\{[\\s\\S]*fn ${pattern(functionName, "\\w*")}\\(`);
   const holds = ([, text]) => wanted.test(text) || property.test(text);
-  const isIn = ([file]) => modules.every((module) => file.replaceAll("pointsman-", "").replace(/\.rs$/, "").split("/").includes(module));
+  const isIn = ([file]) =>
+    modules.every((module) => file.replaceAll("pointsman-", "").replace(/\.rs$/, "").split("/").includes(module));
   const found = [...rust].filter(holds);
   if (found.some(isIn)) return undefined;
   const elsewhere = functionName === "*" ? [] : found.map(([file]) => file);
@@ -47,7 +52,8 @@ function nodeFaults(name, titles) {
 }
 
 function faults({ name, titles }) {
-  if (name.startsWith("cases/")) return globSync(`fixtures/${name}.json`, { cwd: ROOT }).length > 0 ? [] : [`${name}: no such case`];
+  if (name.startsWith("cases/"))
+    return globSync(`fixtures/${name}.json`, { cwd: ROOT }).length > 0 ? [] : [`${name}: no such case`];
   if (/^(workerd|edge|cli|console|browser)\/[\w-]+$/.test(name)) return nodeFaults(name, titles);
   if (/^\w+(::[\w*…]+)+$/.test(name)) return [rustFault(name)].filter(Boolean);
   if (/^tests\/\w+\.rs$/.test(name)) return rust.has(name) ? [] : [`${name}: no such file`];
@@ -58,19 +64,28 @@ function faults({ name, titles }) {
 const rows = promises(readProjectFile("SECURITY.md"));
 
 test("every test that SECURITY.md names exists", () => {
-  const missing = rows.flatMap(({ number, tests }) => named(tests).flatMap((one) => faults(one).map((fault) => `${number}: ${fault}`)));
+  const missing = rows.flatMap(({ number, tests }) =>
+    named(tests).flatMap((one) => faults(one).map((fault) => `${number}: ${fault}`)),
+  );
   assert.deepEqual(missing, []);
 });
 
 test("every promise has its number once, and a test", () => {
-  const numbers = rows.map(({ number }) => number).filter((number) => /^\d+$/.test(number)).map(Number);
+  const numbers = rows
+    .map(({ number }) => number)
+    .filter((number) => /^\d+$/.test(number))
+    .map(Number);
   assert.ok(numbers.length > 60, `only ${numbers.length} promises found`);
-  assert.deepEqual(numbers, [...new Set(numbers)].sort((one, other) => one - other));
+  assert.deepEqual(
+    numbers,
+    [...new Set(numbers)].sort((one, other) => one - other),
+  );
   for (const { number, tests } of rows) assert.ok(named(tests).length > 0, `promise ${number} names no test`);
 });
 
 test("a test that does not exist is missed, whatever its kind", () => {
-  const gone = "`journeys::no_such_test`, `jwt::rotation_is_followed`, `cases/token/no-such-*`, `workerd/none`, `workerd/promises` \"no such title\" (`Set-Cookie`), `nonsense`";
+  const gone =
+    '`journeys::no_such_test`, `jwt::rotation_is_followed`, `cases/token/no-such-*`, `workerd/none`, `workerd/promises` "no such title" (`Set-Cookie`), `nonsense`';
   assert.deepEqual(named(gone).flatMap(faults), [
     "journeys::no_such_test: no such test",
     "jwt::rotation_is_followed: no such test; one of that name stands in tests/journeys.rs",
@@ -79,6 +94,7 @@ test("a test that does not exist is missed, whatever its kind", () => {
     'tests/workerd/promises.test.mjs: no test "no such title"',
     "nonsense: neither a test nor a case",
   ]);
-  const there = "`journeys::rotation_is_followed`, `jwt::*`, `cases/token/bad-*`, `workerd/promises` \"a revoked key stops within fresh\", \"…is not followed\"";
+  const there =
+    '`journeys::rotation_is_followed`, `jwt::*`, `cases/token/bad-*`, `workerd/promises` "a revoked key stops within fresh", "…is not followed"';
   assert.deepEqual(named(there).flatMap(faults), []);
 });
