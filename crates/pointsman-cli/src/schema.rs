@@ -137,7 +137,7 @@ mod tests {
             (raw::<KeyRecord>(), fields::key()),
         ] {
             let left = refine::unrefined(&raw, &fields);
-            assert!(left.is_empty(), "src/bin/pointsman/schema/fields.rs does not name {left:?}");
+            assert!(left.is_empty(), "src/schema/fields.rs does not name {left:?}");
         }
     }
 
