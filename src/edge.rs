@@ -6,6 +6,7 @@
 
 use std::{borrow::Cow, cell::Cell, rc::Rc};
 
+use pointsman_checked::DEFAULT_PROBLEM_BASE;
 use pointsman_core::{
     base::{
         refusal::Refusal,
@@ -28,7 +29,7 @@ use pointsman_core::{
         head::{Fields, Head, Place, Seen, Target},
         prelude::Survey,
     },
-    state::{cache::Claim, checked::DEFAULT_PROBLEM_BASE},
+    state::cache::Claim,
 };
 use pointsman_loader::load::Context;
 use serde::Serialize;

@@ -5,6 +5,7 @@ use std::{
     rc::Rc,
 };
 
+use pointsman_checked::{Fault, Started, Variable, Variables};
 use pointsman_core::{
     base::{
         json::{json, text},
@@ -16,11 +17,7 @@ use pointsman_core::{
         failover::{Breaker, Ended, Watched},
     },
     http::head::{MAX_FIELDS, RequestIds, Seen},
-    state::{
-        checked::{Fault, Started, Variable, Variables},
-        config::Gateway,
-        memory::Memory,
-    },
+    state::{config::Gateway, memory::Memory},
 };
 use wasm_bindgen::prelude::Closure;
 use worker::Env;
@@ -85,7 +82,7 @@ impl Prepared {
     fn new(env: &Env) -> Self {
         console_error_panic_hook::set_once();
         let written = Bindings(env).text("GATEWAY").unwrap_or_else(platform::configuration);
-        let read = Gateway::from_checked(&written, &Bindings(env));
+        let read = pointsman_checked::read(&written, &Bindings(env));
         install(read.as_ref().ok().map(|started| &started.gateway));
         Self { read }
     }
@@ -130,14 +127,14 @@ impl Isolate {
 
 /// Hands JavaScript what it asks the core between decisions, and what it answers without the core.
 fn install(gateway: Option<&Gateway>) {
-    let fields = gateway.map(|gateway| gateway.fields.clone());
+    let fields = gateway.map(|gateway| gateway.fields().clone());
     let judge = move |name: String| fields.as_ref().map_or(0, |fields| fields.judge(&name).bits());
     let judge: Closure<dyn Fn(String) -> u32> = Closure::new(judge);
     platform::install(&judge.into_js_value(), MAX_FIELDS, Seen::TOO_MANY.bits());
     let report: Closure<Report> = Closure::new(report);
-    let problem_base = gateway.map_or("", |gateway| gateway.problem_base.as_str());
+    let problem_base = gateway.map_or("", |gateway| gateway.problem_base());
     platform::install_forward(&failures(problem_base), &report.into_js_value());
-    let token = gateway.and_then(|gateway| gateway.identity.token.as_ref());
+    let token = gateway.and_then(|gateway| gateway.identity().token.as_ref());
     if let Some(signer) = token.and_then(Assertions::signer) {
         platform::install_signer(&signer);
     }

@@ -2,6 +2,5 @@
 
 pub mod bounds;
 pub mod cache;
-pub mod checked;
 pub mod config;
 pub mod memory;

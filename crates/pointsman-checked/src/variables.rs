@@ -2,10 +2,10 @@
 
 use std::collections::HashMap;
 
+use pointsman_core::base::shape::At;
 use serde_json::Value;
 
 use super::node::Fault;
-use crate::base::shape::At;
 
 /// What is known of a variable.
 #[derive(Clone, Debug, Eq, PartialEq)]

@@ -2,12 +2,7 @@
 
 use std::rc::Rc;
 
-use super::{
-    node::{Node, Read, fault},
-    sources::{MAX_SOURCE_TIMEOUT, claim_path, policy},
-    variables::SECRET_PLACEHOLDER,
-};
-use crate::{
+use pointsman_core::{
     base::{freshness::Lifetimes, time::Span},
     customer::backend_url::{AllowHttp, document_url},
     forward::{
@@ -26,6 +21,12 @@ use crate::{
     },
 };
 
+use super::{
+    node::{Node, Read, fault},
+    sources::{MAX_SOURCE_TIMEOUT, claim_path, policy},
+    variables::SECRET_PLACEHOLDER,
+};
+
 /// A clock further off than this is broken, and a longer leeway would keep dead tokens alive.
 pub const MAX_LEEWAY: Span = Span::from_secs(300);
 
@@ -34,6 +35,7 @@ fn field(node: Node<'_>) -> Read<String> {
     node.known("must be a field name", |name| is_token(name).then(|| name.to_ascii_lowercase()))
 }
 
+#[inline(never)]
 pub(super) fn api_keys(node: Node<'_>, store_timeout: Span) -> Read<ApiKeys> {
     let scheme = |node: Node<'_>| {
         node.known("must be a scheme such as \"Bearer\"", |scheme| {
@@ -43,7 +45,7 @@ pub(super) fn api_keys(node: Node<'_>, store_timeout: Span) -> Read<ApiKeys> {
     Ok(ApiKeys::new(
         node.read("header", field)?,
         node.read("scheme", scheme)?,
-        node.list("prefixes", Node::string)?,
+        node.strings("prefixes")?,
         node.read("checksum", Node::flag)?,
         policy(node, Lifetimes::strict, &[store_timeout])?,
     ))
@@ -55,29 +57,37 @@ pub(super) fn issuers<'a>(
     allow_http: AllowHttp,
     store_timeout: Span,
 ) -> impl Fn(Node<'_>) -> Read<Issuer> + 'a {
-    move |node| {
-        let algorithm = |node: Node<'_>| node.known("must be the name of an algorithm", Algorithm::from_name);
-        let algorithms = node.list("algorithms", algorithm)?;
-        let timeout = node.read("timeout", |node| node.timeout(MAX_SOURCE_TIMEOUT))?;
-        let issuer = node.read("issuer", Node::string)?;
-        Ok(Issuer {
-            name: node.read("name", Node::text)?.into(),
-            audience: node.list("audience", Node::string)?,
-            types: node.list("types", |node| node.text().map(bare_type))?,
-            subject: node.read("subject", claim_path)?,
-            leeway: node.option("leeway", leeway)?.unwrap_or_default(),
-            keys: key_source(node, &issuer, &algorithms, allow_http)?,
-            policy: policy(node, Lifetimes::strict, &[store_timeout, timeout])?,
-            cooldown: node.read("cooldown", Node::span)?,
-            timeout,
-            customers: match customer {
-                Some(claim) => node.option("customers", |node| only(node, claim))?,
-                None => None,
-            },
-            algorithms,
-            issuer,
-        })
-    }
+    move |node| issuer(node, customer, allow_http, store_timeout)
+}
+
+#[inline(never)]
+fn issuer(
+    node: Node<'_>,
+    customer: Option<&ClaimPath>,
+    allow_http: AllowHttp,
+    store_timeout: Span,
+) -> Read<Issuer> {
+    let algorithm = |node: Node<'_>| node.known("must be the name of an algorithm", Algorithm::from_name);
+    let algorithms = node.list("algorithms", algorithm)?;
+    let timeout = node.read("timeout", |node| node.timeout(MAX_SOURCE_TIMEOUT))?;
+    let issuer = node.read("issuer", Node::string)?;
+    Ok(Issuer {
+        name: node.read("name", Node::text)?.into(),
+        audience: node.strings("audience")?,
+        types: node.list("types", |node| node.text().map(bare_type))?,
+        subject: node.read("subject", claim_path)?,
+        leeway: node.option("leeway", leeway)?.unwrap_or_default(),
+        keys: key_source(node, &issuer, &algorithms, allow_http)?,
+        policy: policy(node, Lifetimes::strict, &[store_timeout, timeout])?,
+        cooldown: node.read("cooldown", Node::span)?,
+        timeout,
+        customers: match customer {
+            Some(claim) => node.option("customers", |node| only(node, claim))?,
+            None => None,
+        },
+        algorithms,
+        issuer,
+    })
 }
 
 /// A `typ` as tokens are compared with it: in lower case, and without the part that may be left out (RFC 7515, section 4.1.9).
@@ -93,6 +103,7 @@ fn leeway(node: Node<'_>) -> Read<Leeway> {
     Ok(Leeway { expiry: leeway, not_before: leeway })
 }
 
+#[inline(never)]
 fn only(node: Node<'_>, claim: &ClaimPath) -> Read<CustomersOfIssuer> {
     let id = |node: Node<'_>| node.known("must be a customer's id", CustomerId::parse);
     let only = match node.option("claim", claim_path)? {
@@ -102,6 +113,7 @@ fn only(node: Node<'_>, claim: &ClaimPath) -> Read<CustomersOfIssuer> {
     Ok(CustomersOfIssuer { claim: claim.clone(), only })
 }
 
+#[inline(never)]
 fn key_source(
     node: Node<'_>,
     issuer: &str,
@@ -138,10 +150,12 @@ fn key_source(
 }
 
 /// Fields or claims by name, and the claims that they hold.
+#[inline(never)]
 fn claims(node: Node<'_>, name: fn(Node<'_>) -> Read<String>) -> Read<Vec<(Rc<str>, ClaimPath)>> {
     node.list("claims", |node| Ok((Rc::from(node.read("name", name)?), node.read("from", claim_path)?)))
 }
 
+#[inline(never)]
 pub(super) fn identity(node: Node<'_>) -> Read<Identity> {
     let shared = |name| node.option(name, |node| field(node).map(Rc::from));
     Ok(Identity {
@@ -153,6 +167,7 @@ pub(super) fn identity(node: Node<'_>) -> Read<Identity> {
     })
 }
 
+#[inline(never)]
 fn assertions(node: Node<'_>) -> Read<Assertions> {
     let mut keys: Vec<SigningKey> = Vec::new();
     node.list("keys", |node| {

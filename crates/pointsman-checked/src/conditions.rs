@@ -2,15 +2,15 @@
 
 use std::rc::Rc;
 
-use serde_json::Value;
-
-use super::node::{Fault, Node, Read, fault};
-use crate::{
+use pointsman_core::{
     base::cidr::Cidr,
     http::head::Place,
     identity::claims::ClaimPath,
     routing::condition::{Comparison, Condition, Named, Operand, Test, Values},
 };
+use serde_json::Value;
+
+use super::node::{Fault, Node, Read, fault};
 
 /// What a condition's names can mean where it stands.
 #[derive(Clone, Copy)]
@@ -28,10 +28,12 @@ pub(super) fn named(node: Node<'_>, before: &[Rc<Named>]) -> Read<Rc<Named>> {
 }
 
 /// Reads a list of conditions, all of which must hold.
+#[inline(never)]
 pub(super) fn conditions(node: Node<'_>, scope: Scope<'_>) -> Read<Vec<Condition>> {
     if node.is_null() { Ok(Vec::new()) } else { node.items(|node| condition(node, scope)) }
 }
 
+#[inline(never)]
 fn condition(node: Node<'_>, scope: Scope<'_>) -> Read<Condition> {
     let Some((name, _)) = only_member(node) else {
         let of = node.read("is", |node| operand(node, scope))?;
@@ -56,6 +58,7 @@ fn only_member<'a>(node: Node<'a>) -> Option<(&'a str, &'a Value)> {
 }
 
 /// Reads what a condition, a split or a limit looks at.
+#[inline(never)]
 pub(super) fn operand(node: Node<'_>, scope: Scope<'_>) -> Read<Operand> {
     let read = |text: &str| {
         let Some(special) = text.strip_prefix('$') else { return ClaimPath::parse(text).map(Operand::Claim) };
@@ -85,6 +88,7 @@ pub(super) fn operand(node: Node<'_>, scope: Scope<'_>) -> Read<Operand> {
     node.known("is nothing that can be asked for", read)
 }
 
+#[inline(never)]
 fn test(node: Node<'_>, of: &Operand) -> Read<Test> {
     let Some((name, _)) = only_member(node) else { return fault("must have one operator") };
     let values = if matches!(of, Operand::Header(_)) { Values::Elements } else { Values::Items };

@@ -2,16 +2,18 @@
 
 use std::rc::Rc;
 
-use super::node::{Node, Read, fault};
-use crate::{
+use pointsman_core::{
     base::time::Span,
     customer::{backend_url::AllowHttp, template::BackendTemplate},
     forward::failover::{Balance, Breaker},
     state::config::{Backend, Origin},
 };
 
+use super::node::{Node, Read, fault};
+
 const FOREVER: Span = Span::from_millis(u64::MAX);
 
+#[inline(never)]
 pub(super) fn backend(node: Node<'_>, allow_http: AllowHttp) -> Read<Backend> {
     let timeout = |node: Node<'_>| node.timeout(FOREVER);
     Ok(Backend {

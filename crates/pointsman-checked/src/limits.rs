@@ -2,19 +2,21 @@
 
 use std::rc::Rc;
 
+use pointsman_core::{
+    base::time::Span,
+    forward::limit::{Anchor, By, Choice, Limit, Measure, Per, Tier},
+};
+
 use super::{
     backends::is_binding,
     conditions::{Scope, conditions, operand},
     node::{Node, Read, fault},
 };
-use crate::{
-    base::time::Span,
-    forward::limit::{Anchor, By, Choice, Limit, Measure, Per, Tier},
-};
 
 /// More, and a request that waits for its counter would be of no use to whoever sent it.
 pub const LONGEST_TIMEOUT: Span = Span::from_secs(5);
 
+#[inline(never)]
 pub(super) fn limit(node: Node<'_>) -> Read<Limit> {
     let binding = |node: Node<'_>| {
         node.known("must be the name of a binding in wrangler.toml", |name| {
@@ -34,6 +36,7 @@ pub(super) fn limit(node: Node<'_>) -> Read<Limit> {
     })
 }
 
+#[inline(never)]
 fn measure(node: Node<'_>) -> Read<Measure> {
     if let Some(limit) = node.option("limit", Node::whole)? {
         return Ok(Measure::Rate { limit, period: node.read("period", Node::span)? });
@@ -54,6 +57,7 @@ fn measure(node: Node<'_>) -> Read<Measure> {
 }
 
 /// Limits of which the first that fits a caller applies; `count` is how many limits there are.
+#[inline(never)]
 pub(super) fn choice(node: Node<'_>, scope: Scope<'_>, count: usize) -> Read<Choice> {
     let tiers = node.items(|node| {
         let limit = node.option("limit", Node::small::<usize>)?;

@@ -2,12 +2,7 @@
 
 use std::rc::Rc;
 
-use super::{
-    conditions::{Scope, conditions, operand},
-    limits::choice,
-    node::{Node, Read, fault},
-};
-use crate::{
+use pointsman_core::{
     base::time::Span,
     http::{
         cors::{CorsPolicy, OriginPattern, Origins, RequestHeaders},
@@ -25,6 +20,12 @@ use crate::{
         target::{Target, Unlisted},
     },
     state::config::{Region, Route, RouteAuth, guard_alike},
+};
+
+use super::{
+    conditions::{Scope, conditions, operand},
+    limits::choice,
+    node::{Node, Read, fault},
 };
 
 /// More than any plan of the platform takes.
@@ -56,7 +57,7 @@ impl Routes {
     /// Reads a route and adds it.
     pub(super) fn add(&mut self, node: Node<'_>, known: &Known<'_>) -> Read<()> {
         let pattern = node.read("path", |node| node.parsed(Pattern::parse))?;
-        let methods = node.list("methods", Node::string)?;
+        let methods = node.strings("methods")?;
         let route = route(node, &pattern, known)?;
         let position = self.routes.len();
         let is_new = methods.iter().all(|method| self.table.insert(&pattern, method, position));
@@ -87,11 +88,13 @@ impl Routes {
     }
 }
 
+#[inline(never)]
 pub(super) fn region(node: Node<'_>, named: &[Rc<Named>]) -> Read<Region> {
     let when = node.read("when", |node| conditions(node, Scope { named, params: &[] }))?;
     Ok(Region { name: Rc::from(node.read("name", Node::text)?), when })
 }
 
+#[inline(never)]
 pub(super) fn policy(node: Node<'_>) -> Read<Rc<CorsPolicy>> {
     if node.read("anything_goes", Node::flag)? {
         return Ok(Rc::new(CorsPolicy::anything_goes()));
@@ -116,6 +119,7 @@ fn place(count: usize) -> impl Fn(Node<'_>) -> Read<usize> {
     }
 }
 
+#[inline(never)]
 fn route(node: Node<'_>, pattern: &Pattern, known: &Known<'_>) -> Read<Route> {
     let params: Vec<&str> = pattern.names().collect();
     let scope = Scope { named: known.named, params: &params };
@@ -146,6 +150,7 @@ fn route(node: Node<'_>, pattern: &Pattern, known: &Known<'_>) -> Read<Route> {
 }
 
 /// What `WWW-Authenticate` says on this route (RFC 9110, section 11.6.1).
+#[inline(never)]
 fn challenge(auth: &RouteAuth, api_keys: Option<&ApiKeys>) -> String {
     match api_keys.filter(|_| auth.api_key && auth.issuers.is_empty()) {
         Some(keys) if !keys.in_authorization() => format!("ApiKey header=\"{}\"", keys.field()),
@@ -154,6 +159,7 @@ fn challenge(auth: &RouteAuth, api_keys: Option<&ApiKeys>) -> String {
     }
 }
 
+#[inline(never)]
 fn rule(node: Node<'_>, known: &Known<'_>, scope: Scope<'_>) -> Read<Rule> {
     Ok(Rule {
         name: Rc::from(node.read("name", Node::text)?),
@@ -163,6 +169,7 @@ fn rule(node: Node<'_>, known: &Known<'_>, scope: Scope<'_>) -> Read<Rule> {
     })
 }
 
+#[inline(never)]
 fn action(node: Node<'_>, known: &Known<'_>, scope: Scope<'_>) -> Read<Action> {
     if let Some(status) = node.option("deny", Node::small)? {
         return Ok(Action::Deny(status));
@@ -184,6 +191,7 @@ fn action(node: Node<'_>, known: &Known<'_>, scope: Scope<'_>) -> Read<Action> {
 }
 
 /// A backend's place, or what becomes of callers whom the customer's own backend is not for.
+#[inline(never)]
 fn target(node: Node<'_>, backends: usize) -> Read<Target> {
     match node.0.as_str() {
         None => place(backends)(node).map(Target::Backend),

@@ -6,6 +6,12 @@
 //! place's type once it is filled in. So the Worker carries no grammar, and an environment's variables are all that it can find
 //! wrong.
 
+use pointsman_core::{
+    base::object::parse_object,
+    customer::backend_url::AllowHttp,
+    forward::plan::Via,
+    http::fields::{FieldPolicy, NamePattern, is_token},
+};
 use serde_json::Value;
 
 use self::{
@@ -14,13 +20,7 @@ use self::{
     routes::Routes,
     sources::{budgets, customers, operator},
 };
-use super::config::Gateway;
-use crate::{
-    base::object::parse_object,
-    customer::backend_url::AllowHttp,
-    forward::plan::Via,
-    http::fields::{FieldPolicy, NamePattern, is_token},
-};
+use pointsman_core::state::config::{Gateway, GatewayParts};
 
 mod backends;
 mod conditions;
@@ -65,41 +65,39 @@ pub fn is_user_agent(text: &str) -> bool {
     is_value && !text.is_empty() && text.len() <= MAX_USER_AGENT && text.trim() == text
 }
 
-impl Gateway {
-    /// Reads a configuration in checked form.
-    ///
-    /// # Errors
-    /// All variables that are missing, else the first thing that cannot be used.
-    pub fn from_checked(json: &str, variables: &dyn Variables) -> Result<Started, Vec<Fault>> {
-        let wrong = |what: &'static str| vec![Fault { pointer: String::new(), what: what.into() }];
-        let Ok(members) = parse_object(json.as_bytes()) else {
-            return Err(wrong("is no configuration in checked form: write it with `pointsman compile`"));
-        };
-        let mut document = Value::Object(members);
-        Self::from_document(&mut document, variables)
-    }
+/// Reads a configuration in checked form.
+///
+/// # Errors
+/// All variables that are missing, else the first thing that cannot be used.
+pub fn read(json: &str, variables: &dyn Variables) -> Result<Started, Vec<Fault>> {
+    let wrong = |what: &'static str| vec![Fault { pointer: String::new(), what: what.into() }];
+    let Ok(members) = parse_object(json.as_bytes()) else {
+        return Err(wrong("is no configuration in checked form: write it with `pointsman compile`"));
+    };
+    let mut document = Value::Object(members);
+    read_document(&mut document, variables)
+}
 
-    /// As [`Gateway::from_checked`], of what was read as JSON.
-    ///
-    /// # Errors
-    /// As [`Gateway::from_checked`].
-    pub fn from_document(document: &mut Value, variables: &dyn Variables) -> Result<Started, Vec<Fault>> {
-        if document.get("format").and_then(Value::as_u64) != Some(FORMAT) {
-            let what =
-                "is no configuration in the checked form of this version: write it with `pointsman compile`";
-            return Err(vec![Fault { pointer: "/format".to_owned(), what: what.into() }]);
-        }
-        let mut faults = Vec::new();
-        substitute(document, variables, &mut faults);
-        if !faults.is_empty() {
-            return Err(faults);
-        }
-        read(Node(document)).map_err(|fault| vec![*fault])
+/// As [`read`], of what was read as JSON.
+///
+/// # Errors
+/// As [`read`].
+pub fn read_document(document: &mut Value, variables: &dyn Variables) -> Result<Started, Vec<Fault>> {
+    if document.get("format").and_then(Value::as_u64) != Some(FORMAT) {
+        let what =
+            "is no configuration in the checked form of this version: write it with `pointsman compile`";
+        return Err(vec![Fault { pointer: "/format".to_owned(), what: what.into() }]);
     }
+    let mut faults = Vec::new();
+    substitute(document, variables, &mut faults);
+    if !faults.is_empty() {
+        return Err(faults);
+    }
+    read_parts(Node(document)).map_err(|fault| vec![*fault])
 }
 
 /// Reads the parts in the order in which they need each other.
-fn read(document: Node<'_>) -> Read<Started> {
+fn read_parts(document: Node<'_>) -> Read<Started> {
     let mut shut = Vec::new();
     let allow_http = document.read("allow_http", |node| {
         node.known("must be \"never\", \"loopback\" or \"always\"", AllowHttp::parse)
@@ -137,7 +135,7 @@ fn read(document: Node<'_>) -> Read<Started> {
         routes.add(node, &known)
     })?;
     let routes = routes.complete(&mut fields);
-    let gateway = Gateway {
+    let gateway = Gateway::new(GatewayParts {
         version: document.read("version", Node::string)?,
         routes: routes.routes,
         table: routes.table,
@@ -163,6 +161,6 @@ fn read(document: Node<'_>) -> Read<Started> {
         store_timeout,
         budgets: document.read("memory", budgets)?,
         operator: document.read("operator", |node| operator(node, &mut shut))?,
-    };
+    });
     Ok(Started { gateway, shut })
 }

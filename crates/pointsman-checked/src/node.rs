@@ -3,13 +3,12 @@
 
 use std::{borrow::Cow, fmt};
 
-use serde_json::Value;
-
-use crate::base::{
+use pointsman_core::base::{
     shape::escape,
     time::Span,
     units::{parse_share, parse_size},
 };
+use serde_json::Value;
 
 /// What keeps a configuration from being used, and where.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -51,6 +50,7 @@ pub(super) struct Node<'a>(pub(super) &'a Value);
 
 impl<'a> Node<'a> {
     /// The member of that name; null where there is none.
+    #[inline(never)]
     pub(super) fn member(self, name: &str) -> Self {
         Self(self.0.get(name).unwrap_or(&Value::Null))
     }
@@ -75,15 +75,34 @@ impl<'a> Node<'a> {
         self.read(name, |list| if list.is_null() { Ok(Vec::new()) } else { list.items(read) })
     }
 
-    /// Reads the items of a list.
+    /// Reads the items of a list. A loop, since the adapters that collect results are inlined with all that they call.
     pub(super) fn items<T>(self, mut read: impl FnMut(Self) -> Read<T>) -> Read<Vec<T>> {
-        let Value::Array(items) = self.0 else { return fault("must be a list") };
-        let items = items.iter().enumerate();
-        items
-            .map(|(index, item)| read(Self(item)).map_err(|fault| inside(fault, &index.to_string())))
-            .collect()
+        let list = self.array()?;
+        let mut items = Vec::with_capacity(list.len());
+        for (index, item) in list.iter().enumerate() {
+            match read(Self(item)) {
+                Ok(item) => items.push(item),
+                Err(fault) => return Err(inside(fault, &index.to_string())),
+            }
+        }
+        Ok(items)
     }
 
+    #[inline(never)]
+    fn array(self) -> Read<&'a [Value]> {
+        match self.0 {
+            Value::Array(items) => Ok(items),
+            _ => fault("must be a list"),
+        }
+    }
+
+    /// Reads a list of texts that is empty where it is missing.
+    #[inline(never)]
+    pub(super) fn strings(self, name: &str) -> Read<Vec<String>> {
+        self.list(name, Self::string)
+    }
+
+    #[inline(never)]
     pub(super) fn text(self) -> Read<&'a str> {
         match self.0 {
             Value::String(text) => Ok(text),
@@ -91,10 +110,12 @@ impl<'a> Node<'a> {
         }
     }
 
+    #[inline(never)]
     pub(super) fn string(self) -> Read<String> {
         self.text().map(str::to_owned)
     }
 
+    #[inline(never)]
     pub(super) fn flag(self) -> Read<bool> {
         match self.0 {
             Value::Bool(flag) => Ok(*flag),
@@ -103,6 +124,7 @@ impl<'a> Node<'a> {
         }
     }
 
+    #[inline(never)]
     pub(super) fn whole(self) -> Read<u64> {
         match self.0.as_u64() {
             Some(number) => Ok(number),
@@ -119,6 +141,7 @@ impl<'a> Node<'a> {
     }
 
     /// A span of time: milliseconds, or what a variable says (`30s`).
+    #[inline(never)]
     pub(super) fn span(self) -> Read<Span> {
         match self.0 {
             Value::String(text) => match Span::parse(text) {
@@ -130,6 +153,7 @@ impl<'a> Node<'a> {
     }
 
     /// A span that is not nothing, and at most so long.
+    #[inline(never)]
     pub(super) fn timeout(self, most: Span) -> Read<Span> {
         let span = self.span()?;
         if span == Span::default() || span > most {
@@ -140,6 +164,7 @@ impl<'a> Node<'a> {
     }
 
     /// A size in bytes: a number, or what a variable says (`16MB`).
+    #[inline(never)]
     pub(super) fn size(self, least: u64, most: u64) -> Read<u64> {
         let size = match self.0 {
             Value::String(text) => parse_size(text),
@@ -152,6 +177,7 @@ impl<'a> Node<'a> {
     }
 
     /// A share of a hundred: a number, or what a variable says (`20%`).
+    #[inline(never)]
     pub(super) fn share(self) -> Read<u8> {
         let share = match self.0 {
             Value::String(text) => parse_share(text),

@@ -1,10 +1,6 @@
 //! Where records come from, how long they are used, and what operators ask.
 
-use super::{
-    node::{Fault, Node, Read, fault},
-    variables::SECRET_PLACEHOLDER,
-};
-use crate::{
+use pointsman_core::{
     base::{
         digest::Digest,
         freshness::{BackOff, Lifetimes, Policy},
@@ -13,6 +9,11 @@ use crate::{
     customer::backend_url::{AllowHttp, document_url},
     identity::{claims::ClaimPath, operator_secret::is_minted},
     state::config::{Budgets, ConfigSource, Customers, Operator},
+};
+
+use super::{
+    node::{Fault, Node, Read, fault},
+    variables::SECRET_PLACEHOLDER,
 };
 
 /// What runs behind a response ends 30 seconds after it (Workers, `waitUntil`): two calls of the store
@@ -29,6 +30,7 @@ fn lease(timeouts: &[Span]) -> Span {
 }
 
 /// How records are kept and loaded: `lifetimes` of `fresh` and `stale`, and calls with these timeouts.
+#[inline(never)]
 pub(super) fn policy(
     node: Node<'_>,
     lifetimes: fn(Span, Span) -> Lifetimes,
@@ -43,6 +45,7 @@ pub(super) fn claim_path(node: Node<'_>) -> Read<ClaimPath> {
     node.known("must be a claim's name, or a JSON Pointer that begins with /", ClaimPath::parse)
 }
 
+#[inline(never)]
 pub(super) fn customers(node: Node<'_>, allow_http: AllowHttp, store_timeout: Span) -> Read<Customers> {
     let source = node.option("source", |node| config_source(node, allow_http))?;
     let source_timeout = source.as_ref().map_or(Span::default(), |source| source.timeout);
@@ -54,6 +57,7 @@ pub(super) fn customers(node: Node<'_>, allow_http: AllowHttp, store_timeout: Sp
     })
 }
 
+#[inline(never)]
 fn config_source(node: Node<'_>, allow_http: AllowHttp) -> Read<ConfigSource> {
     let by_id = node.read("by_id", Node::flag)?;
     let url = node.read("url", |node| {
@@ -76,6 +80,7 @@ fn config_source(node: Node<'_>, allow_http: AllowHttp) -> Read<ConfigSource> {
     })
 }
 
+#[inline(never)]
 pub(super) fn budgets(node: Node<'_>) -> Read<Budgets> {
     let budget = |name| node.read(name, |node| node.size(Budgets::SMALLEST, Budgets::LARGEST));
     Ok(Budgets { keys: budget("keys")?, customers: budget("customers")?, tokens: budget("tokens")? })
@@ -83,6 +88,7 @@ pub(super) fn budgets(node: Node<'_>) -> Read<Budgets> {
 
 /// A secret that is set wrongly shuts what operators ask, and costs no caller an answer. Only a check meets the placeholder,
 /// of a secret that the deployed Worker alone knows.
+#[inline(never)]
 pub(super) fn operator(node: Node<'_>, shut: &mut Vec<Fault>) -> Read<Operator> {
     let secret = node.option("secret", Node::text)?;
     let usable = secret.filter(|secret| *secret == SECRET_PLACEHOLDER || is_minted(secret));
