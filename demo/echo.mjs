@@ -69,5 +69,7 @@ export async function echo(name, request, response, record) {
   // These statuses have no body on the wire.
   if (status === 204 || status === 205 || status === 304) return response.end();
   const { host, method, url, headers, bodyBytes, bodySha256 } = record;
-  return response.end(`${JSON.stringify({ backend: name, host, method, url, headers, bodyBytes, bodySha256 }, null, 2)}\n`);
+  return response.end(
+    `${JSON.stringify({ backend: name, host, method, url, headers, bodyBytes, bodySha256 }, null, 2)}\n`,
+  );
 }

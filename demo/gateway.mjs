@@ -29,7 +29,15 @@ export const wranglerSettings = () => parse(readFileSync(join(root, "wrangler.to
  *   persist   a folder for KV; none keeps it in memory
  *   onLog     gets each line that the Worker or the runtime writes: (line, "out" | "err")
  */
-export async function startGateway({ folder = join(root, "build"), world, port = 0, host = "127.0.0.1", persist, onLog = () => {}, ...changeable }) {
+export async function startGateway({
+  folder = join(root, "build"),
+  world,
+  port = 0,
+  host = "127.0.0.1",
+  persist,
+  onLog = () => {},
+  ...changeable
+}) {
   const options = ({ bindings = {}, gateway, overrides = {}, workers = [] } = {}) => {
     const wrangler = wranglerSettings();
     const variables = { ...wrangler.vars, ...demoSecrets, ...(gateway && { GATEWAY: gateway }), ...bindings };

@@ -18,7 +18,11 @@ const RECORDS_KEPT = 5000;
  * `world.requests` notes what arrived: { host, backend, method, url, headers, bodyBytes, bodySha256 }.
  * `world.replace(host, handler)` puts a handler (request, response, record) in a host's place until `restore()`.
  */
-export function createWorld({ port = 0, ownPorts = false, intercept = async (request, response, next) => next() } = {}) {
+export function createWorld({
+  port = 0,
+  ownPorts = false,
+  intercept = async (request, response, next) => next(),
+} = {}) {
   const configApi = createConfigApi();
   const issuer = createIssuer();
   const replaced = new Map();

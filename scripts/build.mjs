@@ -11,7 +11,8 @@ import { buildWorker } from "./lib/worker-build.mjs";
 await main(async () => {
   const known = ["--dev", "--release", "--console"];
   const unknown = process.argv.slice(2).filter((argument) => !known.includes(argument));
-  if (unknown.length > 0) throw new Failure(`unknown option ${unknown[0]}`, { advice: ["npm run build [-- --dev|--console]"], code: 2 });
+  if (unknown.length > 0)
+    throw new Failure(`unknown option ${unknown[0]}`, { advice: ["npm run build [-- --dev|--console]"], code: 2 });
 
   const elapsed = stopwatch();
   await ensureTools();

@@ -25,7 +25,9 @@ export function startGenerator() {
       if (seen.error) throw new Failure(`the load generator failed: ${seen.error}`);
       const wrong = Object.keys(seen.statuses).some((status) => !allowed.includes(Number(status)));
       if (allowed.length > 0 && (wrong || seen.failed > 0)) {
-        throw new Failure(`unexpected answers: ${JSON.stringify(seen.statuses)}, ${seen.failed} lost`, { advice: [String(seen.odd)] });
+        throw new Failure(`unexpected answers: ${JSON.stringify(seen.statuses)}, ${seen.failed} lost`, {
+          advice: [String(seen.odd)],
+        });
       }
       return seen;
     },

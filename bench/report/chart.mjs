@@ -23,7 +23,9 @@ const escape = (text) => text.replaceAll("&", "&amp;").replaceAll("<", "&lt;").r
 
 /** Rows of twelve fields without the control, the cheapest first. */
 export function chart({ rows }) {
-  const shown = rows.filter(({ fields, id }) => fields === 12 && !id.endsWith("again")).sort((a, b) => a.ratio.median - b.ratio.median);
+  const shown = rows
+    .filter(({ fields, id }) => fields === 12 && !id.endsWith("again"))
+    .sort((a, b) => a.ratio.median - b.ratio.median);
   const most = Math.max(...shown.map(({ ratio }) => ratio.high), 1.1);
   const x = (value) => LABELS + (value / most) * BARS;
   const height = TOP + shown.length * ROW + 34;

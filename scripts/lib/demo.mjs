@@ -74,7 +74,13 @@ export async function demo({ withConsole = false } = {}) {
     onLog: (line, stream) => say(stream === "err" ? red(line) : dim(readable(line))),
   });
   await seed(await gateway.kv());
-  for (const line of welcome({ url: gateway.url, examples: await examples(), backends: world.backends, console: consolePort && { url: `http://127.0.0.1:${consolePort}`, secret: CONSOLE_SECRET } })) say(line);
+  for (const line of welcome({
+    url: gateway.url,
+    examples: await examples(),
+    backends: world.backends,
+    console: consolePort && { url: `http://127.0.0.1:${consolePort}`, secret: CONSOLE_SECRET },
+  }))
+    say(line);
 
   const watched = consolePort ? { ...WATCHED, console: { folders: [inRoot("console")] } } : WATCHED;
   const unwatch = watch(watched, async (what) => {

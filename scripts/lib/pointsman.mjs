@@ -45,12 +45,17 @@ let program;
 function binary() {
   if (program) return program;
   const metadata = ask("cargo", ["metadata", "--no-deps", "--format-version", "1"]);
-  if (!metadata) throw new Failure("cargo metadata failed", { advice: ["Is Cargo.toml in order? By hand: cargo metadata"] });
+  if (!metadata)
+    throw new Failure("cargo metadata failed", { advice: ["Is Cargo.toml in order? By hand: cargo metadata"] });
   return (program = join(JSON.parse(metadata).target_directory, "debug", "pointsman"));
 }
 
 function run(args) {
-  const { status, stdout, stderr, error } = spawnSync(binary(), args, { cwd: ROOT, encoding: "utf8", maxBuffer: 1 << 26 });
+  const { status, stdout, stderr, error } = spawnSync(binary(), args, {
+    cwd: ROOT,
+    encoding: "utf8",
+    maxBuffer: 1 << 26,
+  });
   if (error) throw new Failure(`can't run the command line: ${error.message}`);
   return { status, stdout, all: `${stdout}${stderr}`.trim() };
 }

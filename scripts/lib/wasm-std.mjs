@@ -34,7 +34,9 @@ async function byRustup() {
     note(`done in ${elapsed()}`);
     return true;
   }
-  const reason = timedOut ? "no answer in time" : (tail.find((line) => /could not|failed|error: ./i.test(line)) ?? "no reason given").trim();
+  const reason = timedOut
+    ? "no answer in time"
+    : (tail.find((line) => /could not|failed|error: ./i.test(line)) ?? "no reason given").trim();
   note(`rustup could not get it after ${elapsed()}: ${reason}`);
   return false;
 }

@@ -56,7 +56,8 @@ export function ownEdits(headers, edits) {
       // That of RFC 9213 is always asked for. Those of single vendors cost a call each: where nothing else opens the answer,
       // and the caches before us have seen that the request had a credential, they are left alone.
       const mayBeThere = isPrivate || isLookedThrough || cacheControl !== undefined || headers.has(TARGETED[0]);
-      for (const name of mayBeThere ? TARGETED : NOTHING) if (headers.has(name) && !closesTarget(headers.get(name))) remove.push(name);
+      for (const name of mayBeThere ? TARGETED : NOTHING)
+        if (headers.has(name) && !closesTarget(headers.get(name))) remove.push(name);
       if (remove.length > foreign.length) cacheControl = forcedPrivate(said);
     }
   }

@@ -40,7 +40,10 @@ for (const [what, fetch] of Object.entries(FAILURES)) {
     assert.deepEqual([problem.status, problem.instance], [500, "8f1c0000000000ab-FRA"]);
     const [line, ...more] = lines.filter(({ event }) => event === "request");
     assert.deepEqual(more, []);
-    assert.deepEqual([line.request_id, line.method, line.reason, line.status], [problem.instance, "GET", "internal_error", 500]);
+    assert.deepEqual(
+      [line.request_id, line.method, line.reason, line.status],
+      [problem.instance, "GET", "internal_error", 500],
+    );
     assert.ok(!JSON.stringify(lines).includes("SECRET"));
   });
 }

@@ -12,7 +12,11 @@ test("whoever waits hears how the load ended", async () => {
 });
 
 test("a leader that died leaves nothing behind", async () => {
-  assert.deepEqual(await Promise.all([landed("a", 1), landed("a", 5), landed("b", 1)]), [undefined, undefined, undefined]);
+  assert.deepEqual(await Promise.all([landed("a", 1), landed("a", 5), landed("b", 1)]), [
+    undefined,
+    undefined,
+    undefined,
+  ]);
   assert.equal(awaited(), 0);
   // Late, after all: nobody is there to hear it.
   land("a", true);

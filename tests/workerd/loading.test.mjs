@@ -35,7 +35,10 @@ export default {
 };`;
 
 const INSTALLED = ["install", "installForward", "installLimits"];
-const OPEN = { backends: { b: { url: "https://b.example.com" } }, routes: [{ path: "/open/{+p}", auth: [], rules: [{ name: "r", to: "b" }] }] };
+const OPEN = {
+  backends: { b: { url: "https://b.example.com" } },
+  routes: [{ path: "/open/{+p}", auth: [], rules: [{ name: "r", to: "b" }] }],
+};
 
 let origin;
 before(async () => {
@@ -45,22 +48,50 @@ after(endAll);
 
 /** What a new Worker answers to some requests, one after the other. */
 async function answers(count, { gateway = OPEN, trapsAtLoad, flags = [] }) {
-  const parts = [{ name: "main.js", text: watching(trapsAtLoad) }, { name: "wrap-instances.js", path: path("bench/workers/wrap-instances.js") }, ...modules()];
-  const worker = await startWorkerd({ modules: parts, texts: { GATEWAY: JSON.stringify(gateway) }, flags: [...FLAGS, ...flags], origin: origin.port, kv: {} });
+  const parts = [
+    { name: "main.js", text: watching(trapsAtLoad) },
+    { name: "wrap-instances.js", path: path("bench/workers/wrap-instances.js") },
+    ...modules(),
+  ];
+  const worker = await startWorkerd({
+    modules: parts,
+    texts: { GATEWAY: JSON.stringify(gateway) },
+    flags: [...FLAGS, ...flags],
+    origin: origin.port,
+    kv: {},
+  });
   const all = [];
-  for (let time = 0; time < count; time++) all.push(await (await fetch(`http://127.0.0.1:${worker.port}/open/x`)).json());
+  for (let time = 0; time < count; time++)
+    all.push(await (await fetch(`http://127.0.0.1:${worker.port}/open/x`)).json());
   await worker.stop();
   return all;
 }
 
-const includesAll = (calls, names) => assert.deepEqual(names.filter((name) => !calls.includes(name)), []);
-const includesNone = (calls, names) => assert.deepEqual(names.filter((name) => calls.includes(name)), []);
+const includesAll = (calls, names) =>
+  assert.deepEqual(
+    names.filter((name) => !calls.includes(name)),
+    [],
+  );
+const includesNone = (calls, names) =>
+  assert.deepEqual(
+    names.filter((name) => calls.includes(name)),
+    [],
+  );
 
 test("the configuration is read before the first request, and nothing else is done", async () => {
   const [first, second] = await answers(2, {});
   assert.deepEqual([first.status, second.status], [200, 200]);
   includesAll(first.atLoad.calls, ["prepare", ...INSTALLED]);
-  includesNone(first.atLoad.calls, ["randomBytes", "kvGet", "kvGetMany", "kvPutMany", "getDocument", "log", "survey", "dispatch"]);
+  includesNone(first.atLoad.calls, [
+    "randomBytes",
+    "kvGet",
+    "kvGetMany",
+    "kvPutMany",
+    "getDocument",
+    "log",
+    "survey",
+    "dispatch",
+  ]);
   includesAll(first.now.calls, ["randomBytes", "dispatch"]);
   includesNone(first.now.calls, INSTALLED);
   includesNone(second.now.calls, ["randomBytes", ...INSTALLED]);

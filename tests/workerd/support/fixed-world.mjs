@@ -13,7 +13,10 @@ const answerJson = (response, body) => {
 /** What stands in KV: [[name, text]]. */
 export function fixedEntries() {
   const odd = Object.entries(json("fixtures/kv.json"));
-  return [...demoEntries(), ...odd.map(([name, value]) => [name, typeof value === "string" ? value : JSON.stringify(value)])];
+  return [
+    ...demoEntries(),
+    ...odd.map(([name, value]) => [name, typeof value === "string" ? value : JSON.stringify(value)]),
+  ];
 }
 
 /** What signs identity tokens, as the secret's text. */
@@ -35,12 +38,22 @@ export async function startFixedWorld(options) {
   world.configApi.customers = json("fixtures/config-api.json");
   const discovery = (request, response) => {
     const issuer = `https://${DISCOVERY_HOST}`;
-    if (request.url === "/.well-known/openid-configuration") return answerJson(response, { issuer, jwks_uri: `${issuer}/keys` });
+    if (request.url === "/.well-known/openid-configuration")
+      return answerJson(response, { issuer, jwks_uri: `${issuer}/keys` });
     if (request.url === "/keys") return answerJson(response, world.issuer.jwks);
     return response.writeHead(404).end();
   };
   // Any backend host: the demo's echo answers for those that are not replaced.
-  const backends = ["sandbox.backends", "production.backends", "shared.backends", "acme.tenants", "wayne.tenants", "stark.tenants", "umbrella.tenants", "acme.api"];
+  const backends = [
+    "sandbox.backends",
+    "production.backends",
+    "shared.backends",
+    "acme.tenants",
+    "wayne.tenants",
+    "stark.tenants",
+    "umbrella.tenants",
+    "acme.api",
+  ];
   const replaceBackends = (handler) => backends.forEach((name) => world.replace(`${name}.example.com`, handler));
   const faults = {
     issuer: () => ["id.example.com", DISCOVERY_HOST].forEach((host) => world.replace(host, down)),

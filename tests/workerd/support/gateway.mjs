@@ -24,10 +24,22 @@ const DIRECT = { unsafeDirectSockets: [{ host: "127.0.0.1", port: 0 }] };
  *   consults true where calls may read from the zone's cache: a test of the cache itself
  *   overrides, workers   of demo/gateway.mjs
  */
-export async function openGateway({ toml, gateway = toml && gatewayJson(toml), bindings = {}, kv = true, faults, network, folder = process.env.POINTSMAN_BUILD, consults = false, overrides, workers = [] } = {}) {
+export async function openGateway({
+  toml,
+  gateway = toml && gatewayJson(toml),
+  bindings = {},
+  kv = true,
+  faults,
+  network,
+  folder = process.env.POINTSMAN_BUILD,
+  consults = false,
+  overrides,
+  workers = [],
+} = {}) {
   const zone = createZone();
   const world = await startFixedWorld({ intercept: zone.intercept });
-  const throughZone = () => (network ? { name: ZONE_WORKER } : { external: { address: world.address, http: { cfBlobHeader: CF_FIELD } } });
+  const throughZone = () =>
+    network ? { name: ZONE_WORKER } : { external: { address: world.address, http: { cfBlobHeader: CF_FIELD } } };
   const log = createLog();
   const settings = (given) => ({
     bindings: { JWT_SECRET: hmacSecret(), IDENTITY_KEY: identityKey(), ...given.bindings },
@@ -68,9 +80,19 @@ export async function openGateway({ toml, gateway = toml && gatewayJson(toml), b
     send: (request) => send(opened.port, request),
     /** From a client of which the platform says `cf`; through Miniflare's entry, which is what hands that over. */
     async sendFrom(cf, { method = "GET", target, headers = [] }) {
-      const answer = await started.miniflare.dispatchFetch(`http://gateway.example.com${target}`, { method, headers, cf, redirect: "manual" });
+      const answer = await started.miniflare.dispatchFetch(`http://gateway.example.com${target}`, {
+        method,
+        headers,
+        cf,
+        redirect: "manual",
+      });
       const body = await answer.text();
-      return { status: answer.status, get: (name) => answer.headers.get(name) ?? undefined, text: () => body, json: () => JSON.parse(body) };
+      return {
+        status: answer.status,
+        get: (name) => answer.headers.get(name) ?? undefined,
+        text: () => body,
+        json: () => JSON.parse(body),
+      };
     },
     /** What backends got, without the issuer's and the config API's requests. */
     called: () => world.requests.filter(({ backend }) => backend),
