@@ -50,8 +50,8 @@ use self::{
     platform::{ExecutionContext, Incoming},
 };
 
-/// A request on its way through the edge.
-struct Passage {
+/// A request, and what the edge needs to answer it.
+struct RequestContext {
     isolate: Rc<Isolate>,
     /// What came, as the core asks for it.
     sent: Sent,
@@ -106,7 +106,7 @@ pub fn fetch(request: JsValue, env: JsValue, context: JsValue) -> JsValue {
     let incoming = platform::survey(&request);
     let sent = Sent { survey: Survey::new(incoming.text()), incoming };
     let seen = sent.survey.seen();
-    let passage = Passage {
+    let request = RequestContext {
         request_id: request_id(&sent, seen).unwrap_or_else(|| isolate.issue_id()),
         sent,
         seen,
@@ -116,7 +116,7 @@ pub fn fetch(request: JsValue, env: JsValue, context: JsValue) -> JsValue {
         context: context.unchecked_into(),
         isolate,
     };
-    passage.begin(Found::default())
+    request.handle(Found::default())
 }
 
 /// The scheduled refresh of what the store holds, by the cron triggers of wrangler.toml.
@@ -143,9 +143,9 @@ fn request_id(sent: &Sent, seen: Seen) -> Option<String> {
     ((8..=64).contains(&ray.len()) && plain).then(|| ray.to_owned())
 }
 
-impl Passage {
-    /// Decides by what this request has found, and answers at once where nothing else is needed.
-    fn begin(self, found: Found) -> JsValue {
+impl RequestContext {
+    /// Decides by what was found for this request so far, and answers at once where nothing else is needed.
+    fn handle(self, found: Found) -> JsValue {
         let isolate = Rc::clone(&self.isolate);
         let Some(ready) = &isolate.ready else {
             return self.misconfigured();
@@ -162,15 +162,15 @@ impl Passage {
         let decision = ready.gateway.decide(&head, &mut ready.memory.borrow_mut(), &found, self.began);
         match decision {
             Decision { outcome: Outcome::Load(need, claim), deferred, .. } => {
-                self.go_on(found, need, claim, deferred)
+                self.load_then_decide(found, need, claim, deferred)
             }
             decided => self.end(decided),
         }
     }
 
-    /// Goes on where something is missing.
+    /// Loads what a decision needs, and decides again.
     #[inline(never)]
-    fn go_on(mut self, found: Found, need: Need, claim: Claim, deferred: Deferred) -> JsValue {
+    fn load_then_decide(mut self, found: Found, need: Need, claim: Claim, deferred: Deferred) -> JsValue {
         self.waited = true;
         if let Need::Signature(check) = &need
             && deferred.is_empty()
@@ -179,26 +179,26 @@ impl Passage {
                 outside::verify_at_once(key, *algorithm, &verified.signing_input, signature)
         {
             let check = Rc::clone(check);
-            let resume = move |verdict: JsValue| self.judged(found, &check, &verdict);
+            let resume = move |verdict: JsValue| self.resume_after_verification(found, &check, &verdict);
             return platform::after_verdict(&verdict, &Closure::once_into_js(resume));
         }
-        let passage = Rc::new(self);
-        let work = async move { Ok(passage.load_and_decide(found, need, claim, deferred).await) };
+        let request = Rc::new(self);
+        let work = async move { Ok(request.load_under_wait_until(found, need, claim, deferred).await) };
         platform::until_trap(&future_to_promise(work)).into()
     }
 
-    /// Goes on with a token whose signature was verified. No future is made for that: it waits for nobody, and
-    /// nobody waits for it.
-    fn judged(self, found: Found, check: &SignatureCheck, verdict: &JsValue) -> JsValue {
+    /// Decides again once the runtime has verified a token's signature. No future is made for that: the verification
+    /// waits for no other request, and no other request waits for it.
+    fn resume_after_verification(self, found: Found, check: &SignatureCheck, verdict: &JsValue) -> JsValue {
         let isolate = Rc::clone(&self.isolate);
         let Some(ready) = &isolate.ready else {
             return self.misconfigured();
         };
         let outside = Outside::new(self.env.clone());
         match ready.context(&outside).conclude(check, outside::verdict_of(verdict)) {
-            Judgement::Final(token) => self.begin(Found { token: Some(token), ..found }),
+            Judgement::Final(token) => self.handle(Found { token: Some(token), ..found }),
             Judgement::Next(next) => {
-                self.go_on(found, Need::Signature(next), Claim::Lead, Deferred::default())
+                self.load_then_decide(found, Need::Signature(next), Claim::Lead, Deferred::default())
             }
         }
     }
@@ -206,7 +206,7 @@ impl Passage {
     /// Loads under `waitUntil`: a load that others count on (its lease is taken, the issuer was asked)
     /// must come to its end whether or not this client stays. Else whoever leaves in time could keep a
     /// revoked key in use, or the issuer's cooldown from ending.
-    async fn load_and_decide(
+    async fn load_under_wait_until(
         self: Rc<Self>,
         found: Found,
         need: Need,
@@ -214,13 +214,13 @@ impl Passage {
         deferred: Deferred,
     ) -> JsValue {
         let decided = Rc::new(Cell::new(None));
-        let (passage, into) = (Rc::clone(&self), Rc::clone(&decided));
+        let (request, into) = (Rc::clone(&self), Rc::clone(&decided));
         let work = future_to_promise(async move {
-            if let (Some(ready), Some(head)) = (&passage.isolate.ready, passage.head()) {
-                let outside = Outside::new(passage.env.clone());
+            if let (Some(ready), Some(head)) = (&request.isolate.ready, request.head()) {
+                let outside = Outside::new(request.env.clone());
                 let mut decision = ready.context(&outside).decide(&head, found, need, claim, deferred).await;
                 // From here and not from where the answer is made: nobody may be left to answer.
-                passage.defer(std::mem::take(&mut decision.deferred));
+                request.defer(std::mem::take(&mut decision.deferred));
                 into.set(Some(decision));
             }
             Ok(JsValue::UNDEFINED)
@@ -238,14 +238,14 @@ impl Passage {
     /// `waitUntil`, as for any other.
     async fn explain(self: Rc<Self>, ask: Ask) -> Result<JsValue, JsValue> {
         let told = Rc::new(Cell::new(None));
-        let (passage, into) = (Rc::clone(&self), Rc::clone(&told));
+        let (request, into) = (Rc::clone(&self), Rc::clone(&told));
         let work = future_to_promise(async move {
-            if let (Some(ready), Some(head)) = (&passage.isolate.ready, passage.head()) {
-                let (outside, fields) = (Outside::new(passage.env.clone()), ask.stage(&passage.sent));
+            if let (Some(ready), Some(head)) = (&request.isolate.ready, request.head()) {
+                let (outside, fields) = (Outside::new(request.env.clone()), ask.stage(&request.sent));
                 let head = Head { fields: &fields, seen: ask.seen(head.seen), ..head };
                 let (explanation, deferred) =
                     ready.context(&outside).explain(&head, ask.assumed.clone()).await;
-                passage.defer(deferred);
+                request.defer(deferred);
                 into.set(Some(json_answer(200, &head, &explanation)));
             }
             Ok(JsValue::UNDEFINED)
