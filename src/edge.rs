@@ -10,7 +10,6 @@ use pointsman_config::DEFAULT_PROBLEM_BASE;
 use pointsman_core::{
     base::{
         refusal::Refusal,
-        scan,
         time::{Span, Timestamp},
     },
     decide::{
@@ -25,14 +24,13 @@ use pointsman_core::{
     },
     http::{
         answer::{Answer, problem},
-        cors::{AnswerEdits, AnswerPrivacy},
+        cors::AnswerEdits,
         head::{Fields, Head, Place, Seen, Target},
         prelude::Survey,
     },
     state::cache::Claim,
 };
 use pointsman_loader::load::Context;
-use serde::Serialize;
 use wasm_bindgen::{
     JsCast, JsValue,
     prelude::{Closure, wasm_bindgen},
@@ -49,6 +47,7 @@ use self::{
     outside::Outside,
     platform::{ExecutionContext, Incoming},
 };
+use crate::wire::{self, DispatchParts};
 
 /// A request, and what the edge needs to answer it.
 struct RequestContext {
@@ -85,7 +84,7 @@ impl Fields for Sent {
     }
 
     fn names(&self) -> Vec<String> {
-        platform::names(&self.incoming).split('\n').map(str::to_owned).collect()
+        wire::decode_names(&platform::names(&self.incoming))
     }
 }
 
@@ -270,22 +269,13 @@ impl RequestContext {
     }
 
     fn forward(&self, forward: &Forward, trace: &Trace) -> JsValue {
-        let plan = forward.plan.as_ref();
-        let admission = forward.admission.as_ref();
-        // Where something must let it pass first, it is noted when that has.
-        if let (Some(plan), None) = (plan, admission) {
+        // Where limits are asked first, it is noted once they have let the request pass.
+        if let (Some(plan), None) = (&forward.plan, &forward.admission) {
             self.note_sending(plan);
         }
-        let parts = parts([
-            &forward.url,
-            &forward.remove.join("\n"),
-            forward.set.as_str(),
-            &edits(forward),
-            &trace.open(self.subject(), None),
-            &self.request_id,
-            &plan.map_or_else(String::new, rare_json),
-            &admission.map_or_else(String::new, rare_json),
-        ]);
+        let line = trace.open(self.subject(), None);
+        let parts = DispatchParts { forward, line: &line, request_id: &self.request_id };
+        let parts = wire::encode_dispatch(&parts);
         let decided = if self.waited { platform::now() } else { self.began };
         #[allow(clippy::cast_precision_loss)] // milliseconds, far below 2^53
         let [began, decided] = [self.began, decided].map(|time| time.millis() as f64);
@@ -309,7 +299,7 @@ impl RequestContext {
         // What a HEAD gets has the fields of what a GET would get, and no body (RFC 9110, section 9.3.2).
         let body = answer.body.filter(|_| self.sent.survey.method() != "HEAD");
         // Made before its line is written: should that fail, the line is the outermost catch's.
-        let response = platform::answer(answer.status, &lines(&answer.fields), body);
+        let response = platform::answer(answer.status, &wire::encode_fields(&answer.fields), body);
         let duration = platform::now().since(self.began).millis();
         platform::log(&request_log::close(&open, answer.status, duration));
         response
@@ -391,84 +381,4 @@ impl Ready {
     fn context<'a>(&'a self, ports: &'a Outside) -> Context<'a, Outside> {
         Context { gateway: &self.gateway, memory: &self.memory, ports }
     }
-}
-
-/// The JSON of what few requests have. Apart, so that all others do not run through a function as large.
-#[cold]
-#[inline(never)]
-fn rare_json<T: Serialize>(value: &T) -> String {
-    serde_json::to_string(value).unwrap_or_default()
-}
-
-#[cold]
-#[inline(never)]
-fn without_nul(text: &str) -> String {
-    text.replace('\0', "")
-}
-
-/// Texts as one, with NUL between them. None holds one: URLs and fields cannot, and JSON writes it
-/// otherwise. One that did would shift what follows, so it goes whatever is believed.
-fn parts(texts: [&str; 8]) -> String {
-    let mut all = String::with_capacity(texts.iter().map(|text| text.len() + 1).sum());
-    for (index, text) in texts.into_iter().enumerate() {
-        if index > 0 {
-            all.push('\0');
-        }
-        match scan::any(text, |word| word.is(0)) {
-            false => all.push_str(text),
-            true => all.push_str(&without_nul(text)),
-        }
-    }
-    all
-}
-
-/// Names and values as lines. No value holds a line break: Fetch keeps them out of the fields that come
-/// from outside, and claims went through [`pointsman_core::http::fields::field_value`]. One that did would
-/// become a field of its own, so it becomes a space whatever is believed.
-fn lines<N: AsRef<str>>(fields: &[(N, String)]) -> String {
-    let mut text = String::with_capacity(fields.len() * 40);
-    for (name, value) in fields {
-        text.push_str(name.as_ref());
-        text.push('\n');
-        match value.contains(['\n', '\r']) {
-            false => text.push_str(value),
-            true => text.push_str(&value.replace(['\n', '\r'], " ")),
-        }
-        text.push('\n');
-    }
-    text
-}
-
-/// What `forward.js` does to an answer: five flags and lines; empty where it is handed on as it came.
-fn edits(forward: &Forward) -> Cow<'static, str> {
-    let edits = &forward.edits;
-    if !edits.are_conditional() || forward.server_timing {
-        return Cow::Owned(written_edits(forward));
-    }
-    Cow::Borrowed(match (edits.privacy, edits.isolates) {
-        (AnswerPrivacy::Untouched, false) => "",
-        (AnswerPrivacy::Untouched, true) => "----i\n",
-        (AnswerPrivacy::IfShareable, false) => "---s-\n",
-        (AnswerPrivacy::IfShareable, true) => "---si\n",
-        (AnswerPrivacy::UnlessPrivate, false) => "---p-\n",
-        (AnswerPrivacy::UnlessPrivate, true) => "---pi\n",
-    })
-}
-
-#[inline(never)]
-fn written_edits(forward: &Forward) -> String {
-    let edits = &forward.edits;
-    let flag = |set: bool, letter: char| if set { letter } else { '-' };
-    let flags = [
-        flag(edits.replaces_cors, 'c'),
-        flag(edits.vary_origin, 'v'),
-        flag(forward.server_timing, 't'),
-        match edits.privacy {
-            AnswerPrivacy::Untouched => '-',
-            AnswerPrivacy::IfShareable => 's',
-            AnswerPrivacy::UnlessPrivate => 'p',
-        },
-        flag(edits.isolates, 'i'),
-    ];
-    format!("{}\n{}", String::from_iter(flags), lines(&edits.set))
 }

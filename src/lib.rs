@@ -4,6 +4,11 @@
 #[cfg(any(target_arch = "wasm32", edge_check))]
 mod edge;
 
+// Beside `edge` and not below it, so that its tests run natively: it names no type of the platform.
+#[cfg(any(target_arch = "wasm32", edge_check, test))]
+#[path = "edge/wire.rs"]
+mod wire;
+
 /// The configuration compiled into this build: `gateway.toml` as JSON, turned by `build.rs`.
 #[cfg(any(target_arch = "wasm32", edge_check))]
 const COMPILED_GATEWAY: &str = include_str!(concat!(env!("OUT_DIR"), "/gateway.json"));

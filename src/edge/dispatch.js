@@ -1,17 +1,19 @@
-// From a decision to its sending. What was decided crosses as one text, since each string that crosses is dear.
+// From a decision to its sending.
 import { UnusableAnswer, explain, failures, forward, forwardByPlan } from "./forward.js";
 import { forwardLimited } from "./limits.js";
+import { decodeDispatch } from "./wire.js";
 
 /**
- * Sends what `survey` made of a request, as the core decided. NUL tells the parts of `text` apart; a plan and an
- * admission are JSON, and empty where there is none. `began` is when the request came, `decided` when it was decided.
+ * Sends what `survey` made of a request, as the core decided and `text` says. `began` is when the request came, `decided`
+ * when it was decided.
  */
 export function dispatch(env, incoming, text, timeout, began, decided) {
-  const [url, remove, set, edits, line, requestId, plan, admission] = text.split("\0");
+  const { url, remove, set, edits, line, requestId, plan, admission } = decodeDispatch(text);
   const sending = { env, incoming, remove, set, edits, line, requestId, began, sentAt: decided };
   // It answers by itself whatever happens: no further promise for the request that most requests are.
-  if (admission === "" && plan === "") return forward(sending, url, timeout);
-  const sent = admission === "" ? forwardByPlan(sending, plan) : forwardLimited(sending, url, timeout, plan, admission);
+  if (admission === undefined && plan === undefined) return forward(sending, url, timeout);
+  const sent =
+    admission === undefined ? forwardByPlan(sending, plan) : forwardLimited(sending, url, timeout, plan, admission);
   return sent.catch((error) => rescue(error, sending));
 }
 

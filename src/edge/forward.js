@@ -6,7 +6,8 @@ import { editOwn, ownEdits } from "./answer-edits.js";
 import { NETWORK, callOut } from "./outbound.js";
 import { assertCaller } from "./sign.js";
 import { openUpload } from "./upload.js";
-import { ENDED, verdict } from "./verdict.js";
+import { verdict } from "./verdict.js";
+import { ENDED, decodeFailures, encodeAttemptReport, forEachField, forEachName } from "./wire.js";
 
 /** The problems for backends that do not answer, as the core words them. */
 export let failures;
@@ -14,7 +15,7 @@ export let failures;
 let report;
 
 export function installForward(failuresJson, reportAttempt) {
-  failures = JSON.parse(failuresJson);
+  failures = decodeFailures(failuresJson);
   report = reportAttempt;
 }
 
@@ -25,8 +26,7 @@ const NULL_BODY = [204, 205, 304];
 const WATCH_AFTER = 250;
 
 /**
- * Sends the request and returns the promise of its answer. `remove` and `set` of a sending are lines; `edits` is
- * empty where the answer is handed on as it came, which keeps the usual case free of a new Response.
+ * Sends the request and returns the promise of its answer.
  *
  * A backend that is too slow is not aborted but left behind: the runtime drops the call when the
  * answer to the client is through, and a signal for each request would be dear.
@@ -100,8 +100,7 @@ const SAFE = ["GET", "HEAD", "OPTIONS"];
  * Sends the request by a plan: to one origin after the other, as long as those before failed and sending again is safe.
  * A request with a body or of an unsafe method is sent once, to the first.
  */
-export async function forwardByPlan(sending, planJson) {
-  const plan = JSON.parse(planJson);
+export async function forwardByPlan(sending, plan) {
   try {
     return await carryOut(sending, plan);
   } finally {
@@ -229,12 +228,12 @@ function tryOnce(env, incoming, { url, binding }, timeout, gone) {
 const hasUnwatchedBody = ({ request, method }) => (method === "GET" || method === "HEAD") && request.body !== null;
 
 /** Whether there may be another attempt. A core that is gone is told nothing, and allows none. */
-function tell(attempt, { breaker: [failures, ratio, pause], caller }, ended, wantsAnother) {
+function tell(attempt, { breaker, caller }, ended, wantsAnother) {
   attempt.told = true;
   // Of a backend with one origin nothing is noted.
   if (caller === undefined) return false;
   try {
-    return report(attempt.key, caller, ended, wantsAnother, failures, ratio, pause);
+    return report(encodeAttemptReport({ ended, wantsAnother, breaker, caller, key: attempt.key }));
   } catch {
     return false;
   }
@@ -266,9 +265,8 @@ function letGo(answer) {
 }
 
 function prepare(headers, remove, set) {
-  if (remove !== "") for (const name of remove.split("\n")) headers.delete(name);
-  const fields = set.split("\n");
-  for (let i = 0; i + 1 < fields.length; i += 2) headers.set(fields[i], fields[i + 1]);
+  forEachName(remove, (name) => headers.delete(name));
+  forEachField(set, (name, value) => headers.set(name, value));
 }
 
 /** `by` is a service binding or `NETWORK`. */
@@ -285,9 +283,6 @@ function send(by, { request, method, headers, signal }, url) {
 /** An answer that cannot be handed on as it must be. */
 export class UnusableAnswer extends Error {}
 
-/** How long edits are that hold flags and nothing else. */
-const CONDITIONAL = "-----\n".length;
-
 /** Reason phrases that a Response can be made with; HTTP also knows TAB and bytes above ASCII (RFC 9112, section 4). */
 const PLAIN_PHRASE = /^[ -~]*$/;
 
@@ -300,12 +295,13 @@ function finish(answer, status, edits, backendMs, totalMs) {
   const own = ownEdits(headers, edits);
   const { connection, cacheControl, remove, cookies } = own;
   const isOpen = cacheControl !== undefined || remove.length > 0 || cookies !== undefined;
-  const isOrdinary = edits === "" || (edits.length === CONDITIONAL && edits.startsWith("---"));
-  if (isOrdinary && connection === null && !isOpen) return answer;
+  const { replacesCors, varyOrigin, serverTiming, set } = edits;
+  const isEdited = replacesCors || varyOrigin || serverTiming || set.length > 0;
+  if (!isEdited && connection === null && !isOpen) return answer;
   // No Response can be made with such a status. It goes back as it is, unless that would tell too much.
   if (status > 599) {
     const tellsOthers = isOpen && (remove.length > 0 || cookies !== undefined || headers.has("cache-control"));
-    if (tellsOthers || (edits.startsWith("c") && [...headers.keys()].some(isOfCors))) throw new UnusableAnswer();
+    if (tellsOthers || (replacesCors && [...headers.keys()].some(isOfCors))) throw new UnusableAnswer();
     return answer;
   }
   if (status === 101) {
@@ -333,7 +329,7 @@ function finish(answer, status, edits, backendMs, totalMs) {
   // What Connection named may have been what kept caches out.
   editOwn(fields, connection === null ? own : ownEdits(fields, edits));
   apply(fields, edits);
-  if (edits.startsWith("t", 2)) {
+  if (serverTiming) {
     fields.append("server-timing", `gateway;dur=${totalMs - backendMs}, backend;dur=${backendMs}`);
   }
   return edited;
@@ -342,21 +338,16 @@ function finish(answer, status, edits, backendMs, totalMs) {
 /** Where a route has a policy, it says all of these, and the backend none. */
 const isOfCors = (name) => name.startsWith("access-control-");
 
-/**
- * `edits` is five flags (replace CORS, vary, timing, privacy, isolation) and then lines of names and values. Privacy is `s`
- * where what may be shared becomes private, and `p` where all does that is not closed to shared caches.
- */
-function apply(headers, edits) {
-  if (edits === "") return;
-  const lines = edits.split("\n");
-  if (edits.startsWith("c")) {
+/** Makes the edits of the route. */
+function apply(headers, { replacesCors, varyOrigin, set }) {
+  if (replacesCors) {
     for (const name of [...headers.keys()]) if (isOfCors(name)) headers.delete(name);
   }
-  if (edits.startsWith("v", 1)) headers.append("vary", "Origin");
-  for (let i = 1; i + 1 < lines.length; i += 2) {
+  if (varyOrigin) headers.append("vary", "Origin");
+  for (const [name, value] of set) {
     // Lists: a backend's own limits go on being told beside ours.
-    if (lines[i].startsWith("ratelimit")) headers.append(lines[i], lines[i + 1]);
-    else headers.set(lines[i], lines[i + 1]);
+    if (name.startsWith("ratelimit")) headers.append(name, value);
+    else headers.set(name, value);
   }
 }
 

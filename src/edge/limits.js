@@ -3,6 +3,7 @@
 import { waitUntil } from "cloudflare:workers";
 import { explain, failures, forward, forwardByPlan } from "./forward.js";
 import { makeBatches } from "./quota_batch.js";
+import { encodeAttemptStart } from "./wire.js";
 
 /** Tells the core that a request is sent to an origin of a plan. */
 let begin;
@@ -15,9 +16,8 @@ export function installLimits(beginSending) {
 const RETRY_UNAVAILABLE = 5;
 
 /** Sends the request, by a plan where there is one, if every limit of its caller lets it pass. */
-export async function forwardLimited(sending, url, timeout, plan, admissionJson) {
+export async function forwardLimited(sending, url, timeout, plan, { policy, asks, origin }) {
   const { env, edits, line, requestId, began } = sending;
-  const { policy, asks, origin } = JSON.parse(admissionJson);
   const { refused, failed, known } = await admit(env, asks);
   const fields = [["ratelimit-policy", policy], ...(known.length > 0 ? [["ratelimit", known.join(", ")]] : [])];
   if (refused.length > 0) {
@@ -29,16 +29,16 @@ export async function forwardLimited(sending, url, timeout, plan, admissionJson)
     return refuse(failures.limit_unavailable, failed, {}, [["retry-after", `${RETRY_UNAVAILABLE}`]]);
 
   const edited = withFields(edits, fields);
-  if (plan === "") {
+  if (plan === undefined) {
     const called = `,"origin":${JSON.stringify(origin)},"attempt":1`;
     return forward({ ...sending, edits: edited, line: line + called, sentAt: Date.now() }, url, timeout);
   }
   const {
     attempts: [first],
     caller,
-  } = JSON.parse(plan);
+  } = plan;
   try {
-    if (caller !== undefined) begin(first.key, caller, first.timeout);
+    if (caller !== undefined) begin(encodeAttemptStart({ timeout: first.timeout, caller, key: first.key }));
   } catch {
     // The core that decided is gone, and with it what it knew of origins. The request goes on all the same.
   }
@@ -187,7 +187,5 @@ function warn(name, error) {
   );
 }
 
-/** `edits` with fields that are set beside; see `apply` in forward.js. */
-function withFields(edits, fields) {
-  return (edits === "" ? "-----\n" : edits) + fields.map(([name, value]) => `${name}\n${value}\n`).join("");
-}
+/** `edits` with fields that are set beside. */
+const withFields = (edits, fields) => ({ ...edits, set: [...edits.set, ...fields] });

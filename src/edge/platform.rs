@@ -103,7 +103,7 @@ extern "C" {
 
 #[wasm_bindgen(module = "/src/edge/dispatch.js")]
 extern "C" {
-    /// Sends a request. `parts` are told apart by NUL: see `dispatch.js`.
+    /// Sends a request. `parts` is what [`crate::wire::encode_dispatch`] wrote.
     pub(super) fn dispatch(
         env: &JsValue,
         incoming: &Incoming,

@@ -1,5 +1,6 @@
 // Tells backends by a signed token who is calling. What it says is the core's; here are its times and its signature,
 // and the tokens that were signed before: most requests need no signature.
+import { decodeSigner } from "./wire.js";
 
 /** What is signed with and how it is sent, as the core gave it; and the keys, once they were imported. */
 let signer;
@@ -13,7 +14,7 @@ const MAX_LENGTH = 8 * 1024 * 1024;
 let length = 0;
 
 export function installSigner(signerJson) {
-  signer = JSON.parse(signerJson);
+  signer = decodeSigner(signerJson);
   key = undefined;
   signed.clear();
   length = 0;
