@@ -16,7 +16,7 @@ use pointsman_core::{
         decision::{Decision, Deferred, Found, Judgement, Need, Outcome, SignatureCheck},
         explain::{self, Ask},
         operator::json_answer,
-        request_log::{self, Subject, Trace},
+        request_log::{Subject, Trace},
     },
     forward::{
         failover::Watched,
@@ -47,7 +47,7 @@ use self::{
     outside::Outside,
     platform::{ExecutionContext, Incoming},
 };
-use crate::wire::{self, DispatchParts};
+use crate::wire::{self, AnswerParts, DispatchParts};
 
 /// A request, and what the edge needs to answer it.
 struct RequestContext {
@@ -273,9 +273,13 @@ impl RequestContext {
         if let (Some(plan), None) = (&forward.plan, &forward.admission) {
             self.note_sending(plan);
         }
-        let line = trace.open(self.subject(), None);
-        let parts = DispatchParts { forward, line: &line, request_id: &self.request_id };
-        let parts = wire::encode_dispatch(&parts);
+        let line = trace.open(self.subject());
+        let parts = wire::encode_dispatch(&DispatchParts {
+            forward,
+            line: &line,
+            request_id: &self.request_id,
+            origin: trace.origin.as_deref(),
+        });
         let decided = if self.waited { platform::now() } else { self.began };
         #[allow(clippy::cast_precision_loss)] // milliseconds, far below 2^53
         let [began, decided] = [self.began, decided].map(|time| time.millis() as f64);
@@ -295,14 +299,17 @@ impl RequestContext {
     }
 
     fn answer(&self, answer: Answer, trace: &Trace) -> JsValue {
-        let open = trace.open(self.subject(), answer.refusal);
+        let line = trace.open(self.subject());
         // What a HEAD gets has the fields of what a GET would get, and no body (RFC 9110, section 9.3.2).
         let body = answer.body.filter(|_| self.sent.survey.method() != "HEAD");
-        // Made before its line is written: should that fail, the line is the outermost catch's.
-        let response = platform::answer(answer.status, &wire::encode_fields(&answer.fields), body);
-        let duration = platform::now().since(self.began).millis();
-        platform::log(&request_log::close(&open, answer.status, duration));
-        response
+        let parts = wire::encode_answer(&AnswerParts {
+            line: &line,
+            refusal: answer.refusal,
+            fields: &answer.fields,
+            body: body.as_deref(),
+        });
+        #[allow(clippy::cast_precision_loss)] // milliseconds, far below 2^53
+        platform::answer(answer.status, &parts, self.began.millis() as f64)
     }
 
     fn misconfigured(&self) -> JsValue {

@@ -1,8 +1,9 @@
 // The few calls of the runtime that are dear to make one by one from wasm, made here together.
 // Nothing in this file decides anything: names are judged, URLs built and fields chosen by the core.
 
+import { finish } from "./finish.js";
 import { NETWORK, callOut, whyCallFailed } from "./outbound.js";
-import { encodeNames, encodeNotedField, encodePrelude, forEachField } from "./wire.js";
+import { decodeAnswer, encodeNames, encodeNotedField, encodePrelude, forEachField } from "./wire.js";
 
 /** What the core says of a field name, asked once a name. */
 let judge;
@@ -67,11 +68,15 @@ export function place({ request }, property) {
   return typeof value === "string" && value !== "" ? value : undefined;
 }
 
-/** A response of our own. */
-export function answer(status, fields, body) {
+/** Ends a request with a response of our own. */
+export function answer(status, text, began) {
+  const { line, reason, fields, body } = decodeAnswer(text);
   const headers = new Headers();
   forEachField(fields, (name, value) => headers.append(name, value));
-  return new Response(body, { status, headers });
+  // Made before the request has ended: should that fail, its end is the outermost catch's.
+  const response = new Response(body, { status, headers });
+  finish({ line, began }, { status, reason });
+  return response;
 }
 
 /** What ends each request that waits for a future of wasm. */

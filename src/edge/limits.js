@@ -1,7 +1,9 @@
 // Asks limits before a request is sent. Which ones, about whom and what follows is decided by the core; here is what
 // happens between the question and its answer.
 import { waitUntil } from "cloudflare:workers";
-import { explain, failures, forward, forwardByPlan } from "./forward.js";
+import { forward, forwardByPlan } from "./forward.js";
+import { logEvent } from "./log_event.js";
+import { endWithProblem, failures } from "./problem.js";
 import { makeBatches } from "./quota_batch.js";
 import { encodeAttemptStart } from "./wire.js";
 
@@ -16,8 +18,8 @@ export function installLimits(beginSending) {
 const RETRY_UNAVAILABLE = 5;
 
 /** Sends the request, by a plan where there is one, if every limit of its caller lets it pass. */
-export async function forwardLimited(sending, url, timeout, plan, { policy, asks, origin }) {
-  const { env, edits, line, requestId, began } = sending;
+export async function forwardLimited(sending, url, timeout, plan, { policy, asks }) {
+  const { env, edits } = sending;
   const { refused, failed, known } = await admit(env, asks);
   const fields = [["ratelimit-policy", policy], ...(known.length > 0 ? [["ratelimit", known.join(", ")]] : [])];
   if (refused.length > 0) {
@@ -29,10 +31,7 @@ export async function forwardLimited(sending, url, timeout, plan, { policy, asks
     return refuse(failures.limit_unavailable, failed, {}, [["retry-after", `${RETRY_UNAVAILABLE}`]]);
 
   const edited = withFields(edits, fields);
-  if (plan === undefined) {
-    const called = `,"origin":${JSON.stringify(origin)},"attempt":1`;
-    return forward({ ...sending, edits: edited, line: line + called, sentAt: Date.now() }, url, timeout);
-  }
+  if (plan === undefined) return forward({ ...sending, edits: edited, sentAt: Date.now() }, url, timeout);
   const {
     attempts: [first],
     caller,
@@ -44,12 +43,8 @@ export async function forwardLimited(sending, url, timeout, plan, { policy, asks
   }
   return forwardByPlan({ ...sending, edits: edited }, plan);
 
-  function refuse({ reason, ...problem }, names, members, more) {
-    const duration = Date.now() - began;
-    console.log(
-      `${line},"limit":${JSON.stringify(names.join(" "))},"reason":"${reason}","status":${problem.status},"duration_ms":${duration}}`,
-    );
-    return explain({ ...problem, ...members }, withFields(edits, more), requestId);
+  function refuse(failure, limits, members, more) {
+    return endWithProblem({ ...sending, edits: withFields(edits, more) }, failure, { limits }, members);
   }
 }
 
@@ -182,9 +177,7 @@ function warn(name, error) {
   const now = Date.now();
   if (now - (warned.get(name) ?? 0) < WARN_EVERY) return;
   warned.set(name, now);
-  console.log(
-    JSON.stringify({ event: "limit_failed", level: "warn", limit: name, what: String(error?.message ?? error) }),
-  );
+  logEvent("warn", "limit_failed", { limit: name, what: String(error?.message ?? error) });
 }
 
 /** `edits` with fields that are set beside. */

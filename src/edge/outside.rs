@@ -121,7 +121,7 @@ impl Ports for Outside {
     }
 
     fn note(&self, event: &str, what: &str) {
-        tell("info", event, what);
+        platform::log_message("info", event, what);
     }
 
     fn warn(&self, event: &str, what: &str) {
@@ -171,12 +171,7 @@ fn millis(span: Span) -> f64 {
 
 /// Logs something wrong that no single request is to blame for.
 pub(super) fn warn(event: &str, what: &str) {
-    tell("warn", event, what);
-}
-
-fn tell(level: &str, event: &str, what: &str) {
-    let time = platform::now().to_string();
-    platform::log(&text(&json!({ "event": event, "level": level, "time": time, "what": what })));
+    platform::log_message("warn", event, what);
 }
 
 /// The algorithm as WebCrypto wants it, for import and verification alike.

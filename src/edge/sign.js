@@ -1,5 +1,6 @@
 // Tells backends by a signed token who is calling. What it says is the core's; here are its times and its signature,
 // and the tokens that were signed before: most requests need no signature.
+import { logEvent } from "./log_event.js";
 import { decodeSigner } from "./wire.js";
 
 /** What is signed with and how it is sent, as the core gave it; and the keys, once they were imported. */
@@ -32,9 +33,7 @@ export async function assertCaller(headers, claims) {
   } catch {
     // Not even the runtime's own words: they could be about the key.
     const what = `the identity token's key ${signer?.kid} cannot sign: its public members do not belong to its d`;
-    console.log(
-      JSON.stringify({ event: "identity_key_unusable", level: "warn", time: new Date().toISOString(), what }),
-    );
+    logEvent("warn", "identity_key_unusable", { what });
     return false;
   }
 }

@@ -26,6 +26,7 @@ const SEPARATOR = "\0";
  * @property {Edits} edits what is done to the answer
  * @property {string} line the beginning of the request's log line
  * @property {string} requestId
+ * @property {string} origin the one origin that is called, as a JSON string; empty where there is a plan
  * @property {Plan | undefined} plan how the request is sent, where that is more than one call of one URL
  * @property {Admission | undefined} admission what must let the request pass first
  */
@@ -76,7 +77,6 @@ const SEPARATOR = "\0";
  * @typedef {object} Admission
  * @property {string} policy the value of `RateLimit-Policy`
  * @property {Ask[]} asks
- * @property {string} [origin] the one origin that is called, for the log; none where there is a plan
  */
 
 /**
@@ -103,7 +103,7 @@ const SEPARATOR = "\0";
 
 /** @returns {Dispatch} */
 export function decodeDispatch(/** @type {string} */ text) {
-  const [url, remove, set, edits, line, requestId, plan, admission] = text.split(SEPARATOR);
+  const [url, remove, set, edits, line, requestId, origin, plan, admission] = text.split(SEPARATOR);
   return {
     url,
     remove,
@@ -111,9 +111,25 @@ export function decodeDispatch(/** @type {string} */ text) {
     edits: decodeEdits(edits),
     line,
     requestId,
+    origin,
     plan: plan === "" ? undefined : JSON.parse(plan),
     admission: admission === "" ? undefined : JSON.parse(admission),
   };
+}
+
+/**
+ * A response that the gateway makes itself.
+ * @typedef {object} Answer
+ * @property {string} line the beginning of the request's log line
+ * @property {string} [reason] why the request was refused
+ * @property {FieldLines} fields
+ * @property {string} [body]
+ */
+
+/** @returns {Answer} */
+export function decodeAnswer(/** @type {string} */ text) {
+  const [line, reason, fields, body] = text.split(SEPARATOR);
+  return { line, reason: reason === "" ? undefined : reason, fields, body };
 }
 
 /**

@@ -7,7 +7,7 @@ use std::borrow::Cow;
 
 use pointsman_core::{
     base::{
-        json::{json, text},
+        json::{json, text, write_string},
         refusal::Refusal,
         scan,
         time::Span,
@@ -29,20 +29,47 @@ pub(crate) struct DispatchParts<'a> {
     /// The beginning of the request's log line.
     pub(crate) line: &'a str,
     pub(crate) request_id: &'a str,
+    /// The one origin that is called; `None` where a plan says which.
+    pub(crate) origin: Option<&'a str>,
 }
 
 pub(crate) fn encode_dispatch(dispatch: &DispatchParts<'_>) -> String {
-    let DispatchParts { forward, line, request_id } = dispatch;
-    join([
+    let DispatchParts { forward, line, request_id, origin } = dispatch;
+    // It goes into the log line as it crosses, which spares JavaScript a call.
+    let mut quoted = String::new();
+    if let Some(origin) = origin {
+        write_string(origin, &mut quoted);
+    }
+    join(&[
         &forward.url,
         &forward.remove.join("\n"),
         forward.set.as_str(),
         &encode_edits(forward),
         line,
         request_id,
+        &quoted,
         &forward.plan.as_ref().map_or_else(String::new, rare_json),
         &forward.admission.as_ref().map_or_else(String::new, rare_json),
     ])
+}
+
+/// A response that the gateway makes itself: `decodeAnswer`.
+pub(crate) struct AnswerParts<'a> {
+    /// The beginning of the request's log line.
+    pub(crate) line: &'a str,
+    pub(crate) refusal: Option<Refusal>,
+    pub(crate) fields: &'a [(&'static str, String)],
+    pub(crate) body: Option<&'a str>,
+}
+
+pub(crate) fn encode_answer(answer: &AnswerParts<'_>) -> String {
+    let AnswerParts { line, refusal, fields, body } = answer;
+    let (reason, fields) = (refusal.map_or("", Refusal::id), encode_fields(fields));
+    // A body that is missing is no empty one: an empty one has a Content-Type.
+    match body {
+        Some(body) => join(&[line, reason, &fields, body]),
+        None => join(&[line, reason, &fields]),
+    }
 }
 
 /// The JSON of what few requests have. Out of line, so that all other requests do not run through a function as large.
@@ -53,9 +80,9 @@ fn rare_json<T: Serialize>(value: &T) -> String {
 }
 
 /// A separator inside a part would shift all parts behind it, so it is taken out although no part can hold one.
-fn join<const PARTS: usize>(parts: [&str; PARTS]) -> String {
+fn join(parts: &[&str]) -> String {
     let mut all = String::with_capacity(parts.iter().map(|part| part.len() + 1).sum());
-    for (index, part) in parts.into_iter().enumerate() {
+    for (index, part) in parts.iter().enumerate() {
         if index > 0 {
             all.push(SEPARATOR);
         }
@@ -76,10 +103,10 @@ fn without_separator(part: &str) -> String {
 /// Fields as lines, a name and then its value: `forEachField`. No value holds a line break: Fetch keeps line breaks out of
 /// the fields that come from outside, and claims went through [`pointsman_core::http::fields::field_value`]. A value that
 /// held one would become a field of its own, so a line break becomes a space all the same.
-pub(crate) fn encode_fields<N: AsRef<str>>(fields: &[(N, String)]) -> String {
+fn encode_fields(fields: &[(&'static str, String)]) -> String {
     let mut lines = String::with_capacity(fields.len() * 40);
     for (name, value) in fields {
-        lines.push_str(name.as_ref());
+        lines.push_str(name);
         lines.push('\n');
         match value.contains(['\n', '\r']) {
             false => lines.push_str(value),

@@ -58,6 +58,10 @@ test("edits without fields are one object, which nobody can change", () => {
   assert.throws(() => edits.set.push(["x-leaked", "to other answers"]), TypeError);
 });
 
+test("an answer is read as Rust writes it: without a body it is another than with an empty one", () => {
+  examples("answer", (text, value, what) => assert.deepEqual(plain(wire.decodeAnswer(text)), value, what));
+});
+
 test("fields are read as Rust writes them", () => {
   examples("fields", (text, value, what) => assert.deepEqual(fieldsOf(text), value, what));
 });

@@ -45,8 +45,11 @@ fn forward() -> Forward {
     }
 }
 
+const LINE: &str = r#"{"event":"request""#;
+
 fn dispatch(forward: &Forward) -> String {
-    encode_dispatch(&DispatchParts { forward, line: "{\"event\":\"request\"", request_id: "8f1c-FRA" })
+    let origin = forward.plan.is_none().then_some("https://b.example");
+    encode_dispatch(&DispatchParts { forward, line: LINE, request_id: "8f1c-FRA", origin })
 }
 
 /// What JavaScript makes of `dispatch(&forward())`, but for these members.
@@ -56,8 +59,9 @@ fn dispatched(members: Value) -> Value {
         "remove": "",
         "set": "",
         "edits": edits(json!({})),
-        "line": "{\"event\":\"request\"",
+        "line": LINE,
         "requestId": "8f1c-FRA",
+        "origin": "\"https://b.example\"",
     });
     merge(&mut value, members);
     value
@@ -139,7 +143,6 @@ fn dispatches() {
     let admission = Admission {
         policy: "\"standard\";q=100;w=60".to_owned(),
         asks: vec![ask("standard", None), ask("monthly", Some(quota)), ask("hourly", Some(first_use))],
-        origin: Some(Rc::from("https://b.example")),
     };
     let single = Plan { attempts: vec![attempt("https://a.example")], ..Plan::default() };
     let [rate, monthly, hourly] = [("standard", false), ("monthly", true), ("hourly", true)].map(|(name, closed)| {
@@ -167,7 +170,7 @@ fn dispatches() {
             example(
                 "a plan",
                 dispatch(&Forward { plan: Some(plan), ..forward() }),
-                dispatched(json!({ "plan": {
+                dispatched(json!({ "origin": "", "plan": {
                     "attempts": [
                         {
                             "url": "https://a.example/x",
@@ -190,7 +193,7 @@ fn dispatches() {
             example(
                 "a plan of one attempt, of which nothing is noted",
                 dispatch(&Forward { plan: Some(single), ..forward() }),
-                dispatched(json!({ "plan": {
+                dispatched(json!({ "origin": "", "plan": {
                     "attempts": [{
                         "url": "https://a.example/x",
                         "origin": "https://a.example",
@@ -221,7 +224,6 @@ fn dispatches() {
                             "count": "hourly/hour/first-use", "quota": 1000, "batch": 10, "span": 2_592_000_000_u64,
                         })),
                     ],
-                    "origin": "https://b.example",
                 } })),
             ),
         ]),
@@ -272,7 +274,7 @@ fn edits_of_answers() {
 
 #[test]
 fn fields() {
-    let none: [(&str, String); 0] = [];
+    let none: [(&'static str, String); 0] = [];
     let some = [("via", "1.1 a".to_owned()), ("x-empty", String::new()), ("x-broken", "a\r\nb".to_owned())];
     current(
         "fields",
@@ -283,6 +285,29 @@ fn fields() {
                 encode_fields(&some),
                 json!([["via", "1.1 a"], ["x-empty", ""], ["x-broken", "a  b"]]),
             ),
+        ]),
+    );
+}
+
+#[test]
+fn answers() {
+    let fields = [("content-type", "application/problem+json".to_owned()), ("x-broken", "a\nb".to_owned())];
+    let answer = |refusal, body| encode_answer(&AnswerParts { line: LINE, refusal, fields: &fields, body });
+    let lines = "content-type\napplication/problem+json\nx-broken\na b\n";
+    current(
+        "answer",
+        &json!([
+            example(
+                "a refusal",
+                answer(Some(Refusal::RouteUnknown), Some("{\"status\":404}")),
+                json!({ "line": LINE, "reason": "route_unknown", "fields": lines, "body": "{\"status\":404}" }),
+            ),
+            example(
+                "a body that is empty, and no refusal",
+                answer(None, Some("")),
+                json!({ "line": LINE, "fields": lines, "body": "" }),
+            ),
+            example("no body", answer(None, None), json!({ "line": LINE, "fields": lines })),
         ]),
     );
 }
