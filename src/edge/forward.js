@@ -7,9 +7,9 @@ import { finish } from "./finish.js";
 import { logEvent } from "./log_event.js";
 import { NETWORK, callOut } from "./outbound.js";
 import { endWithProblem, failures, installFailures, problemAnswer } from "./problem.js";
+import { dueAttempt, isRepeatable, judgeAttempt } from "./retry.js";
 import { assertCaller } from "./sign.js";
 import { openUpload } from "./upload.js";
-import { verdict } from "./verdict.js";
 import { ENDED, encodeAttemptReport, forEachField, forEachName } from "./wire.js";
 
 /** Tells the core how an attempt ended, and asks whether there may be another. */
@@ -97,74 +97,71 @@ export function forward(sending, url, timeout) {
   });
 }
 
-/** Methods that may be sent again where nothing came of them (RFC 9110, section 9.2.1), if they bring no body. */
-const SAFE = ["GET", "HEAD", "OPTIONS"];
-
 /**
  * Sends the request by a plan: to one origin after the other, as long as those before failed and sending again is safe.
- * A request with a body or of an unsafe method is sent once, to the first.
+ * A request with a body or of an unsafe method is sent once, to the first. retry.js decides all of that.
  */
 export async function forwardByPlan(sending, plan) {
+  const told = new Set();
+  const tell = (attempt, ended, wantsAnother) => {
+    told.add(attempt);
+    return tellCore(plan, attempt, ended, wantsAnother);
+  };
   try {
-    return await carryOut(sending, plan);
+    return await carryOut(sending, plan, tell);
   } finally {
     // Whatever becomes of the request that tries an origin: others must not wait for it longer than it takes.
     const [first] = plan.attempts;
-    if (first.trial && !first.told) tell(first, plan, ENDED.nothing, false);
+    if (first.trial && !told.has(first)) tell(first, ENDED.nothing, false);
   }
 }
 
-async function carryOut(sending, plan) {
+async function carryOut(sending, plan, tell) {
   const { env, incoming, remove, set, edits, requestId, began } = sending;
-  const { request, headers } = incoming;
+  const { request, method, headers } = incoming;
   const sentAt = Date.now();
   prepare(headers, remove, set);
+  const hasBody = request.body !== null;
   // Only now does a WebSocket's request have its Upgrade again.
-  const repeats = SAFE.includes(incoming.method) && request.body === null && !headers.has("upgrade");
+  const repeatable = isRepeatable({ method, hasBody, isUpgrade: headers.has("upgrade") });
   // Counting it while it passes would not do: the backend would have acted on its beginning.
-  if (plan.needs_size && request.body !== null) {
-    return endWithProblem(sending, failures.unsized);
-  }
+  if (plan.needs_size && hasBody) return endWithProblem(sending, failures.unsized);
   const departure = watchClient(request, plan.attempts[0].trial ? 0 : WATCH_AFTER);
-  let number = 0;
-  for (const attempt of plan.attempts) {
-    number += 1;
-    const called = { origin: JSON.stringify(attempt.origin), attempt: number, sentAt };
-    const left = plan.deadline - (Date.now() - sentAt);
+  for (let number = 1; ; number++) {
     const startedAt = Date.now();
+    const due = dueAttempt(plan, number, startedAt - sentAt);
+    const { attempt } = due;
+    const called = { origin: JSON.stringify(attempt.origin), attempt: number, sentAt };
     if (attempt.assertion !== undefined && !(await assertCaller(headers, attempt.assertion))) {
       departure.stop();
       return endWithProblem(sending, failures.unsigned, { called });
     }
-    const result = await tryOnce(env, incoming, attempt, Math.min(attempt.timeout, left), departure.promise);
-    const { answer } = result;
-    // A client that breaks off its own body makes the call fail, and leaves at the same time.
-    const failed = result.failed === "unreachable" && request.signal.aborted ? "left" : result.failed;
-    if (failed === "left") {
-      departure.stop();
-      finish(sending, { ...CLIENT_LEFT, called });
-      return answerNobody();
-    }
-    const bad = failed ?? (plan.statuses.includes(answer.status) ? `status ${answer.status}` : undefined);
-    const inTime = Date.now() - sentAt < plan.deadline;
-    const another = bad !== undefined && repeats && inTime && number < plan.attempts.length;
-    const cutShort = failed === "timeout" && number > 1 && left < attempt.timeout;
-    const ended = verdict({ failed, status: answer?.status, cutShort, isWhole: result.isWhole }, plan.statuses);
-    const again = ended !== ENDED.nothing && tell(attempt, plan, ended, another);
-    if (another && again) {
+    const { answer, failed, isWhole } = await tryOnce(env, incoming, due, departure.promise);
+    const { ended, wantsAnother, error, end } = judgeAttempt(
+      plan,
+      due,
+      { failed, status: answer?.status, isWhole },
+      { isRepeatable: repeatable, hasLeft: request.signal.aborted, elapsed: Date.now() - sentAt },
+    );
+    const isAllowed = ended !== ENDED.nothing && tell(attempt, ended, wantsAnother);
+    if (wantsAnother && isAllowed) {
       discard(answer);
       logEvent("warn", "attempt_failed", {
         request_id: requestId,
         origin: attempt.origin,
         attempt: number,
-        why: bad,
+        why: error,
         ms: Date.now() - startedAt,
       });
       continue;
     }
     departure.stop();
-    if (failed !== undefined) return endWithProblem(sending, failures[failed], { called });
     const now = Date.now();
+    if (end === "left") {
+      finish(sending, { ...CLIENT_LEFT, called, now });
+      return answerNobody();
+    }
+    if (end !== "answer") return endWithProblem(sending, failures[end], { called, now });
     const edited = editAnswer(answer, answer.status, edits, now - sentAt, now - began);
     finish(sending, { status: answer.status, called, now });
     return edited;
@@ -175,7 +172,7 @@ async function carryOut(sending, plan) {
  * One call: { answer }, or { failed: "unreachable" | "timeout" | "left" | "broken", isWhole }. An answer that comes too
  * late is let go.
  */
-function tryOnce(env, incoming, { url, binding }, timeout, gone) {
+function tryOnce(env, incoming, { attempt: { url, binding }, timeout }, gone) {
   let upload;
   return new Promise((resolve) => {
     let over = false;
@@ -185,7 +182,7 @@ function tryOnce(env, incoming, { url, binding }, timeout, gone) {
       clearTimeout(timer);
       resolve(result);
     };
-    const timer = setTimeout(() => settle({ failed: "timeout" }), Math.max(timeout, 0));
+    const timer = setTimeout(() => settle({ failed: "timeout" }), timeout);
     gone.then(() => settle({ failed: "left" }));
     let handedOn = false;
     const broken = () => {
@@ -217,13 +214,12 @@ function tryOnce(env, incoming, { url, binding }, timeout, gone) {
 /** Of a GET or HEAD: no pipe can be put before it. */
 const hasUnwatchedBody = ({ request, method }) => (method === "GET" || method === "HEAD") && request.body !== null;
 
-/** Whether there may be another attempt. A core that is gone is told nothing, and allows none. */
-function tell(attempt, { breaker, caller }, ended, wantsAnother) {
-  attempt.told = true;
+/** Tells the core how an attempt ended: whether there may be another. A core that is gone allows none. */
+function tellCore({ breaker, caller }, { key }, ended, wantsAnother) {
   // Of a backend with one origin nothing is noted.
   if (caller === undefined) return false;
   try {
-    return report(encodeAttemptReport({ ended, wantsAnother, breaker, caller, key: attempt.key }));
+    return report(encodeAttemptReport({ ended, wantsAnother, breaker, caller, key }));
   } catch {
     return false;
   }
