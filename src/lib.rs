@@ -8,7 +8,3 @@ mod edge;
 #[cfg(any(target_arch = "wasm32", edge_check, test))]
 #[path = "edge/wire.rs"]
 mod wire;
-
-/// The configuration compiled into this build: `gateway.toml` as JSON, turned by `build.rs`.
-#[cfg(any(target_arch = "wasm32", edge_check))]
-const COMPILED_GATEWAY: &str = include_str!(concat!(env!("OUT_DIR"), "/gateway.json"));

@@ -47,7 +47,7 @@ pub(crate) struct Filling {
 /// Where the refresh fails.
 pub(crate) fn fill(customers: u64) -> Result<Filling, String> {
     let gateway = typical::gateway()?;
-    let source = gateway.customers.as_ref().and_then(|customers| customers.source.as_ref());
+    let source = gateway.customers().and_then(|customers| customers.source.as_ref());
     let source = source.ok_or_else(|| "the configuration names no config API".to_owned())?;
     let entries: Vec<_> = (1..=customers).map(typical::entry).collect();
     let outside = Outside::new(format!("[{}]", entries.join(",")).into_bytes());

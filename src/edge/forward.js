@@ -5,7 +5,7 @@
 import { discard, editAnswer, isFinal } from "./answer.js";
 import { finish } from "./finish.js";
 import { logEvent } from "./log_event.js";
-import { NETWORK, callOut } from "./outbound.js";
+import { callOut, NETWORK } from "./outbound.js";
 import { endWithProblem, failures, installFailures, problemAnswer } from "./problem.js";
 import { dueAttempt, isRepeatable, judgeAttempt } from "./retry.js";
 import { assertCaller } from "./sign.js";
@@ -206,7 +206,7 @@ function tryOnce(env, incoming, { attempt: { url, binding }, timeout }, gone) {
       upload = openUpload(incoming, broken);
       send(binding === undefined ? NETWORK : env[binding], upload?.incoming ?? incoming, url).then(answered, failed);
     } catch {
-      failed();
+      void failed();
     }
   });
 }

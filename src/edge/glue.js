@@ -2,7 +2,7 @@
 // Nothing in this file decides anything: names are judged, URLs built and fields chosen by the core.
 
 import { finish } from "./finish.js";
-import { NETWORK, callOut, whyCallFailed } from "./outbound.js";
+import { callOut, NETWORK, whyCallFailed } from "./outbound.js";
 import { decodeAnswer, encodeNames, encodeNotedField, encodePrelude, forEachField } from "./wire.js";
 
 /** What the core says of a field name, asked once a name. */

@@ -118,7 +118,7 @@ impl<P: Ports> Context<'_, P> {
     /// used; a refresh goes on to the config API.
     pub(crate) async fn find_customer(&self, id: &CustomerId, urgency: Urgency) -> Result<Found, Failure> {
         let asked_at = self.ports.now();
-        let customers = self.gateway.customers.as_ref();
+        let customers = self.gateway.customers();
         let Some((customers, source)) = customers.and_then(|all| Some((all, all.source.as_ref()?))) else {
             // Each name that is read is paid for, and without a source nobody writes the other one.
             let own = self.read_store(&id.store_key()).await.map_err(Failure::store)?;
@@ -148,7 +148,7 @@ impl<P: Ports> Context<'_, P> {
     fn held(&self, id: &CustomerId, own: Option<Vec<u8>>, refreshed: Option<Vec<u8>>) -> Held {
         let read = |json: &[u8], left_over| {
             let record = read_record::<CustomerRecord>(json)?;
-            let config = Rc::new(CustomerConfig::of(&record, id, self.gateway.allow_http)?);
+            let config = Rc::new(CustomerConfig::of(&record, id, self.gateway.allow_http())?);
             Ok(Kept { record, config, left_over })
         };
         let warn = |name: String, error: &RecordError| {
@@ -294,7 +294,7 @@ impl<P: Ports> Context<'_, P> {
             url,
             token: source.token.as_deref(),
             etag,
-            user_agent: &self.gateway.user_agent,
+            user_agent: self.gateway.user_agent(),
             timeout: source.timeout,
             max_bytes: source.max_size,
         };
@@ -416,7 +416,7 @@ impl<P: Ports> Context<'_, P> {
             .as_ref()
             .is_none_or(|kept| kept.record.gone != record.gone || kept.record.content() != record.content());
         let record = refreshed(record, kept.as_ref(), changed);
-        let config = match CustomerConfig::of(&record, id, self.gateway.allow_http) {
+        let config = match CustomerConfig::of(&record, id, self.gateway.allow_http()) {
             Ok(config) => config,
             Err(error) => {
                 self.ports.warn("customer_record_malformed", &format!("config API, {id} {error}"));
@@ -435,8 +435,7 @@ impl<P: Ports> Context<'_, P> {
     /// Whether a record that has not changed is written again all the same: before it grows so old that
     /// isolates that have nothing else could not use it any more.
     fn is_worn(&self, kept: Option<&Kept>, now: Timestamp) -> bool {
-        let stale =
-            self.gateway.customers.as_ref().map_or_else(Span::default, |all| all.policy.lifetimes.stale);
+        let stale = self.gateway.customers().map_or_else(Span::default, |all| all.policy.lifetimes.stale);
         let fetched_at = kept.and_then(|kept| kept.record.fetched_at(now));
         fetched_at.is_some_and(|at| now.since(at) > stale.half())
     }

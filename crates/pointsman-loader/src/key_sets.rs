@@ -55,7 +55,7 @@ impl<P: Ports> Context<'_, P> {
         deferred: &mut Deferred,
     ) -> bool {
         found.key_set_failed = true;
-        let Some(issuer) = self.gateway.issuers.get(index) else { return false };
+        let Some(issuer) = self.gateway.issuers().get(index) else { return false };
         let asked_at = self.ports.now();
         let shared = self.shared_set(issuer, asked_at).await;
         let held = self.memory.borrow().key_sets.get(index).and_then(|memory| memory.set.as_of(asked_at));
@@ -156,7 +156,7 @@ impl<P: Ports> Context<'_, P> {
     }
 
     async fn fetch_key_set(&self, issuer: &Issuer, asked_at: Timestamp) -> Result<Fetched, SourceError> {
-        let deadline = asked_at.plus(self.gateway.store_timeout).plus(issuer.timeout);
+        let deadline = asked_at.plus(self.gateway.store_timeout()).plus(issuer.timeout);
         let url = match &issuer.keys {
             KeySource::Url(url) => url.clone(),
             KeySource::Discovery(url) => self.discover(issuer, url).await?,
@@ -182,12 +182,12 @@ impl<P: Ports> Context<'_, P> {
         }
         let uri = metadata.get("jwks_uri").and_then(Value::as_str);
         let uri = uri.ok_or_else(|| SourceError("the provider metadata has no jwks_uri".to_owned()))?;
-        let allow_http = self.gateway.allow_http;
+        let allow_http = self.gateway.allow_http();
         document_url(uri, allow_http).map_err(|error| SourceError(format!("the provider's jwks_uri {error}")))
     }
 
     async fn issuers_document(&self, url: &str, timeout: Span) -> Result<Vec<u8>, SourceError> {
-        let user_agent = &self.gateway.user_agent;
+        let user_agent = self.gateway.user_agent();
         let max_bytes = MAX_SET_BYTES;
         let request = DocumentRequest { url, token: None, etag: None, user_agent, timeout, max_bytes };
         let document = self.ports.document(request).await?;

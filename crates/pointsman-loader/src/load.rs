@@ -135,7 +135,7 @@ impl<P: Ports> Context<'_, P> {
     /// an operator writes has names of its own, so no crossing ever meets that.
     pub async fn write(&self, write: &Write) {
         let Write { key, record, asked_at } = write;
-        let timeout = self.gateway.store_timeout;
+        let timeout = self.gateway.store_timeout();
         let result = match self.read_store(key).await {
             Ok(Some(there)) if is_as_new(&there, *asked_at, self.ports.now()) => return,
             Ok(_) => self.ports.put_many(&[(key.clone(), record.clone())], timeout).await,
@@ -168,9 +168,9 @@ impl<P: Ports> Context<'_, P> {
     fn lease(&self, need: &Need) -> Span {
         let gateway = self.gateway;
         let policy = match need {
-            Need::Key(_) => gateway.api_keys.as_ref().map(|keys| keys.policy()),
-            Need::Customer(_) => gateway.customers.as_ref().map(|customers| &customers.policy),
-            Need::KeySet(issuer) => gateway.issuers.get(*issuer).map(|issuer| &issuer.policy),
+            Need::Key(_) => gateway.api_keys().map(|keys| keys.policy()),
+            Need::Customer(_) => gateway.customers().map(|customers| &customers.policy),
+            Need::KeySet(issuer) => gateway.issuers().get(*issuer).map(|issuer| &issuer.policy),
             Need::Signature(_) => None,
         };
         policy.map_or_else(Span::default, |policy| policy.lease)
@@ -215,14 +215,14 @@ impl<P: Ports> Context<'_, P> {
 
     /// Reads an entry of the store, and notes how that went.
     pub(crate) async fn read_store(&self, key: &str) -> Result<Option<Vec<u8>>, SourceError> {
-        let result = self.ports.stored(key, self.gateway.store_timeout).await;
+        let result = self.ports.stored(key, self.gateway.store_timeout()).await;
         self.note_store(result.as_ref().map(|_| ()));
         result
     }
 
     /// Reads at most 100 entries of the store by one call, and notes how that went.
     pub(crate) async fn read_store_many(&self, keys: &[String]) -> Result<Vec<Option<Vec<u8>>>, SourceError> {
-        let result = self.ports.stored_many(keys, self.gateway.store_timeout).await;
+        let result = self.ports.stored_many(keys, self.gateway.store_timeout()).await;
         self.note_store(result.as_ref().map(|_| ()));
         result
     }

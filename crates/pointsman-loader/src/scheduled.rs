@@ -107,10 +107,10 @@ struct Candidate {
 impl<P: Ports> Context<'_, P> {
     /// Refreshes the store: every issuer's key set, and the customers.
     pub async fn refresh_all(&self) {
-        for index in 0..self.gateway.issuers.len() {
+        for index in 0..self.gateway.issuers().len() {
             let now = self.ports.now();
             let known_as_of = self.memory.borrow().key_sets.get(index).and_then(|known| known.set.as_of(now));
-            let due = self.gateway.issuers.get(index).is_some_and(|issuer| {
+            let due = self.gateway.issuers().get(index).is_some_and(|issuer| {
                 let state = |as_of| issuer.policy.lifetimes.state(now.since(as_of));
                 issuer.keys.is_fetched() && known_as_of.is_none_or(|as_of| state(as_of) > Freshness::Fresh)
             });
@@ -128,7 +128,7 @@ impl<P: Ports> Context<'_, P> {
                 }
             }
         }
-        let source = self.gateway.customers.as_ref().and_then(|customers| customers.source.as_ref());
+        let source = self.gateway.customers().and_then(|customers| customers.source.as_ref());
         let Some(source) = source else { return };
         match self.refresh_customers(source).await {
             Ok(Refreshed { listed, written, gone, pending }) => {
@@ -227,7 +227,7 @@ impl<P: Ports> Context<'_, P> {
         for (id, says) in roster.all() {
             let mark = match says {
                 Listed::Record(record) => {
-                    CustomerConfig::of(&record, &id, self.gateway.allow_http).map(|_| mark(&id, &record))
+                    CustomerConfig::of(&record, &id, self.gateway.allow_http()).map(|_| mark(&id, &record))
                 }
                 Listed::Malformed(error) => Err(error),
                 Listed::Absent | Listed::Unsure => continue,
@@ -319,7 +319,7 @@ impl<P: Ports> Context<'_, P> {
             }
             calls += entries.len();
             if !entries.is_empty()
-                && let Err(failure) = self.ports.put_many(&entries, self.gateway.store_timeout).await
+                && let Err(failure) = self.ports.put_many(&entries, self.gateway.store_timeout()).await
             {
                 return (page, Some(failure));
             }
@@ -344,13 +344,13 @@ impl<P: Ports> Context<'_, P> {
     ) -> Result<Vec<Option<Before>>, SourceError> {
         let names: Vec<_> = bulk.iter().map(|candidate| candidate.id.refreshed_key()).collect();
         *calls += 1;
-        let stored = self.ports.stored_many(&names, self.gateway.store_timeout).await?;
+        let stored = self.ports.stored_many(&names, self.gateway.store_timeout()).await?;
         let absent = bulk.iter().zip(&stored).filter(|(_, entry)| entry.is_none());
         let names: Vec<_> = absent.map(|(candidate, _)| candidate.id.store_key()).collect();
         let mut older = Vec::new().into_iter();
         if !names.is_empty() {
             *calls += 1;
-            older = self.ports.stored_many(&names, self.gateway.store_timeout).await?.into_iter();
+            older = self.ports.stored_many(&names, self.gateway.store_timeout()).await?.into_iter();
         }
         let before = |entry: Option<Vec<u8>>| match entry {
             Some(entry) => Before::read(Some(&entry), false),
@@ -372,7 +372,7 @@ impl<P: Ports> Context<'_, P> {
     }
 
     async fn put(&self, key: &str, value: String) -> Result<(), SourceError> {
-        self.ports.put_many(&[(key.to_owned(), value)], self.gateway.store_timeout).await
+        self.ports.put_many(&[(key.to_owned(), value)], self.gateway.store_timeout()).await
     }
 }
 

@@ -324,7 +324,7 @@ fn failures() {
 #[test]
 fn signer() {
     let gateway = pointsman_testkit::gateway("identity-token");
-    let text = gateway.identity.token.as_ref().and_then(Assertions::signer).unwrap();
+    let text = gateway.identity().token.as_ref().and_then(Assertions::signer).unwrap();
     let key = pointsman_testkit::json("fixtures/keys/private.json")["es256-1"].clone();
     let public = |name: &str| key[name].clone();
     let value = json!({
