@@ -156,7 +156,7 @@ function warn(name, error) {
   const now = Date.now();
   if (now - (warned.get(name) ?? 0) < WARN_EVERY) return;
   warned.set(name, now);
-  logEvent("warn", "limit_failed", { limit: name, what: String(error?.message ?? error) });
+  logEvent("warn", "limit_failed", { limit: name, message: String(error?.message ?? error) });
 }
 
 /** `edits` with fields that are set beside. */

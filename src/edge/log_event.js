@@ -18,6 +18,6 @@ export function logEvent(level, event, members) {
  * The same for the core, which says what happened in words.
  * @param {Level} level
  * @param {string} event
- * @param {string} what
+ * @param {string} message
  */
-export const logMessage = (level, event, what) => logEvent(level, event, { what });
+export const logMessage = (level, event, message) => logEvent(level, event, { message });

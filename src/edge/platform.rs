@@ -85,7 +85,7 @@ extern "C" {
 #[wasm_bindgen(module = "/src/edge/log_event.js")]
 extern "C" {
     #[wasm_bindgen(js_name = logMessage)]
-    pub(super) fn log_message(level: &str, event: &str, what: &str);
+    pub(super) fn log_message(level: &str, event: &str, message: &str);
 }
 
 #[wasm_bindgen(module = "/src/edge/configuration.js")]

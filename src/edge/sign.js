@@ -32,8 +32,8 @@ export async function assertCaller(headers, claims) {
     return true;
   } catch {
     // Not even the runtime's own words: they could be about the key.
-    const what = `the identity token's key ${signer?.kid} cannot sign: its public members do not belong to its d`;
-    logEvent("warn", "identity_key_unusable", { what });
+    const message = `the identity token's key ${signer?.kid} cannot sign: its public members do not belong to its d`;
+    logEvent("warn", "identity_key_unusable", { message });
     return false;
   }
 }

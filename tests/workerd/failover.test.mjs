@@ -636,7 +636,7 @@ describe("a customer with several backends", () => {
       assert.equal(answer.status, 500, answer.text());
       const line = await gateway.log.request(answer.json().instance);
       assert.equal(line.reason, "customer_record_malformed");
-      const { what: found } = await gateway.log.event("customer_record_malformed");
+      const { message: found } = await gateway.log.event("customer_record_malformed");
       assert.ok(found.includes(`customer:${name}`) && found.includes(pointer), found);
       assert.deepEqual(first.seen, []);
     });
