@@ -151,7 +151,7 @@ async function carryOut(sending, plan, tell) {
         origin: attempt.origin,
         attempt: number,
         why: error,
-        ms: Date.now() - startedAt,
+        duration_ms: Date.now() - startedAt,
       });
       continue;
     }
