@@ -228,7 +228,7 @@ test("a bad entry is named in the log, and keeps nobody else's from being writte
   for (const name of doubted)
     assert.equal(JSON.parse(after[name]).backendUrl, JSON.parse(before[name]).backendUrl, name);
   const said = () =>
-    gateway.log.lines.filter(({ event }) => event === "customer_record_malformed").map(({ what }) => what);
+    gateway.log.lines.filter(({ event }) => event === "customer_record_malformed").map(({ message }) => message);
   await until(() => said().length >= 3, "three warnings");
   for (const [id, pointer] of [
     ["c-3", "/backendUrl"],
