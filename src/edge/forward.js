@@ -137,7 +137,7 @@ async function carryOut(sending, plan, tell) {
       return endWithProblem(sending, failures.unsigned, { called });
     }
     const { answer, failed, isWhole } = await tryOnce(env, incoming, due, departure.promise);
-    const { ended, wantsAnother, error, end } = judgeAttempt(
+    const { ended, wantsAnother, errorType, end } = judgeAttempt(
       plan,
       due,
       { failed, status: answer?.status, isWhole },
@@ -150,7 +150,7 @@ async function carryOut(sending, plan, tell) {
         request_id: requestId,
         origin: attempt.origin,
         attempt: number,
-        why: error,
+        error_type: errorType,
         duration_ms: Date.now() - startedAt,
       });
       continue;

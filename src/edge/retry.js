@@ -52,7 +52,7 @@ export function dueAttempt({ attempts, deadline }, number, elapsed) {
  * @typedef {object} Judgement
  * @property {number} ended one of `ENDED`: what the core is told, unless it is `ENDED.nothing`
  * @property {boolean} wantsAnother whether the next origin is asked, if the core allows it
- * @property {string | undefined} error why the attempt failed, for the log; none where it did not
+ * @property {string | undefined} errorType why the attempt failed, for the log; none where it did not
  * @property {"answer" | "left" | "unreachable" | "timeout" | "broken"} end what the end of the request is, where no other
  *   attempt follows: its answer, a client that left, or a failure
  */
@@ -69,15 +69,15 @@ export function judgeAttempt(plan, due, result, request) {
   const { status, isWhole } = result;
   // A client that breaks off its own body makes the call fail, and leaves at the same time.
   const failed = result.failed === "unreachable" && request.hasLeft ? "left" : result.failed;
-  const error = failed ?? (plan.statuses.includes(status) ? `status ${status}` : undefined);
+  const errorType = failed ?? (plan.statuses.includes(status) ? `status ${status}` : undefined);
   const isCutShort = failed === "timeout" && due.isShortened;
   const ended = verdict({ failed, status, cutShort: isCutShort, isWhole }, plan.statuses);
   const hasNext = due.number < plan.attempts.length && request.elapsed < plan.deadline;
   return {
     ended,
     // Where the origin is not to blame, the next one would fare no better.
-    wantsAnother: error !== undefined && ended !== ENDED.nothing && request.isRepeatable && hasNext,
-    error,
+    wantsAnother: errorType !== undefined && ended !== ENDED.nothing && request.isRepeatable && hasNext,
+    errorType,
     end: failed ?? "answer",
   };
 }

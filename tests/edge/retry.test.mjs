@@ -55,8 +55,8 @@ describe("after an attempt", () => {
   const judge = (result, { plan = PLAN, number = 1, ...request } = {}) =>
     judgeAttempt(plan, dueAttempt(plan, number, 0), result, { ...REQUEST, ...request });
 
-  /** [what, result of the first attempt, ended, wantsAnother, error, end] */
-  for (const [what, result, ended, wantsAnother, error, end] of [
+  /** [what, result of the first attempt, ended, wantsAnother, errorType, end] */
+  for (const [what, result, ended, wantsAnother, errorType, end] of [
     ["an answer is the end", { status: 200 }, "answered", false, undefined, "answer"],
     ["an error is an answer", { status: 500 }, "answered", false, undefined, "answer"],
     ["a status of the plan asks the next", { status: 503 }, "suspected", true, "status 503", "answer"],
@@ -72,7 +72,7 @@ describe("after an attempt", () => {
     ["a client that left is the end", { failed: "left" }, "nothing", false, "left", "left"],
     ["a body that its client broke off is the end", { failed: "broken" }, "nothing", false, "broken", "broken"],
   ]) {
-    test(what, () => assert.deepEqual(judge(result), { ended: ENDED[ended], wantsAnother, error, end }));
+    test(what, () => assert.deepEqual(judge(result), { ended: ENDED[ended], wantsAnother, errorType, end }));
   }
 
   const FAILED = { failed: "unreachable", isWhole: true };
