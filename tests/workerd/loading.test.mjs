@@ -88,7 +88,7 @@ test("the configuration is read before the first request, and nothing else is do
     "kvGetMany",
     "kvPutMany",
     "getDocument",
-    "log",
+    "logMessage",
     "survey",
     "dispatch",
   ]);
