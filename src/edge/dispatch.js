@@ -50,7 +50,7 @@ function tellFault(error, requestId) {
     .filter((frame) => /^\s+at [\w$.<> ]+\([\w./-]*:\d+:\d+\)$/.test(frame));
   logEvent("error", "internal_error", {
     request_id: requestId,
-    error: error?.constructor?.name,
+    error_type: error?.constructor?.name,
     stack: stack.map((frame) => frame.trim()),
   });
 }

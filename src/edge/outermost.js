@@ -23,7 +23,7 @@ function rescue(request, error) {
   const line = openLine({ time: new Date().toISOString(), requestId: instance, method });
   finish({ line }, { status: 500, reason: "internal_error" });
   // Not the message: it may quote what a client or a backend sent.
-  logEvent("error", "internal_error", { request_id: instance, error: error?.constructor?.name });
+  logEvent("error", "internal_error", { request_id: instance, error_type: error?.constructor?.name });
   const problem = {
     type: "urn:pointsman:problem:gateway-error",
     title: "Gateway error",
