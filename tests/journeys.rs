@@ -783,8 +783,8 @@ fn the_status_tells_how_caches_and_sources_do() {
     call(&isolate, &world, "/customer/x", &token("customer-acme"));
     call(&isolate, &world, "/customer/x", &key("umbrella"));
     let failing = status(&world);
-    assert!(failing["isolate"]["issuers"][0]["asked"]["last_error"]["what"].is_string());
-    assert!(failing["isolate"]["config_api"]["asked"]["last_error"]["what"].is_string());
+    assert!(failing["isolate"]["issuers"][0]["asked"]["last_error"]["message"].is_string());
+    assert!(failing["isolate"]["config_api"]["asked"]["last_error"]["message"].is_string());
     let text = failing.to_string();
     for secret in
         ["demo-config-token", "pso_OperatorSecretOfTheFixturesIsPublic00000000_2KJXj2", key("acme").as_str()]

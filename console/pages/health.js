@@ -19,7 +19,7 @@ const cacheRows = (caches) =>
     number(cache.failed_loads),
   ]);
 
-const failure = (error) => (error ? html`${error.time}: ${error.what}` : "none");
+const failure = (error) => (error ? html`${error.time}: ${error.message}` : "none");
 
 function sourceRows({ kv, config_api: configApi }) {
   const row = (name, asked) => [name, asked?.answered_at ?? "not asked yet", failure(asked?.last_error)];

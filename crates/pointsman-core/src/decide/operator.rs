@@ -194,7 +194,8 @@ fn cache<T>(cache: &Cache<T>) -> Value {
 }
 
 fn asked(health: &SourceHealth) -> Value {
-    let error = health.error.as_ref().map(|(at, what)| json!({ "time": at.to_string(), "what": what }));
+    let error =
+        health.error.as_ref().map(|(at, message)| json!({ "time": at.to_string(), "message": message }));
     json!({ "answered_at": instant(health.answered_at), "last_error": error })
 }
 
