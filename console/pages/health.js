@@ -55,11 +55,11 @@ function document(found) {
     ${section("Sources", table({ caption: "Sources, as this isolate has seen them", columns: ["Source", "Last answered", "Last error"], rows: sourceRows(isolate), none: "None was asked." }))}
     ${isolate.config_api?.scheduled_refresh ? html`<h3>Scheduled refresh</h3>${tree(isolate.config_api.scheduled_refresh)}` : ""}
     ${section("Key sets", table({ caption: "Issuers whose keys are fetched", columns: ["Issuer", "Keys", "State", "As of", "Failures in a row", "Last error"], rows: issuerRows(isolate.issuers ?? []), none: "No issuer’s keys are fetched." }))}
-    ${section("Origins left alone", isolate.origins_left_alone?.length > 0 ? table({ caption: "Origins that failed", columns: ["Backend", "Origin", "Until"], rows: isolate.origins_left_alone.map(({ backend, origin, until }) => [backend, origin, until]) }) : html`<p class="none">None: all that were called are well.</p>`)}
+    ${section("Open circuits", isolate.open_circuits?.length > 0 ? table({ caption: "Origins that failed, and are asked last until then", columns: ["Backend", "Origin", "Until"], rows: isolate.open_circuits.map(({ backend, origin, until }) => [backend, origin, until]) }) : html`<p class="none">None: all that were called are well.</p>`)}
     ${section("Caches", table({ caption: "Caches of this isolate", columns: ["Cache", "Entries", "Bytes", "Hits", "Misses", "Hit ratio", "Failed loads"], rows: cacheRows(isolate.caches ?? {}) }))}
     ${found.bounds?.length > 0 ? section("Bounds", bounds(found.bounds)) : ""}
     ${rest(found, ["version", "configuration", "time", "isolate", "bounds"])}
-    ${rest(isolate, ["caches", "kv", "config_api", "issuers", "origins_left_alone"])}`;
+    ${rest(isolate, ["caches", "kv", "config_api", "issuers", "open_circuits"])}`;
 }
 
 function lacking({ configuration, operatorSecret }) {

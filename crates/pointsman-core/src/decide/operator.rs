@@ -129,8 +129,10 @@ fn key_set_answer(head: &Head<'_>, token: &Assertions) -> Answer {
 fn state(gateway: &Gateway, memory: &Memory, now: Timestamp) -> Value {
     let issuers = gateway.issuers.iter().zip(&memory.key_sets).filter(|(issuer, _)| issuer.keys.is_fetched());
     let issuers: Vec<_> = issuers.map(|(issuer, known)| issuer_state(issuer, known, now)).collect();
-    let origins = memory.origins.open(now).into_iter();
-    let origins: Vec<_> = origins
+    let circuits: Vec<_> = memory
+        .origins
+        .open(now)
+        .into_iter()
         .map(|(name, until)| {
             let (backend, origin) = name.split_once('\n').unwrap_or(("", &name));
             json!({ "backend": backend, "origin": origin, "until": until.to_string() })
@@ -157,7 +159,7 @@ fn state(gateway: &Gateway, memory: &Memory, now: Timestamp) -> Value {
             "kv": asked(&memory.store_health),
             "config_api": config_api,
             "issuers": issuers,
-            "origins_left_alone": origins,
+            "open_circuits": circuits,
         },
         "bounds": bounds(gateway).iter().map(Bound::to_json).collect::<Vec<_>>(),
     })
