@@ -794,6 +794,8 @@ fn the_status_tells_how_caches_and_sources_do() {
     assert_eq!(circuits[0]["origin"], "https://shared.example");
     assert_eq!(before["isolate"]["open_circuits"], serde_json::json!([]));
     assert!(failing["isolate"]["issuers"][0]["asked"]["last_error"]["message"].is_string());
+    assert!(failing["isolate"]["issuers"][0]["retry_at"].is_string());
+    assert!(after["isolate"]["issuers"][0]["retry_at"].is_null());
     assert!(failing["isolate"]["config_api"]["asked"]["last_error"]["message"].is_string());
     let text = failing.to_string();
     for secret in

@@ -32,7 +32,7 @@ const issuerRows = (issuers) =>
     issuer.keys === null ? "not loaded yet" : tree(issuer.keys),
     issuer.state ?? "–",
     issuer.as_of ?? "–",
-    html`${number(issuer.failures_in_a_row)}${issuer.left_alone_until ? `, left alone until ${issuer.left_alone_until}` : ""}`,
+    html`${number(issuer.failures_in_a_row)}${issuer.retry_at ? `, asked again at ${issuer.retry_at}` : ""}`,
     failure(issuer.asked?.last_error),
   ]);
 

@@ -175,7 +175,7 @@ fn issuer_state(issuer: &Issuer, known: &KeySetMemory, now: Timestamp) -> Value 
         "state": as_of.map(|at| issuer.policy.lifetimes.state(now.since(at)).as_str()),
         "as_of": instant(as_of),
         "failures_in_a_row": failures,
-        "left_alone_until": instant((retry_at > now).then_some(retry_at)),
+        "retry_at": instant((retry_at > now).then_some(retry_at)),
     })
 }
 
