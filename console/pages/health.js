@@ -19,7 +19,7 @@ const cacheRows = (caches) =>
     number(cache.failed_loads),
   ]);
 
-const failure = (error) => (error ? html`${error.time}: ${error.what}` : "none");
+const failure = (error) => (error ? html`${error.time}: ${error.message}` : "none");
 
 function sourceRows({ kv, config_api: configApi }) {
   const row = (name, asked) => [name, asked?.answered_at ?? "not asked yet", failure(asked?.last_error)];
@@ -32,7 +32,7 @@ const issuerRows = (issuers) =>
     issuer.keys === null ? "not loaded yet" : tree(issuer.keys),
     issuer.state ?? "–",
     issuer.as_of ?? "–",
-    html`${number(issuer.failures_in_a_row)}${issuer.left_alone_until ? `, left alone until ${issuer.left_alone_until}` : ""}`,
+    html`${number(issuer.failures_in_a_row)}${issuer.retry_at ? `, asked again at ${issuer.retry_at}` : ""}`,
     failure(issuer.asked?.last_error),
   ]);
 
@@ -55,11 +55,11 @@ function document(found) {
     ${section("Sources", table({ caption: "Sources, as this isolate has seen them", columns: ["Source", "Last answered", "Last error"], rows: sourceRows(isolate), none: "None was asked." }))}
     ${isolate.config_api?.scheduled_refresh ? html`<h3>Scheduled refresh</h3>${tree(isolate.config_api.scheduled_refresh)}` : ""}
     ${section("Key sets", table({ caption: "Issuers whose keys are fetched", columns: ["Issuer", "Keys", "State", "As of", "Failures in a row", "Last error"], rows: issuerRows(isolate.issuers ?? []), none: "No issuer’s keys are fetched." }))}
-    ${section("Origins left alone", isolate.origins_left_alone?.length > 0 ? table({ caption: "Origins that failed", columns: ["Backend", "Origin", "Until"], rows: isolate.origins_left_alone.map(({ backend, origin, until }) => [backend, origin, until]) }) : html`<p class="none">None: all that were called are well.</p>`)}
+    ${section("Open circuits", isolate.open_circuits?.length > 0 ? table({ caption: "Origins that failed, and are asked last until then", columns: ["Backend", "Origin", "Until"], rows: isolate.open_circuits.map(({ backend, origin, until }) => [backend, origin, until]) }) : html`<p class="none">None: all that were called are well.</p>`)}
     ${section("Caches", table({ caption: "Caches of this isolate", columns: ["Cache", "Entries", "Bytes", "Hits", "Misses", "Hit ratio", "Failed loads"], rows: cacheRows(isolate.caches ?? {}) }))}
     ${found.bounds?.length > 0 ? section("Bounds", bounds(found.bounds)) : ""}
     ${rest(found, ["version", "configuration", "time", "isolate", "bounds"])}
-    ${rest(isolate, ["caches", "kv", "config_api", "issuers", "origins_left_alone"])}`;
+    ${rest(isolate, ["caches", "kv", "config_api", "issuers", "open_circuits"])}`;
 }
 
 function lacking({ configuration, operatorSecret }) {
