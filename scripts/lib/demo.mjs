@@ -28,7 +28,10 @@ async function build() {
   note(`done in ${elapsed()}`);
 }
 
-/** gateway.toml, or a failure with what is wrong in it. */
+/**
+ * gateway.toml, or a failure with what is wrong in it.
+ * @param {string} [what]
+ */
 function goodConfiguration(what) {
   const { json, findings } = compileConfiguration();
   if (json) return json;
@@ -37,8 +40,21 @@ function goodConfiguration(what) {
 }
 
 /**
+ * What the gateway gets where the console runs beside it: one configuration for both.
+ * @param {string} json
+ * @param {number} consolePort
+ */
+async function configurationOfBoth(json, consolePort) {
+  const gateway = withOperator(json);
+  return { gateway, workers: await consoleWorkers(gateway, consolePort) };
+}
+
+/**
  * Takes a changed file over into the running gateway; what can't be used leaves the old one running. `consolePort` is
  * there where the console runs beside it.
+ * @param {Awaited<ReturnType<typeof startGateway>>} gateway
+ * @param {string} what
+ * @param {number | undefined} consolePort
  */
 async function takeOver(gateway, what, consolePort) {
   const elapsed = stopwatch();
@@ -46,8 +62,7 @@ async function takeOver(gateway, what, consolePort) {
     await build();
     await gateway.reload();
   } else if (consolePort) {
-    const json = withOperator(goodConfiguration(what));
-    await gateway.reload({ gateway: json, workers: await consoleWorkers(json, consolePort) });
+    await gateway.reload(await configurationOfBoth(goodConfiguration(what), consolePort));
   } else {
     await gateway.reload({ gateway: goodConfiguration(what) });
   }
@@ -62,7 +77,7 @@ export async function demo({ withConsole = false } = {}) {
   if (consolePort) await needFreePort(consolePort);
   await build();
   needGoodConfiguration();
-  const configuration = consolePort && withOperator(goodConfiguration());
+  const beside = consolePort && (await configurationOfBoth(goodConfiguration(), consolePort));
 
   const world = await createWorld({ ownPorts: true }).start();
   const gateway = await startGateway({
@@ -70,7 +85,7 @@ export async function demo({ withConsole = false } = {}) {
     world,
     port,
     persist: WRANGLER_KV,
-    ...(consolePort && { gateway: configuration, workers: await consoleWorkers(configuration, consolePort) }),
+    ...beside,
     onLog: (line, stream) => say(stream === "err" ? red(line) : dim(readable(line))),
   });
   await seed(await gateway.kv());
@@ -78,7 +93,7 @@ export async function demo({ withConsole = false } = {}) {
     url: gateway.url,
     examples: await examples(),
     backends: world.backends,
-    console: consolePort && { url: `http://127.0.0.1:${consolePort}`, secret: CONSOLE_SECRET },
+    console: consolePort === undefined ? undefined : { url: `http://127.0.0.1:${consolePort}`, secret: CONSOLE_SECRET },
   }))
     say(line);
 
@@ -88,8 +103,8 @@ export async function demo({ withConsole = false } = {}) {
       await takeOver(gateway, what, consolePort);
     } catch (error) {
       // Whatever it was, the next save may put it right.
-      say(`${red("not taken over:")} ${error.message}; the gateway goes on as before`);
-      for (const line of error.advice ?? []) say(`  ${line}`);
+      say(`${red("not taken over:")} ${/** @type {Error} */ (error).message}; the gateway goes on as before`);
+      if (error instanceof Failure) for (const line of error.advice) say(`  ${line}`);
     }
   });
 

@@ -17,11 +17,12 @@ export async function buildPointsman() {
   await must("compiling the command line", "cargo", ["build", "--features", "cli", "--bin", "pointsman"]);
 }
 
+/** @type {(file: string) => number} */
 const modified = (file) => statSync(file).mtimeMs;
 
 /** When any file that the command line is compiled from was last changed. gateway.toml is not one of them. */
 function sourcesModified() {
-  const sources = readdirSync(inRoot("src"), { recursive: true }).map((name) => inRoot("src", name));
+  const sources = readdirSync(inRoot("src"), { recursive: true, encoding: "utf8" }).map((name) => inRoot("src", name));
   return Math.max(
     ...[...sources, ...["Cargo.toml", "Cargo.lock", "build.rs"].map((name) => inRoot(name))].map(modified),
   );
@@ -42,6 +43,7 @@ export async function freshPointsman() {
   return file;
 }
 
+/** @type {string | undefined} */
 let program;
 /** Where cargo put it: run from there, since `cargo run` would compile again for each change of gateway.toml. */
 function binary() {
@@ -53,6 +55,7 @@ function binary() {
   return program;
 }
 
+/** @param {string[]} args */
 function run(args) {
   const { status, stdout, stderr, error } = spawnSync(binary(), args, {
     cwd: ROOT,
@@ -76,7 +79,10 @@ export function needGoodConfiguration() {
   if (!ok) throw new Failure("the configuration has faults: see above");
 }
 
-/** gateway.toml as the JSON of the GATEWAY variable: { json } or { findings }. */
+/**
+ * gateway.toml as the JSON of the GATEWAY variable: { json } or { findings }.
+ * @returns {{ json: string, findings?: undefined } | { json?: undefined, findings: string }}
+ */
 export function compileConfiguration() {
   const checked = checkConfiguration();
   if (!checked.ok) return { findings: checked.findings };
@@ -90,7 +96,7 @@ export function compileConfiguration() {
  */
 export function writeConfiguration() {
   const { json, findings } = compileConfiguration();
-  if (!json) throw new Failure("the configuration cannot be compiled", { advice: [findings] });
+  if (json === undefined) throw new Failure("the configuration cannot be compiled", { advice: [findings] });
   mkdirSync(inRoot("build"), { recursive: true });
   writeFileSync(inRoot("build", "gateway.json"), `${JSON.stringify(json)}\n`);
 }
