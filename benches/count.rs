@@ -3,9 +3,6 @@
 #![allow(missing_docs, clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::unwrap_used)]
 
 mod scenarios;
-#[path = "../tests/support/mod.rs"]
-mod support;
-
 use scenarios::SCENARIOS;
 
 fn main() {

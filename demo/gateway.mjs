@@ -5,6 +5,7 @@ import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import { Log, LogLevel, Miniflare } from "miniflare";
 import { parse } from "smol-toml";
+import { CONFIGURATION, configurationModule } from "../scripts/lib/pointsman.mjs";
 import { CONFIG_API_TOKEN } from "./config-api.mjs";
 import { JWT_SECRET } from "./issuer.mjs";
 
@@ -42,7 +43,7 @@ export async function startGateway({
   const options = ({ bindings = {}, gateway, overrides = {}, workers = [] } = {}) => {
     const wrangler = wranglerSettings();
     /** @type {Record<string, string | undefined>} */
-    const variables = { ...wrangler.vars, ...demoSecrets, ...(gateway && { GATEWAY: gateway }), ...bindings };
+    const variables = { ...wrangler.vars, ...demoSecrets, ...bindings };
     for (const [name, value] of Object.entries(variables)) if (value === undefined) delete variables[name];
     const alone = {
       name: wrangler.name,
@@ -50,11 +51,17 @@ export async function startGateway({
       port,
       cf: false,
       log: new Log(LogLevel.ERROR),
-      modules: true,
-      scriptPath: join(folder, "index.js"),
+      modules: [
+        { type: "ESModule", path: join(folder, "index.js") },
+        { type: "CompiledWasm", path: join(folder, "index_bg.wasm") },
+        {
+          type: "ESModule",
+          path: join(folder, CONFIGURATION),
+          ...(gateway !== undefined && { contents: configurationModule(gateway) }),
+        },
+      ],
       // Without it the modules' names would start with "..", which workerd refuses.
       modulesRoot: folder,
-      modulesRules: [{ type: "CompiledWasm", include: ["**/*.wasm"] }],
       compatibilityDate: wrangler.compatibility_date,
       compatibilityFlags: wrangler.compatibility_flags,
       kvNamespaces: Object.fromEntries((wrangler.kv_namespaces ?? []).map(({ binding, id }) => [binding, id])),

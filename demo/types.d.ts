@@ -77,7 +77,7 @@ export interface WranglerSettings {
 export interface Changeable {
   /** Variables over those of wrangler.toml and the demo's secrets; undefined removes one. */
   bindings?: Record<string, string | undefined>;
-  /** The configuration as JSON text, in place of the compiled-in gateway.toml. */
+  /** The configuration in checked form, in place of the one that stands in the folder. */
   gateway?: string;
   /** Options of Miniflare over those made here. */
   overrides?: Partial<MiniflareOptions>;

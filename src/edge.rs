@@ -6,6 +6,32 @@
 
 use std::{borrow::Cow, cell::Cell, rc::Rc};
 
+use pointsman_checked::DEFAULT_PROBLEM_BASE;
+use pointsman_core::{
+    base::{
+        refusal::Refusal,
+        scan,
+        time::{Span, Timestamp},
+    },
+    decide::{
+        decision::{Decision, Deferred, Found, Judgement, Need, Outcome, SignatureCheck},
+        explain::{self, Ask},
+        operator::json_answer,
+        request_log::{self, Subject, Trace},
+    },
+    forward::{
+        failover::Watched,
+        plan::{Forward, Plan},
+    },
+    http::{
+        answer::{Answer, problem},
+        cors::{AnswerEdits, AnswerPrivacy},
+        head::{Fields, Head, Place, Seen, Target},
+        prelude::Survey,
+    },
+    state::cache::Claim,
+};
+use pointsman_loader::load::Context;
 use serde::Serialize;
 use wasm_bindgen::{
     JsCast, JsValue,
@@ -22,23 +48,6 @@ use self::{
     isolate::{Isolate, Prepared, Ready},
     outside::Outside,
     platform::{ExecutionContext, Incoming},
-};
-use crate::{
-    answer::{Answer, problem},
-    cache::Claim,
-    cors::{AnswerEdits, AnswerPrivacy},
-    decision::{Decision, Deferred, Found, Judgement, Need, Outcome, SignatureCheck},
-    error::Refusal,
-    explain::{self, Ask},
-    forward::{Forward, Plan, failover::Watched},
-    journal::{self, Subject, Trace},
-    journey::Context,
-    operator::json_answer,
-    request::{Fields, Head, Place, Seen, Target},
-    scan,
-    settings::DEFAULT_PROBLEM_BASE,
-    survey::Survey,
-    time::{Span, Timestamp},
 };
 
 /// A request on its way through the edge.
@@ -302,7 +311,7 @@ impl Passage {
         // Made before its line is written: should that fail, the line is the outermost catch's.
         let response = platform::answer(answer.status, &lines(&answer.fields), body);
         let duration = platform::now().since(self.began).millis();
-        platform::log(&journal::close(&open, answer.status, duration));
+        platform::log(&request_log::close(&open, answer.status, duration));
         response
     }
 
@@ -414,7 +423,7 @@ fn parts(texts: [&str; 8]) -> String {
 }
 
 /// Names and values as lines. No value holds a line break: Fetch keeps them out of the fields that come
-/// from outside, and claims went through [`crate::forward::fields::field_value`]. One that did would
+/// from outside, and claims went through [`pointsman_core::http::fields::field_value`]. One that did would
 /// become a field of its own, so it becomes a space whatever is believed.
 fn lines<N: AsRef<str>>(fields: &[(N, String)]) -> String {
     let mut text = String::with_capacity(fields.len() * 40);

@@ -1,13 +1,11 @@
 //! What is done to answers that nobody else may be given, and to those of customers' own backends, by the whole core.
 #![allow(missing_docs, clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::unwrap_used)]
 
-mod support;
-
-use pointsman::{
-    cors::{AnswerEdits, AnswerPrivacy},
-    decision::Outcome,
+use pointsman_core::{
+    decide::decision::Outcome,
+    http::cors::{AnswerEdits, AnswerPrivacy},
 };
-use support::{Isolate, World, bearer, key};
+use pointsman_testkit::{Isolate, World, bearer, key};
 
 fn edits(gateway: &str, path: &str, credential: Option<(&str, &str)>) -> AnswerEdits {
     let (isolate, world) = (Isolate::named(gateway), World::of_fixtures());

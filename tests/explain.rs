@@ -1,11 +1,9 @@
 //! Decisions told step by step. That they agree with what happens is seen with every golden case.
 #![allow(missing_docs, clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::unwrap_used)]
 
-mod support;
-
-use pointsman::{explain::asked, request::Fields};
+use pointsman_core::{decide::explain::asked, http::head::Fields};
+use pointsman_testkit::{Isolate, TestFields, World, bearer, gateway_of, head, key, token};
 use serde_json::{Value, json};
-use support::{Isolate, TestFields, World, bearer, gateway_of, head, key, token};
 
 fn with(fields: &[(&str, &str)]) -> TestFields {
     let fields = fields.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
@@ -70,7 +68,7 @@ fn a_key_is_told_by_its_digest_and_the_rest_by_what_decided() {
     assert_eq!(credential["cache"], "loaded");
     let detail = &credential["detail"];
     assert_eq!((&detail["prefix"], &detail["checksum"]), (&json!("sk_live"), &json!(true)));
-    let digest = pointsman::digest::Digest::of(key("acme").as_bytes()).to_string();
+    let digest = pointsman_core::base::digest::Digest::of(key("acme").as_bytes()).to_string();
     assert_eq!(detail["digest"], *digest);
     assert_eq!(detail["record"]["disabled"], false);
     let principal = step(&told, "principal")[0];
@@ -85,7 +83,7 @@ fn a_key_is_told_by_its_digest_and_the_rest_by_what_decided() {
     assert_eq!(told["bounds"][0]["id"], "api_key_revoked");
     // Asked again, everything is in memory.
     let again = isolate.explain(&world, "GET", "/hybrid/orders?x=1", &fields, None);
-    world.pass(pointsman::time::Span::from_secs(1));
+    world.pass(pointsman_core::base::time::Span::from_secs(1));
     let later = isolate.explain(&world, "GET", "/hybrid/orders?x=1", &fields, None);
     assert_eq!(again["forward"], later["forward"]);
     assert_eq!(step(&later, "credential")[0]["cache"], "fresh");
@@ -163,7 +161,7 @@ fn question(isolate: &Isolate, fields: &TestFields) -> Option<Result<Value, u16>
     let place = |place| Fields::place(&staged, place);
     Some(Ok(json!({
         "subject": ask.assumed.as_ref().and_then(|principal| principal.subject.as_deref()),
-        "country": place(pointsman::request::Place::Country),
+        "country": place(pointsman_core::http::head::Place::Country),
         "ip": staged.get("cf-connecting-ip"),
     })))
 }

@@ -2,13 +2,11 @@
 //! through the real Worker.
 #![allow(missing_docs, clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::unwrap_used)]
 
-mod support;
-
 use std::{collections::HashSet, fs, path::Path};
 
-use pointsman::error::Refusal;
+use pointsman_core::base::refusal::Refusal;
+use pointsman_testkit::{Isolate, TestFields, World, bearer, files, key, read, token};
 use serde_json::Value;
-use support::{Isolate, TestFields, World, bearer, files, key, read, token};
 
 #[test]
 fn golden_cases() {
@@ -50,7 +48,7 @@ fn every_refusal_has_a_case() {
 }
 
 fn run(path: &Path) -> Result<(), String> {
-    let name = path.strip_prefix(support::root()).unwrap().display().to_string();
+    let name = path.strip_prefix(pointsman_testkit::root()).unwrap().display().to_string();
     let case: Value = serde_json::from_str(&fs::read_to_string(path).unwrap())
         .map_err(|error| format!("{name}: {error}"))?;
     match case["where"].as_str() {
@@ -116,7 +114,7 @@ fn agrees(told: &Value, expect: &Value, fields: &TestFields) -> Result<(), Strin
 fn fields_of(request: &Value, isolate: &Isolate) -> TestFields {
     let mut fields = Vec::new();
     if let Some(name) = request["key"].as_str() {
-        let keys = isolate.gateway.api_keys.as_ref().unwrap();
+        let keys = isolate.gateway.api_keys().unwrap();
         let value = if keys.in_authorization() { bearer(&key(name)) } else { key(name) };
         fields.push((keys.field().to_owned(), value));
     }
@@ -134,7 +132,7 @@ fn fields_of(request: &Value, isolate: &Isolate) -> TestFields {
     TestFields { fields, cf }
 }
 
-fn check(result: &support::Result_, expect: &Value) -> Result<(), String> {
+fn check(result: &pointsman_testkit::Result_, expect: &Value) -> Result<(), String> {
     let line: Value = log_line(result);
     for (name, value) in expect["log"].as_object().into_iter().flatten() {
         ensure(line.get(name) == Some(value), || format!("log {name} is {:?}, not {value}", line.get(name)))?;
@@ -154,7 +152,7 @@ fn check(result: &support::Result_, expect: &Value) -> Result<(), String> {
         }
         return Ok(());
     }
-    let pointsman::decision::Outcome::Answer(answer) = &result.outcome else {
+    let pointsman_core::decide::decision::Outcome::Answer(answer) = &result.outcome else {
         return Err(format!("was forwarded to {:?}", result.forwarded()));
     };
     ensure(expect["status"] == answer.status, || format!("status {}, {:?}", answer.status, answer.refusal))?;
@@ -179,11 +177,14 @@ fn check(result: &support::Result_, expect: &Value) -> Result<(), String> {
     Ok(())
 }
 
-fn log_line(result: &support::Result_) -> Value {
-    let subject =
-        pointsman::journal::Subject { time: support::noon(), request_id: "request-1", method: "GET" };
+fn log_line(result: &pointsman_testkit::Result_) -> Value {
+    let subject = pointsman_core::decide::request_log::Subject {
+        time: pointsman_testkit::noon(),
+        request_id: "request-1",
+        method: "GET",
+    };
     let open = result.trace.open(subject, None);
-    serde_json::from_str(&pointsman::journal::close(&open, 200, 1)).unwrap()
+    serde_json::from_str(&pointsman_core::decide::request_log::close(&open, 200, 1)).unwrap()
 }
 
 fn ensure(holds: bool, what: impl Fn() -> String) -> Result<(), String> {

@@ -1,11 +1,9 @@
 //! What each backend is told by a signed token, through the whole core.
 #![allow(missing_docs, clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::unwrap_used)]
 
-mod support;
-
-use pointsman::decision::Outcome;
+use pointsman_core::decide::decision::Outcome;
+use pointsman_testkit::{Isolate, World, bearer, key};
 use serde_json::{Value, json};
-use support::{Isolate, World, bearer, key};
 
 /// The claims of each attempt's token, but for the times.
 fn told(path: &str, key_name: Option<&str>) -> Vec<Value> {

@@ -7,8 +7,6 @@
 //! often enough or the clock has come far enough, and both are the scheduler's to decide.
 #![allow(missing_docs, clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::unwrap_used)]
 
-mod support;
-
 use std::{
     cell::{Cell, RefCell},
     collections::{BTreeMap, HashMap},
@@ -18,19 +16,23 @@ use std::{
     task::{Context as TaskContext, Poll, Waker},
 };
 
-use pointsman::{
-    authenticate::{algorithm::Algorithm, jwks::PublicKey, native},
-    config::Gateway,
-    decision::{Decision, Deferred, Found, Outcome},
-    digest::Digest,
-    journey::Context,
-    memory::Memory,
-    ports::{Document, DocumentRequest, Landing, Ports, SourceError, VerifyError},
-    request::{Head, Seen, Target},
-    time::{Span, Timestamp},
+use pointsman_core::{
+    base::{
+        digest::Digest,
+        time::{Span, Timestamp},
+    },
+    decide::decision::{Decision, Deferred, Found, Outcome},
+    http::head::{Head, Seen, Target},
+    identity::{algorithm::Algorithm, jwk_set::PublicKey},
+    state::{config::Gateway, memory::Memory},
 };
+use pointsman_loader::{
+    load::Context,
+    native,
+    ports::{Document, DocumentRequest, Landing, Ports, SourceError, VerifyError},
+};
+use pointsman_testkit::{TestFields, bearer, gateway_of, noon, read, token};
 use proptest::prelude::*;
-use support::{TestFields, bearer, gateway_of, noon, read, token};
 
 const API: &str = "https://config.example.com/customers";
 const JWKS: &str = "https://id.example.com/.well-known/jwks.json";
@@ -693,7 +695,7 @@ impl<'a> Run<'a> {
     /// The part of the scheduled refresh that is about customers.
     fn refresh_customers(&mut self, isolate: usize) {
         let Isolate { gateway, .. } = &self.isolates[isolate];
-        let source = gateway.customers.as_ref().and_then(|all| all.source.as_ref()).expect("a source");
+        let source = gateway.customers().and_then(|all| all.source.as_ref()).expect("a source");
         let context = self.isolates[isolate].context();
         self.behind(isolate, async move {
             context.refresh_customers(source).await.expect("the run succeeds");
@@ -825,7 +827,7 @@ async fn request(isolate: &Isolate<'_>, caller: Caller) -> (String, Deferred) {
         fields: vec![("authorization".to_owned(), bearer(&credential))],
         ..TestFields::default()
     };
-    let policy = &isolate.gateway.fields;
+    let policy = isolate.gateway.fields();
     let seen =
         fields.fields.iter().fold(Seen::default(), |seen, (name, _)| seen.and(policy.judge(name).seen));
     let url = format!("https://gateway.example.com/{}/x", if caller.hybrid { "hybrid" } else { "customer" });
@@ -991,9 +993,9 @@ fn step() -> impl Strategy<Value = Step> {
 /// The longest that one request can take whose leaders all depart: two leases for each thing that it
 /// needs, and then a load of its own.
 fn longest(gateway: &Gateway, by_id: bool, by_token: bool) -> Span {
-    let keys = gateway.api_keys.as_ref().expect("keys").policy().lease;
-    let issuer = gateway.issuers[0].policy.lease;
-    let customers = gateway.customers.as_ref().expect("customers").policy.lease;
+    let keys = gateway.api_keys().expect("keys").policy().lease;
+    let issuer = gateway.issuers()[0].policy.lease;
+    let customers = gateway.customers().expect("customers").policy.lease;
     let credential = match by_token {
         true => issuer.plus(issuer).plus(STORE_TIMEOUT).plus(SOURCE_TIMEOUT),
         false => keys.plus(keys).plus(STORE_TIMEOUT),
@@ -1044,10 +1046,10 @@ proptest! {
             prop_assert!(gave_up || *result == backend(0, 0, true), "{request:?} after {departed} departures");
         }
         // One load, one more for each who departed, and refreshes: each of them a lease after another.
-        let customers = gateway.customers.as_ref().expect("customers").policy.lease;
+        let customers = gateway.customers().expect("customers").policy.lease;
         for (what, lease) in [
-            (format!("kv {}", key_name(0)), gateway.api_keys.as_ref().expect("keys").policy().lease),
-            (format!("get {JWKS}"), gateway.issuers[0].policy.lease),
+            (format!("kv {}", key_name(0)), gateway.api_keys().expect("keys").policy().lease),
+            (format!("get {JWKS}"), gateway.issuers()[0].policy.lease),
             (format!("get {API}"), customers),
             (format!("get {API}/acme-corp"), customers),
         ] {

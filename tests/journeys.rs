@@ -2,10 +2,8 @@
 //! The clock is set, never waited for.
 #![allow(missing_docs, clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::unwrap_used)]
 
-mod support;
-
-use pointsman::time::Span;
-use support::{Isolate, Source, World, bearer, gateway_of, key, read, token};
+use pointsman_core::base::time::Span;
+use pointsman_testkit::{Isolate, Source, World, bearer, gateway_of, key, read, token};
 
 const JWKS: &str = "https://id.example.com/.well-known/jwks.json";
 const CONFIG: &str = "https://config.example.com/customers";
@@ -65,7 +63,7 @@ fn a_revoked_key_stops_within_fresh() {
             call(&isolate, &world, "/environment/x", &production),
             "https://production.backends.example.com/x"
         );
-        let name = format!("key:{}", pointsman::digest::Digest::of(production.as_bytes()));
+        let name = format!("key:{}", pointsman_core::base::digest::Digest::of(production.as_bytes()));
         world.store.borrow_mut().remove(&name);
         let mut last_good = 0;
         for second in 1..=120 {
@@ -84,7 +82,7 @@ fn a_revoked_key_stops_within_fresh() {
 fn a_key_that_expires_while_cached_stops_at_once() {
     let (isolate, world) = (Isolate::named("demo"), World::of_fixtures());
     let sandbox = key("sandbox");
-    let name = format!("key:{}", pointsman::digest::Digest::of(sandbox.as_bytes()));
+    let name = format!("key:{}", pointsman_core::base::digest::Digest::of(sandbox.as_bytes()));
     world.put(
         &name,
         r#"{"subject":"s","claims":{"environment":"sandbox"},"expiresAt":"2026-07-30T12:00:10Z"}"#,
@@ -237,7 +235,7 @@ fn null_in_a_record_is_not_there_wherever_it_comes_from() {
         );
         let (isolate, world) = (Isolate::named("demo"), World::of_fixtures());
         world.put("customer:umbrella-corp", &format!("{mark}{record}"));
-        let name = format!("key:{}", pointsman::digest::Digest::of(key("umbrella").as_bytes()));
+        let name = format!("key:{}", pointsman_core::base::digest::Digest::of(key("umbrella").as_bytes()));
         world.put(&name, &format!(r#"{mark}{{"subject":"s","claims":{{"customerId":"umbrella-corp"}},"disabled":null,"methods":null,"expiresAt":null,"createdAt":""}}"#));
         assert_eq!(call(&isolate, &world, "/customers/x", &key("umbrella")), "https://u.example.com/x", "KV");
         assert_eq!(*world.warnings.borrow(), Vec::<String>::new());
@@ -750,7 +748,7 @@ fn a_flood_of_unknown_keys_leaves_known_ones_cached() {
             assert!(result.forwarded().is_some());
         }
     }
-    let name = format!("kv key:{}", pointsman::digest::Digest::of(key("sandbox").as_bytes()));
+    let name = format!("kv key:{}", pointsman_core::base::digest::Digest::of(key("sandbox").as_bytes()));
     let asked = world.take_asked().into_iter().filter(|asked| *asked == name).count();
     assert_eq!(asked, 1, "the known key was loaded once");
     assert!(isolate.memory.borrow().keys.weight() <= 8 << 20);
@@ -815,7 +813,7 @@ proptest::proptest! {
             rules.join(", ")
         );
         let (isolate, world) = (Isolate::new(gateway_of(&toml)), World::empty());
-        let name = format!("key:{}", pointsman::digest::Digest::of(b"k"));
+        let name = format!("key:{}", pointsman_core::base::digest::Digest::of(b"k"));
         world.put(&name, &format!(r#"{{"subject":"s","claims":{{"plan":"p{claim}"}}}}"#));
         let got = call(&isolate, &world, "/x", "k");
         let expected = match wanted.iter().position(|value| *value == claim) {

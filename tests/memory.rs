@@ -4,25 +4,32 @@
 //! what an isolate takes.
 #![allow(missing_docs, clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::unwrap_used)]
 
-mod support;
-
 use std::{
     alloc::{GlobalAlloc, Layout, System},
     cell::Cell,
     rc::Rc,
 };
 
-use pointsman::{
-    authenticate::{api_key::KeyConfig, jwt::VerifiedToken},
-    cache::{Cache, Claim, Loaded, Lookup, Stored},
-    claims::{ClaimPath, Claims, parse_object},
-    customer::{CustomerConfig, CustomerId, backend::AllowHttp},
-    digest::Digest,
-    memory::Memory,
-    principal::Principal,
-    time::{Span, Timestamp},
+use pointsman_core::{
+    base::{
+        digest::Digest,
+        object::parse_object,
+        time::{Span, Timestamp},
+    },
+    customer::{backend_url::AllowHttp, record::CustomerConfig},
+    identity::{
+        api_key::KeyConfig,
+        claims::{ClaimPath, Claims},
+        customer_id::CustomerId,
+        jwt::VerifiedToken,
+        principal::Principal,
+    },
+    state::{
+        cache::{Cache, Claim, Loaded, Lookup, Stored},
+        memory::Memory,
+    },
 };
-use support::{gateway, noon};
+use pointsman_testkit::{gateway, noon};
 
 /// Counts what this thread holds. Tests run on threads of their own, and nothing in a cache leaves its
 /// thread.

@@ -1,14 +1,12 @@
 //! What counts as not there in a record: one table, which the console's tests read too.
 #![allow(missing_docs, clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::unwrap_used)]
 
-mod support;
-
-use pointsman::{
-    authenticate::api_key::KeyConfig,
-    customer::{CustomerConfig, CustomerId, backend::AllowHttp},
-    record::RecordError,
+use pointsman_core::{
+    base::record::RecordError,
+    customer::{backend_url::AllowHttp, record::CustomerConfig},
+    identity::{api_key::KeyConfig, customer_id::CustomerId},
 };
-use support::json;
+use pointsman_testkit::json;
 
 /// Where a fault is. What is missing has no place of its own, so its name stands for that.
 fn place(error: &RecordError) -> String {

@@ -2,14 +2,13 @@
 //! wherever it likes. The clock is set, never waited for.
 #![allow(missing_docs, clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::unwrap_used)]
 
-mod support;
-
 use std::collections::BTreeMap;
 
-use pointsman::{customer::refresh::Refreshed, journey::Context, time::Span};
+use pointsman_core::base::time::Span;
+use pointsman_loader::{load::Context, scheduled::Refreshed};
+use pointsman_testkit::{Isolate, World, bearer, gateway_of, key};
 use proptest::prelude::*;
 use serde_json::{Value, json};
-use support::{Isolate, World, bearer, gateway_of, key};
 
 const API: &str = "https://config.example.com/customers";
 const STATE: &str = "source:customers";
@@ -58,7 +57,7 @@ fn run(isolate: &Isolate, world: &World) -> (Result<Refreshed, String>, usize) {
     world.pass(Span::from_secs(60));
     world.take_asked();
     let context = Context { gateway: &isolate.gateway, memory: &isolate.memory, ports: world };
-    let source = isolate.gateway.customers.as_ref().and_then(|all| all.source.as_ref()).expect("a source");
+    let source = isolate.gateway.customers().and_then(|all| all.source.as_ref()).expect("a source");
     let result = pollster::block_on(context.refresh_customers(source)).map_err(|error| error.0);
     let calls = world.asked.borrow().iter().filter(|asked| !asked.starts_with("get ")).count();
     assert!(calls <= MOST_CALLS, "{calls} calls of KV in one run");
@@ -495,9 +494,9 @@ fn an_older_run_does_not_unconfirm_a_newer_one() {
     refreshed(&isolate, &world);
     let newer = state(&world);
     let now = world.now.get();
-    world.now.set(pointsman::time::Timestamp::from_millis(now.millis() - 10_000));
+    world.now.set(pointsman_core::base::time::Timestamp::from_millis(now.millis() - 10_000));
     let context = Context { gateway: &isolate.gateway, memory: &isolate.memory, ports: &world };
-    let source = isolate.gateway.customers.as_ref().and_then(|all| all.source.as_ref()).expect("a source");
+    let source = isolate.gateway.customers().and_then(|all| all.source.as_ref()).expect("a source");
     let mut older = many(10);
     older[2] = listed("c00002", "as-it-was-before");
     list(&world, &older);

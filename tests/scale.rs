@@ -12,7 +12,7 @@ mod refresh;
 mod typical;
 
 use model::{Scenario, Source, Tally, run};
-use pointsman::{cache::Lifetimes, time::Span};
+use pointsman_core::base::{freshness::Lifetimes, time::Span};
 use random::{Random, Zipf};
 
 /// One isolate that lives for ever.

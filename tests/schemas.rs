@@ -1,11 +1,9 @@
 //! The committed JSON Schemas, tried on documents that the gateway takes and on ones that it refuses.
 #![allow(missing_docs, clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::unwrap_used)]
 
-mod support;
-
 use jsonschema::Validator;
+use pointsman_testkit::{files, json as document, read};
 use serde_json::{Value, json};
-use support::{files, json as document, read};
 
 fn schema(name: &str) -> Validator {
     let schema = document(format!("schemas/{name}.schema.json"));
@@ -28,7 +26,7 @@ fn gateways_that_the_check_takes_fit() {
     let mut gateways = files("fixtures/gateways", "toml");
     let imported = files("fixtures/import", "toml").into_iter();
     gateways.extend(imported.filter(|file| file.ends_with("gateway.toml")));
-    gateways.push(support::root().join("gateway.toml"));
+    gateways.push(pointsman_testkit::root().join("gateway.toml"));
     assert!(gateways.len() > 8, "only {} files found", gateways.len());
     for file in gateways {
         let faults = faults(&schema, &gateway(&read(&file)));

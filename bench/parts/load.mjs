@@ -69,8 +69,7 @@ const ILLS = [
 export async function load({ minutes, progress }) {
   const world = await startOrigin("world.mjs");
   const worker = await startWorkerd({
-    modules: modules(),
-    texts: { GATEWAY: JSON.stringify(gateway) },
+    modules: modules(gateway),
     flags: FLAGS,
     origin: world.port,
     kvPort: world.kvPort,

@@ -68,8 +68,7 @@ export async function scaling({ origin, generator, rounds, count, progress }) {
 async function lane(id, { gateway = base, kv = {}, credentials = key }, origin, progress) {
   progress(`starting ${id}`);
   const worker = await startWorkerd({
-    modules: modules(),
-    texts: { GATEWAY: JSON.stringify(gateway) },
+    modules: modules(gateway),
     flags: FLAGS,
     limit: true,
     origin: origin.port,

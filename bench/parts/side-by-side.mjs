@@ -111,7 +111,7 @@ async function startLanes(origin, progress) {
     const mine = lane.route !== undefined;
     /** @type {Omit<WorkerSettings, "origin">} */
     const settings = mine
-      ? { modules: modules(), texts: { GATEWAY: JSON.stringify(gateway) }, flags: FLAGS, limit: true }
+      ? { modules: modules(gateway), flags: FLAGS, limit: true }
       : { modules: await peer(lane.name) };
     lanes.push({
       ...lane,

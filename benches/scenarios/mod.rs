@@ -1,15 +1,15 @@
 //! What the hot path does, by name: each with all that it needs in memory.
 
-use pointsman::{
-    decision::{Found, Outcome},
-    digest::Digest,
-    journal::Subject,
-    request::{Head, Seen, Target},
-    route::{RouteTable, pattern::Pattern},
-    time::Timestamp,
+use pointsman_core::{
+    base::{digest::Digest, time::Timestamp},
+    decide::{
+        decision::{Found, Outcome},
+        request_log::Subject,
+    },
+    http::head::{Head, Seen, Target},
+    routing::{pattern::Pattern, table::RouteTable},
 };
-
-use crate::support::{Isolate, TestFields, World, bearer, gateway_of, key, noon, token};
+use pointsman_testkit::{Isolate, TestFields, World, bearer, gateway_of, key, noon, token};
 
 /// What is measured: a thing done once.
 pub(crate) type Work = Box<dyn FnMut()>;

@@ -12,7 +12,7 @@ mod typical;
 
 use std::{process::ExitCode, thread};
 
-use pointsman::{cache::Lifetimes, time::Span};
+use pointsman_core::base::{freshness::Lifetimes, time::Span};
 use serde_json::json;
 
 use crate::{

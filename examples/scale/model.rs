@@ -6,12 +6,15 @@
 
 use std::{collections::HashMap, hash::BuildHasherDefault, rc::Rc};
 
-use pointsman::{
-    authenticate::api_key::KeyConfig,
-    cache::{Cache, Claim, Freshness, Loaded, Lookup, Policy, Stored},
-    customer::CustomerConfig,
-    digest::Digest,
-    time::{Span, Timestamp},
+use pointsman_core::{
+    base::{
+        digest::Digest,
+        freshness::{Freshness, Policy},
+        time::{Span, Timestamp},
+    },
+    customer::record::CustomerConfig,
+    identity::api_key::KeyConfig,
+    state::cache::{Cache, Claim, Loaded, Lookup, Stored},
 };
 
 use crate::random::{Mixed, Random, Zipf, mix};

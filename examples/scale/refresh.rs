@@ -5,13 +5,15 @@ use std::{
     collections::HashMap,
 };
 
-use pointsman::{
-    authenticate::{algorithm::Algorithm, jwks::PublicKey},
-    customer::{CustomerId, roster::RosterState},
-    journey::Context,
-    memory::Memory,
+use pointsman_core::{
+    base::time::{Span, Timestamp},
+    customer::roster::RosterState,
+    identity::{algorithm::Algorithm, customer_id::CustomerId, jwk_set::PublicKey},
+    state::memory::Memory,
+};
+use pointsman_loader::{
+    load::Context,
     ports::{Document, DocumentRequest, Landing, Ports, SourceError, VerifyError},
-    time::{Span, Timestamp},
 };
 
 use crate::typical;
@@ -45,7 +47,7 @@ pub(crate) struct Filling {
 /// Where the refresh fails.
 pub(crate) fn fill(customers: u64) -> Result<Filling, String> {
     let gateway = typical::gateway()?;
-    let source = gateway.customers.as_ref().and_then(|customers| customers.source.as_ref());
+    let source = gateway.customers().and_then(|customers| customers.source.as_ref());
     let source = source.ok_or_else(|| "the configuration names no config API".to_owned())?;
     let entries: Vec<_> = (1..=customers).map(typical::entry).collect();
     let outside = Outside::new(format!("[{}]", entries.join(",")).into_bytes());

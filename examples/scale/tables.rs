@@ -2,10 +2,9 @@
 
 use std::rc::Rc;
 
-use pointsman::{
-    cache::{Cache, Loaded, Stored},
-    digest::Digest,
-    time::Timestamp,
+use pointsman_core::{
+    base::{digest::Digest, time::Timestamp},
+    state::cache::{Cache, Loaded, Stored},
 };
 use serde_json::{Value, json};
 

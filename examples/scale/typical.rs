@@ -2,12 +2,11 @@
 
 use std::{collections::HashMap, rc::Rc};
 
-use pointsman::{
-    authenticate::api_key::KeyConfig,
-    config::Gateway,
-    customer::{CustomerConfig, CustomerId, backend::AllowHttp},
-    settings,
-    time::Span,
+use pointsman_core::{
+    base::time::Span,
+    customer::{backend_url::AllowHttp, record::CustomerConfig},
+    identity::{api_key::KeyConfig, customer_id::CustomerId},
+    state::config::Gateway,
 };
 
 use crate::model::{Class, Scenario, Source};
@@ -25,7 +24,7 @@ const CONFIGURATION: &str = r#"{
 /// # Errors
 /// What is wrong with it.
 pub(crate) fn gateway() -> Result<Gateway, String> {
-    match settings::parse(CONFIGURATION, &HashMap::new()) {
+    match pointsman_config::parse(CONFIGURATION, &HashMap::new()) {
         Ok(checked) => Ok(checked.gateway),
         Err(findings) => Err(format!("{findings:?}")),
     }
@@ -88,14 +87,14 @@ pub(crate) fn scenario(seed: u64, customers: u64, source: Source) -> Result<Scen
         measured: Span::from_secs(3600),
         source,
         keys: Class {
-            policy: *gateway.api_keys.as_ref().ok_or_else(missing)?.policy(),
-            budget: gateway.budgets.keys,
+            policy: *gateway.api_keys().ok_or_else(missing)?.policy(),
+            budget: gateway.budgets().keys,
             weight: key.weight(),
             typical: Rc::new(key),
         },
         records: Class {
-            policy: gateway.customers.as_ref().ok_or_else(missing)?.policy,
-            budget: gateway.budgets.customers,
+            policy: gateway.customers().ok_or_else(missing)?.policy,
+            budget: gateway.budgets().customers,
             weight: customer.weight(),
             typical: Rc::new(customer),
         },

@@ -7,15 +7,23 @@ import { consoleWorkers, withOperator } from "./demo-console.mjs";
 import { Failure } from "./failure.mjs";
 import { readable } from "./log-line.mjs";
 import { inRoot } from "./paths.mjs";
-import { buildPointsman, compileConfiguration, needGoodConfiguration } from "./pointsman.mjs";
+import {
+  buildPointsman,
+  checkConfiguration,
+  compileConfiguration,
+  configurationAsWritten,
+  needGoodConfiguration,
+} from "./pointsman.mjs";
 import { needFreePort, nextPort, wantedPort } from "./port.mjs";
 import { dim, green, note, red, say, stopwatch } from "./say.mjs";
 import { watch } from "./watch.mjs";
 import { welcome } from "./welcome.mjs";
 import { buildWorker, DEV_OUT } from "./worker-build.mjs";
 
+/** @import { Changeable } from "../../demo/types.d.ts" */
+
 const WATCHED = {
-  code: { folders: [inRoot("src")], files: ["Cargo.toml", "Cargo.lock", "build.rs"].map((name) => inRoot(name)) },
+  code: { folders: [inRoot("src"), inRoot("crates")], files: ["Cargo.toml", "Cargo.lock"].map((name) => inRoot(name)) },
   configuration: { files: [inRoot("gateway.toml")] },
   settings: { files: [inRoot("wrangler.toml")] },
 };
@@ -29,29 +37,28 @@ async function build() {
 }
 
 /**
- * gateway.toml, or a failure with what is wrong in it.
- * @param {string} [what]
+ * What the gateway is started with, or a failure with what is wrong in its files. `consolePort` is there where the console
+ * runs beside it.
+ * @param {string} what
+ * @param {number | undefined} consolePort
+ * @returns {Promise<Changeable>}
  */
-function goodConfiguration(what) {
-  const { json, findings } = compileConfiguration();
-  if (json) return json;
-  say(findings);
-  throw new Failure(`${what === "settings" ? "wrangler.toml" : "gateway.toml"} has faults`);
+async function configured(what, consolePort) {
+  const file = `${what === "settings" ? "wrangler.toml" : "gateway.toml"} has faults`;
+  const { ok, findings: found } = checkConfiguration();
+  if (!ok) {
+    say(found);
+    throw new Failure(file);
+  }
+  const written = consolePort === undefined ? undefined : withOperator(configurationAsWritten());
+  const { form, findings } = compileConfiguration(written, { anyVariable: written !== undefined });
+  if (form === undefined) throw new Failure(file, { advice: [findings] });
+  if (written === undefined || consolePort === undefined) return { gateway: form };
+  return { gateway: form, workers: await consoleWorkers(written, consolePort) };
 }
 
 /**
- * What the gateway gets where the console runs beside it: one configuration for both.
- * @param {string} json
- * @param {number} consolePort
- */
-async function configurationOfBoth(json, consolePort) {
-  const gateway = withOperator(json);
-  return { gateway, workers: await consoleWorkers(gateway, consolePort) };
-}
-
-/**
- * Takes a changed file over into the running gateway; what can't be used leaves the old one running. `consolePort` is
- * there where the console runs beside it.
+ * Takes a changed file over into the running gateway; what can't be used leaves the old one running.
  * @param {Awaited<ReturnType<typeof startGateway>>} gateway
  * @param {string} what
  * @param {number | undefined} consolePort
@@ -61,10 +68,8 @@ async function takeOver(gateway, what, consolePort) {
   if (what === "code") {
     await build();
     await gateway.reload();
-  } else if (consolePort) {
-    await gateway.reload(await configurationOfBoth(goodConfiguration(what), consolePort));
   } else {
-    await gateway.reload({ gateway: goodConfiguration(what) });
+    await gateway.reload(await configured(what, consolePort));
   }
   say(`${green("reloaded")} in ${elapsed()}`);
 }
@@ -77,7 +82,7 @@ export async function demo({ withConsole = false } = {}) {
   if (consolePort) await needFreePort(consolePort);
   await build();
   needGoodConfiguration();
-  const beside = consolePort && (await configurationOfBoth(goodConfiguration(), consolePort));
+  const configuration = await configured("configuration", consolePort);
 
   const world = await createWorld({ ownPorts: true }).start();
   const gateway = await startGateway({
@@ -85,7 +90,7 @@ export async function demo({ withConsole = false } = {}) {
     world,
     port,
     persist: WRANGLER_KV,
-    ...beside,
+    ...configuration,
     onLog: (line, stream) => say(stream === "err" ? red(line) : dim(readable(line))),
   });
   await seed(await gateway.kv());

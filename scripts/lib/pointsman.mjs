@@ -10,11 +10,12 @@ import { ask, must } from "./run.mjs";
 // console's has none of the gateway's.
 const chosen = process.env.CLOUDFLARE_ENV;
 const environment = chosen && chosen !== "console" ? ["--env", chosen] : [];
-const CHECK = ["check", "gateway.toml", "--wrangler", "wrangler.toml", ...environment];
+const PROJECT = ["--wrangler", "wrangler.toml", ...environment];
+const CHECK = ["check", "gateway.toml", ...PROJECT];
 
 /** Compiles the command line. */
 export async function buildPointsman() {
-  await must("compiling the command line", "cargo", ["build", "--features", "cli", "--bin", "pointsman"]);
+  await must("compiling the command line", "cargo", ["build", "--package", "pointsman-cli"]);
 }
 
 /** @type {(file: string) => number} */
@@ -22,10 +23,10 @@ const modified = (file) => statSync(file).mtimeMs;
 
 /** When any file that the command line is compiled from was last changed. gateway.toml is not one of them. */
 function sourcesModified() {
-  const sources = readdirSync(inRoot("src"), { recursive: true, encoding: "utf8" }).map((name) => inRoot("src", name));
-  return Math.max(
-    ...[...sources, ...["Cargo.toml", "Cargo.lock", "build.rs"].map((name) => inRoot(name))].map(modified),
+  const sources = readdirSync(inRoot("crates"), { recursive: true, encoding: "utf8" }).map((name) =>
+    inRoot("crates", name),
   );
+  return Math.max(...[...sources, ...["Cargo.toml", "Cargo.lock"].map((name) => inRoot(name))].map(modified));
 }
 
 /** The command line's program, compiled where it has to be. */
@@ -55,10 +56,14 @@ function binary() {
   return program;
 }
 
-/** @param {string[]} args */
-function run(args) {
+/**
+ * @param {string[]} args
+ * @param {string} [input]
+ */
+function run(args, input) {
   const { status, stdout, stderr, error } = spawnSync(binary(), args, {
     cwd: ROOT,
+    input,
     encoding: "utf8",
     maxBuffer: 1 << 26,
   });
@@ -79,24 +84,67 @@ export function needGoodConfiguration() {
   if (!ok) throw new Failure("the configuration has faults: see above");
 }
 
-/**
- * gateway.toml as the JSON of the GATEWAY variable: { json } or { findings }.
- * @returns {{ json: string, findings?: undefined } | { json?: undefined, findings: string }}
- */
-export function compileConfiguration() {
-  const checked = checkConfiguration();
-  if (!checked.ok) return { findings: checked.findings };
-  const { status, stdout, all } = run(["compile", "gateway.toml"]);
-  return status === 0 ? { json: stdout.trim() } : { findings: all };
+/** gateway.toml as JSON, with variables and secrets by their names only: what the console shows. */
+export function configurationAsWritten() {
+  const { status, stdout, all } = run(["compile", "gateway.toml", "--as-written"]);
+  if (status !== 0) throw new Failure("gateway.toml cannot be read", { advice: [all] });
+  return stdout.trim();
 }
 
 /**
- * gateway.toml as JSON in build/gateway.json, which the console shows: variables and secrets by their names only. A JSON
- * text of it, since the bundler would read numbers as doubles.
+ * A configuration in checked form, which the Worker reads: { form } or { findings }. `text` is TOML or JSON in place of
+ * gateway.toml; with `anyVariable` its variables need not be those of wrangler.toml.
+ * @param {string} [text]
+ * @param {{ anyVariable?: boolean }} [options]
+ * @returns {{ form: string, findings?: undefined } | { form?: undefined, findings: string }}
  */
-export function writeConfiguration() {
-  const { json, findings } = compileConfiguration();
-  if (json === undefined) throw new Failure("the configuration cannot be compiled", { advice: [findings] });
+export function compileConfiguration(text, { anyVariable = false } = {}) {
+  const source = text === undefined ? "gateway.toml" : "-";
+  const args = ["compile", source, ...PROJECT, ...(anyVariable ? ["--any-variable"] : [])];
+  const { status, stdout, all } = run(args, text);
+  return status === 0 ? { form: stdout.trim() } : { findings: all };
+}
+
+/** @type {Map<string, string>} */
+const forms = new Map();
+/**
+ * The checked form of a configuration that must be in order, for tests and benchmarks. The same text is compiled once.
+ * @param {string} text
+ */
+export function checkedForm(text) {
+  const held = forms.get(text);
+  if (held !== undefined) return held;
+  const { form, findings } = compileConfiguration(text, { anyVariable: true });
+  if (form === undefined) throw new Failure("the configuration has faults", { advice: [findings] });
+  forms.set(text, form);
+  return form;
+}
+
+/**
+ * The module beside the wasm from which the Worker takes its configuration.
+ * @type {(form: string) => string}
+ */
+export const configurationModule = (form) => `export default ${JSON.stringify(form)};\n`;
+
+/**
+ * Writes the configuration into `out`, for the Worker there.
+ * @param {string} out
+ */
+export function writeConfiguration(out) {
+  const { form, findings } = compileConfiguration();
+  if (form === undefined) throw new Failure("the configuration cannot be compiled", { advice: [findings] });
+  mkdirSync(inRoot(out), { recursive: true });
+  writeFileSync(inRoot(out, CONFIGURATION), configurationModule(form));
+}
+
+/** The name of that module. */
+export const CONFIGURATION = "gateway.js";
+
+/**
+ * gateway.toml as JSON in build/gateway.json, which the console shows. A JSON text of it, since the bundler would read
+ * numbers as doubles.
+ */
+export function writeConsoleConfiguration() {
   mkdirSync(inRoot("build"), { recursive: true });
-  writeFileSync(inRoot("build", "gateway.json"), `${JSON.stringify(json)}\n`);
+  writeFileSync(inRoot("build", "gateway.json"), `${JSON.stringify(configurationAsWritten())}\n`);
 }

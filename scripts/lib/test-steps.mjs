@@ -51,6 +51,8 @@ export const STEPS = [
     run: () =>
       cargo(
         "clippy",
+        "--package",
+        "pointsman",
         "--lib",
         "--",
         "-D",

@@ -7,6 +7,7 @@ import { wasmBindings } from "./cargo-tools.mjs";
 import { Failure } from "./failure.mjs";
 import { withNpmBins } from "./modern-node.mjs";
 import { inRoot, npmBin } from "./paths.mjs";
+import { CONFIGURATION } from "./pointsman.mjs";
 import { attempt, show } from "./run.mjs";
 import { WASM_BINDGEN, WASM_TARGET } from "./versions.mjs";
 import { withoutNames } from "./wasm-names.mjs";
@@ -131,6 +132,7 @@ const resolveCore = (core) => ({
     onResolve({ filter: /\/snippets\/[^/]+\/src\/edge\// }, ({ path }) => ({
       path: join(EDGE, path.slice(path.lastIndexOf("/src/edge/") + "/src/edge/".length)),
     }));
+    onResolve({ filter: /^pointsman:configuration$/ }, () => ({ path: `./${CONFIGURATION}`, external: true }));
     onResolve({ filter: /^pointsman:wasm$/ }, () => ({ path: "./index_bg.wasm", external: true }));
   },
 });
@@ -160,7 +162,7 @@ const bundle = (core, outfile) =>
  */
 export async function buildWorker({ dev = false, out = RELEASE_OUT, quiet = false } = {}) {
   const env = wasmBuildEnvironment({ dev });
-  await step("cargo", ["build", "--lib", "--release", "--target", WASM_TARGET], quiet, env);
+  await step("cargo", ["build", "--package", "pointsman", "--lib", "--release", "--target", WASM_TARGET], quiet, env);
 
   const release = join(targetFolder(dev), WASM_TARGET, "release");
   const compiled = join(release, "pointsman.wasm");

@@ -1,21 +1,23 @@
 //! The core's ports, on the platform: KV, fetch, WebCrypto, console.
 
 use js_sys::Promise;
+use pointsman_core::{
+    base::{
+        json::{json, text},
+        time::{Span, Timestamp},
+    },
+    identity::{
+        algorithm::{Algorithm, Curve, KeyKind},
+        jwk_set::PublicKey,
+    },
+};
+use pointsman_loader::ports::{Document, DocumentRequest, Landing, Ports, SourceError, VerifyError};
 use serde_json::Value;
 use wasm_bindgen::JsValue;
 use wasm_bindgen_futures::JsFuture;
 use worker::Env;
 
 use super::platform;
-use crate::{
-    authenticate::{
-        algorithm::{Algorithm, Curve, KeyKind},
-        jwks::PublicKey,
-    },
-    json::{json, text},
-    ports::{Document, DocumentRequest, Landing, Ports, SourceError, VerifyError},
-    time::{Span, Timestamp},
-};
 
 /// The binding of the KV namespace that holds keys and customers.
 const KV_BINDING: &str = "POINTSMAN_KV";

@@ -83,6 +83,12 @@ extern "C" {
     pub(super) fn random_bytes(length: u32) -> Vec<u8>;
 }
 
+#[wasm_bindgen(module = "/src/edge/configuration.js")]
+extern "C" {
+    /// The configuration in checked form, as it stands beside the wasm.
+    pub(super) fn configuration() -> String;
+}
+
 #[wasm_bindgen(module = "/src/edge/forward.js")]
 extern "C" {
     #[wasm_bindgen(js_name = installForward)]
@@ -115,8 +121,8 @@ extern "C" {
 }
 
 /// The time, in milliseconds. During a request's CPU work it stands still in production.
-pub(super) fn now() -> crate::time::Timestamp {
+pub(super) fn now() -> pointsman_core::base::time::Timestamp {
     #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // a cast saturates
     let millis = date_now() as u64;
-    crate::time::Timestamp::from_millis(millis)
+    pointsman_core::base::time::Timestamp::from_millis(millis)
 }

@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { after, before, beforeEach, describe, test } from "node:test";
 import { kvName, mint } from "../../demo/keys.mjs";
 import { demoKey } from "../../demo/seed.mjs";
+import { checkedForm } from "../../scripts/lib/pointsman.mjs";
 import { gatewayToml, json } from "./support/files.mjs";
 import { DISCOVERY_HOST, token } from "./support/fixed-world.mjs";
 import { bearer, openGateway } from "./support/gateway.mjs";
@@ -474,8 +475,8 @@ test("a config API that hangs holds up nobody whose customer is known", async ()
 
 // ---- Configuration
 
-describe("the GATEWAY variable", () => {
-  test("takes the place of what was compiled in", async () => {
+describe("the configuration", () => {
+  test("comes from the module beside the wasm", async () => {
     await gateway.restart();
     assert.equal(await statusOf(demoKey("sandbox"), "/environment/x"), 404);
     await gateway.restart({ gateway: undefined });
@@ -483,25 +484,34 @@ describe("the GATEWAY variable", () => {
     await gateway.restart({ toml: toml() });
   });
 
-  test("counts as well where it was set as JSON and not as text", async () => {
+  const only = () => {
     const routes = [{ path: "/only/{+p}", auth: [], rules: [{ name: "r", to: "b" }] }];
-    const GATEWAY = { backends: { b: { url: "https://shared.backends.example.com" } }, routes };
-    await gateway.restart({ gateway: undefined, bindings: { GATEWAY } });
-    assert.equal((await gateway.send({ target: "/only/x" })).status, 200);
-    assert.equal((await gateway.send({ target: "/environment/x" })).status, 404);
-    await gateway.restart({ bindings: {}, toml: toml() });
-  });
+    return checkedForm(JSON.stringify({ backends: { b: { url: "https://shared.backends.example.com" } }, routes }));
+  };
+
+  for (const [how, variable] of [
+    ["as text", only],
+    ["as JSON", () => JSON.parse(only())],
+  ]) {
+    test(`is the variable GATEWAY where that is set ${how}`, async () => {
+      await gateway.restart({ gateway: undefined, bindings: { GATEWAY: variable() } });
+      assert.equal((await gateway.send({ target: "/only/x" })).status, 200);
+      assert.equal((await gateway.send({ target: "/environment/x" })).status, 404);
+      await gateway.restart({ bindings: {}, toml: toml() });
+    });
+  }
 
   for (const [what, change, finding] of [
-    ["no JSON", { gateway: '{"routes": [' }, undefined],
-    ["an unknown member", { gateway: JSON.stringify({ routes: [], sekret: "hush" }) }, /sekret/],
-    [
-      "a rule to nowhere",
-      { gateway: JSON.stringify({ routes: [{ path: "/{+p}", auth: [], rules: [{ name: "r", to: "nowhere" }] }] }) },
-      /nowhere/,
-    ],
+    ["no JSON", { form: '{"routes": [' }, /checked form/],
+    ["gateway.toml as JSON", { form: JSON.stringify({ routes: [], sekret: "hush" }) }, /checked form of this version/],
+    ["a form of another version", { form: JSON.stringify({ ...JSON.parse(only()), format: 0 }) }, /pointsman compile/],
+    ["a rule to nowhere", { form: only().replace('"to":0', '"to":7') }, /no place in the list/],
     ["a variable that is not set", { toml: toml(), bindings: { SHARED_BACKEND_URL: undefined } }, /SHARED_BACKEND_URL/],
-    ["a variable that is no URL", { toml: toml(), bindings: { SHARED_BACKEND_URL: "hush" } }, undefined],
+    [
+      "a variable that is no URL",
+      { toml: toml(), bindings: { SHARED_BACKEND_URL: "hush" } },
+      /\/backends\/\d+\/origins\/0\/url: /,
+    ],
     [
       "http where it is not allowed",
       { toml: toml(), bindings: { SHARED_BACKEND_URL: "http://hush.example.com" } },

@@ -36,11 +36,10 @@ test("after a trap the next request finds a new instance", async () => {
   const instrumented = [
     { name: "main.js", text: TRAPPING },
     { name: "wrap-instances.js", path: path("bench/workers/wrap-instances.js") },
-    ...modules(),
+    ...modules(gateway),
   ];
   const worker = await startWorkerd({
     modules: instrumented,
-    texts: { GATEWAY: JSON.stringify(gateway) },
     flags: FLAGS,
     limit: true,
     origin: origin.port,

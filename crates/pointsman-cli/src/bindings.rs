@@ -1,0 +1,343 @@
+//! Whether `wrangler.toml` binds what `gateway.toml` needs, in the environment that is deployed: an environment takes
+//! over no bindings, and a Worker without them starts and refuses every caller. Of a limit, whether it is the one that is
+//! described: the Worker itself cannot see, since a binding does not tell its own limit.
+
+use pointsman_config::findings::{Finding, Findings, escape};
+use pointsman_core::{
+    forward::limit::{Limit, Measure},
+    state::config::Gateway,
+};
+use serde_json::Value as Json;
+use toml::Value;
+
+use crate::deployment::{Deployment, entries, named};
+
+/// The namespace of keys and customers, by the name that the Worker knows.
+const STORE: &str = "POINTSMAN_KV";
+/// What has a `fetch`: lists of bindings, with the field of their names.
+const FETCHERS: [&str; 4] = ["services", "vpc_services", "vpc_networks", "mtls_certificates"];
+
+/// What a gateway needs and is not bound, for its own file. `file` is the gateway as it is written.
+pub(crate) fn check(gateway: &Gateway, file: &Json, deployment: &Deployment) -> Vec<Finding> {
+    let mut findings = Findings::default();
+    store(gateway, deployment, &mut findings);
+    services(gateway, file, deployment, &mut findings);
+    for limit in gateway.limits() {
+        let at = format!("/limits/{}", escape(&limit.name));
+        match limit.measure {
+            Measure::Rate { limit: most, period } => {
+                rate(limit, most, period.secs_ceil(), &at, deployment, &mut findings);
+            }
+            Measure::Quota { .. } => quota(limit, &at, deployment, &mut findings),
+        }
+    }
+    triggers(gateway, deployment, &mut findings);
+    findings.into_vec()
+}
+
+/// Why a binding that the file has at its top level is none here.
+fn not_taken_over(deployment: &Deployment, list: &str, field: &str, name: &str) -> &'static str {
+    let above = deployment.is_above(list, field, name);
+    if above { " (the top level does, and an environment takes over no bindings)" } else { "" }
+}
+
+fn store(gateway: &Gateway, deployment: &Deployment, findings: &mut Findings) {
+    if deployment.bindings("kv_namespaces").any(|entry| named(entry, "binding", STORE)) {
+        return;
+    }
+    let why = not_taken_over(deployment, "kv_namespaces", "binding", STORE);
+    let (place, table) = (deployment.place(), deployment.table("kv_namespaces"));
+    let what = format!(
+        "needs the KV namespace {STORE}, which {place} does not bind{why}: add [[{table}]] binding = \"{STORE}\", id = \"…\""
+    );
+    let needed = [("/api_keys", gateway.api_keys().is_some()), ("/customers", gateway.customers().is_some())];
+    match needed.into_iter().find(|(_, needed)| *needed) {
+        Some((pointer, _)) => findings.error(pointer, what),
+        None if gateway.issuers().iter().any(|issuer| issuer.keys.is_fetched()) => {
+            let what = format!(
+                "{what}; without it each isolate asks every issuer for its keys, and has none while it is down"
+            );
+            findings.warn("/issuers", what);
+        }
+        None => {}
+    }
+}
+
+fn services(gateway: &Gateway, file: &Json, deployment: &Deployment, findings: &mut Findings) {
+    for backend in gateway.backends() {
+        let at = format!("/backends/{}", escape(&backend.name));
+        let written = file.get("backends").and_then(|all| all.get(backend.name.as_ref()));
+        let has_url = written.and_then(|backend| backend.get("url")).is_some();
+        for (index, origin) in backend.origins.iter().enumerate() {
+            let Some(name) = origin.binding.as_deref() else { continue };
+            let is_bound = |list: &&str| deployment.bindings(list).any(|entry| named(entry, "binding", name));
+            if FETCHERS.iter().any(is_bound) {
+                continue;
+            }
+            let why = not_taken_over(deployment, "services", "binding", name);
+            let (place, table) = (deployment.place(), deployment.table("services"));
+            findings.error(
+                if has_url { format!("{at}/url") } else { format!("{at}/origins/{index}/url") },
+                format!(
+                    "calls the service binding {name}, which {place} does not bind{why}: add [[{table}]] binding = \"{name}\", \
+                     service = \"…\""
+                ),
+            );
+        }
+    }
+}
+
+fn rate(limit: &Limit, most: u64, period: u64, at: &str, deployment: &Deployment, findings: &mut Findings) {
+    let bound = deployment.bindings("ratelimits").find(|entry| named(entry, "name", &limit.binding));
+    let Some(bound) = bound else {
+        let why = not_taken_over(deployment, "ratelimits", "name", &limit.binding);
+        let (place, table) = (deployment.place(), deployment.table("ratelimits"));
+        let example = format!(
+            "[[{table}]] name = \"{}\", namespace_id = \"1001\", simple = {{ limit = {most}, period = {period} }}",
+            limit.binding
+        );
+        findings.error(
+            format!("{at}/binding"),
+            format!("is no rate limit of {place}{why}, which needs {example}"),
+        );
+        return;
+    };
+    for (field, own) in [("limit", most), ("period", period)] {
+        let simple = bound.get("simple").and_then(|simple| simple.get(field));
+        let theirs = simple.and_then(Value::as_integer);
+        if theirs.and_then(|theirs| u64::try_from(theirs).ok()) != Some(own) {
+            let theirs = theirs.map_or_else(|| "nothing".to_owned(), |theirs| theirs.to_string());
+            findings.error(
+                format!("{at}/{field}"),
+                format!("is {own}, and {} says {theirs} of {}", deployment.place(), limit.binding),
+            );
+        }
+    }
+}
+
+/// The class that the Worker has for quotas.
+const CLASS: &str = "Quota";
+
+fn quota(limit: &Limit, at: &str, deployment: &Deployment, findings: &mut Findings) {
+    let at = format!("{at}/binding");
+    let place = deployment.place();
+    let list = "durable_objects/bindings";
+    let Some(bound) = deployment.bindings(list).find(|entry| named(entry, "name", &limit.binding)) else {
+        let why = not_taken_over(deployment, list, "name", &limit.binding);
+        let table = deployment.table("durable_objects.bindings");
+        let example = format!("[[{table}]] name = \"{}\", class_name = \"{CLASS}\"", limit.binding);
+        findings.error(at, format!("is no Durable Object of {place}{why}, which needs {example}"));
+        return;
+    };
+    // One of another Worker is that Worker's business.
+    if bound.get("script_name").is_some() {
+        return;
+    }
+    if !named(bound, "class_name", CLASS) {
+        findings.error(at, format!("must have class_name = \"{CLASS}\" in {place}"));
+        return;
+    }
+    let mut classes = entries(deployment.setting("migrations"))
+        .flat_map(|migration| entries(migration.get("new_sqlite_classes")))
+        .filter_map(Value::as_str);
+    let exported = deployment.setting("exports").and_then(|exports| exports.get(CLASS));
+    let is_exported = exported
+        .is_some_and(|class| named(class, "type", "durable-object") && !named(class, "storage", "legacy-kv"));
+    if !is_exported && !classes.any(|class| class == CLASS) {
+        let example = format!("[[migrations]] tag = \"v1\", new_sqlite_classes = [\"{CLASS}\"]");
+        findings.error(at, format!("has a class that no migration of {place} makes: it needs {example}"));
+    }
+}
+
+/// What a cron trigger does for everybody, each request waits for where there is none.
+fn triggers(gateway: &Gateway, deployment: &Deployment, findings: &mut Findings) {
+    let crons = deployment.setting("triggers").and_then(|triggers| triggers.get("crons"));
+    if entries(crons).next().is_some() {
+        return;
+    }
+    let source = gateway.customers().and_then(|customers| customers.source.as_ref());
+    let (pointer, what) = if source.is_some_and(|source| !source.by_id) {
+        ("/customers/source", "KV is not brought in line with the config API's list")
+    } else if gateway.issuers().iter().any(|issuer| issuer.keys.is_fetched()) {
+        ("/issuers", "the keys of issuers are not kept at hand")
+    } else {
+        return;
+    };
+    let (place, table) = (deployment.place(), deployment.table("triggers"));
+    findings.warn(
+        pointer,
+        format!("{place} has no cron trigger: {what}, and requests wait for it. Add [{table}] crons = [\"*/2 * * * *\"]"),
+    );
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashMap;
+
+    use super::*;
+
+    fn findings(wrangler: &str) -> Vec<String> {
+        let gateway: Json = toml::from_str(
+            r#"
+            [[routes]]
+            path = "/{+path}"
+            auth = []
+            rules = [{ name = "all", to = "shared" }]
+            limits = ["standard", "monthly"]
+            [backends.shared]
+            url = "https://shared.example"
+            [limits.standard]
+            binding = "LIMIT"
+            limit = 100
+            period = "60s"
+            [limits.monthly]
+            binding = "QUOTAS"
+            quota = 10000
+            per = "month"
+            "#,
+        )
+        .unwrap();
+        let json = serde_json::to_string(&gateway).unwrap();
+        let checked = pointsman_config::parse(&json, &HashMap::new()).ok().unwrap();
+        let deployment = Deployment::parse("wrangler.toml", wrangler.to_owned(), None).unwrap();
+        check(&checked.gateway, &gateway, &deployment).iter().map(ToString::to_string).collect()
+    }
+
+    const RATE: &str =
+        "[[ratelimits]]\nname = \"LIMIT\"\nnamespace_id = \"1\"\nsimple = { limit = 100, period = 60 }\n";
+    const OBJECT: &str = "[[durable_objects.bindings]]\nname = \"QUOTAS\"\nclass_name = \"Quota\"\n";
+    const MIGRATION: &str = "[[migrations]]\ntag = \"v1\"\nnew_sqlite_classes = [\"Quota\"]\n";
+
+    #[test]
+    fn a_quota_needs_an_object_and_a_migration() {
+        let only = |text: &str| {
+            let said = findings(text);
+            assert_eq!(said.len(), 1, "{said:?}");
+            said.concat()
+        };
+        let missing = "/limits/monthly/binding: is no Durable Object of wrangler.toml";
+        assert!(only(RATE).starts_with(missing));
+        let unmade = "/limits/monthly/binding: has a class that no migration of wrangler.toml makes";
+        assert!(only(&format!("{RATE}{OBJECT}")).starts_with(unmade));
+        let without_sqlite = MIGRATION.replace("new_sqlite_classes", "new_classes");
+        assert!(only(&format!("{RATE}{OBJECT}{without_sqlite}")).starts_with(unmade));
+        let other = OBJECT.replace("Quota", "Counter");
+        assert_eq!(
+            only(&format!("{RATE}{other}{MIGRATION}")),
+            "/limits/monthly/binding: must have class_name = \"Quota\" in wrangler.toml"
+        );
+        let elsewhere = format!("{other}script_name = \"counters\"\n");
+        assert_eq!(findings(&format!("{RATE}{elsewhere}")), Vec::<String>::new());
+    }
+
+    #[test]
+    fn a_rate_limit_must_be_bound_as_it_is_described() {
+        let good = format!("{RATE}{OBJECT}{MIGRATION}");
+        assert_eq!(findings(&good), Vec::<String>::new());
+        assert_eq!(
+            findings(&good.replace("100", "50").replace("60", "10")),
+            [
+                "/limits/standard/limit: is 100, and wrangler.toml says 50 of LIMIT",
+                "/limits/standard/period: is 60, and wrangler.toml says 10 of LIMIT"
+            ]
+        );
+        let missing = findings(&good.replace("LIMIT", "OTHER"));
+        assert!(missing[0].starts_with("/limits/standard/binding: is no rate limit"), "{missing:?}");
+    }
+
+    /// All that this gateway needs, as an environment has it: `{}` is what its tables begin with.
+    const WHOLE: &str = r#"
+        [[{}kv_namespaces]]
+        binding = "POINTSMAN_KV"
+        [[{}services]]
+        binding = "INNER"
+        service = "inner"
+        [[{}ratelimits]]
+        name = "LIMIT"
+        simple = { limit = 100, period = 60 }
+        [[{}durable_objects.bindings]]
+        name = "QUOTAS"
+        class_name = "Quota"
+    "#;
+    const SETTINGS: &str = r#"
+        [[migrations]]
+        new_sqlite_classes = ["Quota"]
+        [triggers]
+        crons = ["*/2 * * * *"]
+    "#;
+
+    fn needs_all(wrangler: &str, environment: Option<&str>) -> Vec<String> {
+        let text = r#"
+            [api_keys]
+            prefixes = ["sk"]
+            [[issuers]]
+            name = "main"
+            issuer = "https://id.example/"
+            audience = "a"
+            algorithms = ["ES256"]
+            jwks_url = "https://id.example/jwks"
+            [customers.source]
+            url = "https://config.example/customers"
+            [[routes]]
+            path = "/{+path}"
+            auth = ["api_key", "main"]
+            limits = ["standard", "monthly"]
+            rules = [{ name = "all", to = "inner" }]
+            [backends.inner]
+            origins = [{ url = "https://near.example" }, { url = "binding:INNER/base" }]
+            [limits.standard]
+            binding = "LIMIT"
+            limit = 100
+            period = "60s"
+            [limits.monthly]
+            binding = "QUOTAS"
+            quota = 10000
+            per = "month"
+        "#;
+        let file: Json = toml::from_str(text).unwrap();
+        let checked = pointsman_config::parse(&file.to_string(), &HashMap::new())
+            .unwrap_or_else(|all| panic!("{all:?}"));
+        let deployment = Deployment::parse("wrangler.toml", wrangler.to_owned(), environment).unwrap();
+        check(&checked.gateway, &file, &deployment).iter().map(ToString::to_string).collect()
+    }
+
+    #[test]
+    fn an_environment_binds_all_itself_and_takes_settings_over() {
+        let top = format!("{}{SETTINGS}", WHOLE.replace("{}", ""));
+        assert_eq!(needs_all(&top, None), Vec::<String>::new());
+        let own = WHOLE.replace("{}", "env.staging.");
+        assert_eq!(needs_all(&format!("{SETTINGS}{own}"), Some("staging")), Vec::<String>::new());
+        let said = needs_all(&format!("{top}[env.staging.vars]\nA = \"1\""), Some("staging"));
+        let starts = [
+            ("/api_keys", "[[env.staging.kv_namespaces]] binding = \"POINTSMAN_KV\""),
+            ("/backends/inner/origins/1/url", "[[env.staging.services]] binding = \"INNER\""),
+            ("/limits/monthly/binding", "[[env.staging.durable_objects.bindings]] name = \"QUOTAS\""),
+            ("/limits/standard/binding", "[[env.staging.ratelimits]] name = \"LIMIT\""),
+        ];
+        assert_eq!(said.len(), starts.len(), "{said:#?}");
+        for (pointer, line) in starts {
+            let found = said.iter().find(|one| one.starts_with(&format!("{pointer}: "))).unwrap();
+            assert!(found.contains(line) && found.contains("[env.staging] of wrangler.toml"), "{found}");
+            assert!(found.contains("takes over no bindings"), "{found}");
+        }
+        // Without any above, the same, and nothing is said of those.
+        let said = needs_all(&format!("{SETTINGS}[env.staging]"), Some("staging"));
+        assert!(said.len() == 4 && !said.concat().contains("takes over"), "{said:#?}");
+        assert_eq!(needs_all(SETTINGS, None).len(), 4);
+        let without_crons = format!("{top}[env.staging]\ntriggers = {{ crons = [] }}");
+        assert!(
+            needs_all(&without_crons, Some("staging"))
+                .iter()
+                .any(|one| one.starts_with("/customers/source: "))
+        );
+    }
+
+    #[test]
+    fn a_class_may_be_an_export_and_a_service_any_binding_that_fetches() {
+        let text = WHOLE.replace("{}", "").replace("[[services]]", "[[vpc_services]]");
+        let exports =
+            "[triggers]\ncrons = [\"* * * * *\"]\n[exports.Quota]\ntype = \"durable-object\"\nstorage = ";
+        assert_eq!(needs_all(&format!("{text}{exports}\"sqlite\""), None), Vec::<String>::new());
+        assert_eq!(needs_all(&format!("{text}{exports}\"legacy-kv\""), None).len(), 1);
+    }
+}

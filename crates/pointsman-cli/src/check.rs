@@ -1,0 +1,85 @@
+//! `pointsman check`.
+
+use std::path::{Path, PathBuf};
+
+use pointsman_core::state::bounds::{Bound, bounds};
+use serde_json::{Value, json};
+
+use crate::{
+    configuration::{GATEWAY, Judged, Secrets, Source, upward},
+    ending::{End, Outcome},
+    findings::{Placed, errors, print_all},
+    output::{self, warning},
+    store::Kv,
+    target::OptionalTarget,
+};
+
+mod data;
+
+#[derive(clap::Args)]
+pub(crate) struct Arguments {
+    /// The configuration.
+    #[arg(default_value = GATEWAY)]
+    file: PathBuf,
+    /// A folder with customers and keys, checked too; see `pointsman plan`.
+    #[arg(long, value_name = "DIR")]
+    data: Option<PathBuf>,
+    /// Prints findings as JSON.
+    #[arg(long)]
+    json: bool,
+    // With --local or --remote, what KV holds is checked too.
+    #[command(flatten)]
+    target: OptionalTarget,
+}
+
+pub(crate) fn run(arguments: &Arguments) -> Outcome {
+    let file = upward(&arguments.file, GATEWAY);
+    // What the check lets pass is deployed: secrets of this machine say nothing about those that are.
+    let source = Source::read(&file, arguments.target.project(), Secrets::Declared)?;
+    if let (Some(console), false) = (source.console(), arguments.json) {
+        eprintln!(
+            "{console} is the operators' console, a Worker of its own: what it needs is checked, and the gateway as the top level has it"
+        );
+    }
+    let Judged { gateway, mut findings, .. } = source.judge_deployment();
+    let promised = gateway.as_ref().map(bounds).unwrap_or_default();
+    let kv = arguments.target.kv();
+    if let Some(gateway) = &gateway {
+        let kv = kv.as_ref().map(|kv| kv as &dyn Kv);
+        findings.extend(data::check(gateway, arguments.data.as_deref(), kv)?);
+    } else if arguments.data.is_some() || kv.is_some() {
+        warning("customers and keys were not looked at: what is wrong with them depends on gateway.toml");
+    }
+    Ok(report(arguments, &checked(arguments, &file), &findings, &promised))
+}
+
+/// What was looked at, for people.
+fn checked(arguments: &Arguments, file: &Path) -> String {
+    let mut all = vec![file.display().to_string()];
+    all.extend(arguments.data.as_ref().map(|folder| folder.display().to_string()));
+    all.extend(arguments.target.kv().map(|_| "KV".to_owned()));
+    match all.split_last() {
+        Some((last, before)) if !before.is_empty() => format!("{} and {last}", before.join(", ")),
+        _ => all.concat(),
+    }
+}
+
+fn report(arguments: &Arguments, checked: &str, findings: &[Placed], promised: &[Bound]) -> End {
+    let errors = errors(findings);
+    if arguments.json {
+        let list: Vec<Value> = findings.iter().map(Placed::to_json).collect();
+        let bounds: Vec<Value> = promised.iter().map(Bound::to_json).collect();
+        output::line(&json!({ "findings": list, "bounds": bounds }).to_string());
+    } else {
+        print_all(findings);
+        if errors == 0 {
+            eprintln!("{checked} {} in order", if checked.contains(" and ") { "are" } else { "is" });
+            for bound in promised {
+                eprintln!("  {bound}");
+            }
+        } else {
+            eprintln!("{errors} {} in {checked}", if errors == 1 { "error" } else { "errors" });
+        }
+    }
+    if errors == 0 { End::Done } else { End::BadInput }
+}

@@ -1,0 +1,398 @@
+//! From a Zuplo project to a gateway.
+
+use std::{collections::BTreeSet, path::Path};
+
+use pointsman_core::routing::pattern::{Pattern, Rewrite};
+
+use super::{
+    draft::{Draft, RouteDraft},
+    findings::{Finding, Kind},
+};
+
+mod cors;
+mod handler;
+mod item;
+mod limits;
+mod order;
+mod path;
+mod policies;
+mod project;
+mod template;
+mod tokens;
+mod values;
+
+use self::{
+    handler::Destination,
+    item::{Item, Operation},
+    order::{Entry, Remark},
+    path::Translated,
+    policies::{Asked, Reader, Said},
+    project::{Project, RouteFile},
+    values::Variables,
+};
+
+const CLOSED: &str = "Nobody may pass here, until this is done by hand:";
+const ROUTES: &str = "docs/configuration.md#routes";
+const BACKENDS: &str = "docs/configuration.md#backendsname";
+const CORS: &str = "docs/configuration.md#corsname";
+
+/// Reads a project and writes it as a gateway, with what is to be known of that.
+///
+/// # Errors
+/// The file that cannot be read, and why.
+pub(super) fn import(folder: &Path) -> Result<(Draft, Vec<Finding>), String> {
+    let project = project::read(folder)?;
+    let mut importer = Importer::new(&project);
+    for item in &project.items {
+        importer.item(item);
+    }
+    Ok(importer.finish())
+}
+
+/// One method of one path, as it is written here.
+struct Draught {
+    name: String,
+    pattern: Pattern,
+    /// Whether the pattern takes more than the path did.
+    wider: bool,
+    /// Whether it lacks something that decided who may pass, or where to.
+    lost: bool,
+    route: RouteDraft,
+}
+
+impl Draught {
+    fn entry(&self) -> Entry<'_> {
+        let method = self.route.methods.first().map_or("", String::as_str);
+        Entry { method, pattern: &self.pattern, wider: self.wider }
+    }
+}
+
+struct Importer<'a> {
+    project: &'a Project,
+    draft: Draft,
+    variables: Variables,
+    bucket: Option<Option<String>>,
+    draughts: Vec<Draught>,
+    findings: Vec<Finding>,
+}
+
+impl<'a> Importer<'a> {
+    fn new(project: &'a Project) -> Self {
+        Self {
+            project,
+            draft: Draft::default(),
+            variables: Variables::default(),
+            bucket: None,
+            draughts: Vec::new(),
+            findings: Vec::new(),
+        }
+    }
+
+    fn say(&mut self, route: &str, (kind, what, see): Said) {
+        let finding = Finding { kind, route: Some(route.to_owned()), what, see };
+        // What is so of a whole path, each of its methods says.
+        if !self.findings.contains(&finding) {
+            self.findings.push(finding);
+        }
+    }
+
+    fn item(&mut self, item: &Item) {
+        for (name, kind, what) in &item.said {
+            self.say(name, (*kind, what.clone(), ROUTES));
+        }
+        let translated = path::translate(&item.path, item.mode);
+        for operation in &item.operations {
+            self.operation(operation, &translated);
+        }
+    }
+
+    fn operation(&mut self, operation: &Operation, translated: &Translated) {
+        let name = operation.name.clone();
+        let (asked, destination, told) = match operation.closed.as_slice() {
+            [] => self.parts(&operation.route, &translated.names),
+            // What is missing there is no news where the whole is not understood.
+            _ => (Asked::default(), None, Vec::new()),
+        };
+        let mut said: Vec<Said> =
+            operation.closed.iter().map(|why| (Kind::Closed, why.clone(), ROUTES)).collect();
+        said.extend(told);
+        let lost = said.iter().any(|(kind, ..)| *kind == Kind::Closed);
+        if let (Some(part), []) = (&translated.wider, operation.closed.as_slice()) {
+            let what = format!("its path can be written only wider than it is ({part}), so nobody may pass");
+            said.push((Kind::Closed, what, ROUTES));
+        }
+        let cors = self.cors(operation.route.cors_policy.as_deref(), &mut said);
+        let patterns: Vec<Pattern> =
+            translated.paths.iter().filter_map(|path| Pattern::parse(path).ok()).collect();
+        let usable = |pattern: &Pattern| {
+            let rewrite = destination.as_ref().and_then(|destination| destination.rewrite.as_ref());
+            rewrite.is_none_or(|rewrite| Rewrite::parse(rewrite, pattern).is_ok())
+        };
+        if !patterns.iter().any(usable) {
+            said.push((Kind::Closed, "the path of its backend cannot be written here".to_owned(), ROUTES));
+        }
+        let closed = said.iter().any(|(kind, ..)| *kind == Kind::Closed);
+        for (path, pattern) in translated.paths.iter().zip(&patterns) {
+            let mut said_of_it = said.clone();
+            let lacking = !closed && !usable(pattern);
+            if lacking {
+                let what = format!("{path} alone is closed: its backend's path has a part that it lacks");
+                said_of_it.push((Kind::Closed, what.clone(), ROUTES));
+                self.say(&name, (Kind::Closed, what, ROUTES));
+            }
+            let route = self.route(operation, path, &asked, destination.as_ref(), cors.clone(), &said_of_it);
+            let wider = translated.wider.is_some();
+            let lost = lost || lacking;
+            self.draughts.push(Draught { name: name.clone(), pattern: pattern.clone(), wider, lost, route });
+        }
+        for said in said {
+            self.say(&name, said);
+        }
+    }
+
+    /// Its policies and its handler.
+    fn parts(
+        &mut self,
+        file: &RouteFile,
+        names: &std::collections::BTreeMap<String, String>,
+    ) -> (Asked, Option<Destination>, Vec<Said>) {
+        let mut reader = Reader {
+            project: self.project,
+            draft: &mut self.draft,
+            variables: &mut self.variables,
+            bucket: &mut self.bucket,
+        };
+        let mut asked = reader.read(&file.policies);
+        let mut said = std::mem::take(&mut asked.said);
+        let destination = match &file.handler {
+            None => Err("it has no handler".to_owned()),
+            Some(handler) => handler::destination(handler, names, &mut self.variables),
+        };
+        if let Some(differs) = destination.as_ref().ok().and_then(|destination| destination.differs) {
+            said.push((Kind::Differs, differs.to_owned(), BACKENDS));
+        }
+        let destination = destination.map_err(|why| said.push((Kind::Closed, why, BACKENDS))).ok();
+        (asked, destination, said)
+    }
+
+    fn cors(&mut self, name: Option<&str>, said: &mut Vec<Said>) -> Option<String> {
+        let name = name.filter(|name| !name.is_empty() && !name.eq_ignore_ascii_case("none"))?;
+        if name == "anything-goes" {
+            return Some(name.to_owned());
+        }
+        let policy = match self.project.cors.get(name) {
+            None => Err("is in no policies.json".to_owned()),
+            Some(file) => cors::policy(file).map_err(|why| format!("is not carried over: {why}")),
+        };
+        match policy {
+            Ok(policy) => {
+                self.draft.cors.insert(name.to_owned(), policy);
+                Some(name.to_owned())
+            }
+            Err(why) => {
+                said.push((Kind::Missing, format!("the CORS policy {name} {why}"), CORS));
+                None
+            }
+        }
+    }
+
+    fn route(
+        &mut self,
+        operation: &Operation,
+        path: &str,
+        asked: &Asked,
+        destination: Option<&Destination>,
+        cors: Option<String>,
+        said: &[Said],
+    ) -> RouteDraft {
+        let remarks = said.iter().filter(|(kind, ..)| kind.is_left_to_do());
+        let mut remarks: Vec<String> = remarks.map(|(_, what, see)| format!("{what} ({see})")).collect();
+        let closed = said.iter().any(|(kind, ..)| *kind == Kind::Closed);
+        let to = destination.filter(|_| !closed).map(|destination| self.backend(&destination.url));
+        if closed {
+            remarks.insert(0, CLOSED.to_owned());
+            if let Some(destination) = destination {
+                remarks.push(format!("It went to {}", destination.url));
+            }
+        }
+        RouteDraft {
+            path: path.to_owned(),
+            methods: vec![operation.method.clone()],
+            auth: asked.auth.clone(),
+            anonymous: asked.anonymous,
+            cors,
+            rewrite: destination.filter(|_| !closed).and_then(|destination| destination.rewrite.clone()),
+            scopes: asked.scopes.clone(),
+            max_body: asked.max_body,
+            limits: asked.limits.clone(),
+            to,
+            remarks,
+        }
+    }
+
+    /// The name of the backend with this URL.
+    fn backend(&mut self, url: &str) -> String {
+        if let Some((name, _)) = self.draft.backends.iter().find(|(_, known)| known.as_str() == url) {
+            return name.clone();
+        }
+        let plain = url.trim_start_matches("https://").replace("${", "").to_ascii_lowercase();
+        let mut words: Vec<&str> = plain
+            .split(|letter: char| !letter.is_ascii_alphanumeric())
+            .filter(|word| !word.is_empty())
+            .collect();
+        if words.len() > 1 && words.last() == Some(&"url") {
+            words.pop();
+        }
+        let base = words.join("-");
+        let base = if matches!(base.as_str(), "" | "customer") { "backend".to_owned() } else { base };
+        let mut name = base.clone();
+        let mut number = 2;
+        while self.draft.backends.contains_key(&name) {
+            name = format!("{base}-{number}");
+            number += 1;
+        }
+        self.draft.backends.insert(name.clone(), url.to_owned());
+        name
+    }
+
+    fn finish(mut self) -> (Draft, Vec<Finding>) {
+        let gone = self.order();
+        let mut draft = std::mem::take(&mut self.draft);
+        for (index, draught) in self.draughts.into_iter().enumerate() {
+            if gone.contains(&index) {
+                continue;
+            }
+            let RouteDraft { methods, .. } = &draught.route;
+            let alike = |route: &&mut RouteDraft| {
+                RouteDraft { methods: methods.clone(), ..(**route).clone() } == draught.route
+            };
+            match draft.routes.iter_mut().find(alike) {
+                Some(route) => route.methods.extend(draught.route.methods),
+                None => draft.routes.push(draught.route),
+            }
+        }
+        draft.variables = self.variables.0;
+        tidy(&mut draft);
+        let mut findings = self.findings;
+        findings.extend(general(&draft, self.project.hooks));
+        (draft, findings)
+    }
+
+    /// Says where the order mattered; gives those that are left out.
+    fn order(&mut self) -> BTreeSet<usize> {
+        let remarks = order::compare(&self.draughts.iter().map(Draught::entry).collect::<Vec<_>>());
+        let mut gone = BTreeSet::new();
+        for remark in remarks {
+            let (kind, index, what) = match remark {
+                Remark::NeverReached(first, second) => {
+                    gone.insert(second);
+                    let what = "stands before it and takes all its requests: it is left out";
+                    (Kind::Note, second, format!("{} {what}", self.name(first)))
+                }
+                Remark::Taken(first, second) => {
+                    gone.insert(second);
+                    let what = "is closed and has the same path here, being written wider: it is left out";
+                    (Kind::Missing, second, format!("{} {what}", self.name(first)))
+                }
+                Remark::GoesTo(first, second) => self.goes_to(first, second),
+                Remark::Refused(first, others) => {
+                    let mut names: Vec<String> = others.into_iter().map(|index| self.name(index)).collect();
+                    names.dedup();
+                    let what = "it took paths whose own routes lack the method, and here those get 405";
+                    (Kind::Differs, first, format!("{what}: {}", names.join(", ")))
+                }
+            };
+            let finding = Finding { kind, route: Some(self.name(index)), what, see: ROUTES };
+            // Both forms of one path say the same.
+            if !self.findings.contains(&finding) {
+                self.findings.push(finding);
+            }
+        }
+        gone
+    }
+
+    /// Requests that fit both come to the second here. Where the first asked for more of them, nobody may.
+    fn goes_to(&mut self, first: usize, second: usize) -> (Kind, usize, String) {
+        let what = format!(
+            "{} stood before it and took requests that fit both; here they come to this one",
+            self.name(first)
+        );
+        let guard = |index: usize| {
+            self.draughts.get(index).map(|Draught { lost, route, .. }| {
+                (*lost, route.auth.clone(), route.anonymous, route.scopes.clone())
+            })
+        };
+        let alike = guard(first) == guard(second);
+        let Some(route) = self.draughts.get_mut(second).map(|draught| &mut draught.route) else {
+            return (Kind::Differs, second, what);
+        };
+        route.remarks.push(format!("{what} ({ROUTES})"));
+        let Some(backend) = route.to.take_if(|_| !alike) else {
+            return (Kind::Differs, second, what);
+        };
+        route.rewrite = None;
+        route.remarks.insert(0, CLOSED.to_owned());
+        let url = self.draft.backends.get(&backend);
+        route.remarks.extend(url.map(|url| format!("It went to {url}")));
+        (Kind::Closed, second, format!("{what}, and other callers may"))
+    }
+
+    fn name(&self, index: usize) -> String {
+        self.draughts.get(index).map(|draught| draught.name.clone()).unwrap_or_default()
+    }
+}
+
+/// Takes out what no route uses any more, and variables that only it used.
+fn tidy(draft: &mut Draft) {
+    let used: BTreeSet<_> = draft.routes.iter().filter_map(|route| route.to.clone()).collect();
+    draft.backends.retain(|name, _| used.contains(name));
+    let auth: BTreeSet<_> = draft.routes.iter().flat_map(|route| route.auth.iter().cloned()).collect();
+    draft.issuers.retain(|issuer| auth.contains(&issuer.name));
+    if !auth.contains("api_key") {
+        draft.api_keys = None;
+    }
+    let policies: BTreeSet<_> = draft.routes.iter().filter_map(|route| route.cors.clone()).collect();
+    draft.cors.retain(|name, _| policies.contains(name));
+    let limits: BTreeSet<_> = draft.routes.iter().flat_map(|route| route.limits.iter().cloned()).collect();
+    draft.limits.retain(|name, _| limits.contains(name));
+    let text = draft.to_toml(&[]);
+    // Comments name them, too; what else has a variable in it is text.
+    let written: String = text.lines().filter(|line| !line.starts_with('#')).collect();
+    draft.variables.retain(|name, _| written.contains(&format!("${{{name}}}")));
+}
+
+/// What is so for the whole project.
+fn general(draft: &Draft, hooks: Option<&str>) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    let mut say =
+        |kind, what: &str, see| findings.push(Finding { kind, route: None, what: what.to_owned(), see });
+    if let Some(file) = hooks {
+        let what = format!("{file} is code that may run for every request, and no code runs here");
+        say(Kind::Missing, &what, ROUTES);
+    }
+    if draft.api_keys.is_some() {
+        let what =
+            "the keys stay where they are: put the record of each into KV, under the SHA-256 of the key";
+        say(Kind::Note, what, "docs/kv-schema.md");
+    }
+    if !draft.issuers.is_empty() {
+        let what =
+            "issuers are taken at the algorithms that such providers use: strike those that yours does not";
+        say(Kind::Note, what, "docs/configuration.md#issuers");
+    }
+    if !draft.limits.is_empty() {
+        let what = "a rate limit is counted in each location by itself, and a quota everywhere together";
+        say(Kind::Note, what, "docs/configuration.md#limitsname");
+    }
+    if draft.routes.iter().any(|route| route.cors.is_none()) {
+        let what = "without a CORS policy a backend's own Access-Control fields pass. A preflight gets 405, or goes the way of \
+             any request where a route takes OPTIONS";
+        say(Kind::Note, what, CORS);
+    }
+    if !draft.backends.is_empty() {
+        let what =
+            "backends get neither Authorization nor the field of API keys; who calls stands in x-subject";
+        say(Kind::Note, what, "docs/configuration.md#what-a-backend-gets");
+    }
+    findings
+}

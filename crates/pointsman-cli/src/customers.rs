@@ -1,0 +1,90 @@
+//! `pointsman customers`.
+
+use pointsman_core::{customer::backend_url::AllowHttp, identity::customer_id::CustomerId};
+
+use crate::{
+    configuration::{GatewayFile, Project},
+    ending::{Failure, Outcome, input},
+    output::plain,
+    records::{Judge, Kind},
+};
+
+mod export;
+mod get;
+mod import;
+pub(crate) mod known;
+mod list;
+mod put;
+mod remove;
+mod tidy;
+
+#[derive(clap::Subcommand)]
+pub(crate) enum Command {
+    /// Lists the customers in KV: an operator's own, and those of whom only the config API knows.
+    #[command(after_help = list::EXAMPLES)]
+    List(list::Arguments),
+    /// Prints the record of one customer that counts.
+    #[command(after_help = get::EXAMPLES)]
+    Get(get::Arguments),
+    /// Writes an operator's own record of one customer, in place of the one that KV has. It counts before what
+    /// the config API says.
+    #[command(after_help = put::EXAMPLES)]
+    Put(put::Arguments),
+    /// Removes operators' own records. What the config API says of these customers counts again.
+    #[command(after_help = remove::EXAMPLES)]
+    Remove(remove::Arguments),
+    /// Puts each customer of a file or folder into KV. All are checked before any is written.
+    #[command(after_help = import::EXAMPLES)]
+    Import(import::Arguments),
+    /// Writes operators' own records into a file or a folder.
+    #[command(after_help = export::EXAMPLES)]
+    Export(export::Arguments),
+    /// Deletes what an older version left of the config API's records under operators' names.
+    #[command(after_help = tidy::EXAMPLES)]
+    Tidy(tidy::Arguments),
+}
+
+pub(crate) fn run(command: &Command) -> Outcome {
+    match command {
+        Command::List(arguments) => list::run(arguments),
+        Command::Get(arguments) => get::run(arguments),
+        Command::Put(arguments) => put::run(arguments),
+        Command::Remove(arguments) => remove::run(arguments),
+        Command::Import(arguments) => import::run(arguments),
+        Command::Export(arguments) => export::run(arguments),
+        Command::Tidy(arguments) => tidy::run(arguments),
+    }
+}
+
+/// What records are judged by.
+#[derive(clap::Args)]
+struct JudgeArguments {
+    #[command(flatten)]
+    gateway: GatewayFile,
+    /// Where plain http may be spoken: never, loopback or always. By default what gateway.toml says.
+    #[arg(long, value_name = "WHERE", value_parser = |text: &str| AllowHttp::parse(text).ok_or("never, loopback or always"))]
+    allow_http: Option<AllowHttp>,
+}
+
+impl JudgeArguments {
+    fn judge(&self, project: &Project) -> Result<Judge, Failure> {
+        let judge = Judge::of(self.gateway.load_if_there(project)?.as_ref());
+        Ok(Judge { allow_http: self.allow_http.unwrap_or(judge.allow_http), ..judge })
+    }
+}
+
+fn id(text: &str) -> Result<CustomerId, Failure> {
+    let most = CustomerId::MAX_BYTES;
+    CustomerId::parse(text).ok_or_else(|| {
+        input(format!(
+            "{:?} can be no customer's id: 1 to {most} bytes without control characters",
+            plain(text)
+        ))
+    })
+}
+
+/// The names of all entries under operators' names.
+fn names(kv: &dyn crate::store::Kv) -> Result<Vec<String>, Failure> {
+    let listed = kv.list(Kind::Customer.prefix())?;
+    Ok(listed.into_iter().map(|listed| listed.name).filter(|name| Kind::of(name).is_some()).collect())
+}

@@ -1,0 +1,139 @@
+//! `pointsman customers put`.
+
+use std::{
+    fs,
+    io::{self, Read},
+    path::{Path, PathBuf},
+};
+
+use pointsman_core::{base::time::Span, identity::customer_id::CustomerId};
+use serde_json::{Map, Value};
+
+use super::{JudgeArguments, id};
+use crate::{
+    ending::{End, Failure, Outcome, input},
+    lines::lines_into,
+    output::line,
+    reconcile::span,
+    records::{Extras, Judge, Kind},
+    store::Kv,
+    sync::{self, plan::Options, show, wanted::Wanted},
+    target::Target,
+};
+
+pub(super) const EXAMPLES: &str = "Examples:
+  pointsman customers put acme-corp --backend-url https://acme.tenants.example.com --remote
+  pointsman customers put acme-corp acme.json --local
+  jq '.disabled = true' acme.json | pointsman customers put acme-corp - --remote";
+
+#[derive(clap::Args)]
+pub(crate) struct Arguments {
+    /// The customer's id.
+    id: String,
+    /// A file with the record as JSON; - reads it from standard input.
+    #[arg(conflicts_with_all = ["backend_url", "environment_name", "disabled", "allowed_ip"], required_unless_present = "backend_url")]
+    file: Option<PathBuf>,
+    /// Where the customer's requests go.
+    #[arg(long, value_name = "URL")]
+    backend_url: Option<String>,
+    /// The environment's name, for the log.
+    #[arg(long, value_name = "NAME")]
+    environment_name: Option<String>,
+    /// Refuses the customer's requests.
+    #[arg(long)]
+    disabled: bool,
+    /// From where alone its callers may come: an address or a range. May stand several times.
+    #[arg(long, value_name = "RANGE")]
+    allowed_ip: Vec<String>,
+    #[command(flatten)]
+    judge: JudgeArguments,
+    /// How long to wait until KV shows what was written.
+    #[arg(long, value_name = "SPAN", default_value = sync::WAIT, value_parser = span)]
+    wait: Span,
+    /// Prints what was done as JSON.
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    target: Target,
+}
+
+pub(super) fn run(arguments: &Arguments) -> Outcome {
+    let id = id(&arguments.id)?;
+    let judge = arguments.judge.judge(arguments.target.project())?;
+    let written = match &arguments.file {
+        Some(file) => from_file(file)?,
+        None => from_options(arguments),
+    };
+    let wanted = Wanted::given([judged(arguments, &judge, &written, &id)?]);
+    let kv = arguments.target.kv();
+    let (plan, _) = sync::planned(&kv as &dyn Kv, &wanted, &judge, Options::default())?;
+    let shown = if arguments.json { Some(show::as_json(&plan, &wanted, &judge)?) } else { None };
+    match shown {
+        Some(shown) => line(&shown.to_string()),
+        None => show::plan(&plan, &wanted, &judge)?,
+    }
+    let end = sync::carried_out(&kv, &wanted, &plan, &judge, arguments.wait)?;
+    if end == End::Done && !arguments.json {
+        eprintln!("KV holds customer {}", crate::output::plain(id.as_str()));
+    }
+    Ok(end)
+}
+
+fn judged(
+    arguments: &Arguments,
+    judge: &Judge,
+    written: &[u8],
+    id: &CustomerId,
+) -> Result<crate::records::Good, Failure> {
+    let good = judge.record(Kind::Customer, &with_id(written, id), Extras::Refused).map_err(|problem| {
+        let line = lines_into(written, &problem.pointer) + 1;
+        match &arguments.file {
+            Some(file) => input(format!("{}:{line}: {problem}", file.display())),
+            None => input(problem.to_string()),
+        }
+    })?;
+    if good.name != id.store_key() {
+        return Err(input(format!("/customerId: is not {:?}, under which it was to be put", id.as_str())));
+    }
+    Ok(good)
+}
+
+fn from_file(file: &Path) -> Result<Vec<u8>, Failure> {
+    let mut bytes = Vec::new();
+    let read = if file == Path::new("-") {
+        io::stdin().lock().read_to_end(&mut bytes).map(|_| ())
+    } else {
+        fs::read(file).map(|read| bytes = read)
+    };
+    read.map_err(|problem| input(format!("{}: {problem}", file.display())))?;
+    Ok(bytes)
+}
+
+/// A record may leave out the id that was given beside it.
+fn with_id(written: &[u8], id: &CustomerId) -> Vec<u8> {
+    match pointsman_core::base::record::entry_of(written) {
+        Ok(mut members) if !members.contains_key("customerId") => {
+            members.insert("customerId".to_owned(), Value::from(id.as_str()));
+            Value::Object(members).to_string().into_bytes()
+        }
+        _ => written.to_vec(),
+    }
+}
+
+fn from_options(arguments: &Arguments) -> Vec<u8> {
+    let mut members = Map::new();
+    members.insert("customerId".to_owned(), Value::from(arguments.id.as_str()));
+    let texts = [("backendUrl", &arguments.backend_url), ("environmentName", &arguments.environment_name)];
+    for (name, text) in texts {
+        if let Some(text) = text {
+            members.insert(name.to_owned(), Value::from(text.as_str()));
+        }
+    }
+    if arguments.disabled {
+        members.insert("disabled".to_owned(), Value::Bool(true));
+    }
+    if !arguments.allowed_ip.is_empty() {
+        members.insert("allowedIps".to_owned(), Value::from(arguments.allowed_ip.clone()));
+    }
+    Value::Object(members).to_string().into_bytes()
+}

@@ -1,0 +1,151 @@
+//! The request that is explained, as flags and case files give it.
+
+use std::{borrow::Cow, rc::Rc};
+
+use pointsman_config::file::OneOrMany;
+use pointsman_core::{
+    base::{
+        shape::{Table, shape},
+        time::Timestamp,
+    },
+    http::head::{Fields, Place, Seen},
+    identity::{claims::Claims, principal::Principal},
+    state::config::Gateway,
+};
+use serde_json::{Map, Value};
+
+shape! {
+/// A request that is explained.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Question {
+    pub(super) method: Option<String>,
+    /// The path with its query, or a whole URL.
+    pub(super) path: String,
+    pub(super) host: Option<String>,
+    pub(super) headers: Table<OneOrMany> = default,
+    pub(super) key: Option<String>,
+    pub(super) jwt: Option<String>,
+    pub(super) claims: Option<Map<String, Value>>,
+    pub(super) subject: Option<String>,
+    pub(super) country: Option<String>,
+    pub(super) continent: Option<String>,
+    pub(super) region: Option<String>,
+    pub(super) colo: Option<String>,
+    pub(super) eu: Option<bool>,
+    pub(super) ip: Option<String>,
+    /// The time at which it is decided. Default now.
+    pub(super) now: Option<String>,
+}
+}
+
+/// A question in the form of a request.
+pub(super) struct Sent {
+    pub(super) method: String,
+    pub(super) url: String,
+    pub(super) fields: SentFields,
+    pub(super) assumed: Option<Rc<Principal>>,
+    pub(super) now: Option<Timestamp>,
+}
+
+const HOST: &str = "gateway.example.com";
+
+impl Question {
+    /// The request, for a gateway that reads credentials where this one does.
+    pub(super) fn send(&self, gateway: &Gateway) -> Result<Sent, String> {
+        let given = [self.key.is_some(), self.jwt.is_some(), self.claims.is_some() || self.subject.is_some()];
+        if given.iter().filter(|given| **given).count() > 1 {
+            return Err("key, jwt and claims exclude each other".to_owned());
+        }
+        let mut fields: Vec<(String, String)> = Vec::new();
+        for (name, values) in self.headers.iter() {
+            let values = values.list().into_iter().map(|value| (name.to_ascii_lowercase(), value.to_owned()));
+            fields.extend(values);
+        }
+        if let Some(key) = &self.key {
+            let keys = gateway.api_keys().ok_or("the configuration takes no API keys")?;
+            let value =
+                if keys.scheme().is_empty() { key.clone() } else { format!("{} {key}", keys.scheme()) };
+            fields.push((keys.field().to_owned(), value));
+        }
+        if let Some(token) = &self.jwt {
+            fields.push(("authorization".to_owned(), format!("Bearer {token}")));
+        }
+        if let Some(address) = &self.ip {
+            address.parse::<std::net::IpAddr>().map_err(|_| format!("ip: {address} is no address"))?;
+            fields.push(("cf-connecting-ip".to_owned(), address.clone()));
+        }
+        Ok(Sent {
+            method: self.method.clone().unwrap_or_else(|| "GET".to_owned()),
+            url: self.url()?,
+            fields: SentFields { fields, question: self.clone() },
+            assumed: self.assumed(),
+            now: self.now.as_deref().map(instant).transpose()?,
+        })
+    }
+
+    /// As a client would send it: a URL parser has been through it, and nothing else.
+    fn url(&self) -> Result<String, String> {
+        let text = if self.path.starts_with('/') {
+            format!("https://{}{}", self.host.as_deref().unwrap_or(HOST), self.path)
+        } else {
+            self.path.clone()
+        };
+        let url = url::Url::parse(&text)
+            .map_err(|problem| format!("path: {text} is no URL ({problem}): write /orders/7?x=1"))?;
+        Ok(url.to_string())
+    }
+
+    fn assumed(&self) -> Option<Rc<Principal>> {
+        if self.claims.is_none() && self.subject.is_none() {
+            return None;
+        }
+        let claims = self.claims.clone().unwrap_or_default();
+        let Some(subject) = &self.subject else { return Some(Rc::new(Principal::assumed(claims))) };
+        Some(Rc::new(Principal::new(Some(Rc::from(subject.as_str())), Claims::new(claims))))
+    }
+}
+
+pub(super) fn instant(text: &str) -> Result<Timestamp, String> {
+    Timestamp::parse_rfc3339(text)
+        .ok_or_else(|| format!("now: {text} is no instant: write 2026-12-31T23:59:59Z"))
+}
+
+/// The fields of a question, and where it comes from.
+pub(super) struct SentFields {
+    fields: Vec<(String, String)>,
+    question: Question,
+}
+
+impl SentFields {
+    pub(super) fn seen(&self, gateway: &Gateway) -> Seen {
+        self.fields
+            .iter()
+            .fold(Seen::default(), |seen, (name, _)| seen.and(gateway.fields().judge(name).seen))
+    }
+}
+
+impl Fields for SentFields {
+    fn get(&self, name: &str) -> Option<Cow<'_, str>> {
+        let own = self.fields.iter().filter(|(own, _)| own == name);
+        let values: Vec<_> = own.map(|(_, value)| value.as_str()).collect();
+        (!values.is_empty()).then(|| values.join(", ").into())
+    }
+
+    fn place(&self, place: Place) -> Option<String> {
+        let asked = &self.question;
+        match place {
+            Place::Country => asked.country.clone(),
+            Place::Continent => asked.continent.clone(),
+            Place::Region => asked.region.clone(),
+            Place::Colo => asked.colo.clone(),
+            // The platform says "1" or nothing.
+            Place::InEu => (asked.eu == Some(true)).then(|| "1".to_owned()),
+        }
+    }
+
+    fn names(&self) -> Vec<String> {
+        let mut names: Vec<_> = self.fields.iter().map(|(name, _)| name.clone()).collect();
+        names.dedup();
+        names
+    }
+}

@@ -1,0 +1,275 @@
+//! An explanation for people.
+
+use std::fmt::Write as _;
+
+use pointsman_core::state::{bounds::bounds, config::Gateway};
+use serde_json::Value;
+
+use crate::output::{coloured, plain};
+
+/// The explanation as lines of text.
+pub(super) fn render(told: &Value, gateway: &Gateway) -> String {
+    let mut page = Page::default();
+    let request = &told["request"];
+    page.line(&format!(
+        "{} {}  {}",
+        text(&request["method"]),
+        text(&request["url"]),
+        dim(&text(&request["time"]))
+    ));
+    page.line("");
+    let mut rules_begun = false;
+    for step in told["steps"].as_array().into_iter().flatten() {
+        match step["step"].as_str().unwrap_or_default() {
+            "route" => page.route(step),
+            "credential" => page.credential(step),
+            "principal" => page.principal(step),
+            "requirement" => page.requirement(step),
+            "rule" => {
+                page.rule(step, !rules_begun);
+                rules_begun = true;
+            }
+            "customer" => page.customer(step),
+            "limit" => page.limit(step),
+            "shadow" => page.entry("shadow", &format!("would decide otherwise: {}", text(&step["would"]))),
+            other => page.entry(other, &step.to_string()),
+        }
+    }
+    page.line("");
+    match told["outcome"].as_str() {
+        Some("forward") => page.forward(&told["forward"]),
+        _ => page.answer(&told["answer"]),
+    }
+    page.line("");
+    for bound in bounds(gateway) {
+        page.line(&dim(&bound.to_string()));
+    }
+    for note in told["notes"].as_array().into_iter().flatten() {
+        page.line(&format!("{} {}", yellow("note:"), text(note)));
+    }
+    page.text
+}
+
+#[derive(Default)]
+struct Page {
+    text: String,
+}
+
+/// How wide names at the left are.
+const MARGIN: usize = 12;
+
+impl Page {
+    fn line(&mut self, line: &str) {
+        let _ = writeln!(self.text, "{}", line.trim_end());
+    }
+
+    fn entry(&mut self, name: &str, what: &str) {
+        let name = bold(&format!("{name:MARGIN$}"));
+        self.line(&format!("{name}{what}"));
+    }
+
+    fn more(&mut self, what: &str) {
+        self.line(&format!("{:MARGIN$}{what}", ""));
+    }
+
+    fn route(&mut self, step: &Value) {
+        let Some(route) = step["route"].as_str() else {
+            return self.entry("route", "none");
+        };
+        let path = step["path"]
+            .as_str()
+            .filter(|path| *path != route)
+            .map_or_else(String::new, |path| format!("  {path}"));
+        let captures: Vec<_> = step["captures"].as_array().into_iter().flatten().map(text).collect();
+        let captures =
+            if captures.is_empty() { String::new() } else { format!("  with {}", captures.join(", ")) };
+        self.entry("route", &format!("{route}{path}{captures}"));
+    }
+
+    fn credential(&mut self, step: &Value) {
+        let detail = &step["detail"];
+        let accepted: Vec<_> = step["accepted"].as_array().into_iter().flatten().map(text).collect();
+        match step["form"].as_str().unwrap_or_default() {
+            "api_key" => {
+                let checksum = match detail["checksum"].as_bool() {
+                    Some(true) => ", checksum right",
+                    Some(false) => ", checksum wrong",
+                    None => "",
+                };
+                let prefix =
+                    detail["prefix"].as_str().map_or_else(String::new, |prefix| format!(", prefix {prefix}"));
+                self.entry("credential", &format!("API key{prefix}{checksum}"));
+                // What is no key of ours is not looked for.
+                if detail["checksum"] != false {
+                    self.more(&format!("stored as {}", text(&detail["stored_as"])));
+                    self.key_record(step);
+                }
+            }
+            "token" => {
+                let header = &detail["header"];
+                let verified = match detail["verified"].as_bool() {
+                    Some(true) => "verified",
+                    Some(false) => "not verified",
+                    None => "signature not checked",
+                };
+                self.entry("credential", &format!("token, {verified}: {header} {}", detail["claims"]));
+                if !detail["customers"].is_null() {
+                    let allowed = match detail["customers"]["claim"].as_str() {
+                        Some(claim) => format!("the customer that its claim {claim} names"),
+                        None => format!("the customers {}", detail["customers"]),
+                    };
+                    self.more(&format!("its issuer may speak for {allowed}"));
+                }
+            }
+            "claims" => self.entry("credential", "none: these claims are assumed"),
+            "unreadable" => self.entry("credential", &format!("unreadable: {}", text(&detail["why_not"]))),
+            form => self.entry("credential", form),
+        }
+        if !accepted.is_empty() {
+            let anonymous = if step["anonymous"] == true { ", and callers without any" } else { "" };
+            self.more(&dim(&format!("the route takes {}{anonymous}", accepted.join(", "))));
+        }
+    }
+
+    fn key_record(&mut self, step: &Value) {
+        let record = &step["detail"]["record"];
+        if !record.is_object() {
+            return self.more("there is no record that can be used");
+        }
+        let expires = record["expires_at"]
+            .as_str()
+            .map_or_else(|| "does not expire".to_owned(), |at| format!("expires at {at}"));
+        let disabled = if record["disabled"] == true { ", disabled" } else { "" };
+        self.more(&format!("record {}: {expires}{disabled}", text(&step["cache"])));
+    }
+
+    fn principal(&mut self, step: &Value) {
+        let subject = step["subject"].as_str().unwrap_or("nobody by name");
+        self.entry("principal", &format!("{subject} ({})", text(&step["auth"])));
+        for (name, value) in step["claims"].as_object().into_iter().flatten() {
+            self.more(&format!("{name} = {value}"));
+        }
+    }
+
+    fn requirement(&mut self, step: &Value) {
+        match step["why_not"].as_str() {
+            None => self.entry("require", "holds"),
+            Some(why_not) => self.entry("require", &format!("{} {why_not}", red("does not hold:"))),
+        }
+    }
+
+    fn rule(&mut self, step: &Value, first: bool) {
+        let rule = text(&step["rule"]);
+        let what = if step["matched"] == true {
+            let variant =
+                step["variant"].as_str().map_or_else(String::new, |variant| format!(", variant {variant}"));
+            let bucket =
+                step["bucket"].as_u64().map_or_else(String::new, |bucket| format!(" by bucket {bucket}"));
+            let to = step["to"].as_str().map_or_else(String::new, |to| format!(" → {to}"));
+            format!("{} {rule}{to}{variant}{bucket}", green("✓"))
+        } else {
+            format!("{} {rule}: {}", red("✗"), text(&step["why_not"]))
+        };
+        self.entry(if first { "rules" } else { "" }, &what);
+    }
+
+    fn customer(&mut self, step: &Value) {
+        let record = &step["record"];
+        let cache = step["cache"]
+            .as_str()
+            .map_or_else(|| "not asked for".to_owned(), |cache| format!("record {cache}"));
+        self.entry("customer", &format!("{}  {}", text(&step["id"]), dim(&cache)));
+        if record["disabled"] == true {
+            self.more(&red("disabled"));
+        }
+        for backend in record["backends"].as_array().into_iter().flatten() {
+            let region =
+                backend["region"].as_str().map_or_else(String::new, |region| format!("  region {region}"));
+            let weight =
+                backend["weight"].as_u64().map_or_else(String::new, |weight| format!("  weight {weight}"));
+            self.more(&format!("{}{region}{weight}", text(&backend["url"])));
+        }
+    }
+
+    fn limit(&mut self, step: &Value) {
+        match step["name"].as_str() {
+            None => self.entry("limit", "none of the route's fits this caller"),
+            Some(name) => {
+                let failing = format!("fails {}", text(&step["on_failure"]));
+                self.entry(
+                    "limit",
+                    &format!("{name} counts {}, {failing}; not counted here", text(&step["counts"])),
+                );
+            }
+        }
+    }
+
+    fn forward(&mut self, forward: &Value) {
+        self.entry("forward", &green(&text(&forward["url"])));
+        let attempts: Vec<_> = forward["plan"]["attempts"].as_array().into_iter().flatten().collect();
+        if attempts.is_empty() {
+            self.more(&format!("within {} ms", forward["timeout_ms"]));
+        }
+        for (index, attempt) in attempts.iter().enumerate() {
+            let then = if index == 0 { "first" } else { "then " };
+            self.more(&format!("{then} {} within {} ms", text(&attempt["url"]), attempt["timeout_ms"]));
+        }
+        if attempts.len() > 1 {
+            self.more(&format!("all within {} ms", forward["plan"]["deadline_ms"]));
+        }
+        let removed: Vec<_> = forward["removed"].as_array().into_iter().flatten().map(text).collect();
+        if !removed.is_empty() {
+            self.entry("removed", &removed.join(", "));
+        }
+        for (index, pair) in forward["set"].as_array().into_iter().flatten().enumerate() {
+            self.entry(
+                if index == 0 { "set" } else { "" },
+                &format!("{}: {}", text(&pair[0]), text(&pair[1])),
+            );
+        }
+        for (index, pair) in forward["set_on_answer"].as_array().into_iter().flatten().enumerate() {
+            self.entry(
+                if index == 0 { "on answer" } else { "" },
+                &format!("{}: {}", text(&pair[0]), text(&pair[1])),
+            );
+        }
+    }
+
+    fn answer(&mut self, answer: &Value) {
+        let status = answer["status"].to_string();
+        let problem = answer["problem"].as_str().map_or_else(String::new, |slug| format!(" {slug}"));
+        self.entry("answer", &red(&format!("{status}{problem}")));
+        if let Some(reason) = answer["reason"].as_str() {
+            self.more(&format!("because {reason} (docs/problems.md)"));
+        }
+    }
+}
+
+fn bold(text: &str) -> String {
+    coloured(text, "1")
+}
+
+fn dim(text: &str) -> String {
+    coloured(text, "2")
+}
+
+fn red(text: &str) -> String {
+    coloured(text, "31")
+}
+
+fn green(text: &str) -> String {
+    coloured(text, "32")
+}
+
+fn yellow(text: &str) -> String {
+    coloured(text, "33")
+}
+
+/// A string as it is, nothing as nothing, anything else as JSON.
+fn text(value: &Value) -> String {
+    match value {
+        Value::Null => String::new(),
+        Value::String(text) => plain(text),
+        other => other.to_string(),
+    }
+}

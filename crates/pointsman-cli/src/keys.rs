@@ -1,0 +1,101 @@
+//! `pointsman keys`.
+
+use std::time::SystemTime;
+
+use pointsman_core::{
+    base::time::Timestamp,
+    identity::api_key,
+    state::{
+        bounds::{Bound, bounds},
+        config::Gateway,
+    },
+};
+
+use crate::{
+    ending::{Failure, Outcome, input},
+    entropy::random,
+    records::Kind,
+};
+
+mod create;
+mod import;
+mod inspect;
+mod list;
+mod reference;
+mod revoke;
+mod roll;
+
+#[derive(clap::Subcommand)]
+pub(crate) enum Command {
+    /// Makes an API key. It is shown once; KV gets its digest and what it stands for.
+    #[command(after_help = create::EXAMPLES)]
+    Create(create::Arguments),
+    /// Lists the keys in KV by their digests. The keys themselves are stored nowhere.
+    #[command(after_help = list::EXAMPLES)]
+    List(list::Arguments),
+    /// Says what can be told of a key at hand, and of its record.
+    #[command(after_help = inspect::EXAMPLES)]
+    Inspect(inspect::Arguments),
+    /// Makes a new key for an old one, which goes on for a while.
+    #[command(after_help = roll::EXAMPLES)]
+    Roll(roll::Arguments),
+    /// Takes a key out of use.
+    #[command(after_help = revoke::EXAMPLES)]
+    Revoke(revoke::Arguments),
+    /// Brings in keys that were minted elsewhere. All are checked before any is written.
+    #[command(after_help = import::EXAMPLES)]
+    Import(import::Arguments),
+}
+
+pub(crate) fn run(command: &Command) -> Outcome {
+    match command {
+        Command::Create(arguments) => create::run(arguments),
+        Command::List(arguments) => list::run(arguments),
+        Command::Inspect(arguments) => inspect::run(arguments),
+        Command::Roll(arguments) => roll::run(arguments),
+        Command::Revoke(arguments) => revoke::run(arguments),
+        Command::Import(arguments) => import::run(arguments),
+    }
+}
+
+/// The time.
+fn now() -> Result<Timestamp, Failure> {
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+    let since = since.map_err(|_| input("the clock of this machine stands before 1970"))?;
+    Ok(Timestamp::from_millis(u64::try_from(since.as_millis()).unwrap_or_default()))
+}
+
+/// A new key.
+fn mint(prefix: &str) -> Result<String, Failure> {
+    let mut bytes = [0; 2 * api_key::MINTED_RANDOM_LENGTH];
+    loop {
+        random(&mut bytes).map_err(Failure::Input)?;
+        if let Some(key) = api_key::mint(prefix, &bytes) {
+            return Ok(key);
+        }
+    }
+}
+
+/// A new key of a prefix that the gateway knows: with another it would never work.
+fn mint_known(gateway: &Gateway, prefix: &str) -> Result<String, Failure> {
+    let known = gateway.api_keys().map(api_key::ApiKeys::prefixes).unwrap_or_default();
+    if known.iter().any(|known| known == prefix) {
+        return mint(prefix);
+    }
+    let known = if known.is_empty() { "(none)".to_owned() } else { known.join(", ") };
+    Err(input(format!("--prefix {prefix:?} is none of [api_keys] prefixes in gateway.toml: {known}")))
+}
+
+/// What to do with a key that is stored and that nobody has seen.
+fn unseen(problem: &std::io::Error, store_key: &str) -> Failure {
+    let digest = store_key.trim_start_matches(Kind::Key.prefix());
+    let what = format!(
+        "the new key could not be printed ({problem}): remove it with `pointsman keys revoke {digest}`"
+    );
+    Failure::Store(what)
+}
+
+/// How long a revoked key may still be used.
+fn revocation(gateway: &Gateway) -> Option<Bound> {
+    bounds(gateway).into_iter().find(|bound| bound.id == "api_key_revoked")
+}

@@ -1,0 +1,161 @@
+//! `pointsman keys list`.
+
+use pointsman_core::base::time::Timestamp;
+use serde_json::{Value, json};
+
+use super::now;
+use crate::{
+    configuration::GatewayFile,
+    ending::{End, Failure, Outcome},
+    output::{line, plain, table},
+    records::{Claimed, Judge, Kind},
+    store::Kv,
+    target::Target,
+};
+
+pub(super) const EXAMPLES: &str = "Examples:
+  pointsman keys list --remote
+  pointsman keys list --customer acme-corp --expired --local
+  pointsman keys list --remote --json | jq -r '.[].digest'
+
+With several filters, keys are listed that fit all of them.";
+
+#[derive(clap::Args)]
+pub(crate) struct Arguments {
+    /// Keys of this subject.
+    #[arg(long)]
+    subject: Option<String>,
+    /// Keys whose claims name this customer.
+    #[arg(long, value_name = "ID")]
+    customer: Option<String>,
+    /// Keys whose time has passed.
+    #[arg(long)]
+    expired: bool,
+    /// Keys that are disabled.
+    #[arg(long)]
+    disabled: bool,
+    /// Prints a JSON array, with whole digests and records.
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    gateway: GatewayFile,
+    #[command(flatten)]
+    target: Target,
+}
+
+/// The record of a key, with its digest.
+#[derive(Clone, Debug)]
+pub(super) struct Stored {
+    pub(super) digest: String,
+    /// As the value says; not an object where it is malformed.
+    pub(super) record: Value,
+}
+
+impl Stored {
+    pub(super) fn text(&self, name: &str) -> Option<&str> {
+        self.record.get(name).and_then(Value::as_str)
+    }
+
+    fn is_disabled(&self) -> bool {
+        self.record.get("disabled") == Some(&Value::Bool(true))
+    }
+
+    pub(super) fn is_expired(&self, now: Timestamp) -> bool {
+        self.text("expiresAt").and_then(Timestamp::parse_rfc3339).is_some_and(|end| now >= end)
+    }
+
+    /// In a word, as the gateway would have it.
+    pub(super) fn state(&self, now: Timestamp) -> &'static str {
+        if pointsman_core::identity::api_key::KeyConfig::parse(self.record.to_string().as_bytes()).is_err() {
+            "malformed"
+        } else if self.is_disabled() {
+            "disabled"
+        } else if self.is_expired(now) {
+            "expired"
+        } else {
+            "active"
+        }
+    }
+}
+
+/// All keys in KV, by digest.
+///
+/// # Errors
+/// Where KV could not be read.
+pub(super) fn all(kv: &dyn Kv, prefix: &str) -> Result<Vec<Stored>, Failure> {
+    let listed = kv.list(&format!("{}{prefix}", Kind::Key.prefix()))?;
+    let names: Vec<String> =
+        listed.into_iter().map(|listed| listed.name).filter(|name| Kind::of(name).is_some()).collect();
+    let mut found = Vec::with_capacity(names.len());
+    kv.get_many(&names, &mut |name, value| {
+        if let Some(text) = value {
+            let record = serde_json::from_str(&text).unwrap_or(Value::String(text));
+            found.push(Stored { digest: name.trim_start_matches(Kind::Key.prefix()).to_owned(), record });
+        }
+        Ok(())
+    })?;
+    found.sort_by(|one, other| one.digest.cmp(&other.digest));
+    Ok(found)
+}
+
+pub(super) fn run(arguments: &Arguments) -> Outcome {
+    let gateway = match arguments.customer {
+        Some(_) => arguments.gateway.load_if_there(arguments.target.project())?,
+        None => None,
+    };
+    let (judge, now) = (Judge::of(gateway.as_ref()), now()?);
+    let mut found = all(&arguments.target.kv(), "")?;
+    found.retain(|key| fits(arguments, &judge, key, now));
+    if arguments.json {
+        let object =
+            |key: &Stored| json!({ "digest": key.digest, "state": key.state(now), "record": key.record });
+        line(&Value::from(found.iter().map(object).collect::<Vec<_>>()).to_string());
+        return Ok(End::Done);
+    }
+    if found.is_empty() {
+        eprintln!("no keys");
+        return Ok(End::Done);
+    }
+    let head =
+        ["DIGEST", "SUBJECT", "NAME", "STATE", "CREATED", "EXPIRES", "CLAIMS"].map(str::to_owned).to_vec();
+    table(&std::iter::once(head).chain(found.iter().map(|key| row(key, now))).collect::<Vec<_>>());
+    Ok(End::Done)
+}
+
+fn fits(arguments: &Arguments, judge: &Judge, key: &Stored, now: Timestamp) -> bool {
+    let Arguments { subject, customer, expired, disabled, .. } = arguments;
+    let named = |id: &String| judge.claimed(&key.record) == Claimed::Customer(id.clone());
+    subject.as_deref().is_none_or(|subject| key.text("subject") == Some(subject))
+        && customer.as_ref().is_none_or(named)
+        && (!expired || key.is_expired(now))
+        && (!disabled || key.is_disabled())
+}
+
+fn row(key: &Stored, now: Timestamp) -> Vec<String> {
+    /// Claims are shown in brief.
+    const LONGEST: usize = 60;
+    let text = |name: &str| key.text(name).map_or_else(|| "-".to_owned(), plain);
+    let instant = |name: &str| {
+        let text = key.text(name).unwrap_or("-");
+        plain(text.split_once('.').map_or(text, |(seconds, _)| seconds))
+    };
+    let claims = key.record.get("claims").map(Value::to_string).unwrap_or_default();
+    let mut brief: String = plain(&claims).chars().take(LONGEST).collect();
+    if brief.chars().count() == LONGEST {
+        brief.push('…');
+    }
+    vec![
+        short(&key.digest).to_owned(),
+        text("subject"),
+        text("name"),
+        key.state(now).to_owned(),
+        instant("createdAt"),
+        instant("expiresAt"),
+        brief,
+    ]
+}
+
+/// Enough of a digest to name one of very many keys.
+pub(super) fn short(digest: &str) -> &str {
+    digest.get(..12).unwrap_or(digest)
+}

@@ -1,0 +1,388 @@
+//! One record of a file or of KV, judged as the gateway will judge it.
+
+use pointsman_config::findings::escape;
+use pointsman_core::{
+    base::{
+        number::is_exact,
+        record::{RecordError, entry_of, read_record, record_from_value},
+    },
+    customer::{
+        backend_url::AllowHttp,
+        record::{CustomerConfig, CustomerRecord},
+    },
+    identity::{
+        api_key::{ApiKeys, KeyConfig, KeyRecord},
+        claims::{ClaimPath, Claims},
+        customer_id::CustomerId,
+    },
+    state::config::Gateway,
+};
+use serde_json::{Map, Value};
+
+use crate::store::Sum;
+
+/// What a record is about.
+#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub(crate) enum Kind {
+    Customer,
+    Key,
+}
+
+impl Kind {
+    pub(crate) const ALL: [Self; 2] = [Self::Customer, Self::Key];
+
+    /// What the names of its entries begin with.
+    pub(crate) const fn prefix(self) -> &'static str {
+        match self {
+            Self::Customer => "customer:",
+            Self::Key => "key:",
+        }
+    }
+
+    /// The kind of the entry of this name, if it is one that the gateway could ask for.
+    pub(crate) fn of(name: &str) -> Option<Self> {
+        let customer = name.strip_prefix(Self::Customer.prefix()).and_then(CustomerId::parse);
+        let key = name.strip_prefix(Self::Key.prefix()).and_then(Sum::parse);
+        customer.map(|_| Self::Customer).or_else(|| key.map(|_| Self::Key))
+    }
+
+    /// For people.
+    pub(crate) const fn many(self) -> &'static str {
+        match self {
+            Self::Customer => "customers",
+            Self::Key => "keys",
+        }
+    }
+}
+
+/// A record in order.
+#[derive(Clone, Debug)]
+pub(crate) struct Good {
+    /// Of its entry.
+    pub(crate) name: String,
+    /// The entry's value, spelled in the one way in which these tools spell it: what is the same has the same
+    /// digest.
+    pub(crate) value: String,
+    /// What a key's claims say of its customer.
+    pub(crate) claimed: Claimed,
+}
+
+/// Which customer a key's claims name.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(crate) enum Claimed {
+    /// None.
+    Nobody,
+    /// This one.
+    Customer(String),
+    /// Something that can be no customer's id.
+    Nonsense,
+}
+
+/// What a file may hold beside what the gateway reads.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Extras {
+    /// Nothing: what it holds stays under version control.
+    Refused,
+    /// What a refresh notes: such a record is passed over, so that a whole export can be brought back. And
+    /// keys in plain text, of which only the digest is kept.
+    Taken,
+}
+
+/// What records are judged by.
+#[derive(Debug)]
+pub(crate) struct Judge {
+    pub(crate) allow_http: AllowHttp,
+    /// The claim that names the customer.
+    pub(crate) claim: ClaimPath,
+    pub(crate) api_keys: Option<ApiKeys>,
+    /// Whether the gateway asks a config API for customers.
+    pub(crate) source: bool,
+}
+
+/// The claim that names the customer where the configuration says nothing of it.
+const USUAL_CLAIM: &str = "customerId";
+/// What a refresh notes in a customer's record.
+const NOTES: [&str; 5] = ["fetchedAt", "generation", "etag", "gone", "scheduled"];
+
+impl Judge {
+    /// What is wrong with a claim that should name a customer.
+    pub(crate) const NO_ID: &str = "can be no customer's id: write a string of 1 to 256 bytes";
+
+    /// By a configuration; without one, by the defaults.
+    pub(crate) fn of(gateway: Option<&Gateway>) -> Self {
+        let claim = gateway.and_then(|gateway| gateway.customers());
+        let usual = || ClaimPath::parse(USUAL_CLAIM).unwrap_or_else(ClaimPath::never);
+        Self {
+            allow_http: gateway.map_or(AllowHttp::Never, |gateway| gateway.allow_http()),
+            claim: claim.map_or_else(usual, |customers| customers.claim.clone()),
+            api_keys: gateway.and_then(|gateway| gateway.api_keys().cloned()),
+            source: claim.is_some_and(|customers| customers.source.is_some()),
+        }
+    }
+
+    /// Judges a record out of a file.
+    ///
+    /// # Errors
+    /// The first field that cannot be used.
+    pub(crate) fn record(&self, kind: Kind, json: &[u8], extras: Extras) -> Result<Good, RecordError> {
+        let mut members = entry_of(json)?;
+        // As the gateway reads them; what a key's claims hold stays as it is.
+        members.retain(|_, value| !value.is_null());
+        match kind {
+            Kind::Customer => self.customer(members, extras),
+            Kind::Key => self.key(members, extras),
+        }
+    }
+
+    fn customer(&self, members: Map<String, Value>, extras: Extras) -> Result<Good, RecordError> {
+        if extras == Extras::Refused
+            && let Some(note) = NOTES.iter().find(|note| members.contains_key(**note))
+        {
+            let what = "is what the gateway notes of the config API's records: leave it out, and the record is yours";
+            return Err(wrong(format!("/{note}"), what));
+        }
+        let value = Value::Object(members);
+        let record = record_from_value::<CustomerRecord>(&value)?;
+        let config = CustomerConfig::from_record(&record, self.allow_http)?;
+        let name = config.id().store_key();
+        Ok(Good { name, value: value.to_string(), claimed: Claimed::Nobody })
+    }
+
+    fn key(&self, mut members: Map<String, Value>, extras: Extras) -> Result<Good, RecordError> {
+        let (sum, plain) = (members.remove("sha256"), members.remove("key"));
+        let sum = match (sum, plain, extras) {
+            (Some(sum), None, _) => {
+                let what = "must be the SHA-256 digest of the key, in 64 lower-case hexadecimal digits";
+                sum.as_str().and_then(Sum::parse).ok_or_else(|| wrong("/sha256", what))?
+            }
+            (None, Some(_), Extras::Refused) => {
+                let what = "is a key in plain text, which belongs in no file that is kept: write its digest as \
+                            sha256, or bring it in once with `pointsman keys import`";
+                return Err(wrong("/key", what));
+            }
+            (None, Some(key), Extras::Taken) => self.digest(&key)?,
+            (Some(_), Some(_), _) => {
+                return Err(wrong("/key", "stands beside sha256: one of them is enough"));
+            }
+            (None, None, Extras::Refused) => {
+                return Err(wrong("", "must have sha256, the digest of the key"));
+            }
+            (None, None, Extras::Taken) => {
+                return Err(wrong("", "must have sha256, the digest of the key, or key, the key itself"));
+            }
+        };
+        let value = Value::Object(members);
+        digits_kept(&value)?;
+        KeyConfig::from_record(record_from_value::<KeyRecord>(&value)?)?;
+        let claimed = self.claimed(&value);
+        Ok(Good { name: format!("{}{sum}", Kind::Key.prefix()), value: value.to_string(), claimed })
+    }
+
+    /// The digest of a key in plain text, if the gateway would take such a key.
+    fn digest(&self, key: &Value) -> Result<Sum, RecordError> {
+        let Some(key) = key.as_str() else { return Err(wrong("/key", "must be a string")) };
+        let visible = |byte: u8| byte.is_ascii_graphic() && byte != b',';
+        if key.is_empty() || key.len() > ApiKeys::MAX_BYTES || !key.bytes().all(visible) {
+            let most = ApiKeys::MAX_BYTES;
+            return Err(wrong(
+                "/key",
+                format!("must be 1 to {most} visible ASCII characters without a comma"),
+            ));
+        }
+        if let Some(keys) = &self.api_keys {
+            if !keys.has_form(key) {
+                let known = keys.prefixes().join(", ");
+                return Err(wrong(
+                    "/key",
+                    format!(
+                        "has none of the prefixes of [api_keys] ({known}), so the gateway would not take it"
+                    ),
+                ));
+            }
+            if keys.digest(key).is_err() {
+                let what = "has not the checksum that the gateway wants: keys minted elsewhere need \
+                            checksum = false in [api_keys]";
+                return Err(wrong("/key", what));
+            }
+        }
+        Ok(Sum::of(key.as_bytes()))
+    }
+
+    /// What the claims of a key's record say of its customer.
+    pub(crate) fn claimed(&self, record: &Value) -> Claimed {
+        let Some(Value::Object(claims)) = record.get("claims") else { return Claimed::Nobody };
+        match Claims::new(claims.clone()).find(&self.claim) {
+            None => Claimed::Nobody,
+            Some(claim) => CustomerId::from_claim(claim)
+                .map_or(Claimed::Nonsense, |id| Claimed::Customer(id.as_str().to_owned())),
+        }
+    }
+
+    /// Where that claim stands in a record.
+    pub(crate) fn claim_pointer(&self) -> String {
+        let claim = self.claim.as_str();
+        if claim.starts_with('/') { format!("/claims{claim}") } else { format!("/claims/{}", escape(claim)) }
+    }
+}
+
+/// Whether the config API's refresh wrote this record of a customer.
+pub(crate) fn is_of_config_api(record: &Value) -> bool {
+    record.get("fetchedAt").is_some_and(|at| !at.is_null())
+}
+
+/// A customer's record without what a refresh notes.
+pub(crate) fn without_notes(record: &mut Value) {
+    if let Value::Object(members) = record {
+        members.retain(|name, _| !NOTES.contains(&name.as_str()));
+    }
+}
+
+/// Whether every number of a record is written again with the digits that it has. A whole number beyond 64 bits would
+/// become one of its neighbours, and the gateway could not tell it from them either.
+///
+/// # Errors
+/// The first number of another kind.
+pub(crate) fn digits_kept(record: &Value) -> Result<(), RecordError> {
+    let inner = |step: &str, value: &Value| {
+        digits_kept(value).map_err(|RecordError { pointer, what }| wrong(format!("/{step}{pointer}"), what))
+    };
+    match record {
+        Value::Number(number) if !is_exact(number) => {
+            let what = "is a number whose digits would be lost: write a whole number of 64 bits, with digits alone, or a \
+                        text";
+            Err(wrong("", what))
+        }
+        Value::Array(items) => {
+            items.iter().enumerate().try_for_each(|(index, item)| inner(&index.to_string(), item))
+        }
+        Value::Object(members) => members.iter().try_for_each(|(name, member)| inner(&escape(name), member)),
+        _ => Ok(()),
+    }
+}
+
+/// Whether an entry under an operator's name is one that a refresh left there, before refreshes had names of
+/// their own. One that cannot be read is the operator's.
+pub(crate) fn is_left_over(entry: &str) -> bool {
+    read_record::<CustomerRecord>(entry.as_bytes()).is_ok_and(|record| record.is_refreshed())
+}
+
+/// The name under which the config API's record of the same customer stands.
+pub(crate) fn refreshed_name(own: &str) -> Option<String> {
+    let id = own.strip_prefix(Kind::Customer.prefix()).and_then(CustomerId::parse)?;
+    Some(id.refreshed_key())
+}
+
+/// The operator's name of the customer of whom this entry holds what the config API says.
+pub(crate) fn own_name(refreshed: &str) -> Option<String> {
+    let id = refreshed.strip_prefix(CustomerId::REFRESHED_PREFIX).and_then(CustomerId::parse)?;
+    Some(id.store_key())
+}
+
+fn wrong(pointer: impl Into<String>, what: impl Into<String>) -> RecordError {
+    RecordError { pointer: pointer.into(), what: what.into() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn judge() -> Judge {
+        Judge::of(None)
+    }
+
+    fn pointer(kind: Kind, json: &str, extras: Extras) -> String {
+        judge().record(kind, json.as_bytes(), extras).unwrap_err().pointer
+    }
+
+    #[test]
+    fn the_spelling_of_a_record_is_no_part_of_it() {
+        let value =
+            |json: &str| judge().record(Kind::Customer, json.as_bytes(), Extras::Refused).unwrap().value;
+        let one = value(r#"{"customerId":"a","backendUrl":"https://a.example"}"#);
+        assert_eq!(one, value(" {\n\"backendUrl\": \"https://a.example\", \"customerId\": \"\\u0061\" }"));
+    }
+
+    #[test]
+    fn what_is_null_or_stands_behind_a_byte_order_mark_is_read_as_the_gateway_reads_it() {
+        let customer = "\u{feff}{\"customerId\":\"a\",\"backendUrl\":\"https://a.example\",\"disabled\":null,\"backends\":null,\"fetchedAt\":null}";
+        let good = judge().record(Kind::Customer, customer.as_bytes(), Extras::Refused).unwrap();
+        assert_eq!(good.value, r#"{"backendUrl":"https://a.example","customerId":"a"}"#);
+        let sum = Sum::of(b"abc");
+        let key = format!(
+            r#"{{"sha256":"{sum}","key":null,"subject":"s","disabled":null,"methods":null,"claims":{{"plan":null}}}}"#
+        );
+        let good = judge().record(Kind::Key, key.as_bytes(), Extras::Refused).unwrap();
+        assert_eq!(good.value, r#"{"claims":{"plan":null},"subject":"s"}"#);
+        assert_eq!(pointer(Kind::Key, &format!(r#"{{"sha256":"{sum}","subject":null}}"#), Extras::Taken), "");
+    }
+
+    #[test]
+    fn a_key_is_named_by_its_digest_or_by_itself() {
+        let sum = Sum::of(b"abc");
+        let named = |json: &str| judge().record(Kind::Key, json.as_bytes(), Extras::Taken).unwrap();
+        let by_sum =
+            named(&format!(r#"{{"sha256":"{sum}","subject":"s","claims":{{"customerId":"acme"}}}}"#));
+        assert_eq!(by_sum.name, format!("key:{sum}"));
+        assert_eq!(by_sum.value, r#"{"claims":{"customerId":"acme"},"subject":"s"}"#);
+        assert_eq!(by_sum.claimed, Claimed::Customer("acme".to_owned()));
+        let by_key = named(r#"{"key":"abc","subject":"s","claims":{"customerId":7}}"#);
+        assert_eq!((by_key.name, by_key.claimed), (by_sum.name, Claimed::Nonsense));
+        assert!(!by_key.value.contains("abc"));
+    }
+
+    #[test]
+    fn whole_numbers_keep_their_digits_and_others_are_named() {
+        let record = |claims: &str| {
+            let json = format!(r#"{{"sha256":"{}","subject":"s","claims":{claims}}}"#, Sum::of(b"abc"));
+            judge().record(Kind::Key, json.as_bytes(), Extras::Refused)
+        };
+        for number in
+            ["1122334455667789000", "9007199254740993", "18446744073709551615", "-9223372036854775808", "0.5"]
+        {
+            let claims = format!(r#"{{"ids":[{number}]}}"#);
+            let good = record(&claims).unwrap();
+            assert_eq!(good.value, format!(r#"{{"claims":{claims},"subject":"s"}}"#));
+        }
+        for number in ["18446744073709551616", "-9223372036854775809", "1e16"] {
+            let problem = record(&format!(r#"{{"a/b":{{"ids":[1,{number}]}}}}"#)).unwrap_err();
+            assert_eq!(problem.pointer, "/claims/a~1b/ids/1", "{number}");
+        }
+    }
+
+    #[test]
+    fn what_does_not_belong_there_is_named() {
+        for (json, at) in [
+            (
+                r#"{"customerId":"a","backendUrl":"https://a.example","fetchedAt":"2026-01-01T00:00:00Z"}"#,
+                "/fetchedAt",
+            ),
+            (r#"{"customerId":"a","backendUrl":"https://a.example","scheduled":false}"#, "/scheduled"),
+            (r#"{"customerId":"a","backendUrl":"ftp://a.example"}"#, "/backendUrl"),
+            (r#"{"customerId":"a","customerId":"b","backendUrl":"https://a.example"}"#, ""),
+        ] {
+            assert_eq!(pointer(Kind::Customer, json, Extras::Refused), at, "{json}");
+        }
+        for (json, extras, at) in [
+            (r#"{"key":"abc","subject":"s"}"#, Extras::Refused, "/key"),
+            (r#"{"key":"a b","subject":"s"}"#, Extras::Taken, "/key"),
+            (r#"{"key":7,"subject":"s"}"#, Extras::Taken, "/key"),
+            (r#"{"key":"abc","sha256":"x","subject":"s"}"#, Extras::Taken, "/key"),
+            (r#"{"sha256":"ABC","subject":"s"}"#, Extras::Taken, "/sha256"),
+            (r#"{"subject":"s"}"#, Extras::Refused, ""),
+            (r#"{"key":"abc","subject":"s","disbled":true}"#, Extras::Taken, "/disbled"),
+        ] {
+            assert_eq!(pointer(Kind::Key, json, extras), at, "{json}");
+        }
+    }
+
+    #[test]
+    fn only_names_that_the_gateway_asks_for_have_a_kind() {
+        let sum = Sum::of(b"");
+        assert_eq!(Kind::of("customer:a"), Some(Kind::Customer));
+        assert_eq!(Kind::of(&format!("key:{sum}")), Some(Kind::Key));
+        for name in ["customer:", "key:abc", "source:customers", "keyset:abc", "customers:a", "customer:a\n"]
+        {
+            assert_eq!(Kind::of(name), None, "{name}");
+        }
+    }
+}

@@ -1,0 +1,204 @@
+//! From the written configuration to the checked form that the Worker reads, with all that is wrong and odd about it.
+
+use std::collections::BTreeMap;
+
+use pointsman_checked::{Fault, Started, has_variables, read_document, substitute};
+use pointsman_core::{
+    base::{
+        digest::Digest,
+        object::{ObjectError, parse_object},
+        shape::At,
+        time::Span,
+    },
+    state::config::Gateway,
+};
+use serde_json::Value;
+
+pub use pointsman_checked::{Variable, Variables};
+
+mod backends;
+mod conditions;
+pub mod file;
+pub mod findings;
+mod form;
+mod identities;
+mod identity_token;
+mod limits;
+mod routes;
+mod shape;
+mod sources;
+
+use self::{
+    file::GatewayFile,
+    findings::{Finding, Findings, Severity, escape},
+};
+
+/// A configuration that can be used, and what is odd about it.
+pub struct Checked {
+    /// The configuration.
+    pub gateway: Gateway,
+    /// The configuration in checked form, which the Worker reads. It holds the names of variables, and no value of any.
+    pub form: Value,
+    /// Warnings.
+    pub warnings: Vec<Finding>,
+}
+
+/// Reads a configuration from JSON.
+///
+/// # Errors
+/// Everything that is wrong with it, warnings included.
+pub fn parse(json: &str, variables: &dyn Variables) -> Result<Checked, Vec<Finding>> {
+    let mut document = match parse_object(json.as_bytes()) {
+        Ok(members) => Value::Object(members),
+        Err(error) => {
+            let what = match error {
+                ObjectError::NotAnObject(what) => format!("is not a JSON object: {what}"),
+                ObjectError::DuplicateMember => "has a member that stands twice".to_owned(),
+            };
+            return Err(vec![Finding {
+                severity: Severity::Error,
+                pointer: String::new(),
+                what: what.into(),
+            }]);
+        }
+    };
+    let mut texts = BTreeMap::new();
+    texts_with_variables(&document, &At::Root, &mut texts);
+    let mut faults = Vec::new();
+    substitute(&mut document, variables, &mut faults);
+    let mut findings = Findings::default();
+    for Fault { pointer, what } in faults {
+        findings.error(pointer, what);
+    }
+    let (file, removed) = shape::read(&document, &mut findings);
+    let shape_is_good = !findings.has_errors();
+    let mut meaning = Findings::of_texts(texts);
+    let version = format!("{:016x}", Digest::of(json.as_bytes()).prefix());
+    let form = file.map(|file| form::write(&file, &version, &mut meaning));
+    if shape_is_good && !meaning.has_errors() {
+        meaning.refuse_other_variables();
+    }
+    // Follow-ups of what could not be read are left out: a removed backend is not also an unknown one.
+    let meaning = meaning.into_vec().into_iter().filter(|finding| shape_is_good || !is_follow_up(finding));
+    let mut all = findings.into_vec();
+    all.extend(meaning.map(|finding| removed.with_original_pointer(finding)));
+    match form {
+        Some(form) if all.iter().all(|finding| finding.severity == Severity::Warning) => {
+            start(form, variables, all)
+        }
+        _ => Err(all),
+    }
+}
+
+/// Reads the checked form back, as the Worker does: what it could not use is never written.
+fn start(
+    form: Value,
+    variables: &dyn Variables,
+    mut warnings: Vec<Finding>,
+) -> Result<Checked, Vec<Finding>> {
+    match read_document(&mut form.clone(), variables) {
+        Ok(Started { gateway, shut }) => {
+            warnings.extend(shut.into_iter().map(|fault| Finding::of(Severity::Warning, fault)));
+            Ok(Checked { gateway, form, warnings })
+        }
+        Err(faults) => {
+            warnings.extend(faults.into_iter().map(|fault| Finding::of(Severity::Error, fault)));
+            Err(warnings)
+        }
+    }
+}
+
+/// Notes the texts that have places for variables, by their pointers.
+fn texts_with_variables(value: &Value, at: &At<'_>, texts: &mut BTreeMap<String, String>) {
+    match value {
+        Value::String(text) if has_variables(text) => {
+            texts.insert(at.to_string(), text.clone());
+        }
+        Value::Array(items) => {
+            for (index, item) in items.iter().enumerate() {
+                texts_with_variables(item, &At::Item(at, index), texts);
+            }
+        }
+        Value::Object(members) => {
+            for (name, member) in members {
+                texts_with_variables(member, &At::Member(at, name), texts);
+            }
+        }
+        _ => {}
+    }
+}
+
+const UNKNOWN: &str = "is unknown";
+
+fn is_follow_up(finding: &Finding) -> bool {
+    let is_warning = finding.severity == Severity::Warning;
+    is_warning || finding.what.contains(UNKNOWN) || finding.pointer == "/routes"
+}
+
+/// The items of a list as the checked form has them.
+fn write_all<'a>(at: &str, texts: impl Iterator<Item = &'a str>, findings: &mut Findings) -> Vec<Value> {
+    texts.enumerate().map(|(index, text)| findings.write(&format!("{at}/{index}"), text)).collect()
+}
+
+/// Reads a timeout: a span that is not nothing, since nothing ends in no time at all.
+fn read_timeout(text: Option<&str>, default: Span, pointer: &str, findings: &mut Findings) -> Span {
+    let timeout = read_span(text, default, pointer, findings);
+    if timeout == Span::default() {
+        findings.error(pointer, "must be greater than 0");
+    }
+    timeout
+}
+
+/// As [`read_timeout`], for the checked form.
+fn timeout(text: Option<&str>, default: Span, pointer: &str, findings: &mut Findings) -> Value {
+    let timeout = read_timeout(text, default, pointer, findings);
+    findings.write(pointer, timeout.millis())
+}
+
+/// As [`read_span`], for the checked form.
+fn span(text: Option<&str>, default: Span, pointer: &str, findings: &mut Findings) -> Value {
+    let span = read_span(text, default, pointer, findings);
+    findings.write(pointer, span.millis())
+}
+
+/// Reads a span of time, or takes the default.
+fn read_span(text: Option<&str>, default: Span, pointer: &str, findings: &mut Findings) -> Span {
+    let Some(text) = text else { return default };
+    Span::parse(text).unwrap_or_else(|| {
+        findings.error(pointer, "must be a whole number and a unit: 250ms, 30s, 5m, 24h or 7d");
+        default
+    })
+}
+
+fn warn_of_unused(file: &GatewayFile, findings: &mut Findings) {
+    let rules = || file.routes.iter().flat_map(|route| route.rules.iter().chain(&route.shadow_rules));
+    let used: Vec<&str> = rules()
+        .flat_map(|rule| {
+            let variants = rule.split.iter().flatten().map(|variant| variant.to.as_str());
+            variants.chain(rule.to.as_deref())
+        })
+        .collect();
+    for name in file.backends.names().filter(|name| !used.contains(name)) {
+        findings.warn(format!("/backends/{}", escape(name)), "no rule leads to this backend");
+    }
+    let accepted: Vec<&str> = file.routes.iter().flat_map(|route| &route.auth).map(String::as_str).collect();
+    for (index, issuer) in file.issuers.iter().enumerate() {
+        if !accepted.contains(&issuer.name.as_str()) {
+            findings.warn(format!("/issuers/{index}"), "no route accepts this issuer's tokens");
+        }
+    }
+    if file.api_keys.is_some() && !accepted.contains(&"api_key") {
+        findings.warn("/api_keys", "no route accepts API keys");
+    }
+    let policies: Vec<&str> = file.routes.iter().filter_map(|route| route.cors.as_deref()).collect();
+    for name in file.cors.names().filter(|name| !policies.contains(name)) {
+        findings.warn(format!("/cors/{}", escape(name)), "no route has this policy");
+    }
+    let limits: Vec<&str> = file.routes.iter().flat_map(limits::used).collect();
+    for name in file.limits.names().filter(|name| !limits.contains(name)) {
+        findings.warn(format!("/limits/{}", escape(name)), "no route has this limit");
+    }
+}
+
+#[cfg(test)]
+mod tests;

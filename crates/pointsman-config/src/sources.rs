@@ -1,0 +1,170 @@
+//! The parts of a configuration that say where records come from, how long they are used, and what the
+//! gateway tells of it: the store, customers and their config API, memory, operators.
+
+use pointsman_checked::{MAX_SOURCE_TIMEOUT, MAX_STORE_TIMEOUT};
+use pointsman_core::{
+    base::{
+        time::Span,
+        units::{parse_share, parse_size},
+    },
+    customer::backend_url::{AllowHttp, document_url},
+    state::config::Budgets,
+};
+use serde_json::{Value, json};
+
+use super::{
+    file::{CustomersFile, MemoryFile, OperatorFile, SourceFile, StoreFile},
+    findings::Findings,
+    identities::claim_path,
+    read_timeout, span, timeout as any_timeout,
+};
+
+const FIVE_MINUTES: Span = Span::from_secs(300);
+const DAY: Span = Span::from_secs(86_400);
+const DEFAULT_STORE_TIMEOUT: Span = Span::from_secs(3);
+
+const DEFAULT_MAX_SIZE: u64 = 8 << 20;
+/// Twice this fits an isolate: while a list is refreshed, the old one is still held.
+const LARGEST_MAX_SIZE: u64 = 32 << 20;
+
+pub(super) fn back_off(text: Option<&str>, pointer: &str, findings: &mut Findings) -> Value {
+    any_timeout(text, Span::from_secs(1), pointer, findings)
+}
+
+/// The timeout of a source.
+pub(super) fn timeout(text: Option<&str>, default: Span, pointer: &str, findings: &mut Findings) -> Value {
+    at_most(text, default, MAX_SOURCE_TIMEOUT, pointer, findings)
+}
+
+pub(super) fn store_timeout(file: Option<&StoreFile>, findings: &mut Findings) -> Value {
+    let text = file.and_then(|file| file.timeout.as_deref());
+    at_most(text, DEFAULT_STORE_TIMEOUT, MAX_STORE_TIMEOUT, "/store/timeout", findings)
+}
+
+fn at_most(text: Option<&str>, default: Span, most: Span, pointer: &str, findings: &mut Findings) -> Value {
+    let timeout = read_timeout(text, default, pointer, findings);
+    if timeout > most {
+        findings
+            .error(pointer, format!("must be at most {most}: work behind a response ends after 30 seconds"));
+    }
+    findings.write(pointer, timeout.millis())
+}
+
+pub(super) fn customers(file: &CustomersFile, allow_http: AllowHttp, findings: &mut Findings) -> Value {
+    let claim = file.claim.as_deref().unwrap_or("customerId");
+    json!({
+        "claim": claim_path(claim, "/customers/claim", findings),
+        "fresh": span(file.fresh.as_deref(), FIVE_MINUTES, "/customers/fresh", findings),
+        "stale": span(file.stale.as_deref(), DAY, "/customers/stale", findings),
+        "back_off": back_off(file.back_off.as_deref(), "/customers/back_off", findings),
+        "source": file.source.as_ref().map(|source| config_source(source, allow_http, findings)),
+        "isolate_answers": file.isolate_answers.unwrap_or(true),
+    })
+}
+
+fn config_source(file: &SourceFile, allow_http: AllowHttp, findings: &mut Findings) -> Value {
+    let by_id = file.by_id.unwrap_or(false);
+    let url = findings.take("/customers/source/url", document_url(&file.url, allow_http)).unwrap_or_default();
+    if by_id && url.contains('?') {
+        findings.error(
+            "/customers/source/url",
+            "must have no query with by_id = true: the id is appended to the path",
+        );
+    }
+    let token_is_plain = file
+        .token
+        .as_ref()
+        .is_none_or(|token| !token.is_empty() && token.bytes().all(|byte| byte.is_ascii_graphic()));
+    if !token_is_plain {
+        findings.error(
+            "/customers/source/token",
+            "must be visible ASCII without spaces: it is sent as a bearer token",
+        );
+    }
+    let max_size = size(
+        file.max_size.as_deref(),
+        DEFAULT_MAX_SIZE,
+        1..=LARGEST_MAX_SIZE,
+        "/customers/source/max_size",
+        findings,
+    );
+    json!({
+        "url": findings.write("/customers/source/url", file.url.as_str()),
+        "token": file.token.as_deref().map(|token| findings.write("/customers/source/token", token)),
+        "timeout": timeout(file.timeout.as_deref(), Span::from_secs(10), "/customers/source/timeout", findings),
+        "by_id": by_id,
+        "max_size": max_size,
+        "max_removed": percent(file.max_removed.as_deref(), 20, "/customers/source/max_removed", findings),
+    })
+}
+
+pub(super) fn budgets(file: Option<&MemoryFile>, findings: &mut Findings) -> Value {
+    let usual = Budgets::default();
+    let mut budget = |text: Option<&String>, default, pointer| {
+        size(text.map(String::as_str), default, Budgets::SMALLEST..=Budgets::LARGEST, pointer, findings)
+    };
+    json!({
+        "keys": budget(file.and_then(|file| file.keys.as_ref()), usual.keys, "/memory/keys"),
+        "customers": budget(file.and_then(|file| file.customers.as_ref()), usual.customers, "/memory/customers"),
+        "tokens": budget(file.and_then(|file| file.tokens.as_ref()), usual.tokens, "/memory/tokens"),
+    })
+}
+
+/// Whether the gateway can answer at this path itself: it is compared with what was sent, byte for byte.
+pub(super) fn is_own_path(path: &str) -> bool {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"/-_.~".contains(&byte);
+    path.starts_with('/') && path.len() > 1 && path.bytes().all(plain)
+}
+
+/// Whether the secret is one that was minted, the Worker's own reading says: a warning, since a secret that is set wrongly
+/// shuts what operators ask, and costs no caller an answer.
+pub(super) fn operator(file: Option<&OperatorFile>, findings: &mut Findings) -> Value {
+    let Some(file) = file else { return json!({}) };
+    for (path, pointer) in [(&file.health, "/operator/health"), (&file.status, "/operator/status")] {
+        if path.as_ref().is_some_and(|path| !is_own_path(path)) {
+            findings.error(
+                pointer,
+                "must be a path such as \"/healthz\": letters, digits and -_.~ between slashes",
+            );
+        }
+    }
+    if file.health.is_some() && file.health == file.status {
+        findings.error("/operator/status", "must be another path than that of health");
+    }
+    if file.status.is_some() && file.secret.is_none() {
+        findings.error("/operator/secret", "must be set where there is a status: it is for operators alone");
+    }
+    let mut text = |text: &Option<String>, pointer| text.as_deref().map(|text| findings.write(pointer, text));
+    json!({
+        "health": text(&file.health, "/operator/health"),
+        "status": text(&file.status, "/operator/status"),
+        "secret": text(&file.secret, "/operator/secret"),
+    })
+}
+
+/// Reads a size in bytes: a whole number and `KB` or `MB` (powers of 1024), or takes the default.
+pub(super) fn size(
+    text: Option<&str>,
+    default: u64,
+    allowed: std::ops::RangeInclusive<u64>,
+    pointer: &str,
+    findings: &mut Findings,
+) -> Value {
+    let Some(text) = text else { return default.into() };
+    let bytes = parse_size(text).filter(|bytes| allowed.contains(bytes)).unwrap_or_else(|| {
+        let (least, most) = (allowed.start().div_ceil(1 << 10), allowed.end() >> 20);
+        findings.error(pointer, format!("must be a size from {least}KB to {most}MB, such as 512KB or 16MB"));
+        default
+    });
+    findings.write(pointer, bytes)
+}
+
+/// Reads a share of a hundred, `0%` to `100%`, or takes the default.
+pub(super) fn percent(text: Option<&str>, default: u8, pointer: &str, findings: &mut Findings) -> Value {
+    let Some(text) = text else { return default.into() };
+    let share = parse_share(text).unwrap_or_else(|| {
+        findings.error(pointer, "must be a share such as 20%");
+        default
+    });
+    findings.write(pointer, share)
+}

@@ -1,0 +1,494 @@
+//! What can go wrong, why, and what the caller is told of it.
+//!
+//! A [`Refusal`] is precise and goes to the log. A [`Problem`] is what the caller sees (RFC 9457).
+//! Two total matches without a wildcard join them, so a new refusal does not compile until somebody
+//! has decided what callers may learn from it.
+
+use crate::base::json::{json, text};
+
+macro_rules! refusals {
+    ($($(#[$doc:meta])* $variant:ident = $id:literal => $problem:ident,)+) => {
+        /// Why a request was not forwarded, or not answered by its backend.
+        #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+        pub enum Refusal {
+            $($(#[$doc])* $variant,)+
+        }
+
+        impl Refusal {
+            /// Every refusal, for the inventory that wants a test case of each.
+            pub const ALL: &[Self] = &[$(Self::$variant,)+];
+
+            /// The stable `snake_case` id under which the log names it.
+            #[must_use]
+            pub const fn id(self) -> &'static str {
+                match self {
+                    $(Self::$variant => $id,)+
+                }
+            }
+
+            /// What the caller is told.
+            #[must_use]
+            pub const fn problem(self) -> Problem {
+                match self {
+                    $(Self::$variant => Problem::$problem,)+
+                }
+            }
+        }
+    };
+}
+
+refusals! {
+    /// No route matches the path.
+    RouteUnknown = "route_unknown" => RouteNotFound,
+    /// The path has routes, none of them for this method.
+    MethodNotOnRoute = "method_not_on_route" => MethodNotAllowed,
+    /// A `%` that two hexadecimal digits do not follow: two readers would see two paths.
+    PathMalformedPercent = "path_malformed_percent" => PathAmbiguous,
+    /// Decoded once or more, the path would hold a dot segment and leave the backend's base path.
+    PathDotSegment = "path_dot_segment" => PathAmbiguous,
+    /// Decoded once or more, the path would hold a backslash, which some backends read as `/`.
+    PathBackslash = "path_backslash" => PathAmbiguous,
+    /// Decoded once or more, the path would hold a NUL, which some backends end the path at.
+    PathNul = "path_nul" => PathAmbiguous,
+    /// Some backends would read the path as that of another route, which guards differently.
+    PathOfAnotherRoute = "path_of_another_route" => PathAmbiguous,
+    /// `Connection` names more fields than any client has a use for; each would be looked for.
+    ConnectionTooLong = "connection_too_long" => RequestMalformed,
+    /// The request has more fields than are looked at.
+    TooManyFields = "too_many_fields" => RequestMalformed,
+    /// `Via` already names this gateway.
+    LoopDetected = "loop_detected" => LoopDetected,
+    /// A page of an origin that the route's CORS policy does not list asks for a WebSocket, for which browsers
+    /// send no preflight.
+    WebSocketOrigin = "websocket_origin" => Denied,
+
+    /// No credential where the route needs one.
+    CredentialMissing = "credential_missing" => CredentialRequired,
+    /// A credential in the API-key field and another in `Authorization`.
+    CredentialInTwoFields = "credential_in_two_fields" => CredentialAmbiguous,
+    /// Two credentials in one field, or the field sent twice.
+    CredentialRepeated = "credential_repeated" => CredentialAmbiguous,
+    /// The field's scheme is not the configured one (for example `Basic`).
+    CredentialScheme = "credential_scheme" => CredentialInvalid,
+    /// The credential has neither an API key's form nor a token's.
+    CredentialMalformed = "credential_malformed" => CredentialInvalid,
+    /// The route accepts no credential of this kind.
+    CredentialKindNotAccepted = "credential_kind_not_accepted" => CredentialInvalid,
+
+    /// What the route requires of its callers does not hold: a scope or a permission is missing.
+    RequirementNotMet = "requirement_not_met" => NotPermitted,
+    /// The key or the customer may not be used from this address.
+    AddressNotPermitted = "address_not_permitted" => NotPermitted,
+    /// The key may not be used with this method.
+    MethodNotPermitted = "method_not_permitted" => NotPermitted,
+    /// The request has a body and does not say its size, on a route that takes bodies up to one.
+    BodySizeUnknown = "body_size_unknown" => LengthRequired,
+    /// The request's body is larger than the route takes.
+    BodyTooLarge = "body_too_large" => ContentTooLarge,
+
+    /// The operator's secret is wrong.
+    OperatorSecret = "operator_secret" => CredentialInvalid,
+    /// `X-Pointsman-Explain` where the configuration has no operator's secret: nobody can ask, and a question
+    /// is not carried out.
+    ExplainWithoutSecret = "explain_without_secret" => CredentialInvalid,
+
+    /// The API key's checksum is wrong: mistyped, cut off or made up.
+    ApiKeyChecksum = "api_key_checksum" => CredentialInvalid,
+    /// No record is stored under the API key's digest.
+    ApiKeyUnknown = "api_key_unknown" => CredentialInvalid,
+    /// The API key's `expiresAt` has come.
+    ApiKeyExpired = "api_key_expired" => CredentialInvalid,
+    /// The API key's record says `disabled`.
+    ApiKeyDisabled = "api_key_disabled" => CredentialInvalid,
+    /// The record stored under the API key's digest cannot be read.
+    ApiKeyRecordMalformed = "api_key_record_malformed" => GatewayMisconfigured,
+    /// The key store failed and nothing usable is cached. Not "no such key".
+    KeyStoreUnavailable = "key_store_unavailable" => GatewayUnavailable,
+
+    /// The token is over 16 kB.
+    TokenTooLarge = "token_too_large" => CredentialInvalid,
+    /// Header, claims or signature is not canonical base64url (RFC 7515, section 2).
+    TokenEncoding = "token_encoding" => CredentialInvalid,
+    /// The token's header is not a JSON object.
+    TokenHeader = "token_header" => CredentialInvalid,
+    /// The token's claims are not a JSON object.
+    TokenClaims = "token_claims" => CredentialInvalid,
+    /// A member stands twice in the header or the claims.
+    TokenDuplicateMember = "token_duplicate_member" => CredentialInvalid,
+    /// `crit` is there: no extension is supported, so whatever it names is not (RFC 7515, section 4.1.11).
+    TokenCritical = "token_critical" => CredentialInvalid,
+    /// `b64` is there (RFC 7797): the payload would be read differently.
+    TokenUnencodedPayload = "token_unencoded_payload" => CredentialInvalid,
+    /// `cty` says that the token holds another token, or `enc`/`zip` that it is no plain JWS.
+    TokenNested = "token_nested" => CredentialInvalid,
+    /// `typ` names a token that is no access token (RFC 8725, section 3.11).
+    TokenType = "token_type" => CredentialInvalid,
+    /// `alg` is missing, unknown, or not on the issuer's list.
+    TokenAlgorithm = "token_algorithm" => CredentialInvalid,
+    /// `kid` is not a string.
+    TokenKeyId = "token_key_id" => CredentialInvalid,
+    /// `iss` is missing, no string, or of no issuer that the route accepts.
+    TokenIssuer = "token_issuer" => CredentialInvalid,
+    /// `aud` is missing, mistyped, or does not contain ours.
+    TokenAudience = "token_audience" => CredentialInvalid,
+    /// `exp` is missing or not a number.
+    TokenExpiryMalformed = "token_expiry_malformed" => CredentialInvalid,
+    /// `exp` has come (RFC 7519, section 4.1.4: "on or after").
+    TokenExpired = "token_expired" => CredentialInvalid,
+    /// `nbf` is not a number.
+    TokenNotBeforeMalformed = "token_not_before_malformed" => CredentialInvalid,
+    /// `nbf` has not come yet.
+    TokenNotYetValid = "token_not_yet_valid" => CredentialInvalid,
+    /// `iat` is not a number.
+    TokenIssuedAtMalformed = "token_issued_at_malformed" => CredentialInvalid,
+    /// `cnf` is there (RFC 7800): the token is good for the holder of a key only, and no proof of that is verified.
+    TokenBoundToKey = "token_bound_to_key" => CredentialInvalid,
+    /// The token names a customer that its issuer may not speak for.
+    TokenCustomerNotOfIssuer = "token_customer_not_of_issuer" => CredentialInvalid,
+    /// The claim that holds the subject is there but no string.
+    TokenSubject = "token_subject" => CredentialInvalid,
+    /// The issuer's key set holds no key of the token's `kid`, or without a `kid` none that fits.
+    TokenKeyUnknown = "token_key_unknown" => CredentialInvalid,
+    /// The key that `kid` names does not fit `alg`, or cannot be used at all.
+    TokenKeyUnusable = "token_key_unusable" => CredentialInvalid,
+    /// The token or the keys have no `kid`, and more keys fit than are tried.
+    TokenKeyAmbiguous = "token_key_ambiguous" => CredentialInvalid,
+    /// The signature does not verify.
+    TokenSignature = "token_signature" => CredentialInvalid,
+    /// The issuer's keys cannot be had and none are cached. Not "bad token".
+    KeySetUnavailable = "key_set_unavailable" => GatewayUnavailable,
+
+    /// A rule needs the customer and the caller has no customer id.
+    CustomerIdMissing = "customer_id_missing" => CustomerRequired,
+    /// The customer id is there but no string that can name a customer.
+    CustomerIdMalformed = "customer_id_malformed" => CustomerNotConfigured,
+    /// No record of this customer exists.
+    CustomerUnknown = "customer_unknown" => CustomerNotConfigured,
+    /// The customer's record says `disabled`.
+    CustomerDisabled = "customer_disabled" => CustomerNotConfigured,
+    /// The customer's record cannot be used.
+    CustomerRecordMalformed = "customer_record_malformed" => GatewayMisconfigured,
+    /// The customer's record cannot be had and none is cached. Not "no such customer".
+    CustomerSourceUnavailable = "customer_source_unavailable" => GatewayUnavailable,
+
+    /// No rule of the route matches.
+    NoRuleMatched = "no_rule_matched" => NoBackend,
+    /// The rule that matched denies.
+    DeniedByRule = "denied_by_rule" => Denied,
+    /// No origin of the backend stands in a region that the rule allows.
+    NoOriginInRegion = "no_origin_in_region" => NoBackend,
+    /// A claim in the backend's host is missing or not exactly one DNS label.
+    ClaimNotALabel = "claim_not_a_label" => NoBackend,
+
+    /// A limit of the caller's is used up.
+    RateLimited = "rate_limited" => RateLimited,
+    /// A limit's counter did not answer, and the limit lets nobody pass then.
+    LimitUnavailable = "limit_unavailable" => GatewayUnavailable,
+
+    /// The request's body broke off before its end, or was no HTTP.
+    RequestBodyBroken = "request_body_broken" => BodyBroken,
+    /// The backend could not be reached, or its answer was no HTTP.
+    BackendUnreachable = "backend_unreachable" => BackendUnreachable,
+    /// The backend did not answer in time.
+    BackendTimeout = "backend_timeout" => BackendTimeout,
+    /// The gateway's configuration cannot be used; the log says why.
+    Misconfigured = "misconfigured" => GatewayMisconfigured,
+    /// Something failed that nobody foresaw: a fault of the gateway's own.
+    InternalError = "internal_error" => GatewayError,
+}
+
+/// What a caller sees of a refusal: the type of an RFC 9457 problem.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub enum Problem {
+    /// 401: no credential.
+    CredentialRequired,
+    /// 400: more than one credential.
+    CredentialAmbiguous,
+    /// 401: a refused credential, whatever the reason.
+    CredentialInvalid,
+    /// 401: the caller has no customer id.
+    CustomerRequired,
+    /// 403: the customer is unknown or disabled.
+    CustomerNotConfigured,
+    /// 403: nothing leads this caller to a backend.
+    NoBackend,
+    /// 403: the credential is good, and does not permit this (RFC 6750, section 3.1).
+    NotPermitted,
+    /// 411: the body's size is not said.
+    LengthRequired,
+    /// 413: the body is too large.
+    ContentTooLarge,
+    /// 403, or a rule's own status: a rule or the CORS policy denies.
+    Denied,
+    /// 404: no such route.
+    RouteNotFound,
+    /// 405: not with this method.
+    MethodNotAllowed,
+    /// 400: a path that two readers could read in two ways.
+    PathAmbiguous,
+    /// 400: the request's head is no reasonable one.
+    RequestMalformed,
+    /// 400: the body broke off before its end.
+    BodyBroken,
+    /// 429: the caller has asked for more than it may (RFC 6585, section 4).
+    RateLimited,
+    /// 500: the operator has to act.
+    GatewayMisconfigured,
+    /// 500: a fault of the gateway's own.
+    GatewayError,
+    /// 503: a source is down and nothing is cached.
+    GatewayUnavailable,
+    /// 502: no answer from the backend.
+    BackendUnreachable,
+    /// 504: the backend was too slow.
+    BackendTimeout,
+    /// 508: the request came round to us again (RFC 5842, section 7.2).
+    LoopDetected,
+}
+
+impl Problem {
+    /// Every problem.
+    pub const ALL: &[Self] = &[
+        Self::CredentialRequired,
+        Self::CredentialAmbiguous,
+        Self::CredentialInvalid,
+        Self::CustomerRequired,
+        Self::CustomerNotConfigured,
+        Self::NoBackend,
+        Self::NotPermitted,
+        Self::LengthRequired,
+        Self::ContentTooLarge,
+        Self::Denied,
+        Self::RouteNotFound,
+        Self::MethodNotAllowed,
+        Self::PathAmbiguous,
+        Self::RequestMalformed,
+        Self::BodyBroken,
+        Self::RateLimited,
+        Self::GatewayMisconfigured,
+        Self::GatewayError,
+        Self::GatewayUnavailable,
+        Self::BackendUnreachable,
+        Self::BackendTimeout,
+        Self::LoopDetected,
+    ];
+
+    /// The HTTP status. A denying rule may set another one for [`Problem::Denied`].
+    #[must_use]
+    pub const fn status(self) -> u16 {
+        match self {
+            Self::CredentialAmbiguous | Self::PathAmbiguous | Self::RequestMalformed | Self::BodyBroken => {
+                400
+            }
+            Self::CredentialRequired | Self::CredentialInvalid | Self::CustomerRequired => 401,
+            Self::CustomerNotConfigured | Self::NoBackend | Self::NotPermitted | Self::Denied => 403,
+            Self::RouteNotFound => 404,
+            Self::MethodNotAllowed => 405,
+            Self::LengthRequired => 411,
+            Self::ContentTooLarge => 413,
+            Self::RateLimited => 429,
+            Self::GatewayMisconfigured | Self::GatewayError => 500,
+            Self::BackendUnreachable => 502,
+            Self::GatewayUnavailable => 503,
+            Self::BackendTimeout => 504,
+            Self::LoopDetected => 508,
+        }
+    }
+
+    /// The last part of the `type` URI.
+    #[must_use]
+    pub const fn slug(self) -> &'static str {
+        self.words().0
+    }
+
+    /// The `title`: a short summary that never changes between two occurrences.
+    #[must_use]
+    pub const fn title(self) -> &'static str {
+        self.words().1
+    }
+
+    /// The `detail`: one public sentence, a constant so that nothing of the inside can leak into it.
+    #[must_use]
+    pub const fn detail(self) -> &'static str {
+        self.words().2
+    }
+
+    /// Seconds after which another try makes sense, where waiting is what helps.
+    #[must_use]
+    pub const fn retry_after(self) -> Option<u64> {
+        match self {
+            Self::GatewayUnavailable => Some(5),
+            Self::CredentialRequired
+            | Self::CredentialAmbiguous
+            | Self::CredentialInvalid
+            | Self::CustomerRequired
+            | Self::CustomerNotConfigured
+            | Self::NoBackend
+            | Self::NotPermitted
+            | Self::LengthRequired
+            | Self::ContentTooLarge
+            | Self::Denied
+            | Self::RouteNotFound
+            | Self::MethodNotAllowed
+            | Self::PathAmbiguous
+            | Self::RequestMalformed
+            | Self::BodyBroken
+            // As long as the limit says.
+            | Self::RateLimited
+            | Self::GatewayMisconfigured
+            | Self::GatewayError
+            | Self::BackendUnreachable
+            | Self::BackendTimeout
+            | Self::LoopDetected => None,
+        }
+    }
+
+    const fn words(self) -> (&'static str, &'static str, &'static str) {
+        match self {
+            Self::CredentialRequired => (
+                "credential-required",
+                "Credential required",
+                "This request needs an API key or a token, and has none.",
+            ),
+            Self::CredentialAmbiguous => {
+                ("credential-ambiguous", "More than one credential", "Send exactly one API key or token.")
+            }
+            Self::CredentialInvalid => {
+                ("credential-invalid", "Credential not accepted", "The API key or token is not valid here.")
+            }
+            Self::CustomerRequired => (
+                "customer-required",
+                "Customer identification required",
+                "The API key or token names no customer, and this request needs one.",
+            ),
+            Self::CustomerNotConfigured => (
+                "customer-not-configured",
+                "Customer not configured",
+                "The caller's customer is not configured for this API.",
+            ),
+            Self::NoBackend => (
+                "no-backend",
+                "Not available to this caller",
+                "Nothing is configured to answer this caller's request.",
+            ),
+            Self::NotPermitted => (
+                "not-permitted",
+                "Not permitted",
+                "The credential is valid, and does not permit this request.",
+            ),
+            Self::LengthRequired => (
+                "length-required",
+                "Length required",
+                "Say the size of the request's body: this API takes none of unknown size.",
+            ),
+            Self::ContentTooLarge => (
+                "content-too-large",
+                "Content too large",
+                "The request's body is larger than this API takes.",
+            ),
+            Self::Denied => ("denied", "Denied", "This request is not allowed."),
+            Self::RouteNotFound => ("route-not-found", "Not found", "Nothing is served at this path."),
+            Self::MethodNotAllowed => (
+                "method-not-allowed",
+                "Method not allowed",
+                "This path does not take this method; Allow lists those it takes.",
+            ),
+            Self::BodyBroken => (
+                "request-body-broken",
+                "Request body broken off",
+                "The request's body ended before its end, or cannot be read.",
+            ),
+            Self::PathAmbiguous => (
+                "path-ambiguous",
+                "Ambiguous path",
+                "The path cannot be forwarded safely. Send its plainest spelling: no dot segments, backslashes, NUL, doubled slashes or needless percent-encoding.",
+            ),
+            Self::RequestMalformed => (
+                "request-malformed",
+                "Malformed request",
+                "This request has too many fields, or one that names too many.",
+            ),
+            Self::RateLimited => (
+                "rate-limited",
+                "Too many requests",
+                "A limit of this caller's is used up; Retry-After says when to try again.",
+            ),
+            Self::GatewayMisconfigured => (
+                "gateway-misconfigured",
+                "Gateway misconfigured",
+                "The gateway cannot answer because of its own configuration. Its operator has to act.",
+            ),
+            Self::GatewayError => (
+                "gateway-error",
+                "Gateway error",
+                "The gateway failed on this request, which may have been carried out.",
+            ),
+            Self::GatewayUnavailable => (
+                "gateway-unavailable",
+                "Temporarily unavailable",
+                "The gateway cannot decide this request right now. Try again shortly.",
+            ),
+            Self::BackendUnreachable => (
+                "backend-unreachable",
+                "Backend unreachable",
+                "The service behind the gateway could not be reached.",
+            ),
+            Self::BackendTimeout => (
+                "backend-timeout",
+                "Backend timeout",
+                "The service behind the gateway did not answer in time.",
+            ),
+            Self::LoopDetected => {
+                ("loop-detected", "Loop detected", "The request has already passed this gateway.")
+            }
+        }
+    }
+
+    /// The `application/problem+json` body (RFC 9457, section 3).
+    #[must_use]
+    pub fn body(self, status: u16, type_base: &str, instance: &str) -> String {
+        text(&json!({
+            "type": format!("{type_base}{}", self.slug()),
+            "title": self.title(),
+            "status": status,
+            "detail": self.detail(),
+            "instance": instance,
+        }))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+
+    #[test]
+    fn ids_slugs_and_sentences_are_unique() {
+        let ids: HashSet<_> = Refusal::ALL.iter().map(|refusal| refusal.id()).collect();
+        assert_eq!(ids.len(), Refusal::ALL.len());
+        let slugs: HashSet<_> = Problem::ALL.iter().map(|problem| problem.slug()).collect();
+        assert_eq!(slugs.len(), Problem::ALL.len());
+        let details: HashSet<_> = Problem::ALL.iter().map(|problem| problem.detail()).collect();
+        assert_eq!(details.len(), Problem::ALL.len());
+    }
+
+    #[test]
+    fn every_problem_has_a_refusal_that_leads_to_it() {
+        let reached: HashSet<_> = Refusal::ALL.iter().map(|refusal| refusal.problem()).collect();
+        assert_eq!(reached.len(), Problem::ALL.len());
+    }
+
+    #[test]
+    fn every_problem_and_refusal_is_documented() {
+        let documented = include_str!("../../../../docs/problems.md");
+        for problem in Problem::ALL {
+            let heading = format!("## {}", problem.slug());
+            assert!(documented.contains(&heading), "docs/problems.md lacks {heading}");
+        }
+        for refusal in Refusal::ALL {
+            let id = format!("`{}`", refusal.id());
+            assert!(documented.contains(&id), "docs/problems.md lacks {id}");
+        }
+    }
+}

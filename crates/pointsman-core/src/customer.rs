@@ -1,0 +1,6 @@
+//! What is stored of customers, and the backends that their records and claims name.
+
+pub mod backend_url;
+pub mod record;
+pub mod roster;
+pub mod template;

@@ -1,0 +1,396 @@
+//! The conductor: calls the stages in order and knows all of them, so that none knows another.
+//!
+//! [`Gateway::decide`] is synchronous. Where everything it needs is in memory it decides at once,
+//! which is the usual case and the fast one; else it says what must be loaded, and is called again
+//! when that is there ([`pointsman_loader::load`]).
+
+pub mod authenticate;
+pub mod customer;
+pub mod decision;
+mod dispatch;
+pub mod explain;
+mod handshake;
+pub mod operator;
+pub mod request_log;
+mod rules;
+
+use std::rc::Rc;
+
+use crate::{
+    base::{refusal::Refusal, time::Timestamp},
+    decide::{
+        authenticate::Stage,
+        decision::{Decision, Deferred, Found, Halt, Outcome},
+        request_log::{Step, Trace},
+    },
+    forward::{
+        limit,
+        plan::{self, Caller, Forward},
+    },
+    http::{
+        answer::{Answer, problem},
+        cors::{AnswerEdits, AnswerPrivacy, Preflight},
+        credential_copies,
+        fields::{FieldLines, lists_too_many},
+        head::{Head, Place, Seen},
+        path,
+    },
+    identity::{
+        claimed::Claimed,
+        credential::{Credential, find_credential},
+        method::Method,
+    },
+    routing::{
+        condition::{Condition, Facts},
+        readings::Taken,
+        table::Matched,
+        target::Target,
+    },
+    state::{
+        config::{Gateway, Route, guard_alike},
+        memory::Memory,
+    },
+};
+
+/// No token and no key with a checksum is shorter. Keys that were minted elsewhere may be.
+const SHORTEST_CREDENTIAL: usize = 24;
+
+use self::{dispatch::Sending, rules::Verdict};
+
+/// A request on the way through the stages.
+struct Journey<'a> {
+    gateway: &'a Gateway,
+    head: &'a Head<'a>,
+    found: &'a Found,
+    now: Timestamp,
+    trace: Trace,
+    deferred: Deferred,
+}
+
+/// A credential that may have been sent a second time.
+struct Copied<'a> {
+    credential: Credential<'a>,
+    /// The query without it, where it is there.
+    query: Option<String>,
+}
+
+impl Gateway {
+    /// Decides what becomes of a request.
+    #[must_use]
+    pub fn decide(&self, head: &Head<'_>, memory: &mut Memory, found: &Found, now: Timestamp) -> Decision {
+        let mut journey = Journey {
+            gateway: self,
+            head,
+            found,
+            now,
+            trace: Trace { steps: found.explain.then(Vec::new), ..Trace::default() },
+            deferred: Deferred::default(),
+        };
+        let outcome = journey.travel(memory);
+        Decision { outcome, trace: journey.trace, deferred: journey.deferred }
+    }
+
+    /// The problem for a refusal, with the fields that the route's callers get on any answer.
+    #[must_use]
+    #[cold]
+    #[inline(never)]
+    pub fn refuse(
+        &self,
+        refusal: Refusal,
+        status: Option<u16>,
+        route: Option<&Route>,
+        head: &Head<'_>,
+    ) -> Answer {
+        let edits = route.map(|route| self.answer_edits(route, head)).unwrap_or_default();
+        let challenge = route.map(|route| route.challenge.as_str());
+        problem(&self.problem_base, refusal, status, challenge, head.request_id, edits)
+    }
+
+    fn target_name(&self, target: Target) -> String {
+        match target {
+            Target::Backend(index) => {
+                self.backends.get(index).map_or_else(String::new, |own| own.name.to_string())
+            }
+            Target::Customer { .. } => "customer".to_owned(),
+        }
+    }
+
+    /// The regions that a client is in, by name; where the configuration has none, the
+    /// client's continent.
+    fn regions_of(&self, facts: &Facts<'_>) -> Vec<Rc<str>> {
+        if self.regions.is_empty() {
+            let continent = facts.head.fields.place(Place::Continent);
+            return continent.map(|code| Rc::from(code.to_ascii_lowercase())).into_iter().collect();
+        }
+        let own =
+            self.regions.iter().filter(|region| region.when.iter().all(|condition| condition.holds(facts)));
+        own.map(|region| Rc::clone(&region.name)).collect()
+    }
+
+    fn answer_edits(&self, route: &Route, head: &Head<'_>) -> AnswerEdits {
+        let mut edits = match &route.cors {
+            Some(policy) => policy.answer(head.field(Seen::ORIGIN, "origin").as_deref()),
+            None => AnswerEdits::default(),
+        };
+        if route.shows_request_id {
+            edits.set.push(("x-request-id", head.request_id.to_owned()));
+        }
+        edits
+    }
+}
+
+impl<'a> Journey<'a> {
+    fn travel(&mut self, memory: &mut Memory) -> Outcome {
+        let path = self.head.target.path;
+        let gateway = self.gateway;
+        if let Err(refusal) = explain::refuse_question(gateway, self.head, self.found.explain) {
+            return self.refused(refusal, None);
+        }
+        if let Some(answer) = operator::answer(gateway, self.head, memory, self.now, &mut self.trace) {
+            return Outcome::Answer(answer);
+        }
+        let matched = gateway.table.find(path);
+        let spelling = match path::check(path) {
+            Ok(spelling) => spelling,
+            Err(refusal) => {
+                return self.refused(refusal, matched.and_then(|matched| self.readable_route(&matched)));
+            }
+        };
+        let Some(matched) = matched else {
+            return self.refused(Refusal::RouteUnknown, None);
+        };
+        if self.head.method == "OPTIONS"
+            && let Some(answer) = self.preflight(&matched)
+        {
+            return Outcome::Answer(answer);
+        }
+        let method = self.head.method;
+        let found = matched.route(method).and_then(|index| Some((index, gateway.routes.get(index)?)));
+        let Some((index, route)) = found else {
+            return self.method_refused(&matched);
+        };
+        self.trace.route = Some(Rc::clone(&route.name));
+        let taken = Taken { path, method, route: index, captures: &matched.captures };
+        let guards_like = |one, other| guard_alike(&gateway.routes, one, other);
+        if gateway.readings.differ(spelling, &taken, &guards_like) {
+            return self.refused(Refusal::PathOfAnotherRoute, Some(route));
+        }
+        match self.along(route, &matched.captures, memory) {
+            Ok(outcome) => outcome,
+            Err(Halt::Load(need, claim)) => Outcome::Load(need, claim),
+            Err(Halt::Refuse(refusal)) => self.refused(refusal, Some(route)),
+        }
+    }
+
+    fn along(&mut self, route: &'a Route, captures: &[&str], memory: &mut Memory) -> Result<Outcome, Halt> {
+        let gateway = self.gateway;
+        let via = gateway.via.pass(self.head)?;
+        if self.head.seen.has(Seen::TOO_MANY.and(Seen::CONNECTION)) {
+            self.check_size()?;
+        }
+        handshake::check(route, self.head)?;
+        let stage = Stage { gateway, found: self.found, now: self.now };
+        let (principal, method) = stage.authenticate(self.head, &route.auth, memory, &mut self.deferred)?;
+        self.trace.auth = Some(method.name());
+        self.trace.subject = principal.subject.clone();
+        self.note(|| Step::Principal(Rc::clone(&principal)));
+        let claimed = match &gateway.customers {
+            Some(customers) => principal.customer(&customers.claim),
+            None => &Claimed::Missing,
+        };
+        if let Claimed::Id(id) = claimed {
+            self.trace.customer = Some(id.shared());
+        }
+        let facts = Facts { principal: &principal, head: self.head, captures };
+        if let Some(failed) = route.require.iter().find(|condition| !condition.holds(&facts)) {
+            return Err(self.requirement_failed(failed, &facts));
+        }
+        let needs_size = self.needs_size(route)?;
+        let decided = self.choose(route, &facts, claimed, memory);
+        if !route.shadow.is_empty() {
+            self.compare_shadow(route, &facts, &decided);
+        }
+        let chosen = match decided? {
+            Verdict::Backend(chosen) => chosen,
+            Verdict::Deny(status) => {
+                return Ok(Outcome::Answer(gateway.refuse(
+                    Refusal::DeniedByRule,
+                    Some(status),
+                    Some(route),
+                    self.head,
+                )));
+            }
+        };
+        let customer = match claimed {
+            Claimed::Id(id) => Some(id),
+            Claimed::Missing | Claimed::Malformed => None,
+        };
+        let caller = Caller { principal: &principal, customer, authenticated_by: method.authority() };
+        let copied = if self.may_be_copied() { self.copied(&method) } else { None };
+        let rest = copied.as_ref().and_then(|copied| copied.query.as_deref());
+        let isolates = chosen.own && gateway.customers.as_ref().is_some_and(|all| all.isolate_answers);
+        let privacy = match method {
+            Method::Anonymous => AnswerPrivacy::Untouched,
+            Method::ApiKey | Method::Token(_) | Method::Assumed => AnswerPrivacy::of_authenticated(self.head),
+        };
+        let to = Sending { chosen, route, captures, rest, needs_size };
+        let (url, timeout, mut plan) = self.send(to, &facts, memory)?;
+        if let Some(token) = &gateway.identity.token {
+            let plan = plan.as_mut().ok_or(Refusal::Misconfigured)?;
+            token.assert(caller, &mut plan.attempts)?;
+        }
+        let admission = if route.limits.is_empty() {
+            None
+        } else {
+            self.admission(route, limit::Caller { facts: &facts, method: &method, customer })
+        };
+        let (remove, set) = match &copied {
+            None => plan::edit_fields(self.head, &via, &gateway.identity, caller),
+            Some(copied) => self.edit_copied(&via, caller, copied.credential.as_str()),
+        };
+        Ok(Outcome::Forward(Box::new(Forward {
+            url,
+            timeout,
+            remove,
+            set,
+            edits: AnswerEdits { privacy, isolates, ..gateway.answer_edits(route, self.head) },
+            server_timing: route.server_timing,
+            plan,
+            admission,
+        })))
+    }
+
+    /// Whether a second copy of the credential may be anywhere: most requests have no field that could hold it, and a
+    /// query that is shorter.
+    fn may_be_copied(&self) -> bool {
+        let is_long_enough = |query: &str| {
+            let may_be_short = self.gateway.api_keys.as_ref().is_some_and(|keys| !keys.has_checksum());
+            may_be_short || query.len() >= SHORTEST_CREDENTIAL
+        };
+        self.head.seen.has(Seen::MAY_HOLD_CREDENTIAL.and(Seen::VIA))
+            || self.head.target.query.is_some_and(is_long_enough)
+    }
+
+    /// The credential that was verified, and the query without it. Where an operator assumes a caller, the one that was
+    /// sent.
+    #[cold]
+    #[inline(never)]
+    fn copied(&self, method: &Method) -> Option<Box<Copied<'a>>> {
+        if *method == Method::Anonymous {
+            return None;
+        }
+        let credential = find_credential(self.head, self.gateway.api_keys.as_ref()).ok().flatten()?;
+        let query = credential_copies::clean_query(self.head.target, credential.as_str());
+        Some(Box::new(Copied { credential, query }))
+    }
+
+    /// As [`plan::edit_fields`], and what holds the credential goes.
+    #[cold]
+    #[inline(never)]
+    fn edit_copied(&self, via: &str, caller: Caller<'_>, credential: &str) -> (Vec<String>, FieldLines) {
+        let via = if credential_copies::holds(via, credential) { self.gateway.via.alone() } else { via };
+        let (mut remove, mut set) = plan::edit_fields(self.head, via, &self.gateway.identity, caller);
+        credential_copies::take_off(self.head, &self.gateway.fields, credential, &mut remove, &mut set);
+        (remove, set)
+    }
+
+    /// Refuses a head that would take too many calls of the runtime.
+    #[cold]
+    #[inline(never)]
+    fn check_size(&self) -> Result<(), Refusal> {
+        if self.head.seen.has(Seen::TOO_MANY) {
+            return Err(Refusal::TooManyFields);
+        }
+        let connection = self.head.field(Seen::CONNECTION, "connection");
+        if connection.is_some_and(|names| lists_too_many(&names)) {
+            return Err(Refusal::ConnectionTooLong);
+        }
+        Ok(())
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn requirement_failed(&mut self, failed: &Condition, facts: &Facts<'_>) -> Halt {
+        self.note(|| Step::Requirement(failed.why_not(facts).unwrap_or_default()));
+        Refusal::RequirementNotMet.into()
+    }
+
+    /// What must let the request pass. Only then is it known that an origin is called, so the edge says
+    /// which one.
+    #[inline(never)]
+    fn admission(&mut self, route: &Route, caller: limit::Caller<'_>) -> Option<limit::Admission> {
+        let admission = limit::admission(&route.limits, &self.gateway.limits, caller, self.now)?;
+        self.trace.planned = true;
+        Some(limit::Admission { origin: self.trace.origin.take(), ..admission })
+    }
+
+    fn note(&mut self, step: impl FnOnce() -> Step) {
+        if let Some(steps) = &mut self.trace.steps {
+            steps.push(step());
+        }
+    }
+
+    /// Whether a body must be refused, since the route takes bodies up to a size and the request does not
+    /// say its own. Whether there is a body only the edge knows.
+    fn needs_size(&self, route: &Route) -> Result<bool, Refusal> {
+        let Some(most) = route.max_body else { return Ok(false) };
+        match self.head.fields.get("content-length").map(|text| text.trim().parse::<u64>()) {
+            Some(Ok(length)) if length <= most => Ok(false),
+            Some(Ok(_)) => Err(Refusal::BodyTooLarge),
+            Some(Err(_)) | None => Ok(true),
+        }
+    }
+
+    /// A preflight (`OPTIONS` with `Origin` and `Access-Control-Request-Method`) is answered by the
+    /// policy of the route that the request itself would take: before authentication, since browsers
+    /// send no credential along, and without a backend.
+    #[cold]
+    #[inline(never)]
+    fn preflight(&mut self, matched: &Matched<'_, '_>) -> Option<Answer> {
+        let origin = self.head.field(Seen::ORIGIN, "origin")?;
+        let asked = self.head.fields.get("access-control-request-method")?;
+        let route_of = |index: usize| self.gateway.routes.get(index).filter(|route| route.cors.is_some());
+        let route = match matched.route(asked.trim()) {
+            Some(index) => route_of(index)?,
+            None => matched.endpoints.iter().find_map(|endpoint| route_of(endpoint.route))?,
+        };
+        let policy = route.cors.as_ref()?;
+        let methods: Vec<&str> = matched
+            .endpoints
+            .iter()
+            .filter(|endpoint| {
+                route_of(endpoint.route).is_some_and(|other| other.cors.as_ref() == Some(policy))
+            })
+            .map(|endpoint| endpoint.method.as_str())
+            .collect();
+        let headers = self.head.fields.get("access-control-request-headers");
+        let preflight = Preflight { origin: &origin, headers: headers.as_deref() };
+        self.trace.route = Some(Rc::clone(&route.name));
+        let fields = policy.preflight(preflight, &methods.join(", "));
+        Some(Answer { status: 204, fields, body: None, refusal: None })
+    }
+
+    /// The route for this method, or any at this path that has a CORS policy, so that a browser's
+    /// script can read a refusal that comes before the route is settled.
+    fn readable_route(&self, matched: &Matched<'_, '_>) -> Option<&Route> {
+        let own = matched.route(self.head.method).and_then(|index| self.gateway.routes.get(index));
+        let mut others =
+            matched.endpoints.iter().filter_map(|endpoint| self.gateway.routes.get(endpoint.route));
+        own.or_else(|| others.find(|route| route.cors.is_some()))
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn method_refused(&self, matched: &Matched<'_, '_>) -> Outcome {
+        let route = self.readable_route(matched);
+        let mut answer = self.gateway.refuse(Refusal::MethodNotOnRoute, None, route, self.head);
+        answer.fields.push(("allow", matched.allow()));
+        Outcome::Answer(answer)
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn refused(&self, refusal: Refusal, route: Option<&Route>) -> Outcome {
+        Outcome::Answer(self.gateway.refuse(refusal, None, route, self.head))
+    }
+}

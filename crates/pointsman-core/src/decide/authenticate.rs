@@ -1,0 +1,251 @@
+//! From a credential to a principal, by what this request has loaded and what memory holds.
+
+use std::rc::Rc;
+
+use crate::{
+    base::{digest::Digest, refusal::Refusal, time::Timestamp},
+    decide::decision::{Deferred, Found, Halt, Need, SignatureCheck},
+    http::head::Head,
+    identity::{
+        compact::{self, MAX_TOKEN_BYTES},
+        credential::{Credential, find_credential},
+        jwk_set::{Candidates, KeySet},
+        jwt::{self, Examined, Issuer, KeySource, VerifiedToken},
+        method::Method,
+        principal::Principal,
+    },
+    state::{
+        cache::{Claim, Loaded, Lookup, Stored},
+        config::{Gateway, RouteAuth},
+        memory::Memory,
+    },
+};
+
+/// What authentication works with.
+pub struct Stage<'a> {
+    /// The configuration.
+    pub gateway: &'a Gateway,
+    /// What this request has loaded.
+    pub found: &'a Found,
+    /// The time.
+    pub now: Timestamp,
+}
+
+impl Stage<'_> {
+    /// Authenticates a request on a route with these demands.
+    ///
+    /// # Errors
+    /// A refusal, or what must be loaded first.
+    pub fn authenticate(
+        &self,
+        head: &Head<'_>,
+        auth: &RouteAuth,
+        memory: &mut Memory,
+        deferred: &mut Deferred,
+    ) -> Result<(Rc<Principal>, Method), Halt> {
+        let anonymous = || (Rc::new(Principal::default()), Method::Anonymous);
+        if !auth.needs_credential() {
+            return Ok(anonymous());
+        }
+        if let Some(principal) = &self.found.assumed {
+            return Ok((Rc::clone(principal), Method::Assumed));
+        }
+        match find_credential(head, self.gateway.api_keys.as_ref())? {
+            None if auth.anonymous => Ok(anonymous()),
+            None => Err(Refusal::CredentialMissing.into()),
+            Some(Credential::ApiKey(key)) if auth.api_key => {
+                self.api_key(&key, head, memory, deferred).map(|principal| (principal, Method::ApiKey))
+            }
+            Some(Credential::Token(token)) if !auth.issuers.is_empty() => {
+                self.token(&token, auth, memory, deferred)
+            }
+            Some(_) => Err(Refusal::CredentialKindNotAccepted.into()),
+        }
+    }
+
+    fn api_key(
+        &self,
+        key: &str,
+        head: &Head<'_>,
+        memory: &Memory,
+        deferred: &mut Deferred,
+    ) -> Result<Rc<Principal>, Halt> {
+        let keys = self.gateway.api_keys.as_ref().ok_or(Refusal::CredentialKindNotAccepted)?;
+        let digest = keys.digest(key)?;
+        let stored = match &self.found.key {
+            Some(stored) => stored.clone(),
+            None => match memory.keys.lookup(&digest, self.now, self.found.key_failed) {
+                Lookup::Hit { stored, refresh } => {
+                    deferred.refresh(refresh, self.now, || Need::Key(digest));
+                    stored
+                }
+                Lookup::Load(claim) => return Err(Halt::Load(Need::Key(digest), claim)),
+                Lookup::Unavailable => return Err(Refusal::KeyStoreUnavailable.into()),
+            },
+        };
+        match stored {
+            Stored::Absent => Err(Refusal::ApiKeyUnknown.into()),
+            Stored::Malformed => Err(Refusal::ApiKeyRecordMalformed.into()),
+            Stored::Present(key) => Ok(Rc::clone(key.admit(self.now, head)?)),
+        }
+    }
+
+    fn token(
+        &self,
+        token: &str,
+        auth: &RouteAuth,
+        memory: &mut Memory,
+        deferred: &mut Deferred,
+    ) -> Result<(Rc<Principal>, Method), Halt> {
+        // Before anything of it is read, or hashed.
+        if token.len() > MAX_TOKEN_BYTES {
+            return Err(Refusal::TokenTooLarge.into());
+        }
+        // A verified token is known by its signature's digest and by the text that is signed. Neither is any use
+        // without the signature itself, which is not kept, and comparing text is quicker than hashing it.
+        let (signing_input, signature) = compact::halves(token);
+        let digest = Digest::of(signature.as_bytes());
+        if let Some(Err(Refusal::TokenSignature | Refusal::TokenKeyUnusable)) = self.found.token {
+            self.ask_for_a_replaced_key(token, auth, memory)?;
+        }
+        if let Some(verified) = self.verified_before(&digest, signing_input, auth, memory, deferred)? {
+            return Ok(self.admitted(&verified));
+        }
+        let examined = jwt::examine(token, &self.gateway.issuers, &auth.issuers, self.now)?;
+        let issuer = self.gateway.issuers.get(examined.issuer).ok_or(Refusal::TokenIssuer)?;
+        match &issuer.keys {
+            KeySource::Secret(secret) => {
+                self.shared_secret(secret, &examined)?;
+                self.gateway.read_customer(&examined.principal);
+                let verified = Rc::new(examined.believed(None));
+                let (asked_at, as_of) = (self.now, self.now);
+                let stored = Stored::Present(Rc::clone(&verified));
+                let loaded = Loaded { stored, weight: verified.weight(), asked_at, as_of };
+                memory.tokens.store(digest, loaded);
+                Ok(self.admitted(&verified))
+            }
+            KeySource::Inline(set) => {
+                let keys = set.select(examined.kid.as_deref(), examined.algorithm)?;
+                Err(Halt::Load(self.signature_check(examined, keys, digest), Claim::Lead))
+            }
+            KeySource::Url(_) | KeySource::Discovery(_) => {
+                let set = self.key_set(examined.issuer, memory, deferred)?;
+                match set.select(examined.kid.as_deref(), examined.algorithm) {
+                    Ok(keys) => Err(Halt::Load(self.signature_check(examined, keys, digest), Claim::Lead)),
+                    // The key may be a new one, also under an old name. Asking is bounded by the cooldown,
+                    // whatever kids are sent.
+                    Err(refusal) => {
+                        self.ask_again(examined.issuer, issuer, memory)?;
+                        Err(refusal.into())
+                    }
+                }
+            }
+        }
+    }
+
+    /// A token that was verified before, if it still counts: for an issuer that this route accepts,
+    /// before its expiry, and with its key still in the issuer's set.
+    fn verified_before(
+        &self,
+        digest: &Digest,
+        signing_input: &str,
+        auth: &RouteAuth,
+        memory: &Memory,
+        deferred: &mut Deferred,
+    ) -> Result<Option<Rc<VerifiedToken>>, Halt> {
+        if let Some(outcome) = &self.found.token {
+            return outcome.clone().map(Some).map_err(Halt::from);
+        }
+        // `failed`, since there is nobody to load it from: a token is verified, by each request for itself.
+        let Lookup::Hit { stored: Stored::Present(verified), .. } =
+            memory.tokens.lookup(digest, self.now, true)
+        else {
+            return Ok(None);
+        };
+        if *verified.signing_input != *signing_input {
+            return Ok(None);
+        }
+        if self.now >= verified.expires_at || !auth.issuers.contains(&verified.issuer) {
+            return Ok(None);
+        }
+        let issuer = self.gateway.issuers.get(verified.issuer).ok_or(Refusal::TokenIssuer)?;
+        let key_counts = match (&issuer.keys, &verified.thumbprint) {
+            (KeySource::Secret(_), None) => true,
+            (KeySource::Inline(set), Some(thumbprint)) => set.holds(thumbprint),
+            (KeySource::Url(_) | KeySource::Discovery(_), Some(thumbprint)) => {
+                self.key_set(verified.issuer, memory, deferred)?.holds(thumbprint)
+            }
+            _ => false,
+        };
+        Ok(key_counts.then_some(verified))
+    }
+
+    fn key_set(&self, issuer: usize, memory: &Memory, deferred: &mut Deferred) -> Result<Rc<KeySet>, Halt> {
+        if let Some(set) = &self.found.key_set {
+            return Ok(Rc::clone(set));
+        }
+        let memory = memory.key_sets.get(issuer).ok_or(Refusal::KeySetUnavailable)?;
+        match memory.set.lookup(self.now, self.found.key_set_failed) {
+            Lookup::Hit { stored: Stored::Present(set), refresh } => {
+                deferred.refresh(refresh, self.now, || Need::KeySet(issuer));
+                Ok(set)
+            }
+            Lookup::Load(claim) => Err(Halt::Load(Need::KeySet(issuer), claim)),
+            Lookup::Hit { .. } | Lookup::Unavailable => Err(Refusal::KeySetUnavailable.into()),
+        }
+    }
+
+    /// A signature that does not verify may be one of a key that took the place of another under the same
+    /// `kid`, or in a set without any; and a key that is none, off its curve, may have been mended. Within the cooldown's bound, the issuer is asked before it is refused.
+    fn ask_for_a_replaced_key(&self, token: &str, auth: &RouteAuth, memory: &Memory) -> Result<(), Halt> {
+        let examined = jwt::examine(token, &self.gateway.issuers, &auth.issuers, self.now)?;
+        let issuer = self.gateway.issuers.get(examined.issuer).ok_or(Refusal::TokenIssuer)?;
+        if issuer.keys.is_fetched() {
+            self.ask_again(examined.issuer, issuer, memory)?;
+        }
+        Ok(())
+    }
+
+    /// Asks the issuer for a key that its set lacks, or waits for whoever does: once a request, and for
+    /// all requests together once a cooldown.
+    fn ask_again(&self, index: usize, issuer: &Issuer, memory: &Memory) -> Result<(), Halt> {
+        let Some(known) = memory.key_sets.get(index) else { return Ok(()) };
+        let asked = self.found.issuer_asked || self.found.key_set_failed;
+        if !asked && (known.set.is_loading(self.now) || known.is_cool(issuer.cooldown, self.now)) {
+            return Err(Halt::Load(Need::KeySet(index), known.set.claim(self.now)));
+        }
+        Ok(())
+    }
+
+    fn shared_secret(&self, secret: &[u8], examined: &Examined<'_>) -> Result<(), Refusal> {
+        let verifies =
+            jwt::verify_hmac(examined.algorithm, secret, examined.signing_input, &examined.signature);
+        if verifies { Ok(()) } else { Err(Refusal::TokenSignature) }
+    }
+
+    fn signature_check(&self, mut examined: Examined<'_>, keys: Candidates, digest: Digest) -> Need {
+        let Candidates { key, others } = keys;
+        self.gateway.read_customer(&examined.principal);
+        let signature = std::mem::take(&mut examined.signature);
+        let algorithm = examined.algorithm;
+        let verified = Rc::new(examined.believed(Some(*key.thumbprint())));
+        Need::Signature(Rc::new(SignatureCheck {
+            key,
+            others,
+            algorithm,
+            signature,
+            token: digest,
+            weight: verified.weight(),
+            verified,
+        }))
+    }
+
+    fn admitted(&self, verified: &VerifiedToken) -> (Rc<Principal>, Method) {
+        let name = self
+            .gateway
+            .issuers
+            .get(verified.issuer)
+            .map_or_else(|| Rc::from(""), |issuer| Rc::clone(&issuer.name));
+        (Rc::clone(&verified.principal), Method::Token(name))
+    }
+}

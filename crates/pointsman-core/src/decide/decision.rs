@@ -1,0 +1,226 @@
+//! What a decision is made of: what it needs, what was found for it, and what comes of it.
+
+use std::rc::Rc;
+
+use crate::{
+    base::{digest::Digest, refusal::Refusal, time::Timestamp},
+    customer::record::CustomerConfig,
+    decide::request_log::Trace,
+    forward::plan::Forward,
+    http::answer::Answer,
+    identity::{
+        algorithm::Algorithm,
+        api_key::KeyConfig,
+        customer_id::CustomerId,
+        jwk_set::{KeySet, PublicKey},
+        jwt::VerifiedToken,
+        principal::Principal,
+    },
+    state::cache::{Claim, Stored},
+};
+
+/// What becomes of a request.
+#[derive(Debug)]
+pub enum Outcome {
+    /// It goes to a backend.
+    Forward(Box<Forward>),
+    /// It is answered here.
+    Answer(Answer),
+    /// It cannot be decided before this is loaded, by this request or by the one that has begun to.
+    Load(Need, Claim),
+}
+
+/// A decision, with what the log says of it and what is done behind the response.
+#[derive(Debug)]
+pub struct Decision {
+    /// What becomes of the request.
+    pub outcome: Outcome,
+    /// What the log says.
+    pub trace: Trace,
+    /// What is done behind the response.
+    pub deferred: Deferred,
+}
+
+/// What must be loaded before a request can be decided.
+#[derive(Debug)]
+pub enum Need {
+    /// The record of the key with this digest.
+    Key(Digest),
+    /// The record of this customer.
+    Customer(CustomerId),
+    /// The key set of this issuer.
+    KeySet(usize),
+    /// The judgement on a signature.
+    Signature(Rc<SignatureCheck>),
+}
+
+impl Need {
+    /// The name of its load, for those who wait for it. A signature is judged by each request for
+    /// itself.
+    #[must_use]
+    pub fn flight(&self) -> Option<String> {
+        match self {
+            Self::Key(digest) => Some(format!("key:{digest}")),
+            Self::Customer(id) => Some(format!("customer:{}", id.cache_key())),
+            Self::KeySet(issuer) => Some(format!("keyset:{issuer}")),
+            Self::Signature(_) => None,
+        }
+    }
+}
+
+/// A signature that is to be verified, and what follows if it verifies.
+#[derive(Debug)]
+pub struct SignatureCheck {
+    /// The key.
+    pub key: Rc<PublicKey>,
+    /// The keys that may have made it instead, where token or set do not name theirs.
+    pub others: Vec<Rc<PublicKey>>,
+    /// The algorithm.
+    pub algorithm: Algorithm,
+    /// The signature.
+    pub signature: Vec<u8>,
+    /// The digest of the signature as it was sent.
+    pub token: Digest,
+    /// The size of the token's cache entry.
+    pub weight: usize,
+    /// What is believed if the signature verifies.
+    pub verified: Rc<VerifiedToken>,
+}
+
+impl SignatureCheck {
+    /// The same with the next key; nothing where all were tried. What is believed then names the key that
+    /// verified it, since it counts no longer than that key.
+    #[must_use]
+    pub fn next(&self) -> Option<Self> {
+        let (key, others) = self.others.split_first()?;
+        let verified = VerifiedToken { thumbprint: Some(*key.thumbprint()), ..(*self.verified).clone() };
+        Some(Self {
+            key: Rc::clone(key),
+            others: others.to_vec(),
+            signature: self.signature.clone(),
+            verified: Rc::new(verified),
+            ..*self
+        })
+    }
+}
+
+/// What follows from the verdict on a signature.
+#[derive(Debug)]
+pub enum Judgement {
+    /// The token is believed or refused.
+    Final(Result<Rc<VerifiedToken>, Refusal>),
+    /// It was not made with this key, and may have been with the next one.
+    Next(Rc<SignatureCheck>),
+}
+
+/// What was loaded for one request. It counts before memory does, so that a full cache cannot make a
+/// request load the same thing for ever, and a source that failed is asked once.
+#[derive(Debug, Default)]
+pub struct Found {
+    /// Whether the trace is to hold the steps of the decision.
+    pub explain: bool,
+    /// Whose request it is taken for, in place of its credential. Only an explanation is ever made of
+    /// such a decision ([`pointsman_loader::load::Context::explain`]).
+    pub assumed: Option<Rc<Principal>>,
+    /// The API key's record.
+    pub key: Option<Stored<KeyConfig>>,
+    /// The key store failed.
+    pub key_failed: bool,
+    /// The customer's record.
+    pub customer: Option<Stored<CustomerConfig>>,
+    /// The customers' sources failed.
+    pub customer_failed: bool,
+    /// The issuer's key set.
+    pub key_set: Option<Rc<KeySet>>,
+    /// The issuer's key set could not be had.
+    pub key_set_failed: bool,
+    /// The issuer itself was asked, and not only what others had of it.
+    pub issuer_asked: bool,
+    /// The judgement on the token.
+    pub token: Option<Result<Rc<VerifiedToken>, Refusal>>,
+}
+
+impl Found {
+    /// Notes that `need` could not be loaded.
+    pub fn note_failed(&mut self, need: &Need) {
+        match need {
+            Need::Key(_) => self.key_failed = true,
+            Need::Customer(_) => self.customer_failed = true,
+            Need::KeySet(_) => self.key_set_failed = true,
+            Need::Signature(_) => {}
+        }
+    }
+}
+
+/// What is done behind the response.
+#[derive(Debug, Default)]
+pub struct Deferred {
+    /// What is refreshed; this request holds the leases.
+    pub refreshes: Vec<Refresh>,
+    /// What is written to the store, for all isolates.
+    pub writes: Vec<Write>,
+}
+
+/// An entry that is refreshed behind the response.
+#[derive(Debug)]
+pub struct Refresh {
+    /// What is loaded.
+    pub need: Need,
+    /// When its lease was taken.
+    pub claimed_at: Timestamp,
+}
+
+/// A refreshed record for the store, under a name that no operator writes.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Write {
+    /// The name of the entry.
+    pub key: String,
+    /// The record.
+    pub record: String,
+    /// When its source was asked. A record that is newer stays.
+    pub asked_at: Timestamp,
+}
+
+impl Deferred {
+    /// Adds a refresh if `chosen`.
+    pub fn refresh(&mut self, chosen: bool, claimed_at: Timestamp, need: impl FnOnce() -> Need) {
+        if chosen {
+            self.refreshes.push(Refresh { need: need(), claimed_at });
+        }
+    }
+
+    /// Takes the refresh of `need` out, if there is one.
+    pub fn take_refresh(&mut self, need: &Need) -> bool {
+        let flight = need.flight();
+        let before = self.refreshes.len();
+        self.refreshes.retain(|refresh| refresh.need.flight() != flight);
+        self.refreshes.len() < before
+    }
+
+    /// Whether there is nothing to do.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.refreshes.is_empty() && self.writes.is_empty()
+    }
+
+    /// Takes over what `other` holds.
+    pub fn append(&mut self, mut other: Self) {
+        self.refreshes.append(&mut other.refreshes);
+        self.writes.append(&mut other.writes);
+    }
+}
+
+/// Why a stage does not go on.
+#[derive(Debug)]
+pub enum Halt {
+    /// The request is refused.
+    Refuse(Refusal),
+    /// Something must be loaded first.
+    Load(Need, Claim),
+}
+
+impl From<Refusal> for Halt {
+    fn from(refusal: Refusal) -> Self {
+        Self::Refuse(refusal)
+    }
+}

@@ -1,0 +1,153 @@
+//! From what a rule chose to what is sent: one URL, or a plan of several attempts.
+
+use std::rc::Rc;
+
+use super::{
+    Journey,
+    rules::{Chosen, ChosenOrigin},
+};
+use crate::{
+    base::{digest::Digest, refusal::Refusal, time::Span},
+    decide::decision::Halt,
+    forward::{
+        failover::{self, Candidate, Choice, Watched},
+        limit,
+        plan::{self, Attempt, Plan},
+    },
+    http::head::Target,
+    identity::claimed::Claimed,
+    routing::condition::Facts,
+    state::{config::Route, memory::Memory},
+};
+
+/// What a request is sent by: where a rule sends it, and how its route has it sent.
+pub(super) struct Sending<'a> {
+    pub(super) chosen: Chosen<'a>,
+    pub(super) route: &'a Route,
+    pub(super) captures: &'a [&'a str],
+    /// The query without the credential, where that is there.
+    pub(super) rest: Option<&'a str>,
+    /// Whether a body is refused, since the request did not say its size.
+    pub(super) needs_size: bool,
+}
+
+impl Journey<'_> {
+    /// The request's target, without the credential in its query.
+    fn target<'t>(&'t self, rest: Option<&'t str>) -> Target<'t> {
+        let target = self.head.target;
+        rest.map_or(target, |rest| target.with_query(rest))
+    }
+
+    /// Where the request is sent first, how long that may take, and what else there is to it.
+    pub(super) fn send(
+        &mut self,
+        to: Sending<'_>,
+        facts: &Facts<'_>,
+        memory: &Memory,
+    ) -> Result<(String, Span, Option<Plan>), Halt> {
+        let Sending { chosen, route, captures, rest, needs_size } = &to;
+        if let ([only], false, true) = (chosen.origins.as_slice(), *needs_size, chosen.within.is_empty())
+            && only.binding.is_none()
+            && self.gateway.identity.token.is_none()
+        {
+            let rewrite = route.rewrite.as_ref();
+            let url = plan::url(&only.origin, &only.base, rewrite, captures, self.target(*rest));
+            self.trace.origin = Some(Rc::clone(&only.origin));
+            return Ok((url, route.timeout.unwrap_or(only.timeout), None));
+        }
+        self.plan(&to, facts, memory)
+    }
+
+    /// The same where it takes a plan.
+    #[cold]
+    #[inline(never)]
+    fn plan(
+        &mut self,
+        to: &Sending<'_>,
+        facts: &Facts<'_>,
+        memory: &Memory,
+    ) -> Result<(String, Span, Option<Plan>), Halt> {
+        let Sending { chosen, route, captures, rest, needs_size } = to;
+        let Chosen { origins, within, balance, deadline, breaker, statuses, own } = chosen;
+        let origins = origins.as_slice();
+        let single = origins.len() == 1;
+        let url = |origin: &ChosenOrigin| {
+            plan::url(&origin.origin, &origin.base, route.rewrite.as_ref(), captures, self.target(*rest))
+        };
+        let timeout = |origin: &ChosenOrigin| route.timeout.unwrap_or(origin.timeout);
+        // Of several, one that hangs must leave the others some of the route's time.
+        let one_of_several = |origin: &ChosenOrigin| {
+            if single { timeout(origin) } else { origin.timeout.min(timeout(origin)) }
+        };
+        // What one caller meets must not count for another, and what one customer's origins do never for
+        // another's of the same URL.
+        let (backend, caller) = if *own {
+            (format!("customer {}", self.trace.customer.as_deref().unwrap_or_default()), String::new())
+        } else {
+            let name = self.trace.backend.as_deref().unwrap_or_default();
+            (format!("backend {name}"), if single { String::new() } else { self.caller(facts) })
+        };
+        let key = |origin: &ChosenOrigin| format!("{backend}\n{}{}", origin.origin, origin.base);
+        let keys: Vec<_> = origins.iter().map(key).collect();
+        let candidates: Vec<_> = origins
+            .iter()
+            .zip(&keys)
+            .map(|(origin, key)| Candidate { key, region: origin.region.as_deref(), weight: origin.weight })
+            .collect();
+        let near = if candidates.iter().any(|candidate| candidate.region.is_some()) {
+            self.gateway.regions_of(facts)
+        } else {
+            Vec::new()
+        };
+        let choice =
+            Choice { balance: *balance, near: &near, within, salt: self.head.request_id, caller: &caller };
+        let order = failover::order(&candidates, choice, &memory.origins, self.now);
+        let tries = |key: &str| memory.origins.is_half_open(Watched { key, caller: &caller }, self.now);
+        let attempts: Vec<_> = order
+            .iter()
+            .filter_map(|index| origins.get(*index).zip(keys.get(*index)))
+            .enumerate()
+            .map(|(place, (origin, key))| Attempt {
+                url: url(origin),
+                origin: Rc::clone(&origin.origin),
+                key: key.clone(),
+                trial: place == 0 && !single && tries(key),
+                timeout: one_of_several(origin).millis(),
+                binding: origin.binding.clone(),
+                assertion: None,
+            })
+            .collect();
+        let first = order.first().and_then(|index| origins.get(*index)).ok_or(Refusal::NoOriginInRegion)?;
+        let (first_url, first_timeout) = (url(first), one_of_several(first));
+        let whole = deadline.or(route.timeout).unwrap_or_else(|| {
+            let all = attempts.iter().map(|attempt| attempt.timeout).sum();
+            Span::from_millis(all)
+        });
+        self.trace.planned = true;
+        let plan = Plan {
+            attempts,
+            deadline: whole.millis(),
+            statuses: statuses.to_vec(),
+            breaker: (breaker.failures, breaker.ratio, breaker.pause.millis()),
+            needs_size: *needs_size,
+            caller: (!single).then_some(caller),
+        };
+        Ok((first_url, first_timeout, Some(plan)))
+    }
+
+    /// Tells the callers of a backend apart: by customer, else by who they are, else by their address. Those
+    /// with none of these are one.
+    fn caller(&self, facts: &Facts<'_>) -> String {
+        let customers = self.gateway.customers.as_ref();
+        let customer = customers.and_then(|customers| match facts.principal.customer(&customers.claim) {
+            Claimed::Id(id) => Some(id.as_str()),
+            Claimed::Missing | Claimed::Malformed => None,
+        });
+        let who = match (customer, &facts.principal.subject) {
+            (Some(id), _) => format!("customer\0{id}"),
+            (None, Some(subject)) => format!("{}\0{subject}", self.trace.auth.as_deref().unwrap_or_default()),
+            (None, None) => format!("address\0{}", limit::address(facts).unwrap_or_default()),
+        };
+        format!("{:016x}", Digest::of(who.as_bytes()).prefix())
+    }
+}

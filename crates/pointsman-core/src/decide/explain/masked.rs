@@ -1,0 +1,99 @@
+//! An explanation without the credential: clients send it in other places than the one where it is looked for, and what a
+//! condition found is told too.
+
+use serde_json::Value;
+
+use crate::{
+    http::{
+        credential_copies,
+        head::{Head, Target},
+    },
+    identity::api_key::ApiKeys,
+};
+
+/// Shorter ones are words, and would mask what has nothing to do with them.
+const SHORTEST: usize = 8;
+const MASK: &str = "(credential)";
+
+/// The credentials that a request brings, verified or not.
+pub(super) fn sent(head: &Head<'_>, api_keys: Option<&ApiKeys>) -> Vec<String> {
+    let names = ["authorization"].into_iter().chain(api_keys.map(ApiKeys::field));
+    let values: Vec<_> = names.filter_map(|name| head.fields.get(name)).collect();
+    let elements = values.iter().flat_map(|value| value.split(','));
+    let texts = elements.filter_map(|element| element.split_ascii_whitespace().next_back());
+    let mut found: Vec<String> = Vec::new();
+    for text in texts.filter(|text| text.len() >= SHORTEST) {
+        // Longer ones first: one may be the beginning of another.
+        let at = found.iter().position(|other| other.len() < text.len()).unwrap_or(found.len());
+        found.insert(at, text.to_owned());
+    }
+    found
+}
+
+/// Masks them in all texts, and in URLs also where they are percent-encoded.
+pub(super) fn mask(told: &mut Value, credentials: &[String]) {
+    match told {
+        Value::String(text) => {
+            for credential in credentials {
+                *text = masked(text, credential);
+            }
+        }
+        Value::Array(items) => items.iter_mut().for_each(|item| mask(item, credentials)),
+        Value::Object(members) => members.values_mut().for_each(|member| mask(member, credentials)),
+        Value::Null | Value::Bool(_) | Value::Number(_) => {}
+    }
+}
+
+fn masked(text: &str, credential: &str) -> String {
+    let plain = text.replace(credential, MASK);
+    let Some((before, query)) = text.split_once('?').filter(|_| Target::parse(text).is_some()) else {
+        return plain;
+    };
+    // What is percent-encoded is found as it is found when it is forwarded.
+    let parts = query.split_inclusive(['&', ';']).map(|part| {
+        let bare = part.trim_end_matches(['&', ';']);
+        let name = bare.split_once('=').map_or("", |(name, _)| name);
+        match credential_copies::is_parameter_with(bare, credential) {
+            true => part.replace(bare, &format!("{}={MASK}", name.replace(credential, MASK))),
+            false => part.replace(credential, MASK),
+        }
+    });
+    format!("{}?{}", before.replace(credential, MASK), parts.collect::<String>())
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::http::head::test_support::TestFields;
+
+    #[test]
+    fn no_credential_is_told_wherever_it_was_sent() {
+        let fields = TestFields::new(&[
+            ("authorization", "Bearer sk_live_abc, Basic c2VjcmV0Og=="),
+            ("apikey", "sk_live_abcdef"),
+            ("cookie", "short"),
+        ]);
+        let head = Head { fields: &fields, ..Head::bare() };
+        let keys = ApiKeys::for_tests("apikey", "", &["sk_live"]);
+        let credentials = sent(&head, Some(&keys));
+        assert_eq!(credentials, ["sk_live_abcdef", "c2VjcmV0Og==", "sk_live_abc"]);
+        let mut told = json!({
+            "request": { "url": "https://a.example/x?k=%73k_live_abcdef&y=1&sk_live_abcdef" },
+            "steps": [{ "why_not": "$query:k is \"sk_live_abcdef\", and must be x" }, 7, null],
+            "only": "https://a.example/x?k=sk_live_abc",
+            "path": "/x/sk_live_abc",
+        });
+        mask(&mut told, &credentials);
+        assert_eq!(
+            told,
+            json!({
+                "request": { "url": "https://a.example/x?k=(credential)&y=1&=(credential)" },
+                "steps": [{ "why_not": "$query:k is \"(credential)\", and must be x" }, 7, null],
+                "only": "https://a.example/x?k=(credential)",
+                "path": "/x/(credential)",
+            })
+        );
+    }
+}

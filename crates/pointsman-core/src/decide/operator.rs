@@ -1,0 +1,203 @@
+//! The gateway's own answers: whether it can work at all, for probes; the state of caches and sources,
+//! for operators who show the secret; the public keys of identity tokens, for backends. None asks
+//! anything of the outside.
+
+use serde_json::Value;
+
+use crate::{
+    base::{
+        digest::Digest,
+        json::{json, text},
+        refusal::Refusal,
+        time::Timestamp,
+    },
+    decide::request_log::Trace,
+    forward::assertion::Assertions,
+    http::{
+        answer::Answer,
+        head::{Head, Seen},
+    },
+    identity::{
+        credential::{field_content, scheme_and_text},
+        jwt::Issuer,
+    },
+    state::{
+        bounds::{Bound, bounds},
+        cache::Cache,
+        config::Gateway,
+        memory::{KeySetMemory, Memory, SourceHealth},
+    },
+};
+
+/// Answers a request for one of the gateway's own paths; `None` for every other.
+pub fn answer(
+    gateway: &Gateway,
+    head: &Head<'_>,
+    memory: &Memory,
+    now: Timestamp,
+    trace: &mut Trace,
+) -> Option<Answer> {
+    let operator = &gateway.operator;
+    let is = |path: &Option<String>| path.as_deref() == Some(head.target.path);
+    let key_set = gateway.identity.token.as_ref().filter(|token| is(&token.key_set_path));
+    let asked = match (is(&operator.health), is(&operator.status), key_set) {
+        (true, ..) => Asked::Health,
+        (_, true, _) => Asked::Status,
+        (.., Some(token)) => Asked::KeySet(token),
+        _ => return None,
+    };
+    Some(answer_to(&asked, gateway, head, memory, now, trace))
+}
+
+/// What one of the gateway's own paths is for.
+enum Asked<'a> {
+    Health,
+    Status,
+    KeySet(&'a Assertions),
+}
+
+#[cold]
+#[inline(never)]
+fn answer_to(
+    asked: &Asked<'_>,
+    gateway: &Gateway,
+    head: &Head<'_>,
+    memory: &Memory,
+    now: Timestamp,
+    trace: &mut Trace,
+) -> Answer {
+    let name = match asked {
+        Asked::Health => "health",
+        Asked::Status => "status",
+        Asked::KeySet(_) => "jwks",
+    };
+    trace.route = Some(name.into());
+    if !matches!(head.method, "GET" | "HEAD") {
+        let mut answer = gateway.refuse(Refusal::MethodNotOnRoute, None, None, head);
+        answer.fields.push(("allow", "GET, HEAD".to_owned()));
+        return answer;
+    }
+    match asked {
+        Asked::Health => json_answer(200, head, &json!({ "status": "ok" })),
+        Asked::KeySet(token) => key_set_answer(head, token),
+        Asked::Status => match authorized(gateway.operator.secret.as_ref(), head) {
+            Ok(()) => json_answer(200, head, &state(gateway, memory, now)),
+            Err(refusal) => gateway.refuse(refusal, None, None, head),
+        },
+    }
+}
+
+/// Whether the request shows the operator's secret. Digests are compared, so that the time this takes
+/// says nothing of the secret.
+fn authorized(secret: Option<&Digest>, head: &Head<'_>) -> Result<(), Refusal> {
+    let shown = head.field(Seen::AUTHORIZATION, "authorization").ok_or(Refusal::CredentialMissing)?;
+    let (scheme, token) = scheme_and_text(field_content(&shown)).ok_or(Refusal::OperatorSecret)?;
+    let right = secret.is_some_and(|secret| Digest::of(token.as_bytes()) == *secret);
+    if right && scheme.eq_ignore_ascii_case("bearer") { Ok(()) } else { Err(Refusal::OperatorSecret) }
+}
+
+/// A document for an operator.
+#[must_use]
+pub fn json_answer(status: u16, head: &Head<'_>, body: &Value) -> Answer {
+    Answer {
+        status,
+        fields: vec![
+            ("content-type", "application/json".to_owned()),
+            ("cache-control", "no-store".to_owned()),
+            ("x-request-id", head.request_id.to_owned()),
+        ],
+        body: Some(text(body) + "\n"),
+        refusal: None,
+    }
+}
+
+/// Public, and the same for everybody: backends and whatever stands before them may keep it. A key is
+/// published for longer than this before it signs.
+fn key_set_answer(head: &Head<'_>, token: &Assertions) -> Answer {
+    Answer {
+        status: 200,
+        fields: vec![
+            ("content-type", "application/jwk-set+json".to_owned()),
+            ("cache-control", "public, max-age=300".to_owned()),
+            ("x-request-id", head.request_id.to_owned()),
+        ],
+        body: Some(format!("{}\n", token.key_set())),
+        refusal: None,
+    }
+}
+
+fn state(gateway: &Gateway, memory: &Memory, now: Timestamp) -> Value {
+    let issuers = gateway.issuers.iter().zip(&memory.key_sets).filter(|(issuer, _)| issuer.keys.is_fetched());
+    let issuers: Vec<_> = issuers.map(|(issuer, known)| issuer_state(issuer, known, now)).collect();
+    let origins = memory.origins.open(now).into_iter();
+    let origins: Vec<_> = origins
+        .map(|(name, until)| {
+            let (backend, origin) = name.split_once('\n').unwrap_or(("", &name));
+            json!({ "backend": backend, "origin": origin, "until": until.to_string() })
+        })
+        .collect();
+    let source = gateway.customers.as_ref().and_then(|customers| customers.source.as_ref());
+    let config_api = source.map(|source| {
+        json!({
+            "form": if source.by_id { "by_id" } else { "list" },
+            "asked": asked(&memory.config_api_health),
+            "scheduled_refresh": memory.roster_state.as_ref().map(|(_, state)| state),
+        })
+    });
+    json!({
+        "version": env!("CARGO_PKG_VERSION"),
+        "configuration": gateway.version,
+        "time": now.to_string(),
+        "isolate": {
+            "caches": {
+                "api_keys": cache(&memory.keys),
+                "customers": cache(&memory.customers),
+                "tokens": cache(&memory.tokens),
+            },
+            "kv": asked(&memory.store_health),
+            "config_api": config_api,
+            "issuers": issuers,
+            "origins_left_alone": origins,
+        },
+        "bounds": bounds(gateway).iter().map(Bound::to_json).collect::<Vec<_>>(),
+    })
+}
+
+fn issuer_state(issuer: &Issuer, known: &KeySetMemory, now: Timestamp) -> Value {
+    let (failures, retry_at) = known.set.failures();
+    let as_of = known.set.peek_as_of();
+    json!({
+        "name": issuer.name,
+        "asked": asked(&known.health),
+        "keys": known.set.peek().map(|set| set.usable()),
+        "state": as_of.map(|at| issuer.policy.lifetimes.state(now.since(at)).as_str()),
+        "as_of": instant(as_of),
+        "failures_in_a_row": failures,
+        "left_alone_until": instant((retry_at > now).then_some(retry_at)),
+    })
+}
+
+fn cache<T>(cache: &Cache<T>) -> Value {
+    let counts = cache.counts();
+    let asked = counts.hits.saturating_add(counts.misses);
+    #[allow(clippy::cast_precision_loss)] // a ratio for people
+    let ratio = (asked > 0).then(|| counts.hits as f64 / asked as f64);
+    json!({
+        "entries": cache.len(),
+        "bytes": cache.weight(),
+        "budget": cache.budget(),
+        "hits": counts.hits,
+        "misses": counts.misses,
+        "hit_ratio": ratio,
+        "failed_loads": counts.failures,
+    })
+}
+
+fn asked(health: &SourceHealth) -> Value {
+    let error = health.error.as_ref().map(|(at, what)| json!({ "time": at.to_string(), "what": what }));
+    json!({ "answered_at": instant(health.answered_at), "last_error": error })
+}
+
+fn instant(at: Option<Timestamp>) -> Value {
+    at.map_or(Value::Null, |at| Value::from(at.to_string()))
+}

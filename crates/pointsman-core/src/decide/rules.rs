@@ -1,0 +1,237 @@
+//! What the rules say: the first that matches, where it sends the request, and what shadow rules would have done.
+
+use std::rc::Rc;
+
+use super::Journey;
+use crate::{
+    base::{name::Name, refusal::Refusal, time::Span},
+    customer::{record::CustomerOrigin, template::BackendTemplate},
+    decide::{
+        customer::{Customer, resolve},
+        decision::Halt,
+        request_log::Step,
+    },
+    forward::failover::{Balance, Breaker},
+    identity::{claimed::Claimed, principal::Principal},
+    routing::{
+        condition::Facts,
+        rule::{Action, Rule},
+        target::{Target, Unlisted},
+    },
+    state::{
+        config::{DEFAULT_BACKEND_TIMEOUT, Origin, Route},
+        memory::Memory,
+    },
+};
+
+/// What the rules say.
+pub(super) enum Verdict<'a> {
+    Backend(Chosen<'a>),
+    Deny(u16),
+}
+
+/// Where a rule sends a request.
+pub(super) struct Chosen<'a> {
+    pub(super) origins: Origins,
+    pub(super) within: &'a [Rc<str>],
+    pub(super) balance: Balance,
+    pub(super) deadline: Option<Span>,
+    pub(super) breaker: Breaker,
+    pub(super) statuses: &'a [u16],
+    /// Whether it is the customer's own backend.
+    pub(super) own: bool,
+}
+
+/// Nearly always one, which takes no list.
+pub(super) enum Origins {
+    One(ChosenOrigin),
+    Several(Vec<ChosenOrigin>),
+}
+
+impl Origins {
+    pub(super) fn as_slice(&self) -> &[ChosenOrigin] {
+        match self {
+            Self::One(only) => std::slice::from_ref(only),
+            Self::Several(all) => all,
+        }
+    }
+}
+
+/// One of the origins that a request may be sent to.
+pub(super) struct ChosenOrigin {
+    pub(super) origin: Rc<str>,
+    pub(super) base: Rc<str>,
+    pub(super) region: Option<Rc<str>>,
+    pub(super) weight: u32,
+    pub(super) timeout: Span,
+    pub(super) binding: Option<Rc<str>>,
+}
+
+impl<'a> Journey<'a> {
+    /// The first rule that matches decides.
+    pub(super) fn choose(
+        &mut self,
+        route: &'a Route,
+        facts: &Facts<'_>,
+        claimed: &Claimed,
+        memory: &Memory,
+    ) -> Result<Verdict<'a>, Halt> {
+        let mut next = 0;
+        while let Some((index, rule)) = self.matching_rule(route, next, facts) {
+            next = index + 1;
+            self.trace.rule = Some(Rc::clone(&rule.name));
+            let target = match &rule.action {
+                Action::Deny(status) => return Ok(Verdict::Deny(*status)),
+                Action::To(target) => *target,
+                Action::Split(split) => {
+                    let chosen = split.choose(facts).ok_or(Refusal::Misconfigured)?;
+                    self.trace.variant = Some(Rc::clone(&chosen.variant.name));
+                    self.trace.bucket = chosen.bucket;
+                    chosen.variant.to
+                }
+            };
+            let chosen = match target {
+                Target::Backend(index) => Some(self.named_backend(index, facts.principal)?),
+                Target::Customer { unlisted } => self.customers_backend(unlisted, claimed, memory)?,
+            };
+            if let Some(chosen) = chosen {
+                return Ok(Verdict::Backend(Chosen { within: &rule.within, ..chosen }));
+            }
+            let why_not = "the caller's customer is not listed";
+            self.note(|| Step::PassedOver(Rc::clone(&rule.name), why_not.to_owned()));
+        }
+        self.trace.rule = None;
+        Err(Refusal::NoRuleMatched.into())
+    }
+
+    /// The first rule at `from` or behind that matches. Whoever asks how the decision came about is told of
+    /// all that were passed over.
+    fn matching_rule<'r>(
+        &mut self,
+        route: &'r Route,
+        from: usize,
+        facts: &Facts<'_>,
+    ) -> Option<(usize, &'r Rule)> {
+        let found = route.index.find(&route.rules, from, facts);
+        if let Some(steps) = &mut self.trace.steps {
+            let passed_over = route.rules.iter().take(found.unwrap_or(usize::MAX)).skip(from);
+            tell_passed_over(steps, passed_over, facts);
+        }
+        found.and_then(|index| Some((index, route.rules.get(index)?)))
+    }
+
+    /// Tries the shadow rules, and notes where they would send this request elsewhere. They load nothing:
+    /// where they ask for the customer's own backend, that is what they say.
+    #[inline(never)]
+    pub(super) fn compare_shadow(
+        &mut self,
+        route: &Route,
+        facts: &Facts<'_>,
+        decided: &Result<Verdict<'_>, Halt>,
+    ) {
+        if matches!(decided, Err(Halt::Load(..))) {
+            return;
+        }
+        let says = |action: &Action| match action {
+            Action::Deny(status) => format!("deny {status}"),
+            Action::To(target) => self.gateway.target_name(*target),
+            Action::Split(split) => split
+                .choose(facts)
+                .map_or_else(String::new, |chosen| self.gateway.target_name(chosen.variant.to)),
+        };
+        let rule = route.shadow.iter().find(|rule| rule.matches(facts));
+        let shadow = rule.map_or_else(|| "no rule".to_owned(), |rule| says(&rule.action));
+        let actual = match decided {
+            Ok(Verdict::Backend(_)) => self.trace.backend.as_deref().unwrap_or_default().to_owned(),
+            Ok(Verdict::Deny(status)) => format!("deny {status}"),
+            Err(Halt::Refuse(Refusal::NoRuleMatched)) => "no rule".to_owned(),
+            // Refused on the way to where both may lead.
+            Err(_) => return,
+        };
+        if shadow != actual {
+            let name = rule.map_or("none", |rule| &rule.name);
+            self.trace.shadow = Some(format!("{name}: {shadow}"));
+        }
+    }
+
+    fn named_backend(&mut self, index: usize, principal: &Principal) -> Result<Chosen<'a>, Halt> {
+        let backend = self.gateway.backends.get(index).ok_or(Refusal::Misconfigured)?;
+        self.trace.backend = Some(Name::Given(Rc::clone(&backend.name)));
+        let chosen_origin = |place: &Origin| -> Result<ChosenOrigin, Refusal> {
+            let (origin, base) = match &place.url {
+                BackendTemplate::Fixed(url) => (Rc::clone(url.origin()), url.base()),
+                BackendTemplate::Filled(host) => (Rc::from(host.fill(&principal.claims)?), host.base()),
+            };
+            Ok(ChosenOrigin {
+                origin,
+                base: Rc::clone(base),
+                region: place.region.clone(),
+                weight: place.weight,
+                timeout: place.timeout.unwrap_or(backend.timeout),
+                binding: place.binding.clone(),
+            })
+        };
+        Ok(Chosen {
+            origins: match backend.origins.as_slice() {
+                [only] => Origins::One(chosen_origin(only)?),
+                all => Origins::Several(all.iter().map(chosen_origin).collect::<Result<_, _>>()?),
+            },
+            within: &[],
+            balance: backend.balance,
+            deadline: backend.deadline,
+            breaker: backend.breaker,
+            statuses: &backend.failure_statuses,
+            own: false,
+        })
+    }
+
+    fn customers_backend(
+        &mut self,
+        unlisted: Unlisted,
+        claimed: &Claimed,
+        memory: &Memory,
+    ) -> Result<Option<Chosen<'a>>, Halt> {
+        let customer = resolve(claimed, memory, self.found, self.head, &mut self.deferred, self.now)?;
+        let config = match (customer, unlisted) {
+            (Customer::Listed(config), _) => config,
+            (Customer::Missing | Customer::Unlisted, Unlisted::Next) => return Ok(None),
+            (Customer::Missing, Unlisted::Refuse) => return Err(Refusal::CustomerIdMissing.into()),
+            (Customer::Unlisted, Unlisted::Refuse) => return Err(Refusal::CustomerUnknown.into()),
+        };
+        self.trace.backend = Some(Name::Fixed("customer"));
+        self.trace.environment = config.environment().map(Rc::clone);
+        let chosen_origin = |place: &CustomerOrigin| ChosenOrigin {
+            origin: Rc::clone(place.url.origin()),
+            base: Rc::clone(place.url.base()),
+            region: place.region.clone(),
+            weight: place.weight.unwrap_or(1),
+            timeout: DEFAULT_BACKEND_TIMEOUT,
+            binding: None,
+        };
+        let weighted = config.backends().iter().any(|place| place.weight.is_some());
+        Ok(Some(Chosen {
+            origins: match config.backends() {
+                [only] => Origins::One(chosen_origin(only)),
+                all => Origins::Several(all.iter().map(chosen_origin).collect()),
+            },
+            within: &[],
+            balance: if weighted { Balance::Weighted } else { Balance::Ordered },
+            deadline: None,
+            breaker: Breaker::default(),
+            statuses: &[],
+            own: true,
+        }))
+    }
+}
+
+#[inline(never)]
+fn tell_passed_over<'r>(
+    steps: &mut Vec<Step>,
+    passed_over: impl Iterator<Item = &'r Rule>,
+    facts: &Facts<'_>,
+) {
+    steps.extend(
+        passed_over
+            .map(|rule| Step::PassedOver(Rc::clone(&rule.name), rule.why_not(facts).unwrap_or_default())),
+    );
+}

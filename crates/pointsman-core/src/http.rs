@@ -1,0 +1,10 @@
+//! Heads of requests and answers: targets, fields, paths, CORS, the answers of our own. Nothing here knows who calls.
+
+pub mod answer;
+pub mod cors;
+pub mod credential_copies;
+mod families;
+pub mod fields;
+pub mod head;
+pub mod path;
+pub mod prelude;

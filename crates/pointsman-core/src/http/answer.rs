@@ -1,0 +1,61 @@
+//! Responses that the gateway makes itself.
+
+use crate::{
+    base::refusal::{Problem, Refusal},
+    http::cors::AnswerEdits,
+};
+
+/// A response that the gateway makes itself.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Answer {
+    /// The HTTP status.
+    pub status: u16,
+    /// Its fields.
+    pub fields: Vec<(&'static str, String)>,
+    /// Its body; `None` for an answer that has none.
+    pub body: Option<String>,
+    /// Why, if it is a refusal.
+    pub refusal: Option<Refusal>,
+}
+
+/// An RFC 9457 problem as a response.
+#[must_use]
+pub fn problem(
+    type_base: &str,
+    refusal: Refusal,
+    status: Option<u16>,
+    challenge: Option<&str>,
+    request_id: &str,
+    edits: AnswerEdits,
+) -> Answer {
+    let problem = refusal.problem();
+    let status = status.unwrap_or(problem.status());
+    let mut fields = vec![
+        ("content-type", "application/problem+json".to_owned()),
+        ("cache-control", "no-store".to_owned()),
+        ("x-request-id", request_id.to_owned()),
+    ];
+    if refusal == Refusal::RequirementNotMet {
+        let challenge = challenge.unwrap_or("Bearer");
+        let separator = if challenge.contains(' ') { "," } else { "" };
+        fields.push(("www-authenticate", format!("{challenge}{separator} error=\"insufficient_scope\"")));
+    }
+    if status == 401 {
+        let challenge = challenge.unwrap_or("Bearer");
+        let separator = if challenge.contains(' ') { "," } else { "" };
+        let error = match problem {
+            Problem::CredentialInvalid => format!("{separator} error=\"invalid_token\""),
+            _ => String::new(),
+        };
+        fields.push(("www-authenticate", format!("{challenge}{error}")));
+    }
+    if let Some(seconds) = problem.retry_after() {
+        fields.push(("retry-after", seconds.to_string()));
+    }
+    fields.extend(edits.set.into_iter().filter(|(name, _)| *name != "x-request-id"));
+    if edits.vary_origin {
+        fields.push(("vary", "Origin".to_owned()));
+    }
+    let body = problem.body(status, type_base, request_id);
+    Answer { status, fields, body: Some(body), refusal: Some(refusal) }
+}

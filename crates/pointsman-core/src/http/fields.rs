@@ -1,0 +1,486 @@
+//! Which of a client's fields reach the backend.
+//!
+//! The edge copies all fields natively and asks once for each *name* that it has not met before, so
+//! the usual request costs a look-up a field and a deletion for the few that must go.
+
+use std::{
+    borrow::Cow,
+    collections::{HashMap, HashSet},
+};
+
+use super::{credential_copies::may_hold_a_credential, families::is_set_by_proxies};
+use crate::{base::scan, http::head::Seen};
+
+/// Connection-specific fields, which never pass an intermediary (RFC 9110, section 7.6.1; RFC 9113,
+/// section 8.2.2), and `Expect`: the runtime would take a backend's 100 for the answer.
+const HOP_BY_HOP: &[&str] = &[
+    "connection",
+    "expect",
+    "http2-settings",
+    "keep-alive",
+    "proxy-authenticate",
+    "proxy-authorization",
+    "proxy-connection",
+    "te",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
+];
+
+/// Fields by which a client could pretend to be somewhere or somebody else, or ask a backend
+/// framework for another URL or method than the one we authorized.
+const SPOOFABLE: &[&str] = &[
+    "client-ip",
+    "forwarded",
+    "true-client-ip",
+    "via",
+    "x-client-ip",
+    "x-cluster-client-ip",
+    "x-forwarded",
+    "x-host",
+    "x-http-host-override",
+    "x-http-method",
+    "x-http-method-override",
+    "x-method-override",
+    "x-real-ip",
+    "x-request-id",
+];
+
+/// What the platform sets on every request, and so vouches for. Any other `cf-*` field may be the
+/// client's own (`cf-access-…` without Access in front).
+const PLATFORM: &[&str] = &[
+    "cf-connecting-ip",
+    "cf-connecting-ipv6",
+    "cf-ew-via",
+    "cf-ipcountry",
+    "cf-ray",
+    "cf-visitor",
+    "cf-worker",
+];
+
+/// Those among them that [`crate::forward::plan::edit_fields`] sets on every request, or takes off itself: what came
+/// under such a name is replaced, and need not be taken off before.
+pub(crate) const REPLACED: &[&str] =
+    &["via", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "x-request-id"];
+
+/// Decides for each field name whether it is taken off.
+#[derive(Clone, Debug)]
+pub struct FieldPolicy {
+    removed: HashSet<String>,
+    own: Vec<NamePattern>,
+    api_key_field: Option<String>,
+    /// Fields that conditions ask for: as backends would fold them, and as conditions spell them.
+    asked: HashMap<String, Vec<String>>,
+}
+
+/// One name or a family of names that the configuration takes off: `x-acme-user`, `x-internal-*`.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct NamePattern {
+    folded: String,
+    is_prefix: bool,
+}
+
+impl NamePattern {
+    /// Reads a field name, or the beginning of one with `*` behind it, in any case; `None` where it is neither.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let (name, is_prefix) = text.strip_suffix('*').map_or((text, false), |name| (name, true));
+        // `*` is a letter of field names, and so would be taken for one anywhere else.
+        let plain = is_token(name) && !name.contains('*');
+        plain.then(|| Self { folded: canonical(name), is_prefix })
+    }
+
+    /// Whether it takes off the field `name`, as a backend could fold that.
+    #[must_use]
+    pub fn takes(&self, name: &str) -> bool {
+        self.matches(&canonical(name))
+    }
+
+    fn matches(&self, folded: &str) -> bool {
+        if self.is_prefix { folded.starts_with(&self.folded) } else { folded == self.folded }
+    }
+}
+
+/// What is to be done about one field name.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Verdict {
+    /// Whether what came under it reaches no backend.
+    pub removed: bool,
+    /// Whether that needs no taking off, since it is set anew whatever came.
+    pub replaced: bool,
+    /// Whether it is one that a decision may want to read.
+    pub seen: Seen,
+}
+
+impl Verdict {
+    /// As bits for the way across the boundary: bit 0 for "take it off", the rest as [`Seen`].
+    #[must_use]
+    pub const fn bits(self) -> u32 {
+        self.seen.bits() | (self.removed && !self.replaced) as u32
+    }
+}
+
+impl FieldPolicy {
+    /// `identity` are the fields that we set ourselves; `api_key_field` is where API keys are read
+    /// from, unless that is `Authorization`; `own` is what the configuration takes off beside.
+    #[must_use]
+    pub fn new<'a>(
+        identity: impl IntoIterator<Item = &'a str>,
+        api_key_field: Option<&'a str>,
+        own: Vec<NamePattern>,
+    ) -> Self {
+        let fixed = HOP_BY_HOP.iter().chain(SPOOFABLE).copied();
+        let removed =
+            fixed.chain(["authorization"]).chain(api_key_field).chain(identity).map(canonical).collect();
+        Self { removed, own, api_key_field: api_key_field.map(str::to_owned), asked: HashMap::new() }
+    }
+
+    /// Takes off all other spellings of a field that conditions ask for: a backend that folds `x_debug` into
+    /// `x-debug` would see what no condition saw.
+    pub fn ask_for(&mut self, name: &str) {
+        self.asked.entry(canonical(name)).or_default().push(name.to_owned());
+    }
+
+    /// The verdict on the field `name`, given in lower case as Fetch lists it.
+    ///
+    /// A name is judged by what backends make of it: CGI, WSGI and PHP fold `_`, `.` and more into
+    /// one character, so `x_customer_id` would shadow `x-customer-id` there.
+    #[must_use]
+    pub fn judge(&self, name: &str) -> Verdict {
+        let folded = canonical(name);
+        let removed = self.removed.contains(&folded)
+            || is_set_by_proxies(&folded)
+            || self.own.iter().any(|own| own.matches(&folded))
+            // The platform vouches for its own fields in their own spelling only.
+            || (folded.starts_with("cf-") && !PLATFORM.contains(&name))
+            || self.asked.get(&folded).is_some_and(|asked| !asked.iter().any(|own| own == name));
+        let seen = self.seen(name);
+        let kept = !removed && may_hold_a_credential(name);
+        let seen = if kept { seen.and(Seen::MAY_HOLD_CREDENTIAL) } else { seen };
+        // Another spelling of such a name would not be replaced.
+        Verdict { removed, replaced: REPLACED.contains(&name), seen }
+    }
+
+    fn seen(&self, name: &str) -> Seen {
+        let common = match name {
+            "authorization" => Seen::AUTHORIZATION,
+            "via" => Seen::VIA,
+            "connection" => Seen::CONNECTION,
+            "upgrade" => Seen::UPGRADE,
+            "origin" => Seen::ORIGIN,
+            "cf-ray" => Seen::CF_RAY,
+            "cf-connecting-ip" => Seen::CF_CONNECTING_IP,
+            "x-pointsman-explain" => Seen::EXPLAIN,
+            _ => Seen::default(),
+        };
+        let is_key = self.api_key_field.as_deref() == Some(name);
+        if is_key { common.and(Seen::API_KEY) } else { common }
+    }
+}
+
+/// A field name as the laxest backend would fold it.
+#[must_use]
+pub fn canonical(name: &str) -> String {
+    let fold = |c: char| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '-' };
+    name.chars().map(fold).collect()
+}
+
+/// No client has a use for more names in `Connection` than these; each costs a call of the runtime.
+const MAX_LISTED: usize = 64;
+
+/// Whether `Connection` lists more names than are taken off: empty elements count, since reading them costs as much.
+#[must_use]
+pub fn lists_too_many(connection: &str) -> bool {
+    connection.bytes().filter(|byte| *byte == b',').take(MAX_LISTED).count() == MAX_LISTED
+}
+
+/// The field names that `Connection` lists, in lower case (RFC 9110, section 7.6.1).
+pub fn listed_by_connection(value: &str) -> impl Iterator<Item = String> + '_ {
+    value.split(',').map(|name| name.trim().to_ascii_lowercase()).filter(|name| is_token(name))
+}
+
+/// Whether `text` is a token (RFC 9110, section 5.6.2): a field name, a method.
+#[must_use]
+pub fn is_token(text: &str) -> bool {
+    !text.is_empty()
+        && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte))
+}
+
+/// A claim's text as a field value: visible ASCII as it is; `%`, other bytes and a space at either
+/// end percent-encoded. Nothing can break out of the field, and two different texts never look
+/// the same to the backend.
+#[must_use]
+pub fn field_value(text: &str) -> Cow<'_, str> {
+    if scan::any(text, |word| word.below(b'!') | word.beyond_visible() | word.is(b'%')) {
+        Cow::Owned(encoded(text))
+    } else {
+        Cow::Borrowed(text)
+    }
+}
+
+#[cold]
+#[inline(never)]
+fn encoded(text: &str) -> String {
+    let last = text.len().saturating_sub(1);
+    let mut value = String::with_capacity(text.len());
+    for (index, byte) in text.bytes().enumerate() {
+        let inner_space = byte == b' ' && index != 0 && index != last;
+        if inner_space || (byte.is_ascii_graphic() && byte != b'%') {
+            value.push(char::from(byte));
+        } else {
+            value.push_str(&format!("%{byte:02X}"));
+        }
+    }
+    value
+}
+
+#[cold]
+#[inline(never)]
+fn unbroken(value: &str) -> String {
+    value.replace(['\n', '\r'], " ")
+}
+
+/// Fields to set, as they cross to JavaScript: each a line with its name and one with its value.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct FieldLines(String);
+
+impl FieldLines {
+    /// None yet, and room for lines of so many bytes.
+    #[must_use]
+    pub fn with_capacity(bytes: usize) -> Self {
+        Self(String::with_capacity(bytes))
+    }
+
+    /// Adds a field with a claim's text, as [`field_value`] has it.
+    pub fn push_text(&mut self, name: &str, text: &str) {
+        self.push_line(name);
+        self.push_line(&field_value(text));
+    }
+
+    /// Adds a field whose value is known to hold no line break.
+    pub fn push_checked(&mut self, name: &str, value: &str) {
+        self.push_line(name);
+        self.push_line(value);
+    }
+
+    fn push_line(&mut self, line: &str) {
+        self.0.push_str(line);
+        self.0.push('\n');
+    }
+
+    /// Adds a field. No value holds a line break: Fetch keeps them out of the fields that come from outside, and
+    /// claims went through [`field_value`]. One that did would become a field of its own, so it becomes a space
+    /// whatever is believed.
+    pub fn push(&mut self, name: &str, value: &str) {
+        self.push_line(name);
+        if scan::any(value, |word| word.is(b'\n') | word.is(b'\r')) {
+            self.push_line(&unbroken(value));
+        } else {
+            self.push_line(value);
+        }
+    }
+
+    /// Names and values, in order.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
+        let mut lines = self.0.lines();
+        std::iter::from_fn(move || Some((lines.next()?, lines.next()?)))
+    }
+
+    /// The lines, each with its end.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashMap;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn policy() -> FieldPolicy {
+        let own = ["x-internal-*", "X-Acme.User"].map(|text| NamePattern::parse(text).unwrap());
+        FieldPolicy::new(["x-customer-id", "x-subject"], Some("x-api-key"), own.into())
+    }
+
+    #[test]
+    fn hop_by_hop_spoofed_identity_and_credential_fields_go() {
+        for name in HOP_BY_HOP.iter().chain(SPOOFABLE).chain(&[
+            "authorization",
+            "x-api-key",
+            "x-subject",
+            "x-customer-id",
+            "x-forwarded-for",
+            "x-forwarded-host",
+            "x-original-url",
+            "x-rewrite-url",
+        ]) {
+            assert!(policy().judge(name).removed, "{name}");
+        }
+    }
+
+    #[test]
+    fn what_is_replaced_need_not_be_taken_off_in_that_spelling() {
+        for name in REPLACED {
+            let verdict = policy().judge(name);
+            assert!(verdict.removed && verdict.bits() & 1 == 0, "{name}");
+            let folded = policy().judge(&name.replace('-', "_"));
+            assert!(*name == "via" || folded.bits() & 1 == 1, "{name}");
+        }
+    }
+
+    #[test]
+    fn what_conditions_ask_for_passes_in_one_spelling() {
+        let mut policy = policy();
+        for name in ["x-debug", "x-beta", "x_beta"] {
+            policy.ask_for(name);
+        }
+        for (name, removed) in [
+            ("x-beta", false),
+            ("x_beta", false),
+            ("x.beta", true),
+            ("x-debug", false),
+            ("x_debug", true),
+            ("x.debug", true),
+            ("x-debugs", false),
+        ] {
+            assert_eq!(policy.judge(name).removed, removed, "{name}");
+        }
+    }
+
+    #[test]
+    fn ordinary_fields_stay() {
+        for name in [
+            "accept",
+            "content-type",
+            "cookie",
+            "traceparent",
+            "tracestate",
+            "cf-ray",
+            "cf-connecting-ip",
+            "x-custom",
+            "idempotency-key",
+            "host",
+        ] {
+            assert!(!policy().judge(name).removed, "{name}");
+        }
+    }
+
+    #[test]
+    fn what_the_configuration_names_goes_in_every_spelling() {
+        for name in ["x-internal-", "x-internal-a", "x_internal_b", "x-acme-user", "x.acme_user"] {
+            assert!(policy().judge(name).removed, "{name}");
+        }
+        for name in ["x-internal", "x-internals", "x-acme-user-2", "x-acme"] {
+            assert!(!policy().judge(name).removed, "{name}");
+        }
+    }
+
+    #[test]
+    fn a_pattern_is_a_name_or_the_beginning_of_one() {
+        for text in ["", "*", "x-*-y", "*-x", "x y*", "x-**", "x:", "é*"] {
+            assert_eq!(NamePattern::parse(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_list_in_connection_is_long_after_64_names() {
+        let names = |count: usize| vec!["x"; count].join(",");
+        assert!(!lists_too_many("") && !lists_too_many("close") && !lists_too_many(&names(64)));
+        assert!(lists_too_many(&names(65)) && lists_too_many(&",".repeat(64)));
+    }
+
+    /// Reading a value costs a call of the runtime: only what may hold a credential is read.
+    #[test]
+    fn values_are_read_of_fields_that_may_hold_a_credential_and_reach_a_backend() {
+        let read = |name: &str| policy().judge(name).seen.has(Seen::MAY_HOLD_CREDENTIAL);
+        for name in ["apikey", "x-access-token", "cookie", "referer", "sec-websocket-protocol", "x_api-token"]
+        {
+            assert!(read(name), "{name}");
+        }
+        for name in [
+            "accept",
+            "content-type",
+            "user-agent",
+            "cf-ray",
+            "authorization",
+            "x-api-key",
+            "x-subject",
+            "via",
+        ] {
+            assert!(!read(name), "{name}");
+        }
+    }
+
+    #[test]
+    fn the_platforms_fields_pass_in_their_own_spelling_only() {
+        assert!(policy().judge("cf_connecting_ip").removed);
+        assert!(policy().judge("cf-connecting.ip").removed);
+        assert!(policy().judge("cf-access-authenticated-user-email").removed);
+    }
+
+    #[test]
+    fn connection_lists_names_and_nothing_else() {
+        let names: Vec<_> = listed_by_connection("close, X-Custom ,, bad name,x_y").collect();
+        assert_eq!(names, ["close", "x-custom", "x_y"]);
+    }
+
+    #[test]
+    fn the_key_field_is_seen() {
+        assert!(policy().judge("x-api-key").seen.has(Seen::API_KEY));
+        assert!(!policy().judge("x_api_key").seen.has(Seen::API_KEY));
+    }
+
+    #[test]
+    fn lines_are_told_apart_whatever_is_in_them() {
+        let mut lines = FieldLines::default();
+        lines.push("via", "1.1 a, 1.1 b");
+        lines.push("x-empty", "");
+        lines.push("x-broken", "a\r\nx-forged: b\n");
+        assert_eq!(lines.as_str(), "via\n1.1 a, 1.1 b\nx-empty\n\nx-broken\na  x-forged: b \n");
+        let fields: Vec<_> = lines.iter().collect();
+        assert_eq!(fields, [("via", "1.1 a, 1.1 b"), ("x-empty", ""), ("x-broken", "a  x-forged: b ")]);
+    }
+
+    proptest! {
+        #[test]
+        fn no_spelling_of_an_identity_field_passes(separators in proptest::collection::vec("[!#$%&'*+.^_`|~-]", 2)) {
+            let name = format!("x{}customer{}id", separators[0], separators[1]);
+            prop_assert!(policy().judge(&name).removed, "{}", name);
+        }
+
+        #[test]
+        fn no_spelling_of_another_proxys_field_passes(
+            name in proptest::sample::select(vec![
+                "remote-user", "x-auth-request-user", "x-ms-client-principal-id", "x-goog-iap-jwt-assertion",
+                "x-amzn-oidc-data", "x-ssl-client-cert", "client-cert-chain", "cloudflare-workers-version-key",
+                "x-middleware-subrequest", "x-authenticated-by",
+            ]),
+            separators in proptest::collection::vec("[!#$%&'*+.^_`|~-]", 4),
+            upper in any::<bool>(),
+        ) {
+            let mut separators = separators.iter();
+            let spelled: String = name
+                .chars()
+                .map(|letter| if letter == '-' { separators.next().unwrap().clone() } else { letter.into() })
+                .collect();
+            let spelled = if upper { spelled.to_ascii_uppercase() } else { spelled };
+            prop_assert!(policy().judge(&spelled).removed, "{}", spelled);
+        }
+
+        #[test]
+        fn field_values_are_safe_and_never_collide(texts in proptest::collection::vec("\\PC{0,6}|[ %\r\n\0a-c]{0,6}", 2..20)) {
+            let mut from: HashMap<String, String> = HashMap::new();
+            for text in texts {
+                let value = field_value(&text).into_owned();
+                prop_assert!(value.bytes().all(|byte| byte == b' ' || byte.is_ascii_graphic()));
+                prop_assert_eq!(value.trim(), &value);
+                let other = from.insert(value, text.clone());
+                prop_assert!(other.is_none_or(|other| other == text));
+            }
+        }
+    }
+}

@@ -1,0 +1,324 @@
+//! The head of a request as the core sees it: the target as it was sent, and fields on demand.
+
+use std::borrow::Cow;
+
+use crate::base::scan::{cut, position};
+
+/// A request's target as the platform hands it over, cut into slices and decoded nowhere: what is
+/// forwarded is a slice of what came in, so no decode can turn one path into another.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Target<'a> {
+    /// `https` or `http`.
+    pub scheme: &'a str,
+    /// Host and port, as sent.
+    pub authority: &'a str,
+    /// The encoded path; starts with `/`.
+    pub path: &'a str,
+    /// The encoded query without its `?`; `Some("")` where a bare `?` was sent.
+    pub query: Option<&'a str>,
+}
+
+impl<'a> Target<'a> {
+    /// Cuts an absolute URL; `None` where it is none. A fragment never belongs to a request and
+    /// is dropped.
+    #[must_use]
+    pub fn parse(url: &'a str) -> Option<Self> {
+        let (scheme, rest) = cut(url, b':')?;
+        let rest = rest.strip_prefix("//")?;
+        let rest = cut(rest, b'#').map_or(rest, |(before, _)| before);
+        let (before_query, query) = match cut(rest, b'?') {
+            Some((before, query)) => (before, Some(query)),
+            None => (rest, None),
+        };
+        let slash = position(before_query, b'/').unwrap_or(before_query.len());
+        let (authority, path) = before_query.split_at_checked(slash)?;
+        let path = if path.is_empty() { "/" } else { path };
+        Some(Self { scheme, authority, path, query })
+    }
+
+    /// The same with what is left of its query; with none where nothing is.
+    #[must_use]
+    pub fn with_query(self, rest: &'a str) -> Self {
+        Self { query: Some(rest).filter(|rest| !rest.is_empty()), ..self }
+    }
+}
+
+/// Reads a request's fields. The edge asks the platform for each one that is needed, since most
+/// requests need few and each costs a crossing.
+pub trait Fields {
+    /// The value of the field `name` (lower case), several lines joined by `, ` as Fetch does
+    /// (RFC 9110, section 5.2).
+    fn get(&self, name: &str) -> Option<Cow<'_, str>>;
+
+    /// Tells the names and values of fields, of those at least that may hold a credential
+    /// ([`Seen::MAY_HOLD_CREDENTIAL`]).
+    fn visit(&self, visit: &mut dyn FnMut(&str, &str)) {
+        let mut names = self.names();
+        names.sort_unstable();
+        names.dedup();
+        for name in names {
+            if let Some(value) = self.get(&name) {
+                visit(&name, &value);
+            }
+        }
+    }
+
+    /// What the platform says of where the client is; nothing where it says nothing.
+    fn place(&self, _: Place) -> Option<String> {
+        None
+    }
+
+    /// The names of all fields, in lower case.
+    fn names(&self) -> Vec<String> {
+        Vec::new()
+    }
+}
+
+/// What the platform may know of where a client is (Workers, `request.cf`). All of it may be missing.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub enum Place {
+    /// Two letters (ISO 3166-1); `T1` for Tor.
+    Country,
+    /// Two letters: `AF`, `AN`, `AS`, `EU`, `NA`, `OC`, `SA`.
+    Continent,
+    /// The code of a part of a country (ISO 3166-2): `BY`, `TX`.
+    Region,
+    /// The code of the data centre that the client reached: `FRA`.
+    Colo,
+    /// Whether the country is in the European Union.
+    InEu,
+}
+
+impl Place {
+    /// Its name behind a `$` in `gateway.toml`.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Country => "country",
+            Self::Continent => "continent",
+            Self::Region => "region",
+            Self::Colo => "colo",
+            Self::InEu => "eu",
+        }
+    }
+
+    /// Its name in the platform's `request.cf`.
+    #[must_use]
+    pub const fn property(self) -> &'static str {
+        match self {
+            Self::Country => "country",
+            Self::Continent => "continent",
+            Self::Region => "regionCode",
+            Self::Colo => "colo",
+            Self::InEu => "isEUCountry",
+        }
+    }
+}
+
+/// How many fields a request may have, far above what any client sends. Each costs calls of the runtime, and fifteen
+/// thousand fit into a head.
+pub const MAX_FIELDS: u32 = 1024;
+
+/// Which fields of interest a request carries; found while its fields are copied for the backend.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct Seen(u32);
+
+impl Seen {
+    /// `Authorization`.
+    pub const AUTHORIZATION: Self = Self(1 << 1);
+    /// The field configured to hold API keys, where it is another one.
+    pub const API_KEY: Self = Self(1 << 2);
+    /// `Via`.
+    pub const VIA: Self = Self(1 << 3);
+    /// `Connection`.
+    pub const CONNECTION: Self = Self(1 << 4);
+    /// `Upgrade`.
+    pub const UPGRADE: Self = Self(1 << 5);
+    /// `Origin`.
+    pub const ORIGIN: Self = Self(1 << 6);
+    /// `CF-Ray`: the platform's id of the request.
+    pub const CF_RAY: Self = Self(1 << 7);
+    /// `CF-Connecting-IP`: the client's address as the platform saw it.
+    pub const CF_CONNECTING_IP: Self = Self(1 << 8);
+    /// `X-Pointsman-Explain`: an operator asks how the request is decided.
+    pub const EXPLAIN: Self = Self(1 << 9);
+    /// A field that reaches the backend and may hold the credential a second time.
+    pub const MAY_HOLD_CREDENTIAL: Self = Self(1 << 10);
+
+    /// More fields than [`MAX_FIELDS`]: the rest was not looked at, and the request reaches no backend.
+    pub const TOO_MANY: Self = Self(1 << 11);
+
+    /// From the bits that [`Seen::bits`] gave.
+    #[must_use]
+    pub const fn from_bits(bits: u32) -> Self {
+        Self(bits)
+    }
+
+    /// As bits, for the way across the boundary.
+    #[must_use]
+    pub const fn bits(self) -> u32 {
+        self.0
+    }
+
+    /// Both sets together.
+    #[must_use]
+    pub const fn and(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
+
+    /// Whether `other` is among them.
+    #[must_use]
+    pub const fn has(self, other: Self) -> bool {
+        self.0 & other.0 != 0
+    }
+}
+
+/// All that a decision reads of a request. The body is not part of it: it never enters the core.
+pub struct Head<'a> {
+    /// The method, as sent: methods are case-sensitive (RFC 9110, section 9.1).
+    pub method: &'a str,
+    /// Where the request goes, as sent.
+    pub target: Target<'a>,
+    /// Which fields of interest there are.
+    pub seen: Seen,
+    /// Their values.
+    pub fields: &'a dyn Fields,
+    /// The id under which log, backend and caller can find this request: letters, digits and hyphens.
+    pub request_id: &'a str,
+}
+
+#[cfg(test)]
+impl Fields for () {
+    fn get(&self, _: &str) -> Option<Cow<'_, str>> {
+        None
+    }
+}
+
+#[cfg(test)]
+impl Head<'static> {
+    /// A `GET /` without any field.
+    pub(crate) fn bare() -> Self {
+        let target = Target { scheme: "https", authority: "gateway.example.com", path: "/", query: None };
+        Self { method: "GET", target, seen: Seen::default(), fields: &(), request_id: "r" }
+    }
+}
+
+impl<'a> Head<'a> {
+    /// The value of `name`, asked for only where `kind` says that it is there.
+    #[must_use]
+    pub fn field(&self, kind: Seen, name: &str) -> Option<Cow<'a, str>> {
+        if self.seen.has(kind) { self.fields.get(name) } else { None }
+    }
+
+    /// Whether the client asks to speak WebSocket (RFC 6455, section 4.1).
+    #[must_use]
+    pub fn is_websocket(&self) -> bool {
+        self.method == "GET"
+            && self
+                .field(Seen::UPGRADE, "upgrade")
+                .is_some_and(|value| value.trim().eq_ignore_ascii_case("websocket"))
+    }
+}
+
+/// Ids for requests that the platform gave none: unique, and without an order to read off.
+#[derive(Clone, Copy, Debug)]
+pub struct RequestIds {
+    seed: [u64; 2],
+    issued: u64,
+}
+
+impl RequestIds {
+    /// Ids from a random seed, drawn once an isolate.
+    #[must_use]
+    pub const fn new(seed: [u64; 2]) -> Self {
+        Self { seed, issued: 0 }
+    }
+
+    /// The next id: 32 hexadecimal digits.
+    pub fn issue(&mut self) -> String {
+        self.issued = self.issued.wrapping_add(1);
+        let [high, low] = self.seed.map(|seed| mix(seed.wrapping_add(self.issued.wrapping_mul(GOLDEN))));
+        format!("{high:016x}{low:016x}")
+    }
+}
+
+const GOLDEN: u64 = 0x9e37_79b9_7f4a_7c15;
+
+/// The finalizer of `SplitMix64`: a bijection, so that different counts give different ids.
+const fn mix(value: u64) -> u64 {
+    let value = (value ^ (value >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    let value = (value ^ (value >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    value ^ (value >> 31)
+}
+
+#[cfg(test)]
+pub(crate) mod test_support {
+    use std::borrow::Cow;
+
+    use super::{Fields, Seen};
+
+    /// Fields in a list, joined as Fetch joins them.
+    pub(crate) struct TestFields(Vec<(String, String)>);
+
+    impl TestFields {
+        pub(crate) fn new(fields: &[(&str, &str)]) -> Self {
+            Self(
+                fields.iter().map(|(name, value)| (name.to_ascii_lowercase(), (*value).to_owned())).collect(),
+            )
+        }
+
+        pub(crate) fn seen(&self, api_key_field: Option<&str>) -> Seen {
+            let policy = crate::http::fields::FieldPolicy::new(
+                [],
+                api_key_field.filter(|field| *field != "authorization"),
+                Vec::new(),
+            );
+            self.0.iter().fold(Seen::default(), |seen, (name, _)| seen.and(policy.judge(name).seen))
+        }
+    }
+
+    impl Fields for TestFields {
+        fn get(&self, name: &str) -> Option<Cow<'_, str>> {
+            let values: Vec<_> =
+                self.0.iter().filter(|(own, _)| own == name).map(|(_, value)| value.as_str()).collect();
+            (!values.is_empty()).then(|| values.join(", ").into())
+        }
+
+        fn names(&self) -> Vec<String> {
+            self.0.iter().map(|(name, _)| name.clone()).collect()
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+
+    #[test]
+    fn a_target_is_cut_and_nothing_is_decoded() {
+        let target = Target::parse("https://api.example.com:8443/a%2Fb//c;x/?q=%20&r=a/b?c#frag").unwrap();
+        assert_eq!(target.scheme, "https");
+        assert_eq!(target.authority, "api.example.com:8443");
+        assert_eq!(target.path, "/a%2Fb//c;x/");
+        assert_eq!(target.query, Some("q=%20&r=a/b?c"));
+    }
+
+    #[test]
+    fn an_empty_query_is_not_the_same_as_none() {
+        assert_eq!(Target::parse("http://h/p?").unwrap().query, Some(""));
+        assert_eq!(Target::parse("http://h/p").unwrap().query, None);
+        assert_eq!(Target::parse("http://h").unwrap().path, "/");
+        assert_eq!(Target::parse("http://h?q").unwrap().path, "/");
+        assert_eq!(Target::parse("not a url"), None);
+    }
+
+    #[test]
+    fn request_ids_do_not_repeat() {
+        let mut ids = RequestIds::new([1, 2]);
+        let issued: HashSet<_> = (0..10_000).map(|_| ids.issue()).collect();
+        assert_eq!(issued.len(), 10_000);
+        assert!(issued.iter().all(|id| id.len() == 32));
+    }
+}

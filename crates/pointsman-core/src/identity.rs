@@ -1,0 +1,17 @@
+//! Who calls: credentials, API keys, tokens and their keys, claims, and the customer that these name.
+
+pub mod access;
+pub mod algorithm;
+pub mod api_key;
+pub mod claimed;
+pub mod claims;
+pub mod compact;
+pub mod credential;
+pub mod customer_id;
+pub mod issuer_customers;
+pub mod jwk;
+pub mod jwk_set;
+pub mod jwt;
+pub mod method;
+pub mod operator_secret;
+pub mod principal;

@@ -1,0 +1,427 @@
+//! API keys: their form, their checksum, and the record stored under their digest.
+
+use std::rc::Rc;
+
+use serde_json::{Map, Value};
+
+use super::access::Permits;
+use crate::{
+    base::{
+        digest::Digest,
+        freshness::Policy,
+        record::{RecordError, read_record, said},
+        refusal::Refusal,
+        scan,
+        shape::shape,
+        time::Timestamp,
+    },
+    http::head::Head,
+    identity::{
+        claims::{COUNTED, Claims},
+        principal::Principal,
+    },
+};
+
+const BASE62: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+const CHECKSUM_LENGTH: usize = 6;
+/// 24 digits of base 62 hold 142 bits; fewer than 22 would hold under 128.
+const RANDOM_LENGTHS: std::ops::RangeInclusive<usize> = 22..=64;
+/// How many random digits a minted key has.
+pub const MINTED_RANDOM_LENGTH: usize = 24;
+
+/// How API keys are sent and what they look like.
+#[derive(Clone, Debug)]
+pub struct ApiKeys {
+    field: String,
+    scheme: String,
+    prefixes: Vec<String>,
+    checksum: bool,
+    policy: Policy,
+}
+
+impl ApiKeys {
+    /// No key is longer; more is junk and is not hashed.
+    pub const MAX_BYTES: usize = 512;
+
+    /// `field` in lower case; `scheme` empty for none; `prefixes` without their trailing `_`.
+    #[must_use]
+    pub const fn new(
+        field: String,
+        scheme: String,
+        prefixes: Vec<String>,
+        checksum: bool,
+        policy: Policy,
+    ) -> Self {
+        Self { field, scheme, prefixes, checksum, policy }
+    }
+
+    /// The field that keys are read from, in lower case.
+    #[must_use]
+    pub fn field(&self) -> &str {
+        &self.field
+    }
+
+    /// Whether that field is `Authorization`.
+    #[must_use]
+    pub fn in_authorization(&self) -> bool {
+        self.field == "authorization"
+    }
+
+    /// The authentication scheme before the key; empty for none.
+    #[must_use]
+    pub fn scheme(&self) -> &str {
+        &self.scheme
+    }
+
+    /// The prefixes of keys that are ours.
+    #[must_use]
+    pub fn prefixes(&self) -> &[String] {
+        &self.prefixes
+    }
+
+    /// Whether keys end in a checksum.
+    #[must_use]
+    pub const fn has_checksum(&self) -> bool {
+        self.checksum
+    }
+
+    /// How records are kept and loaded.
+    #[must_use]
+    pub const fn policy(&self) -> &Policy {
+        &self.policy
+    }
+
+    /// Whether `text` is meant as one of our keys: it has one of the prefixes, or, where none is
+    /// configured (keys minted elsewhere), it is no token.
+    #[must_use]
+    pub fn has_form(&self, text: &str) -> bool {
+        match self.prefixes.as_slice() {
+            [] => !text.is_empty() && text.split('.').count() != 3,
+            prefixes => prefixes.iter().any(|prefix| after_prefix(text, prefix).is_some()),
+        }
+    }
+
+    /// The prefix of `key`, as it is configured: the longest, where one begins with another.
+    #[must_use]
+    pub fn prefix_of(&self, key: &str) -> Option<&str> {
+        let has = |prefix: &&str| after_prefix(key, prefix).is_some();
+        self.prefixes.iter().map(String::as_str).filter(has).max_by_key(|prefix| prefix.len())
+    }
+
+    /// The digest to look a key up by; junk is refused by its checksum without a look-up.
+    ///
+    /// # Errors
+    /// [`Refusal::ApiKeyChecksum`].
+    pub fn digest(&self, key: &str) -> Result<Digest, Refusal> {
+        let plausible = !self.checksum || self.prefixes.iter().any(|prefix| is_well_formed(key, prefix));
+        if plausible { Ok(Digest::of(key.as_bytes())) } else { Err(Refusal::ApiKeyChecksum) }
+    }
+
+    /// The regular expression by which secret scanners find keys.
+    #[must_use]
+    pub fn scanner_pattern(&self) -> String {
+        let (least, most) = (RANDOM_LENGTHS.start(), RANDOM_LENGTHS.end());
+        format!(
+            r"\b(?:{})_[0-9A-Za-z]{{{least},{most}}}_[0-9A-Za-z]{{{CHECKSUM_LENGTH}}}\b",
+            self.prefixes.join("|")
+        )
+    }
+
+    #[cfg(test)]
+    pub(crate) fn for_tests(field: &str, scheme: &str, prefixes: &[&str]) -> Self {
+        let prefixes = prefixes.iter().map(|&prefix| prefix.to_owned()).collect();
+        Self::new(field.to_owned(), scheme.to_owned(), prefixes, true, Policy::TEST)
+    }
+}
+
+fn after_prefix<'a>(key: &'a str, prefix: &str) -> Option<&'a str> {
+    key.strip_prefix(prefix)?.strip_prefix('_')
+}
+
+/// Whether `key` is `<prefix>_<random>_<checksum>` with the right checksum.
+#[must_use]
+pub fn is_well_formed(key: &str, prefix: &str) -> bool {
+    let Some((random, checksum)) = after_prefix(key, prefix).and_then(|rest| scan::cut(rest, b'_')) else {
+        return false;
+    };
+    let plain = random.bytes().all(|byte| byte.is_ascii_alphanumeric());
+    let body = key.strip_suffix(checksum).and_then(|rest| rest.strip_suffix('_'));
+    plain
+        && RANDOM_LENGTHS.contains(&random.len())
+        && body.is_some_and(|body| checksum.as_bytes() == digits_of(body))
+}
+
+/// Six base-62 digits of the CRC-32 of `<prefix>_<random>`: enough to tell a key from junk without a
+/// look-up, and no secret, since the random part alone is what makes a key unguessable.
+#[must_use]
+pub fn checksum_of(prefix: &str, random: &str) -> String {
+    digits_of(&format!("{prefix}_{random}")).map(char::from).iter().collect()
+}
+
+/// The checksum of all that stands before it.
+fn digits_of(body: &str) -> [u8; CHECKSUM_LENGTH] {
+    let mut rest = crc32(body.as_bytes());
+    let mut digits = [b'0'; CHECKSUM_LENGTH];
+    for digit in digits.iter_mut().rev() {
+        *digit = BASE62.get((rest % 62) as usize).copied().unwrap_or(b'0');
+        rest /= 62;
+    }
+    digits
+}
+
+/// CRC-32 as zlib has it (ISO/IEC 13239, reflected), a byte at a time: one kilobyte of tables is enough for texts as
+/// short as keys.
+fn crc32(bytes: &[u8]) -> u32 {
+    let entry = |index: u32| CRC32.get(index as usize & 0xff).copied().unwrap_or_default();
+    !bytes.iter().fold(u32::MAX, |sum, byte| entry(sum ^ u32::from(*byte)) ^ sum >> 8)
+}
+
+/// What each value of a byte does to a CRC-32.
+#[allow(clippy::indexing_slicing)] // done when this is compiled
+static CRC32: [u32; 256] = {
+    let mut table = [0; 256];
+    let mut byte: u32 = 0;
+    while byte < 256 {
+        let (mut sum, mut bit) = (byte, 0);
+        while bit < 8 {
+            sum = if sum & 1 == 1 { sum >> 1 ^ 0xedb8_8320 } else { sum >> 1 };
+            bit += 1;
+        }
+        table[byte as usize] = sum;
+        byte += 1;
+    }
+    table
+};
+
+/// A key made of random bytes: one digit of base 62 for each byte below 248, so that no digit is
+/// likelier than another. `None` where the bytes did not suffice (twice the length always does, but
+/// for odds of one in 10^20).
+#[must_use]
+pub fn mint(prefix: &str, random: &[u8]) -> Option<String> {
+    let digits = random_digits(random, MINTED_RANDOM_LENGTH)?;
+    Some(format!("{prefix}_{digits}_{}", checksum_of(prefix, &digits)))
+}
+
+/// So many digits of base 62, each as likely as another.
+pub(crate) fn random_digits(random: &[u8], count: usize) -> Option<String> {
+    let digits: String = random
+        .iter()
+        .filter(|byte| **byte < 248)
+        .filter_map(|byte| BASE62.get(usize::from(byte % 62)).map(|digit| char::from(*digit)))
+        .take(count)
+        .collect();
+    (digits.len() == count).then_some(digits)
+}
+
+/// The name of the KV entry that holds the record of the key with this digest.
+#[must_use]
+pub fn store_key(digest: &Digest) -> String {
+    format!("key:{digest}")
+}
+
+/// An API key as it is stored. The key itself is stored nowhere.
+#[derive(Clone, Debug)]
+#[cfg_attr(
+    feature = "schema",
+    derive(schemars::JsonSchema),
+    schemars(deny_unknown_fields, rename_all = "camelCase")
+)]
+pub struct KeyRecord {
+    /// Whom the key stands for.
+    pub subject: String,
+    /// What every rule reads.
+    #[cfg_attr(feature = "schema", schemars(default))]
+    pub claims: Map<String, Value>,
+    /// When the key stops working (RFC 3339).
+    pub expires_at: Option<String>,
+    /// Whether the key is refused.
+    #[cfg_attr(feature = "schema", schemars(default))]
+    pub disabled: bool,
+    /// From where alone it may be used: addresses and ranges.
+    pub allowed_ips: Option<Vec<String>>,
+    /// With which methods alone it may be used.
+    pub methods: Option<Vec<String>>,
+    /// What people call it.
+    pub name: Option<String>,
+    /// When it was made (RFC 3339).
+    pub created_at: Option<String>,
+}
+
+shape! { for KeyRecord {
+    subject: "subject",
+    claims: "claims" = default,
+    expires_at: "expiresAt",
+    disabled: "disabled" = default,
+    allowed_ips: "allowedIps",
+    methods: "methods",
+    name: "name",
+    created_at: "createdAt",
+}}
+
+/// An API key as authentication uses it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct KeyConfig {
+    principal: Rc<Principal>,
+    expires_at: Option<Timestamp>,
+    disabled: bool,
+    permits: Permits,
+}
+
+impl KeyConfig {
+    /// Reads the JSON stored under a key's digest.
+    ///
+    /// # Errors
+    /// The first field that cannot be used.
+    pub fn parse(json: &[u8]) -> Result<Self, RecordError> {
+        Self::from_record(read_record(json)?)
+    }
+
+    /// Checks a record.
+    ///
+    /// # Errors
+    /// The first field that cannot be used.
+    pub fn from_record(record: KeyRecord) -> Result<Self, RecordError> {
+        let instant = |pointer: &str, text: Option<&str>| match said(text).map(Timestamp::parse_rfc3339) {
+            None => Ok(None),
+            Some(Some(instant)) => Ok(Some(instant)),
+            Some(None) => Err(RecordError {
+                pointer: pointer.to_owned(),
+                what: "must be an RFC 3339 instant such as 2026-12-31T23:59:59Z".to_owned(),
+            }),
+        };
+        instant("/createdAt", record.created_at.as_deref())?;
+        let expires_at = instant("/expiresAt", record.expires_at.as_deref())?;
+        if record.subject.is_empty() {
+            return Err(RecordError { pointer: "/subject".to_owned(), what: "must not be empty".to_owned() });
+        }
+        let permits = Permits::parse(record.allowed_ips.as_deref(), record.methods.as_deref())?;
+        let principal = Principal::new(Some(Rc::from(record.subject)), Claims::new(record.claims));
+        Ok(Self { principal: Rc::new(principal), expires_at, disabled: record.disabled, permits })
+    }
+
+    /// Whom it stands for.
+    #[must_use]
+    pub fn principal(&self) -> &Principal {
+        &self.principal
+    }
+
+    /// When the key stops working.
+    #[must_use]
+    pub const fn expires_at(&self) -> Option<Timestamp> {
+        self.expires_at
+    }
+
+    /// Whether the key is refused.
+    #[must_use]
+    pub const fn disabled(&self) -> bool {
+        self.disabled
+    }
+
+    /// The principal, if the key may be used now, for this request.
+    ///
+    /// # Errors
+    /// Disabled or expired ("on or after", as with tokens), from elsewhere, or with another method.
+    pub fn admit(&self, now: Timestamp, head: &Head<'_>) -> Result<&Rc<Principal>, Refusal> {
+        if self.disabled {
+            return Err(Refusal::ApiKeyDisabled);
+        }
+        if self.expires_at.is_some_and(|end| now >= end) {
+            return Err(Refusal::ApiKeyExpired);
+        }
+        self.permits.admit(head)?;
+        Ok(&self.principal)
+    }
+
+    /// Bytes held, for the cache's bound.
+    #[must_use]
+    pub fn weight(&self) -> usize {
+        COUNTED + size_of::<Self>() + self.principal.weight() + self.permits.weight()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn a_minted_key_is_well_formed_and_found_by_scanners() {
+        let random: Vec<u8> = (0..48).map(|byte| byte * 5).collect();
+        let key = mint("sk_live", &random).unwrap();
+        // The same bytes and the same key stand in tests/console/records.test.mjs.
+        assert_eq!(key, "sk_live_05AFKPUZejoty38DINSXchmr_2Jvp40");
+        assert!(is_well_formed(&key, "sk_live"), "{key}");
+        assert!(!is_well_formed(&key, "sk_test"));
+        assert_eq!(key.len(), "sk_live_".len() + 24 + 1 + 6);
+        assert_eq!(mint("sk_live", &[255; 48]), None);
+        let pattern =
+            ApiKeys::for_tests("authorization", "Bearer", &["sk_live", "sk_test"]).scanner_pattern();
+        assert_eq!(pattern, r"\b(?:sk_live|sk_test)_[0-9A-Za-z]{22,64}_[0-9A-Za-z]{6}\b");
+    }
+
+    #[test]
+    fn the_checksum_is_the_documented_one() {
+        // CRC-32 of "123456789" is 0xcbf43926, the check value of the algorithm.
+        assert_eq!(crc32(b"123456789"), 0xcbf4_3926);
+        assert_eq!(checksum_of("sk_test", "000000000000000000000000").len(), 6);
+    }
+
+    #[test]
+    fn keys_minted_elsewhere_need_no_checksum() {
+        let keys = ApiKeys::new("x-api-key".to_owned(), String::new(), vec![], false, Policy::TEST);
+        assert!(keys.has_form("anything-at-all"));
+        assert!(!keys.has_form("a.b.c"));
+        assert!(keys.digest("anything-at-all").is_ok());
+        assert_eq!(keys.prefix_of("anything-at-all"), None);
+        let keys = ApiKeys::for_tests("authorization", "Bearer", &["sk", "sk_live"]);
+        assert_eq!(keys.prefix_of("sk_live_x"), Some("sk_live"));
+        assert_eq!(keys.prefix_of("sk_x"), Some("sk"));
+    }
+
+    #[test]
+    fn records_say_what_is_wrong() {
+        for (json, pointer) in [
+            (r#"{"claims":{}}"#, ""),
+            (r#"{"subject":""}"#, "/subject"),
+            (r#"{"subject":"s","expiresAt":"tomorrow"}"#, "/expiresAt"),
+            (r#"{"subject":"s","createdAt":5}"#, "/createdAt"),
+            (r#"{"subject":"s","claims":[]}"#, "/claims"),
+            (r#"{"subject":"s","expires":"2027-01-01T00:00:00Z"}"#, "/expires"),
+            (r#"{"subject":"s","claims":{"a":1,"a":2}}"#, ""),
+        ] {
+            assert_eq!(KeyConfig::parse(json.as_bytes()).unwrap_err().pointer, pointer, "{json}");
+        }
+    }
+
+    #[test]
+    fn expiry_is_on_or_after() {
+        let key = KeyConfig::parse(br#"{"subject":"s","expiresAt":"2026-01-01T00:00:00Z"}"#).unwrap();
+        let end = Timestamp::parse_rfc3339("2026-01-01T00:00:00Z").unwrap();
+        assert!(key.admit(Timestamp::from_millis(end.millis() - 1), &Head::bare()).is_ok());
+        assert_eq!(key.admit(end, &Head::bare()), Err(Refusal::ApiKeyExpired));
+        let disabled = KeyConfig::parse(br#"{"subject":"s","disabled":true}"#).unwrap();
+        assert_eq!(disabled.admit(end, &Head::bare()), Err(Refusal::ApiKeyDisabled));
+    }
+
+    proptest! {
+        #[test]
+        fn one_wrong_character_is_refused_by_the_checksum(at in 0usize..31, to in "[0-9A-Za-z]") {
+            let keys = ApiKeys::for_tests("authorization", "Bearer", &["sk_live"]);
+            let key = mint("sk_live", &[7; 48]).unwrap();
+            let mut changed: Vec<char> = key.chars().collect();
+            let at = at + "sk_live_".len();
+            prop_assume!(changed[at] != '_' && changed[at].to_string() != to);
+            changed[at] = to.chars().next().unwrap();
+            let changed: String = changed.into_iter().collect();
+            prop_assert_eq!(keys.digest(&changed).err(), Some(Refusal::ApiKeyChecksum));
+        }
+
+        #[test]
+        fn no_text_makes_the_form_check_panic(text in "\\PC{0,80}") {
+            let keys = ApiKeys::for_tests("authorization", "Bearer", &["sk_live"]);
+            let _ = keys.digest(&text);
+            let _ = keys.has_form(&text);
+        }
+    }
+}

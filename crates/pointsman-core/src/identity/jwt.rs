@@ -1,0 +1,329 @@
+//! Tokens: every check that needs neither a clock nor the network of its own (RFC 7519, RFC 8725).
+//!
+//! Nothing here fetches. [`examine`] reads a token and checks all but its signature; which key that
+//! needs is then asked of the issuer's key set, and the signature is verified by jwt-compact here
+//! (HS*) or behind a port (all others, which WebCrypto does 10 to 30 times faster than wasm).
+
+use std::rc::Rc;
+
+use jwt_compact::{
+    AlgorithmSignature,
+    alg::{Hs256, Hs256Key, Hs384, Hs384Key, Hs512, Hs512Key},
+};
+use serde_json::{Map, Value};
+
+use super::{
+    algorithm::Algorithm,
+    compact::{self, Unverified},
+    issuer_customers::CustomersOfIssuer,
+    jwk_set::KeySet,
+};
+use crate::{
+    base::{
+        digest::Digest,
+        freshness::Policy,
+        refusal::Refusal,
+        time::{Span, Timestamp},
+    },
+    identity::{
+        claims::{BLOCK, COUNTED, ClaimPath, Claims},
+        principal::Principal,
+    },
+};
+
+/// An issuer that routes may accept tokens of.
+#[derive(Clone, Debug)]
+pub struct Issuer {
+    /// Its name in the configuration.
+    pub name: Rc<str>,
+    /// What `iss` must be, byte for byte.
+    pub issuer: String,
+    /// `aud` must equal or contain one of these.
+    pub audience: Vec<String>,
+    /// The algorithms that its tokens may be signed with.
+    pub algorithms: Vec<Algorithm>,
+    /// The values that `typ` may have, in lower case and without `application/`.
+    pub types: Vec<String>,
+    /// The claim that names the subject.
+    pub subject: ClaimPath,
+    /// How far its clock may be from ours.
+    pub leeway: Leeway,
+    /// Where its keys come from.
+    pub keys: KeySource,
+    /// How long a fetched key set is used.
+    pub policy: Policy,
+    /// How long the issuer is left alone after a fetch, whatever kids are asked for.
+    pub cooldown: Span,
+    /// How long one fetch may take.
+    pub timeout: Span,
+    /// The customers that it may speak for, where that is not all.
+    pub customers: Option<CustomersOfIssuer>,
+}
+
+/// How far an issuer's clock may be from ours.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Leeway {
+    /// Behind ours: how long a token counts past its `exp`.
+    pub expiry: Span,
+    /// Ahead of ours: how long a token counts before its `nbf`.
+    pub not_before: Span,
+}
+
+impl Default for Leeway {
+    /// A clock that is a few seconds ahead must not refuse each token that is new. Nothing is lost by that, whereas
+    /// `exp` is "on or after" (RFC 7519, section 4.1.4): what works longer is the operator's to say.
+    fn default() -> Self {
+        Self { expiry: Span::default(), not_before: Span::from_secs(5) }
+    }
+}
+
+/// Where an issuer's keys come from: always the configuration, never the token.
+#[derive(Clone, Debug)]
+pub enum KeySource {
+    /// A secret shared with the issuer; only for HS*.
+    Secret(Rc<[u8]>),
+    /// Keys in the configuration.
+    Inline(Rc<KeySet>),
+    /// A JWK Set at this URL.
+    Url(String),
+    /// A JWK Set at the `jwks_uri` of the OpenID provider metadata at this URL.
+    Discovery(String),
+}
+
+impl KeySource {
+    /// Whether the keys are fetched, and so can change.
+    #[must_use]
+    pub const fn is_fetched(&self) -> bool {
+        matches!(self, Self::Url(_) | Self::Discovery(_))
+    }
+}
+
+/// A token whose every check passed but that of its signature.
+#[derive(Debug)]
+pub struct Examined<'a> {
+    /// The issuer, as an index into the configured ones.
+    pub issuer: usize,
+    /// The algorithm: on the issuer's list, and what the header says too.
+    pub algorithm: Algorithm,
+    /// The key that the header names.
+    pub kid: Option<String>,
+    /// Who the caller is, once the signature is verified.
+    pub principal: Principal,
+    /// When the token stops working, leeway included.
+    pub expires_at: Timestamp,
+    /// What the signature covers.
+    pub signing_input: &'a str,
+    /// The signature.
+    pub signature: Vec<u8>,
+}
+
+/// A token whose signature was verified.
+#[derive(Clone, Debug, PartialEq)]
+pub struct VerifiedToken {
+    /// The issuer, as an index into the configured ones.
+    pub issuer: usize,
+    /// Who the caller is.
+    pub principal: Rc<Principal>,
+    /// When the token stops working.
+    pub expires_at: Timestamp,
+    /// The key that verified it; `None` for a shared secret.
+    pub thumbprint: Option<Digest>,
+    /// What its signature covers.
+    pub signing_input: Box<str>,
+}
+
+impl VerifiedToken {
+    /// Bytes held, for the cache's bound.
+    #[must_use]
+    pub fn weight(&self) -> usize {
+        COUNTED + size_of::<Self>() + self.principal.weight() + BLOCK + self.signing_input.len()
+    }
+}
+
+/// Reads a token and checks all but its signature. `accepted` are the route's issuers, as indices
+/// into `issuers`: a token of any other is refused even where its key would verify.
+///
+/// # Errors
+/// The first check that fails. Signature and key come last, so that junk costs no cryptography.
+pub fn examine<'a>(
+    token: &'a str,
+    issuers: &[Issuer],
+    accepted: &[usize],
+    now: Timestamp,
+) -> Result<Examined<'a>, Refusal> {
+    let Unverified { header, claims, signing_input, signature } = compact::parse(token)?;
+    check_extensions(&header)?;
+    let (index, issuer) = find_issuer(&claims, issuers, accepted)?;
+    check_type(&header, issuer)?;
+    let algorithm = check_algorithm(&header, issuer)?;
+    let kid = match header.get("kid") {
+        None => None,
+        Some(Value::String(kid)) => Some(kid.clone()),
+        Some(_) => return Err(Refusal::TokenKeyId),
+    };
+    check_audience(&claims, issuer)?;
+    check_binding(&claims)?;
+    let expires_at = check_times(&claims, issuer.leeway, now)?;
+    let claims = Claims::new(claims);
+    let subject = match claims.find(&issuer.subject) {
+        None => None,
+        Some(Value::String(subject)) => Some(Rc::from(subject.as_str())),
+        Some(_) => return Err(Refusal::TokenSubject),
+    };
+    let principal = Principal::new(subject, claims);
+    if let Some(customers) = &issuer.customers {
+        customers.check(&principal)?;
+    }
+    Ok(Examined { issuer: index, algorithm, kid, principal, expires_at, signing_input, signature })
+}
+
+/// `crit` asks that what it names be understood (RFC 7515, section 4.1.11). Nothing that it could
+/// name is, and a malformed one is no reason to be kinder. `b64` changes what was signed (RFC 7797).
+/// `jku`, `jwk`, `x5u` and `x5c` are not looked at anywhere: keys come from the configuration.
+fn check_extensions(header: &Map<String, Value>) -> Result<(), Refusal> {
+    if header.contains_key("crit") {
+        return Err(Refusal::TokenCritical);
+    }
+    if header.contains_key("b64") {
+        return Err(Refusal::TokenUnencodedPayload);
+    }
+    let nested = match header.get("cty") {
+        None => false,
+        Some(Value::String(content)) => bare_type(content) == "jwt",
+        Some(_) => true,
+    };
+    if nested || header.contains_key("enc") || header.contains_key("zip") {
+        return Err(Refusal::TokenNested);
+    }
+    Ok(())
+}
+
+fn find_issuer<'a>(
+    claims: &Map<String, Value>,
+    issuers: &'a [Issuer],
+    accepted: &[usize],
+) -> Result<(usize, &'a Issuer), Refusal> {
+    let claimed = claims.get("iss").and_then(Value::as_str).ok_or(Refusal::TokenIssuer)?;
+    accepted
+        .iter()
+        .filter_map(|index| issuers.get(*index).map(|issuer| (*index, issuer)))
+        .find(|(_, issuer)| issuer.issuer == claimed)
+        .ok_or(Refusal::TokenIssuer)
+}
+
+/// Explicit typing (RFC 8725, section 3.11): a logout or identity-event token of the same issuer
+/// must not pass for an access token.
+fn check_type(header: &Map<String, Value>, issuer: &Issuer) -> Result<(), Refusal> {
+    match header.get("typ") {
+        None => Ok(()),
+        Some(Value::String(name)) if issuer.types.contains(&bare_type(name)) => Ok(()),
+        Some(_) => Err(Refusal::TokenType),
+    }
+}
+
+/// A media type in lower case, `application/` left off as RFC 7515, section 4.1.9 recommends.
+fn bare_type(name: &str) -> String {
+    let name = name.to_ascii_lowercase();
+    name.strip_prefix("application/").map(str::to_owned).unwrap_or(name)
+}
+
+fn check_algorithm(header: &Map<String, Value>, issuer: &Issuer) -> Result<Algorithm, Refusal> {
+    header
+        .get("alg")
+        .and_then(Value::as_str)
+        .and_then(Algorithm::from_name)
+        .filter(|algorithm| issuer.algorithms.contains(algorithm))
+        .ok_or(Refusal::TokenAlgorithm)
+}
+
+/// `aud` is a string or an array of strings (RFC 7519, section 4.1.3).
+fn check_audience(claims: &Map<String, Value>, issuer: &Issuer) -> Result<(), Refusal> {
+    let is_ours = |value: &str| issuer.audience.iter().any(|ours| ours == value);
+    let contained = match claims.get("aud") {
+        Some(Value::String(audience)) => is_ours(audience),
+        Some(Value::Array(audiences)) => {
+            let texts: Option<Vec<_>> = audiences.iter().map(Value::as_str).collect();
+            texts.is_some_and(|texts| texts.into_iter().any(is_ours))
+        }
+        _ => false,
+    };
+    if contained { Ok(()) } else { Err(Refusal::TokenAudience) }
+}
+
+/// `cnf` binds a token to a key that its holder has to prove (RFC 7800, RFC 8705, RFC 9449). No proof is looked at
+/// here, so whoever took such a token would be believed as a plain bearer. That is so whatever `cnf` holds: a
+/// malformed one and `null` were meant to say something.
+fn check_binding(claims: &Map<String, Value>) -> Result<(), Refusal> {
+    if claims.contains_key("cnf") { Err(Refusal::TokenBoundToKey) } else { Ok(()) }
+}
+
+/// A missing or mistyped time is a refusal, never a skipped check. All arithmetic is on `f64`, as
+/// `NumericDate` may be huge, negative or fractional, and comparisons of those neither wrap nor panic.
+fn check_times(claims: &Map<String, Value>, leeway: Leeway, now: Timestamp) -> Result<Timestamp, Refusal> {
+    let now_seconds = now.numeric_date();
+    let seconds = |span: Span| Timestamp::from_millis(span.millis()).numeric_date();
+    let expiry = claims.get("exp").and_then(Value::as_f64).ok_or(Refusal::TokenExpiryMalformed)?;
+    let expiry = expiry + seconds(leeway.expiry);
+    // JSON has no NaN and infinities; were one to come about all the same, it would refuse.
+    let in_time = now_seconds < expiry;
+    if !in_time {
+        return Err(Refusal::TokenExpired);
+    }
+    if let Some(not_before) = claims.get("nbf") {
+        let not_before = not_before.as_f64().ok_or(Refusal::TokenNotBeforeMalformed)?;
+        let has_come = not_before - seconds(leeway.not_before) <= now_seconds;
+        if !has_come {
+            return Err(Refusal::TokenNotYetValid);
+        }
+    }
+    if claims.get("iat").is_some_and(|issued_at| !issued_at.is_number()) {
+        return Err(Refusal::TokenIssuedAtMalformed);
+    }
+    // A cast from float to integer saturates.
+    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
+    let millis = (expiry * 1000.0) as u64;
+    Ok(Timestamp::from_millis(millis))
+}
+
+/// Verifies an HS* signature with a shared secret. The secret was checked to be at least as long as
+/// the hash when the configuration was read (RFC 7518, section 3.2).
+#[must_use]
+pub fn verify_hmac(algorithm: Algorithm, secret: &[u8], signing_input: &str, signature: &[u8]) -> bool {
+    match algorithm {
+        Algorithm::Hs256 => verify_with(&Hs256, &Hs256Key::new(secret), signing_input, signature),
+        Algorithm::Hs384 => verify_with(&Hs384, &Hs384Key::new(secret), signing_input, signature),
+        Algorithm::Hs512 => verify_with(&Hs512, &Hs512Key::new(secret), signing_input, signature),
+        _ => false,
+    }
+}
+
+/// Verifies with one of jwt-compact's algorithms.
+pub fn verify_with<A: jwt_compact::Algorithm>(
+    algorithm: &A,
+    key: &A::VerifyingKey,
+    signing_input: &str,
+    signature: &[u8],
+) -> bool {
+    // As jwt-compact's own validator does: the length first, since not every algorithm's
+    // conversion bears another one.
+    let fits = A::Signature::LENGTH.is_none_or(|length| length.get() == signature.len());
+    let signature = fits.then(|| A::Signature::try_from_slice(signature).ok()).flatten();
+    signature.is_some_and(|signature| algorithm.verify_signature(&signature, key, signing_input.as_bytes()))
+}
+
+impl Examined<'_> {
+    /// What is remembered once the signature was verified: by which key, or by none where the issuer has a shared secret.
+    #[must_use]
+    pub fn believed(self, thumbprint: Option<Digest>) -> VerifiedToken {
+        VerifiedToken {
+            issuer: self.issuer,
+            principal: Rc::new(self.principal),
+            expires_at: self.expires_at,
+            thumbprint,
+            signing_input: Box::from(self.signing_input),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,6 @@
+//! What an isolate has: the checked configuration, the caches, and what follows from both.
+
+pub mod bounds;
+pub mod cache;
+pub mod config;
+pub mod memory;

@@ -1,0 +1,102 @@
+//! How long a change takes to count everywhere, computed from the configuration. Operators ask this of
+//! a revoked key first; no gateway should leave them to measure it.
+
+use serde_json::Value;
+
+use crate::{
+    base::{json::json, time::Span},
+    state::config::Gateway,
+};
+
+/// How long KV takes to carry a change to every location: "up to 60 seconds or more", says its own
+/// documentation. The gateway lets no location answer from its own copy for longer than 30 seconds,
+/// which is part of these.
+pub const STORE_PROPAGATION: Span = Span::from_secs(60);
+
+/// One bound.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Bound {
+    /// What changed.
+    pub change: String,
+    /// A stable id for machines.
+    pub id: String,
+    /// How long the old may be used after the change.
+    pub within: Span,
+    /// How long while the source of the change cannot be reached.
+    pub while_down: Span,
+    /// What the first figure is made of.
+    pub because: String,
+}
+
+/// The bounds that this configuration gives.
+#[must_use]
+pub fn bounds(gateway: &Gateway) -> Vec<Bound> {
+    let mut bounds = Vec::new();
+    if let Some(keys) = &gateway.api_keys {
+        let lifetimes = &keys.policy().lifetimes;
+        bounds.push(Bound {
+            change: "a revoked API key stops".to_owned(),
+            id: "api_key_revoked".to_owned(),
+            within: STORE_PROPAGATION.plus(lifetimes.revalidate),
+            while_down: lifetimes.stale,
+            because: format!("{STORE_PROPAGATION} for KV and {} fresh", lifetimes.revalidate),
+        });
+    }
+    for issuer in gateway.issuers.iter().filter(|issuer| issuer.leeway.expiry > Span::default()) {
+        let leeway = issuer.leeway.expiry;
+        bounds.push(Bound {
+            change: format!("a token of issuer {} that has expired stops", issuer.name),
+            id: format!("token_expired:{}", issuer.name),
+            within: leeway,
+            while_down: leeway,
+            because: format!("{leeway} leeway"),
+        });
+    }
+    for issuer in gateway.issuers.iter().filter(|issuer| issuer.keys.is_fetched()) {
+        let lifetimes = &issuer.policy.lifetimes;
+        bounds.push(Bound {
+            change: format!("a key that issuer {} withdrew stops", issuer.name),
+            id: format!("issuer_key_withdrawn:{}", issuer.name),
+            within: lifetimes.revalidate,
+            while_down: lifetimes.stale,
+            because: format!("{} fresh", lifetimes.revalidate),
+        });
+        bounds.push(Bound {
+            change: format!("a key that issuer {} added works", issuer.name),
+            id: format!("issuer_key_added:{}", issuer.name),
+            within: issuer.cooldown,
+            while_down: lifetimes.stale,
+            because: format!("{} cooldown", issuer.cooldown),
+        });
+    }
+    if let Some(customers) = &gateway.customers {
+        let lifetimes = &customers.policy.lifetimes;
+        // Where the config API has changed, an isolate may still be given the old record by its KV location.
+        bounds.push(Bound {
+            change: "a changed or removed customer counts, from the request after the first,".to_owned(),
+            id: "customer_changed".to_owned(),
+            within: STORE_PROPAGATION.plus(lifetimes.fresh),
+            while_down: lifetimes.stale,
+            because: format!("{STORE_PROPAGATION} for KV and {} fresh", lifetimes.fresh),
+        });
+    }
+    bounds
+}
+
+impl std::fmt::Display for Bound {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { change, within, while_down, because, .. } = self;
+        write!(
+            formatter,
+            "{change} within {within} ({because}); while its source cannot be reached, within {while_down}"
+        )
+    }
+}
+
+impl Bound {
+    /// For machines; spans in milliseconds.
+    #[must_use]
+    pub fn to_json(&self) -> Value {
+        json!({ "id": self.id, "within_ms": self.within.millis(), "while_down_ms": self.while_down.millis() })
+    }
+}

@@ -1,0 +1,466 @@
+//! The configuration as decisions use it. `pointsman-checked` alone makes one; nothing downstream checks again.
+
+use std::rc::Rc;
+
+use crate::{
+    base::{digest::Digest, freshness::Policy, time::Span},
+    customer::{backend_url::AllowHttp, template::BackendTemplate},
+    forward::{
+        failover::{Balance, Breaker},
+        limit::{Choice, Limit},
+        plan::{Identity, Via},
+    },
+    http::{cors::CorsPolicy, fields::FieldPolicy},
+    identity::{api_key::ApiKeys, claims::ClaimPath, jwt::Issuer, principal::Principal},
+    routing::{
+        condition::{Condition, Operand},
+        index::RuleIndex,
+        pattern::Rewrite,
+        readings::Readings,
+        rule::Rule,
+        table::RouteTable,
+    },
+};
+
+/// What a configuration is made of, for whoever reads one.
+pub struct GatewayParts {
+    /// Tells configurations apart: the first 64 bits of its text's digest, before variables were filled
+    /// in, so that it says nothing of a secret.
+    pub version: String,
+    /// The routes; the table refers to them by index.
+    pub routes: Vec<Route>,
+    /// Finds a route by path and method.
+    pub table: RouteTable,
+    /// Finds it by what backends may make of a path.
+    pub readings: Readings,
+    /// The issuers whose tokens routes may accept.
+    pub issuers: Vec<Issuer>,
+    /// How API keys are sent and checked, where there are any.
+    pub api_keys: Option<ApiKeys>,
+    /// Where customers come from, where there are any.
+    pub customers: Option<Customers>,
+    /// The named backends.
+    pub backends: Vec<Backend>,
+    /// The regions that clients can be in. Where there are none, the continents are.
+    pub regions: Vec<Region>,
+    /// The limits; routes refer to them by index.
+    pub limits: Vec<Limit>,
+    /// How backends learn who is calling.
+    pub identity: Identity,
+    /// Which of a client's fields pass.
+    pub fields: FieldPolicy,
+    /// Our name in `Via`.
+    pub via: Via,
+    /// What its own requests say in `User-Agent`: those to issuers and to the config API.
+    pub user_agent: String,
+    /// What the type URIs of problems begin with.
+    pub problem_base: String,
+    /// Where http is allowed.
+    pub allow_http: AllowHttp,
+    /// How long one call of the store may take.
+    pub store_timeout: Span,
+    /// What each cache may hold.
+    pub budgets: Budgets,
+    /// What operators and probes ask, where there is such a thing.
+    pub operator: Operator,
+}
+
+/// A whole configuration. Whoever holds one can read it and change nothing: it was checked as a whole.
+pub struct Gateway {
+    pub(crate) version: String,
+    pub(crate) routes: Vec<Route>,
+    pub(crate) table: RouteTable,
+    pub(crate) readings: Readings,
+    pub(crate) issuers: Vec<Issuer>,
+    pub(crate) api_keys: Option<ApiKeys>,
+    pub(crate) customers: Option<Customers>,
+    pub(crate) backends: Vec<Backend>,
+    pub(crate) regions: Vec<Region>,
+    pub(crate) limits: Vec<Limit>,
+    pub(crate) identity: Identity,
+    pub(crate) fields: FieldPolicy,
+    pub(crate) via: Via,
+    pub(crate) user_agent: String,
+    pub(crate) problem_base: String,
+    pub(crate) allow_http: AllowHttp,
+    pub(crate) store_timeout: Span,
+    pub(crate) budgets: Budgets,
+    pub(crate) operator: Operator,
+}
+
+impl Gateway {
+    /// The configuration of these parts, which the reader has checked against each other.
+    #[must_use]
+    pub fn new(parts: GatewayParts) -> Self {
+        let GatewayParts {
+            version,
+            routes,
+            table,
+            readings,
+            issuers,
+            api_keys,
+            customers,
+            backends,
+            regions,
+            limits,
+            identity,
+            fields,
+            via,
+            user_agent,
+            problem_base,
+            allow_http,
+            store_timeout,
+            budgets,
+            operator,
+        } = parts;
+        Self {
+            version,
+            routes,
+            table,
+            readings,
+            issuers,
+            api_keys,
+            customers,
+            backends,
+            regions,
+            limits,
+            identity,
+            fields,
+            via,
+            user_agent,
+            problem_base,
+            allow_http,
+            store_timeout,
+            budgets,
+            operator,
+        }
+    }
+
+    /// Tells configurations apart: the first 64 bits of its text's digest, before variables were filled
+    /// in, so that it says nothing of a secret.
+    #[must_use]
+    pub fn version(&self) -> &str {
+        &self.version
+    }
+
+    /// The routes; the table refers to them by index.
+    #[must_use]
+    pub fn routes(&self) -> &[Route] {
+        &self.routes
+    }
+
+    /// Finds a route by path and method.
+    #[must_use]
+    pub const fn table(&self) -> &RouteTable {
+        &self.table
+    }
+
+    /// Finds it by what backends may make of a path.
+    #[must_use]
+    pub const fn readings(&self) -> &Readings {
+        &self.readings
+    }
+
+    /// The issuers whose tokens routes may accept.
+    #[must_use]
+    pub fn issuers(&self) -> &[Issuer] {
+        &self.issuers
+    }
+
+    /// How API keys are sent and checked, where there are any.
+    #[must_use]
+    pub const fn api_keys(&self) -> Option<&ApiKeys> {
+        self.api_keys.as_ref()
+    }
+
+    /// Where customers come from, where there are any.
+    #[must_use]
+    pub const fn customers(&self) -> Option<&Customers> {
+        self.customers.as_ref()
+    }
+
+    /// The named backends.
+    #[must_use]
+    pub fn backends(&self) -> &[Backend] {
+        &self.backends
+    }
+
+    /// The regions that clients can be in. Where there are none, the continents are.
+    #[must_use]
+    pub fn regions(&self) -> &[Region] {
+        &self.regions
+    }
+
+    /// The limits; routes refer to them by index.
+    #[must_use]
+    pub fn limits(&self) -> &[Limit] {
+        &self.limits
+    }
+
+    /// How backends learn who is calling.
+    #[must_use]
+    pub const fn identity(&self) -> &Identity {
+        &self.identity
+    }
+
+    /// Which of a client's fields pass.
+    #[must_use]
+    pub const fn fields(&self) -> &FieldPolicy {
+        &self.fields
+    }
+
+    /// Our name in `Via`.
+    #[must_use]
+    pub const fn via(&self) -> &Via {
+        &self.via
+    }
+
+    /// What its own requests say in `User-Agent`: those to issuers and to the config API.
+    #[must_use]
+    pub fn user_agent(&self) -> &str {
+        &self.user_agent
+    }
+
+    /// What the type URIs of problems begin with.
+    #[must_use]
+    pub fn problem_base(&self) -> &str {
+        &self.problem_base
+    }
+
+    /// Where http is allowed.
+    #[must_use]
+    pub const fn allow_http(&self) -> AllowHttp {
+        self.allow_http
+    }
+
+    /// How long one call of the store may take.
+    #[must_use]
+    pub const fn store_timeout(&self) -> Span {
+        self.store_timeout
+    }
+
+    /// What each cache may hold.
+    #[must_use]
+    pub const fn budgets(&self) -> Budgets {
+        self.budgets
+    }
+
+    /// What operators and probes ask, where there is such a thing.
+    #[must_use]
+    pub const fn operator(&self) -> &Operator {
+        &self.operator
+    }
+}
+
+impl Gateway {
+    /// Reads what a caller's claims say of its customer, so that what holds the caller is weighed with it.
+    pub fn read_customer(&self, principal: &Principal) {
+        if let Some(customers) = &self.customers {
+            principal.customer(&customers.claim);
+        }
+    }
+}
+
+/// The gateway's own answers, for probes and operators.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Operator {
+    /// The path that probes ask.
+    pub health: Option<String>,
+    /// The path at which operators see the state of caches and sources.
+    pub status: Option<String>,
+    /// The digest of the secret that they show.
+    pub secret: Option<Digest>,
+}
+
+/// Bytes that each cache may hold. An isolate has 128 MB for everything, and its wasm memory never
+/// shrinks. Key sets (at most 256 KiB an issuer) and the config API's list (at most its `max_size`)
+/// come on top: each is one document of a bounded size.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Budgets {
+    /// API keys.
+    pub keys: u64,
+    /// Customers.
+    pub customers: u64,
+    /// Verified tokens.
+    pub tokens: u64,
+}
+
+impl Budgets {
+    /// A cache smaller than this could not hold what one request needs.
+    pub const SMALLEST: u64 = 64 << 10;
+    /// The largest that leaves an isolate room for everything else.
+    pub const LARGEST: u64 = 64 << 20;
+}
+
+impl Default for Budgets {
+    /// 24 MiB together; with the largest list that is read by default, 32.
+    fn default() -> Self {
+        Self { keys: 8 << 20, customers: 8 << 20, tokens: 8 << 20 }
+    }
+}
+
+/// A path and its methods, and what is done with requests for them.
+#[derive(Clone, Debug)]
+pub struct Route {
+    /// Its name in the log.
+    pub name: Rc<str>,
+    /// Its path, as it was written.
+    pub path: Rc<str>,
+    /// Which credentials it takes.
+    pub auth: RouteAuth,
+    /// The challenge for callers whose credential is missing or refused.
+    pub challenge: String,
+    /// Its CORS policy.
+    pub cors: Option<Rc<CorsPolicy>>,
+    /// How the path is rewritten; `None` keeps it.
+    pub rewrite: Option<Rewrite>,
+    /// What must hold of its callers beside being known.
+    pub require: Vec<Condition>,
+    /// The largest body that it takes, in bytes.
+    pub max_body: Option<u64>,
+    /// Its rules, in order.
+    pub rules: Vec<Rule>,
+    /// Which of them are worth a look.
+    pub index: RuleIndex,
+    /// Rules that are tried beside these and change nothing: the log says where they would decide
+    /// otherwise.
+    pub shadow: Vec<Rule>,
+    /// How long a backend may take, where that differs from the backend's own.
+    pub timeout: Option<Span>,
+    /// Whether answers carry `Server-Timing`.
+    pub server_timing: bool,
+    /// Whether answers carry `x-request-id`.
+    pub shows_request_id: bool,
+    /// Its limits: each must let a request pass.
+    pub limits: Vec<Choice>,
+}
+
+/// Whether two routes guard alike: see [`Route::guards_like`].
+#[must_use]
+pub fn guard_alike(routes: &[Route], one: usize, other: usize) -> bool {
+    matches!((routes.get(one), routes.get(other)), (Some(one), Some(other)) if one.guards_like(other))
+}
+
+impl Route {
+    /// Whether it asks the same of callers as `other`, and decides alike on them: then it gains nobody anything to take
+    /// the one for the other. The names of rules do not matter.
+    #[must_use]
+    pub fn guards_like(&self, other: &Self) -> bool {
+        let same_rules = self.rules.len() == other.rules.len()
+            && self.rules.iter().zip(&other.rules).all(|(own, other)| own.decides_like(other));
+        same_rules
+            && self.auth == other.auth
+            && self.require == other.require
+            && self.max_body == other.max_body
+            && self.limits == other.limits
+    }
+
+    /// Which placeholders of its path its conditions look at, by position.
+    #[must_use]
+    pub fn params(&self) -> Vec<usize> {
+        let mut params = Vec::new();
+        let mut note = |of: &Operand| match of {
+            Operand::Param(position, _) if !params.contains(position) => params.push(*position),
+            _ => {}
+        };
+        let of_rules = self.rules.iter().flat_map(|rule| &rule.when);
+        let of_limits = self.limits.iter().flat_map(|choice| &choice.0).flat_map(|tier| &tier.when);
+        self.require.iter().chain(of_rules).chain(of_limits).for_each(|own| own.each_operand(&mut note));
+        params
+    }
+}
+
+/// Which credentials a route takes.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct RouteAuth {
+    /// API keys.
+    pub api_key: bool,
+    /// Tokens of these issuers.
+    pub issuers: Vec<usize>,
+    /// Callers without any.
+    pub anonymous: bool,
+}
+
+impl RouteAuth {
+    /// Whether credentials are looked at at all.
+    #[must_use]
+    pub const fn needs_credential(&self) -> bool {
+        self.api_key || !self.issuers.is_empty()
+    }
+}
+
+/// Where customers come from and how long their records are used.
+#[derive(Clone, Debug)]
+pub struct Customers {
+    /// The claim that names the customer.
+    pub claim: ClaimPath,
+    /// How records are kept and loaded.
+    pub policy: Policy,
+    /// The provider's config API, asked for what KV does not hold.
+    pub source: Option<ConfigSource>,
+    /// Whether answers of customers' own backends lose what speaks for the whole origin.
+    pub isolate_answers: bool,
+}
+
+/// The provider's config API.
+#[derive(Clone, Debug)]
+pub struct ConfigSource {
+    /// Its URL, without a trailing slash.
+    pub url: String,
+    /// The bearer token for it.
+    pub token: Option<String>,
+    /// How long one load may take.
+    pub timeout: Span,
+    /// Whether one customer is asked for, or the whole list.
+    pub by_id: bool,
+    /// The largest answer that is read, in bytes.
+    pub max_size: usize,
+    /// How many customers in a hundred may be missing from a list at once.
+    pub max_removed: u8,
+}
+
+/// A named backend.
+#[derive(Clone, Debug)]
+pub struct Backend {
+    /// Its name.
+    pub name: Rc<str>,
+    /// Where it is: at least one, in the order of the file.
+    pub origins: Vec<Origin>,
+    /// How these are chosen from.
+    pub balance: Balance,
+    /// When one of them counts as failed.
+    pub breaker: Breaker,
+    /// How long one may take until it answers with a head.
+    pub timeout: Span,
+    /// How long all attempts together may take.
+    pub deadline: Option<Span>,
+    /// Statuses that count as a failure of the origin.
+    pub failure_statuses: Vec<u16>,
+}
+
+/// One place where a backend is.
+#[derive(Clone, Debug)]
+pub struct Origin {
+    /// Its URL.
+    pub url: BackendTemplate,
+    /// The service binding that is called in place of the network.
+    pub binding: Option<Rc<str>>,
+    /// The region that it stands in.
+    pub region: Option<Rc<str>>,
+    /// Its share, where origins are chosen by weight.
+    pub weight: u32,
+    /// How long it may take, where that differs from the backend's.
+    pub timeout: Option<Span>,
+}
+
+/// A region that clients can be in.
+#[derive(Clone, Debug)]
+pub struct Region {
+    /// Its name, which origins bear.
+    pub name: Rc<str>,
+    /// What holds of requests from there.
+    pub when: Vec<Condition>,
+}
+
+/// How long a backend may take where nothing else is configured.
+pub const DEFAULT_BACKEND_TIMEOUT: Span = Span::from_secs(30);

@@ -1,0 +1,208 @@
+//! What one isolate remembers between requests. Only plain values: nothing that belongs to a request
+//! (a future, a lock, a stream) is ever shared through here.
+
+use crate::{
+    base::{
+        digest::Digest,
+        freshness::{BackOff, Lifetimes, Policy},
+        time::{Span, Timestamp},
+    },
+    customer::{
+        record::CustomerConfig,
+        roster::{Roster, RosterState},
+    },
+    forward::failover::Health,
+    identity::{
+        api_key::KeyConfig,
+        jwk_set::KeySet,
+        jwt::{Issuer, VerifiedToken},
+    },
+    state::{
+        cache::{Cache, Claim, Loaded, Lookup, Stored},
+        config::Gateway,
+    },
+};
+
+/// No verified token is believed longer than this without being verified again.
+pub const TOKEN_LIFETIME: Span = Span::from_secs(300);
+
+/// The caches of one isolate.
+pub struct Memory {
+    /// API keys by digest.
+    pub keys: Cache<KeyConfig>,
+    /// Customers by the digest of their id.
+    pub customers: Cache<CustomerConfig>,
+    /// Tokens whose signature was verified, by digest.
+    pub tokens: Cache<VerifiedToken>,
+    /// One a configured issuer, in that order.
+    pub key_sets: Vec<KeySetMemory>,
+    /// The config API's list, where it is asked for the whole.
+    pub roster: One<Roster>,
+    /// What the store says of the last refresh of all customers, and when it was read.
+    pub roster_state: Option<(Timestamp, RosterState)>,
+    /// How the store does.
+    pub store_health: SourceHealth,
+    /// How the config API does.
+    pub config_api_health: SourceHealth,
+    /// How the origins of backends do that have several.
+    pub origins: Health,
+}
+
+/// How a source did when it was last asked, for operators.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct SourceHealth {
+    /// When it last answered.
+    pub answered_at: Option<Timestamp>,
+    /// When it last failed, and how.
+    pub error: Option<(Timestamp, String)>,
+}
+
+impl SourceHealth {
+    /// Notes how it did: `Err` with what the log says.
+    pub fn note(&mut self, now: Timestamp, went: Result<(), &str>) {
+        match went {
+            Ok(()) => self.answered_at = Some(now),
+            Err(what) => self.error = Some((now, what.to_owned())),
+        }
+    }
+}
+
+/// A cache of one entry.
+pub struct One<T> {
+    cache: Cache<T>,
+    key: Digest,
+}
+
+/// The key set of one issuer.
+pub struct KeySetMemory {
+    /// The set.
+    pub set: One<KeySet>,
+    /// How the issuer does.
+    pub health: SourceHealth,
+    /// When the issuer itself was last asked, by whomever.
+    asked_at: Option<Timestamp>,
+}
+
+impl Memory {
+    /// Empty caches for this configuration. `seed` is random and drawn once an isolate.
+    #[must_use]
+    pub fn new(gateway: &Gateway, seed: u64) -> Self {
+        let budgets = gateway.budgets;
+        let unused = Policy {
+            lifetimes: Lifetimes::strict(Span::default(), Span::default()),
+            lease: Span::default(),
+            back_off: BackOff { first: Span::default() },
+        };
+        let keys = gateway.api_keys.as_ref().map_or(unused, |keys| *keys.policy());
+        let customers = gateway.customers.as_ref().map_or(unused, |customers| customers.policy);
+        let lifetimes =
+            Lifetimes { fresh: TOKEN_LIFETIME, revalidate: TOKEN_LIFETIME, stale: TOKEN_LIFETIME };
+        // Each customer's entry is what is used while it is stale; the list is there to be loaded once.
+        let fresh = customers.lifetimes.fresh;
+        let roster = Policy { lifetimes: Lifetimes { fresh, revalidate: fresh, stale: fresh }, ..customers };
+        Self {
+            keys: Cache::new(budgets.keys, keys, seed),
+            customers: Cache::new(budgets.customers, customers, seed),
+            tokens: Cache::new(budgets.tokens, Policy { lifetimes, ..unused }, seed),
+            key_sets: gateway.issuers.iter().map(|issuer| KeySetMemory::new(issuer, seed)).collect(),
+            roster: One::new("roster", roster, seed),
+            roster_state: None,
+            store_health: SourceHealth::default(),
+            config_api_health: SourceHealth::default(),
+            origins: Health::default(),
+        }
+    }
+}
+
+impl<T> One<T> {
+    fn new(name: &str, policy: Policy, seed: u64) -> Self {
+        Self { cache: Cache::of_one(policy, seed), key: Digest::of(name.as_bytes()) }
+    }
+
+    /// As [`Cache::lookup`].
+    #[must_use]
+    pub fn lookup(&self, now: Timestamp, failed: bool) -> Lookup<T> {
+        self.cache.lookup(&self.key, now, failed)
+    }
+
+    /// As [`Cache::claim`].
+    #[must_use]
+    pub fn claim(&self, now: Timestamp) -> Claim {
+        self.cache.claim(&self.key, now)
+    }
+
+    /// As [`Cache::is_loading`].
+    #[must_use]
+    pub fn is_loading(&self, now: Timestamp) -> bool {
+        self.cache.is_loading(&self.key, now)
+    }
+
+    /// As [`Cache::store`].
+    pub fn store(&mut self, loaded: Loaded<T>) -> Stored<T> {
+        self.cache.store(self.key, loaded)
+    }
+
+    /// As [`Cache::fail`].
+    pub fn fail(&mut self, asked_at: Timestamp, now: Timestamp) {
+        self.cache.fail(&self.key, asked_at, now, true);
+    }
+
+    /// As [`Cache::as_of`].
+    #[must_use]
+    pub fn as_of(&self, now: Timestamp) -> Option<Timestamp> {
+        self.cache.as_of(&self.key, now)
+    }
+
+    /// As [`Cache::peek`].
+    #[must_use]
+    pub fn peek(&self) -> Option<std::rc::Rc<T>> {
+        self.cache.peek(&self.key)
+    }
+
+    /// As [`Cache::peek_as_of`].
+    #[must_use]
+    pub fn peek_as_of(&self) -> Option<Timestamp> {
+        self.cache.peek_as_of(&self.key)
+    }
+
+    /// As [`Cache::failures`].
+    #[must_use]
+    pub fn failures(&self) -> (u32, Timestamp) {
+        self.cache.failures(&self.key)
+    }
+
+    /// Bytes held.
+    #[must_use]
+    pub fn weight(&self) -> u64 {
+        self.cache.weight()
+    }
+}
+
+impl KeySetMemory {
+    fn new(issuer: &Issuer, seed: u64) -> Self {
+        Self {
+            set: One::new(&issuer.name, issuer.policy, seed),
+            health: SourceHealth::default(),
+            asked_at: None,
+        }
+    }
+
+    /// Whether the issuer may be asked again for a key that its set lacks: not within `cooldown` of the
+    /// last time, and not while it is left alone after a failure.
+    #[must_use]
+    pub fn is_cool(&self, cooldown: Span, now: Timestamp) -> bool {
+        let (_, retry_at) = self.set.failures();
+        now >= retry_at && self.asked_at.is_none_or(|at| now.since(at) >= cooldown)
+    }
+
+    /// Notes that the issuer itself was asked at `at`, by this isolate or by another.
+    pub fn was_asked(&mut self, at: Timestamp) {
+        self.asked_at = Some(self.asked_at.map_or(at, |before| before.max(at)));
+    }
+
+    /// When the issuer itself was last asked.
+    #[must_use]
+    pub const fn asked_at(&self) -> Option<Timestamp> {
+        self.asked_at
+    }
+}

@@ -1,0 +1,208 @@
+//! Loads an issuer's key set: from what another isolate stored of it, else from the issuer itself.
+//!
+//! The store is a layer that all isolates share: a new isolate need not ask the issuer, and where the
+//! issuer is down it has the last good set all the same. A set ages from when the issuer was asked,
+//! whoever asked; so the store never makes a withdrawn key live longer.
+
+use std::rc::Rc;
+
+use pointsman_core::{
+    base::{
+        digest::Digest,
+        freshness::{Freshness, MAX_CLOCK_SKEW},
+        json::{Shallow, without_bom},
+        object::parse_object,
+        time::{Span, Timestamp},
+    },
+    customer::backend_url::document_url,
+    decide::decision::{Deferred, Found, Write},
+    identity::{
+        jwk_set::{KeySet, MAX_SET_BYTES},
+        jwt::{Issuer, KeySource},
+    },
+    state::cache::{Loaded, Stored},
+};
+use serde_json::Value;
+
+use crate::{
+    load::Context,
+    ports::{DocumentRequest, Ports, SourceError},
+};
+
+/// A key set and where it came from.
+struct Fetched {
+    set: Rc<KeySet>,
+    body: Vec<u8>,
+    as_of: Timestamp,
+}
+
+/// The name of the KV entry that holds an issuer's key set. It names the source too: whoever points an
+/// issuer elsewhere must not be given the keys of the old place.
+fn store_key(issuer: &Issuer) -> String {
+    let place = match &issuer.keys {
+        KeySource::Url(url) | KeySource::Discovery(url) => url.as_str(),
+        KeySource::Secret(_) | KeySource::Inline(_) => "",
+    };
+    format!("keyset:{}", Digest::of(format!("{}\n{place}", issuer.issuer).as_bytes()))
+}
+
+impl<P: Ports> Context<'_, P> {
+    /// Loads the key set of an issuer. What was found is in `found`; true where it was found.
+    pub(crate) async fn load_key_set(
+        &self,
+        index: usize,
+        found: &mut Found,
+        deferred: &mut Deferred,
+    ) -> bool {
+        found.key_set_failed = true;
+        let Some(issuer) = self.gateway.issuers().get(index) else { return false };
+        let asked_at = self.ports.now();
+        let shared = self.shared_set(issuer, asked_at).await;
+        let held = self.memory.borrow().key_sets.get(index).and_then(|memory| memory.set.as_of(asked_at));
+        // Of what others had, only what this isolate does not know yet is news.
+        let news = shared.as_ref().filter(|shared| held.is_none_or(|held| shared.as_of > held));
+        let state = |fetched: &Fetched| issuer.policy.lifetimes.state(asked_at.since(fetched.as_of));
+        if let Some(news) = news
+            && state(news) == Freshness::Fresh
+        {
+            self.keep_key_set(index, news, asked_at, found);
+            return true;
+        }
+        found.issuer_asked = true;
+        let fetched = self.fetch_key_set(issuer, asked_at).await;
+        let now = self.ports.now();
+        if let Some(memory) = self.memory.borrow_mut().key_sets.get_mut(index) {
+            memory.was_asked(now);
+            let went = fetched.as_ref().map(|_| ()).map_err(|SourceError(what)| what.as_str());
+            memory.health.note(now, went);
+        }
+        match fetched {
+            Ok(fetched) => {
+                if let Some(complaint) = fetched.set.complaint() {
+                    self.ports.warn("key_set_has_unusable_keys", &format!("{}: {complaint}", issuer.name));
+                }
+                if fetched.set.usable() == 0 {
+                    let what = format!("{}: no key of the set can be used, so no token is", issuer.name);
+                    self.ports.warn("key_set_is_empty", &what);
+                }
+                self.keep_key_set(index, &fetched, asked_at, found);
+                // What the store gives back has lost what stood around it.
+                let body = without_bom(&fetched.body).trim_ascii();
+                let same = shared.as_ref().is_some_and(|shared| shared.body == body);
+                if !same || shared.as_ref().is_none_or(|shared| state(shared) > Freshness::Fresh) {
+                    deferred.writes.extend(fetched.write(issuer));
+                }
+                true
+            }
+            Err(SourceError(what)) => {
+                self.ports.warn("key_set_failed", &format!("{}: {what}", issuer.name));
+                let usable = news.filter(|news| state(news) < Freshness::Expired);
+                if let Some(usable) = usable {
+                    self.keep_key_set(index, usable, asked_at, found);
+                }
+                if let Some(memory) = self.memory.borrow_mut().key_sets.get_mut(index) {
+                    memory.set.fail(asked_at, now);
+                }
+                usable.is_some()
+            }
+        }
+    }
+
+    fn keep_key_set(&self, index: usize, fetched: &Fetched, asked_at: Timestamp, found: &mut Found) {
+        found.key_set = Some(Rc::clone(&fetched.set));
+        // What was judged by another set is judged again.
+        found.token = None;
+        found.key_set_failed = false;
+        if let Some(memory) = self.memory.borrow_mut().key_sets.get_mut(index) {
+            memory.was_asked(fetched.as_of);
+            memory.set.store(Loaded {
+                stored: Stored::Present(Rc::clone(&fetched.set)),
+                weight: fetched.body.len().saturating_mul(2),
+                asked_at,
+                as_of: fetched.as_of,
+            });
+        }
+    }
+
+    async fn shared_set(&self, issuer: &Issuer, now: Timestamp) -> Option<Fetched> {
+        if !self.ports.has_store() {
+            return None;
+        }
+        let key = store_key(issuer);
+        let json = match self.read_store(&key).await {
+            Ok(json) => json?,
+            Err(SourceError(what)) => {
+                self.ports.warn("key_set_store_failed", &format!("{}: {what}", issuer.name));
+                return None;
+            }
+        };
+        let read = || {
+            let record = Shallow::parse(&json).ok()?;
+            let (fetched_at, set) = (record.text("fetchedAt")?, record.member("set")?);
+            if !record.has_only(&["fetchedAt", "set"]) {
+                return None;
+            }
+            let body = set.get().as_bytes().to_vec();
+            let as_of = Timestamp::parse_rfc3339(&fetched_at)?;
+            let set = Rc::new(KeySet::parse(&body).ok()?);
+            // A time that lies in the future was made by a broken clock, and would outlive a withdrawal.
+            (as_of <= now.plus(MAX_CLOCK_SKEW)).then_some(Fetched { set, body, as_of: as_of.min(now) })
+        };
+        let fetched = read();
+        if fetched.is_none() {
+            self.ports.warn("key_set_store_failed", &format!("{}: {key} cannot be used", issuer.name));
+        }
+        fetched
+    }
+
+    async fn fetch_key_set(&self, issuer: &Issuer, asked_at: Timestamp) -> Result<Fetched, SourceError> {
+        let deadline = asked_at.plus(self.gateway.store_timeout()).plus(issuer.timeout);
+        let url = match &issuer.keys {
+            KeySource::Url(url) => url.clone(),
+            KeySource::Discovery(url) => self.discover(issuer, url).await?,
+            KeySource::Secret(_) | KeySource::Inline(_) => {
+                return Err(SourceError("has no key set to fetch".to_owned()));
+            }
+        };
+        // Metadata and keys together get no longer than the timeout, whichever of them is slow.
+        let left = deadline.since(self.ports.now()).min(issuer.timeout);
+        let body = self.issuers_document(&url, left).await?;
+        let set = KeySet::parse(&body).map_err(|what| SourceError(what.to_owned()))?;
+        Ok(Fetched { set: Rc::new(set), body, as_of: asked_at })
+    }
+
+    /// The `jwks_uri` of the provider's metadata, if the metadata is this issuer's (OpenID Connect
+    /// Discovery 1.0, section 4.3): else one provider could hand us another one's keys.
+    async fn discover(&self, issuer: &Issuer, url: &str) -> Result<String, SourceError> {
+        let body = self.issuers_document(url, issuer.timeout).await?;
+        let rubbish = || SourceError("the provider metadata is not a JSON object".to_owned());
+        let metadata = parse_object(without_bom(&body)).map_err(|_| rubbish())?;
+        if metadata.get("issuer").and_then(Value::as_str) != Some(&issuer.issuer) {
+            return Err(SourceError("the provider metadata is of another issuer".to_owned()));
+        }
+        let uri = metadata.get("jwks_uri").and_then(Value::as_str);
+        let uri = uri.ok_or_else(|| SourceError("the provider metadata has no jwks_uri".to_owned()))?;
+        let allow_http = self.gateway.allow_http();
+        document_url(uri, allow_http).map_err(|error| SourceError(format!("the provider's jwks_uri {error}")))
+    }
+
+    async fn issuers_document(&self, url: &str, timeout: Span) -> Result<Vec<u8>, SourceError> {
+        let user_agent = self.gateway.user_agent();
+        let max_bytes = MAX_SET_BYTES;
+        let request = DocumentRequest { url, token: None, etag: None, user_agent, timeout, max_bytes };
+        let document = self.ports.document(request).await?;
+        if document.status != 200 {
+            return Err(SourceError(format!("the issuer answered {}", document.outcome())));
+        }
+        Ok(document.body)
+    }
+}
+
+impl Fetched {
+    fn write(&self, issuer: &Issuer) -> Option<Write> {
+        // It was read as JSON before, so it stands as well in another object.
+        let set = std::str::from_utf8(without_bom(&self.body)).ok()?.trim_ascii();
+        let record = format!("{{\"fetchedAt\":\"{}\",\"set\":{set}}}", self.as_of);
+        Some(Write { key: store_key(issuer), record, asked_at: self.as_of })
+    }
+}

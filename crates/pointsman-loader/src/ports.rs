@@ -1,0 +1,172 @@
+//! What the core asks of the outside. The edge implements these with the platform; tests with maps
+//! and a clock that they set.
+
+use pointsman_core::{
+    base::time::{Span, Timestamp},
+    identity::{algorithm::Algorithm, jwk_set::PublicKey},
+};
+
+/// Why a source gave no answer. The text goes to the log.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct SourceError(pub String);
+
+/// Why a signature could not be judged.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum VerifyError {
+    /// The key is no key: a point off its curve, say.
+    UnusableKey,
+}
+
+/// A `GET` for a document of a source that the configuration names.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct DocumentRequest<'a> {
+    /// Where it is.
+    pub url: &'a str,
+    /// The bearer token for it.
+    pub token: Option<&'a str>,
+    /// The entity tag of what is held already: sent as `If-None-Match`, so that the answer may be 304
+    /// (RFC 9110, section 13.1.2).
+    pub etag: Option<&'a str>,
+    /// Who asks: the `User-Agent`, without which some issuers' firewalls answer 403.
+    pub user_agent: &'a str,
+    /// How long it may take.
+    pub timeout: Span,
+    /// How long it may be, in bytes.
+    pub max_bytes: usize,
+}
+
+/// A source's answer.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Document {
+    /// The HTTP status. Redirects are not followed, so a 3xx is one.
+    pub status: u16,
+    /// The body; empty where the status is no 2xx.
+    pub body: Vec<u8>,
+    /// The entity tag.
+    pub etag: Option<String>,
+    /// `Location`, as it was sent.
+    pub location: Option<String>,
+}
+
+impl Document {
+    /// What the log says of a status that is none that was hoped for: with it, where a redirect leads to. A login
+    /// page or another host there explains more than the status does.
+    #[must_use]
+    pub fn outcome(&self) -> String {
+        let place = self.location.as_deref().filter(|_| (300..=399).contains(&self.status));
+        match place.map(without_secrets) {
+            None => self.status.to_string(),
+            Some(place) => format!("{}, a redirect to {place}", self.status),
+        }
+    }
+}
+
+/// A URL reference without what may be a secret in it: user name and password, query and fragment.
+fn without_secrets(reference: &str) -> String {
+    const MOST: usize = 200;
+    let place = reference.split(['?', '#']).next().unwrap_or_default();
+    let cut = match place.split_once("//") {
+        Some((scheme, rest)) => {
+            let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
+            let host = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
+            format!("{scheme}//{host}{path}")
+        }
+        None => place.to_owned(),
+    };
+    cut.chars().filter(|character| !character.is_control()).take(MOST).collect()
+}
+
+/// How a wait for somebody else's load ended.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Landing {
+    /// What was loaded is in memory.
+    Done,
+    /// The load failed.
+    Failed,
+    /// Nothing was heard of it in time.
+    Late,
+}
+
+/// The outside. Futures are driven on the thread that made them, so none is `Send`.
+#[allow(async_fn_in_trait)]
+pub trait Ports {
+    /// The time.
+    fn now(&self) -> Timestamp;
+
+    /// Whether there is a store at all.
+    fn has_store(&self) -> bool;
+
+    /// The value that the store holds under `key`.
+    ///
+    /// # Errors
+    /// Where the store fails or takes longer than `timeout`; which is not the same as holding nothing.
+    async fn stored(&self, key: &str, timeout: Span) -> Result<Option<Vec<u8>>, SourceError>;
+
+    /// The values that the store holds under at most 100 keys, in their order.
+    ///
+    /// # Errors
+    /// As [`Ports::stored`].
+    async fn stored_many(&self, keys: &[String], timeout: Span) -> Result<Vec<Option<Vec<u8>>>, SourceError>;
+
+    /// Writes names and values into the store, each within `timeout`.
+    ///
+    /// # Errors
+    /// Where the store did not take all of them; some may have been taken.
+    async fn put_many(&self, entries: &[(String, String)], timeout: Span) -> Result<(), SourceError>;
+
+    /// Gets a document.
+    ///
+    /// # Errors
+    /// Where there is no answer within the time, or it is too long.
+    async fn document(&self, request: DocumentRequest<'_>) -> Result<Document, SourceError>;
+
+    /// Waits until the load of that name ends ([`Ports::land`]), at most `at_most`. The wait is the
+    /// caller's own: whoever loads may be gone, and must not take those who wait along.
+    async fn landed(&self, flight: &str, at_most: Span) -> Landing;
+
+    /// Tells all who wait for the load of that name that it has ended, and whether well.
+    fn land(&self, flight: &str, well: bool);
+
+    /// Verifies a signature.
+    ///
+    /// # Errors
+    /// Where the key cannot be used.
+    async fn verify(
+        &self,
+        key: &PublicKey,
+        algorithm: Algorithm,
+        signing_input: &str,
+        signature: &[u8],
+    ) -> Result<bool, VerifyError>;
+
+    /// Tells the operator of something worth knowing.
+    fn note(&self, event: &str, what: &str);
+
+    /// Tells the operator of something wrong that no single request is to blame for.
+    fn warn(&self, event: &str, what: &str);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_redirect_is_told_with_its_place_and_without_secrets() {
+        let outcome = |status, location: Option<&str>| {
+            let location = location.map(str::to_owned);
+            Document { status, location, ..Document::default() }.outcome()
+        };
+        assert_eq!(outcome(403, None), "403");
+        assert_eq!(outcome(200, Some("https://x.example")), "200");
+        for (location, told) in [
+            ("https://login.example/a/b?state=secret#secret", "https://login.example/a/b"),
+            ("https://user:secret@login.example:8443", "https://login.example:8443"),
+            ("https://a:secret@b@login.example/x@y", "https://login.example/x@y"),
+            ("//user:secret@login.example/x", "//login.example/x"),
+            ("/login?code=secret", "/login"),
+            ("", ""),
+        ] {
+            assert_eq!(outcome(302, Some(location)), format!("302, a redirect to {told}"));
+        }
+    }
+}
