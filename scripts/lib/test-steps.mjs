@@ -2,6 +2,7 @@ import { existsSync } from "node:fs";
 import { chromium } from "./chromium.mjs";
 import { Failure } from "./failure.mjs";
 import { holdInstructions } from "./instruction-counts.mjs";
+import { checkLints, checkTypes } from "./javascript.mjs";
 import { inRoot } from "./paths.mjs";
 import { buildPointsman, needGoodConfiguration } from "./pointsman.mjs";
 import { show } from "./run.mjs";
@@ -38,6 +39,9 @@ async function nodeTests() {
  * @type {{ part: string, name: string, run: () => unknown }[]}
  */
 export const STEPS = [
+  // First: they take seconds.
+  { part: "javascript", name: "format and lint of the JavaScript", run: checkLints },
+  { part: "javascript", name: "types of the JavaScript", run: checkTypes },
   { part: "native", name: "format", run: () => cargo("fmt", "--check")() },
   {
     part: "native",
