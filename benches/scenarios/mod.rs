@@ -107,7 +107,7 @@ fn decide(path: &'static str, authorization: &str, rules: usize, routes: usize) 
         let decision =
             isolate.gateway.decide(&head, &mut isolate.memory.borrow_mut(), &Found::default(), at_noon());
         let subject = Subject { time: at_noon(), request_id: head.request_id, method: head.method };
-        std::hint::black_box((decision.trace.open(subject, None), decision.outcome));
+        std::hint::black_box((decision.trace.open(subject), decision.outcome));
     })
 }
 

@@ -315,13 +315,10 @@ impl<'a> Journey<'a> {
         Refusal::RequirementNotMet.into()
     }
 
-    /// What must let the request pass. Only then is it known that an origin is called, so the edge says
-    /// which one.
+    /// What must let the request pass.
     #[inline(never)]
-    fn admission(&mut self, route: &Route, caller: limit::Caller<'_>) -> Option<limit::Admission> {
-        let admission = limit::admission(&route.limits, &self.gateway.limits, caller, self.now)?;
-        self.trace.planned = true;
-        Some(limit::Admission { origin: self.trace.origin.take(), ..admission })
+    fn admission(&self, route: &Route, caller: limit::Caller<'_>) -> Option<limit::Admission> {
+        limit::admission(&route.limits, &self.gateway.limits, caller, self.now)
     }
 
     fn note(&mut self, step: impl FnOnce() -> Step) {

@@ -123,7 +123,6 @@ impl Journey<'_> {
             let all = attempts.iter().map(|attempt| attempt.timeout).sum();
             Span::from_millis(all)
         });
-        self.trace.planned = true;
         let plan = Plan {
             attempts,
             deadline: whole.millis(),
