@@ -31,7 +31,7 @@ use pointsman_core::{
     },
     state::cache::Claim,
 };
-use pointsman_loader::load::Context;
+use pointsman_loader::{loader::Loader, scheduled::ScheduledRefresh};
 use serde::Serialize;
 use wasm_bindgen::{
     JsCast, JsValue,
@@ -129,7 +129,7 @@ pub fn scheduled(_event: JsValue, env: JsValue, _context: JsValue) -> JsValue {
     let promise = future_to_promise(async move {
         let outside = Outside::new(env);
         if let Some(ready) = &isolate.ready {
-            ready.context(&outside).refresh_all().await;
+            ScheduledRefresh::new(&ready.gateway, &ready.memory, &outside).run().await;
         }
         Ok(JsValue::UNDEFINED)
     });
@@ -195,7 +195,7 @@ impl Passage {
             return self.misconfigured();
         };
         let outside = Outside::new(self.env.clone());
-        match ready.context(&outside).conclude(check, outside::verdict_of(verdict)) {
+        match ready.loader(&outside).conclude(check, outside::verdict_of(verdict)) {
             Judgement::Final(token) => self.begin(Found { token: Some(token), ..found }),
             Judgement::Next(next) => {
                 self.go_on(found, Need::Signature(next), Claim::Lead, Deferred::default())
@@ -218,7 +218,7 @@ impl Passage {
         let work = future_to_promise(async move {
             if let (Some(ready), Some(head)) = (&passage.isolate.ready, passage.head()) {
                 let outside = Outside::new(passage.env.clone());
-                let mut decision = ready.context(&outside).decide(&head, found, need, claim, deferred).await;
+                let mut decision = ready.loader(&outside).decide(&head, found, need, claim, deferred).await;
                 // From here and not from where the answer is made: nobody may be left to answer.
                 passage.defer(std::mem::take(&mut decision.deferred));
                 into.set(Some(decision));
@@ -244,7 +244,7 @@ impl Passage {
                 let (outside, fields) = (Outside::new(passage.env.clone()), ask.stage(&passage.sent));
                 let head = Head { fields: &fields, seen: ask.seen(head.seen), ..head };
                 let (explanation, deferred) =
-                    ready.context(&outside).explain(&head, ask.assumed.clone()).await;
+                    ready.loader(&outside).explain(&head, ask.assumed.clone()).await;
                 passage.defer(deferred);
                 into.set(Some(json_answer(200, &head, &explanation)));
             }
@@ -337,9 +337,9 @@ impl Passage {
             let (isolate, outside) = (Rc::clone(&self.isolate), Outside::new(self.env.clone()));
             self.wait_until(async move {
                 if let Some(ready) = &isolate.ready {
-                    let context = ready.context(&outside);
-                    for write in &context.refresh(&refresh).await.writes {
-                        context.write(write).await;
+                    let loader = ready.loader(&outside);
+                    for write in &loader.refresh(&refresh).await.writes {
+                        loader.write(write).await;
                     }
                 }
             });
@@ -351,7 +351,7 @@ impl Passage {
         self.wait_until(async move {
             if let Some(ready) = &isolate.ready {
                 for write in &deferred.writes {
-                    ready.context(&outside).write(write).await;
+                    ready.loader(&outside).write(write).await;
                 }
             }
         });
@@ -388,8 +388,8 @@ impl Ready {
         }
     }
 
-    fn context<'a>(&'a self, ports: &'a Outside) -> Context<'a, Outside> {
-        Context { gateway: &self.gateway, memory: &self.memory, ports }
+    fn loader<'a>(&'a self, ports: &'a Outside) -> Loader<'a, Outside> {
+        Loader::new(&self.gateway, &self.memory, ports)
     }
 }
 

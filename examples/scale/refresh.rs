@@ -12,8 +12,8 @@ use pointsman_core::{
     state::memory::Memory,
 };
 use pointsman_loader::{
-    load::Context,
     ports::{Document, DocumentRequest, Landing, Ports, SourceError, VerifyError},
+    scheduled::CustomerRefresh,
 };
 
 use crate::typical;
@@ -47,17 +47,16 @@ pub(crate) struct Filling {
 /// Where the refresh fails.
 pub(crate) fn fill(customers: u64) -> Result<Filling, String> {
     let gateway = typical::gateway()?;
-    let source = gateway.customers.as_ref().and_then(|customers| customers.source.as_ref());
-    let source = source.ok_or_else(|| "the configuration names no config API".to_owned())?;
     let entries: Vec<_> = (1..=customers).map(typical::entry).collect();
     let outside = Outside::new(format!("[{}]", entries.join(",")).into_bytes());
     let mut filling = Filling { customers, list: outside.list.len(), ..Filling::default() };
     let memory = RefCell::new(Memory::new(&gateway, 1));
-    let context = Context { gateway: &gateway, memory: &memory, ports: &outside };
+    let refresh = CustomerRefresh::of(&gateway, &memory, &outside);
+    let refresh = refresh.ok_or_else(|| "the configuration names no config API".to_owned())?;
     let run = || {
         outside.now.set(outside.now.get().plus(Span::from_secs(120)));
         outside.calls.set(0);
-        let refreshed = pollster::block_on(context.refresh_customers(source));
+        let refreshed = pollster::block_on(refresh.run());
         refreshed.map(|refreshed| (refreshed, outside.calls.get())).map_err(|SourceError(what)| what)
     };
     let (first, calls) = run()?;

@@ -2,7 +2,7 @@
 //!
 //! [`Gateway::decide`] is synchronous. Where everything it needs is in memory it decides at once,
 //! which is the usual case and the fast one; else it says what must be loaded, and is called again
-//! when that is there ([`pointsman_loader::load`]).
+//! when that is there ([`pointsman_loader::loader`]).
 
 pub mod authenticate;
 pub mod customer;

@@ -120,7 +120,7 @@ pub struct Found {
     /// Whether the trace is to hold the steps of the decision.
     pub explain: bool,
     /// Whose request it is taken for, in place of its credential. Only an explanation is ever made of
-    /// such a decision ([`pointsman_loader::load::Context::explain`]).
+    /// such a decision ([`pointsman_loader::loader::Loader::explain`]).
     pub assumed: Option<Rc<Principal>>,
     /// The API key's record.
     pub key: Option<Stored<KeyConfig>>,
