@@ -14,7 +14,7 @@ use pointsman_core::{
         time::{Span, Timestamp},
     },
     decide::{
-        decision::{Decision, Deferred, Found, Judgement, Need, Outcome, SignatureCheck},
+        decision::{Decision, Deferred, Judgement, LoadedForRequest, Need, Outcome, SignatureCheck},
         explain::{self, Ask},
         operator::json_answer,
         request_log::{self, Subject, Trace},
@@ -116,7 +116,7 @@ pub fn fetch(request: JsValue, env: JsValue, context: JsValue) -> JsValue {
         context: context.unchecked_into(),
         isolate,
     };
-    passage.begin(Found::default())
+    passage.begin(LoadedForRequest::default())
 }
 
 /// The scheduled refresh of what the store holds, by the cron triggers of wrangler.toml.
@@ -145,7 +145,7 @@ fn request_id(sent: &Sent, seen: Seen) -> Option<String> {
 
 impl Passage {
     /// Decides by what this request has found, and answers at once where nothing else is needed.
-    fn begin(self, found: Found) -> JsValue {
+    fn begin(self, found: LoadedForRequest) -> JsValue {
         let isolate = Rc::clone(&self.isolate);
         let Some(ready) = &isolate.ready else {
             return self.misconfigured();
@@ -170,7 +170,7 @@ impl Passage {
 
     /// Goes on where something is missing.
     #[inline(never)]
-    fn go_on(mut self, found: Found, need: Need, claim: Claim, deferred: Deferred) -> JsValue {
+    fn go_on(mut self, found: LoadedForRequest, need: Need, claim: Claim, deferred: Deferred) -> JsValue {
         self.waited = true;
         if let Need::Signature(check) = &need
             && deferred.is_empty()
@@ -189,14 +189,14 @@ impl Passage {
 
     /// Goes on with a token whose signature was verified. No future is made for that: it waits for nobody, and
     /// nobody waits for it.
-    fn judged(self, found: Found, check: &SignatureCheck, verdict: &JsValue) -> JsValue {
+    fn judged(self, found: LoadedForRequest, check: &SignatureCheck, verdict: &JsValue) -> JsValue {
         let isolate = Rc::clone(&self.isolate);
         let Some(ready) = &isolate.ready else {
             return self.misconfigured();
         };
         let outside = Outside::new(self.env.clone());
         match ready.loader(&outside).conclude(check, outside::verdict_of(verdict)) {
-            Judgement::Final(token) => self.begin(Found { token: Some(token), ..found }),
+            Judgement::Final(token) => self.begin(LoadedForRequest { token: Some(token), ..found }),
             Judgement::Next(next) => {
                 self.go_on(found, Need::Signature(next), Claim::Lead, Deferred::default())
             }
@@ -208,7 +208,7 @@ impl Passage {
     /// revoked key in use, or the issuer's cooldown from ending.
     async fn load_and_decide(
         self: Rc<Self>,
-        found: Found,
+        found: LoadedForRequest,
         need: Need,
         claim: Claim,
         deferred: Deferred,

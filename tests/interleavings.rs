@@ -21,7 +21,7 @@ use pointsman_core::{
         digest::Digest,
         time::{Span, Timestamp},
     },
-    decide::decision::{Decision, Deferred, Found, Outcome},
+    decide::decision::{Decision, Deferred, LoadedForRequest, Outcome},
     http::head::{Head, Seen, Target},
     identity::{algorithm::Algorithm, jwk_set::PublicKey},
     state::{config::Gateway, memory::Memory},
@@ -835,10 +835,11 @@ async fn request(isolate: &Isolate<'_>, caller: Caller) -> (String, Deferred) {
     let target = Target::parse(&url).unwrap();
     let head = Head { method: "GET", target, seen, fields: &fields, request_id: "request-1" };
     let now = isolate.port.now();
-    let decision = isolate.gateway.decide(&head, &mut isolate.memory.borrow_mut(), &Found::default(), now);
+    let decision =
+        isolate.gateway.decide(&head, &mut isolate.memory.borrow_mut(), &LoadedForRequest::default(), now);
     let Decision { outcome, deferred, .. } = match decision {
         Decision { outcome: Outcome::Load(need, claim), deferred, .. } => {
-            isolate.loader().decide(&head, Found::default(), need, claim, deferred).await
+            isolate.loader().decide(&head, LoadedForRequest::default(), need, claim, deferred).await
         }
         decided => decided,
     };

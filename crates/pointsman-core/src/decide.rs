@@ -20,7 +20,7 @@ use crate::{
     base::{refusal::Refusal, time::Timestamp},
     decide::{
         authenticate::Stage,
-        decision::{Decision, Deferred, Found, Halt, Outcome},
+        decision::{Decision, Deferred, Halt, LoadedForRequest, Outcome},
         request_log::{Step, Trace},
     },
     forward::{
@@ -61,7 +61,7 @@ use self::{dispatch::Sending, rules::Verdict};
 struct Journey<'a> {
     gateway: &'a Gateway,
     head: &'a Head<'a>,
-    found: &'a Found,
+    loaded: &'a LoadedForRequest,
     now: Timestamp,
     trace: Trace,
     deferred: Deferred,
@@ -77,13 +77,19 @@ struct Copied<'a> {
 impl Gateway {
     /// Decides what becomes of a request.
     #[must_use]
-    pub fn decide(&self, head: &Head<'_>, memory: &mut Memory, found: &Found, now: Timestamp) -> Decision {
+    pub fn decide(
+        &self,
+        head: &Head<'_>,
+        memory: &mut Memory,
+        loaded: &LoadedForRequest,
+        now: Timestamp,
+    ) -> Decision {
         let mut journey = Journey {
             gateway: self,
             head,
-            found,
+            loaded,
             now,
-            trace: Trace { steps: found.explain.then(Vec::new), ..Trace::default() },
+            trace: Trace { steps: loaded.explain.then(Vec::new), ..Trace::default() },
             deferred: Deferred::default(),
         };
         let outcome = journey.travel(memory);
@@ -143,7 +149,7 @@ impl<'a> Journey<'a> {
     fn travel(&mut self, memory: &mut Memory) -> Outcome {
         let path = self.head.target.path;
         let gateway = self.gateway;
-        if let Err(refusal) = explain::refuse_question(gateway, self.head, self.found.explain) {
+        if let Err(refusal) = explain::refuse_question(gateway, self.head, self.loaded.explain) {
             return self.refused(refusal, None);
         }
         if let Some(answer) = operator::answer(gateway, self.head, memory, self.now, &mut self.trace) {
@@ -189,7 +195,7 @@ impl<'a> Journey<'a> {
             self.check_size()?;
         }
         handshake::check(route, self.head)?;
-        let stage = Stage { gateway, found: self.found, now: self.now };
+        let stage = Stage { gateway, loaded: self.loaded, now: self.now };
         let (principal, method) = stage.authenticate(self.head, &route.auth, memory, &mut self.deferred)?;
         self.trace.auth = Some(method.name());
         self.trace.subject = principal.subject.clone();

@@ -4,7 +4,6 @@ use std::{cell::RefCell, rc::Rc};
 
 use pointsman_core::{
     base::digest::Digest,
-    decide::decision::Found,
     identity::api_key::{self, KeyConfig},
     state::{
         cache::{Loaded, Stored},
@@ -31,8 +30,8 @@ impl<'a, P: Ports> KeyLoader<'a, P> {
         Self { gateway, memory, ports, store: Store::new(gateway, memory, ports) }
     }
 
-    /// Loads the record of the key with this digest. What was found is in `found`; true where the store answered.
-    pub(crate) async fn load(&self, digest: &Digest, found: &mut Found) -> bool {
+    /// Loads the record of the key with this digest; `None` where the store failed.
+    pub(crate) async fn load(&self, digest: &Digest) -> Option<Stored<KeyConfig>> {
         let asked_at = self.ports.now();
         let (stored, weight) = match self.store.read(&api_key::store_key(digest)).await {
             Ok(None) => (Stored::Absent, 0),
@@ -50,12 +49,10 @@ impl<'a, P: Ports> KeyLoader<'a, P> {
             Err(SourceError(what)) => {
                 self.ports.warn("key_store_failed", &what);
                 self.memory.borrow_mut().keys.fail(digest, asked_at, self.ports.now(), false);
-                found.key_failed = true;
-                return false;
+                return None;
             }
         };
         let loaded = Loaded { stored, weight, asked_at, as_of: asked_at };
-        found.key = Some(self.memory.borrow_mut().keys.store(*digest, loaded));
-        true
+        Some(self.memory.borrow_mut().keys.store(*digest, loaded))
     }
 }

@@ -19,7 +19,7 @@ use pointsman_core::{
         backend_url::AllowHttp,
         record::{CustomerConfig, CustomerRecord},
     },
-    decide::decision::{Deferred, Found, Need, Write},
+    decide::decision::{Deferred, Need, Write},
     identity::customer_id::CustomerId,
     state::{
         cache::{Claim, Loaded, Stored},
@@ -119,14 +119,13 @@ impl<'a, P: Ports> CustomerLoader<'a, P> {
         }
     }
 
-    /// Loads the record of a customer. What was found is in `found`; true where the sources answered.
+    /// Loads the record of a customer; `None` where the sources failed.
     pub(crate) async fn load(
         &self,
         id: &CustomerId,
-        found: &mut Found,
         load_for: LoadFor,
         deferred: &mut Deferred,
-    ) -> bool {
+    ) -> Option<Stored<CustomerConfig>> {
         let (key, asked_at) = (id.cache_key(), self.ports.now());
         match self.find(id, load_for).await {
             Ok(customer) => {
@@ -136,11 +135,11 @@ impl<'a, P: Ports> CustomerLoader<'a, P> {
                 if customer.own && memory.customers.peek(&key).is_some_and(|held| held.is_refreshed()) {
                     memory.customers.forget(&key, customer.loaded.asked_at);
                 }
-                found.customer = Some(memory.customers.store(key, customer.loaded));
+                let stored = memory.customers.store(key, customer.loaded);
                 deferred.writes.extend(customer.write);
                 let leads = customer.refresh && memory.customers.claim(&key, self.ports.now()) == Claim::Lead;
                 deferred.refresh(leads, self.ports.now(), || Need::Customer(id.clone()));
-                true
+                Some(stored)
             }
             Err(failure) => {
                 self.ports.warn("customer_source_failed", &failure.what);
@@ -150,8 +149,7 @@ impl<'a, P: Ports> CustomerLoader<'a, P> {
                     memory.config_api_health.note(now, Err(&failure.what));
                 }
                 memory.customers.fail(&key, asked_at, now, failure.source);
-                found.customer_failed = true;
-                false
+                None
             }
         }
     }

@@ -15,7 +15,7 @@ use pointsman_core::{
         time::{Span, Timestamp},
     },
     customer::backend_url::{AllowHttp, document_url},
-    decide::decision::{Deferred, Found, Write},
+    decide::decision::{Deferred, Write},
     identity::{
         jwk_set::{KeySet, MAX_SET_BYTES},
         jwt::{Issuer, KeySource},
@@ -45,8 +45,16 @@ pub(crate) struct KeySetLoader<'a, P> {
     store: Store<'a, P>,
 }
 
+/// What loading a key set came to.
+pub(crate) struct KeySetLoad {
+    /// The set; `None` where it could not be had.
+    pub(crate) set: Option<Rc<KeySet>>,
+    /// Whether the issuer itself was asked, and not only what others had of it.
+    pub(crate) issuer_asked: bool,
+}
+
 /// A key set and where it came from.
-struct Fetched {
+struct KeySetDocument {
     set: Rc<KeySet>,
     body: Vec<u8>,
     as_of: Timestamp,
@@ -75,23 +83,22 @@ impl<'a, P: Ports> KeySetLoader<'a, P> {
         }
     }
 
-    /// Loads the key set of an issuer. What was found is in `found`; true where it was found.
-    pub(crate) async fn load(&self, index: usize, found: &mut Found, deferred: &mut Deferred) -> bool {
-        found.key_set_failed = true;
-        let Some(issuer) = self.issuers.get(index) else { return false };
+    /// Loads the key set of an issuer.
+    pub(crate) async fn load(&self, index: usize, deferred: &mut Deferred) -> KeySetLoad {
+        let Some(issuer) = self.issuers.get(index) else {
+            return KeySetLoad { set: None, issuer_asked: false };
+        };
         let asked_at = self.ports.now();
         let shared = self.read_shared(issuer, asked_at).await;
         let held = self.memory.borrow().key_sets.get(index).and_then(|memory| memory.set.as_of(asked_at));
         // Of what others had, only what this isolate does not know yet is news.
         let news = shared.as_ref().filter(|shared| held.is_none_or(|held| shared.as_of > held));
-        let state = |fetched: &Fetched| issuer.policy.lifetimes.state(asked_at.since(fetched.as_of));
+        let state = |fetched: &KeySetDocument| issuer.policy.lifetimes.state(asked_at.since(fetched.as_of));
         if let Some(news) = news
             && state(news) == Freshness::Fresh
         {
-            self.keep(index, news, asked_at, found);
-            return true;
+            return KeySetLoad { set: Some(self.keep(index, news, asked_at)), issuer_asked: false };
         }
-        found.issuer_asked = true;
         let fetched = self.fetch(issuer, asked_at).await;
         let now = self.ports.now();
         if let Some(memory) = self.memory.borrow_mut().key_sets.get_mut(index) {
@@ -99,7 +106,7 @@ impl<'a, P: Ports> KeySetLoader<'a, P> {
             let went = fetched.as_ref().map(|_| ()).map_err(|SourceError(what)| what.as_str());
             memory.health.note(now, went);
         }
-        match fetched {
+        let set = match fetched {
             Ok(fetched) => {
                 if let Some(complaint) = fetched.set.complaint() {
                     self.ports.warn("key_set_has_unusable_keys", &format!("{}: {complaint}", issuer.name));
@@ -108,34 +115,29 @@ impl<'a, P: Ports> KeySetLoader<'a, P> {
                     let what = format!("{}: no key of the set can be used, so no token is", issuer.name);
                     self.ports.warn("key_set_is_empty", &what);
                 }
-                self.keep(index, &fetched, asked_at, found);
+                let set = self.keep(index, &fetched, asked_at);
                 // What the store gives back has lost what stood around it.
                 let body = without_bom(&fetched.body).trim_ascii();
                 let same = shared.as_ref().is_some_and(|shared| shared.body == body);
                 if !same || shared.as_ref().is_none_or(|shared| state(shared) > Freshness::Fresh) {
                     deferred.writes.extend(fetched.write(issuer));
                 }
-                true
+                Some(set)
             }
             Err(SourceError(what)) => {
                 self.ports.warn("key_set_failed", &format!("{}: {what}", issuer.name));
                 let usable = news.filter(|news| state(news) < Freshness::Expired);
-                if let Some(usable) = usable {
-                    self.keep(index, usable, asked_at, found);
-                }
+                let set = usable.map(|usable| self.keep(index, usable, asked_at));
                 if let Some(memory) = self.memory.borrow_mut().key_sets.get_mut(index) {
                     memory.set.fail(asked_at, now);
                 }
-                usable.is_some()
+                set
             }
-        }
+        };
+        KeySetLoad { set, issuer_asked: true }
     }
 
-    fn keep(&self, index: usize, fetched: &Fetched, asked_at: Timestamp, found: &mut Found) {
-        found.key_set = Some(Rc::clone(&fetched.set));
-        // What was judged by another set is judged again.
-        found.token = None;
-        found.key_set_failed = false;
+    fn keep(&self, index: usize, fetched: &KeySetDocument, asked_at: Timestamp) -> Rc<KeySet> {
         if let Some(memory) = self.memory.borrow_mut().key_sets.get_mut(index) {
             memory.was_asked(fetched.as_of);
             memory.set.store(Loaded {
@@ -145,9 +147,10 @@ impl<'a, P: Ports> KeySetLoader<'a, P> {
                 as_of: fetched.as_of,
             });
         }
+        Rc::clone(&fetched.set)
     }
 
-    async fn read_shared(&self, issuer: &Issuer, now: Timestamp) -> Option<Fetched> {
+    async fn read_shared(&self, issuer: &Issuer, now: Timestamp) -> Option<KeySetDocument> {
         if !self.ports.has_store() {
             return None;
         }
@@ -169,7 +172,7 @@ impl<'a, P: Ports> KeySetLoader<'a, P> {
             let as_of = Timestamp::parse_rfc3339(&fetched_at)?;
             let set = Rc::new(KeySet::parse(&body).ok()?);
             // A time that lies in the future was made by a broken clock, and would outlive a withdrawal.
-            (as_of <= now.plus(MAX_CLOCK_SKEW)).then_some(Fetched { set, body, as_of: as_of.min(now) })
+            (as_of <= now.plus(MAX_CLOCK_SKEW)).then_some(KeySetDocument { set, body, as_of: as_of.min(now) })
         };
         let fetched = read();
         if fetched.is_none() {
@@ -178,7 +181,7 @@ impl<'a, P: Ports> KeySetLoader<'a, P> {
         fetched
     }
 
-    async fn fetch(&self, issuer: &Issuer, asked_at: Timestamp) -> Result<Fetched, SourceError> {
+    async fn fetch(&self, issuer: &Issuer, asked_at: Timestamp) -> Result<KeySetDocument, SourceError> {
         let deadline = asked_at.plus(self.store_timeout).plus(issuer.timeout);
         let url = match &issuer.keys {
             KeySource::Url(url) => url.clone(),
@@ -191,7 +194,7 @@ impl<'a, P: Ports> KeySetLoader<'a, P> {
         let left = deadline.since(self.ports.now()).min(issuer.timeout);
         let body = self.issuers_document(&url, left).await?;
         let set = KeySet::parse(&body).map_err(|what| SourceError(what.to_owned()))?;
-        Ok(Fetched { set: Rc::new(set), body, as_of: asked_at })
+        Ok(KeySetDocument { set: Rc::new(set), body, as_of: asked_at })
     }
 
     /// The `jwks_uri` of the provider's metadata, if the metadata is this issuer's (OpenID Connect
@@ -226,7 +229,7 @@ impl<'a, P: Ports> KeySetLoader<'a, P> {
     }
 }
 
-impl Fetched {
+impl KeySetDocument {
     fn write(&self, issuer: &Issuer) -> Option<Write> {
         // It was read as JSON before, so it stands as well in another object.
         let set = std::str::from_utf8(without_bom(&self.body)).ok()?.trim_ascii();

@@ -2,14 +2,17 @@
 //!
 //! What several requests need at once is loaded by one of them; the others wait, each by a timer of its
 //! own, and take the load over where its lease runs out ([`pointsman_core::state::cache`]). Every load and every wait
-//! changes what this request has found or counts against it, so the loop ends.
+//! changes what this request has loaded or counts against it, so the loop ends.
 
 use std::{cell::RefCell, rc::Rc};
 
 use pointsman_core::{
     base::{refusal::Refusal, time::Timestamp},
     decide::{
-        decision::{Decision, Deferred, Found, Judgement, Need, Outcome, Refresh, SignatureCheck, Write},
+        decision::{
+            Decision, Deferred, Fetched, Judgement, LoadedForRequest, Need, Outcome, Refresh, SignatureCheck,
+            Write,
+        },
         explain::Explained,
         request_log::Trace,
     },
@@ -22,7 +25,7 @@ use crate::{
     api_keys::KeyLoader,
     cold::boxed_cold,
     customers::CustomerLoader,
-    key_sets::KeySetLoader,
+    key_sets::{KeySetLoad, KeySetLoader},
     leases::Leases,
     load_for::LoadFor,
     ports::{Landing, Ports, VerifyError},
@@ -58,10 +61,10 @@ impl<'a, P: Ports> Loader<'a, P> {
         assumed: Option<Rc<Principal>>,
     ) -> (serde_json::Value, Deferred) {
         let began = self.ports.now();
-        let found = Found { explain: true, assumed, ..Found::default() };
-        let decision = self.gateway.decide(head, &mut self.memory.borrow_mut(), &found, began);
+        let loaded = LoadedForRequest { explain: true, assumed, ..LoadedForRequest::default() };
+        let decision = self.gateway.decide(head, &mut self.memory.borrow_mut(), &loaded, began);
         let decision = match decision.outcome {
-            Outcome::Load(need, claim) => self.decide(head, found, need, claim, decision.deferred).await,
+            Outcome::Load(need, claim) => self.decide(head, loaded, need, claim, decision.deferred).await,
             Outcome::Forward(_) | Outcome::Answer(_) => decision,
         };
         let memory = self.memory.borrow();
@@ -69,13 +72,13 @@ impl<'a, P: Ports> Loader<'a, P> {
         (explanation.tell(&decision), decision.deferred)
     }
 
-    /// Decides a request, loading what that takes. `found` is what a synchronous decision was made by, `need`
+    /// Decides a request, loading what that takes. `loaded` is what a synchronous decision was made by, `need`
     /// and `claim` are what it met, and `deferred` what it left to do: each round's is kept, since nobody else
     /// refreshes an entry while its lease runs.
     pub async fn decide(
         &self,
         head: &Head<'_>,
-        mut found: Found,
+        mut loaded: LoadedForRequest,
         mut need: Need,
         mut claim: Claim,
         mut deferred: Deferred,
@@ -87,11 +90,11 @@ impl<'a, P: Ports> Loader<'a, P> {
                 claim = Claim::Lead;
             }
             match claim {
-                Claim::Lead => self.load(&need, &mut found, LoadFor::Request, &mut deferred).await,
-                Claim::Join(until) => self.wait_for_load(&need, until, &mut found, &mut late).await,
+                Claim::Lead => self.load(&need, &mut loaded, LoadFor::Request, &mut deferred).await,
+                Claim::Join(until) => self.wait_for_load(&need, until, &mut loaded, &mut late).await,
             }
             let now = self.ports.now();
-            let mut decision = self.gateway.decide(head, &mut self.memory.borrow_mut(), &found, now);
+            let mut decision = self.gateway.decide(head, &mut self.memory.borrow_mut(), &loaded, now);
             deferred.append(std::mem::take(&mut decision.deferred));
             match decision.outcome {
                 Outcome::Load(next, who) => {
@@ -117,7 +120,7 @@ impl<'a, P: Ports> Loader<'a, P> {
         if now.since(*claimed_at) >= leases.duration(need) && leases.claim(need, now) != Claim::Lead {
             return deferred;
         }
-        self.load(need, &mut Found::default(), LoadFor::BackgroundRefresh, &mut deferred).await;
+        self.load(need, &mut LoadedForRequest::default(), LoadFor::BackgroundRefresh, &mut deferred).await;
         deferred
     }
 
@@ -133,7 +136,13 @@ impl<'a, P: Ports> Loader<'a, P> {
     }
 
     /// Waits for somebody else's load.
-    async fn wait_for_load(&self, need: &Need, until: Timestamp, found: &mut Found, late: &mut usize) {
+    async fn wait_for_load(
+        &self,
+        need: &Need,
+        until: Timestamp,
+        loaded: &mut LoadedForRequest,
+        late: &mut usize,
+    ) {
         let (Some(flight), now) = (need.flight(), self.ports.now()) else { return };
         // It may have ended since it was looked for.
         if !self.leases().is_loading(need, now) {
@@ -141,31 +150,44 @@ impl<'a, P: Ports> Loader<'a, P> {
         }
         match self.ports.landed(&flight, until.since(now)).await {
             Landing::Done => {}
-            Landing::Failed => found.note_failed(need),
+            Landing::Failed => loaded.note_failed(need),
             Landing::Late => {
                 *late += 1;
                 if *late >= MAX_LATE {
-                    found.note_failed(need);
+                    loaded.note_failed(need);
                 }
             }
         }
     }
 
-    async fn load(&self, need: &Need, found: &mut Found, load_for: LoadFor, deferred: &mut Deferred) {
+    async fn load(
+        &self,
+        need: &Need,
+        loaded: &mut LoadedForRequest,
+        load_for: LoadFor,
+        deferred: &mut Deferred,
+    ) {
         let well = match need {
             Need::Key(digest) => {
-                KeyLoader::new(self.gateway, self.memory, self.ports).load(digest, found).await
+                let key = KeyLoader::new(self.gateway, self.memory, self.ports).load(digest).await;
+                loaded.key = Fetched::of(key);
+                !loaded.key.has_failed()
             }
             Need::Customer(id) => {
                 let customers = CustomerLoader::new(self.gateway, self.memory, self.ports);
-                customers.load(id, found, load_for, deferred).await
+                loaded.customer = Fetched::of(customers.load(id, load_for, deferred).await);
+                !loaded.customer.has_failed()
             }
             Need::KeySet(issuer) => {
                 let key_sets = KeySetLoader::new(self.gateway, self.memory, self.ports);
-                boxed_cold(key_sets.load(*issuer, found, deferred)).await
+                let KeySetLoad { set, issuer_asked } = boxed_cold(key_sets.load(*issuer, deferred)).await;
+                let well = set.is_some();
+                loaded.take_key_set(set);
+                loaded.issuer_asked |= issuer_asked;
+                well
             }
             Need::Signature(check) => {
-                found.token = Some(self.signatures().verify(check).await);
+                loaded.token = Some(self.signatures().verify(check).await);
                 return;
             }
         };

@@ -5,7 +5,7 @@ use std::cell::RefCell;
 
 use pointsman_core::{
     base::freshness::Freshness,
-    decide::decision::{Deferred, Found, Need},
+    decide::decision::{Deferred, Need},
     identity::jwt::Issuer,
     state::{cache::Claim, config::Gateway, memory::Memory},
 };
@@ -78,8 +78,8 @@ impl<'a, P: Ports> ScheduledRefresh<'a, P> {
         let claim = self.memory.borrow().key_sets.get(index).map(|known| known.set.claim(now));
         let (Some(Claim::Lead), Some(flight)) = (claim, Need::KeySet(index).flight()) else { return };
         let mut deferred = Deferred::default();
-        let well = self.key_sets.load(index, &mut Found::default(), &mut deferred).await;
-        self.ports.land(&flight, well);
+        let load = self.key_sets.load(index, &mut deferred).await;
+        self.ports.land(&flight, load.set.is_some());
         for write in &deferred.writes {
             self.store.write_refreshed(write).await;
         }

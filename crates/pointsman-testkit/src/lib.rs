@@ -24,7 +24,7 @@ use pointsman_core::{
         time::{Span, Timestamp},
     },
     decide::{
-        decision::{Decision, Deferred, Found, Need, Outcome},
+        decision::{Decision, Deferred, LoadedForRequest, Need, Outcome},
         request_log::Trace,
     },
     http::{
@@ -376,12 +376,16 @@ impl Isolate {
         let url = format!("https://gateway.example.com{path}");
         let policy = &self.gateway.fields;
         let head = head(&self.gateway, method, &url, &fields);
-        let decision =
-            self.gateway.decide(&head, &mut self.memory.borrow_mut(), &Found::default(), world.now.get());
+        let decision = self.gateway.decide(
+            &head,
+            &mut self.memory.borrow_mut(),
+            &LoadedForRequest::default(),
+            world.now.get(),
+        );
         let loader = Loader::new(&self.gateway, &self.memory, world);
         let Decision { outcome, trace, deferred } = match decision {
             Decision { outcome: Outcome::Load(need, claim), deferred, .. } => {
-                pollster::block_on(loader.decide(&head, Found::default(), need, claim, deferred))
+                pollster::block_on(loader.decide(&head, LoadedForRequest::default(), need, claim, deferred))
             }
             decided => decided,
         };
