@@ -270,14 +270,14 @@ impl Passage {
     }
 
     fn forward(&self, forward: &Forward, trace: &Trace) -> JsValue {
-        let plan = forward.plan.as_ref();
+        let plan = forward.sending.plan();
         let admission = forward.admission.as_ref();
         // Where something must let it pass first, it is noted when that has.
         if let (Some(plan), None) = (plan, admission) {
             self.note_sending(plan);
         }
         let parts = parts([
-            &forward.url,
+            forward.sending.url(),
             &forward.remove.join("\n"),
             forward.set.as_str(),
             &edits(forward),
@@ -290,7 +290,7 @@ impl Passage {
         #[allow(clippy::cast_precision_loss)] // milliseconds, far below 2^53
         let [began, decided] = [self.began, decided].map(|time| time.millis() as f64);
         #[allow(clippy::cast_precision_loss)]
-        let timeout = forward.timeout.millis() as f64;
+        let timeout = forward.sending.timeout().millis() as f64;
         platform::dispatch(self.env.as_ref(), &self.sent.incoming, &parts, timeout, began, decided)
     }
 

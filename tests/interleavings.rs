@@ -844,7 +844,7 @@ async fn request(isolate: &Isolate<'_>, caller: Caller) -> (String, Deferred) {
         decided => decided,
     };
     let result = match outcome {
-        Outcome::Forward(forward) => forward.url,
+        Outcome::Forward(forward) => forward.sending.url().to_owned(),
         Outcome::Answer(answer) => answer.refusal.map_or("?", |refusal| refusal.id()).to_owned(),
         Outcome::Load(..) => panic!("undecided"),
     };

@@ -55,7 +55,7 @@ use crate::{
 /// No token and no key with a checksum is shorter. Keys that were minted elsewhere may be.
 const SHORTEST_CREDENTIAL: usize = 24;
 
-use self::{dispatch::Sending, rules::Verdict};
+use self::{dispatch::Destination, rules::Verdict};
 
 /// A request on the way through the stages.
 struct Journey<'a> {
@@ -239,12 +239,8 @@ impl<'a> Journey<'a> {
             Method::Anonymous => AnswerPrivacy::Untouched,
             Method::ApiKey | Method::Token(_) | Method::Assumed => AnswerPrivacy::of_authenticated(self.head),
         };
-        let to = Sending { chosen, route, captures, rest, needs_size };
-        let (url, timeout, mut plan) = self.send(to, &facts, memory)?;
-        if let Some(token) = &gateway.identity.token {
-            let plan = plan.as_mut().ok_or(Refusal::Misconfigured)?;
-            token.assert(caller, &mut plan.attempts)?;
-        }
+        let to = Destination { chosen, route, caller, captures, rest, needs_size };
+        let sending = self.send(to, &facts, memory)?;
         let admission = if route.limits.is_empty() {
             None
         } else {
@@ -255,13 +251,11 @@ impl<'a> Journey<'a> {
             Some(copied) => self.edit_copied(&via, caller, copied.credential.as_str()),
         };
         Ok(Outcome::Forward(Box::new(Forward {
-            url,
-            timeout,
+            sending,
             remove,
             set,
             edits: AnswerEdits { privacy, isolates, ..gateway.answer_edits(route, self.head) },
             server_timing: route.server_timing,
-            plan,
             admission,
         })))
     }

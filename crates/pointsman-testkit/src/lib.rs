@@ -452,7 +452,7 @@ impl Result_ {
     /// The URL that is called.
     pub fn forwarded(&self) -> Option<&str> {
         match &self.outcome {
-            Outcome::Forward(forward) => Some(&forward.url),
+            Outcome::Forward(forward) => Some(forward.sending.url()),
             _ => None,
         }
     }
