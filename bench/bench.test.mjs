@@ -91,9 +91,11 @@ test("the chart has a bar for each Worker but the control", () => {
 
 test("wrong options are refused, with the usage", () => {
   for (const args of [["--only=nothing"], ["--rounds", "0"], ["--minutes", "many"], ["--what"]]) {
-    assert.throws(() => options(args), (error) => error.code === 2 && error.advice.length > 3);
+    assert.throws(
+      () => options(args),
+      (error) => error.code === 2 && error.advice.length > 3,
+    );
   }
   assert.deepEqual([...options(["--only=size,memory"]).parts], ["size", "flood"]);
   assert.equal(options(["--callers", "300000"]).callers, 300_000);
 });
-

@@ -5,11 +5,19 @@ const KIB = 1024;
 const MIB = 1024 * KIB;
 
 const row = (results, id) => results["side-by-side"]?.rows.find((each) => each.id === id)?.ratio;
-const pair = (results, id, other) => results["side-by-side"]?.pairs.find((each) => each.id === id && each.other === other)?.ratio;
+const pair = (results, id, other) =>
+  results["side-by-side"]?.pairs.find((each) => each.id === id && each.other === other)?.ratio;
 const last = (results, of) => results.scaling?.series.find((series) => series.of === of)?.points.at(-1).ratio;
 const exact = (value) => value !== undefined && { median: value, low: value, high: value };
 
-const beside = (title, budget, stretch, figure) => ({ title, unit: "ratio", budget, stretch, figure, noise: (results) => results["side-by-side"].noise });
+const beside = (title, budget, stretch, figure) => ({
+  title,
+  unit: "ratio",
+  budget,
+  stretch,
+  figure,
+  noise: (results) => results["side-by-side"].noise,
+});
 const scaled = (title, figure, noise) => ({ title, unit: "ratio", budget: 1.1, figure, noise });
 
 /** The first answer of a new isolate. The spread itself is the noise. */
@@ -20,22 +28,60 @@ function first(title, what) {
 
 export const BUDGETS = [
   beside("API key, customer, against the bare pass-through", 0.95, 0.8, (results) => row(results, "own, key")),
-  beside("JWT seen before, customer, against the bare pass-through", 0.95, 0.8, (results) => row(results, "own, token seen")),
-  beside("ES256 token never seen, against the bare pass-through", 1.6, 1.4, (results) => row(results, "own, token new")),
-  beside("ES256 token never seen, against Hono + jose", 1, undefined, (results) => pair(results, "own, token new", "hono, token new")),
+  beside("JWT seen before, customer, against the bare pass-through", 0.95, 0.8, (results) =>
+    row(results, "own, token seen"),
+  ),
+  beside("ES256 token never seen, against the bare pass-through", 1.6, 1.4, (results) =>
+    row(results, "own, token new"),
+  ),
+  beside("ES256 token never seen, against Hono + jose", 1, undefined, (results) =>
+    pair(results, "own, token new", "hono, token new"),
+  ),
   beside("API key, against Hono as usually written", 0.85, 0.7, (results) => pair(results, "own, key", "hono, key")),
-  beside("JWT seen before, against Hono + jose as usually written", 0.85, 0.7, (results) => pair(results, "own, token seen", "hono, token seen")),
+  beside("JWT seen before, against Hono + jose as usually written", 0.85, 0.7, (results) =>
+    pair(results, "own, token seen", "hono, token seen"),
+  ),
   beside("API key, against Hono tuned", 1.05, 0.9, (results) => pair(results, "own, key", "tuned, key")),
-  beside("JWT seen before, against Hono + jose tuned", 1.05, 0.9, (results) => pair(results, "own, token seen", "tuned, token seen")),
-  { title: "wasm, gzip -9", unit: "bytes", budget: 400 * KIB, stretch: 250 * KIB, figure: (results) => exact(results.size?.wasm.gzip) },
+  beside("JWT seen before, against Hono + jose tuned", 1.05, 0.9, (results) =>
+    pair(results, "own, token seen", "tuned, token seen"),
+  ),
+  {
+    title: "wasm, gzip -9",
+    unit: "bytes",
+    budget: 400 * KIB,
+    stretch: 250 * KIB,
+    figure: (results) => exact(results.size?.wasm.gzip),
+  },
   first("CPU to the first answer of a new process, over the pass-through's", "cpu"),
   first("time from the first request to its answer, over the pass-through's", "answer"),
-  scaled("rules, 1 → 500", (results) => last(results, "rules"), (results) => results.scaling.noise),
-  scaled("routes, 1 → 1000", (results) => last(results, "routes"), (results) => results.scaling.noise),
-  scaled("callers and customers met, 10² → the most", (results) => results.flood?.points.at(-1).ratio, (results) => results.flood.noise),
+  scaled(
+    "rules, 1 → 500",
+    (results) => last(results, "rules"),
+    (results) => results.scaling.noise,
+  ),
+  scaled(
+    "routes, 1 → 1000",
+    (results) => last(results, "routes"),
+    (results) => results.scaling.noise,
+  ),
+  scaled(
+    "callers and customers met, 10² → the most",
+    (results) => results.flood?.points.at(-1).ratio,
+    (results) => results.flood.noise,
+  ),
   // Of the 128 MB that an isolate has for everything.
-  { title: "wasm memory of an isolate that has met the most callers", unit: "bytes", budget: 64 * MIB, figure: (results) => exact(results.flood?.points.at(-1).wasm) },
-  { title: "memory that the process took in the flood's last step", unit: "bytes", budget: 32 * MIB, figure: (results) => exact(results.flood && growth(results.flood)) },
+  {
+    title: "wasm memory of an isolate that has met the most callers",
+    unit: "bytes",
+    budget: 64 * MIB,
+    figure: (results) => exact(results.flood?.points.at(-1).wasm),
+  },
+  {
+    title: "memory that the process took in the flood's last step",
+    unit: "bytes",
+    budget: 32 * MIB,
+    figure: (results) => exact(results.flood && growth(results.flood)),
+  },
 ];
 
 const spreadOf = ({ median, low, high }) => (median === 0 ? 0 : (high - low) / 2 / Math.abs(median));

@@ -7,7 +7,7 @@ import { judge } from "./budgets.mjs";
 import { machine } from "./lib/machine.mjs";
 import { endAll } from "./lib/processes.mjs";
 import { clear, progress } from "./lib/progress.mjs";
-import { USAGE, options } from "./options.mjs";
+import { options, USAGE } from "./options.mjs";
 import { changes } from "./parts/instructions.mjs";
 import { keep, kept, sections, writeCounts, writeReport } from "./report/files.mjs";
 
@@ -22,7 +22,8 @@ await main(async () => {
     await buildWorker();
   }
   await underModernNode();
-  if (!existsSync(inRoot("build", "index.js"))) throw new Failure("build/ is missing", { advice: ["npm run build, or leave --no-build out"] });
+  if (!existsSync(inRoot("build", "index.js")))
+    throw new Failure("build/ is missing", { advice: ["npm run build, or leave --no-build out"] });
 
   // Only now: what it imports may need the packages that were just fetched, and the newer Node.
   const { measure } = await import("./measure.mjs");
@@ -42,14 +43,17 @@ await main(async () => {
 });
 
 function missedBudgets(seen) {
-  return judge(seen).filter(({ verdict }) => verdict === "missed").map(({ title }) => `budget missed: ${title}`);
+  return judge(seen)
+    .filter(({ verdict }) => verdict === "missed")
+    .map(({ title }) => `budget missed: ${title}`);
 }
 
 /** Counts that are not what was written down, unless they are to be written down now. */
 function otherCounts({ crossings, instructions }, { accept }) {
   if (accept) return [];
   const wrong = [];
-  if (crossings && JSON.stringify(crossings) !== JSON.stringify(kept().crossings)) wrong.push("requests take other calls than bench/crossings.json says; see it with --accept and git diff");
+  if (crossings && JSON.stringify(crossings) !== JSON.stringify(kept().crossings))
+    wrong.push("requests take other calls than bench/crossings.json says; see it with --accept and git diff");
   if (instructions) {
     const { judged, why, changed } = changes(instructions, kept().instructions);
     if (!judged) console.error(`instructions are not judged: ${why}`);
@@ -65,8 +69,14 @@ function print(seen, on, { json, quick }) {
   const { noise, generatorMicroseconds } = seen["side-by-side"] ?? {};
   if (noise !== undefined) {
     const share = (noise * 100).toFixed(1);
-    console.log(`\nNoise: ± ${share} %, by the pass-through against itself. The load came from bench/lib/generator.mjs, which took ${generatorMicroseconds} µs of CPU a request in a process of its own.`);
+    console.log(
+      `\nNoise: ± ${share} %, by the pass-through against itself. The load came from bench/lib/generator.mjs, which took ${generatorMicroseconds} µs of CPU a request in a process of its own.`,
+    );
   }
-  console.log(quick ? "\nA quick run: bench/results.json and docs/performance.md are as they were." : "\nWritten: bench/results.json, docs/performance.md, docs/performance.svg");
+  console.log(
+    quick
+      ? "\nA quick run: bench/results.json and docs/performance.md are as they were."
+      : "\nWritten: bench/results.json, docs/performance.md, docs/performance.svg",
+  );
   return undefined;
 }

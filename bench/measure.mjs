@@ -32,7 +32,12 @@ export async function measure({ parts, quick, rounds, minutes, callers, warmUp }
     const usual = (quick ? QUICK : FULL)[part];
     const last = usual.steps && Math.max(usual.steps[0], Math.min(callers, usual.steps.at(-1)));
     const steps = usual.steps && [...usual.steps.filter((step) => step < last), last];
-    return { ...usual, ...(steps && { steps }), ...(rounds && part !== "cold" && { rounds }), ...(warmUp && part === "side-by-side" && { warmUp }) };
+    return {
+      ...usual,
+      ...(steps && { steps }),
+      ...(rounds && part !== "cold" && { rounds }),
+      ...(warmUp && part === "side-by-side" && { warmUp }),
+    };
   };
   const seen = {};
   if (parts.has("size")) seen.size = size();

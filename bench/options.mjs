@@ -28,7 +28,19 @@ export function options(args) {
   let values;
   try {
     const flag = { type: "boolean", default: false };
-    const given = { only: { type: "string" }, rounds: { type: "string" }, "warm-up": { type: "string" }, minutes: { type: "string", default: "10" }, callers: { type: "string", default: "1000000" }, quick: flag, "no-build": flag, accept: flag, report: flag, json: flag, help: flag };
+    const given = {
+      only: { type: "string" },
+      rounds: { type: "string" },
+      "warm-up": { type: "string" },
+      minutes: { type: "string", default: "10" },
+      callers: { type: "string", default: "1000000" },
+      quick: flag,
+      "no-build": flag,
+      accept: flag,
+      report: flag,
+      json: flag,
+      help: flag,
+    };
     ({ values } = parseArgs({ args, options: given }));
   } catch (error) {
     throw usage(error.message);

@@ -31,7 +31,9 @@ export const keyOf = (prefix, middle) => `${prefix}_${middle}_${checksum(`${pref
  * Undefined where the bytes did not suffice.
  */
 export function mintFrom(prefix, random) {
-  const digits = Array.from(random).filter((byte) => byte < 248).slice(0, RANDOM_LENGTH);
+  const digits = Array.from(random)
+    .filter((byte) => byte < 248)
+    .slice(0, RANDOM_LENGTH);
   return digits.length === RANDOM_LENGTH ? keyOf(prefix, digits.map((byte) => BASE62[byte % 62]).join("")) : undefined;
 }
 

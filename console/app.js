@@ -35,7 +35,8 @@ async function admit(c, next) {
     return refuse(c, 503, "Not set up", "The console is not set up. Its log says what is missing.");
   }
   const url = new URL(c.req.url);
-  if (url.protocol === "http:" && !isLoopback(url.hostname)) return refuse(c, 403, "https only", "The console answers over https only.");
+  if (url.protocol === "http:" && !isLoopback(url.hostname))
+    return refuse(c, 403, "https only", "The console answers over https only.");
 
   c.set("settings", settings);
   if (settings.access) {
@@ -52,10 +53,16 @@ async function admit(c, next) {
 
   if (c.req.method === "POST") {
     if (!isFromHere(c, url)) return refuse(c, 403, "Refused", "This form was not sent by a page of the console.");
-    if (!(Number(c.req.header("content-length")) <= MOST_FORM)) return refuse(c, 413, "Too large", "This form is too large.");
+    if (!(Number(c.req.header("content-length")) <= MOST_FORM))
+      return refuse(c, 413, "Too large", "This form is too large.");
     const form = new URLSearchParams(await c.req.text());
     if (!(await isSame(form.get("csrf") ?? "", session.csrf))) {
-      return refuse(c, 403, "Refused", "This form belongs to another session. Go back, load its page again and send it once more.");
+      return refuse(
+        c,
+        403,
+        "Refused",
+        "This form belongs to another session. Go back, load its page again and send it once more.",
+      );
     }
     c.set("form", form);
   } else if (c.req.method !== "GET" && c.req.method !== "HEAD") {
@@ -66,7 +73,13 @@ async function admit(c, next) {
 
 const needSignIn = async (c, next) => {
   if (c.get("session").signedIn) return next();
-  if (c.req.method === "POST") return refuse(c, 403, "Signed out", "You are not signed in any more, so nothing was changed. Sign in and send the form again.");
+  if (c.req.method === "POST")
+    return refuse(
+      c,
+      403,
+      "Signed out",
+      "You are not signed in any more, so nothing was changed. Sign in and send the form again.",
+    );
   return c.redirect("/sign-in", 303);
 };
 
@@ -79,7 +92,8 @@ export function createConsole({ configuration, assets }) {
     guardAnswer(c.res, new URL(c.req.url));
   });
   // These say nothing of anybody, and must not begin sessions.
-  for (const [path, type, text] of assets) app.get(path, (c) => c.body(text, 200, { "content-type": `${type}; charset=utf-8` }));
+  for (const [path, type, text] of assets)
+    app.get(path, (c) => c.body(text, 200, { "content-type": `${type}; charset=utf-8` }));
   app.get("/favicon.ico", (c) => c.body(null, 404));
   app.get("/robots.txt", (c) => c.text("User-agent: *\nDisallow: /\n"));
 
@@ -93,8 +107,12 @@ export function createConsole({ configuration, assets }) {
   app.onError((error, c) => {
     // A message may quote what a form held.
     notice("console_error", { name: error.name, where: c.req.path });
-    return refuse(c, 500, "Something failed", "The console could not do that. What was asked for may have been done in part: look before you try again.");
+    return refuse(
+      c,
+      500,
+      "Something failed",
+      "The console could not do that. What was asked for may have been done in part: look before you try again.",
+    );
   });
   return app;
 }
-

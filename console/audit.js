@@ -1,6 +1,7 @@
 // One line in the log for each change: who did what to which KV entry. Never a key, a value or a secret.
 
 /** `entry` is a KV name; a key's name holds its digest only. */
-export const audit = (who, action, entry) => console.log(JSON.stringify({ event: "console_change", who, action, entry }));
+export const audit = (who, action, entry) =>
+  console.log(JSON.stringify({ event: "console_change", who, action, entry }));
 
 export const notice = (event, more = {}) => console.log(JSON.stringify({ event, ...more }));

@@ -15,7 +15,8 @@ export function keyField(configuration) {
   return { field, value: (key) => (scheme ? `${scheme} ${key}` : key) };
 }
 
-export const regions = (configuration) => Object.keys(configuration.regions ?? { af: 1, an: 1, as: 1, eu: 1, na: 1, oc: 1, sa: 1 });
+export const regions = (configuration) =>
+  Object.keys(configuration.regions ?? { af: 1, an: 1, as: 1, eu: 1, na: 1, oc: 1, sa: 1 });
 
 const list = (value) => [value ?? []].flat();
 

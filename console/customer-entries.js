@@ -36,7 +36,13 @@ export async function readCustomers({ store, allowHttp, hasSource }, { ofApi, be
   const [listed, other] = ofApi ? [REFRESHED_PREFIX, PREFIX] : [PREFIX, REFRESHED_PREFIX];
   const page = await readPage(store, { prefix: listed + begin, cursor, limit });
   const ids = page.entries.map(({ name }) => name.slice(listed.length));
-  const others = hasSource && ids.length > 0 ? await store.get(ids.map((id) => other + id), "text") : new Map();
+  const others =
+    hasSource && ids.length > 0
+      ? await store.get(
+          ids.map((id) => other + id),
+          "text",
+        )
+      : new Map();
   const customers = page.entries.map(({ text }, i) => {
     const beside = others.get(other + ids[i]) ?? undefined;
     return counting(ids[i], ofApi ? { own: beside, refreshed: text } : { own: text, refreshed: beside }, allowHttp);

@@ -11,10 +11,14 @@ const encoder = new TextEncoder();
 async function signingKey(secret) {
   const material = await crypto.subtle.importKey("raw", encoder.encode(secret), "HKDF", false, ["deriveKey"]);
   const how = { name: "HKDF", hash: "SHA-256", salt: new Uint8Array(), info: encoder.encode("pointsman console 1") };
-  return crypto.subtle.deriveKey(how, material, { name: "HMAC", hash: "SHA-256", length: 256 }, false, ["sign", "verify"]);
+  return crypto.subtle.deriveKey(how, material, { name: "HMAC", hash: "SHA-256", length: 256 }, false, [
+    "sign",
+    "verify",
+  ]);
 }
 
-const sign = async (key, text) => base64url(new Uint8Array(await crypto.subtle.sign("HMAC", key, encoder.encode(text))));
+const sign = async (key, text) =>
+  base64url(new Uint8Array(await crypto.subtle.sign("HMAC", key, encoder.encode(text))));
 
 /** Whether two texts are one, in a time that says nothing of either: their digests are compared. */
 export async function isSame(a, b) {
@@ -55,7 +59,8 @@ export async function openSession(c, secret, now) {
   const [kind, until, id, mac, ...rest] = cookie.split(".");
   if (kind === "in" && mac !== undefined && rest.length === 0 && Number(until) > now) {
     const key = await signingKey(secret);
-    if (await isSame(mac, await sign(key, `session.in.${until}.${id}`))) return { id, signedIn: true, csrf: await sign(key, `csrf.${id}`) };
+    if (await isSame(mac, await sign(key, `session.in.${until}.${id}`)))
+      return { id, signedIn: true, csrf: await sign(key, `csrf.${id}`) };
   }
   return end(c);
 }

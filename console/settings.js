@@ -10,12 +10,16 @@ export function settingsOf(env, compiled) {
   const secret = env.CONSOLE_SECRET ?? "";
   const operatorSecret = env.OPERATOR_SECRET || undefined;
   if (!isMinted(secret)) return { fault: `CONSOLE_SECRET must be set, ${MADE}` };
-  if (operatorSecret && !isMinted(operatorSecret)) return { fault: `OPERATOR_SECRET must be the gateway's or left out, ${MADE}` };
+  if (operatorSecret && !isMinted(operatorSecret))
+    return { fault: `OPERATOR_SECRET must be the gateway's or left out, ${MADE}` };
   const [team, audience] = [env.ACCESS_TEAM_DOMAIN || undefined, env.ACCESS_AUD || undefined];
   if ((team === undefined) !== (audience === undefined)) {
-    return { fault: `${team ? "ACCESS_AUD" : "ACCESS_TEAM_DOMAIN"} must be set too, or neither: half of it would check nothing` };
+    return {
+      fault: `${team ? "ACCESS_AUD" : "ACCESS_TEAM_DOMAIN"} must be set too, or neither: half of it would check nothing`,
+    };
   }
-  if (team && !/^[0-9a-z-]+(\.[0-9a-z-]+)+$/.test(team)) return { fault: "ACCESS_TEAM_DOMAIN must be a host, such as team.cloudflareaccess.com" };
+  if (team && !/^[0-9a-z-]+(\.[0-9a-z-]+)+$/.test(team))
+    return { fault: "ACCESS_TEAM_DOMAIN must be a host, such as team.cloudflareaccess.com" };
   for (const name of ["POINTSMAN_KV", "GATEWAY"]) if (!env[name]) return { fault: `the binding ${name} is missing` };
 
   let gatewayUrl;
@@ -28,10 +32,13 @@ export function settingsOf(env, compiled) {
   try {
     if (env.CONFIGURATION) configuration = parseToShow(env.CONFIGURATION);
   } catch {
-    return { fault: "CONFIGURATION must be the JSON that `pointsman compile` prints" };
+    return { fault: "CONFIGURATION must be the JSON that `pointsman compile --as-written` prints" };
   }
   // As the gateway's own: what gateway.toml leaves to a variable is that variable's value here.
-  const written = String(configuration.allow_http ?? "never").replace(/^\$\{(\w+)\}$/, (_, name) => env[name] ?? "never");
+  const written = String(configuration.allow_http ?? "never").replace(
+    /^\$\{(\w+)\}$/,
+    (_, name) => env[name] ?? "never",
+  );
   const settings = {
     secret,
     access: team && { team, audience },

@@ -12,7 +12,9 @@ export async function readPage(store, { prefix, cursor, limit = BULK }) {
   const names = page.keys.map(({ name }) => name);
   const values = names.length > 0 ? await store.get(names, "text") : new Map();
   // What was deleted since it was listed has no value any more.
-  const entries = names.map((name) => ({ name, text: values.get(name) })).filter(({ text }) => text !== null && text !== undefined);
+  const entries = names
+    .map((name) => ({ name, text: values.get(name) }))
+    .filter(({ text }) => text !== null && text !== undefined);
   return { entries, cursor: page.list_complete ? undefined : page.cursor };
 }
 
@@ -56,7 +58,11 @@ export function metadataWith(metadata, sha256) {
  */
 export async function write(store, name, record, { endOf = name } = {}) {
   const text = JSON.stringify(record);
-  const [sha256, own, other] = await Promise.all([digestOf(text), beside(store, name), endOf === name ? undefined : beside(store, endOf)]);
+  const [sha256, own, other] = await Promise.all([
+    digestOf(text),
+    beside(store, name),
+    endOf === name ? undefined : beside(store, endOf),
+  ]);
   const end = (other ?? own).expiration;
   const expiration = end && Math.max(end, Math.ceil(Date.now() / 1000) + NEAREST + 1);
   await store.put(name, text, { metadata: metadataWith(own.metadata, sha256), ...(expiration && { expiration }) });

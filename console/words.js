@@ -61,7 +61,8 @@ function memberInWords(name, value) {
   if (name === "$not") return `not (${inWords(value)})`;
   if (name === "$is") return `the condition ${[value].flat().join(" or ")} holds`;
   // An address is always meant as a range, if only of one.
-  if (name === "$ip" && (typeof value === "string" || Array.isArray(value))) return `${thing(name)} ${TESTS.within(value)}`;
+  if (name === "$ip" && (typeof value === "string" || Array.isArray(value)))
+    return `${thing(name)} ${TESTS.within(value)}`;
   return `${thing(name)} ${testInWords(value)}`;
 }
 

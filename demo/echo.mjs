@@ -2,8 +2,8 @@
 //   /status/503   that status       /redirect?to=URL   302 there      /slow?ms=2000   the same answer, later
 //   /sse?n=3&ms=100   events        /bytes/1048576     that many bytes /mirror        the body, streamed back
 import { createHash } from "node:crypto";
-import { setTimeout as sleep } from "node:timers/promises";
 import { pipeline } from "node:stream/promises";
+import { setTimeout as sleep } from "node:timers/promises";
 
 const CHUNK = Buffer.alloc(64 * 1024, "pointsman ");
 
@@ -69,5 +69,7 @@ export async function echo(name, request, response, record) {
   // These statuses have no body on the wire.
   if (status === 204 || status === 205 || status === 304) return response.end();
   const { host, method, url, headers, bodyBytes, bodySha256 } = record;
-  return response.end(`${JSON.stringify({ backend: name, host, method, url, headers, bodyBytes, bodySha256 }, null, 2)}\n`);
+  return response.end(
+    `${JSON.stringify({ backend: name, host, method, url, headers, bodyBytes, bodySha256 }, null, 2)}\n`,
+  );
 }

@@ -7,7 +7,12 @@ const EXAMPLES = [
   { group: "1  Environment by key: /environment/{+path}" },
   { about: "test key", path: "/environment/hello", key: "sandbox", expect: "sandbox" },
   { about: "live key", path: "/environment/hello", key: "production", expect: "production" },
-  { about: "JWT, environment sandbox", path: "/environment/hello", claims: { environment: "sandbox" }, expect: "sandbox" },
+  {
+    about: "JWT, environment sandbox",
+    path: "/environment/hello",
+    claims: { environment: "sandbox" },
+    expect: "sandbox",
+  },
   { about: "any other environment", path: "/environment/hello", key: "staging", expect: 403 },
   { about: "a switched-off key", path: "/environment/hello", key: "disabled", expect: 401 },
   { about: "an expired key", path: "/environment/hello", key: "expired", expect: 401 },
@@ -15,7 +20,13 @@ const EXAMPLES = [
   { group: "2  A backend for each customer, from the file (in KV): /customers/{+path}" },
   { about: "acme-corp", path: "/customers/hello", key: "acme", expect: "acme.tenants" },
   { about: "wayne-ent", path: "/customers/hello", key: "wayne", expect: "wayne.tenants" },
-  { about: "stark-ind, JWT (RS256)", path: "/customers/hello", claims: { customerId: "stark-ind" }, alg: "RS256", expect: "stark.tenants" },
+  {
+    about: "stark-ind, JWT (RS256)",
+    path: "/customers/hello",
+    claims: { customerId: "stark-ind" },
+    alg: "RS256",
+    expect: "stark.tenants",
+  },
   { about: "a customer listed nowhere", path: "/customers/hello", key: "unlisted", expect: 403 },
   { about: "no customer id", path: "/customers/hello", key: "sandbox", expect: 401 },
 
@@ -29,18 +40,50 @@ const EXAMPLES = [
 
   { group: "5  Claims in a template: /tiers/{+path}" },
   { about: "enterprise tier, tenant acme", path: "/tiers/hello", key: "enterprise", expect: "acme.api" },
-  { about: "the same by JWT", path: "/tiers/hello", claims: { subscription_tier: "enterprise", tenant_id: "acme" }, expect: "acme.api" },
+  {
+    about: "the same by JWT",
+    path: "/tiers/hello",
+    claims: { subscription_tier: "enterprise", tenant_id: "acme" },
+    expect: "acme.api",
+  },
   { about: "standard tier", path: "/tiers/hello", key: "standard", expect: "shared" },
-  { about: "a tenant that is no DNS label", path: "/tiers/hello", claims: { subscription_tier: "enterprise", tenant_id: "acme.evil.com" }, expect: 403 },
+  {
+    about: "a tenant that is no DNS label",
+    path: "/tiers/hello",
+    claims: { subscription_tier: "enterprise", tenant_id: "acme.evil.com" },
+    expect: 403,
+  },
 
   { group: "6  Wiring: methods, CORS, rewrite, query kept: /api/v1/{+path}" },
-  { about: "acme-corp, with an Origin", path: "/api/v1/orders/42?expand=lines", key: "acme", headers: { origin: "https://app.example.com" }, expect: "acme.tenants" },
-  { about: "the CORS preflight", path: "/api/v1/orders/42", method: "OPTIONS", headers: { origin: "https://app.example.com", "access-control-request-method": "POST", "access-control-request-headers": "authorization" }, expect: 204 },
+  {
+    about: "acme-corp, with an Origin",
+    path: "/api/v1/orders/42?expand=lines",
+    key: "acme",
+    headers: { origin: "https://app.example.com" },
+    expect: "acme.tenants",
+  },
+  {
+    about: "the CORS preflight",
+    path: "/api/v1/orders/42",
+    method: "OPTIONS",
+    headers: {
+      origin: "https://app.example.com",
+      "access-control-request-method": "POST",
+      "access-control-request-headers": "authorization",
+    },
+    expect: 204,
+  },
   { about: "no credential", path: "/api/v1/orders/42", expect: 401 },
 
   { group: "7  More ways to choose: a rollout to a few, a backup: /rollout/{+path}, /resilient/{+path}" },
   { about: "acme-corp, not among the few", path: "/rollout/hello", key: "acme", expect: "production" },
-  { about: "a tester who says which", path: "/rollout/hello", key: "acme", headers: { "x-variant": "sandbox" }, expect: "sandbox" },
+  {
+    about: "a tester who says which",
+    path: "/rollout/hello",
+    key: "acme",
+    headers: { "x-variant": "sandbox" },
+    expect: "sandbox",
+  },
   { about: "the first of two origins", path: "/resilient/hello", key: "acme", expect: "production" },
 ];
 
@@ -50,7 +93,11 @@ export async function examples() {
     EXAMPLES.map(async ({ key, claims, alg, headers = {}, ...rest }) => {
       if (rest.group) return rest;
       const credential = key ? demoKey(key) : claims && (await mintToken({ sub: "demo-user", ...claims }, { alg }));
-      return { method: "GET", ...rest, headers: { ...(credential && { authorization: `Bearer ${credential}` }), ...headers } };
+      return {
+        method: "GET",
+        ...rest,
+        headers: { ...(credential && { authorization: `Bearer ${credential}` }), ...headers },
+      };
     }),
   );
 }

@@ -9,7 +9,9 @@ export const AUDIENCE = "https://api.example.com";
 export const JWT_SECRET = "demo-only-hs256-secret-of-more-than-32-bytes";
 
 const PRIVATE_MEMBERS = ["d", "p", "q", "dp", "dq", "qi"];
-const privateKeys = JSON.parse(readFileSync(new URL("../fixtures/demo/issuer-keys.json", import.meta.url), "utf8")).keys;
+const privateKeys = JSON.parse(
+  readFileSync(new URL("../fixtures/demo/issuer-keys.json", import.meta.url), "utf8"),
+).keys;
 
 const publicHalf = (jwk) => Object.fromEntries(Object.entries(jwk).filter(([name]) => !PRIVATE_MEMBERS.includes(name)));
 
@@ -36,10 +38,14 @@ export function createIssuer() {
 }
 
 /** A token of the demo's issuer. Members of `claims` win over the usual ones, so a test can make a wrong one. */
-export async function mintToken(claims, { alg = "ES256", expiresIn = 24 * 3600, now = Math.floor(Date.now() / 1000), header = {} } = {}) {
+export async function mintToken(
+  claims,
+  { alg = "ES256", expiresIn = 24 * 3600, now = Math.floor(Date.now() / 1000), header = {} } = {},
+) {
   const usual = { iss: ISSUER, aud: AUDIENCE, sub: "demo-user", iat: now, exp: now + expiresIn };
   const jwt = new SignJWT({ ...usual, ...claims });
-  if (alg === "HS256") return jwt.setProtectedHeader({ alg, typ: "JWT", ...header }).sign(new TextEncoder().encode(JWT_SECRET));
+  if (alg === "HS256")
+    return jwt.setProtectedHeader({ alg, typ: "JWT", ...header }).sign(new TextEncoder().encode(JWT_SECRET));
   const jwk = privateKeys.find((key) => key.alg === alg);
   if (!jwk) throw new RangeError(`no demo key for ${alg}`);
   return jwt.setProtectedHeader({ alg, kid: jwk.kid, typ: "JWT", ...header }).sign(await importJWK(jwk, alg));

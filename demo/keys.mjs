@@ -7,7 +7,8 @@ export { checksum } from "../console/api-key.js";
 /** A key of this prefix: a new one, or one with a given middle part (22 to 64 characters) for fixtures. */
 export function mint(prefix, middle) {
   if (middle === undefined) return mintAtRandom(prefix);
-  if (!/^[0-9A-Za-z]{22,64}$/.test(middle)) throw new RangeError("the middle of a key has 22 to 64 characters of 0-9A-Za-z");
+  if (!/^[0-9A-Za-z]{22,64}$/.test(middle))
+    throw new RangeError("the middle of a key has 22 to 64 characters of 0-9A-Za-z");
   return keyOf(prefix, middle);
 }
 

@@ -6,7 +6,8 @@ import { demoKeys } from "./seed.mjs";
 test("the checksum is CRC-32 in six base-62 characters", () => {
   // zlib.crc32(b"123456789") is 0xCBF43926, the value that every CRC-32 catalogue gives.
   let value = 0n;
-  for (const c of checksum("123456789")) value = value * 62n + BigInt("0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz".indexOf(c));
+  for (const c of checksum("123456789"))
+    value = value * 62n + BigInt("0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz".indexOf(c));
   assert.equal(value, 0xcbf43926n);
   assert.equal(checksum(""), "000000");
 });
@@ -19,7 +20,8 @@ test("a minted key ends in its own checksum, and no two are alike", () => {
 });
 
 test("a middle part that is no key's is refused", () => {
-  for (const middle of ["short", "x".repeat(65), "with_underscore_in_it_and_long"]) assert.throws(() => mint("sk_live", middle), RangeError);
+  for (const middle of ["short", "x".repeat(65), "with_underscore_in_it_and_long"])
+    assert.throws(() => mint("sk_live", middle), RangeError);
 });
 
 test("the KV name holds the digest, not the key", () => {

@@ -2,8 +2,8 @@ import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { request as httpRequest } from "node:http";
 import { after, before, beforeEach, test } from "node:test";
-import { WebSocket } from "ws";
 import { createLocalJWKSet, jwtVerify } from "jose";
+import { WebSocket } from "ws";
 import { backendName } from "./hosts.mjs";
 import { AUDIENCE, ISSUER, mintToken } from "./issuer.mjs";
 import { createWorld } from "./world.mjs";
@@ -24,7 +24,9 @@ const call = (host, path, { method = "GET", headers = {}, body, address = world.
       const chunks = [];
       response.on("data", (chunk) => chunks.push(chunk));
       response.on("error", reject);
-      response.on("end", () => resolve({ status: response.statusCode, headers: response.headers, body: Buffer.concat(chunks) }));
+      response.on("end", () =>
+        resolve({ status: response.statusCode, headers: response.headers, body: Buffer.concat(chunks) }),
+      );
     });
     request.on("error", reject);
     request.end(body);
@@ -34,14 +36,25 @@ test("the host names the backend", () => {
   assert.equal(backendName("sandbox.backends.example.com"), "sandbox");
   assert.equal(backendName("Acme.Tenants.example.com:443"), "acme.tenants");
   assert.equal(backendName("acme.api.example.com"), "acme.api");
-  for (const host of ["api.example.com", "a.b.tenants.example.com", "backends.example.com", "id.example.com", "", undefined]) {
+  for (const host of [
+    "api.example.com",
+    "a.b.tenants.example.com",
+    "backends.example.com",
+    "id.example.com",
+    "",
+    undefined,
+  ]) {
     assert.equal(backendName(host), undefined, host);
   }
 });
 
 test("an echo backend says what reached it, and the world notes it", async () => {
   const body = Buffer.from("hello");
-  const answer = await call("acme.tenants.example.com", "/a/%2F/b?x=1&x=2", { method: "POST", headers: { "X-Odd": "1" }, body });
+  const answer = await call("acme.tenants.example.com", "/a/%2F/b?x=1&x=2", {
+    method: "POST",
+    headers: { "X-Odd": "1" },
+    body,
+  });
   const echoed = JSON.parse(answer.body);
   assert.equal(answer.headers["x-backend"], "acme.tenants");
   assert.equal(echoed.url, "/a/%2F/b?x=1&x=2");
@@ -65,7 +78,10 @@ test("statuses, redirects and the mirror on request", async () => {
   assert.equal((await call("shared.backends.example.com", "/status/204")).status, 204);
   const redirect = await call("shared.backends.example.com", "/redirect?to=https%3A%2F%2Fevil.example%2F");
   assert.deepEqual([redirect.status, redirect.headers.location], [302, "https://evil.example/"]);
-  assert.equal(String((await call("shared.backends.example.com", "/mirror", { method: "POST", body: "back" })).body), "back");
+  assert.equal(
+    String((await call("shared.backends.example.com", "/mirror", { method: "POST", body: "back" })).body),
+    "back",
+  );
 });
 
 test("server-sent events", async () => {
@@ -89,7 +105,10 @@ test("the config API answers those who know the token", async () => {
   const headers = { authorization: "Bearer demo-config-token" };
   assert.equal((await call("config.example.com", "/customers")).status, 401);
   assert.equal(JSON.parse((await call("config.example.com", "/customers", { headers })).body).length, 4);
-  assert.equal(JSON.parse((await call("config.example.com", "/customers/umbrella-corp", { headers })).body).environmentName, "umbrella");
+  assert.equal(
+    JSON.parse((await call("config.example.com", "/customers/umbrella-corp", { headers })).body).environmentName,
+    "umbrella",
+  );
   assert.equal((await call("config.example.com", "/customers/nobody", { headers })).status, 404);
 });
 
@@ -100,7 +119,11 @@ test("tokens verify with the published keys, which hold nothing private", async 
   const discovery = JSON.parse((await call("id.example.com", "/.well-known/openid-configuration")).body);
   assert.equal(discovery.jwks_uri, "https://id.example.com/.well-known/jwks.json");
   for (const alg of ["ES256", "RS256", "EdDSA"]) {
-    const { payload } = await jwtVerify(await mintToken({ customerId: "acme-corp" }, { alg }), createLocalJWKSet(jwks), { issuer: ISSUER, audience: AUDIENCE });
+    const { payload } = await jwtVerify(
+      await mintToken({ customerId: "acme-corp" }, { alg }),
+      createLocalJWKSet(jwks),
+      { issuer: ISSUER, audience: AUDIENCE },
+    );
     assert.equal(payload.customerId, "acme-corp", alg);
   }
 });

@@ -3,15 +3,21 @@
 //   npm run build -- --dev       compiles quickly and unoptimised
 //   npm run build -- --console   makes only what the console needs, build/gateway.json
 import { ensureTools } from "./lib/ensure.mjs";
-import { main, Failure } from "./lib/failure.mjs";
-import { buildPointsman, needGoodConfiguration, writeConfiguration } from "./lib/pointsman.mjs";
+import { Failure, main } from "./lib/failure.mjs";
+import {
+  buildPointsman,
+  needGoodConfiguration,
+  writeConfiguration,
+  writeConsoleConfiguration,
+} from "./lib/pointsman.mjs";
 import { say, stopwatch } from "./lib/say.mjs";
 import { buildWorker } from "./lib/worker-build.mjs";
 
 await main(async () => {
   const known = ["--dev", "--release", "--console"];
   const unknown = process.argv.slice(2).filter((argument) => !known.includes(argument));
-  if (unknown.length > 0) throw new Failure(`unknown option ${unknown[0]}`, { advice: ["npm run build [-- --dev|--console]"], code: 2 });
+  if (unknown.length > 0)
+    throw new Failure(`unknown option ${unknown[0]}`, { advice: ["npm run build [-- --dev|--console]"], code: 2 });
 
   const elapsed = stopwatch();
   await ensureTools();
@@ -19,6 +25,7 @@ await main(async () => {
   needGoodConfiguration();
   const consoleOnly = process.argv.includes("--console");
   if (!consoleOnly) await buildWorker({ dev: process.argv.includes("--dev") });
-  writeConfiguration();
+  if (!consoleOnly) writeConfiguration("build");
+  writeConsoleConfiguration();
   say(`built build/${consoleOnly ? "gateway.json" : "index.js"} in ${elapsed()}`);
 });

@@ -6,7 +6,7 @@
 
 use std::{borrow::Cow, cell::Cell, rc::Rc};
 
-use pointsman_config::DEFAULT_PROBLEM_BASE;
+use pointsman_checked::DEFAULT_PROBLEM_BASE;
 use pointsman_core::{
     base::{
         refusal::Refusal,

@@ -114,7 +114,7 @@ fn agrees(told: &Value, expect: &Value, fields: &TestFields) -> Result<(), Strin
 fn fields_of(request: &Value, isolate: &Isolate) -> TestFields {
     let mut fields = Vec::new();
     if let Some(name) = request["key"].as_str() {
-        let keys = isolate.gateway.api_keys.as_ref().unwrap();
+        let keys = isolate.gateway.api_keys().unwrap();
         let value = if keys.in_authorization() { bearer(&key(name)) } else { key(name) };
         fields.push((keys.field().to_owned(), value));
     }

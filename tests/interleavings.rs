@@ -828,7 +828,7 @@ async fn request(isolate: &Isolate<'_>, caller: Caller) -> (String, Deferred) {
         fields: vec![("authorization".to_owned(), bearer(&credential))],
         ..TestFields::default()
     };
-    let policy = &isolate.gateway.fields;
+    let policy = isolate.gateway.fields();
     let seen =
         fields.fields.iter().fold(Seen::default(), |seen, (name, _)| seen.and(policy.judge(name).seen));
     let url = format!("https://gateway.example.com/{}/x", if caller.hybrid { "hybrid" } else { "customer" });
@@ -995,9 +995,9 @@ fn step() -> impl Strategy<Value = Step> {
 /// The longest that one request can take whose leaders all depart: two leases for each thing that it
 /// needs, and then a load of its own.
 fn longest(gateway: &Gateway, by_id: bool, by_token: bool) -> Span {
-    let keys = gateway.api_keys.as_ref().expect("keys").policy().lease;
-    let issuer = gateway.issuers[0].policy.lease;
-    let customers = gateway.customers.as_ref().expect("customers").policy.lease;
+    let keys = gateway.api_keys().expect("keys").policy().lease;
+    let issuer = gateway.issuers()[0].policy.lease;
+    let customers = gateway.customers().expect("customers").policy.lease;
     let credential = match by_token {
         true => issuer.plus(issuer).plus(STORE_TIMEOUT).plus(SOURCE_TIMEOUT),
         false => keys.plus(keys).plus(STORE_TIMEOUT),
@@ -1048,10 +1048,10 @@ proptest! {
             prop_assert!(gave_up || *result == backend(0, 0, true), "{request:?} after {departed} departures");
         }
         // One load, one more for each who departed, and refreshes: each of them a lease after another.
-        let customers = gateway.customers.as_ref().expect("customers").policy.lease;
+        let customers = gateway.customers().expect("customers").policy.lease;
         for (what, lease) in [
-            (format!("kv {}", key_name(0)), gateway.api_keys.as_ref().expect("keys").policy().lease),
-            (format!("get {JWKS}"), gateway.issuers[0].policy.lease),
+            (format!("kv {}", key_name(0)), gateway.api_keys().expect("keys").policy().lease),
+            (format!("get {JWKS}"), gateway.issuers()[0].policy.lease),
             (format!("get {API}"), customers),
             (format!("get {API}/acme-corp"), customers),
         ] {

@@ -6,7 +6,9 @@ import { checksum } from "../../demo/keys.mjs";
 export const ISSUER = "https://id.example.com/";
 export const AUDIENCE = "https://api.example.com";
 
-const { x, y, kty, crv, d } = JSON.parse(readFileSync(new URL("../../fixtures/keys/private.json", import.meta.url), "utf8"))["es256-1"];
+const { x, y, kty, crv, d } = JSON.parse(
+  readFileSync(new URL("../../fixtures/keys/private.json", import.meta.url), "utf8"),
+)["es256-1"];
 const key = createPrivateKey({ key: { x, y, kty, crv, d }, format: "jwk" });
 export const keySet = { keys: [{ kid: "bench", use: "sig", alg: "ES256", kty, crv, x, y }] };
 
@@ -39,7 +41,9 @@ export function token(number, jti = "first", claims = {}) {
 
 /** So many further claims, of the size that claims have. */
 export const furtherClaims = (count) =>
-  Object.fromEntries(Array.from({ length: count }, (_, index) => [`claim_${String(index).padStart(3, "0")}`, `value-${index}`]));
+  Object.fromEntries(
+    Array.from({ length: count }, (_, index) => [`claim_${String(index).padStart(3, "0")}`, `value-${index}`]),
+  );
 
 /** Tokens that are seen again: a second signature would make another token of it. */
 const signed = new Map();

@@ -43,7 +43,16 @@ async function run({ port, connections, count = Infinity, seconds = Infinity, ke
   await Promise.all(Array.from({ length: connections }, () => keepBusy(port, take, note, lost)));
   const milliseconds = performance.now() - began;
   const { user, system } = process.cpuUsage(cpuBefore);
-  return { requests: latencies.length, failed, milliseconds, statuses, odd, body: lastBody, cpu: user + system, ...quantiles(latencies) };
+  return {
+    requests: latencies.length,
+    failed,
+    milliseconds,
+    statuses,
+    odd,
+    body: lastBody,
+    cpu: user + system,
+    ...quantiles(latencies),
+  };
 }
 
 function quantiles(latencies) {

@@ -1,6 +1,7 @@
 // The parent's side of the origin and the load generator.
-import { once } from "node:events";
+
 import { fork } from "node:child_process";
+import { once } from "node:events";
 import { fileURLToPath } from "node:url";
 import { Failure } from "../../scripts/lib/failure.mjs";
 import { cpuOf } from "./proc.mjs";
@@ -25,7 +26,9 @@ export function startGenerator() {
       if (seen.error) throw new Failure(`the load generator failed: ${seen.error}`);
       const wrong = Object.keys(seen.statuses).some((status) => !allowed.includes(Number(status)));
       if (allowed.length > 0 && (wrong || seen.failed > 0)) {
-        throw new Failure(`unexpected answers: ${JSON.stringify(seen.statuses)}, ${seen.failed} lost`, { advice: [String(seen.odd)] });
+        throw new Failure(`unexpected answers: ${JSON.stringify(seen.statuses)}, ${seen.failed} lost`, {
+          advice: [String(seen.odd)],
+        });
       }
       return seen;
     },

@@ -5,7 +5,9 @@ import { createServer } from "node:net";
 import { keySet } from "./callers.mjs";
 
 const answer = (body, type) =>
-  Buffer.from(`HTTP/1.1 200 OK\r\nContent-Type: ${type}\r\nContent-Length: ${Buffer.byteLength(body)}\r\nCache-Control: no-store\r\nServer: bench\r\n\r\n${body}`);
+  Buffer.from(
+    `HTTP/1.1 200 OK\r\nContent-Type: ${type}\r\nContent-Length: ${Buffer.byteLength(body)}\r\nCache-Control: no-store\r\nServer: bench\r\n\r\n${body}`,
+  );
 
 const OK = answer(JSON.stringify({ ok: true, items: [1, 2, 3], next: null }), "application/json");
 const KEYS = answer(JSON.stringify(keySet), "application/json");

@@ -17,7 +17,8 @@ const ATTACH = 1000;
 
 export async function needPerf() {
   if (which("perf")) return;
-  if (!haveApt()) throw new Failure("no perf, which takes the profile", { advice: ["Install perf (linux-tools), then try again."] });
+  if (!haveApt())
+    throw new Failure("no perf, which takes the profile", { advice: ["Install perf (linux-tools), then try again."] });
   console.error("perf, which takes the profile: Debian's package linux-perf (by apt-get)");
   await aptInstall(["linux-perf"], "Taking a profile");
 }
@@ -31,7 +32,11 @@ export async function sampled(pid, work, take) {
   discard(folder);
   const data = join(folder, "perf.data");
   try {
-    const record = start("perf", ["record", "-e", "cpu-clock", "-F", `${FREQUENCY}`, "-g", "-p", `${pid}`, "-o", data], { stdio: ["ignore", "ignore", "pipe"] });
+    const record = start(
+      "perf",
+      ["record", "-e", "cpu-clock", "-F", `${FREQUENCY}`, "-g", "-p", `${pid}`, "-o", data],
+      { stdio: ["ignore", "ignore", "pipe"] },
+    );
     let said = "";
     record.stderr.setEncoding("utf8").on("data", (text) => (said += text));
     await sleep(ATTACH);
@@ -51,7 +56,9 @@ export const forget = (pid) => rmSync(`/tmp/perf-${pid}.map`, { force: true });
 
 /** Blocks of lines, one line a frame: an address, a symbol, and in brackets where that is. */
 async function read(data, take) {
-  const script = start("perf", ["script", "-i", data, "-F", "ip,sym,dso", "--no-inline"], { stdio: ["ignore", "pipe", "ignore"] });
+  const script = start("perf", ["script", "-i", data, "-F", "ip,sym,dso", "--no-inline"], {
+    stdio: ["ignore", "pipe", "ignore"],
+  });
   let frames = [];
   let place;
   for await (const line of createInterface({ input: script.stdout })) {

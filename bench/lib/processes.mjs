@@ -36,6 +36,10 @@ process.on("exit", () => {
   for (const child of running) child.kill("SIGKILL");
   for (const folder of folders) remove(folder);
 });
-for (const [signal, code] of [["SIGINT", 130], ["SIGTERM", 143], ["SIGHUP", 129]]) {
+for (const [signal, code] of [
+  ["SIGINT", 130],
+  ["SIGTERM", 143],
+  ["SIGHUP", 129],
+]) {
   process.on(signal, () => process.exit(code));
 }

@@ -42,6 +42,9 @@ function order(lanes, round) {
 }
 
 const once = (generator, { worker, order }, count) => {
-  const credentials = order.credentials && { ...order.credentials, count: order.credentials.kind === "new-token" ? count : order.credentials.count };
+  const credentials = order.credentials && {
+    ...order.credentials,
+    count: order.credentials.kind === "new-token" ? count : order.credentials.count,
+  };
   return generator.run({ ...order, credentials, port: worker.port, count });
 };

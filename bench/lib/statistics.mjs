@@ -12,7 +12,11 @@ export function quantile(values, share) {
 export const median = (values) => quantile(values, 0.5);
 
 /** { median, low, high }: the median and the quartiles. */
-export const spread = (values) => ({ median: median(values), low: quantile(values, 0.25), high: quantile(values, 0.75) });
+export const spread = (values) => ({
+  median: median(values),
+  low: quantile(values, 0.25),
+  high: quantile(values, 0.75),
+});
 
 /** The ratios of what was measured in the same rounds. */
 export const ratio = (values, base) => spread(values.map((value, round) => value / base[round]));
@@ -21,7 +25,8 @@ export const ratio = (values, base) => spread(values.map((value, round) => value
  * How far a median of so many ratios may be off, as a share of it, from the ratios of a Worker to itself: by how much
  * theirs misses 1, or by the notch of a box plot (McGill, Tukey and Larsen 1978), whichever is more.
  */
-export const noise = ({ median, low, high }, count) => Math.max(Math.abs(median - 1), (1.57 * (high - low)) / Math.sqrt(count));
+export const noise = ({ median, low, high }, count) =>
+  Math.max(Math.abs(median - 1), (1.57 * (high - low)) / Math.sqrt(count));
 
 /** The same with so many digits behind the point. */
 export function rounded({ median, low, high }, digits = 3) {

@@ -3,8 +3,8 @@ import { mkdtempSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { npmBin } from "../../scripts/lib/paths.mjs";
 import { Failure } from "../../scripts/lib/failure.mjs";
+import { npmBin } from "../../scripts/lib/paths.mjs";
 import { cpuOf, residentOf } from "./proc.mjs";
 import { discard, end, remove, start } from "./processes.mjs";
 
@@ -31,14 +31,26 @@ const quoted = (text) => JSON.stringify(text);
  *   v8Flags    flags of the engine
  *   inspector  true opens the inspector; `inspectorUrl` says where
  */
-export async function startWorkerd({ modules, texts = {}, origin, kv, kvPort, limit = false, flags = [], v8Flags = [], inspector = false }) {
+export async function startWorkerd({
+  modules,
+  texts = {},
+  origin,
+  kv,
+  kvPort,
+  limit = false,
+  flags = [],
+  v8Flags = [],
+  inspector = false,
+}) {
   const folder = mkdtempSync(join(tmpdir(), "pointsman-bench-"));
   discard(folder);
   const embedded = (name, text) => {
     writeFileSync(join(folder, name), text);
     return `embed ${quoted(name)}`;
   };
-  const bindings = Object.entries(texts).map(([name, text]) => `(name = ${quoted(name)}, text = ${embedded(`${name}.txt`, text)})`);
+  const bindings = Object.entries(texts).map(
+    ([name, text]) => `(name = ${quoted(name)}, text = ${embedded(`${name}.txt`, text)})`,
+  );
   const services = [
     `(name = "main", worker = .main)`,
     `(name = "origin", external = (address = "127.0.0.1:${origin}", http = ()))`,
@@ -48,12 +60,17 @@ export async function startWorkerd({ modules, texts = {}, origin, kv, kvPort, li
   if (kvPort) services.push(`(name = "kv", external = (address = "127.0.0.1:${kvPort}", http = ()))`);
   if (kv) {
     services.push(`(name = "kv", worker = .kv)`);
-    more += worker("kv", { modules: [module(folder, KV_STUB)], bindings: [`(name = "RULES", json = ${embedded("kv.json", JSON.stringify(kv))})`] });
+    more += worker("kv", {
+      modules: [module(folder, KV_STUB)],
+      bindings: [`(name = "RULES", json = ${embedded("kv.json", JSON.stringify(kv))})`],
+    });
   }
   const extensions = [];
   if (limit) {
     bindings.push(`(name = "LIMIT", wrapped = (moduleName = "bench:rate-limit", innerBindings = []))`);
-    extensions.push(`(modules = [(name = "bench:rate-limit", internal = true, esModule = ${embedded("rate-limit.js", RATE_LIMIT)})])`);
+    extensions.push(
+      `(modules = [(name = "bench:rate-limit", internal = true, esModule = ${embedded("rate-limit.js", RATE_LIMIT)})])`,
+    );
   }
   writeFileSync(
     join(folder, "config.capnp"),
@@ -121,7 +138,7 @@ function listening(child, withInspector) {
       const lines = (rest + text).split("\n");
       rest = lines.pop();
       for (const line of lines) {
-        const { event, socket, port } = JSON.parse(line);
+        const { event, port } = JSON.parse(line);
         if (event === "listen") ports.port = port;
         if (event === "listen-inspector") ports.inspectorPort = port;
       }

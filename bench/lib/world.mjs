@@ -36,7 +36,9 @@ function answerKv(head) {
     if (method !== "GET") return message(200, "");
     const name = decodeURIComponent(target.slice(1).split("?", 1)[0]);
     const customer = /^customer:(customer-\d{12})$/.exec(name)?.[1];
-    const record = customer ? JSON.stringify({ customerId: customer, backendUrl: "https://steady.backends.example.com" }) : records.get(name);
+    const record = customer
+      ? JSON.stringify({ customerId: customer, backendUrl: "https://steady.backends.example.com" })
+      : records.get(name);
     return record === undefined ? message(404, "") : message(200, record);
   });
 }
@@ -67,6 +69,7 @@ const serve = (answer) =>
     });
   });
 
-const listen = (server) => new Promise((resolve) => server.listen(0, "127.0.0.1", () => resolve(server.address().port)));
+const listen = (server) =>
+  new Promise((resolve) => server.listen(0, "127.0.0.1", () => resolve(server.address().port)));
 const [port, kvPort] = await Promise.all([listen(serve(answerFetch)), listen(serve(answerKv))]);
 process.send({ port, kvPort });

@@ -9,7 +9,7 @@ export async function cold({ origin, generator, times, progress }) {
   const kinds = {
     "pass-through": { modules: await peer("pass-through") },
     hono: { modules: await peer("hono") },
-    own: { modules: modules(), texts: { GATEWAY: JSON.stringify(gateway) }, flags: FLAGS, limit: true },
+    own: { modules: modules(gateway), flags: FLAGS, limit: true },
   };
   const seen = Object.fromEntries(Object.keys(kinds).map((id) => [id, []]));
   for (let time = 0; time < times; time++) {
@@ -18,11 +18,17 @@ export async function cold({ origin, generator, times, progress }) {
       seen[id].push(await first({ ...settings, origin: origin.port, kv: {} }, generator));
     }
   }
-  const over = (id, what) => rounded(spread(seen[id].map((values, time) => values[what] - seen["pass-through"][time][what])), 1);
+  const over = (id, what) =>
+    rounded(spread(seen[id].map((values, time) => values[what] - seen["pass-through"][time][what])), 1);
   return {
     times,
-    passThrough: { cpu: rounded(spread(seen["pass-through"].map(({ cpu }) => cpu)), 1), answer: rounded(spread(seen["pass-through"].map(({ answer }) => answer)), 1) },
-    rows: Object.keys(kinds).slice(1).map((id) => ({ id, cpu: over(id, "cpu"), answer: over(id, "answer") })),
+    passThrough: {
+      cpu: rounded(spread(seen["pass-through"].map(({ cpu }) => cpu)), 1),
+      answer: rounded(spread(seen["pass-through"].map(({ answer }) => answer)), 1),
+    },
+    rows: Object.keys(kinds)
+      .slice(1)
+      .map((id) => ({ id, cpu: over(id, "cpu"), answer: over(id, "answer") })),
   };
 }
 
@@ -32,7 +38,13 @@ const turned = (items, by) => [...items.slice(by % items.length), ...items.slice
 async function first(settings, generator) {
   const worker = await startWorkerd(settings);
   try {
-    const { p50 } = await generator.run({ port: worker.port, head: head("/customer/orders/17"), credentials: { kind: "key", count: 1 }, count: 1, connections: 1 });
+    const { p50 } = await generator.run({
+      port: worker.port,
+      head: head("/customer/orders/17"),
+      credentials: { kind: "key", count: 1 },
+      count: 1,
+      connections: 1,
+    });
     return { cpu: worker.cpu() / 1000, answer: p50 };
   } finally {
     await worker.stop();

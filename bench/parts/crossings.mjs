@@ -2,8 +2,8 @@
 // on every machine.
 import { fileURLToPath } from "node:url";
 import { Failure } from "../../scripts/lib/failure.mjs";
-import { startGenerator, startOrigin } from "../lib/load.mjs";
 import { head } from "../lib/heads.mjs";
+import { startGenerator, startOrigin } from "../lib/load.mjs";
 import { FLAGS, gateway, modules } from "../lib/pointsman.mjs";
 import { startWorkerd } from "../lib/workerd.mjs";
 
@@ -22,8 +22,14 @@ const file = (name) => ({ name, path: fileURLToPath(new URL(`../workers/${name}`
 /** { kind: { total: { out, in, runtime }, out: { name: count }, in, runtime } } */
 export async function crossings() {
   const [origin, generator] = [await startOrigin(), startGenerator()];
-  const instrumented = [file("counted.js"), file("counting.js"), file("wrap-instances.js"), ...modules()];
-  const worker = await startWorkerd({ modules: instrumented, texts: { GATEWAY: JSON.stringify(gateway) }, flags: FLAGS, limit: true, origin: origin.port, kv: {} });
+  const instrumented = [file("counted.js"), file("counting.js"), file("wrap-instances.js"), ...modules(gateway)];
+  const worker = await startWorkerd({
+    modules: instrumented,
+    flags: FLAGS,
+    limit: true,
+    origin: origin.port,
+    kv: {},
+  });
   try {
     const counted = {};
     for (const [name, kind] of Object.entries(KINDS)) counted[name] = await warmCount(worker, generator, kind);
@@ -40,11 +46,21 @@ async function warmCount(worker, generator, { path, kind, more = [] }) {
   };
   for (let time = 0; time < 2; time++) await ask([]);
   const [first, second] = [await ask([["x-count", "1"]]), await ask([["x-count", "1"]])];
-  if (first !== second) throw new Failure("the same request took other calls the second time", { advice: [first, second] });
+  if (first !== second)
+    throw new Failure("the same request took other calls the second time", { advice: [first, second] });
   const { status, counts } = JSON.parse(first);
   if (status !== 200) throw new Failure(`a counted request was answered ${status}`);
-  return { total: Object.fromEntries(Object.entries(counts).map(([of, names]) => [of, sum(names)])), ...sorted(counts) };
+  return {
+    total: Object.fromEntries(Object.entries(counts).map(([of, names]) => [of, sum(names)])),
+    ...sorted(counts),
+  };
 }
 
 const sum = (names) => Object.values(names).reduce((total, count) => total + count, 0);
-const sorted = (counts) => Object.fromEntries(Object.entries(counts).map(([of, names]) => [of, Object.fromEntries(Object.entries(names).sort(([a], [b]) => (a < b ? -1 : 1)))]));
+const sorted = (counts) =>
+  Object.fromEntries(
+    Object.entries(counts).map(([of, names]) => [
+      of,
+      Object.fromEntries(Object.entries(names).sort(([a], [b]) => (a < b ? -1 : 1))),
+    ]),
+  );

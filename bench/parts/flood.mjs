@@ -12,8 +12,18 @@ const BATCH = 10_000;
 const MEASURED = 800;
 
 export async function flood({ origin, generator, steps, rounds, progress }) {
-  const told = [{ name: "memory.js", path: fileURLToPath(new URL("../workers/memory.js", import.meta.url)) }, ...modules()];
-  const start = () => startWorkerd({ modules: told, texts: { GATEWAY: JSON.stringify(gateway) }, flags: FLAGS, limit: true, origin: origin.port, kv: {} });
+  const told = [
+    { name: "memory.js", path: fileURLToPath(new URL("../workers/memory.js", import.meta.url)) },
+    ...modules(gateway),
+  ];
+  const start = () =>
+    startWorkerd({
+      modules: told,
+      flags: FLAGS,
+      limit: true,
+      origin: origin.port,
+      kv: {},
+    });
   const [calm, control, flooded] = [await start(), await start(), await start()];
   const order = { head: head("/customer/orders/17?expand=lines") };
   const hot = { ...order, credentials: { kind: "key", count: HOT } };
@@ -55,8 +65,20 @@ export async function flood({ origin, generator, steps, rounds, progress }) {
       controls.push(...seen.control.map((value, round) => value / seen.calm[round]));
       points.push({ size: step, ratio: rounded(ratio(seen.flooded, seen.calm)), ...(await memory(flooded)) });
     }
-    const same = rounded(ratio(controls, controls.map(() => 1)));
-    return { rounds, count: MEASURED, control: same, noise: Number(noise(same, rounds).toFixed(3)), points, calm: await memory(calm) };
+    const same = rounded(
+      ratio(
+        controls,
+        controls.map(() => 1),
+      ),
+    );
+    return {
+      rounds,
+      count: MEASURED,
+      control: same,
+      noise: Number(noise(same, rounds).toFixed(3)),
+      points,
+      calm: await memory(calm),
+    };
   } finally {
     await Promise.all([calm, control, flooded].map((worker) => worker.stop()));
   }

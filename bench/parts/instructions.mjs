@@ -2,7 +2,7 @@
 // with the same toolchain, so a change of a few percent is a change of the code. `npm test` holds them.
 import { spawnSync } from "node:child_process";
 import { Failure } from "../../scripts/lib/failure.mjs";
-import { ROOT, inRoot } from "../../scripts/lib/paths.mjs";
+import { inRoot, ROOT } from "../../scripts/lib/paths.mjs";
 import { ask } from "../../scripts/lib/run.mjs";
 import { needValgrind } from "../../scripts/lib/valgrind.mjs";
 
@@ -36,10 +36,27 @@ export function toolchain() {
 }
 
 function compile() {
-  const args = ["build", "--release", "--package", "pointsman-benches", "--bin", "count", "--message-format=json-render-diagnostics"];
-  const { status, stdout } = spawnSync("cargo", args, { cwd: ROOT, encoding: "utf8", maxBuffer: 1 << 28, stdio: ["ignore", "pipe", "inherit"] });
+  const args = [
+    "build",
+    "--release",
+    "--package",
+    "pointsman-benches",
+    "--bin",
+    "count",
+    "--message-format=json-render-diagnostics",
+  ];
+  const { status, stdout } = spawnSync("cargo", args, {
+    cwd: ROOT,
+    encoding: "utf8",
+    maxBuffer: 1 << 28,
+    stdio: ["ignore", "pipe", "inherit"],
+  });
   if (status !== 0) throw new Failure("the program to count did not compile");
-  const made = stdout.trim().split("\n").map((line) => JSON.parse(line)).findLast(({ target, executable }) => target?.name === "count" && executable);
+  const made = stdout
+    .trim()
+    .split("\n")
+    .map((line) => JSON.parse(line))
+    .findLast(({ target, executable }) => target?.name === "count" && executable);
   return made.executable;
 }
 
@@ -47,12 +64,14 @@ function count(program, name, times) {
   const args = ["--tool=callgrind", "--callgrind-out-file=/dev/null", program, name, `${times}`];
   const { status, stderr } = spawnSync("valgrind", args, { cwd: ROOT, encoding: "utf8" });
   const collected = /Collected\s*:\s*(\d+)/.exec(stderr)?.[1];
-  if (status !== 0 || collected === undefined) throw new Failure(`valgrind could not count ${name}`, { advice: stderr.split("\n").slice(-10) });
+  if (status !== 0 || collected === undefined)
+    throw new Failure(`valgrind could not count ${name}`, { advice: stderr.split("\n").slice(-10) });
   return Number(collected);
 }
 
 /** Why counts of `compiler` cannot be compared with those that were written down; undefined where they can. */
-export const otherToolchain = (before, compiler) => (before.compiler === compiler ? undefined : `bench/instructions.json is of ${before.compiler}, this is ${compiler}`);
+export const otherToolchain = (before, compiler) =>
+  before.compiler === compiler ? undefined : `bench/instructions.json is of ${before.compiler}, this is ${compiler}`;
 
 /** What takes more or fewer instructions than `before`, which was written down; nothing where that was another toolchain. */
 export function changes({ compiler, counts }, before) {

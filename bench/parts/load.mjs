@@ -3,11 +3,11 @@
 //     is well; unknown keys get 401, or 503 while KV is ill;
 //   - once it is warm the heap does not keep growing, and requests do not get slower.
 import { setTimeout as sleep } from "node:timers/promises";
-import { keepsGrowing } from "../../tests/workerd/support/soak.mjs";
 import { openHeapMeter } from "../../tests/workerd/support/heap.mjs";
+import { keepsGrowing } from "../../tests/workerd/support/soak.mjs";
 import { head } from "../lib/heads.mjs";
 import { startGenerator, startOrigin } from "../lib/load.mjs";
-import { FLAGS, base, modules } from "../lib/pointsman.mjs";
+import { base, FLAGS, modules } from "../lib/pointsman.mjs";
 import { median } from "../lib/statistics.mjs";
 import { startWorkerd } from "../lib/workerd.mjs";
 
@@ -20,7 +20,16 @@ const SLOWER = 1.5;
 const auth = ["api_key", "main"];
 const gateway = {
   ...base,
-  backends: { pair: { origins: [{ url: "https://one.example.com" }, { url: "https://two.example.com" }], timeout: "1s", deadline: "5s", failure_statuses: [503], failures: 2, pause: "250ms" } },
+  backends: {
+    pair: {
+      origins: [{ url: "https://one.example.com" }, { url: "https://two.example.com" }],
+      timeout: "1s",
+      deadline: "5s",
+      failure_statuses: [503],
+      failures: 2,
+      pause: "250ms",
+    },
+  },
   routes: [
     { path: "/customer/{+path}", auth, rules: [{ name: "customer", to: "customer" }] },
     { path: "/pair/{+path}", auth, rules: [{ name: "pair", to: "pair" }] },
@@ -30,9 +39,27 @@ const gateway = {
 /** `connections` to the pair of origins are fewer than attempts may be made again in one burst. */
 const CALLERS = [
   { who: "known keys", connections: 16, path: "/customer/x", credentials: { kind: "key", count: 100 }, allowed: [200] },
-  { who: "tokens seen before, two origins", connections: 4, path: "/pair/x", credentials: { kind: "token", count: 100 }, allowed: [200] },
-  { who: "new tokens", connections: 4, path: "/customer/x", credentials: { kind: "new-token", count: 20_000 }, allowed: [200] },
-  { who: "unknown keys", connections: 4, path: "/customer/x", credentials: { kind: "key", from: 1_000_000, count: 50_000 }, allowed: [401, 503] },
+  {
+    who: "tokens seen before, two origins",
+    connections: 4,
+    path: "/pair/x",
+    credentials: { kind: "token", count: 100 },
+    allowed: [200],
+  },
+  {
+    who: "new tokens",
+    connections: 4,
+    path: "/customer/x",
+    credentials: { kind: "new-token", count: 20_000 },
+    allowed: [200],
+  },
+  {
+    who: "unknown keys",
+    connections: 4,
+    path: "/customer/x",
+    credentials: { kind: "key", from: 1_000_000, count: 50_000 },
+    allowed: [401, 503],
+  },
 ];
 
 const ILLS = [
@@ -42,7 +69,13 @@ const ILLS = [
 
 export async function load({ minutes, progress }) {
   const world = await startOrigin("world.mjs");
-  const worker = await startWorkerd({ modules: modules(), texts: { GATEWAY: JSON.stringify(gateway) }, flags: FLAGS, origin: world.port, kvPort: world.kvPort, inspector: true });
+  const worker = await startWorkerd({
+    modules: modules(gateway),
+    flags: FLAGS,
+    origin: world.port,
+    kvPort: world.kvPort,
+    inspector: true,
+  });
   const heap = await openHeapMeter(worker.inspectorUrl, "main");
   const end = Date.now() + minutes * 60_000;
   const violations = [];
@@ -53,8 +86,17 @@ export async function load({ minutes, progress }) {
   const call = async ({ who, path, allowed, ...order }) => {
     const generator = startGenerator();
     for (let round = 0; Date.now() < end; round++) {
-      const credentials = order.credentials.from ? { ...order.credentials, from: order.credentials.from + round * order.credentials.count } : order.credentials;
-      const seen = await generator.run({ ...order, credentials, head: head(path), port: worker.port, seconds: WINDOW, allowed: [] });
+      const credentials = order.credentials.from
+        ? { ...order.credentials, from: order.credentials.from + round * order.credentials.count }
+        : order.credentials;
+      const seen = await generator.run({
+        ...order,
+        credentials,
+        head: head(path),
+        port: worker.port,
+        seconds: WINDOW,
+        allowed: [],
+      });
       for (const [status, count] of Object.entries(seen.statuses)) {
         counts[status] = (counts[status] ?? 0) + count;
         if (!allowed.includes(Number(status))) violate(`${who}: ${count} times ${status}, once ${seen.odd}`);
@@ -98,7 +140,17 @@ export async function load({ minutes, progress }) {
   if (keepsGrowing(memory.map(({ heap }) => heap))) violate("the heap keeps growing");
   const times = slower(windows);
   if (times > SLOWER) violate(`the p99 of known keys is ${times.toFixed(2)} times what it was`);
-  return { minutes, counts, windows: windows.length, perSecond: Math.round(median(windows.map(({ perSecond }) => perSecond))), p50: median(windows.map(({ p50 }) => p50)), p99: median(windows.map(({ p99 }) => p99)), slower: times, memory: range(memory), violations };
+  return {
+    minutes,
+    counts,
+    windows: windows.length,
+    perSecond: Math.round(median(windows.map(({ perSecond }) => perSecond))),
+    p50: median(windows.map(({ p50 }) => p50)),
+    p99: median(windows.map(({ p99 }) => p99)),
+    slower: times,
+    memory: range(memory),
+    violations,
+  };
 }
 
 /** The p99 of the last third of all windows over that of the first third after the warm-up; 1 where there are too few. */
@@ -111,6 +163,12 @@ function slower(windows) {
 function range(memory) {
   const of = (what) => memory.map((each) => each[what]);
   const quarter = Math.max(Math.floor(memory.length / 4), 1);
-  const growth = (values) => (values.length < 8 ? undefined : median(values.slice(-quarter)) - median(values.slice(0, quarter)));
-  return { heap: Math.max(...of("heap"), 0), heapGrowth: growth(of("heap")), resident: Math.max(...of("resident"), 0), residentGrowth: growth(of("resident")) };
+  const growth = (values) =>
+    values.length < 8 ? undefined : median(values.slice(-quarter)) - median(values.slice(0, quarter));
+  return {
+    heap: Math.max(...of("heap"), 0),
+    heapGrowth: growth(of("heap")),
+    resident: Math.max(...of("resident"), 0),
+    residentGrowth: growth(of("resident")),
+  };
 }

@@ -22,8 +22,14 @@ const WORKERS = [
   { id: "own" },
 ];
 
-const any = (pattern) => ({ frames }) => frames.some((frame) => pattern.test(frame));
-const inner = (pattern) => ({ frames: [frame] }) => pattern.test(frame);
+const any =
+  (pattern) =>
+  ({ frames }) =>
+    frames.some((frame) => pattern.test(frame));
+const inner =
+  (pattern) =>
+  ({ frames: [frame] }) =>
+    pattern.test(frame);
 
 /** What a sample is counted as: the first that fits. */
 const KINDS = [
@@ -34,7 +40,10 @@ const KINDS = [
   ["fetch: making the call", any(/api::fetchImpl|RequestInitializerDict/)],
   ["fields: reading, copying, setting", any(/workerd::api::Headers::(?!~)|KeyIterator|3api7Headers/)],
   ["code in wasm", inner(/wasm/)],
-  ["code in JavaScript, and the engine for both", inner(/^(JS|py|LazyCompile|Script|Function):|^Builtins_|^v8::|^\[unknown\]$/)],
+  [
+    "code in JavaScript, and the engine for both",
+    inner(/^(JS|py|LazyCompile|Script|Function):|^Builtins_|^v8::|^\[unknown\]$/),
+  ],
   ["HTTP: reading and writing messages", any(/kj::(\(anonymous namespace\)::)?Http|kj::Url/)],
   ["taking objects apart", any(/~|dispose|[Dd]estr[ou]/)],
   ["event loop, promises, the rest of the runtime", () => true],
@@ -67,9 +76,14 @@ export async function profile({ progress }) {
 }
 
 async function startOne({ peer: name }, origin) {
-  const own = { modules: modules(), texts: { GATEWAY: JSON.stringify(gateway) }, flags: FLAGS, limit: true };
+  const own = { modules: modules(gateway), flags: FLAGS, limit: true };
   // So that perf knows what the engine compiles by its names.
-  return startWorkerd({ ...(name ? { modules: await peer(name) } : own), origin: origin.port, kv: {}, v8Flags: ["--perf-basic-prof"] });
+  return startWorkerd({
+    ...(name ? { modules: await peer(name) } : own),
+    origin: origin.port,
+    kv: {},
+    v8Flags: ["--perf-basic-prof"],
+  });
 }
 
 async function watch({ pid }, work, { kinds, functions }) {
@@ -97,12 +111,17 @@ function summary(seen) {
     functions: [...seen.own.functions]
       .sort(([, one], [, other]) => other - one)
       .slice(0, SHOWN)
-      .map(([number, microseconds]) => ({ name: names.get(number) ?? `function ${number}`, microseconds: Number((microseconds / (REQUESTS * TURNS)).toFixed(2)) })),
+      .map(([number, microseconds]) => ({
+        name: names.get(number) ?? `function ${number}`,
+        microseconds: Number((microseconds / (REQUESTS * TURNS)).toFixed(2)),
+      })),
   };
 }
 
 /** The names that the build took out of the wasm, without their hashes. */
 function functionNames() {
   const lines = readFileSync(join(folder(), "function-names.txt"), "utf8").trimEnd().split("\n");
-  return new Map(lines.map((line) => [Number.parseInt(line, 10), line.slice(line.indexOf(" ") + 1).replace(/::h[0-9a-f]{16}$/, "")]));
+  return new Map(
+    lines.map((line) => [Number.parseInt(line, 10), line.slice(line.indexOf(" ") + 1).replace(/::h[0-9a-f]{16}$/, "")]),
+  );
 }

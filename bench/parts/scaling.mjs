@@ -1,7 +1,7 @@
 // What a request costs when there is more of something: rules, routes, claims.
 import { furtherClaims } from "../lib/callers.mjs";
 import { head } from "../lib/heads.mjs";
-import { FLAGS, base, gateway, modules, withRoutes, withRules } from "../lib/pointsman.mjs";
+import { base, FLAGS, gateway, modules, withRoutes, withRules } from "../lib/pointsman.mjs";
 import { run } from "../lib/rounds.mjs";
 import { noise, ratio, rounded } from "../lib/statistics.mjs";
 import { startWorkerd } from "../lib/workerd.mjs";
@@ -12,14 +12,32 @@ const USUAL = 5;
 
 const key = { kind: "key", count: CALLERS };
 const SERIES = [
-  { what: "rules before the one that matches", of: "rules", sizes: [1, 50, 500], settings: (count) => ({ gateway: withRules(count) }) },
-  { what: "routes beside the one that is asked for", of: "routes", sizes: [1, 100, 1000], settings: (count) => ({ gateway: withRoutes(count) }) },
-  { what: "claims in a key's record", of: "claims of a key", sizes: [5, 50, 200], settings: (count) => ({ gateway, kv: { claims: furtherClaims(count - USUAL) } }) },
+  {
+    what: "rules before the one that matches",
+    of: "rules",
+    sizes: [1, 50, 500],
+    settings: (count) => ({ gateway: withRules(count) }),
+  },
+  {
+    what: "routes beside the one that is asked for",
+    of: "routes",
+    sizes: [1, 100, 1000],
+    settings: (count) => ({ gateway: withRoutes(count) }),
+  },
+  {
+    what: "claims in a key's record",
+    of: "claims of a key",
+    sizes: [5, 50, 200],
+    settings: (count) => ({ gateway, kv: { claims: furtherClaims(count - USUAL) } }),
+  },
   {
     what: "claims in a token seen before",
     of: "claims of a token",
     sizes: [5, 50, 200],
-    settings: (count) => ({ gateway, credentials: { kind: "token", count: CALLERS, claims: furtherClaims(count - USUAL) } }),
+    settings: (count) => ({
+      gateway,
+      credentials: { kind: "token", count: CALLERS, claims: furtherClaims(count - USUAL) },
+    }),
   },
 ];
 
@@ -49,6 +67,12 @@ export async function scaling({ origin, generator, rounds, count, progress }) {
 
 async function lane(id, { gateway = base, kv = {}, credentials = key }, origin, progress) {
   progress(`starting ${id}`);
-  const worker = await startWorkerd({ modules: modules(), texts: { GATEWAY: JSON.stringify(gateway) }, flags: FLAGS, limit: true, origin: origin.port, kv });
+  const worker = await startWorkerd({
+    modules: modules(gateway),
+    flags: FLAGS,
+    limit: true,
+    origin: origin.port,
+    kv,
+  });
   return { id, worker, order: { head: head("/customer/orders/17?expand=lines"), credentials } };
 }

@@ -17,10 +17,25 @@ const hono = (id, name, kind, title) => ({ id, name, credentials: caller(kind), 
 const own = (id, route, kind, title) => ({ id, route, credentials: caller(kind), title });
 
 const PEERS = [
-  { id: BASE, name: "pass-through", credentials: caller("key"), title: "bare pass-through: `new Request(url, request)`" },
+  {
+    id: BASE,
+    name: "pass-through",
+    credentials: caller("key"),
+    title: "bare pass-through: `new Request(url, request)`",
+  },
   { id: CONTROL, name: "pass-through", credentials: caller("key"), title: "the same once more, as a control" },
-  { id: "pass-through, string", name: "pass-through-string", credentials: caller("key"), title: "pass-through without a URL object" },
-  { id: "pass-through, init", name: "pass-through-init", credentials: caller("key"), title: "pass-through by a plain init: the least there is" },
+  {
+    id: "pass-through, string",
+    name: "pass-through-string",
+    credentials: caller("key"),
+    title: "pass-through without a URL object",
+  },
+  {
+    id: "pass-through, init",
+    name: "pass-through-init",
+    credentials: caller("key"),
+    title: "pass-through by a plain init: the least there is",
+  },
   hono("hono, key", "hono", "key", "Hono: API key"),
   hono("hono, token seen", "hono", "token", "Hono + jose: JWT seen before"),
   hono("hono, token new", "hono", "new-token", "Hono + jose: JWT new each time"),
@@ -39,7 +54,15 @@ const OWN = [
   own("own, limit", "limited", "key", "Pointsman: API key, rate limit"),
 ];
 /** Those that are measured with thirty fields too. */
-const ALSO_WITH_30 = [BASE, "hono, key", "hono, token seen", "tuned, key", "tuned, token seen", "own, key", "own, token seen"];
+const ALSO_WITH_30 = [
+  BASE,
+  "hono, key",
+  "hono, token seen",
+  "tuned, key",
+  "tuned, token seen",
+  "own, key",
+  "own, token seen",
+];
 
 /**
  * In several sittings, each with processes of its own: one process is a few per cent quicker than another of the same
@@ -65,7 +88,14 @@ export async function sideBySide({ origin, generator, sittings, rounds, count, w
 
 /** What several runs saw of the same lanes, as if it were one. */
 const joined = ([first, ...others]) =>
-  Object.fromEntries(Object.entries(first).map(([id, values]) => [id, Object.fromEntries(Object.keys(values).map((what) => [what, [first, ...others].flatMap((seen) => seen[id][what])]))]));
+  Object.fromEntries(
+    Object.entries(first).map(([id, values]) => [
+      id,
+      Object.fromEntries(
+        Object.keys(values).map((what) => [what, [first, ...others].flatMap((seen) => seen[id][what])]),
+      ),
+    ]),
+  );
 
 async function startLanes(origin, progress) {
   const lanes = [];
@@ -73,9 +103,13 @@ async function startLanes(origin, progress) {
     progress(`starting ${lane.id}`);
     const mine = lane.route !== undefined;
     const settings = mine
-      ? { modules: modules(), texts: { GATEWAY: JSON.stringify(gateway) }, flags: FLAGS, limit: true }
+      ? { modules: modules(gateway), flags: FLAGS, limit: true }
       : { modules: await peer(lane.name) };
-    lanes.push({ ...lane, path: `/${lane.route ?? "customer"}`, worker: await startWorkerd({ ...settings, origin: origin.port, kv: {} }) });
+    lanes.push({
+      ...lane,
+      path: `/${lane.route ?? "customer"}`,
+      worker: await startWorkerd({ ...settings, origin: origin.port, kv: {} }),
+    });
   }
   return lanes;
 }
@@ -84,7 +118,14 @@ function withFields({ id, title, worker, path, credentials }) {
   const lane = (fields) => {
     const more = path === "/cors" ? [["origin", "https://app.example.com"]] : [];
     const order = { head: head(`${path}/${TARGET}`, { fields, more }), credentials };
-    return { id: fields === 12 ? id : `${id}, ${fields} fields`, base: fields === 12 ? BASE : `${BASE}, ${fields} fields`, title, fields, worker, order };
+    return {
+      id: fields === 12 ? id : `${id}, ${fields} fields`,
+      base: fields === 12 ? BASE : `${BASE}, ${fields} fields`,
+      title,
+      fields,
+      worker,
+      order,
+    };
   };
   return ALSO_WITH_30.includes(id) ? [lane(12), lane(30)] : [lane(12)];
 }
@@ -143,19 +184,34 @@ const SPOOFED = [
 /** A comparison is fair only where backends get the same. So each gateway is asked what its backend got. */
 async function doTheSame(lanes, generator) {
   const got = async ({ worker, credentials }) => {
-    const order = { head: head("/customer/echo/17?x=1", { more: SPOOFED }), credentials: { kind: credentials.kind.replace("new-", ""), count: 1 } };
-    const { odd, body } = await generator.run({ port: worker.port, ...order, count: 1, connections: 1, keepBody: true });
+    const order = {
+      head: head("/customer/echo/17?x=1", { more: SPOOFED }),
+      credentials: { kind: credentials.kind.replace("new-", ""), count: 1 },
+    };
+    const { odd, body } = await generator.run({
+      port: worker.port,
+      ...order,
+      count: 1,
+      connections: 1,
+      keepBody: true,
+    });
     return (odd ?? body).split("\r\n").sort().join("\n");
   };
   for (const kind of ["key", "token"]) {
-    const same = lanes.filter(({ path, name, credentials }) => path === "/customer" && !name?.startsWith("pass") && credentials.kind.endsWith(kind));
+    const same = lanes.filter(
+      ({ path, name, credentials }) =>
+        path === "/customer" && !name?.startsWith("pass") && credentials.kind.endsWith(kind),
+    );
     const heads = [];
     for (const lane of [...same].reverse()) heads.push(await got(lane));
     const [expected, ...others] = heads;
     const different = others.find((head) => head !== expected);
     if (different !== undefined) {
-      throw new Failure("the gateways do not send the same to backends", { advice: ["Pointsman:", ...expected.split("\n"), "", "another:", ...different.split("\n")] });
+      throw new Failure("the gateways do not send the same to backends", {
+        advice: ["Pointsman:", ...expected.split("\n"), "", "another:", ...different.split("\n")],
+      });
     }
-    if (/evil/.test(expected)) throw new Failure("a caller's own field reached the backend", { advice: expected.split("\n") });
+    if (/evil/.test(expected))
+      throw new Failure("a caller's own field reached the backend", { advice: expected.split("\n") });
   }
 }

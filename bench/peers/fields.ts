@@ -38,7 +38,15 @@ const REPLACED = ["via", "x-forwarded-for", "x-forwarded-host", "x-forwarded-pro
 /** Whether it must be taken off: what is replaced need not be, where it is spelled so. */
 export const mustGo = (name: string): boolean => !REPLACED.includes(name) && isRemoved(name);
 
-const PLATFORM = ["cf-connecting-ip", "cf-connecting-ipv6", "cf-ew-via", "cf-ipcountry", "cf-ray", "cf-visitor", "cf-worker"];
+const PLATFORM = [
+  "cf-connecting-ip",
+  "cf-connecting-ipv6",
+  "cf-ew-via",
+  "cf-ipcountry",
+  "cf-ray",
+  "cf-visitor",
+  "cf-worker",
+];
 const PREFIXES = ["x-forwarded-", "x-original-", "x-rewrite-", "x-envoy-"];
 const removed = new Set(REMOVED);
 

@@ -3,7 +3,16 @@
 // the credential itself without hashing it, field names judged once, and a line written by hand.
 import { type Context, Hono } from "hono";
 import { mustGo, VIA } from "./fields.ts";
-import { type Caller, type CustomerRecord, type Env, type KeyRecord, Remembered, customers, loadCustomer, sha256 } from "./records.ts";
+import {
+  type Caller,
+  type CustomerRecord,
+  customers,
+  type Env,
+  type KeyRecord,
+  loadCustomer,
+  Remembered,
+  sha256,
+} from "./records.ts";
 import { verified, verify } from "./tokens.ts";
 
 type App = Context<{ Bindings: Env }>;
@@ -17,12 +26,17 @@ const LISTED_PREFIX = "/customer".length;
 const NOTHING_CACHED = { cacheTtl: -1 };
 
 const problem = (status: number, detail: string) =>
-  new Response(JSON.stringify({ status, detail }), { status, headers: { "content-type": "application/problem+json", "cache-control": "no-store" } });
+  new Response(JSON.stringify({ status, detail }), {
+    status,
+    headers: { "content-type": "application/problem+json", "cache-control": "no-store" },
+  });
 
 async function load(c: App, credential: string, began: number): Promise<Response> {
   let caller: Caller;
   try {
-    caller = credential.startsWith("sk_live_") ? await byApiKey(c.env, credential) : (verified.get(credential, began) ?? (await verify(credential)));
+    caller = credential.startsWith("sk_live_")
+      ? await byApiKey(c.env, credential)
+      : (verified.get(credential, began) ?? (await verify(credential)));
   } catch {
     return problem(401, "the credential is not valid");
   }
@@ -42,7 +56,12 @@ async function byApiKey(env: Env, key: string): Promise<Caller> {
   return caller;
 }
 
-function forward(c: App, { subject, customerId, auth }: Caller, { backendUrl }: CustomerRecord, began: number): Promise<Response> {
+function forward(
+  c: App,
+  { subject, customerId, auth }: Caller,
+  { backendUrl }: CustomerRecord,
+  began: number,
+): Promise<Response> {
   const request = c.req.raw;
   const { url, method, body } = request;
   const path = url.indexOf("/", 8);

@@ -3,7 +3,16 @@ import { type Context, Hono } from "hono";
 import { createMiddleware } from "hono/factory";
 import { HTTPException } from "hono/http-exception";
 import { isRemoved, VIA } from "./fields.ts";
-import { type Caller, type CustomerRecord, type Env, type KeyRecord, Remembered, customers, loadCustomer, sha256 } from "./records.ts";
+import {
+  type Caller,
+  type CustomerRecord,
+  customers,
+  type Env,
+  type KeyRecord,
+  loadCustomer,
+  Remembered,
+  sha256,
+} from "./records.ts";
 import { verified, verify } from "./tokens.ts";
 
 type App = { Bindings: Env; Variables: { caller: Caller; customer: CustomerRecord } };
@@ -20,7 +29,8 @@ async function byApiKey(env: Env, key: string): Promise<Caller> {
     if (record === undefined) throw refused("unknown key");
     apiKeys.set(digest, record, now);
   }
-  if (record.disabled || (record.expiresAt !== undefined && Date.parse(record.expiresAt) <= now)) throw refused("this key is not in use");
+  if (record.disabled || (record.expiresAt !== undefined && Date.parse(record.expiresAt) <= now))
+    throw refused("this key is not in use");
   const { customerId } = record.claims;
   if (typeof customerId !== "string") throw refused("no customer");
   return { subject: record.subject, customerId, auth: "api_key" };
@@ -39,7 +49,16 @@ const log = createMiddleware<App>(async (c, next) => {
   await next();
   const { subject, customerId, auth } = c.get("caller") ?? {};
   const backend = c.get("customer")?.backendUrl;
-  const line = { event: "request", time: new Date(began).toISOString(), request_id: c.req.header("cf-ray"), method: c.req.method, auth, subject, customer: customerId, origin: backend };
+  const line = {
+    event: "request",
+    time: new Date(began).toISOString(),
+    request_id: c.req.header("cf-ray"),
+    method: c.req.method,
+    auth,
+    subject,
+    customer: customerId,
+    origin: backend,
+  };
   console.log(JSON.stringify({ ...line, status: c.res.status, duration_ms: Date.now() - began }));
 });
 

@@ -9,7 +9,12 @@ const keys = createRemoteJWKSet(new URL("https://id.example.com/.well-known/jwks
 export const verified = new Remembered<Caller>(300_000);
 
 export async function verify(token: string): Promise<Caller> {
-  const expected = { issuer: ISSUER, audience: "https://api.example.com", algorithms: ["ES256"], requiredClaims: ["exp", "sub"] };
+  const expected = {
+    issuer: ISSUER,
+    audience: "https://api.example.com",
+    algorithms: ["ES256"],
+    requiredClaims: ["exp", "sub"],
+  };
   const { payload } = await jwtVerify(token, keys, expected);
   if (typeof payload.customerId !== "string") throw new Error("no customer");
   const caller: Caller = { subject: payload.sub as string, customerId: payload.customerId, auth: "main" };

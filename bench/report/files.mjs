@@ -16,12 +16,19 @@ const read = (path) => (existsSync(path) ? JSON.parse(readFileSync(path, "utf8")
 const write = (path, value) => writeFileSync(path, `${JSON.stringify(value, null, 2)}\n`);
 
 /** All that was written down before. */
-export const kept = () => ({ ...read(RESULTS), ...Object.fromEntries(COUNTS.flatMap((part) => (existsSync(counts(part)) ? [[part, read(counts(part))]] : []))) });
+export const kept = () => ({
+  ...read(RESULTS),
+  ...Object.fromEntries(COUNTS.flatMap((part) => (existsSync(counts(part)) ? [[part, read(counts(part))]] : []))),
+});
 
 /** Puts the parts that were measured in the place of what was measured before. */
 export function keep(seen, on) {
   const measured = Object.entries(seen).filter(([part]) => !COUNTS.includes(part));
-  if (measured.length > 0) write(RESULTS, { ...read(RESULTS), ...Object.fromEntries(measured.map(([part, result]) => [part, { on, ...result }])) });
+  if (measured.length > 0)
+    write(RESULTS, {
+      ...read(RESULTS),
+      ...Object.fromEntries(measured.map(([part, result]) => [part, { on, ...result }])),
+    });
   writeReport(kept());
 }
 
@@ -30,7 +37,8 @@ export function writeCounts(seen) {
 }
 
 /** Generated text by the marker that it stands at. */
-export const sections = (results) => Object.fromEntries(Object.entries(SECTIONS).map(([name, section]) => [name, section(results) || undefined]));
+export const sections = (results) =>
+  Object.fromEntries(Object.entries(SECTIONS).map(([name, section]) => [name, section(results) || undefined]));
 
 export function writeReport(results) {
   writeFileSync(DOCUMENT, fill(readFileSync(DOCUMENT, "utf8"), sections(results)));

@@ -31,17 +31,28 @@ export function sideBySide({ rows }) {
 
 export function pairs({ rows, pairs }) {
   const title = (id) => rows.find((row) => row.id === id).title;
-  return table(["this", "against", "CPU, ratio", "quartiles"], pairs.map(({ id, other, ratio: value }) => [title(id), title(other), ratio(value.median), range(value)]), [2, 3]);
+  return table(
+    ["this", "against", "CPU, ratio", "quartiles"],
+    pairs.map(({ id, other, ratio: value }) => [title(id), title(other), ratio(value.median), range(value)]),
+    [2, 3],
+  );
 }
 
 export function scaling({ series }) {
-  const rows = series.flatMap(({ what, points }) => points.map(({ size, ratio: value }) => [what, count(size), ratio(value.median), range(value)]));
+  const rows = series.flatMap(({ what, points }) =>
+    points.map(({ size, ratio: value }) => [what, count(size), ratio(value.median), range(value)]),
+  );
   return table(["how many", "", "CPU, ratio to the fewest", "quartiles"], rows, [1, 2, 3]);
 }
 
 export function flood({ points, calm }) {
   const memory = ({ wasm, resident }) => [mebibytes(wasm), mebibytes(resident)];
-  const rows = points.map(({ size, ratio: value, ...point }) => [count(size), ratio(value.median), range(value), ...memory(point)]);
+  const rows = points.map(({ size, ratio: value, ...point }) => [
+    count(size),
+    ratio(value.median),
+    range(value),
+    ...memory(point),
+  ]);
   const names = ["callers met", "CPU of a known caller, ratio", "quartiles", "wasm memory", "memory of the process"];
   return table(names, [...rows, ["100 only", "", "", ...memory(calm)]], [0, 1, 2, 3, 4]);
 }
@@ -53,7 +64,11 @@ export function cold({ passThrough, rows }) {
     ["bare pass-through", ...cells(passThrough.cpu), ...cells(passThrough.answer)],
     ...rows.map(({ id, cpu, answer }) => [`${names[id]}, more than that`, ...cells(cpu), ...cells(answer)]),
   ];
-  return table(["Worker", "CPU to the first answer, ms", "quartiles", "first request to its answer, ms", "quartiles"], body, [1, 2, 3, 4]);
+  return table(
+    ["Worker", "CPU to the first answer, ms", "quartiles", "first request to its answer, ms", "quartiles"],
+    body,
+    [1, 2, 3, 4],
+  );
 }
 
 export function size({ wasm, script }) {
@@ -62,23 +77,44 @@ export function size({ wasm, script }) {
 }
 
 export function profile({ microseconds, kinds, functions }) {
-  const names = { "pass-through": "bare pass-through", "plain init": "by a plain init", tuned: "Hono, tuned", own: "Pointsman" };
+  const names = {
+    "pass-through": "bare pass-through",
+    "plain init": "by a plain init",
+    tuned: "Hono, tuned",
+    own: "Pointsman",
+  };
   const ids = Object.keys(microseconds);
   const row = (title, of) => [title, ...ids.map((id) => of[id].toFixed(1))];
   const columns = ids.map((_, index) => index + 1);
-  const whole = table(["µs of CPU a request", ...ids.map((id) => names[id])], [...kinds.map(({ name, microseconds: of }) => row(name, of)), row("**together**", microseconds)], columns);
-  const own = table(["of ours, in wasm", "µs"], functions.map(({ name, microseconds: of }) => [`\`${name}\``, of.toFixed(2)]), [1]);
+  const whole = table(
+    ["µs of CPU a request", ...ids.map((id) => names[id])],
+    [...kinds.map(({ name, microseconds: of }) => row(name, of)), row("**together**", microseconds)],
+    columns,
+  );
+  const own = table(
+    ["of ours, in wasm", "µs"],
+    functions.map(({ name, microseconds: of }) => [`\`${name}\``, of.toFixed(2)]),
+    [1],
+  );
   return `${whole}\n\n${own}`;
 }
 
 /** Calls by name, for each kind of request that was counted. */
 export function crossings(counted) {
   const kinds = Object.keys(counted);
-  const ways = [["out", "wasm → JavaScript"], ["in", "JavaScript → wasm"], ["runtime", "calls of the runtime"]];
+  const ways = [
+    ["out", "wasm → JavaScript"],
+    ["in", "JavaScript → wasm"],
+    ["runtime", "calls of the runtime"],
+  ];
   const totals = ways.map(([way, title]) => [title, ...kinds.map((kind) => `${counted[kind].total[way]}`)]);
   const names = [...new Set(kinds.flatMap((kind) => Object.keys(counted[kind].runtime)))].sort();
   const calls = names.map((name) => [`\`${name}\``, ...kinds.map((kind) => `${counted[kind].runtime[name] ?? ""}`)]);
-  return table(["", ...kinds], [...totals, ...calls], kinds.map((_, index) => index + 1));
+  return table(
+    ["", ...kinds],
+    [...totals, ...calls],
+    kinds.map((_, index) => index + 1),
+  );
 }
 
 export function load({ minutes, counts, perSecond, p50, p99, slower, memory, violations }) {
@@ -87,7 +123,12 @@ export function load({ minutes, counts, perSecond, p50, p99, slower, memory, vio
     ["what", "seen"],
     [
       ["minutes", `${minutes}`],
-      ["answers", Object.entries(counts).map(([status, number]) => `${status}: ${count(number)}`).join(", ")],
+      [
+        "answers",
+        Object.entries(counts)
+          .map(([status, number]) => `${status}: ${count(number)}`)
+          .join(", "),
+      ],
       ["known keys", `${count(perSecond)}/s, p50 ${p50.toFixed(1)} ms, p99 ${p99.toFixed(1)} ms`],
       ["p99 at the end, over that after the warm-up", ratio(slower)],
       ["heap at the most", `${mebibytes(memory.heap)}${grown(memory.heapGrowth)}`],
@@ -98,14 +139,19 @@ export function load({ minutes, counts, perSecond, p50, p99, slower, memory, vio
 }
 
 export function instructions({ compiler, counts }) {
-  return `${table(["what", "instructions"], Object.entries(counts).map(([name, number]) => [name, count(number)]), [1])}\n\n${compiler}`;
+  return `${table(
+    ["what", "instructions"],
+    Object.entries(counts).map(([name, number]) => [name, count(number)]),
+    [1],
+  )}\n\n${compiler}`;
 }
 
 /** What was measured, by the marker that it stands at in docs/performance.md. */
 export const SECTIONS = {
   budgets: (results) => judge(results).length > 0 && budgets(results),
   "side-by-side": (results) => results["side-by-side"] && sideBySide(results["side-by-side"]),
-  chart: (results) => results["side-by-side"] && "![CPU time a request, as a ratio to a bare pass-through](performance.svg)",
+  chart: (results) =>
+    results["side-by-side"] && "![CPU time a request, as a ratio to a bare pass-through](performance.svg)",
   pairs: (results) => results["side-by-side"] && pairs(results["side-by-side"]),
   scaling: (results) => results.scaling && scaling(results.scaling),
   flood: (results) => results.flood && flood(results.flood),

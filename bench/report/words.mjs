@@ -16,5 +16,7 @@ export function figure(value, unit) {
 /** Rows of text as a Markdown table; `right` are the columns whose figures stand at the right. */
 export function table(head, rows, right = []) {
   const line = (cells) => `| ${cells.join(" | ")} |`;
-  return [line(head), line(head.map((_, index) => (right.includes(index) ? "---:" : "---"))), ...rows.map(line)].join("\n");
+  return [line(head), line(head.map((_, index) => (right.includes(index) ? "---:" : "---"))), ...rows.map(line)].join(
+    "\n",
+  );
 }

@@ -7,7 +7,8 @@ let on = false;
 
 function count(kind, name) {
   if (!on) return;
-  const of = (counts[kind] ??= {});
+  counts[kind] ??= {};
+  const of = counts[kind];
   of[name] = (of[name] ?? 0) + 1;
 }
 
@@ -21,11 +22,12 @@ export function end() {
   return counts;
 }
 
-wrapInstances((direction, name, call) =>
-  function counted(...given) {
-    count(direction, name);
-    return call.apply(this, given);
-  },
+wrapInstances(
+  (direction, name, call) =>
+    function counted(...given) {
+      count(direction, name);
+      return call.apply(this, given);
+    },
 );
 
 /** Counts the calls of a method, or the readings of a property. */
@@ -45,9 +47,12 @@ function describe(object, property) {
   return Object.getOwnPropertyDescriptor(object, property) ?? describe(Object.getPrototypeOf(object), property);
 }
 
-for (const method of ["get", "set", "has", "append", "delete", "keys", "entries"]) watch(Headers.prototype, method, `Headers.${method}`);
-for (const property of ["url", "method", "headers", "body", "cf", "signal"]) watch(Request.prototype, property, `Request.${property}`);
-for (const property of ["status", "headers", "body", "webSocket"]) watch(Response.prototype, property, `Response.${property}`);
+for (const method of ["get", "set", "has", "append", "delete", "keys", "entries"])
+  watch(Headers.prototype, method, `Headers.${method}`);
+for (const property of ["url", "method", "headers", "body", "cf", "signal"])
+  watch(Request.prototype, property, `Request.${property}`);
+for (const property of ["status", "headers", "body", "webSocket"])
+  watch(Response.prototype, property, `Response.${property}`);
 for (const name of ["fetch", "setTimeout", "clearTimeout"]) watch(globalThis, name, name);
 watch(console, "log", "console.log");
 watch(Date, "now", "Date.now");
@@ -55,7 +60,8 @@ watch(TextDecoder.prototype, "decode", "TextDecoder.decode");
 watch(TextEncoder.prototype, "encode", "TextEncoder.encode");
 watch(TextEncoder.prototype, "encodeInto", "TextEncoder.encodeInto");
 for (const method of ["parse", "stringify"]) watch(JSON, method, `JSON.${method}`);
-for (const method of ["verify", "digest", "importKey"]) watch(SubtleCrypto.prototype, method, `crypto.subtle.${method}`);
+for (const method of ["verify", "digest", "importKey"])
+  watch(SubtleCrypto.prototype, method, `crypto.subtle.${method}`);
 for (const name of ["Headers", "Request", "Response", "URL", "Promise"]) {
   globalThis[name] = new Proxy(globalThis[name], {
     construct(target, given, newTarget) {

@@ -7,10 +7,16 @@ function record(name, { claims = {} }) {
   const [kind, id] = [name.slice(0, name.indexOf(":")), name.slice(name.indexOf(":") + 1)];
   if (kind === "key") {
     const customer = `customer-${digits(id)}`;
-    const own = { customerId: customer, environment: "production", subscription_tier: "enterprise", tenant_id: `tenant-${digits(id)}` };
+    const own = {
+      customerId: customer,
+      environment: "production",
+      subscription_tier: "enterprise",
+      tenant_id: `tenant-${digits(id)}`,
+    };
     return { subject: `user-${digits(id)}`, claims: { ...own, ...claims } };
   }
-  if (kind === "customer") return { customerId: id, environmentName: "production", backendUrl: `https://${id}.tenants.example.com` };
+  if (kind === "customer")
+    return { customerId: id, environmentName: "production", backendUrl: `https://${id}.tenants.example.com` };
   return undefined;
 }
 

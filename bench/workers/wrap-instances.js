@@ -4,10 +4,18 @@
 export function wrapInstances(wrap) {
   const Instance = WebAssembly.Instance;
   const wrapped = (direction, functions) =>
-    Object.fromEntries(Object.entries(functions).map(([name, value]) => [name, typeof value === "function" ? wrap(direction, plain(name), value) : value]));
+    Object.fromEntries(
+      Object.entries(functions).map(([name, value]) => [
+        name,
+        typeof value === "function" ? wrap(direction, plain(name), value) : value,
+      ]),
+    );
   WebAssembly.Instance = class extends Instance {
     constructor(module, imports) {
-      super(module, Object.fromEntries(Object.entries(imports).map(([from, functions]) => [from, wrapped("out", functions)])));
+      super(
+        module,
+        Object.fromEntries(Object.entries(imports).map(([from, functions]) => [from, wrapped("out", functions)])),
+      );
       Object.defineProperty(this, "exports", { value: wrapped("in", super.exports) });
     }
   };

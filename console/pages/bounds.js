@@ -8,7 +8,13 @@ const CHANGES = {
   issuer_key_added: "a key that the issuer added works",
   customer_changed: "a changed or removed customer counts",
 };
-const UNITS = [["d", 86_400_000], ["h", 3_600_000], ["m", 60_000], ["s", 1000], ["ms", 1]];
+const UNITS = [
+  ["d", 86_400_000],
+  ["h", 3_600_000],
+  ["m", 60_000],
+  ["s", 1000],
+  ["ms", 1],
+];
 
 /** 90000 as 1 m 30 s. */
 export function span(milliseconds) {
@@ -27,10 +33,18 @@ function row({ id, within_ms: within, while_down_ms: whileDown }) {
   return [of ? `${what} (${of})` : what, span(within), span(whileDown)];
 }
 
-const isKnown = (bound) => typeof bound?.id === "string" && Number.isFinite(bound.within_ms) && Number.isFinite(bound.while_down_ms) && Object.keys(bound).length === 3;
+const isKnown = (bound) =>
+  typeof bound?.id === "string" &&
+  Number.isFinite(bound.within_ms) &&
+  Number.isFinite(bound.while_down_ms) &&
+  Object.keys(bound).length === 3;
 
 /** A table of those; as they come where they are none that this console knows. */
 export const bounds = (list) =>
   Array.isArray(list) && list.every(isKnown)
-    ? table({ caption: "How long a change takes at the most", columns: ["Change", "Within", "While its source cannot be reached"], rows: list.map(row) })
+    ? table({
+        caption: "How long a change takes at the most",
+        columns: ["Change", "Within", "While its source cannot be reached"],
+        rows: list.map(row),
+      })
     : html`${tree(list)}`;

@@ -4,7 +4,8 @@ import { MOST_BACKENDS } from "../record/customer.js";
 import { isObject } from "../record/json.js";
 import { area, hidden, html, lines, textField, tick } from "./parts.js";
 
-const text = (value) => (value === undefined || value === null ? "" : typeof value === "string" ? value : JSON.stringify(value));
+const text = (value) =>
+  value === undefined || value === null ? "" : typeof value === "string" ? value : JSON.stringify(value);
 const joined = (list) => (Array.isArray(list) ? list.map(text).join("\n") : text(list));
 
 /** What the form holds for a record, as far as one can be read. */
@@ -14,7 +15,11 @@ export function valuesOf(record = {}) {
     customerId: text(record.customerId),
     environmentName: text(record.environmentName),
     backendUrl: text(record.backendUrl),
-    backends: backends.map(({ url, region, weight }) => ({ url: text(url), region: text(region), weight: text(weight) })),
+    backends: backends.map(({ url, region, weight }) => ({
+      url: text(url),
+      region: text(region),
+      weight: text(weight),
+    })),
     allowedIps: joined(record.allowedIps),
     disabled: record.disabled === true,
     takeOver: false,
@@ -24,7 +29,11 @@ export function valuesOf(record = {}) {
 /** What was typed, as it was typed. */
 export function valuesTyped(form) {
   const of = (name) => form.get(name) ?? "";
-  const rows = Array.from({ length: MOST_BACKENDS }, (_, i) => ({ url: of(`url-${i}`), region: of(`region-${i}`), weight: of(`weight-${i}`) }));
+  const rows = Array.from({ length: MOST_BACKENDS }, (_, i) => ({
+    url: of(`url-${i}`),
+    region: of(`region-${i}`),
+    weight: of(`weight-${i}`),
+  }));
   const used = rows.findLastIndex((row) => Object.values(row).some((value) => value.trim() !== "")) + 1;
   return {
     customerId: of("customerId"),
@@ -39,7 +48,9 @@ export function valuesTyped(form) {
 
 /** The record that was meant, with where its backends stand in the form: { record, rows }. */
 export function recordOf(values, id) {
-  const rows = [...values.backends.keys()].filter((i) => Object.values(values.backends[i]).some((value) => value.trim() !== ""));
+  const rows = [...values.backends.keys()].filter((i) =>
+    Object.values(values.backends[i]).some((value) => value.trim() !== ""),
+  );
   const backends = rows.map((i) => {
     const { url, region, weight } = values.backends[i];
     const number = weight.trim();
@@ -62,22 +73,34 @@ export function recordOf(values, id) {
   return { record, rows };
 }
 
-const LABELS = { customerId: "Customer id", environmentName: "Environment", backendUrl: "Backend URL", allowedIps: "Allowed addresses", disabled: "Disabled" };
+const LABELS = {
+  customerId: "Customer id",
+  environmentName: "Environment",
+  backendUrl: "Backend URL",
+  allowedIps: "Allowed addresses",
+  disabled: "Disabled",
+};
 
 /** A fault of the record as one of the form: { id, label, what }. */
 export function faultInForm({ at, what }, rows) {
   const [, member, index, part] = at.split("/");
   if (member === "backends" && index !== undefined) {
     const row = rows[Number(index)] ?? Number(index);
-    return { id: `${["url", "region", "weight"].includes(part) ? part : "url"}-${row}`, label: `Backend ${row + 1}`, what };
+    return {
+      id: `${["url", "region", "weight"].includes(part) ? part : "url"}-${row}`,
+      label: `Backend ${row + 1}`,
+      what,
+    };
   }
   if (member === "backends") return { id: "url-0", label: "Further backends", what };
-  if (member === "allowedIps" && index !== undefined) return { id: "allowedIps", label: `Allowed addresses, line ${Number(index) + 1},`, what };
+  if (member === "allowedIps" && index !== undefined)
+    return { id: "allowedIps", label: `Allowed addresses, line ${Number(index) + 1},`, what };
   return LABELS[member] ? { id: member, label: LABELS[member], what } : { label: at || "The record", what };
 }
 
 function backendRow(row, i, fault) {
-  const field = (part, label, more = {}) => textField({ optional: false, id: `${part}-${i}`, label, value: row[part], fault: fault(`${part}-${i}`), ...more });
+  const field = (part, label, more = {}) =>
+    textField({ optional: false, id: `${part}-${i}`, label, value: row[part], fault: fault(`${part}-${i}`), ...more });
   return html`<fieldset class="row"><legend>Backend ${i + 1}</legend>
     ${field("url", "URL", { wide: true, more: { inputmode: "url" } })}${field("region", "Region", { more: { list: "regions" } })}${field("weight", "Weight", { more: { inputmode: "numeric" } })}
   </fieldset>`;
@@ -89,9 +112,18 @@ export function customerFields({ values, faults, isNew, ofApi, was, configuratio
   const rows = [...values.backends, {}, {}].slice(0, Math.min(MOST_BACKENDS, Math.max(2, values.backends.length + 1)));
   const row = (part, i) => backendRow({ url: "", region: "", weight: "", ...part }, i, fault);
   return html`${was ? hidden("was", was) : ""}
-    ${isNew
-      ? textField({ id: "customerId", label: "Customer id", value: values.customerId, required: true, fault: fault("customerId"), hint: "As it stands in keys and tokens, byte for byte. It cannot be changed later." })
-      : ""}
+    ${
+      isNew
+        ? textField({
+            id: "customerId",
+            label: "Customer id",
+            value: values.customerId,
+            required: true,
+            fault: fault("customerId"),
+            hint: "As it stands in keys and tokens, byte for byte. It cannot be changed later.",
+          })
+        : ""
+    }
     ${textField({ id: "backendUrl", label: "Backend URL", value: values.backendUrl, fault: fault("backendUrl"), wide: true, optional: false, hint: "Where this customer's requests go: https://host, a port and a base path if need be. Or several backends, below.", more: { inputmode: "url" } })}
     ${textField({ id: "environmentName", label: "Environment", value: values.environmentName, fault: fault("environmentName"), hint: "A name for the log." })}
     ${area({ id: "allowedIps", label: "Allowed addresses", value: values.allowedIps, fault: fault("allowedIps"), hint: "One address or range a line. Callers from anywhere else are refused; none lets all in." })}
@@ -102,7 +134,15 @@ export function customerFields({ values, faults, isNew, ofApi, was, configuratio
       ${rows.map(row)}
     </details>
     ${tick({ id: "disabled", label: "Disabled: refuse this customer's requests", checked: values.disabled })}
-    ${ofApi
-      ? tick({ id: "takeOver", label: "Take this record over from the config API", checked: values.takeOver, fault: fault("takeOver"), hint: "From then on it is yours: no refresh changes it, whatever the config API says." })
-      : ""}`;
+    ${
+      ofApi
+        ? tick({
+            id: "takeOver",
+            label: "Take this record over from the config API",
+            checked: values.takeOver,
+            fault: fault("takeOver"),
+            hint: "From then on it is yours: no refresh changes it, whatever the config API says.",
+          })
+        : ""
+    }`;
 }

@@ -1,7 +1,7 @@
 import { audit } from "../audit.js";
 import { customerClaim } from "../configuration.js";
-import { digestOf } from "../encoding.js";
 import { readCustomer, readCustomers } from "../customer-entries.js";
+import { digestOf } from "../encoding.js";
 import { faultOfId, faultsOfCustomer, PREFIX, takenOver } from "../record/customer.js";
 import { write } from "../store.js";
 import { customerFields, faultInForm, recordOf, valuesOf, valuesTyped } from "./customer-form.js";
@@ -19,10 +19,14 @@ const DONE = {
   removed: "Removed.",
   returned: "Removed. What the config API says of this customer counts again.",
 };
-const LATER = "KV carries a change to everywhere within about a minute; isolates go on with the old record for [customers] fresh.";
+const LATER =
+  "KV carries a change to everywhere within about a minute; isolates go on with the old record for [customers] fresh.";
 
 const linkTo = (id, path = "/customer") => `${path}?${new URLSearchParams({ id })}`;
-const done = (c) => (DONE[c.req.query("done")] ? box("good", html`<p role="status"><strong>${DONE[c.req.query("done")]}</strong> ${LATER}</p>`) : "");
+const done = (c) =>
+  DONE[c.req.query("done")]
+    ? box("good", html`<p role="status"><strong>${DONE[c.req.query("done")]}</strong> ${LATER}</p>`)
+    : "";
 
 /** What customers are read with. */
 const reach = (c) => {
@@ -36,8 +40,12 @@ function stateOf({ record, faults }) {
   return record.disabled ? html`<span class="state off">disabled</span>` : html`<span class="state on">on</span>`;
 }
 
-const whose = ({ ofApi, beside }) => (ofApi ? "config API" : beside ? "own record, before the config API's" : "own record");
-const wheres = (record) => [record.backendUrl, ...(Array.isArray(record.backends) ? record.backends.map((origin) => origin?.url) : [])].filter((url) => typeof url === "string");
+const whose = ({ ofApi, beside }) =>
+  ofApi ? "config API" : beside ? "own record, before the config API's" : "own record";
+const wheres = (record) =>
+  [record.backendUrl, ...(Array.isArray(record.backends) ? record.backends.map((origin) => origin?.url) : [])].filter(
+    (url) => typeof url === "string",
+  );
 
 async function list(c) {
   const own = reach(c);
@@ -53,7 +61,12 @@ async function list(c) {
   ]);
   const next = page.cursor && link({ cursor: page.cursor });
   const choose = html`<label for="of">Known to</label>
-        <select id="of" name="of">${[["own", "operators"], ["api", "the config API"]].map(([name, label]) => html`<option value="${name}"${name === of ? html` selected` : ""}>${label}</option>`)}</select>`;
+        <select id="of" name="of">${[
+          ["own", "operators"],
+          ["api", "the config API"],
+        ].map(
+          ([name, label]) => html`<option value="${name}"${name === of ? html` selected` : ""}>${label}</option>`,
+        )}</select>`;
   const content = html`${done(c)}
     <div class="bar">
       <form method="get" action="${AT}" role="search" class="inline">
@@ -99,7 +112,12 @@ async function showOne(c, { entry, values = valuesOf(entry.record), faults, stat
   const { csrf } = c.get("session");
   const digest = was ?? (await digestOf(entry.text));
   const found = faults ?? (entry.faults.length > 0 ? entry.faults.map((fault) => faultInForm(fault, [])) : []);
-  const broken = entry.faults.length > 0 && box("warning", html`<p><strong>The gateway cannot use this record as it is.</strong> Requests of this customer get 500, or go on with an older good one. Saving this form writes a good one.</p>`);
+  const broken =
+    entry.faults.length > 0 &&
+    box(
+      "warning",
+      html`<p><strong>The gateway cannot use this record as it is.</strong> Requests of this customer get 500, or go on with an older good one. Saving this form writes a good one.</p>`,
+    );
   const mine = entry.record && !entry.ofApi && entry.faults.length === 0;
   const off = entry.record?.disabled === true;
   const content = html`${done(c)}${broken}
@@ -118,9 +136,12 @@ async function showOne(c, { entry, values = valuesOf(entry.record), faults, stat
     ${editor(c, { values, faults: found, fresh: Boolean(faults), entry, was: digest })}
     <h2>The record in KV</h2>
     ${json(entry.record ?? entry.text)}
-    ${entry.beside && html`<h2>What the config API says</h2>
+    ${
+      entry.beside &&
+      html`<h2>What the config API says</h2>
       <p>It counts for nothing as long as your record is there. It stands under <code>${entry.beside.name}</code>.</p>
-      ${json(entry.beside.record ?? entry.beside.text)}`}`;
+      ${json(entry.beside.record ?? entry.beside.text)}`
+    }`;
   return show(c, { title: entry.id, at: AT, status, faulty: Boolean(faults?.length), content });
 }
 
@@ -132,7 +153,9 @@ async function create(c) {
   const faults = faultsOfCustomer(record, id, allowHttp).map((fault) => faultInForm(fault, rows));
   const there = faults.length === 0 ? await readCustomer(reach(c), id) : undefined;
   if (there) {
-    const what = there.ofApi ? "is known to the config API: open that customer, and take the record over" : "is taken: KV holds this customer already";
+    const what = there.ofApi
+      ? "is known to the config API: open that customer, and take the record over"
+      : "is taken: KV holds this customer already";
     faults.push({ id: "customerId", label: "Customer id", what });
   }
   if (faults.length > 0) return showNew(c, values, faults);
@@ -142,9 +165,17 @@ async function create(c) {
 }
 
 const showNew = (c, values = valuesOf(), faults = []) =>
-  show(c, { title: "New customer", at: AT, status: faults.length > 0 ? 422 : 200, faulty: faults.length > 0, content: editor(c, { values, faults, isNew: true }) });
+  show(c, {
+    title: "New customer",
+    at: AT,
+    status: faults.length > 0 ? 422 : 200,
+    faulty: faults.length > 0,
+    content: editor(c, { values, faults, isNew: true }),
+  });
 
-const CHANGED = { what: "The record was changed by somebody else since this page was loaded. What KV holds now stands below; what you typed is still here. Send the form again to write it over." };
+const CHANGED = {
+  what: "The record was changed by somebody else since this page was loaded. What KV holds now stands below; what you typed is still here. Send the form again to write it over.",
+};
 
 async function edit(c) {
   const { store, allowHttp } = c.get("settings");
@@ -160,7 +191,8 @@ async function edit(c) {
   const now = await digestOf(entry.text);
   if (typed.get("was") !== now) faults.unshift(CHANGED);
   // What was wrong before is shown for as long as the form is not good; the digest is the new one in any case.
-  if (faults.length > 0) return showOne(c, { entry, values, faults, status: faults[0] === CHANGED ? 409 : 422, was: now });
+  if (faults.length > 0)
+    return showOne(c, { entry, values, faults, status: faults[0] === CHANGED ? 409 : 422, was: now });
   await write(store, PREFIX + entry.id, record);
   audit(c.get("who"), entry.ofApi ? "take over" : "edit", PREFIX + entry.id);
   return c.redirect(`${linkTo(entry.id)}&done=saved`, 303);
@@ -169,8 +201,18 @@ async function edit(c) {
 async function switchOnOff(c) {
   const { entry, missing } = await find(c);
   if (missing) return missing;
-  if (c.get("form").get("was") !== (await digestOf(entry.text))) return showOne(c, { entry, faults: [{ what: "The record was changed by somebody else since the page was loaded: nothing was done." }], status: 409 });
-  if (entry.faults.length > 0 || entry.ofApi) return showOne(c, { entry, faults: [{ what: "Only a good record of your own can be switched: use the form." }], status: 422 });
+  if (c.get("form").get("was") !== (await digestOf(entry.text)))
+    return showOne(c, {
+      entry,
+      faults: [{ what: "The record was changed by somebody else since the page was loaded: nothing was done." }],
+      status: 409,
+    });
+  if (entry.faults.length > 0 || entry.ofApi)
+    return showOne(c, {
+      entry,
+      faults: [{ what: "Only a good record of your own can be switched: use the form." }],
+      status: 422,
+    });
   const off = c.get("form").get("to") === "off";
   const { disabled, ...rest } = takenOver(entry.record);
   await write(c.get("settings").store, PREFIX + entry.id, off ? { ...rest, disabled: true } : rest);
@@ -178,7 +220,9 @@ async function switchOnOff(c) {
   return c.redirect(`${linkTo(entry.id)}&done=${off ? "disabled" : "enabled"}`, 303);
 }
 
-const NOTHING_OF_YOURS = { what: "KV holds no record of yours: only the config API knows this customer, and what it says would come back. To refuse the customer, take the record over and disable it." };
+const NOTHING_OF_YOURS = {
+  what: "KV holds no record of yours: only the config API knows this customer, and what it says would come back. To refuse the customer, take the record over and disable it.",
+};
 
 async function askToRemove(c) {
   const { entry, missing } = await find(c);
@@ -187,11 +231,13 @@ async function askToRemove(c) {
   const settings = c.get("settings");
   const { found, more } = await keysOfCustomer(settings, entry.id);
   const content = html`
-    <p>This deletes <code>${PREFIX}${entry.id}</code> from KV. ${entry.beside
-      ? html`What the config API says of this customer counts again from then on: ${stateOf(entry.beside)} ${wheres(entry.beside.record ?? {}).join(", ")}.`
-      : reach(c).hasSource
-      ? "Where the config API lists this customer, what it says counts."
-      : "Its callers get 403 then, or go on to the next rule where a rule says so."} To refuse it for certain, disable it instead.</p>
+    <p>This deletes <code>${PREFIX}${entry.id}</code> from KV. ${
+      entry.beside
+        ? html`What the config API says of this customer counts again from then on: ${stateOf(entry.beside)} ${wheres(entry.beside.record ?? {}).join(", ")}.`
+        : reach(c).hasSource
+          ? "Where the config API lists this customer, what it says counts."
+          : "Its callers get 403 then, or go on to the next rule where a rule says so."
+    } To refuse it for certain, disable it instead.</p>
     <h2>Keys that name this customer</h2>
     <p>They stay. A key's <code>${customerClaim(settings.configuration)}</code> says whose it is.${more ? " There are more keys than were looked at, so this list may lack some." : ""}</p>
     ${keyTable(found, settings.configuration, "Keys of this customer", "No key names it.")}

@@ -21,7 +21,15 @@ const CONTINENTS = ["", "AF", "AN", "AS", "EU", "NA", "OC", "SA"].map((code) => 
 /** What was typed. The credential is in `secret`, which no page shows again. */
 function typedOf(typed) {
   const of = (name) => typed.get(name) ?? "";
-  return { method: of("method"), url: of("url").trim(), fields: of("fields"), kind: of("kind"), claims: of("claims"), place: Object.fromEntries([...PLACE, "eu"].map((name) => [name, of(name).trim()])), secret: of("secret").trim() };
+  return {
+    method: of("method"),
+    url: of("url").trim(),
+    fields: of("fields"),
+    kind: of("kind"),
+    claims: of("claims"),
+    place: Object.fromEntries([...PLACE, "eu"].map((name) => [name, of(name).trim()])),
+    secret: of("secret").trim(),
+  };
 }
 
 const START = { method: "GET", url: "/", fields: "", kind: "none", claims: "", place: {}, secret: "" };
@@ -48,16 +56,20 @@ function requestOf(values, settings) {
   if (!KINDS.some(([kind]) => kind === values.kind)) fault("kind", "Credential", "must be one of the list");
   if (values.kind === "key" || values.kind === "token") {
     if (values.secret === "") fault("secret", "Key or token", "must be typed each time: it is never kept");
-    else if (!/^[\x21-\x7e]+$/.test(values.secret)) fault("secret", "Key or token", "must be visible ASCII without spaces");
+    else if (!/^[\x21-\x7e]+$/.test(values.secret))
+      fault("secret", "Key or token", "must be visible ASCII without spaces");
     const field = values.kind === "key" ? keyField(settings.configuration).field : "authorization";
-    if (fields.some(([name]) => name?.toLowerCase() === field)) fault("fields", "Fields", `must not set ${field}, which holds the credential`);
+    if (fields.some(([name]) => name?.toLowerCase() === field))
+      fault("fields", "Fields", `must not set ${field}, which holds the credential`);
   }
   if (values.kind === "claims") {
     const { value, what } = readObject(values.claims.trim() || "{}");
     if (what) fault("claims", "Claims", what);
     credential.claims = value;
   }
-  const place = Object.fromEntries(PLACE.filter((name) => values.place[name]).map((name) => [name, values.place[name]]));
+  const place = Object.fromEntries(
+    PLACE.filter((name) => values.place[name]).map((name) => [name, values.place[name]]),
+  );
   if (values.place.eu === "yes") place.isEUCountry = "1";
   return { faults, request: { method: values.method, url, fields, credential, place } };
 }
@@ -82,17 +94,32 @@ function fieldset(values, faults, { configuration, gatewayUrl }) {
       ${choice({ id: "continent", label: "Continent", value: place.continent ?? "", options: CONTINENTS })}
       ${placeField("regionCode", "Part of the country", "Its code: BY")}
       ${placeField("colo", "Data centre", "Its code: FRA")}
-      ${choice({ id: "eu", label: "In the EU", value: place.eu ?? "", options: [["", "no"], ["yes", "yes"]] })}
+      ${choice({
+        id: "eu",
+        label: "In the EU",
+        value: place.eu ?? "",
+        options: [
+          ["", "no"],
+          ["yes", "yes"],
+        ],
+      })}
     </fieldset>`;
 }
 
 /** What must be set before anything can be asked; undefined where all is. A gateway that cannot explain would forward. */
 function missing({ operatorSecret, configuration }) {
   const lacks = [];
-  if (!configuration.operator?.secret) lacks.push(html`<code>secret</code> under <code>[operator]</code> in <code>gateway.toml</code>`);
-  if (!operatorSecret) lacks.push(html`the console’s secret <code>OPERATOR_SECRET</code>, with the gateway’s own value: <code>npx wrangler secret put OPERATOR_SECRET --env console</code>`);
+  if (!configuration.operator?.secret)
+    lacks.push(html`<code>secret</code> under <code>[operator]</code> in <code>gateway.toml</code>`);
+  if (!operatorSecret)
+    lacks.push(
+      html`the console’s secret <code>OPERATOR_SECRET</code>, with the gateway’s own value: <code>npx wrangler secret put OPERATOR_SECRET --env console</code>`,
+    );
   if (lacks.length === 0) return undefined;
-  return box("warning", html`<p>The gateway explains its decisions to operators only. To be set yet:</p><ul>${lacks.map((text) => html`<li>${text}</li>`)}</ul>`);
+  return box(
+    "warning",
+    html`<p>The gateway explains its decisions to operators only. To be set yet:</p><ul>${lacks.map((text) => html`<li>${text}</li>`)}</ul>`,
+  );
 }
 
 function view(c, values, { faults = [], answer } = {}) {
@@ -103,7 +130,13 @@ function view(c, values, { faults = [], answer } = {}) {
     ${lacking ?? ""}
     ${answer ? explanation(answer) : ""}
     ${lacking ? "" : form(c.get("session").csrf, AT, html`${answer ? html`<h2>Ask again</h2>` : ""}${fieldset(values, faults, settings)}<p class="actions"><button>Explain</button></p>`, html` novalidate`)}`;
-  return show(c, { title: "Explain", at: AT, status: faults.length > 0 ? 422 : 200, faulty: faults.length > 0, content });
+  return show(c, {
+    title: "Explain",
+    at: AT,
+    status: faults.length > 0 ? 422 : 200,
+    faulty: faults.length > 0,
+    content,
+  });
 }
 
 async function ask(c) {

@@ -2,16 +2,27 @@
 import { bounds } from "./bounds.js";
 import { box, facts, html, json, table, tree } from "./parts.js";
 
-const text = (value) => (value === null || value === undefined ? "none" : typeof value === "object" ? JSON.stringify(value) : String(value));
+const text = (value) =>
+  value === null || value === undefined ? "none" : typeof value === "object" ? JSON.stringify(value) : String(value);
 const FORMS = { api_key: "an API key", token: "a token", claims: "claims given by the operator", none: "none" };
 
 /** What is said of each kind of step: [mark, sentence, the members that the sentence has used up]. */
 const STEPS = {
-  route: (step) => [step.route === null ? "no" : "yes", step.route === null ? "No route has this path" : html`The route <code>${text(step.route ?? step.path)}</code>`, ["route"]],
+  route: (step) => [
+    step.route === null ? "no" : "yes",
+    step.route === null ? "No route has this path" : html`The route <code>${text(step.route ?? step.path)}</code>`,
+    ["route"],
+  ],
   credential: (step) => ["", html`The credential: ${FORMS[step.form] ?? text(step.form)}`, ["form"]],
   principal: (step) => ["", html`The caller is <code>${text(step.subject)}</code>`, ["subject"]],
   customer: (step) => ["", html`The customer <code>${text(step.id)}</code>`, ["id"]],
-  requirement: (step) => [step.holds ? "yes" : "no", step.holds ? "What the route requires holds" : html`What the route requires does not hold${step.why_not ? html`: ${text(step.why_not)}` : ""}`, ["holds", "why_not"]],
+  requirement: (step) => [
+    step.holds ? "yes" : "no",
+    step.holds
+      ? "What the route requires holds"
+      : html`What the route requires does not hold${step.why_not ? html`: ${text(step.why_not)}` : ""}`,
+    ["holds", "why_not"],
+  ],
   rule: (step) => [
     step.matched ? "yes" : "no",
     step.matched
@@ -27,7 +38,9 @@ const MARKS = { yes: ["✓", "yes"], no: ["✕", "no"], "": ["•", ""] };
 function stepLine(step) {
   if (typeof step !== "object" || step === null) return html`<li class="step">${tree(step)}</li>`;
   const [mark, sentence, used] = STEPS[step.step]?.(step) ?? ["", html`Step <code>${text(step.step)}</code>`, []];
-  const rest = Object.entries(step).filter(([name, value]) => name !== "step" && !used.includes(name) && value !== null);
+  const rest = Object.entries(step).filter(
+    ([name, value]) => name !== "step" && !used.includes(name) && value !== null,
+  );
   const [sign, word] = MARKS[mark];
   return html`<li class="step ${mark}"><span class="mark" aria-hidden="true">${sign}</span><div>
     <p>${word ? html`<span class="sr">${word}: </span>` : ""}${sentence}</p>
@@ -35,8 +48,16 @@ function stepLine(step) {
   </div></li>`;
 }
 
-const pairs = (list) => (Array.isArray(list) ? list.filter(Array.isArray).map(([name, value]) => [html`<code>${text(name)}</code>`, html`<code>${text(value)}</code>`]) : []);
-const others = (object, used) => Object.entries(object).filter(([name, value]) => !used.includes(name) && value !== null).map(([name, value]) => [name.replaceAll("_", " "), tree(value)]);
+const pairs = (list) =>
+  Array.isArray(list)
+    ? list
+        .filter(Array.isArray)
+        .map(([name, value]) => [html`<code>${text(name)}</code>`, html`<code>${text(value)}</code>`])
+    : [];
+const others = (object, used) =>
+  Object.entries(object)
+    .filter(([name, value]) => !used.includes(name) && value !== null)
+    .map(([name, value]) => [name.replaceAll("_", " "), tree(value)]);
 
 const forwarded = ({ plan, ...forward }) => html`
   ${facts([["Forwarded to", html`<code class="break">${text(forward.url)}</code>`], ...others(forward, ["url", "set", "removed"]), ...others(plan ?? {}, ["attempts"])])}
@@ -48,7 +69,10 @@ const answered = (answer) => html`
   ${facts([["The gateway itself answers", html`<strong>${text(answer.status)}</strong>`], ...others(answer, ["status", "fields"])])}
   ${answer.fields ? table({ caption: "Fields of the answer", columns: ["Field", "Value"], rows: pairs(answer.fields) }) : ""}`;
 
-const OUTCOMES = { forward: ["good", "It would be forwarded."], answer: ["note", "The gateway would answer it itself."] };
+const OUTCOMES = {
+  forward: ["good", "It would be forwarded."],
+  answer: ["note", "The gateway would answer it itself."],
+};
 const KNOWN = ["explanation", "request", "outcome", "steps", "forward", "answer", "bounds"];
 
 /** Draws what the gateway said: { json, status } or { text, status }, or { failed }. */

@@ -47,7 +47,11 @@ function document(found) {
   const section = (title, content) => html`<h2>${title}</h2>${content}`;
   return html`
     ${box("note", html`<p><strong>This is one isolate’s view.</strong> The platform runs many, each with its own memory, and another may have answered the last time. Counters begin anew with each.</p>`)}
-    ${facts([["Version", found.version], ["Configuration", tree(found.configuration)], ["Its time", found.time]])}
+    ${facts([
+      ["Version", found.version],
+      ["Configuration", tree(found.configuration)],
+      ["Its time", found.time],
+    ])}
     ${section("Sources", table({ caption: "Sources, as this isolate has seen them", columns: ["Source", "Last answered", "Last error"], rows: sourceRows(isolate), none: "None was asked." }))}
     ${isolate.config_api?.scheduled_refresh ? html`<h3>Scheduled refresh</h3>${tree(isolate.config_api.scheduled_refresh)}` : ""}
     ${section("Key sets", table({ caption: "Issuers whose keys are fetched", columns: ["Issuer", "Keys", "State", "As of", "Failures in a row", "Last error"], rows: issuerRows(isolate.issuers ?? []), none: "No issuer’s keys are fetched." }))}
@@ -60,9 +64,14 @@ function document(found) {
 
 function lacking({ configuration, operatorSecret }) {
   const lacks = [];
-  if (!configuration.operator?.status) lacks.push(html`<code>status</code> under <code>[operator]</code> in <code>gateway.toml</code>, a path such as <code>/gateway/status</code>`);
-  if (!configuration.operator?.secret) lacks.push(html`<code>secret</code> under <code>[operator]</code> in <code>gateway.toml</code>`);
-  if (!operatorSecret) lacks.push(html`the console’s secret <code>OPERATOR_SECRET</code>, with the gateway’s own value`);
+  if (!configuration.operator?.status)
+    lacks.push(
+      html`<code>status</code> under <code>[operator]</code> in <code>gateway.toml</code>, a path such as <code>/gateway/status</code>`,
+    );
+  if (!configuration.operator?.secret)
+    lacks.push(html`<code>secret</code> under <code>[operator]</code> in <code>gateway.toml</code>`);
+  if (!operatorSecret)
+    lacks.push(html`the console’s secret <code>OPERATOR_SECRET</code>, with the gateway’s own value`);
   return lacks;
 }
 
@@ -71,12 +80,19 @@ async function page(c) {
   const view = (content) => show(c, { title: "Health", at: AT, content });
   const lacks = lacking(settings);
   if (lacks.length > 0) {
-    return view(box("warning", html`<p>The gateway shows its state to operators only. To be set yet:</p><ul>${lacks.map((text) => html`<li>${text}</li>`)}</ul>`));
+    return view(
+      box(
+        "warning",
+        html`<p>The gateway shows its state to operators only. To be set yet:</p><ul>${lacks.map((text) => html`<li>${text}</li>`)}</ul>`,
+      ),
+    );
   }
   const said = await status(settings);
   if (said.failed) return view(box("warning", html`<p>The gateway could not be asked: ${said.failed}</p>`));
   if (said.status === 200 && said.json?.isolate) return view(document(said.json));
-  return view(html`${box("warning", html`<p><strong>The gateway answered ${said.status}, and not with its state.</strong> Is <code>OPERATOR_SECRET</code> the one that it has, and is its configuration the one of this console?</p>`)}${json(said.json ?? said.text ?? "")}`);
+  return view(
+    html`${box("warning", html`<p><strong>The gateway answered ${said.status}, and not with its state.</strong> Is <code>OPERATOR_SECRET</code> the one that it has, and is its configuration the one of this console?</p>`)}${json(said.json ?? said.text ?? "")}`,
+  );
 }
 
 export const health = (app) => app.get(AT, page);

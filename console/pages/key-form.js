@@ -9,7 +9,8 @@ export const valuesTyped = (form) => Object.fromEntries(NAMES.map((name) => [nam
 export const noValues = (given = {}) => ({ ...Object.fromEntries(NAMES.map((name) => [name, ""])), ...given });
 
 /** Whether the customer can be a field of its own: where a plain claim names it, and no path into claims. */
-const hasCustomerField = (configuration) => Boolean(configuration.customers) && !customerClaim(configuration).startsWith("/");
+const hasCustomerField = (configuration) =>
+  Boolean(configuration.customers) && !customerClaim(configuration).startsWith("/");
 
 /** The record that was meant: { record, faults } with faults in the form. */
 export function recordOf(values, configuration, now) {
@@ -20,7 +21,8 @@ export function recordOf(values, configuration, now) {
   const customer = values.customer.trim();
   const claim = customerClaim(configuration);
   if (claims && customer && hasCustomerField(configuration)) {
-    if (Object.hasOwn(claims, claim) && claims[claim] !== customer) faults.push({ id: "claims", label: "Claims", what: `has another ${claim} than the field above` });
+    if (Object.hasOwn(claims, claim) && claims[claim] !== customer)
+      faults.push({ id: "claims", label: "Claims", what: `has another ${claim} than the field above` });
     claims[claim] = customer;
   }
   const ranges = lines(values.allowedIps);
@@ -37,18 +39,32 @@ export function recordOf(values, configuration, now) {
   return { record, faults };
 }
 
-const LABELS = { subject: "Subject", name: "Name", claims: "Claims", expiresAt: "Ends", allowedIps: "Allowed addresses", methods: "Methods" };
+const LABELS = {
+  subject: "Subject",
+  name: "Name",
+  claims: "Claims",
+  expiresAt: "Ends",
+  allowedIps: "Allowed addresses",
+  methods: "Methods",
+};
 
 /** A fault of the record as one of the form. */
 export function faultInForm({ at, what }) {
   const [, member, index] = at.split("/");
   if (!LABELS[member]) return { label: at || "The record", what };
-  const label = member === "allowedIps" && index !== undefined ? `Allowed addresses, line ${Number(index) + 1},` : LABELS[member];
+  const label =
+    member === "allowedIps" && index !== undefined ? `Allowed addresses, line ${Number(index) + 1},` : LABELS[member];
   return { id: member, label, what };
 }
 
 export const endField = (value, fault, label = "Ends") =>
-  textField({ id: "expiresAt", label, value, fault, hint: "RFC 3339, such as 2026-12-31T23:59:59Z. None: it works until it is revoked." });
+  textField({
+    id: "expiresAt",
+    label,
+    value,
+    fault,
+    hint: "RFC 3339, such as 2026-12-31T23:59:59Z. None: it works until it is revoked.",
+  });
 
 /** The fields of a new key. `once` names this form, so that it mints one key only. */
 export function keyFields({ values, faults, configuration, prefixes, once }) {

@@ -1,7 +1,7 @@
 // Keys as they are listed, by whom they stand for.
 import { customerClaim } from "../configuration.js";
-import { claimAt, faultsOfKey, PREFIX, stateOfKey } from "../record/key.js";
 import { readObject } from "../record/json.js";
+import { claimAt, faultsOfKey, PREFIX, stateOfKey } from "../record/key.js";
 import { search } from "../store.js";
 import { html, table } from "./parts.js";
 
@@ -12,7 +12,12 @@ export const ENOUGH = 50;
 /** An entry as the gateway would read it: { digest, text, record?, faults }. */
 export function readKey({ name, text }) {
   const { value, what } = readObject(text);
-  return { digest: name.slice(PREFIX.length), text, record: value, faults: value ? faultsOfKey(value) : [{ at: "", what }] };
+  return {
+    digest: name.slice(PREFIX.length),
+    text,
+    record: value,
+    faults: value ? faultsOfKey(value) : [{ at: "", what }],
+  };
 }
 
 const shown = (value) => (value === undefined ? "" : typeof value === "string" ? value : JSON.stringify(value));
@@ -69,7 +74,13 @@ export function findKeys({ store, configuration }, { by, text, cursor, enough = 
     const key = readKey(entry);
     return matches(key) ? key : undefined;
   };
-  return search(store, { prefix: PREFIX + (named ? text.toLowerCase() : ""), cursor, matches: read, enough, most: MOST_PAGES });
+  return search(store, {
+    prefix: PREFIX + (named ? text.toLowerCase() : ""),
+    cursor,
+    matches: read,
+    enough,
+    most: MOST_PAGES,
+  });
 }
 
 /** Keys whose claims name this customer: { found, more } where more keys were there than were looked at. */

@@ -13,8 +13,12 @@ import { box, choice, facts, form, hidden, html, json, summary, tree } from "./p
 
 const AT = "/keys";
 const DONE = { disabled: "Disabled.", enabled: "Enabled.", revoked: "Revoked." };
-const LATER = "KV carries a change to everywhere within about a minute; isolates go on with the old record for [api_keys] fresh.";
-const done = (c) => (DONE[c.req.query("done")] ? box("good", html`<p role="status"><strong>${DONE[c.req.query("done")]}</strong> ${LATER}</p>`) : "");
+const LATER =
+  "KV carries a change to everywhere within about a minute; isolates go on with the old record for [api_keys] fresh.";
+const done = (c) =>
+  DONE[c.req.query("done")]
+    ? box("good", html`<p role="status"><strong>${DONE[c.req.query("done")]}</strong> ${LATER}</p>`)
+    : "";
 const onceId = () => base64url(crypto.getRandomValues(new Uint8Array(18)));
 const isDigest = (text) => /^[0-9a-f]{64}$/.test(text);
 
@@ -50,9 +54,12 @@ async function find(c) {
   return { missing: show(c, { status: 404, title: "No such key", at: AT, content }) };
 }
 
-const nameOf = (entry) => (typeof entry.record?.name === "string" && entry.record.name) || `Key ${entry.digest.slice(0, 12)}…`;
+const nameOf = (entry) =>
+  (typeof entry.record?.name === "string" && entry.record.name) || `Key ${entry.digest.slice(0, 12)}…`;
 
-const CHANGED = { what: "The record was changed by somebody else since the page was loaded: nothing was done. What KV holds now stands below." };
+const CHANGED = {
+  what: "The record was changed by somebody else since the page was loaded: nothing was done. What KV holds now stands below.",
+};
 
 /** Whether the form was sent from a page that showed what KV holds now: else it would take back what somebody else wrote. */
 const isUnchanged = async (c, entry) => c.get("form").get("was") === (await digestOf(entry.text));
@@ -64,12 +71,22 @@ async function showOne(c, { entry, faults = [], status = 200 }) {
   const off = record?.disabled === true;
   const good = entry.faults.length === 0;
   const was = await digestOf(entry.text);
-  const broken = !good && box("warning", html`<p><strong>The gateway cannot use this record.</strong> Requests with this key get 500. Revoke it, or repair the entry with <code>wrangler kv</code>:</p><ul>${entry.faults.map(({ at, what }) => html`<li><code>${at || "(the record)"}</code> ${what}</li>`)}</ul>`);
+  const broken =
+    !good &&
+    box(
+      "warning",
+      html`<p><strong>The gateway cannot use this record.</strong> Requests with this key get 500. Revoke it, or repair the entry with <code>wrangler kv</code>:</p><ul>${entry.faults.map(({ at, what }) => html`<li><code>${at || "(the record)"}</code> ${what}</li>`)}</ul>`,
+    );
   const content = html`${done(c)}${summary(faults)}${broken}
     ${facts([
       ["State", stateOf(entry)],
       ["Subject", record && tree(record.subject)],
-      ["Customer", record && customerOf(entry, configuration) ? html`<a href="/customer?${new URLSearchParams({ id: customerOf(entry, configuration) })}">${customerOf(entry, configuration)}</a>` : undefined],
+      [
+        "Customer",
+        record && customerOf(entry, configuration)
+          ? html`<a href="/customer?${new URLSearchParams({ id: customerOf(entry, configuration) })}">${customerOf(entry, configuration)}</a>`
+          : undefined,
+      ],
       ["Ends", record && (record.expiresAt ? tree(record.expiresAt) : "never")],
       ["Made", record?.createdAt ? tree(record.createdAt) : undefined],
       ["Allowed addresses", record?.allowedIps ? tree(record.allowedIps) : undefined],
@@ -94,7 +111,13 @@ function showNew(c, values, faults = []) {
   const content = html`${summary(faults)}
     <p>The key is made here and shown once. KV gets its digest.</p>
     ${form(c.get("session").csrf, "/keys/new", html`${fields}<p class="actions"><button>Create key</button> <a href="${AT}">Cancel</a></p>`, html` novalidate`)}`;
-  return show(c, { title: "New key", at: AT, status: faults.length > 0 ? 422 : 200, faulty: faults.length > 0, content });
+  return show(c, {
+    title: "New key",
+    at: AT,
+    status: faults.length > 0 ? 422 : 200,
+    faulty: faults.length > 0,
+    content,
+  });
 }
 
 /** Shows a key, this once. It is in no store, address or log; this page is the only place where it ever stands. */
@@ -109,7 +132,13 @@ function reveal(c, { key, digest, title, more = "" }) {
 }
 
 const AGAIN = "This form was sent already, and its key was made then. To make another one, begin with a new form.";
-const sentAlready = (c) => show(c, { status: 409, title: "Sent already", at: AT, content: html`<p>${AGAIN}</p><p><a href="${AT}">All keys</a></p>` });
+const sentAlready = (c) =>
+  show(c, {
+    status: 409,
+    title: "Sent already",
+    at: AT,
+    content: html`<p>${AGAIN}</p><p><a href="${AT}">All keys</a></p>`,
+  });
 
 async function store(c, record, prefix, action, options) {
   const key = mint(prefix);
@@ -125,7 +154,8 @@ const creator = (once) => async (c) => {
   const typed = c.get("form");
   const values = valuesTyped(typed);
   const { record, faults } = recordOf(values, configuration, Date.now());
-  if (!prefixes(configuration).includes(values.prefix)) faults.push({ id: "prefix", label: "Prefix", what: "must be one of [api_keys] prefixes" });
+  if (!prefixes(configuration).includes(values.prefix))
+    faults.push({ id: "prefix", label: "Prefix", what: "must be one of [api_keys] prefixes" });
   faults.push(...faultsOfKey(record).map(faultInForm));
   if (faults.length > 0) return showNew(c, values, faults);
   if (!typed.get("once") || !once(typed.get("once"))) return sentAlready(c);
@@ -170,17 +200,28 @@ async function showRoll(c, entry, values, faults = []) {
         <p class="actions"><button>Roll the key</button> <a href="${linkTo(entry.digest)}">Cancel</a></p>`,
       html` novalidate`,
     )}`;
-  return show(c, { title: `Roll ${nameOf(entry)}`, at: AT, status: faults[0] === CHANGED ? 409 : faults.length > 0 ? 422 : 200, faulty: faults.length > 0, content });
+  return show(c, {
+    title: `Roll ${nameOf(entry)}`,
+    at: AT,
+    status: faults[0] === CHANGED ? 409 : faults.length > 0 ? 422 : 200,
+    faulty: faults.length > 0,
+    content,
+  });
 }
 
 /** The end of the old key that the new one takes over, where it lies ahead. */
-const laterEnd = (record, now) => (record.expiresAt && stateOfKey({ ...record, disabled: false }, now) === "on" ? record.expiresAt : "");
+const laterEnd = (record, now) =>
+  record.expiresAt && stateOfKey({ ...record, disabled: false }, now) === "on" ? record.expiresAt : "";
 
 async function askToRoll(c) {
   const { entry, missing } = await find(c);
   if (missing) return missing;
   if (entry.faults.length > 0) return showOne(c, { entry, status: 422 });
-  return showRoll(c, entry, { grace: "24h", prefix: prefixes(c.get("settings").configuration)[0], expiresAt: laterEnd(entry.record, Date.now()) });
+  return showRoll(c, entry, {
+    grace: "24h",
+    prefix: prefixes(c.get("settings").configuration)[0],
+    expiresAt: laterEnd(entry.record, Date.now()),
+  });
 }
 
 /** The new key is stored before the old one gets its end: whatever fails between, one of them works. */
@@ -190,26 +231,46 @@ const roller = (once) => async (c) => {
   if (entry.faults.length > 0) return showOne(c, { entry, status: 422 });
   const now = Date.now();
   const typed = c.get("form");
-  const values = { grace: typed.get("grace") ?? "", prefix: typed.get("prefix") ?? "", expiresAt: (typed.get("expiresAt") ?? "").trim() };
+  const values = {
+    grace: typed.get("grace") ?? "",
+    prefix: typed.get("prefix") ?? "",
+    expiresAt: (typed.get("expiresAt") ?? "").trim(),
+  };
   const faults = [];
-  if (!GRACES.some(([span]) => span === values.grace)) faults.push({ id: "grace", label: "The old key ends", what: "must be one of the list" });
-  if (!prefixes(c.get("settings").configuration).includes(values.prefix)) faults.push({ id: "prefix", label: "Prefix", what: "must be one of [api_keys] prefixes" });
+  if (!GRACES.some(([span]) => span === values.grace))
+    faults.push({ id: "grace", label: "The old key ends", what: "must be one of the list" });
+  if (!prefixes(c.get("settings").configuration).includes(values.prefix))
+    faults.push({ id: "prefix", label: "Prefix", what: "must be one of [api_keys] prefixes" });
   const end = values.expiresAt && instantOf(values.expiresAt);
-  if (values.expiresAt && end === undefined) faults.push({ id: "expiresAt", label: "The new key ends", what: "must be an RFC 3339 instant such as 2026-12-31T23:59:59Z" });
+  if (values.expiresAt && end === undefined)
+    faults.push({
+      id: "expiresAt",
+      label: "The new key ends",
+      what: "must be an RFC 3339 instant such as 2026-12-31T23:59:59Z",
+    });
   else if (end && end <= now) faults.push({ id: "expiresAt", label: "The new key ends", what: "must lie ahead" });
   if (!(await isUnchanged(c, entry))) faults.unshift(CHANGED);
   if (faults.length > 0) return showRoll(c, entry, values, faults);
   if (!typed.get("once") || !once(typed.get("once"))) return sentAlready(c);
 
   const { disabled, expiresAt, ...rest } = entry.record;
-  const record = { ...rest, ...(values.expiresAt && { expiresAt: values.expiresAt }), createdAt: new Date(now).toISOString() };
+  const record = {
+    ...rest,
+    ...(values.expiresAt && { expiresAt: values.expiresAt }),
+    createdAt: new Date(now).toISOString(),
+  };
   // An end that KV itself gives the old key is one of the key, unless another was typed.
   const ends = values.expiresAt === laterEnd(entry.record, now) ? { endOf: PREFIX + entry.digest } : {};
   const { key, digest } = await store(c, record, values.prefix, "roll key: new", ends);
   const oldEnd = endAfterGrace(entry.record, now, spanOf(values.grace));
   await write(c.get("settings").store, PREFIX + entry.digest, { ...entry.record, expiresAt: oldEnd });
   audit(c.get("who"), "roll key: old", PREFIX + entry.digest);
-  return reveal(c, { key, digest, title: "Key rolled", more: html`<p>The <a href="${linkTo(entry.digest)}">old key</a> ends <code>${oldEnd}</code>.</p>` });
+  return reveal(c, {
+    key,
+    digest,
+    title: "Key rolled",
+    more: html`<p>The <a href="${linkTo(entry.digest)}">old key</a> ends <code>${oldEnd}</code>.</p>`,
+  });
 };
 
 async function askToRevoke(c) {
@@ -217,7 +278,11 @@ async function askToRevoke(c) {
   if (missing) return missing;
   const content = html`
     <p>This deletes the key's entry from KV. It cannot be taken back: the key is stored nowhere, and a new one is another key. To stop it for a while, disable it instead.</p>
-    ${facts([["Subject", entry.record && tree(entry.record.subject)], ["State", stateOf(entry)], ["KV entry", html`<code class="break">${PREFIX}${entry.digest}</code>`]])}
+    ${facts([
+      ["Subject", entry.record && tree(entry.record.subject)],
+      ["State", stateOf(entry)],
+      ["KV entry", html`<code class="break">${PREFIX}${entry.digest}</code>`],
+    ])}
     ${form(c.get("session").csrf, linkTo(entry.digest, "/key/revoke"), html`<p class="actions"><button class="danger">Revoke</button> <a href="${linkTo(entry.digest)}">Cancel</a></p>`)}`;
   return show(c, { title: `Revoke ${nameOf(entry)}?`, at: AT, content });
 }
@@ -233,7 +298,12 @@ async function revoke(c) {
 export function keys(app) {
   const once = createOnce();
   app.get(AT, list);
-  app.get("/keys/new", (c) => showNew(c, noValues({ prefix: prefixes(c.get("settings").configuration)[0], customer: c.req.query("customer") ?? "" })));
+  app.get("/keys/new", (c) =>
+    showNew(
+      c,
+      noValues({ prefix: prefixes(c.get("settings").configuration)[0], customer: c.req.query("customer") ?? "" }),
+    ),
+  );
   app.post("/keys/new", creator(once));
   app.get("/key", async (c) => {
     const { entry, missing } = await find(c);

@@ -28,10 +28,13 @@ export const page = ({ title, at, session, who, content, faulty = false }) => ht
 <a class="skip" href="#main">Skip to the content</a>
 <header>
   <p class="brand"><a href="/">Pointsman <span>console</span></a></p>
-  ${session && html`<nav aria-label="Console">
+  ${
+    session &&
+    html`<nav aria-label="Console">
     <ul>${PLACES.map(([path, name]) => html`<li><a href="${path}"${path === at ? html` aria-current="page"` : ""}>${name}</a></li>`)}</ul>
   </nav>
-  <div class="who">${who && html`<span>${who}</span>`}${form(session.csrf, "/sign-out", html`<button class="quiet">Sign out</button>`)}</div>`}
+  <div class="who">${who && html`<span>${who}</span>`}${form(session.csrf, "/sign-out", html`<button class="quiet">Sign out</button>`)}</div>`
+  }
 </header>
 <main id="main" tabindex="-1">
 <h1>${title}</h1>
@@ -45,4 +48,5 @@ ${content}
 export const message = (text) => html`<p>${text}</p>`;
 
 /** Answers with a page for somebody who is signed in. */
-export const show = (c, { status = 200, ...rest }) => c.html(page({ session: c.get("session"), who: c.get("accessWho"), ...rest }), status);
+export const show = (c, { status = 200, ...rest }) =>
+  c.html(page({ session: c.get("session"), who: c.get("accessWho"), ...rest }), status);

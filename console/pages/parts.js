@@ -9,10 +9,23 @@ const attribute = (name, value) => (value === undefined || value === "" ? "" : h
 
 const described = (id, hint, fault) => [hint && `${id}-hint`, fault && `${id}-fault`].filter(Boolean).join(" ");
 const hintOf = (id, hint) => hint && html`<p class="hint" id="${id}-hint">${hint}</p>`;
-const faultOf = (id, fault) => fault && html`<p class="fault" id="${id}-fault"><span class="sr">Error: </span>${fault}</p>`;
+const faultOf = (id, fault) =>
+  fault && html`<p class="fault" id="${id}-fault"><span class="sr">Error: </span>${fault}</p>`;
 
 /** A labelled line to type in. `more`: further attributes of the input, by name. */
-export function textField({ id, name = id, label, value = "", hint, fault, type = "text", required = false, optional = !required, more = {}, wide = false }) {
+export function textField({
+  id,
+  name = id,
+  label,
+  value = "",
+  hint,
+  fault,
+  type = "text",
+  required = false,
+  optional = !required,
+  more = {},
+  wide = false,
+}) {
   return html`<div class="field${wide ? " wide" : ""}">
     <label for="${id}">${label}${optional ? html` <span class="optional">optional</span>` : ""}</label>
     ${hintOf(id, hint)}${faultOf(id, fault)}
@@ -95,12 +108,21 @@ export function tree(value) {
   if (typeof value !== "object") return html`<code>${String(value)}</code>`;
   if (JSON.isRawJSON?.(value)) return html`<code>${value.rawJSON}</code>`;
   if (Array.isArray(value)) {
-    return value.length === 0 ? html`<span class="dim">none</span>` : html`<ul class="tree">${value.map((item) => html`<li>${tree(item)}</li>`)}</ul>`;
+    return value.length === 0
+      ? html`<span class="dim">none</span>`
+      : html`<ul class="tree">${value.map((item) => html`<li>${tree(item)}</li>`)}</ul>`;
   }
   const members = Object.entries(value);
-  return members.length === 0 ? html`<span class="dim">none</span>` : facts(members.map(([name, member]) => [readable(name), tree(member)]));
+  return members.length === 0
+    ? html`<span class="dim">none</span>`
+    : facts(members.map(([name, member]) => [readable(name), tree(member)]));
 }
 
-export const json = (value) => html`<pre class="json" tabindex="0">${typeof value === "string" ? value : JSON.stringify(value, undefined, 2)}</pre>`;
+export const json = (value) =>
+  html`<pre class="json" tabindex="0">${typeof value === "string" ? value : JSON.stringify(value, undefined, 2)}</pre>`;
 
-export const lines = (text) => (text ?? "").split(/\r?\n/).map((line) => line.trim()).filter(Boolean);
+export const lines = (text) =>
+  (text ?? "")
+    .split(/\r?\n/)
+    .map((line) => line.trim())
+    .filter(Boolean);

@@ -19,7 +19,8 @@ const node = (kind, { x, width }, y, [first, second], whole) => html`<g class="n
   ${second ? html`<text x="${x + 11}" y="${y + 37}" class="second">${cut(second, Math.floor(width / 6.5))}</text>` : ""}
 </g>`;
 
-const arrow = (id, path, kind = "") => html`<path class="edge ${kind}" d="${path}" marker-end="url(#${id}-head)"></path>`;
+const arrow = (id, path, kind = "") =>
+  html`<path class="edge ${kind}" d="${path}" marker-end="url(#${id}-head)"></path>`;
 
 /** From the right side of one box to the left side of another. */
 const across = (from, fromY, to, toY) => {
@@ -28,7 +29,12 @@ const across = (from, fromY, to, toY) => {
   return `M${a} ${fromY}C${middle} ${fromY} ${middle} ${toY} ${b} ${toY}`;
 };
 
-const nameOfTarget = (to) => (typeof to === "object" ? [`answer ${to.deny}`, "no backend"] : to === "customer" ? ["customer", "its own backend"] : [to, "backend"]);
+const nameOfTarget = (to) =>
+  typeof to === "object"
+    ? [`answer ${to.deny}`, "no backend"]
+    : to === "customer"
+      ? ["customer", "its own backend"]
+      : [to, "backend"];
 
 /** Whether callers can pass by the last rule: then they are refused. */
 export const mayFallThrough = (route) => {
@@ -50,7 +56,10 @@ function laidOut(rules) {
 function ruleParts(id, { rule, leads, y }, next) {
   const middle = y + BOX / 2;
   const listed = rule.unlisted === "next" ? " and the customer is listed" : "";
-  const second = rule.when === undefined && !listed ? "always" : `if ${rule.when === undefined ? "" : inWords(rule.when)}${listed}`.replace("if  and", "if");
+  const second =
+    rule.when === undefined && !listed
+      ? "always"
+      : `if ${rule.when === undefined ? "" : inWords(rule.when)}${listed}`.replace("if  and", "if");
   const whole = [`${rule.name}: ${second}`, ...notes(rule)].join("; ");
   const down = COLUMN.rule.x + 22;
   return html`${leads.map(({ to, share }, i) => {

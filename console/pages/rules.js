@@ -7,14 +7,26 @@ import { mayFallThrough, picture } from "./picture.js";
 const AT = "/rules";
 
 function targetInWords({ to, share }) {
-  const text = typeof to === "object" ? `answer ${to.deny}, no backend is called` : to === "customer" ? "the customer’s own backend" : html`backend <a href="#backend-${to}">${to}</a>`;
+  const text =
+    typeof to === "object"
+      ? `answer ${to.deny}, no backend is called`
+      : to === "customer"
+        ? "the customer’s own backend"
+        : html`backend <a href="#backend-${to}">${to}</a>`;
   return share ? html`${share}: ${text}` : text;
 }
 
-const ruleInWords = (rule) => html`<li><strong>${rule.name}</strong>: ${rule.when === undefined ? "always" : `if ${inWords(rule.when)}`}
+const ruleInWords = (
+  rule,
+) => html`<li><strong>${rule.name}</strong>: ${rule.when === undefined ? "always" : `if ${inWords(rule.when)}`}
   <ul>${targets(rule).map((target) => html`<li>→ ${targetInWords(target)}</li>`)}${notes(rule).map((note) => html`<li>${note}</li>`)}</ul></li>`;
 
-const limitName = (limit) => (typeof limit === "string" ? limit : Array.isArray(limit) ? limit.map(limitName).join(" or ") : `${limit.use}${limit.when ? ` (if ${inWords(limit.when)})` : ""}`);
+const limitName = (limit) =>
+  typeof limit === "string"
+    ? limit
+    : Array.isArray(limit)
+      ? limit.map(limitName).join(" or ")
+      : `${limit.use}${limit.when ? ` (if ${inWords(limit.when)})` : ""}`;
 
 function routeSection(route, index) {
   const id = `route-${index + 1}`;
@@ -24,15 +36,20 @@ function routeSection(route, index) {
     route.limits && `Limits: ${route.limits.map(limitName).join(", ")}.`,
     route.max_body && `Bodies up to ${route.max_body}.`,
     route.cors && `CORS: ${route.cors}.`,
-    route.shadow_rules?.length > 0 && `${route.shadow_rules.length} shadow rules are tried beside these and change nothing.`,
+    route.shadow_rules?.length > 0 &&
+      `${route.shadow_rules.length} shadow rules are tried beside these and change nothing.`,
   ].filter(Boolean);
   return html`<section aria-labelledby="${id}" class="route">
     <h2 id="${id}"><code>${route.path}</code>${route.name ? html` <span class="dim">${route.name}</span>` : ""}</h2>
     <p class="hint">${methods(route).join(", ")} · ${admission(route)}</p>
     ${picture(route, id)}
     <details><summary>In words</summary>
-      <ol>${route.rules.map(ruleInWords)}${mayFallThrough(route) ? html`<li>Otherwise
-  <ul><li>→ answer 403, no backend is called</li></ul></li>` : ""}</ol>
+      <ol>${route.rules.map(ruleInWords)}${
+        mayFallThrough(route)
+          ? html`<li>Otherwise
+  <ul><li>→ answer 403, no backend is called</li></ul></li>`
+          : ""
+      }</ol>
       ${more.length > 0 ? html`<ul>${more.map((text) => html`<li>${text}</li>`)}</ul>` : ""}
     </details>
   </section>`;
@@ -40,7 +57,11 @@ function routeSection(route, index) {
 
 /** Which routes' rules lead to a backend. */
 const usesOf = (name, routes) =>
-  routes.flatMap((route) => route.rules.filter((rule) => targets(rule).some(({ to }) => to === name)).map((rule) => `${route.path}: ${rule.name}`));
+  routes.flatMap((route) =>
+    route.rules
+      .filter((rule) => targets(rule).some(({ to }) => to === name))
+      .map((rule) => `${route.path}: ${rule.name}`),
+  );
 
 function page(c) {
   const { configuration } = c.get("settings");
@@ -50,7 +71,10 @@ function page(c) {
     html`${places(backend).map((place) => html`<div class="url">${place}</div>`)}`,
     html`${usesOf(name, routes).map((use) => html`<div>${use}</div>`)}`,
   ]);
-  const conditions = Object.entries(configuration.conditions ?? {}).map(([name, condition]) => [name, inWords(condition)]);
+  const conditions = Object.entries(configuration.conditions ?? {}).map(([name, condition]) => [
+    name,
+    inWords(condition),
+  ]);
   const content = html`
     <p>Where the configuration sends requests: its routes, the rules of each in the order in which they are tried, and what each leads to. It is the <code>gateway.toml</code> that this console was built with. <code>\${NAME}</code> is a variable of the gateway.</p>
     <nav aria-label="Routes" class="toc"><ul>${routes.map((route, i) => html`<li><a href="#route-${i + 1}">${route.path}</a></li>`)}<li><a href="#backends">Backends</a></li></ul></nav>

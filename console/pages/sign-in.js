@@ -8,7 +8,14 @@ function view(session, fault) {
   const faults = fault ? [{ id: "secret", label: "Operator secret", what: fault }] : [];
   // Password managers keep a secret by a name.
   const name = html`<input type="text" name="username" value="operator" autocomplete="username" readonly hidden>`;
-  const secret = textField({ id: "secret", label: "Operator secret", type: "password", required: true, fault, more: { autocomplete: "current-password" } });
+  const secret = textField({
+    id: "secret",
+    label: "Operator secret",
+    type: "password",
+    required: true,
+    fault,
+    more: { autocomplete: "current-password" },
+  });
   return page({
     title: "Sign in",
     faulty: Boolean(fault),
@@ -29,7 +36,10 @@ export function signIn(app) {
     const wait = throttle.wait(address, now);
     if (wait > 0) {
       c.header("retry-after", String(Math.ceil(wait / 1000)));
-      return c.html(view(c.get("session"), `was wrong too often. Try again in ${Math.ceil(wait / 60_000)} minutes.`), 429);
+      return c.html(
+        view(c.get("session"), `was wrong too often. Try again in ${Math.ceil(wait / 60_000)} minutes.`),
+        429,
+      );
     }
     const { secret } = c.get("settings");
     if (!(await isSame(c.get("form").get("secret") ?? "", secret))) {

@@ -10,7 +10,8 @@ export function checker(record, known) {
   const faults = [];
   const fault = (at, what) => void faults.push({ at, what });
   const there = (name) => record[name] !== undefined && record[name] !== null;
-  for (const name of Object.keys(record)) if (there(name) && !known.includes(name)) fault(`/${pointerPart(name)}`, "is no member that the gateway knows");
+  for (const name of Object.keys(record))
+    if (there(name) && !known.includes(name)) fault(`/${pointerPart(name)}`, "is no member that the gateway knows");
 
   const own = {
     faults,
@@ -32,12 +33,23 @@ export function checker(record, known) {
     texts(name, holds, what, ofEmpty) {
       if (!own.optional(name, Array.isArray, "must be a list of texts")) return;
       if (record[name].length === 0) fault(`/${name}`, ofEmpty);
-      record[name].forEach((text, index) => (isText(text) && holds(text)) || fault(`/${name}/${index}`, what));
+      for (const [index, text] of record[name].entries())
+        if (!isText(text) || !holds(text)) fault(`/${name}/${index}`, what);
     },
     ranges: () =>
-      own.texts("allowedIps", isRange, "must be an address or a range such as 192.0.2.0/24", "must hold at least one range, or be left out"),
+      own.texts(
+        "allowedIps",
+        isRange,
+        "must be an address or a range such as 192.0.2.0/24",
+        "must hold at least one range, or be left out",
+      ),
     methods: () =>
-      own.texts("methods", (text) => /^[A-Z-]+$/.test(text), "must be a method in upper case", "must hold at least one method, or be left out"),
+      own.texts(
+        "methods",
+        (text) => /^[A-Z-]+$/.test(text),
+        "must be a method in upper case",
+        "must hold at least one method, or be left out",
+      ),
   };
   return own;
 }

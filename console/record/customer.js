@@ -13,7 +13,15 @@ const U32 = 2 ** 32 - 1;
 
 /** What the gateway's refreshes write beside what the config API says. */
 export const OF_THE_CONFIG_API = ["fetchedAt", "generation", "etag", "gone", "scheduled"];
-const MEMBERS = ["customerId", "backendUrl", "backends", "environmentName", "disabled", "allowedIps", ...OF_THE_CONFIG_API];
+const MEMBERS = [
+  "customerId",
+  "backendUrl",
+  "backends",
+  "environmentName",
+  "disabled",
+  "allowedIps",
+  ...OF_THE_CONFIG_API,
+];
 
 /** What is wrong with a customer's id; undefined where nothing is. */
 export function faultOfId(id) {
@@ -37,20 +45,24 @@ function checkBackends(record, { fault, there }, allowHttp) {
   }
   const backends = record.backends ?? [];
   if (!Array.isArray(backends)) return fault("/backends", "must be a list");
-  backends.forEach((origin, index) => {
+  for (const [index, origin] of backends.entries()) {
     const at = `/backends/${index}`;
-    if (!isObject(origin)) return fault(at, "must be an object with a url");
+    if (!isObject(origin)) {
+      fault(at, "must be an object with a url");
+      continue;
+    }
     for (const name of Object.keys(origin)) {
-      if (origin[name] !== null && !["url", "region", "weight"].includes(name)) fault(`${at}/${pointerPart(name)}`, "is no member that the gateway knows");
+      if (origin[name] !== null && !["url", "region", "weight"].includes(name))
+        fault(`${at}/${pointerPart(name)}`, "is no member that the gateway knows");
     }
     const { url, region = null, weight = null } = origin;
     const what = typeof url === "string" ? faultOfUrl(url, allowHttp) : "must be a URL";
     if (what) fault(`${at}/url`, what);
     else urls.push(plainUrl(url));
     if (region !== null && typeof region !== "string") fault(`${at}/region`, "must be a text");
-    if (weight !== null && !(Number.isInteger(weight) && weight >= 0 && weight <= U32)) fault(`${at}/weight`, "must be a whole number from 0");
-    return undefined;
-  });
+    if (weight !== null && !(Number.isInteger(weight) && weight >= 0 && weight <= U32))
+      fault(`${at}/weight`, "must be a whole number from 0");
+  }
   if (!isSaid && backends.length === 0) fault("/backendUrl", "must be given, or backends");
   // What stands in both is one place.
   if (new Set(urls).size > MOST_BACKENDS) fault("/backends", `must be at most ${MOST_BACKENDS}`);
@@ -79,4 +91,5 @@ export function faultsOfCustomer(record, id, allowHttp) {
 export const isOfTheConfigApi = (record) => record.fetchedAt !== undefined && record.fetchedAt !== null;
 
 /** The record as an operator's own. */
-export const takenOver = (record) => Object.fromEntries(Object.entries(record).filter(([name]) => !OF_THE_CONFIG_API.includes(name)));
+export const takenOver = (record) =>
+  Object.fromEntries(Object.entries(record).filter(([name]) => !OF_THE_CONFIG_API.includes(name)));

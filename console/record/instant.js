@@ -5,7 +5,8 @@ const INSTANT = /^(\d{4})-(\d{2})-(\d{2})[Tt](\d{2}):(\d{2}):(\d{2})(\.\d+)?(?:[
 /** Milliseconds since 1970; undefined where the text is no such instant. */
 export function instantOf(text) {
   const [, year, month, day, hour, minute, second, , offsetHour = 0, offsetMinute = 0] = INSTANT.exec(text) ?? [];
-  if (year === undefined || hour > 23 || minute > 59 || second > 60 || offsetHour > 23 || offsetMinute > 59) return undefined;
+  if (year === undefined || hour > 23 || minute > 59 || second > 60 || offsetHour > 23 || offsetMinute > 59)
+    return undefined;
   // Date takes 31 February for 3 March.
   const date = new Date(Date.UTC(year, month - 1, day));
   if (date.getUTCMonth() !== month - 1 || date.getUTCDate() !== Number(day)) return undefined;

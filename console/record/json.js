@@ -1,11 +1,13 @@
 // JSON as the gateway reads it: one object in which no member stands twice. Numbers that JavaScript would write
 // otherwise than they stand there (1.0, or more digits than it has) are kept as they are written.
 
-const keepNumbers = (name, value, { source }) =>
+const keepNumbers = (_name, value, { source }) =>
   typeof value === "number" && String(value) !== source ? JSON.rawJSON(source) : value;
 
-const keepDigits = (name, value, context) =>
-  typeof value === "number" && Number.isInteger(value) && !Number.isSafeInteger(value) ? JSON.rawJSON(context.source) : value;
+const keepDigits = (_name, value, context) =>
+  typeof value === "number" && Number.isInteger(value) && !Number.isSafeInteger(value)
+    ? JSON.rawJSON(context.source)
+    : value;
 
 /** Reads JSON that is only shown. Numbers are numbers, but for whole ones that JavaScript would round. */
 export const parseToShow = (text) => JSON.parse(text, keepDigits);
@@ -46,7 +48,8 @@ export function readObject(written) {
 }
 
 /** Whether a value is an object: no list, no null and no number that is kept as it was written. */
-export const isObject = (value) => typeof value === "object" && value !== null && !Array.isArray(value) && !JSON.isRawJSON?.(value);
+export const isObject = (value) =>
+  typeof value === "object" && value !== null && !Array.isArray(value) && !JSON.isRawJSON?.(value);
 
 /** A JSON Pointer's part (RFC 6901). */
 export const pointerPart = (name) => String(name).replaceAll("~", "~0").replaceAll("/", "~1");

@@ -12,7 +12,8 @@ export function faultsOfKey(record) {
   if (typeof record.subject !== "string") check.fault("/subject", "must be a text");
   else if (record.subject === "") check.fault("/subject", "must not be empty");
   check.optional("claims", isObject, "must be a JSON object");
-  for (const name of ["createdAt", "expiresAt"]) check.instant(name, "must be an RFC 3339 instant such as 2026-12-31T23:59:59Z");
+  for (const name of ["createdAt", "expiresAt"])
+    check.instant(name, "must be an RFC 3339 instant such as 2026-12-31T23:59:59Z");
   check.flag("disabled");
   check.ranges();
   check.methods();
@@ -28,8 +29,17 @@ export function stateOfKey(record, now) {
 
 /** What stands at a claim's name, or at a JSON Pointer into the claims; undefined where nothing does. */
 export function claimAt(claims, path) {
-  const steps = path.startsWith("/") ? path.slice(1).split("/").map((step) => step.replaceAll("~1", "/").replaceAll("~0", "~")) : [path];
-  return steps.reduce((value, step) => (value !== null && typeof value === "object" && Object.hasOwn(value, step) ? value[step] : undefined), claims ?? {});
+  const steps = path.startsWith("/")
+    ? path
+        .slice(1)
+        .split("/")
+        .map((step) => step.replaceAll("~1", "/").replaceAll("~0", "~"))
+    : [path];
+  return steps.reduce(
+    (value, step) =>
+      value !== null && typeof value === "object" && Object.hasOwn(value, step) ? value[step] : undefined,
+    claims ?? {},
+  );
 }
 
 /** The end that an old key gets when it is rolled: never later than the one it has. */

@@ -25,7 +25,9 @@ function isHost(host) {
 }
 
 const isLoopback = (host) =>
-  /^(.+\.)?localhost$/i.test(host) || (isIpv4(host) && host.startsWith("127.")) || (host.startsWith("[") && new URL(`http://${host}`).hostname === "[::1]");
+  /^(.+\.)?localhost$/i.test(host) ||
+  (isIpv4(host) && host.startsWith("127.")) ||
+  (host.startsWith("[") && new URL(`http://${host}`).hostname === "[::1]");
 
 function isBase(base) {
   if (!/^[0-9A-Za-z/._~%!$&'()*+,;=:@-]*$/.test(base) || /%(?![0-9A-Fa-f]{2})/.test(base)) return false;
@@ -44,7 +46,8 @@ export function faultOfUrl(text, allowHttp = "never") {
   const [, host, port] = /^((?:.*\])?[^:]*)(?::(.*))?$/s.exec(authority);
   if (port !== undefined && !(/^[1-9]\d{0,4}$/.test(port) && Number(port) <= 65535)) return MESSAGES.port;
   if (!isHost(host)) return MESSAGES.host;
-  if (scheme === "http" && !(allowHttp === "always" || (allowHttp === "loopback" && isLoopback(host)))) return MESSAGES.http;
+  if (scheme === "http" && !(allowHttp === "always" || (allowHttp === "loopback" && isLoopback(host))))
+    return MESSAGES.http;
   return isBase(base) ? undefined : MESSAGES.path;
 }
 

@@ -87,14 +87,14 @@ pub(crate) fn scenario(seed: u64, customers: u64, source: Source) -> Result<Scen
         measured: Span::from_secs(3600),
         source,
         keys: Class {
-            policy: *gateway.api_keys.as_ref().ok_or_else(missing)?.policy(),
-            budget: gateway.budgets.keys,
+            policy: *gateway.api_keys().ok_or_else(missing)?.policy(),
+            budget: gateway.budgets().keys,
             weight: key.weight(),
             typical: Rc::new(key),
         },
         records: Class {
-            policy: gateway.customers.as_ref().ok_or_else(missing)?.policy,
-            budget: gateway.budgets.customers,
+            policy: gateway.customers().ok_or_else(missing)?.policy,
+            budget: gateway.budgets().customers,
             weight: customer.weight(),
             typical: Rc::new(customer),
         },

@@ -3,20 +3,35 @@ import { ask, attempt, which } from "./run.mjs";
 import { note } from "./say.mjs";
 
 /** The command a person would type, for messages. */
-export const byHand = (packages) => `sudo apt-get update && sudo apt-get install -y --no-install-recommends ${packages.join(" ")}`;
+export const byHand = (packages) =>
+  `sudo apt-get update && sudo apt-get install -y --no-install-recommends ${packages.join(" ")}`;
 
 export const haveApt = () => Boolean(which("apt-get"));
 
 /** Installs Debian packages, as root or by a sudo that asks no question. */
 export async function aptInstall(packages, why) {
-  const prefix = process.getuid?.() === 0 ? [] : which("sudo") && ask("sudo", ["-n", "true"]) !== undefined ? ["sudo", "-n"] : undefined;
+  const prefix =
+    process.getuid?.() === 0
+      ? []
+      : which("sudo") && ask("sudo", ["-n", "true"]) !== undefined
+        ? ["sudo", "-n"]
+        : undefined;
   if (!prefix) {
     throw new Failure(`${why} needs Debian packages, and this user may not install them`, {
       advice: ["Run this once, then try again:", `  ${byHand(packages)}`],
     });
   }
   const apt = (...args) => {
-    const [program, ...rest] = [...prefix, "env", "DEBIAN_FRONTEND=noninteractive", "apt-get", "-q", "-o", "DPkg::Lock::Timeout=120", ...args];
+    const [program, ...rest] = [
+      ...prefix,
+      "env",
+      "DEBIAN_FRONTEND=noninteractive",
+      "apt-get",
+      "-q",
+      "-o",
+      "DPkg::Lock::Timeout=120",
+      ...args,
+    ];
     return attempt(program, rest);
   };
   const install = () => apt("install", "-y", "--no-install-recommends", ...packages);

@@ -25,6 +25,7 @@ export async function chromium() {
   await aptInstall(["chromium"], "The browser tests");
   note(`done in ${elapsed()}`);
   const installed = find();
-  if (!installed) throw new Failure("the chromium package brought no chromium", { advice: [byHand(["chromium"]), ...advice] });
+  if (!installed)
+    throw new Failure("the chromium package brought no chromium", { advice: [byHand(["chromium"]), ...advice] });
   return installed;
 }

@@ -10,7 +10,10 @@ export async function bundleConsole(configuration) {
     name: "gateway.json",
     setup: ({ onResolve, onLoad }) => {
       onResolve({ filter: /\/build\/gateway\.json$/ }, ({ path }) => ({ path, namespace: "configuration" }));
-      onLoad({ filter: /./, namespace: "configuration" }, () => ({ contents: JSON.stringify(configuration), loader: "json" }));
+      onLoad({ filter: /./, namespace: "configuration" }, () => ({
+        contents: JSON.stringify(configuration),
+        loader: "json",
+      }));
     },
   };
   const { outputFiles } = await build({

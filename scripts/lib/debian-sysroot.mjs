@@ -1,6 +1,18 @@
 // Where rustup can't download: Debian's rustc with a wasm32 standard library built from Debian's own sources, in a
 // private sysroot. Neither the user's rustup nor anything under /usr is changed beyond the Debian packages.
-import { chmodSync, copyFileSync, existsSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, renameSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { delimiter, join } from "node:path";
 import { aptInstall } from "./apt.mjs";
 import { Failure } from "./failure.mjs";
@@ -61,7 +73,10 @@ export async function installSysroot() {
 async function buildStd(into) {
   const crate = join(into, "empty");
   mkdirSync(join(crate, "src"), { recursive: true });
-  writeFileSync(join(crate, "Cargo.toml"), '[package]\nname = "empty"\nversion = "0.0.0"\nedition = "2021"\n\n[workspace]\n');
+  writeFileSync(
+    join(crate, "Cargo.toml"),
+    '[package]\nname = "empty"\nversion = "0.0.0"\nedition = "2021"\n\n[workspace]\n',
+  );
   writeFileSync(join(crate, "src", "lib.rs"), "");
   await must("building std", CARGO, ["build", "--release", "--target", WASM_TARGET, "-Zbuild-std=std,panic_abort"], {
     cwd: crate,

@@ -18,7 +18,14 @@ const ADVICE = [
  * Counts, and fails where a count is not what was written down. Says so where nothing can be held: counts of another
  * toolchain are other counts, and not every system has valgrind. CI has to have it.
  */
-export async function holdInstructions({ before = written(), on = toolchain(), valgrind = needValgrind, count = counted, ci = process.env.CI === "true", tell = warn } = {}) {
+export async function holdInstructions({
+  before = written(),
+  on = toolchain(),
+  valgrind = needValgrind,
+  count = counted,
+  ci = process.env.CI === "true",
+  tell = warn,
+} = {}) {
   const other = otherToolchain(before, on);
   if (other) return notHeld(tell, other);
   try {
@@ -28,7 +35,10 @@ export async function holdInstructions({ before = written(), on = toolchain(), v
     return notHeld(tell, error.message);
   }
   const { changed } = changes(await count(), before);
-  if (changed.length > 0) throw new Failure("the core takes other numbers of instructions than bench/instructions.json says", { advice: [...changed, ...ADVICE] });
+  if (changed.length > 0)
+    throw new Failure("the core takes other numbers of instructions than bench/instructions.json says", {
+      advice: [...changed, ...ADVICE],
+    });
   return say(`${Object.keys(before.counts).length} counts, all as bench/instructions.json says`);
 }
 

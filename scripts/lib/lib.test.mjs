@@ -16,7 +16,12 @@ import { watch } from "./watch.mjs";
 import { welcome } from "./welcome.mjs";
 
 test("a request as a line to paste", () => {
-  const line = curl("http://127.0.0.1:8787", { method: "OPTIONS", path: "/a?b=c&d", headers: { origin: "https://x" }, expect: 204 });
+  const line = curl("http://127.0.0.1:8787", {
+    method: "OPTIONS",
+    path: "/a?b=c&d",
+    headers: { origin: "https://x" },
+    expect: 204,
+  });
   assert.equal(line, "curl -si -X OPTIONS 'http://127.0.0.1:8787/a?b=c&d' -H 'origin: https://x'");
   assert.equal(quote("it's"), `'it'\\''s'`);
 });
@@ -24,14 +29,26 @@ test("a request as a line to paste", () => {
 test("the welcome names each example's backend and every backend's own address", () => {
   const text = welcome({
     url: "http://g",
-    examples: [{ group: "one" }, { about: "a", path: "/p", headers: {}, expect: "acme" }, { about: "b", path: "/q", headers: {}, expect: 403 }],
+    examples: [
+      { group: "one" },
+      { about: "a", path: "/p", headers: {}, expect: "acme" },
+      { about: "b", path: "/q", headers: {}, expect: 403 },
+    ],
     backends: [{ host: "acme.example.com", url: "http://b" }],
   }).join("\n");
-  for (const part of ["→ acme", "curl -s http://g/p", "403, no backend called", "curl -si http://g/q", "curl -s http://b/hello"]) assert.ok(text.includes(part), part);
+  for (const part of [
+    "→ acme",
+    "curl -s http://g/p",
+    "403, no backend called",
+    "curl -si http://g/q",
+    "curl -s http://b/hello",
+  ])
+    assert.ok(text.includes(part), part);
 });
 
 test("the welcome says where the console is, or how to have it", () => {
-  const text = (more) => welcome({ url: "http://g", examples: [], backends: [{ host: "h", url: "http://b" }], ...more }).join("\n");
+  const text = (more) =>
+    welcome({ url: "http://g", examples: [], backends: [{ host: "h", url: "http://b" }], ...more }).join("\n");
   assert.match(text({}), /npm start -- --console/);
   const told = text({ console: { url: "http://c", secret: "a secret" } });
   for (const part of ["http://c", "a secret"]) assert.ok(told.includes(part), part);
@@ -39,7 +56,10 @@ test("the welcome says where the console is, or how to have it", () => {
 });
 
 test("log lines read as name=value", () => {
-  assert.equal(readable('{"status":200,"customer":"acme corp","none":null,"a":{"b":[1]}}'), 'status=200 customer="acme corp" a.b=[1]');
+  assert.equal(
+    readable('{"status":200,"customer":"acme corp","none":null,"a":{"b":[1]}}'),
+    'status=200 customer="acme corp" a.b=[1]',
+  );
   for (const plain of ["plain", "[1]", "12", "null"]) assert.equal(readable(plain), plain);
 });
 
@@ -82,7 +102,11 @@ test("the watcher tells of a changed file once", async () => {
   const file = join(folder, "gateway.toml");
   writeFileSync(file, "a");
   const told = [];
-  const end = watch({ configuration: { files: [file] }, code: { folders: [join(folder, "src")] } }, (name) => told.push(name), 10);
+  const end = watch(
+    { configuration: { files: [file] }, code: { folders: [join(folder, "src")] } },
+    (name) => told.push(name),
+    10,
+  );
   writeFileSync(file, "changed");
   const deadline = Date.now() + 5000;
   while (told.length === 0 && Date.now() < deadline) await new Promise((resolve) => setTimeout(resolve, 10));
@@ -100,7 +124,12 @@ test("a wasm file loses the names of its functions, and only these", () => {
   const functions = section(3, 2, 0, 0);
   const exported = section(7, 1, ...chars("f"), 0, 1);
   const code = section(10, 2, 2, 0, 0x0b, 2, 0, 0x0b);
-  const named = section(0, ...chars("name"), ...section(0, ...chars("module")), ...section(1, 2, 0, ...chars("a::b"), 0x81, 0, ...chars("c")));
+  const named = section(
+    0,
+    ...chars("name"),
+    ...section(0, ...chars("module")),
+    ...section(1, 2, 0, ...chars("a::b"), 0x81, 0, ...chars("c")),
+  );
   const more = section(0, ...chars("producers"), 0);
   const { wasm, names } = withoutNames(Buffer.from([head, more, types, functions, exported, code, named].flat()));
   assert.deepEqual(names, ["0 a::b", "1 c"]);

@@ -26,7 +26,11 @@ export async function npmPackages() {
     // npm says what is wrong first, and how npm is used last.
     const errors = tail.filter((line) => line.startsWith("npm error"));
     throw new Failure("npm ci failed", {
-      advice: [...(errors.length > 0 ? errors : tail).slice(0, 12), "", "Is the npm registry reachable from here? By hand: npm ci"],
+      advice: [
+        ...(errors.length > 0 ? errors : tail).slice(0, 12),
+        "",
+        "Is the npm registry reachable from here? By hand: npm ci",
+      ],
     });
   }
   writeFileSync(stamp, lockDigest());

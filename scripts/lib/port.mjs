@@ -18,7 +18,11 @@ export async function needFreePort(port, host = "127.0.0.1") {
     const probe = createServer();
     probe.once("error", ({ code }) => {
       const reason = code === "EADDRINUSE" ? "is taken" : `can't be used (${code})`;
-      reject(new Failure(`port ${port} ${reason}`, { advice: [`Choose another one: PORT=${port === 65535 ? 8788 : port + 1} npm start`] }));
+      reject(
+        new Failure(`port ${port} ${reason}`, {
+          advice: [`Choose another one: PORT=${port === 65535 ? 8788 : port + 1} npm start`],
+        }),
+      );
     });
     probe.listen(port, host, () => probe.close(resolve));
   });

@@ -8,11 +8,13 @@ import { show } from "./run.mjs";
 import { testFiles } from "./test-files.mjs";
 import { buildWorker } from "./worker-build.mjs";
 
-const command = (...line) => async (environment = {}) => {
-  const [program, ...args] = line;
-  const code = await show(program, args, { env: { ...process.env, ...environment } });
-  if (code !== 0) throw new Failure(`exit code ${code}: ${line.join(" ")}`);
-};
+const command =
+  (...line) =>
+  async (environment = {}) => {
+    const [program, ...args] = line;
+    const code = await show(program, args, { env: { ...process.env, ...environment } });
+    if (code !== 0) throw new Failure(`exit code ${code}: ${line.join(" ")}`);
+  };
 const cargo = (...args) => command("cargo", ...args);
 
 async function nodeTests() {
@@ -33,13 +35,25 @@ async function nodeTests() {
 /** All that `npm test` does, in order. `part` is what --only= chooses by. */
 export const STEPS = [
   { part: "native", name: "format", run: () => cargo("fmt", "--check")() },
-  { part: "native", name: "lint", run: () => cargo("clippy", "--all-targets", "--all-features", "--", "-D", "warnings")() },
+  {
+    part: "native",
+    name: "lint",
+    run: () => cargo("clippy", "--all-targets", "--all-features", "--", "-D", "warnings")(),
+  },
   {
     // Debian's wasm toolchain has no clippy, so the edge is linted as if it were native code, under a cfg of its own.
     part: "native",
     name: "lint of the edge",
     run: () =>
-      cargo("clippy", "--package", "pointsman", "--lib", "--", "-D", "warnings")({
+      cargo(
+        "clippy",
+        "--package",
+        "pointsman",
+        "--lib",
+        "--",
+        "-D",
+        "warnings",
+      )({
         RUSTFLAGS: "--cfg edge_check",
         CARGO_TARGET_DIR: inRoot("target", "edge-check"),
       }),
@@ -58,12 +72,28 @@ export const STEPS = [
   {
     part: "wasm",
     name: "deploy, dry run",
-    run: () => command("wrangler", "deploy", "--dry-run", "--outdir", "target/deploy")({ WRANGLER_SEND_METRICS: "false", CI: "true" }),
+    run: () =>
+      command(
+        "wrangler",
+        "deploy",
+        "--dry-run",
+        "--outdir",
+        "target/deploy",
+      )({ WRANGLER_SEND_METRICS: "false", CI: "true" }),
   },
   {
     part: "wasm",
     name: "deploy of the console, dry run",
-    run: () => command("wrangler", "deploy", "--dry-run", "--env", "console", "--outdir", "target/deploy-console")({ WRANGLER_SEND_METRICS: "false", CI: "true" }),
+    run: () =>
+      command(
+        "wrangler",
+        "deploy",
+        "--dry-run",
+        "--env",
+        "console",
+        "--outdir",
+        "target/deploy-console",
+      )({ WRANGLER_SEND_METRICS: "false", CI: "true" }),
   },
   { part: "workerd", name: "tests in workerd and in a browser", run: nodeTests },
 ];

@@ -1,10 +1,10 @@
 // The wasm32 standard library, from the first of: the active toolchain, rustup's download, Debian's sources.
 import { existsSync, readdirSync } from "node:fs";
 import { haveApt } from "./apt.mjs";
+import { installSysroot, readySysroot } from "./debian-sysroot.mjs";
 import { Failure } from "./failure.mjs";
 import { ask, attempt, which } from "./run.mjs";
 import { note, say, stopwatch } from "./say.mjs";
-import { installSysroot, readySysroot } from "./debian-sysroot.mjs";
 import { WASM_TARGET } from "./versions.mjs";
 
 const RUSTUP_TIME_LIMIT = 180_000;
@@ -34,7 +34,9 @@ async function byRustup() {
     note(`done in ${elapsed()}`);
     return true;
   }
-  const reason = timedOut ? "no answer in time" : (tail.find((line) => /could not|failed|error: ./i.test(line)) ?? "no reason given").trim();
+  const reason = timedOut
+    ? "no answer in time"
+    : (tail.find((line) => /could not|failed|error: ./i.test(line)) ?? "no reason given").trim();
   note(`rustup could not get it after ${elapsed()}: ${reason}`);
   return false;
 }

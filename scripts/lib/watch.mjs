@@ -14,7 +14,9 @@ function stamp(path) {
 
 function filesBelow(folder) {
   try {
-    return readdirSync(folder, { recursive: true }).map((name) => join(folder, name)).sort();
+    return readdirSync(folder, { recursive: true })
+      .map((name) => join(folder, name))
+      .sort();
   } catch {
     return [];
   }

@@ -20,7 +20,9 @@ export function welcome({ url, examples, backends, console: operators }) {
   lines.push(
     "",
     `${bold("Gateway")}  ${url}`,
-    operators ? `${bold("Console")}  ${operators.url}  operator secret: ${operators.secret}` : dim("  the operators' console too: npm start -- --console"),
+    operators
+      ? `${bold("Console")}  ${operators.url}  operator secret: ${operators.secret}`
+      : dim("  the operators' console too: npm start -- --console"),
     dim("  what KV holds: npx wrangler kv key list --local --binding POINTSMAN_KV"),
     dim("  watching src/, Cargo.toml, gateway.toml and wrangler.toml; Ctrl-C ends everything"),
     "",

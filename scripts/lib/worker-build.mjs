@@ -7,6 +7,7 @@ import { wasmBindings } from "./cargo-tools.mjs";
 import { Failure } from "./failure.mjs";
 import { withNpmBins } from "./modern-node.mjs";
 import { inRoot, npmBin } from "./paths.mjs";
+import { CONFIGURATION } from "./pointsman.mjs";
 import { attempt, show } from "./run.mjs";
 import { WASM_BINDGEN, WASM_TARGET } from "./versions.mjs";
 import { withoutNames } from "./wasm-names.mjs";
@@ -29,7 +30,8 @@ const QUICK = {
 /** The environment of the wasm build. */
 export function wasmBuildEnvironment({ dev = false } = {}) {
   const toolchain = wasmToolchain();
-  if (!toolchain || !existsSync(wasmBindings().path)) throw new Failure("tools are missing", { advice: ["npm run setup"] });
+  if (!toolchain || !existsSync(wasmBindings().path))
+    throw new Failure("tools are missing", { advice: ["npm run setup"] });
   return {
     ...withNpmBins(),
     ...toolchain,
@@ -62,7 +64,13 @@ const EDGE = inRoot("src", "edge");
 /** What stands in the output folder, made from what; undefined if a part is missing. */
 function provenance(compiled, out) {
   const modules = readdirSync(EDGE).filter((name) => name.endsWith(".js"));
-  const parts = [compiled, ...modules.map((name) => join(EDGE, name)), SELF, join(out, "index.js"), join(out, "index_bg.wasm")];
+  const parts = [
+    compiled,
+    ...modules.map((name) => join(EDGE, name)),
+    SELF,
+    join(out, "index.js"),
+    join(out, "index_bg.wasm"),
+  ];
   if (!parts.every(existsSync)) return undefined;
   return JSON.stringify([WASM_BINDGEN, ...parts.map(digest)]);
 }
@@ -80,8 +88,21 @@ function moveNames(out) {
  * local has a number of two bytes and every sequence others of them, which compresses worse than all the calls. The
  * features are those of the compiler's target and of wasm-bindgen's, so that no newer encoding comes in.
  */
-const FEATURES = ["mutable-globals", "sign-ext", "nontrapping-float-to-int", "bulk-memory", "multivalue", "reference-types", "exception-handling"];
-const OPTIMIZE = ["-O", "--one-caller-inline-max-function-size=0", "--debuginfo", ...FEATURES.map((name) => `--enable-${name}`)];
+const FEATURES = [
+  "mutable-globals",
+  "sign-ext",
+  "nontrapping-float-to-int",
+  "bulk-memory",
+  "multivalue",
+  "reference-types",
+  "exception-handling",
+];
+const OPTIMIZE = [
+  "-O",
+  "--one-caller-inline-max-function-size=0",
+  "--debuginfo",
+  ...FEATURES.map((name) => `--enable-${name}`),
+];
 
 /** Names in src/edge/entry.js that only the build can resolve. */
 const resolveCore = (core) => ({
@@ -90,7 +111,10 @@ const resolveCore = (core) => ({
     onResolve({ filter: /^pointsman:core$/ }, () => ({ path: core }));
     // Modules that the wasm calls are taken from where they stand, with whatever they import, and not from wasm-bindgen's
     // copies, which are of those alone that it was told of.
-    onResolve({ filter: /\/snippets\/[^/]+\/src\/edge\// }, ({ path }) => ({ path: join(EDGE, path.split("/src/edge/").at(-1)) }));
+    onResolve({ filter: /\/snippets\/[^/]+\/src\/edge\// }, ({ path }) => ({
+      path: join(EDGE, path.split("/src/edge/").at(-1)),
+    }));
+    onResolve({ filter: /^pointsman:configuration$/ }, () => ({ path: `./${CONFIGURATION}`, external: true }));
     onResolve({ filter: /^pointsman:wasm$/ }, () => ({ path: "./index_bg.wasm", external: true }));
   },
 });

@@ -1,6 +1,6 @@
 // What is done to a backend's answer beside the edits of its route: shared caches are kept out, and so is what a customer's
 // own backend may not say. Says what there is to do, so that an answer with nothing to do is handed on as it came.
-import { TARGETED, closesTarget, forcedPrivate, privateCacheControl } from "./caching.js";
+import { closesTarget, forcedPrivate, privateCacheControl, TARGETED } from "./caching.js";
 import { hostOnlyCookie, speaksForOrigin } from "./isolation.js";
 
 /** Fields that are looked for, each with a bit of its own; foreign ones speak for the whole origin. */
@@ -56,7 +56,8 @@ export function ownEdits(headers, edits) {
       // That of RFC 9213 is always asked for. Those of single vendors cost a call each: where nothing else opens the answer,
       // and the caches before us have seen that the request had a credential, they are left alone.
       const mayBeThere = isPrivate || isLookedThrough || cacheControl !== undefined || headers.has(TARGETED[0]);
-      for (const name of mayBeThere ? TARGETED : NOTHING) if (headers.has(name) && !closesTarget(headers.get(name))) remove.push(name);
+      for (const name of mayBeThere ? TARGETED : NOTHING)
+        if (headers.has(name) && !closesTarget(headers.get(name))) remove.push(name);
       if (remove.length > foreign.length) cacheControl = forcedPrivate(said);
     }
   }

@@ -1,5 +1,5 @@
 // From a decision to its sending. What was decided crosses as one text, since each string that crosses is dear.
-import { UnusableAnswer, explain, failures, forward, forwardByPlan } from "./forward.js";
+import { explain, failures, forward, forwardByPlan, UnusableAnswer } from "./forward.js";
 import { forwardLimited } from "./limits.js";
 
 /**
@@ -29,7 +29,15 @@ function rescue(error, { edits, line, requestId, began }) {
 
 /** Where it happened, for whoever mends it. Without the message, which may quote what a client or a backend sent. */
 function tellFault(error, requestId) {
-  const stack = String(error?.stack ?? "").split("\n").filter((frame) => /^\s+at [\w$.<> ]+\([\w./-]*:\d+:\d+\)$/.test(frame));
-  const what = { event: "internal_error", level: "error", request_id: requestId, error: error?.constructor?.name, stack: stack.map((frame) => frame.trim()) };
+  const stack = String(error?.stack ?? "")
+    .split("\n")
+    .filter((frame) => /^\s+at [\w$.<> ]+\([\w./-]*:\d+:\d+\)$/.test(frame));
+  const what = {
+    event: "internal_error",
+    level: "error",
+    request_id: requestId,
+    error: error?.constructor?.name,
+    stack: stack.map((frame) => frame.trim()),
+  };
   console.log(JSON.stringify(what));
 }

@@ -3,7 +3,7 @@
 // then.
 
 import { editOwn, ownEdits } from "./answer-edits.js";
-import { NETWORK, callOut } from "./outbound.js";
+import { callOut, NETWORK } from "./outbound.js";
 import { assertCaller } from "./sign.js";
 import { openUpload } from "./upload.js";
 import { ENDED, verdict } from "./verdict.js";
@@ -129,7 +129,9 @@ async function carryOut({ env, incoming, remove, set, edits, line, requestId, be
     departure.stop();
     const now = Date.now();
     const where = `,"origin":${JSON.stringify(origin)},"attempt":${number}`;
-    console.log(`${line}${where}${reason},"status":${status},"duration_ms":${now - began},"backend_ms":${now - sentAt}}`);
+    console.log(
+      `${line}${where}${reason},"status":${status},"duration_ms":${now - began},"backend_ms":${now - sentAt}}`,
+    );
   };
   for (const attempt of plan.attempts) {
     number += 1;
@@ -156,7 +158,15 @@ async function carryOut({ env, incoming, remove, set, edits, line, requestId, be
     const again = ended !== ENDED.nothing && tell(attempt, plan, ended, another);
     if (another && again) {
       letGo(answer);
-      const what = { event: "attempt_failed", level: "warn", request_id: requestId, origin: attempt.origin, attempt: number, why: bad, ms: Date.now() - startedAt };
+      const what = {
+        event: "attempt_failed",
+        level: "warn",
+        request_id: requestId,
+        origin: attempt.origin,
+        attempt: number,
+        why: bad,
+        ms: Date.now() - startedAt,
+      };
       console.log(JSON.stringify(what));
       continue;
     }
@@ -210,7 +220,7 @@ function tryOnce(env, incoming, { url, binding }, timeout, gone) {
       upload = openUpload(incoming, broken);
       send(binding === undefined ? NETWORK : env[binding], upload?.incoming ?? incoming, url).then(answered, failed);
     } catch {
-      failed();
+      void failed();
     }
   });
 }
@@ -312,7 +322,12 @@ function finish(answer, status, edits, backendMs, totalMs) {
   const fields = edited.headers;
   if (connection !== null) {
     // Looked up among the answer's own: it may name thousands that are not there.
-    const listed = new Set(connection.toLowerCase().split(",").map((name) => name.trim()));
+    const listed = new Set(
+      connection
+        .toLowerCase()
+        .split(",")
+        .map((name) => name.trim()),
+    );
     for (const name of [...new Set(fields.keys())]) if (name === "connection" || listed.has(name)) fields.delete(name);
   }
   // What Connection named may have been what kept caches out.
@@ -359,4 +374,3 @@ export function explain(problem, edits, requestId) {
   }
   return new Response(JSON.stringify({ ...problem, instance: requestId }), { status: problem.status, headers });
 }
-

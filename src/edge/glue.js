@@ -1,7 +1,7 @@
 // The few calls of the runtime that are dear to make one by one from wasm, made here together.
 // Nothing in this file decides anything: names are judged, URLs built and fields chosen by the core.
 
-import { NETWORK, callOut, whyCallFailed } from "./outbound.js";
+import { callOut, NETWORK, whyCallFailed } from "./outbound.js";
 
 /** What the core says of a field name, asked once a name. */
 let judge;
@@ -246,7 +246,8 @@ export async function importKey(id, jwkJson, algorithmJson) {
   const algorithm = JSON.parse(algorithmJson);
   const key = await crypto.subtle.importKey("jwk", JSON.parse(jwkJson), algorithm, false, ["verify"]);
   // The oldest goes, and not all of them: one that a request has just imported must be there when it verifies.
-  if (importedKeys.size >= MAX_IMPORTED_KEYS && !importedKeys.has(id)) importedKeys.delete(importedKeys.keys().next().value);
+  if (importedKeys.size >= MAX_IMPORTED_KEYS && !importedKeys.has(id))
+    importedKeys.delete(importedKeys.keys().next().value);
   importedKeys.set(id, { key, algorithm });
 }
 

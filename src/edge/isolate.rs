@@ -5,7 +5,7 @@ use std::{
     rc::Rc,
 };
 
-use pointsman_config::{Variable, Variables, findings::Finding};
+use pointsman_checked::{Fault, Started, Variable, Variables};
 use pointsman_core::{
     base::{
         json::{json, text},
@@ -23,7 +23,6 @@ use wasm_bindgen::prelude::Closure;
 use worker::Env;
 
 use super::{outside, platform};
-use crate::COMPILED_GATEWAY;
 
 thread_local! {
     /// From the loading of the module to the first request, which takes it.
@@ -34,10 +33,8 @@ thread_local! {
 /// An isolate as far as it can be made without a request: the platform has no random numbers before the
 /// first one, and loses what is logged.
 pub(super) struct Prepared {
-    /// The checked configuration, or why there is none.
-    read: Result<Gateway, Vec<Finding>>,
-    /// What keeps operators out, and callers not.
-    shut: Vec<Finding>,
+    /// The configuration, or why there is none.
+    read: Result<Started, Vec<Fault>>,
 }
 
 /// Configuration and memory.
@@ -75,9 +72,6 @@ impl Bindings<'_> {
     }
 }
 
-/// Where it stands in a configuration.
-const OPERATOR_SECRET: &str = "/operator/secret";
-
 impl Prepared {
     /// Keeps the isolate's one for its first request.
     pub(super) fn keep(env: &Env) {
@@ -87,38 +81,33 @@ impl Prepared {
     /// Reads the configuration and tells JavaScript what it needs to know of it.
     fn new(env: &Env) -> Self {
         console_error_panic_hook::set_once();
-        let written = Bindings(env).text("GATEWAY");
-        let json = written.as_deref().unwrap_or(COMPILED_GATEWAY);
-        let mut shut = Vec::new();
-        let read = pointsman_config::parse(json, &Bindings(env)).map(|checked| {
-            // A check has said all else, and knows no value of a secret.
-            let of_secrets = checked.warnings.into_iter().filter(|one| one.pointer == OPERATOR_SECRET);
-            shut.extend(of_secrets);
-            checked.gateway
-        });
-        install(read.as_ref().ok());
-        Self { read, shut }
+        let written = Bindings(env).text("GATEWAY").unwrap_or_else(platform::configuration);
+        let read = pointsman_checked::read(&written, &Bindings(env));
+        install(read.as_ref().ok().map(|started| &started.gateway));
+        Self { read }
     }
 
     /// Adds what needs a request.
     fn start(self) -> Isolate {
         let [first, second, third] = seeds();
-        for finding in &self.shut {
-            outside::warn("misconfigured", &finding.to_string());
-        }
         let ready = match self.read {
-            Ok(gateway) => {
+            Ok(Started { gateway, shut }) => {
+                warn_of(&shut);
                 let memory = RefCell::new(Memory::new(&gateway, third));
                 Some(Ready { gateway, memory })
             }
-            Err(findings) => {
-                for finding in &findings {
-                    outside::warn("misconfigured", &finding.to_string());
-                }
+            Err(faults) => {
+                warn_of(&faults);
                 None
             }
         };
         Isolate { ready, ids: RefCell::new(RequestIds::new([first, second])) }
+    }
+}
+
+fn warn_of(faults: &[Fault]) {
+    for fault in faults {
+        outside::warn("misconfigured", &fault.to_string());
     }
 }
 
@@ -138,14 +127,14 @@ impl Isolate {
 
 /// Hands JavaScript what it asks the core between decisions, and what it answers without the core.
 fn install(gateway: Option<&Gateway>) {
-    let fields = gateway.map(|gateway| gateway.fields.clone());
+    let fields = gateway.map(|gateway| gateway.fields().clone());
     let judge = move |name: String| fields.as_ref().map_or(0, |fields| fields.judge(&name).bits());
     let judge: Closure<dyn Fn(String) -> u32> = Closure::new(judge);
     platform::install(&judge.into_js_value(), MAX_FIELDS, Seen::TOO_MANY.bits());
     let report: Closure<Report> = Closure::new(report);
-    let problem_base = gateway.map_or("", |gateway| gateway.problem_base.as_str());
+    let problem_base = gateway.map_or("", |gateway| gateway.problem_base());
     platform::install_forward(&failures(problem_base), &report.into_js_value());
-    let token = gateway.and_then(|gateway| gateway.identity.token.as_ref());
+    let token = gateway.and_then(|gateway| gateway.identity().token.as_ref());
     if let Some(signer) = token.and_then(Assertions::signer) {
         platform::install_signer(&signer);
     }

@@ -25,14 +25,18 @@ export async function forwardLimited(sending, url, timeout, plan, admissionJson)
     const names = refused.map(({ name }) => name);
     return refuse(failures.limited, names, { "violated-policies": names }, [...fields, ["retry-after", `${seconds}`]]);
   }
-  if (failed.length > 0) return refuse(failures.limit_unavailable, failed, {}, [["retry-after", `${RETRY_UNAVAILABLE}`]]);
+  if (failed.length > 0)
+    return refuse(failures.limit_unavailable, failed, {}, [["retry-after", `${RETRY_UNAVAILABLE}`]]);
 
   const edited = withFields(edits, fields);
   if (plan === "") {
     const called = `,"origin":${JSON.stringify(origin)},"attempt":1`;
     return forward({ ...sending, edits: edited, line: line + called, sentAt: Date.now() }, url, timeout);
   }
-  const { attempts: [first], caller } = JSON.parse(plan);
+  const {
+    attempts: [first],
+    caller,
+  } = JSON.parse(plan);
   try {
     if (caller !== undefined) begin(first.key, caller, first.timeout);
   } catch {
@@ -42,7 +46,9 @@ export async function forwardLimited(sending, url, timeout, plan, admissionJson)
 
   function refuse({ reason, ...problem }, names, members, more) {
     const duration = Date.now() - began;
-    console.log(`${line},"limit":${JSON.stringify(names.join(" "))},"reason":"${reason}","status":${problem.status},"duration_ms":${duration}}`);
+    console.log(
+      `${line},"limit":${JSON.stringify(names.join(" "))},"reason":"${reason}","status":${problem.status},"duration_ms":${duration}}`,
+    );
     return explain({ ...problem, ...members }, withFields(edits, more), requestId);
   }
 }
@@ -75,7 +81,9 @@ async function askRate(env, { name, binding, key, timeout, closed, retry_after: 
     const { success } = await within(timeout, () => env[binding].limit({ key }));
     if (typeof success !== "boolean") throw new Error("an answer that says neither yes nor no");
     // When its period ends, the platform does not say: after a whole one it surely has.
-    return success ? { name, passes: true } : { name, passes: false, retryAfter, known: `"${name}";r=0;t=${retryAfter}` };
+    return success
+      ? { name, passes: true }
+      : { name, passes: false, retryAfter, known: `"${name}";r=0;t=${retryAfter}` };
   } catch (error) {
     warn(name, error);
     return { name, closed };
@@ -92,7 +100,12 @@ async function takeOne(env, ask) {
   const now = Date.now();
   const id = `${name}:${ask.key}`;
   const wait = (until) => Math.max(Math.ceil((until - Date.now()) / 1000), 1);
-  const refusal = ({ until }) => ({ name, passes: false, retryAfter: wait(until), known: `"${name}";r=0;t=${wait(until)}` });
+  const refusal = ({ until }) => ({
+    name,
+    passes: false,
+    retryAfter: wait(until),
+    known: `"${name}";r=0;t=${wait(until)}`,
+  });
   const pass = ({ left, rest, until }) => {
     const giveBack = () => batches.giveBack(id, until, Date.now());
     return { name, passes: true, known: `"${name}";r=${left + rest};t=${wait(until)}`, giveBack };
@@ -130,7 +143,8 @@ function takeMore(env, { binding, key, timeout, quota }, id, now) {
     const granted = (answer) => {
       clearTimeout(timer);
       ended();
-      if (!Number.isInteger(answer?.granted) || !Number.isInteger(answer.until)) throw new Error("an answer that says nothing");
+      if (!Number.isInteger(answer?.granted) || !Number.isInteger(answer.until))
+        throw new Error("an answer that says nothing");
       const own = waiting && answer.granted > 0 ? 1 : 0;
       batches.keep(id, answer, answer.granted - own, Date.now());
       resolve({ isGranted: own === 1, left: answer.left, until: answer.until });
@@ -154,7 +168,9 @@ function within(timeout, ask) {
   return new Promise((resolve, reject) => {
     const timer = setTimeout(() => reject(new Error(`no answer within ${timeout} ms`)), timeout);
     // In an async function, so that a binding that is not there rejects like one that fails.
-    (async () => ask())().then(resolve, reject).finally(() => clearTimeout(timer));
+    (async () => ask())()
+      .then(resolve, reject)
+      .finally(() => clearTimeout(timer));
   });
 }
 
@@ -166,7 +182,9 @@ function warn(name, error) {
   const now = Date.now();
   if (now - (warned.get(name) ?? 0) < WARN_EVERY) return;
   warned.set(name, now);
-  console.log(JSON.stringify({ event: "limit_failed", level: "warn", limit: name, what: String(error?.message ?? error) }));
+  console.log(
+    JSON.stringify({ event: "limit_failed", level: "warn", limit: name, what: String(error?.message ?? error) }),
+  );
 }
 
 /** `edits` with fields that are set beside; see `apply` in forward.js. */

@@ -19,9 +19,19 @@ function rescue(request, error) {
   const ray = request.headers.get("cf-ray") ?? "";
   const instance = /^[0-9A-Za-z-]{8,64}$/.test(ray) ? ray : crypto.randomUUID();
   const [time, { method }] = [new Date().toISOString(), request];
-  console.log(JSON.stringify({ event: "request", time, request_id: instance, method, reason: "internal_error", status: 500 }));
+  console.log(
+    JSON.stringify({ event: "request", time, request_id: instance, method, reason: "internal_error", status: 500 }),
+  );
   // Not the message: it may quote what a client or a backend sent.
-  console.log(JSON.stringify({ event: "internal_error", level: "error", time, request_id: instance, error: error?.constructor?.name }));
+  console.log(
+    JSON.stringify({
+      event: "internal_error",
+      level: "error",
+      time,
+      request_id: instance,
+      error: error?.constructor?.name,
+    }),
+  );
   const problem = {
     type: "urn:pointsman:problem:gateway-error",
     title: "Gateway error",

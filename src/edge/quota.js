@@ -5,7 +5,8 @@ import { DurableObject } from "cloudflare:workers";
 /** No isolate is handed more than this part of what is left, so that little is left idle when a quota runs out. */
 const LARGEST_PART = 10;
 
-const TABLE = "CREATE TABLE IF NOT EXISTS counts (name TEXT PRIMARY KEY, start INTEGER NOT NULL, until INTEGER NOT NULL, used INTEGER NOT NULL)";
+const TABLE =
+  "CREATE TABLE IF NOT EXISTS counts (name TEXT PRIMARY KEY, start INTEGER NOT NULL, until INTEGER NOT NULL, used INTEGER NOT NULL)";
 
 export class Quota extends DurableObject {
   /**
@@ -18,7 +19,8 @@ export class Quota extends DurableObject {
     sql.exec(TABLE);
     let [held] = sql.exec("SELECT start, until, used FROM counts WHERE name = ?", count).toArray();
     // A clock that is behind must not open a window again that is over: only a later one takes the place of what is.
-    const isOver = held !== undefined && (window === undefined || window === null ? now >= held.until : window[0] > held.start);
+    const isOver =
+      held !== undefined && (window === undefined || window === null ? now >= held.until : window[0] > held.start);
     if (held === undefined || isOver) {
       const [start, until] = window ?? [now, now + span];
       held = { start, until, used: 0 };
@@ -28,7 +30,13 @@ export class Quota extends DurableObject {
     // Whoever is refused again and again writes nothing.
     if (granted === 0) return { granted, left, until: held.until };
     held.used += granted;
-    sql.exec("INSERT OR REPLACE INTO counts (name, start, until, used) VALUES (?, ?, ?, ?)", count, held.start, held.until, held.used);
+    sql.exec(
+      "INSERT OR REPLACE INTO counts (name, start, until, used) VALUES (?, ?, ?, ?)",
+      count,
+      held.start,
+      held.until,
+      held.used,
+    );
     if (held.used === granted) await this.#forgetLater();
     return { granted, left: left - granted, until: held.until };
   }

@@ -31,7 +31,9 @@ export async function assertCaller(headers, claims) {
   } catch {
     // Not even the runtime's own words: they could be about the key.
     const what = `the identity token's key ${signer?.kid} cannot sign: its public members do not belong to its d`;
-    console.log(JSON.stringify({ event: "identity_key_unusable", level: "warn", time: new Date().toISOString(), what }));
+    console.log(
+      JSON.stringify({ event: "identity_key_unusable", level: "warn", time: new Date().toISOString(), what }),
+    );
     return false;
   }
 }
@@ -73,7 +75,8 @@ function drop(claims) {
 
 /** Imports both halves and sees whether they belong together: else every backend would refuse every token. */
 async function importKey() {
-  const algorithm = signer.publicKey.kty === "EC" ? { name: "ECDSA", namedCurve: "P-256", hash: "SHA-256" } : { name: "Ed25519" };
+  const algorithm =
+    signer.publicKey.kty === "EC" ? { name: "ECDSA", namedCurve: "P-256", hash: "SHA-256" } : { name: "Ed25519" };
   const own = await crypto.subtle.importKey("jwk", { ...signer.publicKey, d: signer.d }, algorithm, false, ["sign"]);
   const published = await crypto.subtle.importKey("jwk", signer.publicKey, algorithm, false, ["verify"]);
   const trial = new TextEncoder().encode("trial");

@@ -62,7 +62,12 @@ beforeEach(() => {
   gateway.world.replace(SHARED, async (request, response) => {
     let body = "";
     for await (const piece of request) body += piece;
-    response.writeHead(200, { "x-total": "42", "x-private": "secret", "access-control-allow-origin": "*", "set-cookie": "session=1; SameSite=None" });
+    response.writeHead(200, {
+      "x-total": "42",
+      "x-private": "secret",
+      "access-control-allow-origin": "*",
+      "set-cookie": "session=1; SameSite=None",
+    });
     response.end(JSON.stringify({ method: request.method, body, cookie: request.headers.cookie }));
   });
 });
@@ -89,7 +94,11 @@ async function fetchIn(origin, target, init = {}) {
   }
 }
 
-const put = () => ({ method: "PUT", headers: { authorization: `Bearer ${demoKey("acme")}`, "x-custom": "1" }, body: "hello" });
+const put = () => ({
+  method: "PUT",
+  headers: { authorization: `Bearer ${demoKey("acme")}`, "x-custom": "1" },
+  body: "hello",
+});
 const methods = () => gateway.called().map(({ method }) => method);
 
 test("a listed origin sends what needs a preflight and reads the answer and its exposed field", async () => {
@@ -149,7 +158,11 @@ test("a route without a policy is nobody's but its own origin's", async () => {
 test("anything goes: any origin, any field, with credentials", async () => {
   for (const { origin } of [listed, stranger]) {
     gateway.world.clear();
-    const init = { method: "DELETE", headers: { authorization: "Bearer whatever", "x-of-any-name": "1" }, credentials: "include" };
+    const init = {
+      method: "DELETE",
+      headers: { authorization: "Bearer whatever", "x-of-any-name": "1" },
+      credentials: "include",
+    };
     const seen = await fetchIn(origin, "/any/x", init);
     assert.equal(seen.refused, undefined);
     assert.equal(seen.status, 200);
@@ -164,7 +177,10 @@ test("anything goes: cookies travel with a fetch that includes them", async () =
     await context.addCookies([{ name: "session", value: "7", url: `http://127.0.0.1:${gateway.port}` }]);
     const page = await context.newPage();
     await page.goto(stranger.origin);
-    const text = await page.evaluate(async (url) => (await fetch(url, { credentials: "include" })).text(), `http://127.0.0.1:${gateway.port}/any/x`);
+    const text = await page.evaluate(
+      async (url) => (await fetch(url, { credentials: "include" })).text(),
+      `http://127.0.0.1:${gateway.port}/any/x`,
+    );
     assert.equal(JSON.parse(text).cookie, "session=7");
   } finally {
     await context.close();
@@ -188,7 +204,10 @@ test("anything goes: a sandboxed frame, whose origin is null, may read too", asy
       `http://127.0.0.1:${gateway.port}/any/x`,
     );
     assert.equal(JSON.parse(text).method, "GET");
-    assert.deepEqual(gateway.called()[0].headers.find(([name]) => name.toLowerCase() === "origin"), ["Origin", "null"]);
+    assert.deepEqual(
+      gateway.called()[0].headers.find(([name]) => name.toLowerCase() === "origin"),
+      ["Origin", "null"],
+    );
   } finally {
     await context.close();
   }

@@ -2,7 +2,7 @@
 // code in the first line. `UPDATE=1 node --test tests/cli/check.test.mjs` writes these files anew.
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
-import { cpSync, existsSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { cpSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { before, test } from "node:test";
@@ -18,7 +18,11 @@ before(async () => {
 
 const check = (cwd, ...more) => {
   const data = existsSync(join(cwd, "data")) ? ["--data", "data"] : [];
-  return spawnSync(program, ["check", ...data, ...more], { cwd, encoding: "utf8", env: { ...process.env, CLOUDFLARE_ENV: "", NO_COLOR: "1" } });
+  return spawnSync(program, ["check", ...data, ...more], {
+    cwd,
+    encoding: "utf8",
+    env: { ...process.env, CLOUDFLARE_ENV: "", NO_COLOR: "1" },
+  });
 };
 
 for (const name of readdirSync(inRoot("fixtures", "check"))) {
@@ -35,7 +39,10 @@ for (const name of readdirSync(inRoot("fixtures", "check"))) {
     const lines = stderr.split("\n").filter((line) => / (error|warning): /.test(line));
     assert.equal(findings.length, lines.length);
     for (const { file, line, severity, pointer, message } of findings) {
-      assert.ok(lines.includes(`${file}:${line}: ${severity}: ${pointer || "(the whole)"}: ${message}`), `${file}:${line} ${message}`);
+      assert.ok(
+        lines.includes(`${file}:${line}: ${severity}: ${pointer || "(the whole)"}: ${message}`),
+        `${file}:${line} ${message}`,
+      );
     }
   });
 }
@@ -54,18 +61,36 @@ test("check: what an environment lacks is a fault, and names the line to add", (
   const folder = mkdtempSync(join(tmpdir(), "pointsman-check-"));
   const write = (name, text) => writeFileSync(join(folder, name), text);
   try {
-    write("gateway.toml", '[api_keys]\nprefixes = ["sk"]\n[backends.b]\nurl = "${B}"\n[[routes]]\npath = "/{+path}"\nauth = ["api_key"]\nrules = [{ name = "b", to = "b" }]\n');
-    write("wrangler.toml", 'name = "g"\n[[kv_namespaces]]\nbinding = "POINTSMAN_KV"\n[vars]\nB = "https://b.example.com"\n[env.staging]\n');
+    write(
+      "gateway.toml",
+      '[api_keys]\nprefixes = ["sk"]\n[backends.b]\nurl = "${B}"\n[[routes]]\npath = "/{+path}"\nauth = ["api_key"]\nrules = [{ name = "b", to = "b" }]\n',
+    );
+    write(
+      "wrangler.toml",
+      'name = "g"\n[[kv_namespaces]]\nbinding = "POINTSMAN_KV"\n[vars]\nB = "https://b.example.com"\n[env.staging]\n',
+    );
     assert.equal(check(folder).status, 0);
     const bare = check(folder, "--env", "staging");
     assert.equal(bare.status, 1);
-    assert.match(bare.stderr, /the variable B is not set in \[env\.staging\].*add it under \[env\.staging\.vars\] in wrangler\.toml/);
-    write("wrangler.toml", 'name = "g"\n[[kv_namespaces]]\nbinding = "POINTSMAN_KV"\n[env.staging.vars]\nB = "https://b.example.com"\n');
+    assert.match(
+      bare.stderr,
+      /the variable B is not set in \[env\.staging\].*add it under \[env\.staging\.vars\] in wrangler\.toml/,
+    );
+    write(
+      "wrangler.toml",
+      'name = "g"\n[[kv_namespaces]]\nbinding = "POINTSMAN_KV"\n[env.staging.vars]\nB = "https://b.example.com"\n',
+    );
     const { status, stderr } = check(folder, "--env", "staging");
     assert.equal(status, 1);
-    assert.match(stderr, /^gateway\.toml:1: error: \/api_keys: .*\[\[env\.staging\.kv_namespaces\]\] binding = "POINTSMAN_KV"/m);
+    assert.match(
+      stderr,
+      /^gateway\.toml:1: error: \/api_keys: .*\[\[env\.staging\.kv_namespaces\]\] binding = "POINTSMAN_KV"/m,
+    );
     // Whoever explains a request has no Worker to bind anything to.
-    const explained = spawnSync(program, ["explain", "--env", "staging", "--path", "/x", "--claims", "{}"], { cwd: folder, encoding: "utf8" });
+    const explained = spawnSync(program, ["explain", "--env", "staging", "--path", "/x", "--claims", "{}"], {
+      cwd: folder,
+      encoding: "utf8",
+    });
     assert.equal(explained.status, 0, explained.stderr);
 
     rmSync(join(folder, "wrangler.toml"));
@@ -83,7 +108,8 @@ test("check: what an environment lacks is a fault, and names the line to add", (
 
 test("check: a secret that the gateway would not take is a fault where its value is known", () => {
   const folder = mkdtempSync(join(tmpdir(), "pointsman-check-"));
-  const route = '[backends.b]\nurl = "https://b.example.com"\n[[routes]]\npath = "/{+path}"\nauth = []\nrules = [{ name = "b", to = "b" }]\n';
+  const route =
+    '[backends.b]\nurl = "https://b.example.com"\n[[routes]]\npath = "/{+path}"\nauth = []\nrules = [{ name = "b", to = "b" }]\n';
   try {
     for (const [secret, wrangler, status] of [
       ["a secret that somebody made up", "", 1],
@@ -109,16 +135,30 @@ test("check: this repository's Workers are in order", () => {
     assert.equal(status, 0, stderr);
     assert.doesNotMatch(stderr, /warning|error/);
   }
-  assert.match(check(inRoot(), "--env", "console").stderr, /\[env\.console\] of wrangler\.toml is the operators' console/);
+  assert.match(
+    check(inRoot(), "--env", "console").stderr,
+    /\[env\.console\] of wrangler\.toml is the operators' console/,
+  );
 });
 
 test("check: what KV holds is judged too", async () => {
   const project = await openProject();
   try {
-    project.write("keys.jsonl", JSON.stringify({ sha256: "0".repeat(64), subject: "s", claims: { customerId: "nobody" } }));
+    project.write(
+      "keys.jsonl",
+      JSON.stringify({ sha256: "0".repeat(64), subject: "s", claims: { customerId: "nobody" } }),
+    );
     await project.local(["keys", "import", "keys.jsonl"]);
     // As one that was written while http was allowed.
-    await project.local(["customers", "put", "old", "--backend-url", "http://old.example.com", "--allow-http", "always"]);
+    await project.local([
+      "customers",
+      "put",
+      "old",
+      "--backend-url",
+      "http://old.example.com",
+      "--allow-http",
+      "always",
+    ]);
     const { findings } = (await project.local(["check", "--json"], { want: 1 })).json();
     assert.deepEqual(
       findings.map(({ severity, entry, pointer }) => [severity, entry, pointer]),

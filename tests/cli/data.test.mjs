@@ -51,7 +51,10 @@ test("drift, changes, the config API's records and prune", async () => {
   // By hand: one as it was, with other spelling, and one otherwise.
   await kv.put("customer:acme", JSON.stringify(customer("acme"), null, 2));
   await kv.put("customer:stark", JSON.stringify(customer("stark", { disabled: true })));
-  project.write("data/customers.json", [customer("acme"), { customerId: "wayne", backendUrl: "https://new.example.com" }]);
+  project.write("data/customers.json", [
+    customer("acme"),
+    { customerId: "wayne", backendUrl: "https://new.example.com" },
+  ]);
 
   const { changes, deletes, creates, ...counts } = (await project.local(["plan", "data", "--prune", "--json"])).json();
   assert.deepEqual(creates, []);
@@ -75,7 +78,14 @@ test("drift, changes, the config API's records and prune", async () => {
 
   await project.local(["apply", "data", "--prune"]);
   const content = await contentOf(kv);
-  assert.deepEqual(Object.keys(content), ["customer:acme", "customer:stark", "customer:umbrella", "customer:wayne", `key:${sha256}`, "source:customers"]);
+  assert.deepEqual(Object.keys(content), [
+    "customer:acme",
+    "customer:stark",
+    "customer:umbrella",
+    "customer:wayne",
+    `key:${sha256}`,
+    "source:customers",
+  ]);
   assert.deepEqual(JSON.parse(content["customer:umbrella"]), fetched);
   assert.deepEqual(JSON.parse(content["customer:stark"]), customer("stark"));
 
@@ -85,7 +95,10 @@ test("drift, changes, the config API's records and prune", async () => {
 
 test("what deletes too much wants to be meant", async () => {
   const kv = "many";
-  project.write("many/customers.json", Array.from({ length: 20 }, (_, index) => customer(`c${index}`)));
+  project.write(
+    "many/customers.json",
+    Array.from({ length: 20 }, (_, index) => customer(`c${index}`)),
+  );
   await project.local(["apply", "many"], { kv });
   project.write("many/customers.json", [customer("c0")]);
   const refused = await project.local(["apply", "many", "--prune"], { kv, want: 1 });
@@ -113,19 +126,33 @@ test("exports are what imports read", async () => {
   const kv = "exported";
   await project.local(["customers", "export", "--all", "--to", "all.json"]);
   const all = JSON.parse(readFileSync(project.path("all.json"), "utf8"));
-  assert.deepEqual(all.map(({ customerId, fetchedAt }) => [customerId, Boolean(fetchedAt)]), [["acme", false], ["stark", false], ["umbrella", true], ["wayne", false]]);
+  assert.deepEqual(
+    all.map(({ customerId, fetchedAt }) => [customerId, Boolean(fetchedAt)]),
+    [
+      ["acme", false],
+      ["stark", false],
+      ["umbrella", true],
+      ["wayne", false],
+    ],
+  );
   const own = all.filter(({ fetchedAt }) => !fetchedAt);
   const brought = await project.local(["customers", "import", "all.json"], { kv });
   assert.match(brought.err, /1 customer has fetchedAt and is passed over/);
   assert.deepEqual((await project.local(["customers", "export", "--all"], { kv })).json(), own);
 
-  const bare = (await project.local(["customers", "export", "--format", "jsonl"])).out.trim().split("\n").map((line) => JSON.parse(line));
+  const bare = (await project.local(["customers", "export", "--format", "jsonl"])).out
+    .trim()
+    .split("\n")
+    .map((line) => JSON.parse(line));
   assert.deepEqual(bare, own, "what the config API says is no record of ours");
   await project.local(["customers", "export", "--format", "folder", "--to", project.path("one-each")], { kv });
   assert.deepEqual(project.names("one-each"), ["acme.json", "stark.json", "wayne.json"]);
   const taken = await project.local(["customers", "import", "one-each", "--json"], { kv });
   assert.deepEqual(taken.json(), { created: 0, changed: 0, deleted: 0, unchanged: 3, visible: true });
-  assert.match((await project.local(["customers", "export", "--format", "folder", "--to", "one-each"], { kv, want: 1 })).err, /is not empty/);
+  assert.match(
+    (await project.local(["customers", "export", "--format", "folder", "--to", "one-each"], { kv, want: 1 })).err,
+    /is not empty/,
+  );
 });
 
 test("one customer at a time", async () => {
@@ -136,12 +163,18 @@ test("one customer at a time", async () => {
   const put = await project.local(["customers", "put", "acme", "-"], { kv, input: JSON.stringify(customer("acme")) });
   assert.match(put.out, /^\+ customer:acme$/m);
   assert.deepEqual((await project.local(["customers", "get", "acme", "--json"], { kv })).json(), customer("acme"));
-  await project.local(["keys", "create", "--prefix", "sk_live", "--subject", "s", "--claims", '{"customerId":"acme"}'], { kv });
+  await project.local(
+    ["keys", "create", "--prefix", "sk_live", "--subject", "s", "--claims", '{"customerId":"acme"}'],
+    { kv },
+  );
   const kept = await project.local(["customers", "remove", "acme"], { kv, want: 1 });
   assert.match(kept.err, /1 key names customer acme: [0-9a-f]{12}\./);
   await project.local(["customers", "remove", "acme", "--yes"], { kv });
   assert.match((await project.local(["customers", "list"], { kv })).err, /no customers/);
-  assert.match((await project.local(["customers", "remove", "acme", "--yes"], { kv, want: 1 })).err, /KV has no customer acme/);
+  assert.match(
+    (await project.local(["customers", "remove", "acme", "--yes"], { kv, want: 1 })).err,
+    /KV has no customer acme/,
+  );
 });
 
 test("the config API's records stand beside an operator's, and are never written", async () => {
@@ -160,43 +193,77 @@ rules = [{ name = "customer", to = "customer" }]
   const served = await own.serve();
   try {
     const kv = await served.kv();
-    const fetched = (id) => JSON.stringify(customer(id, { backendUrl: "https://api.example.com", fetchedAt: "2026-01-01T00:00:00.000Z", generation: 1 }));
+    const fetched = (id) =>
+      JSON.stringify(
+        customer(id, { backendUrl: "https://api.example.com", fetchedAt: "2026-01-01T00:00:00.000Z", generation: 1 }),
+      );
     await kv.put("source:customer:acme", fetched("acme"));
     await kv.put("source:customer:stark", fetched("stark"));
     await kv.put("customer:wayne", fetched("wayne"));
     const before = await contentOf(kv);
-    const rows = async () => (await own.local(["customers", "list"])).out.trim().split("\n").slice(1).map((row) => row.split(/ {2,}/));
+    const rows = async () =>
+      (await own.local(["customers", "list"])).out
+        .trim()
+        .split("\n")
+        .slice(1)
+        .map((row) => row.split(/ {2,}/));
     assert.deepEqual(await rows(), [
       ["acme", "https://api.example.com", "-", "active", "config API"],
       ["stark", "https://api.example.com", "-", "active", "config API"],
       ["wayne", "https://api.example.com", "-", "active", "config API"],
     ]);
     own.write("data/customers.json", [customer("acme", { disabled: true })]);
-    assert.match((await own.local(["plan", "data"])).out, /^\+ customer:acme .*\(counts before what the config API says\)$/m);
-    assert.equal((await own.local(["plan", "data", "--prune", "--json"])).json().ofConfigApi, 1, "what is left over of it stays");
+    assert.match(
+      (await own.local(["plan", "data"])).out,
+      /^\+ customer:acme .*\(counts before what the config API says\)$/m,
+    );
+    assert.equal(
+      (await own.local(["plan", "data", "--prune", "--json"])).json().ofConfigApi,
+      1,
+      "what is left over of it stays",
+    );
     await own.local(["apply", "data", "--prune"]);
     const { "customer:acme": put, ...others } = await contentOf(kv);
     assert.deepEqual([JSON.parse(put), others], [customer("acme", { disabled: true }), before]);
-    assert.deepEqual((await rows())[0], ["acme", "https://acme.tenants.example.com", "-", "disabled", "operator, over the config API"]);
+    assert.deepEqual((await rows())[0], [
+      "acme",
+      "https://acme.tenants.example.com",
+      "-",
+      "disabled",
+      "operator, over the config API",
+    ]);
 
     const both = await own.local(["customers", "get", "acme", "--json"]);
     assert.deepEqual(both.json(), customer("acme", { disabled: true }));
     assert.match(both.err, /an operator's own record, and counts\. The config API says: .*api\.example\.com/);
-    assert.equal((await own.local(["customers", "get", "acme", "--config-api", "--json"])).json().backendUrl, "https://api.example.com");
+    assert.equal(
+      (await own.local(["customers", "get", "acme", "--config-api", "--json"])).json().backendUrl,
+      "https://api.example.com",
+    );
     assert.deepEqual((await own.local(["customers", "export"])).json(), [customer("acme", { disabled: true })]);
     assert.equal((await own.local(["customers", "export", "--all"])).json().length, 3);
     assert.equal((await own.local(["plan", "data", "--detailed-exitcode", "--prune"])).code, 0);
 
     for (const id of ["stark", "wayne"]) {
-      assert.match((await own.local(["customers", "remove", id], { want: 1 })).err, /no operator's own record of .*what it says would come back/);
+      assert.match(
+        (await own.local(["customers", "remove", id], { want: 1 })).err,
+        /no operator's own record of .*what it says would come back/,
+      );
     }
     const removed = await own.local(["customers", "remove", "acme"]);
-    assert.match(removed.out, /removed acme\n {2}what the config API says of acme counts from now on: active https:\/\/api\.example\.com/);
+    assert.match(
+      removed.out,
+      /removed acme\n {2}what the config API says of acme counts from now on: active https:\/\/api\.example\.com/,
+    );
     assert.deepEqual(await contentOf(kv), before);
 
     await kv.put("source:customer:wayne", fetched("wayne"));
     assert.match((await own.local(["customers", "tidy"])).out, /^1 entry deleted$/m);
-    assert.deepEqual(Object.keys(await contentOf(kv)), ["source:customer:acme", "source:customer:stark", "source:customer:wayne"]);
+    assert.deepEqual(Object.keys(await contentOf(kv)), [
+      "source:customer:acme",
+      "source:customer:stark",
+      "source:customer:wayne",
+    ]);
   } finally {
     await served.stop();
     own.close();
@@ -225,9 +292,14 @@ test("an entry that is written anew keeps its end in KV, and its metadata", asyn
   await project.local(["apply", "ending"]);
   assert.deepEqual(await beside("customer:ending"), [expiration, "OPS-7", true], "apply");
 
-  const roll = async (more) => name((await project.local(["keys", "roll", name(ending), "--prefix", "sk_live", "--json", ...more])).json().key);
+  const roll = async (more) =>
+    name((await project.local(["keys", "roll", name(ending), "--prefix", "sk_live", "--json", ...more])).json().key);
   assert.deepEqual(await beside(await roll([])), [expiration, undefined, true], "the new key ends as the old one does");
-  assert.deepEqual(await beside(await roll(["--expires-at", "2099-01-01T00:00:00Z"])), [undefined, undefined, true], "unless another end is said");
+  assert.deepEqual(
+    await beside(await roll(["--expires-at", "2099-01-01T00:00:00Z"])),
+    [undefined, undefined, true],
+    "unless another end is said",
+  );
   assert.deepEqual(await beside(name(ending)), [expiration, "OPS-7", true], "roll");
   await project.local(["keys", "revoke", name(ending), "--disable"]);
   assert.deepEqual(await beside(name(ending)), [expiration, "OPS-7", true], "disable");
@@ -244,7 +316,9 @@ test("a wrangler that fails is heard, and asked again where that helps", async (
   project.replaceWrangler('echo "Authentication error [code: 10000]" >&2; exit 1');
   const refused = await project.local(["apply", "data"], { kv, want: 3 });
   assert.match(refused.err, /error: wrangler kv key list failed:\nAuthentication error \[code: 10000\]/);
-  project.replaceWrangler('if [ $CALLS = 1 ]; then echo "PUT /bulk -> 429 Too Many Requests" >&2; exit 1; fi; exec "$REAL_WRANGLER" "$@"');
+  project.replaceWrangler(
+    'if [ $CALLS = 1 ]; then echo "PUT /bulk -> 429 Too Many Requests" >&2; exit 1; fi; exec "$REAL_WRANGLER" "$@"',
+  );
   const patient = await project.local(["customers", "list", "--json"], { kv });
   assert.match(patient.err, /warning: wrangler kv key list failed and is tried again/);
   assert.deepEqual(patient.json(), []);

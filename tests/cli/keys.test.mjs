@@ -21,7 +21,19 @@ after(async () => {
 });
 
 const create = async (subject) => {
-  const made = await project.local(["keys", "create", "--prefix", "sk_live", "--subject", subject, "--name", `the ${subject}`, "--claims", '{"customerId":"acme-corp"}', "--json"]);
+  const made = await project.local([
+    "keys",
+    "create",
+    "--prefix",
+    "sk_live",
+    "--subject",
+    subject,
+    "--name",
+    `the ${subject}`,
+    "--claims",
+    '{"customerId":"acme-corp"}',
+    "--json",
+  ]);
   return made.json().key;
 };
 
@@ -30,7 +42,10 @@ test("a key works once it was created, is listed by its digest, and is revoked",
   assert.deepEqual(await gateway.call(key), ACME);
 
   const listed = await project.local(["keys", "list", "--customer", "acme-corp", "--subject", "ci", "--json"]);
-  assert.deepEqual(listed.json().map(({ digest, state }) => [digest, state]), [[digest(key), "active"]]);
+  assert.deepEqual(
+    listed.json().map(({ digest, state }) => [digest, state]),
+    [[digest(key), "active"]],
+  );
   const table = await project.local(["keys", "list"]);
   assert.match(table.out, new RegExp(`${digest(key).slice(0, 12)} +ci +the ci +active`));
   for (const { out, err } of [listed, table]) assert.ok(!`${out}${err}`.includes(key));
@@ -43,7 +58,10 @@ test("a key works once it was created, is listed by its digest, and is revoked",
   assert.equal((await gateway.call(key)).status, 401);
   const revoked = await project.local(["keys", "revoke", "--subject", "ci"]);
   assert.match(revoked.err, /a revoked API key stops within 2m/);
-  assert.equal((await project.local(["keys", "inspect", "-", "--json"], { input: key, want: 1 })).json().state, "unknown");
+  assert.equal(
+    (await project.local(["keys", "inspect", "-", "--json"], { input: key, want: 1 })).json().state,
+    "unknown",
+  );
 });
 
 test("a rolled key goes on for its grace, and the new one stands for the same", async () => {
@@ -57,7 +75,9 @@ test("a rolled key goes on for its grace, and the new one stands for the same", 
 
   const two = await project.local(["keys", "revoke", "--subject", "roller"], { want: 1 });
   assert.match(two.err, /2 keys are of subject "roller"/);
-  const again = (await project.local(["keys", "roll", digest(rolled.key), "--prefix", "sk_test", "--grace", "0", "--json"])).json();
+  const again = (
+    await project.local(["keys", "roll", digest(rolled.key), "--prefix", "sk_test", "--grace", "0", "--json"])
+  ).json();
   assert.equal((await gateway.call(rolled.key)).status, 401);
   assert.deepEqual(await gateway.call(again.key), ACME);
 });
@@ -66,7 +86,13 @@ test("keys minted elsewhere come in by themselves or by their digest, and are ne
   const [plain, hidden] = [mint("sk_live"), mint("sk_live")];
   const record = { claims: { customerId: "acme-corp" } };
   const lines = (records) => records.map((entry) => JSON.stringify(entry)).join("\n");
-  project.write("keys.jsonl", lines([{ key: plain, subject: "a", ...record }, { sha256: digest(hidden), subject: "b", ...record }]));
+  project.write(
+    "keys.jsonl",
+    lines([
+      { key: plain, subject: "a", ...record },
+      { sha256: digest(hidden), subject: "b", ...record },
+    ]),
+  );
   const dry = await project.run(["keys", "import", "keys.jsonl", "--dry-run"]);
   assert.equal(JSON.parse(dry.out).length, 2);
   const done = await project.local(["keys", "import", "keys.jsonl"]);
@@ -74,8 +100,18 @@ test("keys minted elsewhere come in by themselves or by their digest, and are ne
   for (const { out, err } of [dry, done]) assert.ok(!`${out}${err}`.includes(plain));
   for (const key of [plain, hidden]) assert.deepEqual(await gateway.call(key), ACME);
 
-  project.write("twice.json", [{ key: plain, subject: "a" }, { sha256: digest(plain), subject: "b" }]);
-  project.write("bad.jsonl", lines([{ key: mint("sk_live"), subject: "new" }, { key: "elsewhere_123", subject: "x" }, { key: `${plain}x`, subject: "y" }]));
+  project.write("twice.json", [
+    { key: plain, subject: "a" },
+    { sha256: digest(plain), subject: "b" },
+  ]);
+  project.write(
+    "bad.jsonl",
+    lines([
+      { key: mint("sk_live"), subject: "new" },
+      { key: "elsewhere_123", subject: "x" },
+      { key: `${plain}x`, subject: "y" },
+    ]),
+  );
   const twice = await project.local(["keys", "import", "twice.json"], { want: 1 });
   assert.match(twice.err, /twice\.json:1: error: \/sha256: stands twice: also at twice\.json:1/);
   const bad = await project.local(["keys", "import", "bad.jsonl"], { want: 1 });

@@ -20,7 +20,13 @@ const npm = (args, cwd) => {
 test("stdout can be piped on, and paths count from where npm was called", () => {
   const { status, stdout, stderr } = npm(["check", "gateway.toml", "--json"], inRoot("fixtures", "check", "gateway"));
   assert.equal(status, 1, stderr);
-  assert.deepEqual(JSON.parse(stdout).findings.map(({ file, line }) => [file, line]), [["gateway.toml", 6], ["gateway.toml", 7]]);
+  assert.deepEqual(
+    JSON.parse(stdout).findings.map(({ file, line }) => [file, line]),
+    [
+      ["gateway.toml", 6],
+      ["gateway.toml", 7],
+    ],
+  );
 });
 
 test("the exit code is the program's, and the usual files are found from folders below", () => {

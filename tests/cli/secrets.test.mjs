@@ -17,7 +17,12 @@ before(async () => {
 });
 after(() => rmSync(folder, { recursive: true }));
 
-const run = (args, options = {}) => spawnSync(program, args, { encoding: "utf8", env: { ...process.env, CLOUDFLARE_ENV: "", NO_COLOR: "1" }, ...options });
+const run = (args, options = {}) =>
+  spawnSync(program, args, {
+    encoding: "utf8",
+    env: { ...process.env, CLOUDFLARE_ENV: "", NO_COLOR: "1" },
+    ...options,
+  });
 
 test("a secret is made, and is another one each time", () => {
   const made = new Set(Array.from({ length: 5 }, () => run(["secret", "create"]).stdout));
@@ -61,7 +66,11 @@ test("no command takes a credential as an argument, and none repeats it", () => 
     }
   }
   // What has no form of ours, the options that would take it refuse.
-  for (const args of [["explain", ...PATH, "--key", "theirs"], ["explain", ...PATH, "--jwt", "theirs"], ["keys", "inspect", "theirs"]]) {
+  for (const args of [
+    ["explain", ...PATH, "--key", "theirs"],
+    ["explain", ...PATH, "--jwt", "theirs"],
+    ["keys", "inspect", "theirs"],
+  ]) {
     const { status, stderr } = run(args, { cwd: inRoot() });
     assert.equal(status, 1, stderr);
     assert.match(stderr, /takes no credential as an argument.*-file FILE/);
@@ -80,12 +89,22 @@ test("standard input and files are taken", () => {
   const key = write("key.txt", `${KEY}\n`);
   const token = write("token.txt", TOKEN);
   const headers = write("headers.txt", `X-One: 1\nAuthorization: Bearer ${KEY}\n`);
-  const explain = (args, input = "") => JSON.parse(run(["explain", ...PATH, "--json", ...args], { cwd: inRoot(), input }).stdout);
+  const explain = (args, input = "") =>
+    JSON.parse(run(["explain", ...PATH, "--json", ...args], { cwd: inRoot(), input }).stdout);
   // No KV is asked, so a key that was read is one whose record is not to be had.
-  for (const [args, input] of [[["--key", "-"], KEY], [["--key-file", key]], [["--key-file", "-"], `${KEY}\n`], [["--header-file", headers]]]) {
+  for (const [args, input] of [
+    [["--key", "-"], KEY],
+    [["--key-file", key]],
+    [["--key-file", "-"], `${KEY}\n`],
+    [["--header-file", headers]],
+  ]) {
     assert.equal(explain(args, input).answer.reason, "key_store_unavailable", args.join(" "));
   }
-  const [first, ...others] = [explain(["--jwt-file", token]), explain(["--jwt", "-"], TOKEN), explain(["--token-file", token])];
+  const [first, ...others] = [
+    explain(["--jwt-file", token]),
+    explain(["--jwt", "-"], TOKEN),
+    explain(["--token-file", token]),
+  ];
   assert.notEqual(first.answer?.reason, "credential_missing");
   for (const other of others) assert.deepEqual(other.answer, first.answer);
   const inspected = run(["keys", "inspect", "--key-file", key, "--json"], { cwd: inRoot() });

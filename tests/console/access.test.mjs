@@ -23,7 +23,17 @@ after(() => own?.stop());
 
 const now = () => Math.floor(Date.now() / 1000);
 const assertion = (claims = {}, { key = keys.privateKey, alg = "RS256", kid = "one" } = {}) =>
-  new SignJWT({ iss: `https://${TEAM}`, aud: [AUDIENCE], email: "ops@example.com", sub: "1", iat: now(), exp: now() + 600, ...claims }).setProtectedHeader({ alg, kid }).sign(key);
+  new SignJWT({
+    iss: `https://${TEAM}`,
+    aud: [AUDIENCE],
+    email: "ops@example.com",
+    sub: "1",
+    iat: now(),
+    exp: now() + 600,
+    ...claims,
+  })
+    .setProtectedHeader({ alg, kid })
+    .sign(key);
 const withAssertion = (text) => createClient(own.origin, { fields: text ? { "cf-access-jwt-assertion": text } : {} });
 
 test("a good assertion is let in to sign in, and the log says who", async () => {
@@ -38,7 +48,13 @@ test("a good assertion is let in to sign in, and the log says who", async () => 
 
 test("no other assertion is", async () => {
   const [header, , signature] = (await assertion()).split(".");
-  const changed = [header, Buffer.from(JSON.stringify({ iss: `https://${TEAM}`, aud: AUDIENCE, exp: now() + 600, iat: now() })).toString("base64url"), signature].join(".");
+  const changed = [
+    header,
+    Buffer.from(JSON.stringify({ iss: `https://${TEAM}`, aud: AUDIENCE, exp: now() + 600, iat: now() })).toString(
+      "base64url",
+    ),
+    signature,
+  ].join(".");
   const none = [Buffer.from('{"alg":"none"}').toString("base64url"), changed.split(".")[1], ""].join(".");
   for (const [what, text] of [
     ["none at all", ""],

@@ -15,8 +15,17 @@ const explanation = {
   explanation: 1,
   request: { method: "GET", url: "https://api.example.com/x", time: "2026-07-30T12:00:00Z" },
   outcome: "answer",
-  steps: [{ step: "route", route: "/x" }, { step: "rule", rule: "a", matched: false, why_not: "plan is not gold" }, { step: "novel", list: [1, { two: null }] }],
-  answer: { status: 403, problem: "no-rule", reason: "no_rule", fields: [["content-type", "application/problem+json"]] },
+  steps: [
+    { step: "route", route: "/x" },
+    { step: "rule", rule: "a", matched: false, why_not: "plan is not gold" },
+    { step: "novel", list: [1, { two: null }] },
+  ],
+  answer: {
+    status: 403,
+    problem: "no-rule",
+    reason: "no_rule",
+    fields: [["content-type", "application/problem+json"]],
+  },
   bounds: [{ id: "api_key_revoked", within_ms: 120_000, while_down_ms: 3_600_000 }],
 };
 
@@ -24,9 +33,16 @@ let own;
 let explained;
 let browser;
 before(async () => {
-  [own, explained, browser] = await Promise.all([openConsole(), openConsole({ gateway: () => Response.json(explanation) }), startChromium()]);
+  [own, explained, browser] = await Promise.all([
+    openConsole(),
+    openConsole({ gateway: () => Response.json(explanation) }),
+    startChromium(),
+  ]);
   const kv = await own.kv();
-  await kv.put("customer:api-corp", JSON.stringify({ customerId: "api-corp", backendUrl: "https://a.example", fetchedAt: "2026-07-30T12:00:00Z" }));
+  await kv.put(
+    "customer:api-corp",
+    JSON.stringify({ customerId: "api-corp", backendUrl: "https://a.example", fetchedAt: "2026-07-30T12:00:00Z" }),
+  );
   await kv.put("customer:broken-corp", '{"customerId":"broken-corp","backendURL":"x"}');
 });
 after(async () => {
@@ -40,7 +56,10 @@ async function open(context = {}, at = own) {
   const page = await opened.newPage();
   const complaints = [];
   page.on("pageerror", (error) => complaints.push(String(error)));
-  page.on("console", (message) => /Content Security Policy|Refused to/i.test(message.text()) && complaints.push(message.text()));
+  page.on(
+    "console",
+    (message) => /Content Security Policy|Refused to/i.test(message.text()) && complaints.push(message.text()),
+  );
   return { page, complaints, go: (path) => page.goto(`${at.origin}${path}`), close: () => opened.close() };
 }
 
@@ -167,7 +186,9 @@ test("a page elsewhere can neither frame the console nor act by its session", as
   const { page } = tab;
   const { createServer } = await import("node:http");
   const evil = createServer((request, response) =>
-    response.writeHead(200, { "content-type": "text/html" }).end(`<!doctype html><title>evil</title><iframe src="${own.origin}/customers"></iframe>
+    response
+      .writeHead(200, { "content-type": "text/html" })
+      .end(`<!doctype html><title>evil</title><iframe src="${own.origin}/customers"></iframe>
       <form method="post" action="${own.origin}/customers/new"><input name="customerId" value="forged"><input name="backendUrl" value="https://evil.example"><button>go</button></form>`),
   );
   await new Promise((resolve) => evil.listen(0, "127.0.0.1", resolve));
@@ -191,8 +212,15 @@ const VIEWS = [
 
 async function examine(page, where) {
   await page.evaluate(AXE);
-  const { violations } = await page.evaluate(() => globalThis.axe.run(document, { runOnly: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"] }));
-  const told = violations.map(({ id, help, nodes }) => `${id}: ${help}\n${nodes.map(({ html, failureSummary }) => `    ${html}\n    ${failureSummary}`).join("\n")}`);
+  const { violations } = await page.evaluate(() =>
+    globalThis.axe.run(document, {
+      runOnly: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"],
+    }),
+  );
+  const told = violations.map(
+    ({ id, help, nodes }) =>
+      `${id}: ${help}\n${nodes.map(({ html, failureSummary }) => `    ${html}\n    ${failureSummary}`).join("\n")}`,
+  );
   assert.deepEqual(told, [], where);
   const beyond = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
   assert.ok(beyond <= 0, `${where} is ${beyond} px wider than the screen`);
@@ -210,12 +238,29 @@ for (const [view, context] of VIEWS) {
     await page.waitForSelector(".summary");
     await examine(page, "a wrong secret");
     await signIn(tab);
-    for (const path of ["/customers", "/customers?prefix=none", "/customers/new", "/customer?id=acme-corp", "/customer?id=api-corp", "/customer?id=broken-corp", "/customer?id=nobody", "/customer/remove?id=acme-corp", "/keys", "/keys/new", "/rules", "/explain", "/health", "/nowhere"]) {
+    for (const path of [
+      "/customers",
+      "/customers?prefix=none",
+      "/customers/new",
+      "/customer?id=acme-corp",
+      "/customer?id=api-corp",
+      "/customer?id=broken-corp",
+      "/customer?id=nobody",
+      "/customer/remove?id=acme-corp",
+      "/keys",
+      "/keys/new",
+      "/rules",
+      "/explain",
+      "/health",
+      "/nowhere",
+    ]) {
       await tab.go(path);
       await examine(page, path);
     }
     await tab.go("/rules");
-    await page.locator("details").evaluateAll((all) => all.forEach((one) => (one.open = true)));
+    await page.locator("details").evaluateAll((all) => {
+      for (const one of all) one.open = true;
+    });
     await examine(page, "the rules in words");
     await tab.go("/customers/new");
     await page.fill("#customerId", "x");

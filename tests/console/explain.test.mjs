@@ -1,8 +1,8 @@
 // Explain, with the gateway's own explanations.
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import { demoKey } from "../../demo/seed.mjs";
 import { OPERATOR_SECRET } from "../../demo/gateway.mjs";
+import { demoKey } from "../../demo/seed.mjs";
 import { openConsole } from "./support/console.mjs";
 
 let own;
@@ -20,15 +20,36 @@ const shows = (page, parts) => {
 };
 
 test("a key is led to its customer's backend, and no backend hears of it", async () => {
-  const page = await explain({ url: "/customers/orders?x=1", kind: "key", secret: demoKey("acme"), fields: "X-Forwarded-For: 10.0.0.1" });
-  shows(page, ["It would be forwarded", "https://acme.tenants.example.com/orders?x=1", "an API key", "acme-corp", "x-customer-id", "x-forwarded-for", "a revoked API key stops"]);
+  const page = await explain({
+    url: "/customers/orders?x=1",
+    kind: "key",
+    secret: demoKey("acme"),
+    fields: "X-Forwarded-For: 10.0.0.1",
+  });
+  shows(page, [
+    "It would be forwarded",
+    "https://acme.tenants.example.com/orders?x=1",
+    "an API key",
+    "acme-corp",
+    "x-customer-id",
+    "x-forwarded-for",
+    "a revoked API key stops",
+  ]);
   for (const secret of [demoKey("acme"), OPERATOR_SECRET]) assert.ok(!page.text.includes(secret));
-  assert.deepEqual(own.world.requests.filter(({ backend }) => backend), []);
+  assert.deepEqual(
+    own.world.requests.filter(({ backend }) => backend),
+    [],
+  );
 });
 
 test("claims stand in for a credential, and rules say why they do not match", async () => {
   const page = await explain({ url: "/environment/x", kind: "claims", claims: '{"environment":"production"}' });
-  shows(page, ["claims given by the operator", "does not match", "must be &quot;sandbox&quot;", "production.backends.example.com"]);
+  shows(page, [
+    "claims given by the operator",
+    "does not match",
+    "must be &quot;sandbox&quot;",
+    "production.backends.example.com",
+  ]);
 });
 
 test("a refusal is told with its reason", async () => {
@@ -38,7 +59,9 @@ test("a refusal is told with its reason", async () => {
 
 test("attempts stand in their order", async () => {
   const page = await explain({ method: "POST", url: "/resilient/x", kind: "claims", claims: "{}", country: "DE" });
-  const [first, second] = ["https://production.backends.example.com", "https://multi-tenant"].map((part) => page.text.indexOf(part));
+  const [first, second] = ["https://production.backends.example.com", "https://multi-tenant"].map((part) =>
+    page.text.indexOf(part),
+  );
   shows(page, ["Attempts, in order"]);
   assert.ok(first > 0 && (second < 0 || second > first));
 });

@@ -20,7 +20,8 @@ const KEY = /sk_(?:live|test)_[0-9A-Za-z]{24}_[0-9A-Za-z]{6}/;
 const digestOf = (key) => kvName(key).slice("key:".length);
 const at = (digest, path = "/key") => `${path}?digest=${digest}`;
 const record = async (digest) => JSON.parse(await kv.get(`key:${digest}`));
-const call = (key, path = "/environment/hello") => fetch(`${own.gatewayUrl}${path}`, { headers: { authorization: `Bearer ${key}` } });
+const call = (key, path = "/environment/hello") =>
+  fetch(`${own.gatewayUrl}${path}`, { headers: { authorization: `Bearer ${key}` } });
 const faulty = (text) => [...text.matchAll(/<li><a href="#([^"]+)">/g)].map(([, id]) => id);
 
 async function create(values = {}) {
@@ -31,7 +32,14 @@ async function create(values = {}) {
 }
 
 test("a fresh key works at the gateway; revoked it is gone", async () => {
-  const { key, digest, answer } = await create({ prefix: "sk_test", name: "CI", customer: "acme-corp", claims: '{"environment":"sandbox","n":12345678901234567890}', expiresAt: "2099-01-01T00:00:00Z", methods: "GET, HEAD" });
+  const { key, digest, answer } = await create({
+    prefix: "sk_test",
+    name: "CI",
+    customer: "acme-corp",
+    claims: '{"environment":"sandbox","n":12345678901234567890}',
+    expiresAt: "2099-01-01T00:00:00Z",
+    methods: "GET, HEAD",
+  });
   assert.match(key, /^sk_test_/);
   assert.equal(answer.text.split(key).length, 2, "it stands on the page once");
   assert.equal(answer.headers.get("cache-control"), "no-store");
@@ -39,8 +47,19 @@ test("a fresh key works at the gateway; revoked it is gone", async () => {
   assert.ok(text.includes('"n":12345678901234567890'), "digits are kept");
   const { createdAt, ...rest } = JSON.parse(text);
   assert.ok(Math.abs(Date.parse(createdAt) - Date.now()) < 60_000);
-  assert.deepEqual({ ...rest, claims: { ...rest.claims, n: 0 } }, { subject: "console-test", claims: { environment: "sandbox", n: 0, customerId: "acme-corp" }, name: "CI", expiresAt: "2099-01-01T00:00:00Z", methods: ["GET", "HEAD"] });
-  assert.deepEqual((await kv.getWithMetadata(`key:${digest}`)).metadata, { sha256: createHash("sha256").update(text).digest("hex") });
+  assert.deepEqual(
+    { ...rest, claims: { ...rest.claims, n: 0 } },
+    {
+      subject: "console-test",
+      claims: { environment: "sandbox", n: 0, customerId: "acme-corp" },
+      name: "CI",
+      expiresAt: "2099-01-01T00:00:00Z",
+      methods: ["GET", "HEAD"],
+    },
+  );
+  assert.deepEqual((await kv.getWithMetadata(`key:${digest}`)).metadata, {
+    sha256: createHash("sha256").update(text).digest("hex"),
+  });
 
   const through = await call(key);
   assert.equal(through.status, 200);
@@ -111,7 +130,11 @@ test("what the gateway would refuse is refused at its field, and nothing typed i
 });
 
 test("rolling makes a key alike and gives the old one an end", async () => {
-  const { digest, key } = await create({ claims: '{"environment":"production"}', allowedIps: "0.0.0.0/0\n::/0", name: "rolled" });
+  const { digest, key } = await create({
+    claims: '{"environment":"production"}',
+    allowedIps: "0.0.0.0/0\n::/0",
+    name: "rolled",
+  });
   const before = await record(digest);
   const from = Date.now();
   const answer = await client.submit(at(digest, "/key/roll"), { grace: "1h", prefix: "sk_live", expiresAt: "" });
@@ -120,7 +143,12 @@ test("rolling makes a key alike and gives the old one an end", async () => {
   assert.notEqual(fresh, key);
   const [old, young] = [await record(digest), await record(digestOf(fresh))];
   const { createdAt, ...alike } = young;
-  assert.deepEqual(alike, { subject: before.subject, claims: before.claims, name: before.name, allowedIps: before.allowedIps });
+  assert.deepEqual(alike, {
+    subject: before.subject,
+    claims: before.claims,
+    name: before.name,
+    allowedIps: before.allowedIps,
+  });
   assert.notEqual(createdAt, before.createdAt);
   const { expiresAt, ...same } = old;
   assert.deepEqual(same, before);
@@ -158,8 +186,16 @@ test("a key that somebody else has changed meanwhile stays as they left it", asy
   await kv.put(`key:${digest}`, JSON.stringify(disabled));
   const count = async () => (await kv.list({ prefix: "key:" })).keys.length;
   const before = await count();
-  const rolled = await client.post(at(digest, "/key/roll"), { ...hiddenOf(form.text, at(digest, "/key/roll")), grace: "1h", prefix: "sk_live", expiresAt: "" });
-  const switched = await client.post(at(digest, "/key/switch"), { ...hiddenOf(page.text, at(digest, "/key/switch")), to: "on" });
+  const rolled = await client.post(at(digest, "/key/roll"), {
+    ...hiddenOf(form.text, at(digest, "/key/roll")),
+    grace: "1h",
+    prefix: "sk_live",
+    expiresAt: "",
+  });
+  const switched = await client.post(at(digest, "/key/switch"), {
+    ...hiddenOf(page.text, at(digest, "/key/switch")),
+    to: "on",
+  });
   for (const answer of [rolled, switched]) {
     assert.equal(answer.status, 409);
     assert.match(answer.text, /changed by somebody else/);
@@ -186,16 +222,26 @@ test("what an entry has in KV beside its value stays, and the end of a rolled ke
   };
   assert.deepEqual(await beside(await roll("")), [expiration, { sha256: undefined }]);
   assert.deepEqual(await beside(`key:${digest}`), [expiration, { ticket: "OPS-7", sha256: undefined }]);
-  assert.deepEqual(await beside(await roll("2099-01-01T00:00:00Z")), [undefined, { sha256: undefined }], "another end was given");
+  assert.deepEqual(
+    await beside(await roll("2099-01-01T00:00:00Z")),
+    [undefined, { sha256: undefined }],
+    "another end was given",
+  );
 });
 
 test("keys are found by subject, customer, name and digest", async () => {
   const names = (text) => [...text.matchAll(/<a href="\/key\?digest=([0-9a-f]{64})"/g)].map(([, digest]) => digest);
   const acme = digestOf(demoKey("acme"));
-  for (const query of ["by=subject&text=demo-acme", "by=customer&text=ACME-c", "by=name&text=customer+acme-corp", `by=digest&text=${acme.slice(0, 10)}`]) {
+  for (const query of [
+    "by=subject&text=demo-acme",
+    "by=customer&text=ACME-c",
+    "by=name&text=customer+acme-corp",
+    `by=digest&text=${acme.slice(0, 10)}`,
+  ]) {
     assert.ok(names((await client.get(`/keys?${query}`)).text).includes(acme), query);
   }
-  for (const query of ["by=subject&text=nobody-at-all", "by=digest&text=0123456789abcdef0123", "by=digest&text=zzz"]) assert.deepEqual(names((await client.get(`/keys?${query}`)).text), [], query);
+  for (const query of ["by=subject&text=nobody-at-all", "by=digest&text=0123456789abcdef0123", "by=digest&text=zzz"])
+    assert.deepEqual(names((await client.get(`/keys?${query}`)).text), [], query);
 });
 
 test("a search goes on where it stopped and misses nothing", async () => {

@@ -8,11 +8,41 @@ const configuration = {
   api_keys: { prefixes: ["sk_live"], header: "x-api-key" },
   operator: { status: "/gateway/status", secret: "${OPERATOR_SECRET}" },
   customers: { source: { url: "${URL}", token: "${CONFIG_API_TOKEN}" } },
-  backends: { a: { url: "${A_URL}" }, b: { origins: [{ url: "https://b1.example", region: "eu" }, { url: "https://b2.example", weight: 2 }] } },
+  backends: {
+    a: { url: "${A_URL}" },
+    b: {
+      origins: [
+        { url: "https://b1.example", region: "eu" },
+        { url: "https://b2.example", weight: 2 },
+      ],
+    },
+  },
   conditions: { office: { $ip: ["192.0.2.0/24"] } },
   routes: [
-    { path: "/one/{+path}", auth: ["api_key", "main"], rules: [{ name: "first", when: { plan: "gold" }, to: "a" }, { name: "own", to: "customer", unlisted: "next" }] },
-    { path: "/two", auth: [], rules: [{ name: "away", when: { $not: { $is: "office" } }, deny: 451 }, { name: "shared out", split: [{ to: "a", weight: 1 }, { to: "b", weight: 3 }], by: ["$ip"], within: "eu" }] },
+    {
+      path: "/one/{+path}",
+      auth: ["api_key", "main"],
+      rules: [
+        { name: "first", when: { plan: "gold" }, to: "a" },
+        { name: "own", to: "customer", unlisted: "next" },
+      ],
+    },
+    {
+      path: "/two",
+      auth: [],
+      rules: [
+        { name: "away", when: { $not: { $is: "office" } }, deny: 451 },
+        {
+          name: "shared out",
+          split: [
+            { to: "a", weight: 1 },
+            { to: "b", weight: 3 },
+          ],
+          by: ["$ip"],
+          within: "eu",
+        },
+      ],
+    },
     { path: "/<b>", name: "<i>", auth: [], rules: [{ name: "<u>", when: { "<s>": "<em>" }, to: "a" }] },
   ],
 };
@@ -30,7 +60,13 @@ const EXPLANATION = {
     { step: "rule", rule: "own", matched: true, to: "customer" },
     { step: "of the future", with: { more: ["to", "say"] } },
   ],
-  forward: { url: "https://acme.example/x", timeout_ms: 30000, plan: { attempts: [{ url: "https://acme.example/x", timeout_ms: 30000 }] }, removed: ["x-api-key"], set: [["x-subject", "me"]] },
+  forward: {
+    url: "https://acme.example/x",
+    timeout_ms: 30000,
+    plan: { attempts: [{ url: "https://acme.example/x", timeout_ms: 30000 }] },
+    removed: ["x-api-key"],
+    set: [["x-subject", "me"]],
+  },
   bounds: [{ change: "a revoked API key stops", within: "2m" }],
   of_the_future: "also shown",
 };
@@ -44,7 +80,12 @@ before(async () => {
     configuration,
     bindings: { GATEWAY_URL: "https://api.example.com" },
     gateway: async (request) => {
-      asked.push({ method: request.method, url: request.url, fields: Object.fromEntries(request.headers), body: await request.text() });
+      asked.push({
+        method: request.method,
+        url: request.url,
+        fields: Object.fromEntries(request.headers),
+        body: await request.text(),
+      });
       return answer();
     },
   });
@@ -76,7 +117,8 @@ test("the rules are drawn, and said in words", async () => {
     "https://b2.example (weight 2)",
     "is within “192.0.2.0/24”",
     "the condition office holds",
-  ]) assert.ok(text.includes(part), part);
+  ])
+    assert.ok(text.includes(part), part);
   assert.doesNotMatch(text, /<b>|<i>|<u>|<s>|<em>|CONFIG_API_TOKEN/);
   for (const [, id] of text.matchAll(/aria-labelledby="([^"]+)"/g)) assert.ok(text.includes(`id="${id}"`), id);
 });
@@ -84,7 +126,18 @@ test("the rules are drawn, and said in words", async () => {
 test("a request is put to the gateway as it was meant, with the operator's secret", async () => {
   fresh(EXPLANATION);
   const key = "sk_live_never_shown_again";
-  const page = await explain({ method: "PUT", url: "/one/x?y=%2F", fields: "X-Beta: yes\r\nAccept: text/plain", kind: "key", secret: key, country: "DE", continent: "EU", regionCode: "BY", colo: "FRA", eu: "yes" });
+  const page = await explain({
+    method: "PUT",
+    url: "/one/x?y=%2F",
+    fields: "X-Beta: yes\r\nAccept: text/plain",
+    kind: "key",
+    secret: key,
+    country: "DE",
+    continent: "EU",
+    regionCode: "BY",
+    colo: "FRA",
+    eu: "yes",
+  });
   assert.equal(page.status, 200);
   const [{ method, url, fields, body }] = asked;
   assert.equal(asked.length, 1);
@@ -92,7 +145,13 @@ test("a request is put to the gateway as it was meant, with the operator's secre
   assert.equal(fields["x-api-key"], key);
   assert.equal(fields["x-pointsman-explain"], OPERATOR_SECRET);
   assert.equal(fields["x-beta"], "yes");
-  assert.deepEqual(decoded(fields["x-pointsman-cf"]), { country: "DE", continent: "EU", regionCode: "BY", colo: "FRA", isEUCountry: "1" });
+  assert.deepEqual(decoded(fields["x-pointsman-cf"]), {
+    country: "DE",
+    continent: "EU",
+    regionCode: "BY",
+    colo: "FRA",
+    isEUCountry: "1",
+  });
   assert.ok(!page.text.includes(key) && !page.text.includes(OPERATOR_SECRET));
   assert.match(page.text, /value="\/one\/x\?y=%2F"/);
 
@@ -115,14 +174,37 @@ test("the decision is drawn step by step, and nothing that is unknown is lost", 
     assert.ok(index > 0, part);
     return index;
   };
-  const order = ["The route", "an API key", "The caller is", "does not match", "The customer", "matches", "of the future", "https://acme.example/x</code></dd>", "x-subject", "of the future", "also shown"].map(at);
+  const order = [
+    "The route",
+    "an API key",
+    "The caller is",
+    "does not match",
+    "The customer",
+    "matches",
+    "of the future",
+    "https://acme.example/x</code></dd>",
+    "x-subject",
+    "of the future",
+    "also shown",
+  ].map(at);
   assert.ok(order.slice(0, 7).every((index, i) => i === 0 || index > order[i - 1]));
   assert.match(text, /It would be forwarded/);
   assert.match(text, /&lt;b&gt;me/);
   assert.match(text, /a revoked API key stops/);
-  fresh({ explanation: 1, outcome: "answer", steps: [], answer: { status: 403, problem: "no-rule-matched", reason: "no_rule", fields: [["content-type", "application/problem+json"]] } });
+  fresh({
+    explanation: 1,
+    outcome: "answer",
+    steps: [],
+    answer: {
+      status: 403,
+      problem: "no-rule-matched",
+      reason: "no_rule",
+      fields: [["content-type", "application/problem+json"]],
+    },
+  });
   const refused = (await explain({})).text;
-  for (const part of ["would answer it itself", "403", "no-rule-matched", "no_rule", "application/problem+json"]) assert.ok(refused.includes(part), part);
+  for (const part of ["would answer it itself", "403", "no-rule-matched", "no_rule", "application/problem+json"])
+    assert.ok(refused.includes(part), part);
 });
 
 test("whatever else the gateway answers is shown plainly", async () => {
@@ -130,9 +212,24 @@ test("whatever else the gateway answers is shown plainly", async () => {
     [() => Response.json({ title: "Unauthorized", status: 401 }, { status: 401 }), "401"],
     [() => new Response("<h1>not json</h1>", { status: 502 }), "&lt;h1&gt;not json"],
     [() => Response.json({ explanation: 2, steps: "?" }), "explanation"],
-    [() => Response.json({ explanation: 1, outcome: "new", steps: [null, 7, "x", { step: 3 }, {}], forward: { set: "?", removed: null }, answer: { fields: 1 } }), "Outcome: new"],
+    [
+      () =>
+        Response.json({
+          explanation: 1,
+          outcome: "new",
+          steps: [null, 7, "x", { step: 3 }, {}],
+          forward: { set: "?", removed: null },
+          answer: { fields: 1 },
+        }),
+      "Outcome: new",
+    ],
     [() => Response.json([]), "no explanation"],
-    [() => { throw new Error("out of order"); }, "gateway"],
+    [
+      () => {
+        throw new Error("out of order");
+      },
+      "gateway",
+    ],
   ]) {
     fresh(given);
     const page = await explain({});
@@ -177,7 +274,15 @@ test("health shows the real gateway's state and says whose view it is", async ()
   try {
     const person = await real.signedIn();
     const { text } = await person.get("/health");
-    for (const part of ["one isolate’s view", "api keys", "Config API (list)", "customers", "a revoked API key stops", "main"]) assert.ok(text.includes(part), part);
+    for (const part of [
+      "one isolate’s view",
+      "api keys",
+      "Config API (list)",
+      "customers",
+      "a revoked API key stops",
+      "main",
+    ])
+      assert.ok(text.includes(part), part);
   } finally {
     await real.stop();
   }

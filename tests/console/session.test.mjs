@@ -10,7 +10,18 @@ before(async () => {
 });
 after(() => own?.stop());
 
-const PAGES = ["/", "/customers", "/customers/new", "/customer?id=acme-corp", "/keys", "/keys/new", "/rules", "/explain", "/health", "/nowhere"];
+const PAGES = [
+  "/",
+  "/customers",
+  "/customers/new",
+  "/customer?id=acme-corp",
+  "/keys",
+  "/keys/new",
+  "/rules",
+  "/explain",
+  "/health",
+  "/nowhere",
+];
 
 test("nothing is shown and nothing is done without a session", async () => {
   const client = own.client();
@@ -32,7 +43,8 @@ test("the secret opens a session; signing out ends it", async () => {
   const answer = await client.signIn();
   assert.equal(answer.location, "/");
   const cookie = answer.headers.getSetCookie().join();
-  for (const part of ["HttpOnly", "SameSite=Strict", "Path=/", "Max-Age=28800"]) assert.ok(cookie.includes(part), `${part} in ${cookie}`);
+  for (const part of ["HttpOnly", "SameSite=Strict", "Path=/", "Max-Age=28800"])
+    assert.ok(cookie.includes(part), `${part} in ${cookie}`);
   assert.ok(!cookie.includes(CONSOLE_SECRET));
   const page = await client.get("/customers");
   assert.equal(page.status, 200);
@@ -83,10 +95,17 @@ test("a POST needs the session's token and an origin of ours", async () => {
   ]) {
     assert.equal((await client.post("/customers/new", { ...values, ...given }, headers)).status, 403, what);
   }
-  const bare = await client.send("/customers/new", { method: "POST", body: new URLSearchParams({ ...values, csrf }).toString() });
+  const bare = await client.send("/customers/new", {
+    method: "POST",
+    body: new URLSearchParams({ ...values, csrf }).toString(),
+  });
   assert.equal(bare.status, 403, "no origin");
   assert.equal(await (await own.kv()).get("customer:csrf-corp"), null);
-  assert.equal((await client.post("/customers/new", { ...values, csrf }, { origin: "null", "sec-fetch-site": "same-origin" })).status, 303);
+  assert.equal(
+    (await client.post("/customers/new", { ...values, csrf }, { origin: "null", "sec-fetch-site": "same-origin" }))
+      .status,
+    303,
+  );
   await (await own.kv()).delete("customer:csrf-corp");
 });
 
@@ -98,16 +117,42 @@ test("a form beyond all measure is not read", async () => {
 
 test("other methods are none", async () => {
   const client = await own.signedIn();
-  for (const method of ["PUT", "DELETE", "PATCH", "OPTIONS"]) assert.equal((await client.send("/customers", { method })).status, 405, method);
+  for (const method of ["PUT", "DELETE", "PATCH", "OPTIONS"])
+    assert.equal((await client.send("/customers", { method })).status, 405, method);
 });
 
 test("every answer carries the guards, whatever it is", async () => {
   const client = await own.signedIn();
-  const answers = await Promise.all([...PAGES, "/sign-in", "/assets/console.css", "/assets/comfort.js", "/assets/icon.svg", "/favicon.ico", "/robots.txt", "/key?digest=x", "/customer?id=none"].map((path) => client.get(path)));
-  answers.push(await own.client().get("/customers"), await client.post("/customers/new", {}), await client.send("/", { method: "PUT" }));
+  const answers = await Promise.all(
+    [
+      ...PAGES,
+      "/sign-in",
+      "/assets/console.css",
+      "/assets/comfort.js",
+      "/assets/icon.svg",
+      "/favicon.ico",
+      "/robots.txt",
+      "/key?digest=x",
+      "/customer?id=none",
+    ].map((path) => client.get(path)),
+  );
+  answers.push(
+    await own.client().get("/customers"),
+    await client.post("/customers/new", {}),
+    await client.send("/", { method: "PUT" }),
+  );
   for (const { headers, text } of answers) {
     const policy = headers.get("content-security-policy");
-    for (const part of ["default-src 'none'", "style-src 'self'", "script-src 'self'", "img-src 'self'", "form-action 'self'", "base-uri 'none'", "frame-ancestors 'none'"]) assert.ok(policy.includes(part), part);
+    for (const part of [
+      "default-src 'none'",
+      "style-src 'self'",
+      "script-src 'self'",
+      "img-src 'self'",
+      "form-action 'self'",
+      "base-uri 'none'",
+      "frame-ancestors 'none'",
+    ])
+      assert.ok(policy.includes(part), part);
     assert.doesNotMatch(policy, /unsafe/);
     assert.equal(headers.get("x-content-type-options"), "nosniff");
     assert.equal(headers.get("referrer-policy"), "no-referrer");
@@ -129,7 +174,11 @@ test("a wrong secret is refused and soon slowed down; another caller is not", as
   const slowed = await wrong("192.0.2.1");
   assert.equal(slowed.status, 429);
   assert.match(slowed.headers.get("retry-after"), /^\d+$/);
-  assert.equal((await wrong("192.0.2.1", CONSOLE_SECRET)).status, 429, "the right one must wait too, or guessing costs nothing");
+  assert.equal(
+    (await wrong("192.0.2.1", CONSOLE_SECRET)).status,
+    429,
+    "the right one must wait too, or guessing costs nothing",
+  );
   assert.equal((await wrong("192.0.2.2", CONSOLE_SECRET)).status, 303);
   await own.logged(/console_wrong_secret/);
   assert.ok(!(await own.log()).includes("not the secret"));
@@ -148,7 +197,11 @@ test("over plain http only this machine is served; over https the cookie is boun
 
 for (const [what, bindings, named] of [
   ["without a secret", { CONSOLE_SECRET: undefined }, /CONSOLE_SECRET/],
-  ["with a made-up secret", { CONSOLE_SECRET: "a passphrase of more than forty characters, made up" }, /CONSOLE_SECRET/],
+  [
+    "with a made-up secret",
+    { CONSOLE_SECRET: "a passphrase of more than forty characters, made up" },
+    /CONSOLE_SECRET/,
+  ],
   ["with half of Access", { ACCESS_AUD: "x" }, /ACCESS_TEAM_DOMAIN/],
 ]) {
   test(`${what} the console stays shut, and its log says what to set`, async () => {

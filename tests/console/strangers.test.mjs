@@ -1,8 +1,8 @@
 // What the console gives to those who have not shown its secret says nothing of the secret: it is the same for any.
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { checksum, keyOf } from "../../console/api-key.js";
 import { createConsole } from "../../console/app.js";
-import { keyOf, checksum } from "../../console/api-key.js";
 import { isMinted } from "../../console/secret.js";
 import { CONSOLE_SECRET } from "../../demo/console.mjs";
 import { OPERATOR_SECRET } from "../../demo/gateway.mjs";
@@ -18,7 +18,12 @@ let asked = 0;
 /** Asks a console of that secret, as a browser that has that cookie; each time from another address, so that nobody waits. */
 async function ask(secret, path, { cookie, values, method = values ? "POST" : "GET", headers = {} } = {}) {
   const body = values && new URLSearchParams(values).toString();
-  const fields = { "cf-connecting-ip": `192.0.2.${asked++}`, ...(cookie && { cookie: `${COOKIE}=${cookie}` }), ...(body && { origin: ORIGIN, "content-length": String(body.length) }), ...headers };
+  const fields = {
+    "cf-connecting-ip": `192.0.2.${asked++}`,
+    ...(cookie && { cookie: `${COOKIE}=${cookie}` }),
+    ...(body && { origin: ORIGIN, "content-length": String(body.length) }),
+    ...headers,
+  };
   const env = { CONSOLE_SECRET: secret, POINTSMAN_KV: empty, GATEWAY: {} };
   const answer = await app.fetch(new Request(`${ORIGIN}${path}`, { method, headers: fields, body }), env);
   const [, own] = /__Host-pointsman-console=([^;]*)/.exec(answer.headers.get("set-cookie") ?? "") ?? [];
@@ -55,7 +60,10 @@ test("only what pointsman made is a secret", () => {
 });
 
 test("whatever a stranger is given by one console, another of another secret takes", async () => {
-  for (const [here, there] of [[CONSOLE_SECRET, OTHER], [OTHER, CONSOLE_SECRET]]) {
+  for (const [here, there] of [
+    [CONSOLE_SECRET, OTHER],
+    [OTHER, CONSOLE_SECRET],
+  ]) {
     const { cookie, text } = await ask(here, "/sign-in");
     const hidden = hiddenOf(text, "/sign-in");
     assert.equal((await ask(there, "/sign-in", { cookie, values: { ...hidden, secret: there } })).status, 303);
@@ -75,7 +83,15 @@ test("strangers of two consoles get the same answers, but for what chance made",
   ];
   const requests = [
     ...["/", "/sign-in", "/customers", "/keys/new", "/nowhere", "/robots.txt", "/favicon.ico"].map((path) => [path]),
-    ...[undefined, known.cookie, "out.x", "in.9999999999999.AAAA.AAAA", "in.9999999999999.AAAA", "junk", "out.9999999999999.AAAA.AAAA"].map((cookie) => ["/customers", { cookie }]),
+    ...[
+      undefined,
+      known.cookie,
+      "out.x",
+      "in.9999999999999.AAAA.AAAA",
+      "in.9999999999999.AAAA",
+      "junk",
+      "out.9999999999999.AAAA.AAAA",
+    ].map((cookie) => ["/customers", { cookie }]),
     ...forms.map((values) => ["/sign-in", { values, cookie: known.cookie }]),
     ["/sign-out", { values: forms[2], cookie: known.cookie }],
     ["/customers/new", { values: forms[2], cookie: known.cookie }],
@@ -107,7 +123,11 @@ test("a stranger's form must send what its cookie holds", async () => {
     ["out.", { csrf: "", secret }],
     ["out.short", { csrf: "short", secret }],
   ]) {
-    assert.equal((await ask(secret, "/sign-in", { cookie, values })).status, 403, `${cookie} ${JSON.stringify(values)}`);
+    assert.equal(
+      (await ask(secret, "/sign-in", { cookie, values })).status,
+      403,
+      `${cookie} ${JSON.stringify(values)}`,
+    );
   }
   // Nothing of a cookie gets into a page that the console did not make itself.
   const { text } = await ask(secret, "/sign-in", { cookie: 'out."><b>aaaaaaaaaaaaaaaaaaa' });
@@ -128,9 +148,21 @@ test("a session counts with the secret that it was begun with", async () => {
 });
 
 for (const [what, bindings, named] of [
-  ["a word", { CONSOLE_SECRET: "correct horse battery staple of fifty characters!!" }, /CONSOLE_SECRET.*pointsman secret create/],
-  ["a mistyped secret", { CONSOLE_SECRET: CONSOLE_SECRET.replace("Demo", "demo") }, /CONSOLE_SECRET.*pointsman secret create/],
-  ["a made-up secret of the gateway's", { OPERATOR_SECRET: "gateway-operator-secret-with-40-characters" }, /OPERATOR_SECRET.*pointsman secret create/],
+  [
+    "a word",
+    { CONSOLE_SECRET: "correct horse battery staple of fifty characters!!" },
+    /CONSOLE_SECRET.*pointsman secret create/,
+  ],
+  [
+    "a mistyped secret",
+    { CONSOLE_SECRET: CONSOLE_SECRET.replace("Demo", "demo") },
+    /CONSOLE_SECRET.*pointsman secret create/,
+  ],
+  [
+    "a made-up secret of the gateway's",
+    { OPERATOR_SECRET: "gateway-operator-secret-with-40-characters" },
+    /OPERATOR_SECRET.*pointsman secret create/,
+  ],
 ]) {
   test(`${what} keeps the console shut`, async (context) => {
     const said = [];

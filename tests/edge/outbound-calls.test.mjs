@@ -13,10 +13,12 @@ const OUTBOUND = "src/edge/outbound.js";
  * All that can leave a Worker, by the name that it has in the source: as an identifier, a property or a text, but not as
  * a part of a field's name (`sec-fetch-site`). A name that is put together at run time is beyond this.
  */
-const WAYS_OUT = /\b(fetch|XMLHttpRequest|EventSource|WebSocket|sendBeacon|WebTransport|cloudflare:sockets|cloudflare:email|importScripts)\b(?!-)/g;
+const WAYS_OUT =
+  /\b(fetch|XMLHttpRequest|EventSource|WebSocket|sendBeacon|WebTransport|cloudflare:sockets|cloudflare:email|importScripts)\b(?!-)/g;
 
 /** In Rust: the platform's fetch and sockets, by the `worker` crate, or by a binding of our own. */
-const WAYS_OUT_IN_RUST = /\b(Fetch|Fetcher|fetch_with_request|fetch_with_str|Socket|WebSocket|web_sys)\b|js_(?:name|namespace)\s*=\s*"?fetch\b/g;
+const WAYS_OUT_IN_RUST =
+  /\b(Fetch|Fetcher|fetch_with_request|fetch_with_str|Socket|WebSocket|web_sys)\b|js_(?:name|namespace)\s*=\s*"?fetch\b/g;
 
 /** A field and its value, as tests of the core write them. */
 const VALUES_OF_FIELDS = /\("[\w-]+", "[^"]*"\)/g;
@@ -34,7 +36,13 @@ const EXCEPTIONS = {
 
 /** How often which way out is named. Comments do not count, and escapes are written out before. */
 function waysOut(source) {
-  const { code } = transformSync(source, { loader: "js", minifyWhitespace: true, minifySyntax: true, legalComments: "none", charset: "utf8" });
+  const { code } = transformSync(source, {
+    loader: "js",
+    minifyWhitespace: true,
+    minifySyntax: true,
+    legalComments: "none",
+    charset: "utf8",
+  });
   const counts = {};
   for (const [, name] of code.matchAll(WAYS_OUT)) counts[name] = (counts[name] ?? 0) + 1;
   return counts;
@@ -45,7 +53,10 @@ const files = (pattern) => globSync(pattern, { cwd: root }).sort();
 
 test("no file but one calls out", () => {
   const scanned = [...files("src/**/*.js"), ...files("console/**/*.js")];
-  assert.ok(scanned.includes(OUTBOUND) && scanned.includes("console/gateway.js"), "the sources stand where they are looked for");
+  assert.ok(
+    scanned.includes(OUTBOUND) && scanned.includes("console/gateway.js"),
+    "the sources stand where they are looked for",
+  );
   for (const file of scanned.filter((file) => file !== OUTBOUND)) {
     assert.deepEqual(waysOut(read(file)), EXCEPTIONS[file] ?? {}, `${file}: call out by callOut of ${OUTBOUND}`);
   }
@@ -53,10 +64,16 @@ test("no file but one calls out", () => {
 });
 
 test("no Rust calls out by itself", () => {
-  for (const file of [...files("src/**/*.rs"), ...files("crates/pointsman-{core,loader,config}/src/**/*.rs")]) {
+  for (const file of [...files("src/**/*.rs"), ...files("crates/pointsman-{core,checked,loader,config}/src/**/*.rs")]) {
     // The texts of log lines may well name what others call.
-    const code = read(file).replaceAll(/\/\/.*$/gm, "").replaceAll(VALUES_OF_FIELDS, "");
-    assert.deepEqual([...code.matchAll(WAYS_OUT_IN_RUST)].map(([found]) => found), [], file);
+    const code = read(file)
+      .replaceAll(/\/\/.*$/gm, "")
+      .replaceAll(VALUES_OF_FIELDS, "");
+    assert.deepEqual(
+      [...code.matchAll(WAYS_OUT_IN_RUST)].map(([found]) => found),
+      [],
+      file,
+    );
   }
 });
 

@@ -23,6 +23,7 @@ const FAILURES = {
     throw new WebAssembly.RuntimeError("unreachable SECRET");
   },
   "an exception that is none": () => {
+    // biome-ignore lint/style/useThrowOnlyError: what the test is about.
     throw undefined;
   },
   "a promise that is rejected": async () => {
@@ -40,7 +41,10 @@ for (const [what, fetch] of Object.entries(FAILURES)) {
     assert.deepEqual([problem.status, problem.instance], [500, "8f1c0000000000ab-FRA"]);
     const [line, ...more] = lines.filter(({ event }) => event === "request");
     assert.deepEqual(more, []);
-    assert.deepEqual([line.request_id, line.method, line.reason, line.status], [problem.instance, "GET", "internal_error", 500]);
+    assert.deepEqual(
+      [line.request_id, line.method, line.reason, line.status],
+      [problem.instance, "GET", "internal_error", 500],
+    );
     assert.ok(!JSON.stringify(lines).includes("SECRET"));
   });
 }

@@ -12,7 +12,11 @@ test("whoever waits hears how the load ended", async () => {
 });
 
 test("a leader that died leaves nothing behind", async () => {
-  assert.deepEqual(await Promise.all([landed("a", 1), landed("a", 5), landed("b", 1)]), [undefined, undefined, undefined]);
+  assert.deepEqual(await Promise.all([landed("a", 1), landed("a", 5), landed("b", 1)]), [
+    undefined,
+    undefined,
+    undefined,
+  ]);
   assert.equal(awaited(), 0);
   // Late, after all: nobody is there to hear it.
   land("a", true);
@@ -22,7 +26,7 @@ test("a leader that died leaves nothing behind", async () => {
 test("requests that departed with their leader are forgotten", async (context) => {
   context.mock.timers.enable({ apis: ["setTimeout", "Date"] });
   // The runtime drops the timers of a request whose client has left.
-  for (let number = 0; number < 64; number++) landed(`departed ${number}`, 1000);
+  for (let number = 0; number < 64; number++) void landed(`departed ${number}`, 1000);
   context.mock.timers.reset();
   assert.equal(awaited(), 64);
   context.mock.timers.enable({ apis: ["setTimeout", "Date"], now: Date.now() + 5000 });

@@ -38,14 +38,18 @@ url = "https://${SHARED}"
 
 [backends.planned]
 origins = [{ url = "https://${SHARED}" }, { url = "https://${OWN}" }]
-${Object.entries(KINDS).map(([name, [fields, rule]]) => `
+${Object.entries(KINDS)
+  .map(
+    ([name, [fields, rule]]) => `
 [[routes]]
 path = "/${name}/{+path}"
 methods = ["GET", "HEAD", "POST", "OPTIONS"]
 auth = ["api_key"]
 ${fields}
 rules = [{ name = "all", ${rule} }]
-`).join("")}`;
+`,
+  )
+  .join("")}`;
 
 /** Numbers below `below` from a seed, the same on every run. */
 function createRandom(seed) {
@@ -56,25 +60,138 @@ function createRandom(seed) {
   };
 }
 
-const STATUSES = ["200", "200", "200", "204", "205", "206", "301", "304", "404", "500", "599", "600", "999", "101", "100", "103", "099", "000", "1000", "20", "2x0", "-20", ""];
-const PHRASES = ["OK", "", "all\tright", "\x01", "\x7f", "\x00", "sch\xf6n", "\xff\xfe", "a  b ", "x".repeat(3000), "a\rb", "<b>", " "];
-const NAMES = ["X-A", "x-a", "Content-Type", "Set-Cookie", "Cache-Control", "CDN-Cache-Control", "Connection", "Clear-Site-Data", "Vary", "Access-Control-Allow-Origin", "Server-Timing", "RateLimit", "Location", "ETag", "X-Request-Id", "", "X B", "X\tC", "X\x01", "X\xe9", "x".repeat(300), ":", "X(", "Trailer", "Upgrade", "Keep-Alive"];
-const VALUES = ["1", "", " ", "a\tb", "\x01", "\x7f", "\x00", "\xe9", "\xff\x80", "a\rb", "close", "x-a, cache-control", "public, max-age=60", "private", '"', "a=b; Domain=x; Path=/", "x".repeat(2000), "*", "h2c", "a\nb: c"];
-const LENGTHS = [["Content-Length: 2"], ["Content-Length: 2"], ["Content-Length: 2"], [], ["Content-Length: 2", "Content-Length: 2"], ["Content-Length: 2", "Content-Length: 3"], ["Content-Length: -2"], ["Content-Length: +2"], ["Content-Length: 0x2"], ["Content-Length: 2, 2"], ["Content-Length: 99999999999999999999"], ["Content-Length: "], ["Content-Length: 0"], ["Transfer-Encoding: chunked"], ["Transfer-Encoding: gzip"], ["Content-Length: 2", "Transfer-Encoding: chunked"]];
+const STATUSES = [
+  "200",
+  "200",
+  "200",
+  "204",
+  "205",
+  "206",
+  "301",
+  "304",
+  "404",
+  "500",
+  "599",
+  "600",
+  "999",
+  "101",
+  "100",
+  "103",
+  "099",
+  "000",
+  "1000",
+  "20",
+  "2x0",
+  "-20",
+  "",
+];
+const PHRASES = [
+  "OK",
+  "",
+  "all\tright",
+  "\x01",
+  "\x7f",
+  "\x00",
+  "sch\xf6n",
+  "\xff\xfe",
+  "a  b ",
+  "x".repeat(3000),
+  "a\rb",
+  "<b>",
+  " ",
+];
+const NAMES = [
+  "X-A",
+  "x-a",
+  "Content-Type",
+  "Set-Cookie",
+  "Cache-Control",
+  "CDN-Cache-Control",
+  "Connection",
+  "Clear-Site-Data",
+  "Vary",
+  "Access-Control-Allow-Origin",
+  "Server-Timing",
+  "RateLimit",
+  "Location",
+  "ETag",
+  "X-Request-Id",
+  "",
+  "X B",
+  "X\tC",
+  "X\x01",
+  "X\xe9",
+  "x".repeat(300),
+  ":",
+  "X(",
+  "Trailer",
+  "Upgrade",
+  "Keep-Alive",
+];
+const VALUES = [
+  "1",
+  "",
+  " ",
+  "a\tb",
+  "\x01",
+  "\x7f",
+  "\x00",
+  "\xe9",
+  "\xff\x80",
+  "a\rb",
+  "close",
+  "x-a, cache-control",
+  "public, max-age=60",
+  "private",
+  '"',
+  "a=b; Domain=x; Path=/",
+  "x".repeat(2000),
+  "*",
+  "h2c",
+  "a\nb: c",
+];
+const LENGTHS = [
+  ["Content-Length: 2"],
+  ["Content-Length: 2"],
+  ["Content-Length: 2"],
+  [],
+  ["Content-Length: 2", "Content-Length: 2"],
+  ["Content-Length: 2", "Content-Length: 3"],
+  ["Content-Length: -2"],
+  ["Content-Length: +2"],
+  ["Content-Length: 0x2"],
+  ["Content-Length: 2, 2"],
+  ["Content-Length: 99999999999999999999"],
+  ["Content-Length: "],
+  ["Content-Length: 0"],
+  ["Transfer-Encoding: chunked"],
+  ["Transfer-Encoding: gzip"],
+  ["Content-Length: 2", "Transfer-Encoding: chunked"],
+];
 const ENDS = ["\r\n\r\n", "\r\n\r\n", "\r\n\r\n", "\n\n", "\r\n", "", "\r\r"];
 
 /** Bytes of an answer, mostly one with a single fault. */
 function randomHead(random) {
   const pick = (from) => from[random(from.length)];
   const odd = (from, usual) => (random(3) === 0 ? pick(from) : usual);
-  const fields = Array.from({ length: random(4) }, () => `${odd(NAMES, pick(NAMES.slice(0, 15)))}: ${odd(VALUES, "1")}`);
-  const head = [`${odd(["HTTP/1.0", "HTTP/1.1 ", "HTTP/2", "http/1.1", "ICY"], "HTTP/1.1")} ${odd(STATUSES, "200")} ${pick(PHRASES)}`, ...fields, ...odd(LENGTHS, LENGTHS[0])];
+  const fields = Array.from(
+    { length: random(4) },
+    () => `${odd(NAMES, pick(NAMES.slice(0, 15)))}: ${odd(VALUES, "1")}`,
+  );
+  const head = [
+    `${odd(["HTTP/1.0", "HTTP/1.1 ", "HTTP/2", "http/1.1", "ICY"], "HTTP/1.1")} ${odd(STATUSES, "200")} ${pick(PHRASES)}`,
+    ...fields,
+    ...odd(LENGTHS, LENGTHS[0]),
+  ];
   return Buffer.from(`${head.join("\r\n")}${odd(ENDS, ENDS[0])}ok`, "latin1");
 }
 
 let gateway;
 before(async () => {
-  gateway = await openGateway({ toml: TOML, overrides: { ratelimits: { LIMIT: { namespace_id: "1001", simple: { limit: 1_000_000, period: 60 } } } } });
+  gateway = await openGateway({
+    toml: TOML,
+    overrides: { ratelimits: { LIMIT: { namespace_id: "1001", simple: { limit: 1_000_000, period: 60 } } } },
+  });
 });
 after(() => gateway?.stop());
 
@@ -100,7 +217,13 @@ for (const kind of Object.keys(KINDS)) {
       const method = ["GET", "GET", "HEAD", "POST", "OPTIONS"][random(5)];
       let answer;
       try {
-        answer = await gateway.send({ target: `/${kind}/x`, method, headers: [CREDENTIAL], body: method === "POST" ? "body" : undefined, deadline: 8000 });
+        answer = await gateway.send({
+          target: `/${kind}/x`,
+          method,
+          headers: [CREDENTIAL],
+          body: method === "POST" ? "body" : undefined,
+          deadline: 8000,
+        });
       } catch (error) {
         // A body that ends before the length that its head told is the backend's own answer, ended where it ended.
         assert.match(error.message, /ended in (the body|a chunk)/, told);
@@ -114,7 +237,10 @@ for (const kind of Object.keys(KINDS)) {
         if (method !== "HEAD") assert.equal(answer.json().status, 502);
       } else {
         own += 1;
-        assert.ok(answer.status === Number(/^\S+\s+(\d+)/.exec(bytes.toString("latin1"))?.[1]), `${answer.status} for ${told}`);
+        assert.ok(
+          answer.status === Number(/^\S+\s+(\d+)/.exec(bytes.toString("latin1"))?.[1]),
+          `${answer.status} for ${told}`,
+        );
       }
     }
     await until(() => lines().length >= ROUNDS, `${ROUNDS} lines`);
@@ -124,7 +250,8 @@ for (const kind of Object.keys(KINDS)) {
     assert.equal(lines().length, ROUNDS + 1);
     assert.equal(new Set(lines().map((line) => line.request_id)).size, ROUNDS + 1);
     assert.ok(own > ROUNDS / 4 && own < ROUNDS, `${own} of ${ROUNDS} answers were the backend's own`);
-    for (const line of lines()) assert.ok(Number.isInteger(line.status) && Number.isInteger(line.duration_ms), JSON.stringify(line));
+    for (const line of lines())
+      assert.ok(Number.isInteger(line.status) && Number.isInteger(line.duration_ms), JSON.stringify(line));
   });
 }
 
@@ -136,10 +263,20 @@ test("an explained request and answers of the gateway's own have one line each",
     { target: "/plain/x" },
     { target: "/nowhere" },
     { target: "/plain/%zz", headers: [CREDENTIAL] },
-    { target: "/edited/x", method: "OPTIONS", headers: [["Origin", "https://a.example"], ["Access-Control-Request-Method", "GET"]] },
+    {
+      target: "/edited/x",
+      method: "OPTIONS",
+      headers: [
+        ["Origin", "https://a.example"],
+        ["Access-Control-Request-Method", "GET"],
+      ],
+    },
   ];
   const answers = [];
   for (const request of requests) answers.push((await gateway.send(request)).status);
   await until(() => lines().length >= requests.length, "the lines");
-  assert.deepEqual(lines().map(({ status }) => status), answers);
+  assert.deepEqual(
+    lines().map(({ status }) => status),
+    answers,
+  );
 });

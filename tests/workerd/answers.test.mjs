@@ -2,8 +2,8 @@
 // the backend of one customer does not speak for all who share the gateway's host.
 import assert from "node:assert/strict";
 import { once } from "node:events";
-import { gunzipSync, gzipSync } from "node:zlib";
 import { after, before, beforeEach, test } from "node:test";
+import { gunzipSync, gzipSync } from "node:zlib";
 import { WebSocket, WebSocketServer } from "ws";
 import { demoKey } from "../../demo/seed.mjs";
 import { openGateway } from "./support/gateway.mjs";
@@ -32,7 +32,9 @@ ${[
   ["hybrid", '["api_key"]', "anonymous = true", 'to = "shared"'],
   ["customer", '["api_key"]', "", 'to = "customer"'],
   ["split", '["api_key"]', "", 'split = [{ to = "customer", weight = 99 }, { to = "shared", weight = 1 }]'],
-].map(([name, auth, fields, rule]) => `
+]
+  .map(
+    ([name, auth, fields, rule]) => `
 [[routes]]
 path = "/${name}/{+path}"
 methods = ["GET", "HEAD", "POST"]
@@ -40,7 +42,9 @@ auth = ${auth}
 rewrite = "/{+path}"
 ${fields}
 rules = [{ name = "all", ${rule} }]
-`).join("")}`;
+`,
+  )
+  .join("")}`;
 
 const KEY = demoKey("acme");
 const BEARER = ["Authorization", `Bearer ${KEY}`];
@@ -82,7 +86,8 @@ for (const route of PRIVATE) {
       for (const method of ["GET", "HEAD", "POST"]) {
         const answer = await answerWith(fields, `/${route}/x`, BEARER, { method });
         assert.deepEqual(answer.all("cache-control"), sent === undefined ? [] : [sent], JSON.stringify(fields));
-        for (const name of ["cdn-cache-control", "cloudflare-cdn-cache-control", "surrogate-control"]) assert.equal(answer.get(name), undefined);
+        for (const name of ["cdn-cache-control", "cloudflare-cdn-cache-control", "surrogate-control"])
+          assert.equal(answer.get(name), undefined);
       }
     }
     const closed = await answerWith([["CDN-Cache-Control", "no-store"], ...cc("max-age=60")], `/${route}/x`, BEARER);
@@ -91,8 +96,16 @@ for (const route of PRIVATE) {
 }
 
 test("answers that need no credential, and those of anonymous callers, stay as they are", async () => {
-  const fields = [["Cache-Control", "public, s-maxage=60"], ["CDN-Cache-Control", "max-age=60"], ["Clear-Site-Data", '"*"']];
-  for (const [target, credential] of [["/open/x", undefined], ["/open/x", BEARER], ["/hybrid/x", undefined]]) {
+  const fields = [
+    ["Cache-Control", "public, s-maxage=60"],
+    ["CDN-Cache-Control", "max-age=60"],
+    ["Clear-Site-Data", '"*"'],
+  ];
+  for (const [target, credential] of [
+    ["/open/x", undefined],
+    ["/open/x", BEARER],
+    ["/hybrid/x", undefined],
+  ]) {
     const answer = await answerWith(fields, target, credential);
     for (const [name, value] of fields) assert.equal(answer.get(name), value);
   }
@@ -100,7 +113,10 @@ test("answers that need no credential, and those of anonymous callers, stay as t
 });
 
 test("a status that no answer can be made with is handed on only where it is private", async () => {
-  assert.equal((await answerWith(cc("max-age=60"), "/plain/x", BEARER, { status: 700 })).get("cache-control"), "max-age=60");
+  assert.equal(
+    (await answerWith(cc("max-age=60"), "/plain/x", BEARER, { status: 700 })).get("cache-control"),
+    "max-age=60",
+  );
   gateway.world.replace(SHARED, (request, response) => response.writeHead(700, ["Cache-Control", "public"]).end());
   for (const route of PRIVATE) {
     gateway.log.clear();
@@ -114,11 +130,18 @@ test("a status that no answer can be made with opens nothing to pages that the r
   const [name, value] = ["Access-Control-Allow-Origin", "https://evil.example"];
   gateway.world.replace(SHARED, (request, response) => response.writeHead(700, [name, value]).end());
   for (const method of ["GET", "HEAD", "POST"]) {
-    const answer = await gateway.send({ target: "/edited/x", method, headers: [BEARER, ["Origin", "https://app.example"]] });
+    const answer = await gateway.send({
+      target: "/edited/x",
+      method,
+      headers: [BEARER, ["Origin", "https://app.example"]],
+    });
     assert.equal(answer.status, 502);
     assert.equal(answer.get("access-control-allow-origin"), "https://app.example");
     // Without a policy of the route's the backend speaks for itself.
-    assert.equal((await gateway.send({ target: "/plain/x", method, headers: [BEARER] })).get("access-control-allow-origin"), value);
+    assert.equal(
+      (await gateway.send({ target: "/plain/x", method, headers: [BEARER] })).get("access-control-allow-origin"),
+      value,
+    );
   }
   gateway.world.replace(SHARED, (request, response) => response.writeHead(700).end());
   assert.equal((await gateway.send({ target: "/edited/x", headers: [BEARER] })).status, 700);
@@ -158,7 +181,14 @@ test("the backend of a customer does not speak for all who share the host", asyn
 
 test("nor where it answers a WebSocket's handshake", async () => {
   const backend = new WebSocketServer({ port: 0, host: "127.0.0.1" });
-  backend.on("headers", (headers) => headers.push('Clear-Site-Data: "*"', "Strict-Transport-Security: max-age=0", `Set-Cookie: ${COOKIES[0]}`, "X-Other: 1"));
+  backend.on("headers", (headers) =>
+    headers.push(
+      'Clear-Site-Data: "*"',
+      "Strict-Transport-Security: max-age=0",
+      `Set-Cookie: ${COOKIES[0]}`,
+      "X-Other: 1",
+    ),
+  );
   backend.on("connection", (connection) => connection.on("message", (data) => connection.send(String(data))));
   await once(backend, "listening");
   const own = await openGateway({ toml: `allow_http = "loopback"\n${configuration("")}`, network: true });
@@ -167,7 +197,10 @@ test("nor where it answers a WebSocket's handshake", async () => {
     await (await own.store()).put("customer:acme-corp", JSON.stringify(record));
     const socket = new WebSocket(`ws://127.0.0.1:${own.port}/customer/x`, { headers: Object.fromEntries([BEARER]) });
     const [{ headers }] = await once(socket, "upgrade");
-    assert.deepEqual([headers["clear-site-data"], headers["strict-transport-security"], headers["x-other"]], [undefined, undefined, "1"]);
+    assert.deepEqual(
+      [headers["clear-site-data"], headers["strict-transport-security"], headers["x-other"]],
+      [undefined, undefined, "1"],
+    );
     assert.deepEqual(headers["set-cookie"], [HOST_ONLY[0]]);
     if (socket.readyState !== WebSocket.OPEN) await once(socket, "open");
     socket.send("hello");
@@ -191,7 +224,14 @@ test("a backend of the provider speaks for its own host", async () => {
 test("a reason phrase that no answer can be made with is left out, and the body stays as it is", async () => {
   const zipped = gzipSync("whole");
   const raw = (phrase) => (request, response) => {
-    const head = [`HTTP/1.1 200 ${phrase}`, "Content-Encoding: gzip", `Content-Length: ${zipped.length}`, "Connection: close", "", ""];
+    const head = [
+      `HTTP/1.1 200 ${phrase}`,
+      "Content-Encoding: gzip",
+      `Content-Length: ${zipped.length}`,
+      "Connection: close",
+      "",
+      "",
+    ];
     response.socket.end(Buffer.concat([Buffer.from(head.join("\r\n"), "latin1"), zipped]));
   };
   for (const phrase of ["all\tright", "\x01", "\x7f", "sch\xf6n", "", "OK"]) {
@@ -232,8 +272,14 @@ test("with the credential in a field that no cache knows, silence is no protecti
         assert.deepEqual(answer.all("cache-control"), [sent], `${route} ${method} ${JSON.stringify(fields)}`);
       }
     }
-    assert.equal((await answerWith([], `/${route}/x`, IN_OWN_FIELD, { method: "POST" })).get("cache-control"), undefined);
-    assert.equal((await answerWith(cc("public"), `/${route}/x`, IN_OWN_FIELD, { method: "POST" })).get("cache-control"), "private");
+    assert.equal(
+      (await answerWith([], `/${route}/x`, IN_OWN_FIELD, { method: "POST" })).get("cache-control"),
+      undefined,
+    );
+    assert.equal(
+      (await answerWith(cc("public"), `/${route}/x`, IN_OWN_FIELD, { method: "POST" })).get("cache-control"),
+      "private",
+    );
   }
   assert.equal((await answerWith([], "/hybrid/x", undefined)).get("cache-control"), undefined);
 });

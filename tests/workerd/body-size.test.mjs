@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { gatewayToml } from "./support/files.mjs";
 import { openGateway } from "./support/gateway.mjs";
-import { Wire, answerTo, requestHead } from "./support/wire.mjs";
+import { answerTo, requestHead, Wire } from "./support/wire.mjs";
 
 const SHARED = "shared.backends.example.com";
 let gateway;
@@ -26,7 +26,12 @@ async function chunked(method, size) {
 }
 const arrived = () => gateway.world.requests.filter(({ host }) => host === SHARED);
 
-for (const [method, size] of [["POST", 1], ["POST", 1025], ["PUT", 100_000], ["GET", 4]]) {
+for (const [method, size] of [
+  ["POST", 1],
+  ["POST", 1025],
+  ["PUT", 100_000],
+  ["GET", 4],
+]) {
   test(`${method} with a chunked body of ${size} bytes is 411 and goes nowhere`, async () => {
     const answer = await chunked(method, size);
     assert.equal(answer.status, 411, answer.text());
@@ -37,5 +42,6 @@ for (const [method, size] of [["POST", 1], ["POST", 1025], ["PUT", 100_000], ["G
 }
 
 test("what has no body needs no size", async () => {
-  for (const method of ["GET", "DELETE", "POST"]) assert.equal((await gateway.send({ method, target: "/small/x" })).status, 200, method);
+  for (const method of ["GET", "DELETE", "POST"])
+    assert.equal((await gateway.send({ method, target: "/small/x" })).status, 200, method);
 });

@@ -3,7 +3,17 @@ import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 import { token } from "./support/fixed-world.mjs";
 import { until } from "./support/log.mjs";
-import { CONFIG_API, ISSUER, MARGIN, OTHER_ISSUER, SHARED, SOURCE_TIMEOUT, distinct, openSourcesGateway, passed } from "./support/sources-gateway.mjs";
+import {
+  CONFIG_API,
+  distinct,
+  ISSUER,
+  MARGIN,
+  OTHER_ISSUER,
+  openSourcesGateway,
+  passed,
+  SHARED,
+  SOURCE_TIMEOUT,
+} from "./support/sources-gateway.mjs";
 import { fresh, tokenOf } from "./support/tokens.mjs";
 
 let gateway;
@@ -23,19 +33,21 @@ const tooMuch = (request, response) => {
   response.end(JSON.stringify(document) + " ".repeat(300 * 1024));
 };
 const FAULTS = {
-  "hang": () => {},
+  hang: () => {},
   "close the connection": (request) => request.socket.destroy(),
   "answer 500": (request, response) => response.writeHead(500).end("{}"),
   "answer garbage": (request, response) => response.end("<html>"),
-  "answer JSON of another kind": (request, response) => response.end(isConfigApi(request) && request.url === "/customers" ? "{}" : "[]"),
+  "answer JSON of another kind": (request, response) =>
+    response.end(isConfigApi(request) && request.url === "/customers" ? "{}" : "[]"),
   "answer too much": tooMuch,
-  "redirect": (request, response) => response.writeHead(302, { location: `https://${SHARED}/elsewhere` }).end(),
+  redirect: (request, response) => response.writeHead(302, { location: `https://${SHARED}/elsewhere` }).end(),
 };
 
 describe("sources that", () => {
   for (const [form, source] of Object.entries(FORMS)) {
     // What one customer is asked for by goes the same way as the list, but for how its answer is read.
-    const faults = form === "by id" ? ["hang", "answer 500", "answer garbage", "answer JSON of another kind"] : Object.keys(FAULTS);
+    const faults =
+      form === "by id" ? ["hang", "answer 500", "answer garbage", "answer JSON of another kind"] : Object.keys(FAULTS);
     for (const fault of faults) {
       test(`${fault} (${form}): what is known goes on, what is not is 503, and both end soon after`, async () => {
         const lives = { fresh: "200ms", stale: "1h" };
@@ -51,7 +63,10 @@ describe("sources that", () => {
           assert.ok(Date.now() - began < SOURCE_TIMEOUT + MARGIN, `503 took ${Date.now() - began} ms`);
         };
         const [seen] = await Promise.all([
-          gateway.load({ known, token: () => gateway.status(fresh("es256-1")) }, Date.now() + (fault === "hang" ? 1500 : 400)),
+          gateway.load(
+            { known, token: () => gateway.status(fresh("es256-1")) },
+            Date.now() + (fault === "hang" ? 1500 : 400),
+          ),
           unknown(tokenOf("c-1"), "/customer/y", "customer_source_unavailable"),
           unknown(token("good-discovered"), "/x/y", "key_set_unavailable"),
         ]);
@@ -59,12 +74,22 @@ describe("sources that", () => {
         assert.ok(gateway.calls(CONFIG_API) > 0 && gateway.calls(ISSUER) > 0, "both were asked meanwhile");
         // A key set is asked for after `fresh` before it is used: by one request at a time, and only its timeout long.
         const slow = seen.filter(({ took }) => took >= SOURCE_TIMEOUT);
-        assert.ok(slow.length <= gateway.calls(ISSUER), `${slow.length} waited for ${gateway.calls(ISSUER)} calls of the issuer`);
+        assert.ok(
+          slow.length <= gateway.calls(ISSUER),
+          `${slow.length} waited for ${gateway.calls(ISSUER)} calls of the issuer`,
+        );
         assert.ok(seen.every(({ took }) => took < SOURCE_TIMEOUT + MARGIN));
-        assert.ok(gateway.world.requests.every(({ url }) => url !== "/elsewhere"), "no redirect was followed");
+        assert.ok(
+          gateway.world.requests.every(({ url }) => url !== "/elsewhere"),
+          "no redirect was followed",
+        );
         gateway.world.mend();
         await until(async () => (await gateway.status(tokenOf("c-1"), "/customer/y")) === 200, "the customer", 2500);
-        await until(async () => (await gateway.status(token("good-discovered"))) === 200, "the other issuer's token", 2500);
+        await until(
+          async () => (await gateway.status(token("good-discovered"))) === 200,
+          "the other issuer's token",
+          2500,
+        );
       });
     }
   }
@@ -87,7 +112,8 @@ test("a config API that is away all the stale time costs known customers no requ
   for (const id of ["c-0", "c-1", "c-2"]) assert.equal(await gateway.status(tokenOf(id), "/customer/y"), 200);
   gateway.world.replace(CONFIG_API, (request) => request.socket.destroy());
   gateway.forget();
-  const customer = (id) => (number) => gateway.status(number % 10 === 0 ? fresh("es256-1", { customerId: id }) : tokenOf(id), "/customer/y");
+  const customer = (id) => (number) =>
+    gateway.status(number % 10 === 0 ? fresh("es256-1", { customerId: id }) : tokenOf(id), "/customer/y");
   const seen = await gateway.load({ a: customer("c-0"), b: customer("c-1"), c: customer("c-2") }, began + 5000);
   assert.deepEqual(distinct(seen.map(({ status }) => status)), [200]);
   assert.ok(seen.length > 300, `${seen.length} requests`);
@@ -113,7 +139,10 @@ describe("an entity tag", () => {
       assert.equal(await known(), 200);
       await until(() => gateway.faults.count("put", "source:customer:c-0") === 1, "the record");
       const written = await gateway.record("source:customer:c-0");
-      await until(async () => (assert.equal(await known(), 200), notModified.length >= 2), "304");
+      await until(async () => {
+        assert.equal(await known(), 200);
+        return notModified.length >= 2;
+      }, "304");
       assert.deepEqual(await gateway.record("source:customer:c-0"), written);
       gateway.world.configApi.customers[0] = { ...gateway.world.configApi.customers[0], disabled: true };
       await until(async () => (await known()) === 403, "the change");

@@ -10,6 +10,7 @@ after(endAll);
 
 test("requests take the calls that were written down", async () => {
   const counted = await crossings();
-  const advice = "fewer: write them down with `npm run bench -- --only=crossings`; more: that is what each request pays";
+  const advice =
+    "fewer: write them down with `npm run bench -- --only=crossings`; more: that is what each request pays";
   assert.deepEqual(counted, json("bench/crossings.json"), advice);
 });

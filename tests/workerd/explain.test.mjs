@@ -52,7 +52,12 @@ describe("an explanation", () => {
   test("takes a request for somebody's, from somewhere", async () => {
     const claims = encode({ sub: "someone", customerId: "wayne-ent" });
     const place = encode({ country: "DE", ip: "192.0.2.7" });
-    const told = (await ask("/customer/x", [["X-Pointsman-Claims", claims], ["X-Pointsman-Cf", place]])).json();
+    const told = (
+      await ask("/customer/x", [
+        ["X-Pointsman-Claims", claims],
+        ["X-Pointsman-Cf", place],
+      ])
+    ).json();
     assert.equal(told.decision.auth, "assumed");
     assert.equal(told.decision.customer, "wayne-ent");
     assert.ok(told.forward.set.some(([name, value]) => name === "x-forwarded-for" && value === "192.0.2.7"));
@@ -86,7 +91,11 @@ describe("nobody else", () => {
 
   test("is believed who says whom to take them for", async () => {
     const claims = encode({ customerId: "acme-corp" });
-    const answer = await gateway.send({ method: "GET", target: "/customer/x", headers: [["X-Pointsman-Claims", claims]] });
+    const answer = await gateway.send({
+      method: "GET",
+      target: "/customer/x",
+      headers: [["X-Pointsman-Claims", claims]],
+    });
     assert.equal(answer.status, 401);
     assert.match(answer.json().type, /credential-required$/);
   });
@@ -101,14 +110,25 @@ describe("without a secret in the configuration", () => {
 
   test("no question is carried out", async () => {
     for (const method of ["GET", "DELETE", "OPTIONS", "POST"]) {
-      for (const fields of [[["X-Pointsman-Explain", SECRET]], [["x-pointsman-explain", ""]], [["X-POINTSMAN-EXPLAIN", "1"], ["x-pointsman-explain", "2"]]]) {
+      for (const fields of [
+        [["X-Pointsman-Explain", SECRET]],
+        [["x-pointsman-explain", ""]],
+        [
+          ["X-POINTSMAN-EXPLAIN", "1"],
+          ["x-pointsman-explain", "2"],
+        ],
+      ]) {
         const answer = await without.send({ method, target: "/asked/x", headers: fields });
         assert.equal(answer.status, 401, `${method} ${JSON.stringify(fields)}`);
         assert.match(answer.json().type, /credential-invalid$/);
       }
     }
     assert.deepEqual(without.called(), []);
-    const folded = await without.send({ method: "GET", target: "/asked/x", headers: [["x_pointsman_explain", SECRET]] });
+    const folded = await without.send({
+      method: "GET",
+      target: "/asked/x",
+      headers: [["x_pointsman_explain", SECRET]],
+    });
     assert.equal(folded.status, 200);
     const [called] = without.called();
     assert.ok(called.headers.every(([name]) => !/pointsman.explain/i.test(name)));

@@ -1,15 +1,15 @@
 // Backends with several origins, which die, hang, answer badly and recover: what is safe to send again is answered as
 // long as one origin is well, what is not is sent once, and an origin that fails is left alone.
 import assert from "node:assert/strict";
-import { setTimeout as sleep } from "node:timers/promises";
 import { after, before, beforeEach, describe, test } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
 import { WebSocket } from "ws";
 import { kvName, mint } from "../../demo/keys.mjs";
 import { bearer, openGateway } from "./support/gateway.mjs";
 import { until } from "./support/log.mjs";
 import { BEHAVIOURS, openOriginsGateway } from "./support/origins.mjs";
 import { runSoak } from "./support/soak.mjs";
-import { Wire, requestHead } from "./support/wire.mjs";
+import { requestHead, Wire } from "./support/wire.mjs";
 
 /** What two busy cores may add to any wait. */
 const MARGIN = 900;
@@ -18,14 +18,28 @@ const DEADLINE = 3000;
 const PAUSE = 600;
 const NEVER_OPEN = { failures: 1_000_000, failure_ratio: "100%" };
 
-const pair = { origins: [{ origin: "first", timeout: `${FIRST_TIMEOUT}ms` }, { origin: "second" }], timeout: "1s", deadline: `${DEADLINE}ms`, failure_statuses: [502, 503] };
+const pair = {
+  origins: [{ origin: "first", timeout: `${FIRST_TIMEOUT}ms` }, { origin: "second" }],
+  timeout: "1s",
+  deadline: `${DEADLINE}ms`,
+  failure_statuses: [502, 503],
+};
 const regional = {
-  origins: [{ origin: "first", region: "na" }, { origin: "second", region: "eu" }, { origin: "third", region: "eu" }],
+  origins: [
+    { origin: "first", region: "na" },
+    { origin: "second", region: "eu" },
+    { origin: "third", region: "eu" },
+  ],
   timeout: "1s",
   ...NEVER_OPEN,
 };
 
-const KEYS = Object.fromEntries(["several", "near", "shared-out", "dead", "beside", "bad-entry", "too-many", "none"].map((name) => [name, mint("sk_live")]));
+const KEYS = Object.fromEntries(
+  ["several", "near", "shared-out", "dead", "beside", "bad-entry", "too-many", "none"].map((name) => [
+    name,
+    mint("sk_live"),
+  ]),
+);
 
 let gateway;
 let first;
@@ -40,11 +54,22 @@ before(async () => {
       stubborn: { ...pair, ...NEVER_OPEN },
       breaker: { ...pair, failures: 3, pause: `${PAUSE}ms` },
       // An origin that may take longer than a test does.
-      patient: { origins: [{ origin: "first" }, { origin: "second" }], timeout: "20s", failures: 3, pause: `${PAUSE}ms` },
+      patient: {
+        origins: [{ origin: "first" }, { origin: "second" }],
+        timeout: "20s",
+        failures: 3,
+        pause: `${PAUSE}ms`,
+      },
       outage: { ...pair, ...NEVER_OPEN, failure_statuses: [503] },
       regional,
       pinned: regional,
-      weighted: { origins: [{ origin: "first", weight: 3 }, { origin: "second", weight: 1 }], balance: "weighted" },
+      weighted: {
+        origins: [
+          { origin: "first", weight: 3 },
+          { origin: "second", weight: 1 },
+        ],
+        balance: "weighted",
+      },
       tight: { origins: [{ origin: "first" }, { origin: "second" }], timeout: "1s", deadline: "1200ms", failures: 1 },
       alone: { origins: [{ origin: "third" }] },
       edited: pair,
@@ -65,20 +90,37 @@ const ask = (target, request) => gateway.send({ target, ...request });
 const askFrom = (address, target, request) => ask(target, { ...request, headers: [["CF-Connecting-IP", address]] });
 const [ANNA, BERT, CARL] = ["192.0.2.1", "192.0.2.2", "192.0.2.3"];
 const lineOf = (record) => gateway.log.request(record.headers["x-request-id"]);
-const failedAttempts = (id) => gateway.log.lines.filter(({ event, request_id }) => event === "attempt_failed" && request_id === id);
+const failedAttempts = (id) =>
+  gateway.log.lines.filter(({ event, request_id }) => event === "attempt_failed" && request_id === id);
 const timed = async (promise) => {
   const began = Date.now();
   const answer = await promise;
   return { answer, took: Date.now() - began };
 };
-const answeredBy = (answer, origin) => assert.deepEqual([answer.status, answer.get("x-origin")], [200, origin.name], answer.text());
+const answeredBy = (answer, origin) =>
+  assert.deepEqual([answer.status, answer.get("x-origin")], [200, origin.name], answer.text());
 
 /** Every way in which an origin fails: how it is brought about, what the log calls it, and what one alone comes to. */
 const FAULTS = {
   "refuses the connection": { strike: (origin) => origin.die(), why: "unreachable", status: 502, arrives: 0 },
-  "resets the connection": { strike: (origin) => origin.be(BEHAVIOURS.reset), why: "unreachable", status: 502, arrives: 1 },
-  "hangs beyond its timeout": { strike: (origin) => origin.be(BEHAVIOURS.hang), why: "timeout", status: 504, arrives: 1 },
-  "answers one of failure_statuses": { strike: (origin) => origin.be(BEHAVIOURS.status(503)), why: "status 503", status: 503, arrives: 1 },
+  "resets the connection": {
+    strike: (origin) => origin.be(BEHAVIOURS.reset),
+    why: "unreachable",
+    status: 502,
+    arrives: 1,
+  },
+  "hangs beyond its timeout": {
+    strike: (origin) => origin.be(BEHAVIOURS.hang),
+    why: "timeout",
+    status: 504,
+    arrives: 1,
+  },
+  "answers one of failure_statuses": {
+    strike: (origin) => origin.be(BEHAVIOURS.status(503)),
+    why: "status 503",
+    status: 503,
+    arrives: 1,
+  },
 };
 
 describe("a request that is safe to send again", () => {
@@ -102,7 +144,11 @@ describe("a request that is safe to send again", () => {
         const [failed, ...more] = failedAttempts(line.request_id);
         assert.deepEqual(more, []);
         assert.deepEqual([failed.origin, failed.attempt, failed.why, failed.level], [first.url, 1, why, "warn"]);
-        assert.deepEqual(first.seen.map(({ headers }) => headers["x-request-id"]), first.seen.map(() => line.request_id), "one request, one id");
+        assert.deepEqual(
+          first.seen.map(({ headers }) => headers["x-request-id"]),
+          first.seen.map(() => line.request_id),
+          "one request, one id",
+        );
       }
     });
   }
@@ -114,7 +160,10 @@ describe("a request that is safe to send again", () => {
       assert.deepEqual([answer.status, answer.get("x-origin")], [status, "first"]);
     }
     assert.deepEqual(second.seen, []);
-    assert.deepEqual(gateway.log.lines.filter(({ event }) => event === "attempt_failed"), []);
+    assert.deepEqual(
+      gateway.log.lines.filter(({ event }) => event === "attempt_failed"),
+      [],
+    );
   });
 
   test("has one line, with the first origin, where that answers", async () => {
@@ -149,7 +198,16 @@ describe("a request that is safe to send again", () => {
 describe("a request that is not safe to send again", () => {
   before(() => gateway.begin());
 
-  const UNSAFE = [["POST", "once"], ["PUT", "once"], ["PATCH", "once"], ["DELETE", "once"], ["GET", "once"], ["HEAD", "once"], ["POST"], ["DELETE"]];
+  const UNSAFE = [
+    ["POST", "once"],
+    ["PUT", "once"],
+    ["PATCH", "once"],
+    ["DELETE", "once"],
+    ["GET", "once"],
+    ["HEAD", "once"],
+    ["POST"],
+    ["DELETE"],
+  ];
   for (const [what, { strike, status, arrives }] of Object.entries(FAULTS)) {
     test(`is sent to one origin, once, where that ${what}`, async () => {
       await strike(first);
@@ -159,7 +217,10 @@ describe("a request that is not safe to send again", () => {
         assert.ok(took < FIRST_TIMEOUT + MARGIN, `${took} ms`);
       });
       await Promise.all(all);
-      assert.deepEqual(first.seen.map(({ method }) => method).sort(), arrives === 0 ? [] : UNSAFE.map(([method]) => method).sort());
+      assert.deepEqual(
+        first.seen.map(({ method }) => method).sort(),
+        arrives === 0 ? [] : UNSAFE.map(([method]) => method).sort(),
+      );
       assert.deepEqual(second.seen, []);
     });
   }
@@ -196,7 +257,9 @@ describe("an origin that failed", () => {
     first.seen.length = 0;
     gateway.log.clear();
     const methods = ["POST", "GET", "PUT", "DELETE", "HEAD", "POST"];
-    const answers = await Promise.all(methods.map((method) => ask("/breaker/x", { method, body: method === "POST" ? "b" : undefined })));
+    const answers = await Promise.all(
+      methods.map((method) => ask("/breaker/x", { method, body: method === "POST" ? "b" : undefined })),
+    );
     assert.ok(Date.now() - opened < PAUSE, "too slow to tell");
     for (const answer of answers) answeredBy(answer, second);
     assert.deepEqual(first.seen, []);
@@ -266,7 +329,14 @@ describe("an API that is only written to", () => {
     return status;
   };
   const sent = (method, body) => async (target) => (await ask(target, { method, body })).status;
-  const WAYS = { "POST": sent("POST", "once"), "POST with an empty body": sent("POST", ""), "PUT": sent("PUT", "once"), "PATCH of 2 kB": sent("PATCH", "a".repeat(2000)), "DELETE": sent("DELETE"), "POST in chunks": chunked };
+  const WAYS = {
+    POST: sent("POST", "once"),
+    "POST with an empty body": sent("POST", ""),
+    PUT: sent("PUT", "once"),
+    "PATCH of 2 kB": sent("PATCH", "a".repeat(2000)),
+    DELETE: sent("DELETE"),
+    "POST in chunks": chunked,
+  };
   for (const [what, { strike }] of Object.entries(FAULTS)) {
     for (const [how, send] of Object.entries(WAYS)) {
       test(`goes to the backup after three failures where its origin ${what} (${how})`, async () => {
@@ -274,7 +344,10 @@ describe("an API that is only written to", () => {
         const statuses = [];
         for (let i = 0; i < 5; i++) statuses.push(await send("/breaker/x"));
         assert.deepEqual(statuses.slice(3), [200, 200]);
-        assert.ok(statuses.slice(0, 3).every((status) => status >= 502), `${statuses}`);
+        assert.ok(
+          statuses.slice(0, 3).every((status) => status >= 502),
+          `${statuses}`,
+        );
         assert.equal(second.seen.length, 2, "nothing was sent twice");
       });
     }
@@ -288,7 +361,11 @@ describe("an API that is only written to", () => {
     assert.equal((await ask("/patient/x", { method: "POST", body: "b" })).status, 502, "the trial");
     await first.live();
     // Twice the pause, and not the 20 s that the origin may take.
-    await until(async () => (await ask("/patient/x", { method: "POST", body: "b" })).get("x-origin") === "first", "its return", 2 * PAUSE + MARGIN);
+    await until(
+      async () => (await ask("/patient/x", { method: "POST", body: "b" })).get("x-origin") === "first",
+      "its return",
+      2 * PAUSE + MARGIN,
+    );
   });
 });
 
@@ -371,7 +448,10 @@ describe("a total outage", () => {
   for (const [what, { strike, status }] of Object.entries(FAULTS)) {
     test(`is ${status} within the deadline where every origin ${what}`, async () => {
       for (const origin of [first, second]) await strike(origin);
-      for (const [method, attempt, origin] of [["POST", 1, first], ["GET", 2, second]]) {
+      for (const [method, attempt, origin] of [
+        ["POST", 1, first],
+        ["GET", 2, second],
+      ]) {
         const { answer, took } = await timed(ask("/pair/x", { method }));
         assert.equal(answer.status, status, answer.text());
         assert.ok(took < DEADLINE + MARGIN, `${took} ms`);
@@ -413,13 +493,17 @@ describe("a total outage", () => {
   test("of one origin sends a bounded share of requests again", async () => {
     first.be(BEHAVIOURS.status(503));
     const statuses = [];
-    const ten = async () => (await Promise.all(Array.from({ length: 10 }, () => ask("/outage/x")))).map(({ status }) => status);
+    const ten = async () =>
+      (await Promise.all(Array.from({ length: 10 }, () => ask("/outage/x")))).map(({ status }) => status);
     while (statuses.length < 100) statuses.push(...(await ten()));
     assert.equal(first.seen.length, 100, "the breaker stayed closed");
     const again = second.seen.length;
     assert.ok(again >= 10 && again <= 30, `${again} second attempts of 100 requests`);
     // Who may not be sent again is told what the first origin said.
-    assert.deepEqual([statuses.filter((status) => status === 200).length, statuses.filter((status) => status === 503).length], [again, 100 - again]);
+    assert.deepEqual(
+      [statuses.filter((status) => status === 200).length, statuses.filter((status) => status === 503).length],
+      [again, 100 - again],
+    );
   });
 });
 
@@ -473,7 +557,9 @@ describe("a customer with several backends", () => {
     await store.put(`customer:${name}`, JSON.stringify({ customerId: name, ...record }));
   };
   const send = (name, { cf = {}, ...request } = {}) =>
-    cf ? gateway.sendFrom(cf, { target: "/customer/x", headers: [bearer(KEYS[name])], ...request }) : ask("/customer/x", { headers: [bearer(KEYS[name])], ...request });
+    cf
+      ? gateway.sendFrom(cf, { target: "/customer/x", headers: [bearer(KEYS[name])], ...request })
+      : ask("/customer/x", { headers: [bearer(KEYS[name])], ...request });
 
   test("is served by the next where one fails", async () => {
     await customer("several", { backendUrl: `${first.url}/base`, backends: [{ url: second.url }] });
@@ -489,7 +575,12 @@ describe("a customer with several backends", () => {
   });
 
   test("is served by the nearest", async () => {
-    await customer("near", { backends: [{ url: first.url, region: "na" }, { url: second.url, region: "eu" }] });
+    await customer("near", {
+      backends: [
+        { url: first.url, region: "na" },
+        { url: second.url, region: "eu" },
+      ],
+    });
     answeredBy(await send("near", { cf: { continent: "EU" } }), second);
     answeredBy(await send("near", { cf: { continent: "NA" } }), first);
     await second.die();
@@ -497,7 +588,12 @@ describe("a customer with several backends", () => {
   });
 
   test("is shared out by weight", async () => {
-    await customer("shared-out", { backends: [{ url: first.url, weight: 1 }, { url: second.url, weight: 1 }] });
+    await customer("shared-out", {
+      backends: [
+        { url: first.url, weight: 1 },
+        { url: second.url, weight: 1 },
+      ],
+    });
     for (let i = 0; i < 40; i++) await send("shared-out", { cf: undefined });
     assert.equal(first.seen.length + second.seen.length, 40);
     assert.ok(first.seen.length >= 5 && second.seen.length >= 5, `${first.seen.length} of 40`);
@@ -505,19 +601,33 @@ describe("a customer with several backends", () => {
 
   test("is served as if alone beside one whose origins are dead", async () => {
     const dead = "http://127.0.0.1:9";
-    await customer("dead", { backends: [{ url: dead }, { url: dead + "/b" }] });
+    await customer("dead", { backends: [{ url: dead }, { url: `${dead}/b` }] });
     // The same dead origin first: what the other has spent and found out is not this one's.
     await customer("beside", { backends: [{ url: dead }, { url: second.url }] });
     for (let i = 0; i < 40; i++) assert.equal((await send("dead", { cf: undefined })).status, 502);
     const statuses = [];
     for (let i = 0; i < 4; i++) statuses.push((await send("beside", { cf: undefined })).status);
     assert.deepEqual(statuses, [200, 200, 200, 200]);
-    assert.equal((await send("beside", { cf: undefined, method: "POST", body: "once" })).status, 200, "its own three failures count");
+    assert.equal(
+      (await send("beside", { cf: undefined, method: "POST", body: "once" })).status,
+      200,
+      "its own three failures count",
+    );
   });
 
   for (const [name, what, record, pointer] of [
-    ["bad-entry", "a bad URL among them", () => ({ backends: [{ url: first.url }, { url: "http://backend.example.com" }] }), "/backends/1/url"],
-    ["too-many", "more than eight", () => ({ backends: Array.from({ length: 9 }, (_, i) => ({ url: `${first.url}/${i}` })) }), "/backends"],
+    [
+      "bad-entry",
+      "a bad URL among them",
+      () => ({ backends: [{ url: first.url }, { url: "http://backend.example.com" }] }),
+      "/backends/1/url",
+    ],
+    [
+      "too-many",
+      "more than eight",
+      () => ({ backends: Array.from({ length: 9 }, (_, i) => ({ url: `${first.url}/${i}` })) }),
+      "/backends",
+    ],
     ["none", "none", () => ({ backends: [] }), "backendUrl"],
   ]) {
     test(`is told that the gateway is misconfigured where there is ${what}`, async () => {
@@ -570,7 +680,10 @@ describe("a client that leaves", () => {
     assert.deepEqual([line.status, line.reason, line.origin, line.attempt], [499, "client_left", second.url, 2]);
     await until(() => second.connections() === 0, "the end of the connection to the second origin");
     await sleep(700);
-    assert.deepEqual(third.seen.filter(({ url }) => url.startsWith("/regional")), []);
+    assert.deepEqual(
+      third.seen.filter(({ url }) => url.startsWith("/regional")),
+      [],
+    );
   });
 
   test("at once ends it too", async () => {
@@ -594,7 +707,9 @@ describe("what is edited in answers", () => {
 
   test("is edited in those of the second attempt", async () => {
     first.be(BEHAVIOURS.hang);
-    second.be((request, response, origin) => response.writeHead(200, { "access-control-allow-origin": "*", "x-origin": origin.name }).end());
+    second.be((request, response, origin) =>
+      response.writeHead(200, { "access-control-allow-origin": "*", "x-origin": origin.name }).end(),
+    );
     const answer = await ask("/edited/x", { headers });
     answeredBy(answer, second);
     isEdited(answer);
@@ -618,7 +733,8 @@ describe("what is edited in answers", () => {
 describe("a WebSocket", () => {
   before(() => gateway.begin());
 
-  const open = (target) => new WebSocket(`ws://127.0.0.1:${gateway.port}${target}`, { headers: { host: "gateway.example.com" } });
+  const open = (target) =>
+    new WebSocket(`ws://127.0.0.1:${gateway.port}${target}`, { headers: { host: "gateway.example.com" } });
 
   test("goes through to the first origin", async () => {
     const socket = open("/pair/socket");
@@ -665,7 +781,10 @@ describe("a Worker that is called by its binding", () => {
     [backends.backed-up]
     origins = [{ url = "binding:NOT_BOUND" }, { url = "binding:INNER_APP" }]
     ${["inner", "based", "backed-up"]
-      .map((name) => `[[routes]]\npath = "/${name}/{+path}"\nauth = ["api_key"]\nrewrite = "/{+path}"\nrules = [{ name = "all", to = "${name}" }]`)
+      .map(
+        (name) =>
+          `[[routes]]\npath = "/${name}/{+path}"\nauth = ["api_key"]\nrewrite = "/{+path}"\nrules = [{ name = "all", to = "${name}" }]`,
+      )
       .join("\n")}`;
   const key = mint("sk_live");
   let bound;
@@ -676,17 +795,24 @@ describe("a Worker that is called by its binding", () => {
   });
   after(() => bound?.stop());
   beforeEach(() => bound.world.clear());
-  const call = (target, request) => bound.send({ target, ...request, headers: [bearer(key), ["X-Custom", "1"], ["X-Subject", "forged"]] });
+  const call = (target, request) =>
+    bound.send({ target, ...request, headers: [bearer(key), ["X-Custom", "1"], ["X-Subject", "forged"]] });
 
   test("gets what a backend gets, and nothing goes out", async () => {
-    for (const [target, url] of [["/inner/a%2Fb?c=%20d", "https://inner-app.binding/a%2Fb?c=%20d"], ["/based/a", "https://inner-app.binding/base/v1/a"]]) {
+    for (const [target, url] of [
+      ["/inner/a%2Fb?c=%20d", "https://inner-app.binding/a%2Fb?c=%20d"],
+      ["/based/a", "https://inner-app.binding/base/v1/a"],
+    ]) {
       for (const [method, body] of [["GET"], ["POST", "a body"], ["DELETE"]]) {
         const answer = await call(target, { method, body });
         assert.equal(answer.status, 200, answer.text());
         const got = answer.json();
         assert.deepEqual([got.url, got.method, got.body], [url, method, body ?? ""]);
         const values = (name) => got.headers.filter(([own]) => own === name).map(([, value]) => value);
-        assert.deepEqual([values("x-custom"), values("x-subject"), values("via"), values("authorization")], [["1"], ["caller"], ["1.1 pointsman"], []]);
+        assert.deepEqual(
+          [values("x-custom"), values("x-subject"), values("via"), values("authorization")],
+          [["1"], ["caller"], ["1.1 pointsman"], []],
+        );
         assert.ok(!answer.text().includes(key), "the credential was passed on");
         const line = await bound.log.request(values("x-request-id")[0]);
         assert.deepEqual([line.origin, line.attempt, line.status], ["https://inner-app.binding", 1, 200]);

@@ -4,10 +4,10 @@ import { createHash, randomBytes } from "node:crypto";
 import { after, before, beforeEach, test } from "node:test";
 import { gzipSync } from "node:zlib";
 import { WebSocket } from "ws";
-import { CREDENTIALS, KEY, SHARED, TOKEN, WAYS, openForwardingGateway } from "./support/forwarding-gateway.mjs";
+import { CREDENTIALS, KEY, openForwardingGateway, SHARED, TOKEN, WAYS } from "./support/forwarding-gateway.mjs";
 import { bearer } from "./support/gateway.mjs";
 import { until } from "./support/log.mjs";
-import { Wire, answerTo, requestHead } from "./support/wire.mjs";
+import { answerTo, requestHead, Wire } from "./support/wire.mjs";
 
 const BIG = 32 * 1024 * 1024;
 const sha256 = (bytes) => createHash("sha256").update(bytes).digest("hex");
@@ -35,7 +35,8 @@ const call = () => {
   assert.equal(calls.length, 1, `${calls.length} calls of backends`);
   return calls[0];
 };
-const values = (name, { headers } = call()) => headers.filter(([own]) => own.toLowerCase() === name).map(([, value]) => value);
+const values = (name, { headers } = call()) =>
+  headers.filter(([own]) => own.toLowerCase() === name).map(([, value]) => value);
 const chunk = (text) => `${Buffer.byteLength(text).toString(16)}\r\n${text}\r\n`;
 const LAST_CHUNK = "0\r\n\r\n";
 
@@ -53,7 +54,9 @@ eachWay("the first byte of a body reaches the backend before the last is sent", 
   });
   const wire = new Wire(gateway.port);
   try {
-    await wire.write(requestHead({ method: "POST", target: `${route}/up`, headers: [auth, ["Transfer-Encoding", "chunked"]] }));
+    await wire.write(
+      requestHead({ method: "POST", target: `${route}/up`, headers: [auth, ["Transfer-Encoding", "chunked"]] }),
+    );
     await wire.write(chunk("first "));
     assert.equal(await until(() => Promise.race([first.promise, false]), "the first bytes at the backend"), "first ");
     await wire.write(chunk("last") + LAST_CHUNK);
@@ -128,7 +131,9 @@ eachWay("server-sent events are not held back", async (route, auth) => {
 });
 
 eachWay("a WebSocket is echoed, text and bytes", async (route, [name, value]) => {
-  const socket = new WebSocket(`ws://127.0.0.1:${gateway.port}${route}/ws?a=%2F`, ["chat"], { headers: { [name]: value } });
+  const socket = new WebSocket(`ws://127.0.0.1:${gateway.port}${route}/ws?a=%2F`, ["chat"], {
+    headers: { [name]: value },
+  });
   const heard = [];
   socket.on("message", (data, isBinary) => heard.push(isBinary ? data : String(data)));
   await new Promise((resolve, reject) => socket.on("open", resolve).on("error", reject));
@@ -161,7 +166,9 @@ for (const [encoding, body] of [
   ["br", Buffer.from([0x0b, 0x02, 0x80, 0x68, 0x65, 0x6c, 0x6c, 0x6f, 0x03])],
 ]) {
   eachWay(`a ${encoding} body of ${body.length} bytes stays as it is`, async (route, auth) => {
-    backend((request, response) => response.writeHead(200, { "content-encoding": encoding, "content-length": body.length }).end(body));
+    backend((request, response) =>
+      response.writeHead(200, { "content-encoding": encoding, "content-length": body.length }).end(body),
+    );
     const answer = await gateway.send({ target: `${route}/x`, headers: [auth, ["Accept-Encoding", "gzip, br"]] });
     assert.equal(answer.get("content-encoding"), encoding);
     assert.deepEqual(answer.body, body);
@@ -171,7 +178,12 @@ for (const [encoding, body] of [
 
 eachWay("a gzip body up stays gzip", async (route, auth) => {
   const body = gzipSync("pointsman ".repeat(1000));
-  const answer = await gateway.send({ method: "POST", target: `${route}/x`, headers: [auth, ["Content-Encoding", "gzip"]], body });
+  const answer = await gateway.send({
+    method: "POST",
+    target: `${route}/x`,
+    headers: [auth, ["Content-Encoding", "gzip"]],
+    body,
+  });
   assert.equal(answer.json().bodySha256, sha256(body));
   assert.deepEqual(values("content-encoding"), ["gzip"]);
 });
@@ -185,7 +197,9 @@ eachWay("several Set-Cookie fields stay separate", async (route, auth) => {
 });
 
 eachWay("a 204 that announces a body passes without one", async (route, auth) => {
-  backend((request, response) => response.socket.end("HTTP/1.1 204 No Content\r\nContent-Length: 2\r\nConnection: close\r\n\r\n"));
+  backend((request, response) =>
+    response.socket.end("HTTP/1.1 204 No Content\r\nContent-Length: 2\r\nConnection: close\r\n\r\n"),
+  );
   const answer = await gateway.send({ target: `${route}/x`, headers: [auth] });
   assert.equal(answer.status, 204);
   assert.equal(answer.body.length, 0);
@@ -254,7 +268,12 @@ eachWay("a GET with a chunked body arrives with it", async (route, auth) => {
 
 // workerd would take a backend's 100 for its answer.
 eachWay("a client that expects 100 Continue is served, and its backend is not asked for one", async (route, auth) => {
-  const answer = await gateway.send({ method: "POST", target: `${route}/x`, headers: [auth, ["Expect", "100-continue"]], body: "hello" });
+  const answer = await gateway.send({
+    method: "POST",
+    target: `${route}/x`,
+    headers: [auth, ["Expect", "100-continue"]],
+    body: "hello",
+  });
   assert.equal(answer.status, 200, answer.text());
   assert.equal(call().bodySha256, sha256("hello"));
   assert.deepEqual(values("expect"), []);
@@ -263,7 +282,12 @@ eachWay("a client that expects 100 Continue is served, and its backend is not as
 eachWay("redirects are handed to the client", async (route, auth) => {
   const location = "https://acme.tenants.example.com/stolen";
   for (const status of [301, 302, 303, 307, 308]) {
-    for (const [method, body] of [["GET", undefined], ["GET", "b"], ["HEAD", undefined], ["POST", "b"]]) {
+    for (const [method, body] of [
+      ["GET", undefined],
+      ["GET", "b"],
+      ["HEAD", undefined],
+      ["POST", "b"],
+    ]) {
       gateway.world.clear();
       backend((request, response) => response.writeHead(status, { location }).end());
       const answer = await gateway.send({ method, target: `${route}/x`, headers: [auth], body });
@@ -277,8 +301,30 @@ eachWay("redirects are handed to the client", async (route, auth) => {
 // ---- Paths
 
 const AS_SENT = [
-  "/a%2Fb", "/%2f", "/%20", "/%5B%5d", "//", "//x//", "/a;b=c/d", "/+", "/a+b?c+d=%2B&e=+", "/x?", "/x??", "/x?a=1&a=2&b", "/x?%zz", "/x?a=b/../c",
-  "/%C3%A9/%E2%82%AC?%C3%A9=1", "/x?q=%00", "/x?q=a\\b", "/[x]", "/a|b", "/~a!$&'()*,:=@", "/x?a[]=1&b={c}", "/%25", "/...", "/.well-known/x",
+  "/a%2Fb",
+  "/%2f",
+  "/%20",
+  "/%5B%5d",
+  "//",
+  "//x//",
+  "/a;b=c/d",
+  "/+",
+  "/a+b?c+d=%2B&e=+",
+  "/x?",
+  "/x??",
+  "/x?a=1&a=2&b",
+  "/x?%zz",
+  "/x?a=b/../c",
+  "/%C3%A9/%E2%82%AC?%C3%A9=1",
+  "/x?q=%00",
+  "/x?q=a\\b",
+  "/[x]",
+  "/a|b",
+  "/~a!$&'()*,:=@",
+  "/x?a[]=1&b={c}",
+  "/%25",
+  "/...",
+  "/.well-known/x",
 ];
 eachWay("paths and queries arrive byte for byte", async (route, auth) => {
   for (const target of AS_SENT) {
@@ -317,7 +363,11 @@ test("dot segments are resolved before the route is found, so they lead into no 
     gateway.world.clear();
     const answer = await gateway.send({ target, headers: [bearer(KEY)] });
     assert.equal(answer.status, status, `${target}: ${answer.body}`);
-    assert.deepEqual(gateway.called().map(({ url }) => url), arrives ? [arrives] : [], target);
+    assert.deepEqual(
+      gateway.called().map(({ url }) => url),
+      arrives ? [arrives] : [],
+      target,
+    );
   }
 });
 
@@ -325,12 +375,22 @@ test("dot segments are resolved before the route is found, so they lead into no 
 
 eachWay("hop-by-hop fields and what Connection names do not pass", async (route, auth) => {
   const hops = [
-    ["Connection", "X-Hop, keep-alive, x-hop-two"], ["X-Hop", "1"], ["X-Hop-Two", "1"], ["Keep-Alive", "timeout=5"], ["TE", "trailers"], ["Trailer", "X-T"],
-    ["Upgrade", "h2c"], ["HTTP2-Settings", "AAMAAABkAAQAAP__"], ["Proxy-Authorization", "Basic eDp5"], ["Proxy-Connection", "close"], ["Proxy-Authenticate", "Basic"],
+    ["Connection", "X-Hop, keep-alive, x-hop-two"],
+    ["X-Hop", "1"],
+    ["X-Hop-Two", "1"],
+    ["Keep-Alive", "timeout=5"],
+    ["TE", "trailers"],
+    ["Trailer", "X-T"],
+    ["Upgrade", "h2c"],
+    ["HTTP2-Settings", "AAMAAABkAAQAAP__"],
+    ["Proxy-Authorization", "Basic eDp5"],
+    ["Proxy-Connection", "close"],
+    ["Proxy-Authenticate", "Basic"],
   ];
   const answer = await gateway.send({ target: `${route}/x`, headers: [auth, ...hops, ["X-Stays", "1"]] });
   assert.equal(answer.status, 200);
-  for (const [name] of hops.filter(([own]) => own !== "Connection")) assert.deepEqual(values(name.toLowerCase()), [], name);
+  for (const [name] of hops.filter(([own]) => own !== "Connection"))
+    assert.deepEqual(values(name.toLowerCase()), [], name);
   assert.doesNotMatch(values("connection").join(), /x-hop/i);
   assert.deepEqual(values("x-stays"), ["1"]);
 });
@@ -347,9 +407,35 @@ eachWay("Connection cannot take off what the gateway sets", async (route, auth) 
 });
 
 // Every way in which a lax backend could read one of the identity fields.
-const SPELLINGS = ["x-subject", "X-Subject", "x_subject", "X.Subject", "X-SUBJECT", "x-customer-id", "X.Customer.Id", "x_customer_id", "X-Customer_Id", "x-customer.id", "X_Customer-ID", "x-plan", "X_Plan", "x!plan", "x~customer~id", "x-authenticated-by", "X_Authenticated_By", "Remote-User", "REMOTE_USER", "X-Auth-Request-User", "X-MS-CLIENT-PRINCIPAL-ID", "X-SSL-Client-Cert"];
+const SPELLINGS = [
+  "x-subject",
+  "X-Subject",
+  "x_subject",
+  "X.Subject",
+  "X-SUBJECT",
+  "x-customer-id",
+  "X.Customer.Id",
+  "x_customer_id",
+  "X-Customer_Id",
+  "x-customer.id",
+  "X_Customer-ID",
+  "x-plan",
+  "X_Plan",
+  "x!plan",
+  "x~customer~id",
+  "x-authenticated-by",
+  "X_Authenticated_By",
+  "Remote-User",
+  "REMOTE_USER",
+  "X-Auth-Request-User",
+  "X-MS-CLIENT-PRINCIPAL-ID",
+  "X-SSL-Client-Cert",
+];
 eachWay("no spelling of an identity field passes", async (route, auth) => {
-  const forged = SPELLINGS.flatMap((name) => [[name, "forged"], [name, "forged again"]]);
+  const forged = SPELLINGS.flatMap((name) => [
+    [name, "forged"],
+    [name, "forged again"],
+  ]);
   const answer = await gateway.send({ target: `${route}/x`, headers: [...forged, auth, ...forged] });
   assert.equal(answer.status, 200);
   assert.doesNotMatch(JSON.stringify(call().headers), /forged/);
@@ -364,7 +450,14 @@ eachWay("a credential under other names reaches no backend", async (route, [name
   const credential = value.split(" ").at(-1);
   const encoded = credential.replaceAll("_", "%5F").replaceAll(".", "%2e");
   const target = `${route}/x?a=%20+b&apikey=${credential}&&access_token=Bearer+${encoded}&c`;
-  const others = [["apikey", credential], ["X-Twice", credential], ["X-Twice", "b"], ["x_token", `Token token="${credential}"`], ["Cookie", `a=1; token=${credential}; b=2`], ["X-Note", "kept"]];
+  const others = [
+    ["apikey", credential],
+    ["X-Twice", credential],
+    ["X-Twice", "b"],
+    ["x_token", `Token token="${credential}"`],
+    ["Cookie", `a=1; token=${credential}; b=2`],
+    ["X-Note", "kept"],
+  ];
   const answer = await gateway.send({ target, headers: [[name, value], ...others] });
   assert.equal(answer.status, 200);
   assert.equal(call().url, "/x?a=%20+b&&c");
@@ -374,7 +467,11 @@ eachWay("a credential under other names reaches no backend", async (route, [name
 
 eachWay("a credential in place of a subprotocol reaches no backend", async (route, [name, value]) => {
   const credential = value.split(" ").at(-1);
-  const socket = new WebSocket(`ws://127.0.0.1:${gateway.port}${route}/ws?apikey=${credential}`, ["chat", `key.${credential}`], { headers: { [name]: value } });
+  const socket = new WebSocket(
+    `ws://127.0.0.1:${gateway.port}${route}/ws?apikey=${credential}`,
+    ["chat", `key.${credential}`],
+    { headers: { [name]: value } },
+  );
   await new Promise((resolve, reject) => socket.on("open", resolve).on("error", reject));
   assert.equal(socket.protocol, "chat");
   socket.close();
@@ -392,8 +489,30 @@ test("a Connection field that names thousands of fields is refused", async () =>
 
 eachWay("where a request came from is said by the gateway alone", async (route, auth) => {
   const forged = [
-    "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto", "X-Forwarded-Port", "X-Forwarded-Prefix", "X_Forwarded_Host", "X-Forwarded", "Forwarded", "X-Real-IP", "True-Client-IP",
-    "X-Client-IP", "Client-IP", "X-Cluster-Client-IP", "X-Original-URL", "X-Original-Host", "X-Rewrite-URL", "X-HTTP-Method-Override", "X-Method-Override", "X-HTTP-Method", "X-Host", "X-Envoy-Original-Path", "X-Request-Id", "X_Request_Id", "CF_Connecting_IP",
+    "X-Forwarded-For",
+    "X-Forwarded-Host",
+    "X-Forwarded-Proto",
+    "X-Forwarded-Port",
+    "X-Forwarded-Prefix",
+    "X_Forwarded_Host",
+    "X-Forwarded",
+    "Forwarded",
+    "X-Real-IP",
+    "True-Client-IP",
+    "X-Client-IP",
+    "Client-IP",
+    "X-Cluster-Client-IP",
+    "X-Original-URL",
+    "X-Original-Host",
+    "X-Rewrite-URL",
+    "X-HTTP-Method-Override",
+    "X-Method-Override",
+    "X-HTTP-Method",
+    "X-Host",
+    "X-Envoy-Original-Path",
+    "X-Request-Id",
+    "X_Request_Id",
+    "CF_Connecting_IP",
   ].map((name) => [name, "forged"]);
   const answer = await gateway.send({ target: `${route}/x`, headers: [auth, ...forged] });
   assert.equal(answer.status, 200);
@@ -405,7 +524,10 @@ eachWay("where a request came from is said by the gateway alone", async (route, 
 });
 
 eachWay("the client's address is the platform's word", async (route, auth) => {
-  await gateway.send({ target: `${route}/x`, headers: [auth, ["CF-Connecting-IP", "2001:db8::1"], ["X-Forwarded-For", "192.0.2.1"]] });
+  await gateway.send({
+    target: `${route}/x`,
+    headers: [auth, ["CF-Connecting-IP", "2001:db8::1"], ["X-Forwarded-For", "192.0.2.1"]],
+  });
   assert.deepEqual(values("x-forwarded-for"), ["2001:db8::1"]);
 });
 
@@ -413,7 +535,10 @@ eachWay("Via is appended to, and a request that was here before ends with 508", 
   await gateway.send({ target: `${route}/x`, headers: [auth, ["Via", "1.0 fred"], ["Via", "1.1 p.example.net"]] });
   assert.deepEqual(values("via").join(", "), "1.0 fred, 1.1 p.example.net, 1.1 pointsman");
   gateway.world.clear();
-  const looped = await gateway.send({ target: `${route}/x`, headers: [auth, ["Via", "1.0 fred, 1.1 pointsman, 1.1 other"]] });
+  const looped = await gateway.send({
+    target: `${route}/x`,
+    headers: [auth, ["Via", "1.0 fred, 1.1 pointsman, 1.1 other"]],
+  });
   assert.equal(looped.status, 508);
   assert.match(looped.json().type, /:loop-detected$/);
   assert.deepEqual(gateway.called(), []);
@@ -446,8 +571,16 @@ eachWay("the platform's id is used where there is one", async (route, auth) => {
 
 eachWay("trace context, cookies and fields of the application pass", async (route, auth) => {
   const passing = [
-    ["traceparent", "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"], ["tracestate", "a=1,b=2"], ["Cookie", "a=1; b=2"], ["Accept", "text/html;q=0.5, */*"],
-    ["Idempotency-Key", "k"], ["If-None-Match", 'W/"x"'], ["Range", "bytes=0-1"], ["X-Custom", "1"], ["User-Agent", "test/1"], ["Origin", "https://a.example"],
+    ["traceparent", "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"],
+    ["tracestate", "a=1,b=2"],
+    ["Cookie", "a=1; b=2"],
+    ["Accept", "text/html;q=0.5, */*"],
+    ["Idempotency-Key", "k"],
+    ["If-None-Match", 'W/"x"'],
+    ["Range", "bytes=0-1"],
+    ["X-Custom", "1"],
+    ["User-Agent", "test/1"],
+    ["Origin", "https://a.example"],
   ];
   await gateway.send({ target: `${route}/x`, headers: [auth, ...passing] });
   for (const [name, value] of passing) assert.deepEqual(values(name.toLowerCase()), [value], name);
@@ -483,7 +616,9 @@ test("API key and token reach no backend, issuer or config API, and no log", asy
 eachWay("what an answer's Connection names does not reach the client", async (route, auth) => {
   backend((request, response) => {
     request.resume();
-    response.socket.end("HTTP/1.1 200 OK\r\nConnection: X-Hop, close\r\nX-Hop: 1\r\nKeep-Alive: timeout=5\r\nX-Stays: 1\r\nContent-Length: 2\r\n\r\nok");
+    response.socket.end(
+      "HTTP/1.1 200 OK\r\nConnection: X-Hop, close\r\nX-Hop: 1\r\nKeep-Alive: timeout=5\r\nX-Stays: 1\r\nContent-Length: 2\r\n\r\nok",
+    );
   });
   const answer = await gateway.send({ target: `${route}/x`, headers: [auth] });
   assert.equal(answer.text(), "ok");
@@ -493,7 +628,11 @@ eachWay("what an answer's Connection names does not reach the client", async (ro
 });
 
 test("a backend's own CORS fields give way where the gateway has a policy, and only there", async () => {
-  backend((request, response) => response.writeHead(200, { "access-control-allow-origin": "*", "access-control-allow-headers": "x", vary: "Accept" }).end());
+  backend((request, response) =>
+    response
+      .writeHead(200, { "access-control-allow-origin": "*", "access-control-allow-headers": "x", vary: "Accept" })
+      .end(),
+  );
   const headers = [bearer(KEY), ["Origin", "https://app.example.com"]];
   const plain = await gateway.send({ target: "/plain/x", headers });
   assert.equal(plain.get("access-control-allow-origin"), "*");

@@ -41,7 +41,8 @@ for (const [name, group] of setups) {
 
 function requestOf({ gateway: configuration, request }) {
   const headers = [...(request.headers ?? [])];
-  if (request.key) headers.push(configuration === "own-field" ? ["X-Api-Key", demoKey(request.key)] : bearer(demoKey(request.key)));
+  if (request.key)
+    headers.push(configuration === "own-field" ? ["X-Api-Key", demoKey(request.key)] : bearer(demoKey(request.key)));
   if (request.token) headers.push(bearer(token(request.token)));
   return { method: request.method, target: request.path, headers, body: request.body };
 }
@@ -50,17 +51,21 @@ async function run(one) {
   gateway.world.clear();
   gateway.log.clear();
   const { expect } = one;
-  const answer = await (one.request.cf ? gateway.sendFrom(one.request.cf, requestOf(one)) : gateway.send(requestOf(one)));
+  const answer = await (one.request.cf
+    ? gateway.sendFrom(one.request.cf, requestOf(one))
+    : gateway.send(requestOf(one)));
   const id = expect.forward ? await forwarded(one, answer) : answered(one, answer);
   // A preflight's answer has no id, but its line is the only one.
   const line = await gateway.log.request(id);
   assert.equal(line.status, answer.status, "the log has the status");
   if (expect.reason) assert.equal(line.reason, expect.reason);
-  for (const [member, value] of Object.entries(expect.log ?? {})) assert.deepEqual(line[member], value, `log: ${member}`);
+  for (const [member, value] of Object.entries(expect.log ?? {}))
+    assert.deepEqual(line[member], value, `log: ${member}`);
 }
 
 function fieldsAre(answer, fields = {}) {
-  for (const [name, value] of Object.entries(fields)) assert.equal(answer.get(name), value ?? undefined, `answer: ${name}`);
+  for (const [name, value] of Object.entries(fields))
+    assert.equal(answer.get(name), value ?? undefined, `answer: ${name}`);
 }
 
 function forwarded({ expect, request }, answer) {
@@ -70,8 +75,10 @@ function forwarded({ expect, request }, answer) {
   assert.equal(`https://${call.host}${call.url}`, expect.forward);
   assert.equal(call.method, request.method ?? "GET");
   if (request.body !== undefined) assert.equal(call.bodyBytes, Buffer.byteLength(request.body));
-  const values = (name) => call.headers.filter(([own]) => own.toLowerCase() === name.toLowerCase()).map(([, value]) => value);
-  for (const [name, value] of Object.entries(expect.set ?? {})) assert.deepEqual(values(name), [value], `to the backend: ${name}`);
+  const values = (name) =>
+    call.headers.filter(([own]) => own.toLowerCase() === name.toLowerCase()).map(([, value]) => value);
+  for (const [name, value] of Object.entries(expect.set ?? {}))
+    assert.deepEqual(values(name), [value], `to the backend: ${name}`);
   for (const name of expect.absent ?? []) assert.deepEqual(values(name), [], `to the backend: ${name}`);
   fieldsAre(answer, expect.answer_fields);
   return values("x-request-id")[0];

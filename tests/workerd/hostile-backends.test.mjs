@@ -2,12 +2,12 @@
 // isolate lives on, and what it had cached is still there.
 import assert from "node:assert/strict";
 import { after, before, beforeEach, test } from "node:test";
-import { demoKey } from "../../demo/seed.mjs";
 import { kvName, mint } from "../../demo/keys.mjs";
-import { ROUTES, SHARED, openForwardingGateway } from "./support/forwarding-gateway.mjs";
+import { demoKey } from "../../demo/seed.mjs";
+import { openForwardingGateway, ROUTES, SHARED } from "./support/forwarding-gateway.mjs";
 import { bearer } from "./support/gateway.mjs";
 import { until } from "./support/log.mjs";
-import { Wire, answerTo, requestHead } from "./support/wire.mjs";
+import { answerTo, requestHead, Wire } from "./support/wire.mjs";
 
 const HEALTHY = "acme.tenants.example.com";
 const UNRELATED = 6;
@@ -19,7 +19,10 @@ const cachedKey = mint("sk_live");
 before(async () => {
   gateway = await openForwardingGateway();
   const store = await gateway.store();
-  await store.put(kvName(cachedKey), JSON.stringify({ subject: "cached", claims: {}, createdAt: "2026-01-01T00:00:00Z" }));
+  await store.put(
+    kvName(cachedKey),
+    JSON.stringify({ subject: "cached", claims: {}, createdAt: "2026-01-01T00:00:00Z" }),
+  );
   assert.equal((await ask(cachedKey)).status, 200);
   await store.delete(kvName(cachedKey));
 });
@@ -37,7 +40,9 @@ async function whileOthersAreServed(attack) {
     await release.promise;
     response.end("healthy");
   });
-  const unrelated = Array.from({ length: UNRELATED }, () => gateway.send({ target: "/customer/x", headers: [bearer(demoKey("acme"))] }));
+  const unrelated = Array.from({ length: UNRELATED }, () =>
+    gateway.send({ target: "/customer/x", headers: [bearer(demoKey("acme"))] }),
+  );
   const settled = Promise.allSettled(unrelated);
   try {
     await until(() => waiting === UNRELATED, "the unrelated requests at their backend");
@@ -56,10 +61,12 @@ async function whileOthersAreServed(attack) {
 
 // ---- Answers that are none, and some that only look odd
 
-const raw = (...parts) => (request, response) => {
-  request.resume();
-  response.socket.end(Buffer.from(parts.join("\r\n"), "latin1"));
-};
+const raw =
+  (...parts) =>
+  (request, response) => {
+    request.resume();
+    response.socket.end(Buffer.from(parts.join("\r\n"), "latin1"));
+  };
 const reset = (before) => (request, response) => {
   const { socket } = response;
   if (before === undefined) return socket.resetAndDestroy();
@@ -76,9 +83,15 @@ const PASSES = {
   "no reason phrase": [status("200"), 200],
   "60 kB of fields": [raw("HTTP/1.1 200 OK", `X-Big: ${"a".repeat(60_000)}`, ...OK), 200],
   "500 fields": [raw("HTTP/1.1 200 OK", ...Array.from({ length: 500 }, (_, i) => `X-${i}: ${i}`), ...OK), 200],
-  "the length of a chunked body": [raw("HTTP/1.1 200 OK", "Content-Length: 10", "Transfer-Encoding: chunked", "", "2", "ok", "0", "", ""), 200],
+  "the length of a chunked body": [
+    raw("HTTP/1.1 200 OK", "Content-Length: 10", "Transfer-Encoding: chunked", "", "2", "ok", "0", "", ""),
+    200,
+  ],
   "HTTP/1.0": [raw("HTTP/1.0 200 OK", "", "ok"), 200],
-  "Connection that names nonsense": [raw("HTTP/1.1 200 OK", "Connection: close, @, , \u00e9, content-type", "Content-Type: text/plain", ...OK), 200],
+  "Connection that names nonsense": [
+    raw("HTTP/1.1 200 OK", "Connection: close, @, , \u00e9, content-type", "Content-Type: text/plain", ...OK),
+    200,
+  ],
 };
 
 const BAD_GATEWAY = {
@@ -86,7 +99,13 @@ const BAD_GATEWAY = {
   "status 099": status("099 Odd"),
   "status 000": status("000 Odd"),
   "a status of letters": status("abc"),
-  "101 that nobody asked for": raw("HTTP/1.1 101 Switching Protocols", "Upgrade: websocket", "Connection: Upgrade", "", ""),
+  "101 that nobody asked for": raw(
+    "HTTP/1.1 101 Switching Protocols",
+    "Upgrade: websocket",
+    "Connection: Upgrade",
+    "",
+    "",
+  ),
   // workerd takes an interim answer for the answer; Cloudflare's network takes them off before.
   "100 Continue": raw("HTTP/1.1 100 Continue", "", "HTTP/1.1 200 OK", ...OK),
   "103 Early Hints": raw("HTTP/1.1 103 Early Hints", "Link: </a>", "", "HTTP/1.1 200 OK", ...OK),
@@ -119,12 +138,18 @@ for (const route of ROUTES) {
     test(`${what} (${route})`, () =>
       whileOthersAreServed(async () => {
         gateway.world.replace(SHARED, handler);
-        const answer = await gateway.send({ target: `${route}/x`, headers: [CALLER, ["Origin", "https://app.example.com"]] });
+        const answer = await gateway.send({
+          target: `${route}/x`,
+          headers: [CALLER, ["Origin", "https://app.example.com"]],
+        });
         assert.equal(answer.status, 502, answer.text());
         assert.equal(answer.get("content-type"), "application/problem+json");
         assert.match(answer.json().type, /:backend-unreachable$/);
         assert.doesNotMatch(answer.text(), /backends\.example|127\.0\.0\.1/);
-        assert.equal(answer.get("access-control-allow-origin"), route === "/edited" ? "https://app.example.com" : undefined);
+        assert.equal(
+          answer.get("access-control-allow-origin"),
+          route === "/edited" ? "https://app.example.com" : undefined,
+        );
         assert.equal((await gateway.log.request(answer.get("x-request-id"))).reason, "backend_unreachable");
       }));
   }
@@ -142,7 +167,12 @@ for (const route of ROUTES) {
           response.socket.on("close", () => (gone = true));
           begin(response.socket);
         });
-        const answer = await gateway.send({ method: "POST", target: `/impatient${route}/x`, headers: [CALLER], body: "once" });
+        const answer = await gateway.send({
+          method: "POST",
+          target: `/impatient${route}/x`,
+          headers: [CALLER],
+          body: "once",
+        });
         assert.equal(answer.status, 504, answer.text());
         assert.match(answer.json().type, /:backend-timeout$/);
         assert.equal((await gateway.log.request(answer.json().instance)).reason, "backend_timeout");
@@ -175,7 +205,10 @@ for (const route of ROUTES) {
 
   // ---- Bodies that break off or never end
 
-  for (const [how, handler] of [["is reset", reset], ["ends", raw]]) {
+  for (const [how, handler] of [
+    ["is reset", reset],
+    ["ends", raw],
+  ]) {
     test(`a body of known length ${how} in the middle: the client can tell (${route})`, () =>
       whileOthersAreServed(async () => {
         gateway.world.replace(SHARED, handler("HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\nhalf"));
@@ -183,7 +216,10 @@ for (const route of ROUTES) {
       }));
 
     // workerd writes the last chunk for a backend that did not. All that the client can see is that the connection ends.
-    for (const [what, broken] of [["", "4\r\nhalf\r\n"], [" and of nonsense", "4\r\nhalf\r\nzz\r\n"]]) {
+    for (const [what, broken] of [
+      ["", "4\r\nhalf\r\n"],
+      [" and of nonsense", "4\r\nhalf\r\nzz\r\n"],
+    ]) {
       test(`a chunked body${what} ${how} in the middle: nothing is added, and the connection ends (${route})`, () =>
         whileOthersAreServed(async () => {
           gateway.world.replace(SHARED, handler(`HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n${broken}`));
@@ -259,7 +295,9 @@ for (const route of ROUTES) {
         response.on("close", () => (gone = true));
       });
       const wire = new Wire(gateway.port);
-      await wire.write(requestHead({ method: "POST", target: `${route}/x`, headers: [CALLER, ["Content-Length", "1000"]] }));
+      await wire.write(
+        requestHead({ method: "POST", target: `${route}/x`, headers: [CALLER, ["Content-Length", "1000"]] }),
+      );
       await wire.write("half");
       await until(() => came === 4, "half of the body at the backend");
       wire.reset();
@@ -271,7 +309,11 @@ test("a request with a body is sent once, whatever becomes of it", async () => {
   for (const handler of [reset(), reset("HTTP/1.1 200"), raw("nonsense", "")]) {
     gateway.world.clear();
     gateway.world.replace(SHARED, handler);
-    for (const method of ["POST", "PUT", "DELETE", "GET"]) await gateway.send({ method, target: "/plain/x", headers: [CALLER], body: "once" });
-    assert.deepEqual(gateway.called().map(({ method }) => method), ["POST", "PUT", "DELETE", "GET"]);
+    for (const method of ["POST", "PUT", "DELETE", "GET"])
+      await gateway.send({ method, target: "/plain/x", headers: [CALLER], body: "once" });
+    assert.deepEqual(
+      gateway.called().map(({ method }) => method),
+      ["POST", "PUT", "DELETE", "GET"],
+    );
   }
 });

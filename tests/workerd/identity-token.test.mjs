@@ -80,7 +80,10 @@ rules = [{ name = "customer", to = "customer" }]
 `;
 
 /** Bindings KEY_1, KEY_2 and what `keys` names them by. */
-const bindings = (...keys) => Object.fromEntries(keys.map((key, index) => [`KEY_${index + 1}`, typeof key === "string" ? key : JSON.stringify(key)]));
+const bindings = (...keys) =>
+  Object.fromEntries(
+    keys.map((key, index) => [`KEY_${index + 1}`, typeof key === "string" ? key : JSON.stringify(key)]),
+  );
 const listed = (count) => `keys = [${Array.from({ length: count }, (_, index) => `"\${KEY_${index + 1}}"`)}]`;
 
 let gateway;
@@ -94,7 +97,8 @@ beforeEach(() => {
   gateway.log.clear();
 });
 
-const ask = (target, key, request = {}) => gateway.send({ target, ...request, headers: [...(key ? [bearer(key)] : []), ...(request.headers ?? [])] });
+const ask = (target, key, request = {}) =>
+  gateway.send({ target, ...request, headers: [...(key ? [bearer(key)] : []), ...(request.headers ?? [])] });
 const values = (call, name) => call.headers.filter(([own]) => own.toLowerCase() === name).map(([, value]) => value);
 /** The only token that came with a call of a backend. */
 function tokenOf(call, field = FIELD) {
@@ -112,7 +116,13 @@ async function tokenFor(target, key, request) {
 }
 const keySet = async () => (await gateway.send({ target: JWKS })).json();
 const verifyWith = (jwks, token, host, options) =>
-  jwtVerify(token, createLocalJWKSet(jwks), { issuer: ISSUER, audience: `https://${host}`, algorithms: ["ES256", "EdDSA"], typ: "JWT", ...options });
+  jwtVerify(token, createLocalJWKSet(jwks), {
+    issuer: ISSUER,
+    audience: `https://${host}`,
+    algorithms: ["ES256", "EdDSA"],
+    typ: "JWT",
+    ...options,
+  });
 const verify = async (token, host = SHARED, options = {}) => verifyWith(await keySet(), token, host, options);
 
 /** Keys of made-up callers, in KV. */
@@ -134,20 +144,47 @@ for (const [what, key, alg] of [
 ]) {
   test(`a backend verifies who is calling, by the gateway's own key set (${what})`, async () => {
     await gateway.restart({ toml: toml(), bindings: bindings(key) });
-    const [caller] = await callers([{ subject: "Zoë \"1\"", claims: { customerId: "acme-corp", subscription_tier: "gold", org: { roles: ["a", 7] }, email: "e@example.com" } }]);
+    const [caller] = await callers([
+      {
+        subject: 'Zoë "1"',
+        claims: {
+          customerId: "acme-corp",
+          subscription_tier: "gold",
+          org: { roles: ["a", 7] },
+          email: "e@example.com",
+        },
+      },
+    ]);
     const token = await tokenFor("/shared/x", caller.key);
     const remote = createRemoteJWKSet(new URL(`http://127.0.0.1:${gateway.port}${JWKS}`));
-    const { payload, protectedHeader } = await jwtVerify(token, remote, { issuer: ISSUER, audience: `https://${SHARED}`, algorithms: [alg], typ: "JWT", maxTokenAge: 60 });
+    const { payload, protectedHeader } = await jwtVerify(token, remote, {
+      issuer: ISSUER,
+      audience: `https://${SHARED}`,
+      algorithms: [alg],
+      typ: "JWT",
+      maxTokenAge: 60,
+    });
     assert.deepEqual(Object.keys(protectedHeader).sort(), ["alg", "kid", "typ"]);
     const { iat, exp, ...rest } = payload;
-    assert.deepEqual(rest, { iss: ISSUER, aud: `https://${SHARED}`, sub: 'Zoë "1"', customer: "acme-corp", authenticated_by: "api_key", plan: "gold", roles: ["a", 7] });
+    assert.deepEqual(rest, {
+      iss: ISSUER,
+      aud: `https://${SHARED}`,
+      sub: 'Zoë "1"',
+      customer: "acme-corp",
+      authenticated_by: "api_key",
+      plan: "gold",
+      roles: ["a", 7],
+    });
     assert.equal(exp - iat, 60);
     assert.ok(Math.abs(Date.now() / 1000 - iat) < 30);
   });
 }
 
 test("the other ways of saying it are as they are written", async () => {
-  await gateway.restart({ toml: toml('field = "authorization"\nlifetime = "10s"\njwks = "/keys"'), bindings: bindings(OLD) });
+  await gateway.restart({
+    toml: toml('field = "authorization"\nlifetime = "10s"\njwks = "/keys"'),
+    bindings: bindings(OLD),
+  });
   await ask("/shared/x", demoKey("acme"));
   const [scheme, token] = tokenOf(gateway.called()[0], "authorization").split(" ");
   assert.equal(scheme, "Bearer");
@@ -213,7 +250,10 @@ describe("with one key", () => {
   });
 
   test("a client's own field is taken off, however it is spelled", async () => {
-    const forged = [FIELD, "X-Pointsman-Identity", "x_pointsman_identity", "X.Pointsman.Identity"].map((name) => [name, "forged"]);
+    const forged = [FIELD, "X-Pointsman-Identity", "x_pointsman_identity", "X.Pointsman.Identity"].map((name) => [
+      name,
+      "forged",
+    ]);
     const token = await tokenFor("/shared/x", demoKey("acme"), { headers: forged });
     assert.equal((await verify(token)).payload.sub, "demo-acme");
     const names = gateway.called()[0].headers.map(([name]) => name.toLowerCase().replace(/[^a-z]/g, "-"));
@@ -233,15 +273,26 @@ describe("with one key", () => {
     const jwks = await keySet();
     for (const round of ["cold", "warm"]) {
       gateway.world.clear();
-      const answers = await Promise.all(Array.from({ length: 100 }, (_, index) => ask(`/shared/${index}`, known[index % 20].key)));
-      assert.ok(answers.every(({ status }) => status === 200), round);
+      const answers = await Promise.all(
+        Array.from({ length: 100 }, (_, index) => ask(`/shared/${index}`, known[index % 20].key)),
+      );
+      assert.ok(
+        answers.every(({ status }) => status === 200),
+        round,
+      );
       const calls = gateway.called();
       assert.equal(calls.length, 100);
       for (const call of calls) {
         const { subject, claims } = known[Number(call.url.split("/").at(-1)) % 20];
         const { payload } = await verifyWith(jwks, tokenOf(call), SHARED);
-        assert.deepEqual([payload.sub, payload.customer, payload.plan], [subject, claims.customerId, claims.subscription_tier]);
-        assert.deepEqual([values(call, "x-subject")[0], values(call, "x-customer-id")[0]], [payload.sub, payload.customer]);
+        assert.deepEqual(
+          [payload.sub, payload.customer, payload.plan],
+          [subject, claims.customerId, claims.subscription_tier],
+        );
+        assert.deepEqual(
+          [values(call, "x-subject")[0], values(call, "x-customer-id")[0]],
+          [payload.sub, payload.customer],
+        );
       }
       assert.ok(new Set(calls.map((call) => tokenOf(call))).size >= 20);
     }
@@ -249,23 +300,39 @@ describe("with one key", () => {
 
   test("one subject of two issuers and of a key is three callers", async () => {
     const [{ key }] = await callers([{ subject: "admin", claims: {} }]);
-    const of = (name) => new SignJWT({}).setProtectedHeader({ alg: "HS256" }).setIssuer(`https://${name}.example.com`).setAudience(ISSUER).setSubject("admin").setExpirationTime("1h").sign(new TextEncoder().encode(SECRET));
+    const of = (name) =>
+      new SignJWT({})
+        .setProtectedHeader({ alg: "HS256" })
+        .setIssuer(`https://${name}.example.com`)
+        .setAudience(ISSUER)
+        .setSubject("admin")
+        .setExpirationTime("1h")
+        .sign(new TextEncoder().encode(SECRET));
     const credentials = { api_key: key, staff: await of("staff"), partner: await of("partner") };
     const jwks = await keySet();
     // Cold, and then from the cache of signed tokens, in another order.
-    for (const names of [["api_key", "staff", "partner"], ["partner", "api_key", "staff"]]) {
+    for (const names of [
+      ["api_key", "staff", "partner"],
+      ["partner", "api_key", "staff"],
+    ]) {
       for (const name of names) {
         gateway.world.clear();
         assert.equal((await ask("/kinds/x", credentials[name])).status, 200);
         const [call] = gateway.called();
         const { payload } = await verifyWith(jwks, tokenOf(call), SHARED);
-        assert.deepEqual([payload.sub, payload.authenticated_by, values(call, "x-authenticated-by")], ["admin", name, [name]]);
+        assert.deepEqual(
+          [payload.sub, payload.authenticated_by, values(call, "x-authenticated-by")],
+          ["admin", name, [name]],
+        );
       }
     }
   });
 
   test("one caller's token is used again at the same backend", async () => {
-    const [first, second] = [await tokenFor("/shared/x", demoKey("acme")), await tokenFor("/shared/y", demoKey("acme"))];
+    const [first, second] = [
+      await tokenFor("/shared/x", demoKey("acme")),
+      await tokenFor("/shared/y", demoKey("acme")),
+    ];
     // Unless half a minute went by between the two, which is the clock's doing.
     assert.equal(first, second);
   });
@@ -276,7 +343,9 @@ describe("with one key", () => {
     assert.equal(answer.get("content-type"), "application/jwk-set+json");
     assert.equal(answer.get("cache-control"), "public, max-age=300");
     const { x, y } = OLD;
-    assert.deepEqual(answer.json(), { keys: [{ alg: "ES256", crv: "P-256", kid: "old", kty: "EC", use: "sig", x, y }] });
+    assert.deepEqual(answer.json(), {
+      keys: [{ alg: "ES256", crv: "P-256", kid: "old", kty: "EC", use: "sig", x, y }],
+    });
     const head = await gateway.send({ method: "HEAD", target: JWKS });
     assert.deepEqual([head.status, head.get("content-type"), head.text()], [200, "application/jwk-set+json", ""]);
     for (const method of ["POST", "PUT", "DELETE", "OPTIONS"]) {
@@ -287,9 +356,17 @@ describe("with one key", () => {
   });
 
   test("the private key is in no answer, no call of a backend and no line of the log", async () => {
-    const answers = [await gateway.send({ target: JWKS }), await ask("/shared/x", demoKey("acme")), await ask("/shared/x", "sk_live_no")];
+    const answers = [
+      await gateway.send({ target: JWKS }),
+      await ask("/shared/x", demoKey("acme")),
+      await ask("/shared/x", "sk_live_no"),
+    ];
     await gateway.log.request(answers[1].json().headers?.["x-request-id"]);
-    const said = [...answers.map((answer) => answer.text()), JSON.stringify(gateway.world.requests), ...gateway.log.texts].join("\n");
+    const said = [
+      ...answers.map((answer) => answer.text()),
+      JSON.stringify(gateway.world.requests),
+      ...gateway.log.texts,
+    ].join("\n");
     assert.ok(!said.includes(OLD.d));
   });
 });
@@ -300,7 +377,10 @@ test("keys are changed without a token that a backend must refuse", async () => 
   for (const keys of [[OLD], [OLD, NEW], [NEW, OLD], [NEW]]) {
     await gateway.restart({ toml: toml(listed(keys.length)), bindings: bindings(...keys) });
     const jwks = await keySet();
-    assert.deepEqual(jwks.keys.map(({ kid }) => kid), keys.map(({ kid }) => kid));
+    assert.deepEqual(
+      jwks.keys.map(({ kid }) => kid),
+      keys.map(({ kid }) => kid),
+    );
     assert.ok(jwks.keys.every((key) => !("d" in key)));
     // What was signed before this step is verified with what is published after it, and the other way round.
     if (tokens.length > 0) await verifyWith(jwks, tokens.at(-1).token, SHARED);
@@ -347,7 +427,15 @@ test("a key that is none is found at the start, and the log does not show it", a
 describe("signed tokens are kept", () => {
   const { d, x, y } = OLD;
   const header = Buffer.from(JSON.stringify({ alg: "ES256", kid: "old", typ: "JWT" })).toString("base64url");
-  const signer = { field: FIELD, scheme: "", header, lifetime: 60, kid: "old", publicKey: { crv: "P-256", kty: "EC", x, y }, d };
+  const signer = {
+    field: FIELD,
+    scheme: "",
+    header,
+    lifetime: 60,
+    kid: "old",
+    publicKey: { crv: "P-256", kty: "EC", x, y },
+    d,
+  };
   const signed = async (claims) => {
     const headers = new Headers();
     assert.ok(await assertCaller(headers, claims));
@@ -366,7 +454,11 @@ describe("signed tokens are kept", () => {
     const next = await signed('{"sub":"a"}');
     assert.notEqual(next, token);
     const { payload } = await jwtVerify(next, createLocalJWKSet({ keys: [{ ...signer.publicKey, kid: "old" }] }));
-    assert.deepEqual(payload, { sub: "a", iat: Date.UTC(2026, 6, 30, 12) / 1000 + 30, exp: Date.UTC(2026, 6, 30, 12) / 1000 + 90 });
+    assert.deepEqual(payload, {
+      sub: "a",
+      iat: Date.UTC(2026, 6, 30, 12) / 1000 + 30,
+      exp: Date.UTC(2026, 6, 30, 12) / 1000 + 90,
+    });
   });
 
   test("2048 of them, and the oldest goes first", async () => {

@@ -2,9 +2,9 @@
 import assert from "node:assert/strict";
 import { generateKeyPairSync } from "node:crypto";
 import { after, before, describe, test } from "node:test";
-import { until } from "./support/log.mjs";
 import { json } from "./support/files.mjs";
-import { CONFIG_API, ISSUER, configuration, distinct, openSourcesGateway } from "./support/sources-gateway.mjs";
+import { until } from "./support/log.mjs";
+import { CONFIG_API, configuration, distinct, ISSUER, openSourcesGateway } from "./support/sources-gateway.mjs";
 import { fresh, signed, signedBy } from "./support/tokens.mjs";
 
 let gateway;
@@ -41,15 +41,24 @@ test("keys change under load: no good token is refused after the cooldown, and n
   const withdrawn = publish(NEW);
   await during(life + 900, ways);
 
-  const at = ({ way, at, took, status }) => `${status} for a token of the ${way} key, ${at - added} ms after the rotation, in ${took} ms`;
+  const at = ({ way, at, took, status }) =>
+    `${status} for a token of the ${way} key, ${at - added} ms after the rotation, in ${took} ms`;
   const refusedNew = seen.filter(({ way, status, at }) => way === "new" && status !== 200 && at > added + cooldown);
   assert.deepEqual(refusedNew.map(at), []);
-  const refusedOld = seen.filter(({ way, status, at, took }) => way === "old" && status !== 200 && at + took < withdrawn);
+  const refusedOld = seen.filter(
+    ({ way, status, at, took }) => way === "old" && status !== 200 && at + took < withdrawn,
+  );
   assert.deepEqual(refusedOld.map(at), []);
   const acceptedOld = seen.filter(({ way, status, at }) => way === "old" && status === 200 && at > withdrawn + life);
   assert.deepEqual(acceptedOld.map(at), []);
-  assert.ok(seen.some(({ way, status, at }) => way === "old" && status === 401 && at > withdrawn), "the old key stopped");
-  assert.deepEqual(distinct(seen.map(({ status }) => status)).filter((status) => status !== 200), [401]);
+  assert.ok(
+    seen.some(({ way, status, at }) => way === "old" && status === 401 && at > withdrawn),
+    "the old key stopped",
+  );
+  assert.deepEqual(
+    distinct(seen.map(({ status }) => status)).filter((status) => status !== 200),
+    [401],
+  );
   // Two in the first second at the most, and then one a cooldown or one each half of fresh.
   const asked = gateway.calls(ISSUER);
   assert.ok(asked >= 3 && asked <= 8, `asked ${asked} times in ${Date.now() - added} ms`);
@@ -75,7 +84,8 @@ function shortPair(namedCurve) {
     const { privateKey, publicKey } = generateKeyPairSync("ec", { namedCurve });
     const jwk = publicKey.export({ format: "jwk" });
     const x = Buffer.from(jwk.x, "base64url");
-    if (x[0] === 0) return { privateKey, jwk: { ...jwk, x: x.subarray(x.findIndex((byte) => byte !== 0)).toString("base64url") } };
+    if (x[0] === 0)
+      return { privateKey, jwk: { ...jwk, x: x.subarray(x.findIndex((byte) => byte !== 0)).toString("base64url") } };
   }
 }
 
@@ -84,8 +94,19 @@ test("coordinates without their leading zeros, in plain base64 and with members 
   const pairs = Object.entries(algorithms).map(([alg, curve]) => ({ alg, ...shortPair(curve) }));
   await gateway.begin({ issuers: { algorithms: Object.keys(algorithms) } });
   const plain = (text) => `${text.replaceAll("-", "+").replaceAll("_", "/")}${"=".repeat(-text.length & 3)}`;
-  publish(...pairs.map(({ alg, jwk }) => ({ ...jwk, kid: alg, use: null, d: null, key_ops: [], x: plain(jwk.x), y: plain(jwk.y) })));
-  for (const { alg, privateKey } of pairs) assert.equal(await gateway.status(signedBy(privateKey, { alg, kid: alg })), 200, alg);
+  publish(
+    ...pairs.map(({ alg, jwk }) => ({
+      ...jwk,
+      kid: alg,
+      use: null,
+      d: null,
+      key_ops: [],
+      x: plain(jwk.x),
+      y: plain(jwk.y),
+    })),
+  );
+  for (const { alg, privateKey } of pairs)
+    assert.equal(await gateway.status(signedBy(privateKey, { alg, kid: alg })), 200, alg);
 });
 
 test("without a name on either side, at most four keys are tried, in the first request and in later ones", async () => {
@@ -93,12 +114,18 @@ test("without a name on either side, at most four keys are tried, in the first r
   const jwks = pairs.map(({ publicKey }, index) => ({ ...publicKey.export({ format: "jwk" }), kid: `k${index}` }));
   const without = jwks.map(({ kid, ...jwk }) => jwk);
   let number = 0;
-  const status = ({ privateKey }, kid) => gateway.status(signedBy(privateKey, { alg: "ES256", kid }, { jti: `several-${++number}` }));
-  for (const [set, kid] of [[jwks, undefined], [without, undefined], [without, "made-up"]]) {
+  const status = ({ privateKey }, kid) =>
+    gateway.status(signedBy(privateKey, { alg: "ES256", kid }, { jti: `several-${++number}` }));
+  for (const [set, kid] of [
+    [jwks, undefined],
+    [without, undefined],
+    [without, "made-up"],
+  ]) {
     await gateway.begin();
     publish(...set.slice(0, 4));
     // The first round imports the keys, and the next ones find them imported.
-    for (let round = 0; round < 3; round++) for (const pair of pairs.slice(0, 4)) assert.equal(await status(pair, kid), 200);
+    for (let round = 0; round < 3; round++)
+      for (const pair of pairs.slice(0, 4)) assert.equal(await status(pair, kid), 200);
     assert.equal(await status(pairs[4], kid), 401);
     await gateway.begin();
     publish(...set);
@@ -136,7 +163,10 @@ test("a set without usable keys is what the issuer says: its tokens are refused 
 test("an issuer and a config API behind a firewall that wants a User-Agent are asked with one", async () => {
   await gateway.begin();
   const agents = [];
-  for (const [host, handler] of [[ISSUER, "issuer"], [CONFIG_API, "configApi"]]) {
+  for (const [host, handler] of [
+    [ISSUER, "issuer"],
+    [CONFIG_API, "configApi"],
+  ]) {
     gateway.world.replace(host, (request, response) => {
       agents.push(request.headers["user-agent"]);
       if (request.headers["user-agent"] === undefined) return response.writeHead(403).end();
@@ -149,9 +179,14 @@ test("an issuer and a config API behind a firewall that wants a User-Agent are a
 
 test("a redirect of the issuer is told with its place and without its query", async () => {
   await gateway.begin();
-  gateway.world.replace(ISSUER, (request, response) => response.writeHead(302, { location: "https://u:secret@login.example.com/a?state=secret" }).end());
+  gateway.world.replace(ISSUER, (request, response) =>
+    response.writeHead(302, { location: "https://u:secret@login.example.com/a?state=secret" }).end(),
+  );
   await gateway.unavailable(signed(OLD.kid), "/x/y", "key_set_unavailable");
-  assert.match((await gateway.log.event("key_set_failed")).what, /302, a redirect to https:\/\/login\.example\.com\/a$/);
+  assert.match(
+    (await gateway.log.event("key_set_failed")).what,
+    /302, a redirect to https:\/\/login\.example\.com\/a$/,
+  );
 });
 
 test("a clock that is three seconds ahead refuses nobody, and exp is not stretched for it", async () => {
@@ -178,7 +213,10 @@ describe("a key set in KV", () => {
     await store.put(key, typeof record === "string" ? record : JSON.stringify(record));
     await gateway.begin(lives, { keepStore: true });
   };
-  const aged = (milliseconds) => (record) => ({ ...record, fetchedAt: new Date(Date.parse(record.fetchedAt) - milliseconds).toISOString() });
+  const aged = (milliseconds) => (record) => ({
+    ...record,
+    fetchedAt: new Date(Date.parse(record.fetchedAt) - milliseconds).toISOString(),
+  });
   const good = async () => assert.equal(await gateway.status(fresh(OLD.kid)), 200);
   const down = () => gateway.world.fault("issuer");
 

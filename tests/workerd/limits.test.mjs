@@ -69,7 +69,10 @@ headers = ["authorization"]
 expose = ["ratelimit", "retry-after"]
 ${[
   ["standard", `limits = ["standard"]`],
-  ["tiers", `limits = [[{ use = "none", when = { plan = "internal" } }, { use = "gold", when = { plan = "gold" } }, "standard"]]`],
+  [
+    "tiers",
+    `limits = [[{ use = "none", when = { plan = "internal" } }, { use = "gold", when = { plan = "gold" } }, "standard"]]`,
+  ],
   ["customer", `limits = ["customer"]`],
   ["organisation", `limits = ["organisation"]`],
   ["both", `limits = ["standard", "gold"]`],
@@ -78,7 +81,9 @@ ${[
   ["mixed", `limits = ["open", "standard"]`],
   ["cors", `limits = ["standard"]\ncors = "app"\nrequest_id = true`],
   ["plain", ""],
-].map(([name, more]) => route(name, more, "shared")).join("\n")}
+]
+  .map(([name, more]) => route(name, more, "shared"))
+  .join("\n")}
 ${route("several", `limits = ["standard"]`, "several")}
 `;
 
@@ -129,7 +134,8 @@ let drawn = 0;
 const somebody = () => `somebody-${++drawn}`;
 const tokenFor = (sub, claims) => signed("es256-1", { sub, ...claims });
 const from = (ip) => ["CF-Connecting-IP", ip];
-const ask = (target, credential, headers = []) => gateway.send({ target, headers: [...(credential ? [bearer(credential)] : []), ...headers] });
+const ask = (target, credential, headers = []) =>
+  gateway.send({ target, headers: [...(credential ? [bearer(credential)] : []), ...headers] });
 
 /**
  * Waits for the beginning of a period if the one that is has less than this left: Miniflare's periods begin at whole
@@ -210,7 +216,12 @@ test("an answer that passes has the policy, beside the backend's own, and its lo
 
 test("a body goes through a limit, and a backend with several origins works behind one", async () => {
   const body = "x".repeat(100_000);
-  const answer = await gateway.send({ method: "POST", target: "/standard/x", headers: [bearer(tokenFor(somebody()))], body });
+  const answer = await gateway.send({
+    method: "POST",
+    target: "/standard/x",
+    headers: [bearer(tokenFor(somebody()))],
+    body,
+  });
   assert.equal(answer.status, 200);
   assert.equal(gateway.called()[0].bodyBytes, body.length);
   await inOnePeriod();
@@ -235,8 +246,10 @@ describe("whom a limit counts", () => {
     await inOnePeriod();
     assert.equal(passes(await statuses(LIMIT + 1, target, credential, headers)), LIMIT);
   };
-  const passesStill = async (target, credential, headers) => assert.equal((await ask(target, credential, headers)).status, 200);
-  const isRefused = async (target, credential, headers) => assert.equal((await ask(target, credential, headers)).status, 429);
+  const passesStill = async (target, credential, headers) =>
+    assert.equal((await ask(target, credential, headers)).status, 200);
+  const isRefused = async (target, credential, headers) =>
+    assert.equal((await ask(target, credential, headers)).status, 429);
 
   test("one subject's limit is no other's, whatever its address", async () => {
     const [busy, other] = [somebody(), somebody()];
@@ -314,7 +327,11 @@ test("what is refused before is not counted: deny rules, bad credentials, prefli
   for (let i = 0; i < LIMIT * 2; i++) {
     assert.equal((await ask("/cors/x", tokenFor("blocked"), [address])).status, 403);
     assert.equal((await ask("/cors/x", "sk_live_junk", [address])).status, 401);
-    const preflight = await gateway.send({ method: "OPTIONS", target: "/cors/x", headers: [origin, address, ["Access-Control-Request-Method", "GET"]] });
+    const preflight = await gateway.send({
+      method: "OPTIONS",
+      target: "/cors/x",
+      headers: [origin, address, ["Access-Control-Request-Method", "GET"]],
+    });
     assert.equal(preflight.status, 204);
   }
   assert.equal(passes(await statuses(LIMIT + 1, "/cors/x", undefined, [address])), LIMIT);
@@ -370,7 +387,11 @@ describe("a counter that is out of order", () => {
       await inOnePeriod(6);
       assert.equal(passes(await statuses(LIMIT + 1, "/mixed/x", tokenFor(somebody()))), LIMIT);
       await until(() => gateway.log.lines.some(({ reason }) => reason === "rate_limited"), "the refusal's line");
-      assert.equal(gateway.log.lines.filter(({ event, limit }) => event === "limit_failed" && limit === "open").length, 1, "one line in ten seconds");
+      assert.equal(
+        gateway.log.lines.filter(({ event, limit }) => event === "limit_failed" && limit === "open").length,
+        1,
+        "one line in ten seconds",
+      );
     });
   }
 });

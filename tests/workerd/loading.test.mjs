@@ -6,6 +6,7 @@ import { startOrigin } from "../../bench/lib/load.mjs";
 import { FLAGS, modules } from "../../bench/lib/pointsman.mjs";
 import { endAll } from "../../bench/lib/processes.mjs";
 import { startWorkerd } from "../../bench/lib/workerd.mjs";
+import { checkedForm } from "../../scripts/lib/pointsman.mjs";
 import { path } from "./support/files.mjs";
 
 /** The Worker, which answers with what its own answer was, and what was called and logged until then. */
@@ -35,7 +36,10 @@ export default {
 };`;
 
 const INSTALLED = ["install", "installForward", "installLimits"];
-const OPEN = { backends: { b: { url: "https://b.example.com" } }, routes: [{ path: "/open/{+p}", auth: [], rules: [{ name: "r", to: "b" }] }] };
+const OPEN = {
+  backends: { b: { url: "https://b.example.com" } },
+  routes: [{ path: "/open/{+p}", auth: [], rules: [{ name: "r", to: "b" }] }],
+};
 
 let origin;
 before(async () => {
@@ -44,34 +48,66 @@ before(async () => {
 after(endAll);
 
 /** What a new Worker answers to some requests, one after the other. */
-async function answers(count, { gateway = OPEN, trapsAtLoad, flags = [] }) {
-  const parts = [{ name: "main.js", text: watching(trapsAtLoad) }, { name: "wrap-instances.js", path: path("bench/workers/wrap-instances.js") }, ...modules()];
-  const worker = await startWorkerd({ modules: parts, texts: { GATEWAY: JSON.stringify(gateway) }, flags: [...FLAGS, ...flags], origin: origin.port, kv: {} });
+async function answers(count, { form, trapsAtLoad, flags = [] }) {
+  const parts = [
+    { name: "main.js", text: watching(trapsAtLoad) },
+    { name: "wrap-instances.js", path: path("bench/workers/wrap-instances.js") },
+    ...modules(OPEN, form === undefined ? {} : { form }),
+  ];
+  const worker = await startWorkerd({
+    modules: parts,
+    flags: [...FLAGS, ...flags],
+    origin: origin.port,
+    kv: {},
+  });
   const all = [];
-  for (let time = 0; time < count; time++) all.push(await (await fetch(`http://127.0.0.1:${worker.port}/open/x`)).json());
+  for (let time = 0; time < count; time++)
+    all.push(await (await fetch(`http://127.0.0.1:${worker.port}/open/x`)).json());
   await worker.stop();
   return all;
 }
 
-const includesAll = (calls, names) => assert.deepEqual(names.filter((name) => !calls.includes(name)), []);
-const includesNone = (calls, names) => assert.deepEqual(names.filter((name) => calls.includes(name)), []);
+const includesAll = (calls, names) =>
+  assert.deepEqual(
+    names.filter((name) => !calls.includes(name)),
+    [],
+  );
+const includesNone = (calls, names) =>
+  assert.deepEqual(
+    names.filter((name) => calls.includes(name)),
+    [],
+  );
 
 test("the configuration is read before the first request, and nothing else is done", async () => {
   const [first, second] = await answers(2, {});
   assert.deepEqual([first.status, second.status], [200, 200]);
   includesAll(first.atLoad.calls, ["prepare", ...INSTALLED]);
-  includesNone(first.atLoad.calls, ["randomBytes", "kvGet", "kvGetMany", "kvPutMany", "getDocument", "log", "survey", "dispatch"]);
+  includesNone(first.atLoad.calls, [
+    "randomBytes",
+    "kvGet",
+    "kvGetMany",
+    "kvPutMany",
+    "getDocument",
+    "log",
+    "survey",
+    "dispatch",
+  ]);
   includesAll(first.now.calls, ["randomBytes", "dispatch"]);
   includesNone(first.now.calls, INSTALLED);
   includesNone(second.now.calls, ["randomBytes", ...INSTALLED]);
 });
 
 test("a configuration with faults keeps nothing from loading: the first request says why, each is answered", async () => {
-  const [first, second] = await answers(2, { gateway: { ...OPEN, sekret: "hush", other: 1 } });
+  const form = JSON.stringify({
+    ...JSON.parse(checkedForm(JSON.stringify(OPEN))),
+    name: "${SEKRET}",
+    user_agent: "${OTHER}",
+  });
+  const [first, second] = await answers(2, { form });
   includesAll(first.atLoad.calls, INSTALLED);
   assert.deepEqual(first.atLoad.events, []);
   assert.deepEqual(first.now.events, ["misconfigured", "misconfigured", "request"]);
-  assert.match(first.now.whats.join("\n"), /sekret/);
+  assert.match(first.now.whats.join("\n"), /SEKRET/);
   assert.deepEqual(second.now.events, ["request"]);
   for (const { status, problem } of [first, second]) {
     assert.equal(status, 500);

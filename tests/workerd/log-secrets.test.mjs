@@ -39,9 +39,17 @@ after(() => gateway?.stop());
 
 for (const [what, url, handler] of [
   ["that cannot be called", NO_URL, () => {}],
-  ["whose host breaks the connection off", `https://config.example.com/?token=${SECRET}`, (request) => request.socket.destroy()],
+  [
+    "whose host breaks the connection off",
+    `https://config.example.com/?token=${SECRET}`,
+    (request) => request.socket.destroy(),
+  ],
   ["that hangs", `https://config.example.com/hang?token=${SECRET}`, () => {}],
-  ["that redirects", `https://config.example.com/?token=${SECRET}`, (request, response) => response.writeHead(302, { location: NO_URL }).end()],
+  [
+    "that redirects",
+    `https://config.example.com/?token=${SECRET}`,
+    (request, response) => response.writeHead(302, { location: NO_URL }).end(),
+  ],
 ]) {
   test(`a source ${what} leaves nothing of its URL in a log line or an answer`, async () => {
     await gateway.restart({ toml: configuration(url) });
@@ -56,8 +64,15 @@ for (const [what, url, handler] of [
       assert.equal(answer.status, 503, answer.text());
       assert.ok(!answer.text().includes(SECRET));
     }
-    const [source, keySet] = [await gateway.log.event("customer_source_failed"), await gateway.log.event("key_set_failed")];
-    if (url === NO_URL) assert.deepEqual([source.what, keySet.what], [`${PLACE}: the URL cannot be called`, `main: ${PLACE}: the URL cannot be called`]);
+    const [source, keySet] = [
+      await gateway.log.event("customer_source_failed"),
+      await gateway.log.event("key_set_failed"),
+    ];
+    if (url === NO_URL)
+      assert.deepEqual(
+        [source.what, keySet.what],
+        [`${PLACE}: the URL cannot be called`, `main: ${PLACE}: the URL cannot be called`],
+      );
     assert.ok(!gateway.log.texts.join("\n").includes(SECRET), gateway.log.texts.join("\n"));
   });
 }

@@ -3,11 +3,12 @@ import assert from "node:assert/strict";
 import { after, before, beforeEach, describe, test } from "node:test";
 import { kvName, mint } from "../../demo/keys.mjs";
 import { demoKey } from "../../demo/seed.mjs";
+import { checkedForm } from "../../scripts/lib/pointsman.mjs";
 import { gatewayToml, json } from "./support/files.mjs";
 import { DISCOVERY_HOST, token } from "./support/fixed-world.mjs";
 import { bearer, openGateway } from "./support/gateway.mjs";
 import { until } from "./support/log.mjs";
-import { Wire, requestHead } from "./support/wire.mjs";
+import { requestHead, Wire } from "./support/wire.mjs";
 
 const ISSUER = "id.example.com";
 const CONFIG_API = "config.example.com";
@@ -103,7 +104,10 @@ describe("documents are had from where configuration says and nowhere else", () 
       ["that is not JSON", (request, response) => response.end("<html>")],
       ["that hangs", () => {}],
       ["that hangs in its body", (request, response) => response.write("[")],
-      ["that ends in its body", (request, response) => response.writeHead(200, { "content-length": 100 }).write("[", () => response.destroy())],
+      [
+        "that ends in its body",
+        (request, response) => response.writeHead(200, { "content-length": 100 }).write("[", () => response.destroy()),
+      ],
       ["of another status", (request, response) => response.writeHead(500).end("{}")],
       ["of status 999", (request, response) => response.socket.end("HTTP/1.1 999 Odd\r\nContent-Length: 2\r\n\r\n[]")],
     ]) {
@@ -122,16 +126,27 @@ describe("documents are had from where configuration says and nowhere else", () 
     for (const handler of [
       (request, response) => response.writeHead(302, { location: elsewhere }).end(),
       (request, response) => response.end(JSON.stringify({ issuer: "https://evil.example", jwks_uri: elsewhere })),
-      (request, response) => response.end(JSON.stringify({ issuer: `https://${DISCOVERY_HOST}`, jwks_uri: "http://id.example.com/keys" })),
+      (request, response) =>
+        response.end(JSON.stringify({ issuer: `https://${DISCOVERY_HOST}`, jwks_uri: "http://id.example.com/keys" })),
     ]) {
       await gateway.restart({ toml: gatewayToml("discovery") });
       gateway.world.clear();
       gateway.world.replace(DISCOVERY_HOST, handler);
       // Any token of that issuer: its keys are asked for before its signature can be.
-      const claims = Buffer.from(JSON.stringify({ iss: `https://${DISCOVERY_HOST}`, aud: "https://api.example.com", exp: 4e9, user: { id: "u" } })).toString("base64url");
+      const claims = Buffer.from(
+        JSON.stringify({
+          iss: `https://${DISCOVERY_HOST}`,
+          aud: "https://api.example.com",
+          exp: 4e9,
+          user: { id: "u" },
+        }),
+      ).toString("base64url");
       const header = Buffer.from(JSON.stringify({ alg: "ES256", kid: "k" })).toString("base64url");
       await unavailable(`${header}.${claims}.${"A".repeat(86)}`, "/y", "key_set_unavailable");
-      assert.deepEqual(gateway.world.requests.map(({ host }) => host), [DISCOVERY_HOST]);
+      assert.deepEqual(
+        gateway.world.requests.map(({ host }) => host),
+        [DISCOVERY_HOST],
+      );
     }
     await gateway.restart({ toml: toml() });
   });
@@ -157,7 +172,10 @@ describe("documents are had from where configuration says and nowhere else", () 
     assert.equal(await statusOf(token("good-es256")), 200);
     const large = JSON.stringify(json("fixtures/keys/issuer.jwks.json")) + " ".repeat(256 * 1024);
     gateway.world.replace(ISSUER, (request, response) => response.end(large));
-    await until(async () => (await ask(token("good-es256")), calls(ISSUER).length >= 2), "another fetch");
+    await until(async () => {
+      await ask(token("good-es256"));
+      return calls(ISSUER).length >= 2;
+    }, "another fetch");
     assert.equal(await statusOf(token("good-es256")), 200);
     assert.ok((await gateway.log.event("key_set_failed")).what.includes("262144"));
     await gateway.restart({ toml: toml() });
@@ -168,14 +186,26 @@ describe("the config API's token", () => {
   test("reaches the config API and nobody else", async () => {
     await gateway.restart();
     for (const [credential, target] of [
-      [token("customer-umbrella"), "/customer/y"], [token("customer-unlisted"), "/customer/y"], [token("good-es256"), "/x/y"], [demoKey("acme"), "/customer/y"], [undefined, "/open/y"],
+      [token("customer-umbrella"), "/customer/y"],
+      [token("customer-unlisted"), "/customer/y"],
+      [token("good-es256"), "/x/y"],
+      [demoKey("acme"), "/customer/y"],
+      [undefined, "/open/y"],
     ]) {
       const answer = await gateway.send({ target, headers: credential ? [bearer(credential)] : [] });
       assert.doesNotMatch(answer.text(), /demo-config-token/);
     }
-    assert.ok(calls(CONFIG_API).every(({ headers }) => headers.some(([, value]) => value === "Bearer demo-config-token")));
-    assert.ok(calls(CONFIG_API).length > 0 && calls(ISSUER).length > 0 && gateway.called().length >= 4, "everybody was called");
-    assert.doesNotMatch(JSON.stringify(gateway.world.requests.filter(({ host }) => host !== CONFIG_API)), /demo-config-token/);
+    assert.ok(
+      calls(CONFIG_API).every(({ headers }) => headers.some(([, value]) => value === "Bearer demo-config-token")),
+    );
+    assert.ok(
+      calls(CONFIG_API).length > 0 && calls(ISSUER).length > 0 && gateway.called().length >= 4,
+      "everybody was called",
+    );
+    assert.doesNotMatch(
+      JSON.stringify(gateway.world.requests.filter(({ host }) => host !== CONFIG_API)),
+      /demo-config-token/,
+    );
     assert.doesNotMatch(gateway.log.texts.join("\n"), /demo-config-token/);
   });
 
@@ -194,7 +224,9 @@ describe("the config API's token", () => {
 /** A token that names this kid; its signature is nobody's. */
 const withKid = (kid) => {
   const [, claims, signature] = token("good-es256").split(".");
-  return [Buffer.from(JSON.stringify({ alg: "ES256", kid, typ: "JWT" })).toString("base64url"), claims, signature].join(".");
+  return [Buffer.from(JSON.stringify({ alg: "ES256", kid, typ: "JWT" })).toString("base64url"), claims, signature].join(
+    ".",
+  );
 };
 
 test("unknown kids cause at most one fetch per cooldown, and good tokens do not notice", async () => {
@@ -205,7 +237,10 @@ test("unknown kids cause at most one fetch per cooldown, and good tokens do not 
   // Longer than one cooldown, so that the bound is tried from both sides.
   while (Date.now() - began < 1500) {
     const answers = await Promise.all(Array.from({ length: 10 }, () => statusOf(withKid(`unknown-${sent++}`))));
-    assert.ok(answers.every((status) => status === 401), answers.join());
+    assert.ok(
+      answers.every((status) => status === 401),
+      answers.join(),
+    );
     assert.equal(await statusOf(token("good-es256")), 200);
   }
   const fetched = calls(ISSUER).length;
@@ -274,7 +309,14 @@ test("a revoked key stops within fresh", async () => {
   const store = await gateway.store();
   await store.put(kvName(key), JSON.stringify({ subject: "s", claims: {}, createdAt: "2026-01-01T00:00:00Z" }));
   assert.equal(await statusOf(key), 200);
-  for (const revoke of [() => store.put(kvName(key), JSON.stringify({ subject: "s", claims: {}, createdAt: "2026-01-01T00:00:00Z", disabled: true })), () => store.delete(kvName(key))]) {
+  for (const revoke of [
+    () =>
+      store.put(
+        kvName(key),
+        JSON.stringify({ subject: "s", claims: {}, createdAt: "2026-01-01T00:00:00Z", disabled: true }),
+      ),
+    () => store.delete(kvName(key)),
+  ]) {
     await revoke();
     const revoked = Date.now();
     await until(async () => (await statusOf(key)) === 401, "the key to stop", 3000);
@@ -295,7 +337,15 @@ test("a key that is idle when it is revoked stops as well", async () => {
 
 test("neither the digest of a key nor its name in KV is a key", async () => {
   const key = demoKey("acme");
-  for (const no of [kvName(key), kvName(key).slice(4), `sk_live_${kvName(key).slice(4)}`, key.toLowerCase(), `${key}x`, key.slice(0, -1), ` ${key}`.repeat(2)]) {
+  for (const no of [
+    kvName(key),
+    kvName(key).slice(4),
+    `sk_live_${kvName(key).slice(4)}`,
+    key.toLowerCase(),
+    `${key}x`,
+    key.slice(0, -1),
+    ` ${key}`.repeat(2),
+  ]) {
     const status = await statusOf(no);
     assert.ok(status === 401 || status === 400, `${no}: ${status}`);
   }
@@ -305,13 +355,20 @@ test("neither the digest of a key nor its name in KV is a key", async () => {
 test("callers at the same moment are never taken for one another", async () => {
   await gateway.restart();
   const callers = [
-    [demoKey("acme"), "demo-acme", "acme.tenants"], [demoKey("wayne"), "demo-wayne", "wayne.tenants"], [demoKey("stark"), "demo-stark", "stark.tenants"],
-    [demoKey("umbrella"), "demo-umbrella", "umbrella.tenants"], [token("customer-acme"), undefined, "acme.tenants"], [token("customer-wayne"), undefined, "wayne.tenants"],
+    [demoKey("acme"), "demo-acme", "acme.tenants"],
+    [demoKey("wayne"), "demo-wayne", "wayne.tenants"],
+    [demoKey("stark"), "demo-stark", "stark.tenants"],
+    [demoKey("umbrella"), "demo-umbrella", "umbrella.tenants"],
+    [token("customer-acme"), undefined, "acme.tenants"],
+    [token("customer-wayne"), undefined, "wayne.tenants"],
   ];
   await Promise.all(
     Array.from({ length: 240 }, async (_, i) => {
       const [credential, subject, backend] = callers[i % callers.length];
-      const answer = await gateway.send({ target: `/customer/${i}`, headers: [bearer(credential), ["X-Number", String(i)]] });
+      const answer = await gateway.send({
+        target: `/customer/${i}`,
+        headers: [bearer(credential), ["X-Number", String(i)]],
+      });
       const echoed = answer.json();
       const value = (name) => echoed.headers.find(([own]) => own.toLowerCase() === name)?.[1];
       assert.deepEqual([echoed.backend, echoed.url, value("x-number")], [backend, `/customer/${i}`, String(i)]);
@@ -339,7 +396,10 @@ describe("a cold start with many at once", () => {
   }
 
   test("goes well for all others when the first one leaves", async () => {
-    for (const [host, credential, target] of [[CONFIG_API, demoKey("umbrella"), "/customer/y"], [ISSUER, token("good-es256"), "/x/y"]]) {
+    for (const [host, credential, target] of [
+      [CONFIG_API, demoKey("umbrella"), "/customer/y"],
+      [ISSUER, token("good-es256"), "/x/y"],
+    ]) {
       await gateway.restart();
       const release = Promise.withResolvers();
       const { handle } = host === ISSUER ? gateway.world.issuer : gateway.world.configApi;
@@ -366,15 +426,36 @@ test("a stale customer answers at once, and the request after the refresh sees t
   const old = await store.get("customer:wayne-ent");
   assert.equal(await statusOf(demoKey("wayne"), "/customer/y"), 200);
   const loaded = Date.now();
-  await store.put("customer:wayne-ent", JSON.stringify({ customerId: "wayne-ent", backendUrl: "https://stark.tenants.example.com" }));
+  await store.put(
+    "customer:wayne-ent",
+    JSON.stringify({ customerId: "wayne-ent", backendUrl: "https://stark.tenants.example.com" }),
+  );
   try {
     await until(() => Date.now() - loaded > 1100, "fresh to pass");
     gateway.world.clear();
     await ask(demoKey("wayne"), "/customer/y");
-    assert.deepEqual(gateway.called().map(({ backend }) => backend), ["wayne.tenants"], "the old one at once");
-    await until(async () => (await ask(demoKey("wayne"), "/customer/y"), gateway.called().at(-1).backend === "stark.tenants"), "the new one", 1000);
-    await store.put("customer:wayne-ent", JSON.stringify({ customerId: "wayne-ent", backendUrl: "https://stark.tenants.example.com", disabled: true }));
-    await until(async () => (await statusOf(demoKey("wayne"), "/customer/y")) === 403, "a switched-off customer to be refused", 3000);
+    assert.deepEqual(
+      gateway.called().map(({ backend }) => backend),
+      ["wayne.tenants"],
+      "the old one at once",
+    );
+    await until(
+      async () => {
+        await ask(demoKey("wayne"), "/customer/y");
+        return gateway.called().at(-1).backend === "stark.tenants";
+      },
+      "the new one",
+      1000,
+    );
+    await store.put(
+      "customer:wayne-ent",
+      JSON.stringify({ customerId: "wayne-ent", backendUrl: "https://stark.tenants.example.com", disabled: true }),
+    );
+    await until(
+      async () => (await statusOf(demoKey("wayne"), "/customer/y")) === 403,
+      "a switched-off customer to be refused",
+      3000,
+    );
   } finally {
     await store.put("customer:wayne-ent", old);
     await gateway.restart({ toml: toml() });
@@ -394,8 +475,8 @@ test("a config API that hangs holds up nobody whose customer is known", async ()
 
 // ---- Configuration
 
-describe("the GATEWAY variable", () => {
-  test("takes the place of what was compiled in", async () => {
+describe("the configuration", () => {
+  test("comes from the module beside the wasm", async () => {
     await gateway.restart();
     assert.equal(await statusOf(demoKey("sandbox"), "/environment/x"), 404);
     await gateway.restart({ gateway: undefined });
@@ -403,26 +484,47 @@ describe("the GATEWAY variable", () => {
     await gateway.restart({ toml: toml() });
   });
 
-  test("counts as well where it was set as JSON and not as text", async () => {
+  const only = () => {
     const routes = [{ path: "/only/{+p}", auth: [], rules: [{ name: "r", to: "b" }] }];
-    const GATEWAY = { backends: { b: { url: "https://shared.backends.example.com" } }, routes };
-    await gateway.restart({ gateway: undefined, bindings: { GATEWAY } });
-    assert.equal((await gateway.send({ target: "/only/x" })).status, 200);
-    assert.equal((await gateway.send({ target: "/environment/x" })).status, 404);
-    await gateway.restart({ bindings: {}, toml: toml() });
-  });
+    return checkedForm(JSON.stringify({ backends: { b: { url: "https://shared.backends.example.com" } }, routes }));
+  };
+
+  for (const [how, variable] of [
+    ["as text", only],
+    ["as JSON", () => JSON.parse(only())],
+  ]) {
+    test(`is the variable GATEWAY where that is set ${how}`, async () => {
+      await gateway.restart({ gateway: undefined, bindings: { GATEWAY: variable() } });
+      assert.equal((await gateway.send({ target: "/only/x" })).status, 200);
+      assert.equal((await gateway.send({ target: "/environment/x" })).status, 404);
+      await gateway.restart({ bindings: {}, toml: toml() });
+    });
+  }
 
   for (const [what, change, finding] of [
-    ["no JSON", { gateway: '{"routes": [' }, undefined],
-    ["an unknown member", { gateway: JSON.stringify({ routes: [], sekret: "hush" }) }, /sekret/],
-    ["a rule to nowhere", { gateway: JSON.stringify({ routes: [{ path: "/{+p}", auth: [], rules: [{ name: "r", to: "nowhere" }] }] }) }, /nowhere/],
+    ["no JSON", { form: '{"routes": [' }, /checked form/],
+    ["gateway.toml as JSON", { form: JSON.stringify({ routes: [], sekret: "hush" }) }, /checked form of this version/],
+    ["a form of another version", { form: JSON.stringify({ ...JSON.parse(only()), format: 0 }) }, /pointsman compile/],
+    ["a rule to nowhere", { form: only().replace('"to":0', '"to":7') }, /no place in the list/],
     ["a variable that is not set", { toml: toml(), bindings: { SHARED_BACKEND_URL: undefined } }, /SHARED_BACKEND_URL/],
-    ["a variable that is no URL", { toml: toml(), bindings: { SHARED_BACKEND_URL: "hush" } }, undefined],
-    ["http where it is not allowed", { toml: toml(), bindings: { SHARED_BACKEND_URL: "http://hush.example.com" } }, undefined],
+    [
+      "a variable that is no URL",
+      { toml: toml(), bindings: { SHARED_BACKEND_URL: "hush" } },
+      /\/backends\/\d+\/origins\/0\/url: /,
+    ],
+    [
+      "http where it is not allowed",
+      { toml: toml(), bindings: { SHARED_BACKEND_URL: "http://hush.example.com" } },
+      undefined,
+    ],
   ]) {
     test(`with ${what}: 500, the log says why, the answer does not`, async () => {
       await gateway.restart({ bindings: {}, ...change });
-      for (const request of [{ target: "/open/x" }, { target: "/", method: "POST", body: "b" }, { target: "/x/y", headers: [bearer(demoKey("acme"))] }]) {
+      for (const request of [
+        { target: "/open/x" },
+        { target: "/", method: "POST", body: "b" },
+        { target: "/x/y", headers: [bearer(demoKey("acme"))] },
+      ]) {
         const answer = await gateway.send(request);
         assert.equal(answer.status, 500);
         assert.equal(answer.get("content-type"), "application/problem+json");
@@ -434,7 +536,11 @@ describe("the GATEWAY variable", () => {
       }
       const event = await gateway.log.event("misconfigured");
       assert.ok(event.what.length > 0);
-      if (finding) assert.ok(gateway.log.lines.some(({ what: text }) => finding.test(text ?? "")), `no finding says ${finding}`);
+      if (finding)
+        assert.ok(
+          gateway.log.lines.some(({ what: text }) => finding.test(text ?? "")),
+          `no finding says ${finding}`,
+        );
       assert.deepEqual(gateway.world.requests, []);
       await gateway.restart({ bindings: {}, toml: toml() });
     });
@@ -458,11 +564,37 @@ test("no credential, whatever its bytes, is anything but 400 or 401", async () =
   const below = random(20260730);
   const pick = (list) => list[below(list.length)];
   // Bytes that a field may hold: all but controls; 0x80 to 0xff too.
-  const noise = (length) => Buffer.from(Array.from({ length }, () => pick([0x09, 0x20 + below(0x5f), 0x80 + below(0x80)])));
-  const base62 = (length) => Array.from({ length }, () => pick("0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz")).join("");
-  const json64 = (value) => Buffer.from(typeof value === "string" ? value : JSON.stringify(value)).toString("base64url");
-  const header = () => pick(['{"alg":"ES256"}', '{"alg":"ES256","kid":"' + base62(below(40)) + '"}', "{}", "[]", "null", '{"alg":null}', '{"alg":"none"}', '{"alg":"HS256","kid":1e999}', '{"alg"', '{"alg":"ES256","crit":[]}', "\u0000", '{"a":'.repeat(200)]);
-  const claims = () => pick(['{"iss":"https://id.example.com/","aud":"https://api.example.com","exp":4e9}', '{"iss":"https://id.example.com/","aud":"https://api.example.com","exp":1e308,"nbf":-1e308}', '{"exp":{}}', "[]", "0", "[".repeat(500), '{"iss":"https://id.example.com/","aud":[[]],"exp":9007199254740993}']);
+  const noise = (length) =>
+    Buffer.from(Array.from({ length }, () => pick([0x09, 0x20 + below(0x5f), 0x80 + below(0x80)])));
+  const base62 = (length) =>
+    Array.from({ length }, () => pick("0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz")).join("");
+  const json64 = (value) =>
+    Buffer.from(typeof value === "string" ? value : JSON.stringify(value)).toString("base64url");
+  const header = () =>
+    pick([
+      '{"alg":"ES256"}',
+      `{"alg":"ES256","kid":"${base62(below(40))}"}`,
+      "{}",
+      "[]",
+      "null",
+      '{"alg":null}',
+      '{"alg":"none"}',
+      '{"alg":"HS256","kid":1e999}',
+      '{"alg"',
+      '{"alg":"ES256","crit":[]}',
+      "\u0000",
+      '{"a":'.repeat(200),
+    ]);
+  const claims = () =>
+    pick([
+      '{"iss":"https://id.example.com/","aud":"https://api.example.com","exp":4e9}',
+      '{"iss":"https://id.example.com/","aud":"https://api.example.com","exp":1e308,"nbf":-1e308}',
+      '{"exp":{}}',
+      "[]",
+      "0",
+      "[".repeat(500),
+      '{"iss":"https://id.example.com/","aud":[[]],"exp":9007199254740993}',
+    ]);
   const values = [
     () => noise(1 + below(200)),
     () => Buffer.concat([Buffer.from("Bearer "), noise(1 + below(400))]),
@@ -483,7 +615,10 @@ test("no credential, whatever its bytes, is anything but 400 or 401", async () =
       values.map(async (make) => {
         const value = make();
         const answer = await gateway.send({ target: "/x/y", headers: [["Authorization", value]] });
-        assert.ok(answer.status === 400 || answer.status === 401, `${answer.status} for ${JSON.stringify(value.toString("latin1"))}`);
+        assert.ok(
+          answer.status === 400 || answer.status === 401,
+          `${answer.status} for ${JSON.stringify(value.toString("latin1"))}`,
+        );
         if (answer.status === 401) assert.ok(answer.get("www-authenticate"));
         seen.set(answer.status, (seen.get(answer.status) ?? 0) + 1);
       }),
@@ -499,7 +634,13 @@ test("a credential in a query, a cookie or a second field is none", async () => 
   for (const request of [
     { target: `/x/y?api_key=${key}&access_token=${key}` },
     { target: "/x/y", headers: [["Cookie", `authorization=${key}; api_key=${key}`]] },
-    { target: "/x/y", headers: [["X-Api-Key", key], ["Proxy-Authorization", `Bearer ${key}`]] },
+    {
+      target: "/x/y",
+      headers: [
+        ["X-Api-Key", key],
+        ["Proxy-Authorization", `Bearer ${key}`],
+      ],
+    },
     { target: "/x/y", headers: [bearer(key), bearer(key)] },
     { target: "/x/y", headers: [bearer(key), bearer(token("good-es256"))] },
     { target: "/x/y", headers: [["Authorization", `Bearer ${key}, Bearer ${key}`]] },
@@ -513,9 +654,24 @@ test("a credential in a query, a cookie or a second field is none", async () => 
 });
 
 test("a preflight reaches no backend and needs no credential", async () => {
-  for (const headers of [[], [bearer(demoKey("acme"))], [bearer("junk")], [["Access-Control-Request-Headers", "authorization, x-a"]], [["Access-Control-Request-Headers", "\u00e9, a b, x-ok"]]]) {
-    for (const [origin, allowed] of [["https://a.example", true], ["null", true], ["not an origin", false], ["https://a.example/path", false]]) {
-      const answer = await gateway.send({ method: "OPTIONS", target: "/cors/x", headers: [["Origin", origin], ["Access-Control-Request-Method", "PUT"], ...headers] });
+  for (const headers of [
+    [],
+    [bearer(demoKey("acme"))],
+    [bearer("junk")],
+    [["Access-Control-Request-Headers", "authorization, x-a"]],
+    [["Access-Control-Request-Headers", "\u00e9, a b, x-ok"]],
+  ]) {
+    for (const [origin, allowed] of [
+      ["https://a.example", true],
+      ["null", true],
+      ["not an origin", false],
+      ["https://a.example/path", false],
+    ]) {
+      const answer = await gateway.send({
+        method: "OPTIONS",
+        target: "/cors/x",
+        headers: [["Origin", origin], ["Access-Control-Request-Method", "PUT"], ...headers],
+      });
       assert.equal(answer.status, 204);
       assert.equal(answer.body.length, 0);
       assert.equal(answer.get("access-control-allow-origin"), allowed ? origin : undefined);

@@ -86,8 +86,14 @@ test("whatever comes in whatever order, each unit that was granted is used or he
       }
       assert.ok(batches.size() <= most, `seed ${seed}: ${batches.size()} of ${most}`);
       for (const each of ids) {
-        const pending = open.filter((entry) => entry.id === each).reduce((sum, { unit, answer }) => sum + (unit ? 1 : answer.granted), 0);
-        assert.equal(objects.get(each).used(), used.get(each) + batches.look(each, now).left + pending, `seed ${seed}, step ${step}, ${each}`);
+        const pending = open
+          .filter((entry) => entry.id === each)
+          .reduce((sum, { unit, answer }) => sum + (unit ? 1 : answer.granted), 0);
+        assert.equal(
+          objects.get(each).used(),
+          used.get(each) + batches.look(each, now).left + pending,
+          `seed ${seed}, step ${step}, ${each}`,
+        );
       }
     }
   }

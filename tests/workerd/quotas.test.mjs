@@ -107,7 +107,8 @@ async function statuses(count, target, credential) {
   for (let i = 0; i < count; i++) seen.push((await ask(target, credential)).status);
   return seen;
 }
-const atOnce = async (count, target, credential) => (await Promise.all(Array.from({ length: count }, () => ask(target, credential)))).map(({ status }) => status);
+const atOnce = async (count, target, credential) =>
+  (await Promise.all(Array.from({ length: count }, () => ask(target, credential)))).map(({ status }) => status);
 
 /** The object that counts a subject, as another isolate sees it. */
 async function objectOf(kind, value) {
@@ -123,7 +124,13 @@ const monthOf = (now) => {
   const date = new Date(now);
   return [0, 1].map((more) => Date.UTC(date.getUTCFullYear(), date.getUTCMonth() + more));
 };
-const MONTHLY = (name, most) => ({ count: `${name}/month/calendar`, quota: most, batch: 1, window: monthOf(Date.now()), span: 30 * DAY });
+const MONTHLY = (name, most) => ({
+  count: `${name}/month/calendar`,
+  quota: most,
+  batch: 1,
+  window: monthOf(Date.now()),
+  span: 30 * DAY,
+});
 
 describe("a batch of one", () => {
   test("lets exactly the quota pass, one after the other, and says how much is left", async () => {
@@ -209,7 +216,10 @@ describe("batches", () => {
       assert.ok(granted <= Math.max((left + granted) / 10, 1));
       grants.push(granted);
     }
-    assert.equal(grants.reduce((sum, granted) => sum + granted), 40);
+    assert.equal(
+      grants.reduce((sum, granted) => sum + granted),
+      40,
+    );
     assert.equal(grants[0], 4);
   });
 });
@@ -254,7 +264,13 @@ describe("windows", () => {
 
   test("a calendar's window ends when it ends, and the next begins with nothing used", async () => {
     const object = await ofSubject(somebody());
-    const monthly = (now) => ({ count: "m/month/calendar", quota: 20, batch: 20, window: monthOf(now), span: 30 * DAY });
+    const monthly = (now) => ({
+      count: "m/month/calendar",
+      quota: 20,
+      batch: 20,
+      window: monthOf(now),
+      span: 30 * DAY,
+    });
     const take = async (want, now) => plain(await object.take(monthly(now), want, now));
     for (let i = 0; i < 20; i++) assert.equal((await take(1, NOW)).granted, 1);
     assert.deepEqual(await take(1, NOW), { granted: 0, left: 0, until: NOW + 1 });
@@ -265,7 +281,8 @@ describe("windows", () => {
 
   test("one that begins with the first use lasts its time from then", async () => {
     const object = await ofSubject(somebody());
-    const take = async (now) => plain(await object.take({ count: "h/hour/first-use", quota: 2, batch: 1, span: 3_600_000 }, 1, now));
+    const take = async (now) =>
+      plain(await object.take({ count: "h/hour/first-use", quota: 2, batch: 1, span: 3_600_000 }, 1, now));
     assert.deepEqual(await take(NOW), { granted: 1, left: 1, until: NOW + 3_600_000 });
     assert.equal((await take(NOW + 1000)).granted, 1);
     assert.equal((await take(NOW + 3_599_999)).granted, 0);
@@ -310,7 +327,10 @@ describe("an object that is out of order", () => {
       assert.equal(answer.status, 503);
       assert.equal((await gateway.log.request(answer.json().instance)).reason, "limit_unavailable");
       assert.equal(gateway.called().length, 1);
-      await until(() => gateway.log.lines.some(({ event, limit }) => event === "limit_failed" && limit === "closed"), "the line of the failure");
+      await until(
+        () => gateway.log.lines.some(({ event, limit }) => event === "limit_failed" && limit === "closed"),
+        "the line of the failure",
+      );
     });
   }
 });

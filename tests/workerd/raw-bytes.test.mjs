@@ -1,9 +1,9 @@
 // No bytes on the wire stop the gateway, and none make one request two.
 import assert from "node:assert/strict";
 import { after, before, beforeEach, describe, test } from "node:test";
-import { KEY, ROUTES, openForwardingGateway } from "./support/forwarding-gateway.mjs";
+import { KEY, openForwardingGateway, ROUTES } from "./support/forwarding-gateway.mjs";
 import { bearer } from "./support/gateway.mjs";
-import { Wire, answerTo, requestHead, sendBytes } from "./support/wire.mjs";
+import { answerTo, requestHead, sendBytes, Wire } from "./support/wire.mjs";
 
 let gateway;
 before(async () => {
@@ -19,13 +19,14 @@ beforeEach(() => {
 const HOST = "Host: gateway.example.com\r\n";
 const AUTH = `Authorization: Bearer ${KEY}\r\n`;
 /** A request that is good but for these fields. */
-const post = (fields, body, { method = "POST", target = "/plain/outer" } = {}) => `${method} ${target} HTTP/1.1\r\n${HOST}${AUTH}${fields}\r\n${body}`;
+const post = (fields, body, { method = "POST", target = "/plain/outer" } = {}) =>
+  `${method} ${target} HTTP/1.1\r\n${HOST}${AUTH}${fields}\r\n${body}`;
 /** A request hidden in the body of another. It has no credential: it can reach a backend only by passing for a part of the outer one. */
 const HIDDEN = `GET /plain/hidden HTTP/1.1\r\n${HOST}X-Hidden: 1\r\n\r\n`;
 const chunk = (text) => `${text.length.toString(16)}\r\n${text}\r\n`;
 
 const JUNK = {
-  "nothing": "",
+  nothing: "",
   "an empty line": "\r\n",
   "only line ends": "\r\n".repeat(5000),
   "a NUL": "\0",
@@ -41,8 +42,8 @@ const JUNK = {
   "a target with a space": `GET /plain/x y HTTP/1.1\r\n${HOST}\r\n`,
   "an absolute target": `GET https://evil.example/plain/x HTTP/1.1\r\n${HOST}${AUTH}\r\n`,
   "an asterisk": `OPTIONS * HTTP/1.1\r\n${HOST}\r\n`,
-  "CONNECT": `CONNECT evil.example:443 HTTP/1.1\r\nHost: evil.example:443\r\n\r\n`,
-  "TRACE": `TRACE /plain/x HTTP/1.1\r\n${HOST}${AUTH}\r\n`,
+  CONNECT: `CONNECT evil.example:443 HTTP/1.1\r\nHost: evil.example:443\r\n\r\n`,
+  TRACE: `TRACE /plain/x HTTP/1.1\r\n${HOST}${AUTH}\r\n`,
   "no Host": `GET /plain/x HTTP/1.1\r\n${AUTH}\r\n`,
   "two Hosts": `GET /plain/x HTTP/1.1\r\n${HOST}Host: evil.example\r\n${AUTH}\r\n`,
   "a Host of junk": `GET /plain/x HTTP/1.1\r\nHost: a b/c?d#e@f\r\n${AUTH}\r\n`,
@@ -71,9 +72,15 @@ const JUNK = {
 const SMUGGLING = {
   "CL.TE": post(`Content-Length: ${5 + HIDDEN.length}\r\nTransfer-Encoding: chunked\r\n`, `0\r\n\r\n${HIDDEN}`),
   "TE.CL": post("Content-Length: 4\r\nTransfer-Encoding: chunked\r\n", `${chunk(HIDDEN)}0\r\n\r\n`),
-  "TE of another case": post(`Content-Length: ${5 + HIDDEN.length}\r\ntransfer-ENCODING: CHUNKED\r\n`, `0\r\n\r\n${HIDDEN}`),
+  "TE of another case": post(
+    `Content-Length: ${5 + HIDDEN.length}\r\ntransfer-ENCODING: CHUNKED\r\n`,
+    `0\r\n\r\n${HIDDEN}`,
+  ),
   "TE with a tab": post("Content-Length: 4\r\nTransfer-Encoding:\tchunked\r\n", `${chunk(HIDDEN)}0\r\n\r\n`),
-  "TE with a space before the colon": post(`Content-Length: ${HIDDEN.length}\r\nTransfer-Encoding : chunked\r\n`, HIDDEN),
+  "TE with a space before the colon": post(
+    `Content-Length: ${HIDDEN.length}\r\nTransfer-Encoding : chunked\r\n`,
+    HIDDEN,
+  ),
   "TE of an unknown coding": post(`Content-Length: ${HIDDEN.length}\r\nTransfer-Encoding: xchunked\r\n`, HIDDEN),
   "TE identity": post(`Content-Length: ${HIDDEN.length}\r\nTransfer-Encoding: identity\r\n`, HIDDEN),
   "TE twice": post("Transfer-Encoding: chunked\r\nTransfer-Encoding: identity\r\n", `0\r\n\r\n${HIDDEN}`),
@@ -90,23 +97,52 @@ const SMUGGLING = {
   "a chunk's size too large": post("Transfer-Encoding: chunked\r\n", `fffffffffffffffff\r\n${HIDDEN}`),
   "a chunk's size with a minus": post("Transfer-Encoding: chunked\r\n", `-1\r\n${HIDDEN}`),
   "a chunk that ends in LF": post("Transfer-Encoding: chunked\r\n", `2\nok\n0\n\n${HIDDEN}`),
-  "trailers": post("Transfer-Encoding: chunked\r\nTrailer: X-Customer-Id\r\n", "2\r\nok\r\n0\r\nX-Customer-Id: forged\r\nX-Subject: forged\r\n\r\n"),
+  trailers: post(
+    "Transfer-Encoding: chunked\r\nTrailer: X-Customer-Id\r\n",
+    "2\r\nok\r\n0\r\nX-Customer-Id: forged\r\nX-Subject: forged\r\n\r\n",
+  ),
   "a GET with a hidden body": post(`Content-Length: ${HIDDEN.length}\r\n`, HIDDEN, { method: "GET" }),
   "a HEAD with a hidden body": post(`Content-Length: ${HIDDEN.length}\r\n`, HIDDEN, { method: "HEAD" }),
-  "a GET with CL.TE": post(`Content-Length: ${5 + HIDDEN.length}\r\nTransfer-Encoding: chunked\r\n`, `0\r\n\r\n${HIDDEN}`, { method: "GET" }),
-  "a line end in the target": post("Content-Length: 0\r\n", "", { target: "/plain/a%0d%0aX-Hidden:%201%0d%0a%0d%0aGET%20/plain/hidden" }),
-  "a line end in the query": post("Content-Length: 0\r\n", "", { target: "/plain/a?%0d%0a%0d%0aGET%20/plain/hidden%20HTTP/1.1" }),
+  "a GET with CL.TE": post(
+    `Content-Length: ${5 + HIDDEN.length}\r\nTransfer-Encoding: chunked\r\n`,
+    `0\r\n\r\n${HIDDEN}`,
+    { method: "GET" },
+  ),
+  "a line end in the target": post("Content-Length: 0\r\n", "", {
+    target: "/plain/a%0d%0aX-Hidden:%201%0d%0a%0d%0aGET%20/plain/hidden",
+  }),
+  "a line end in the query": post("Content-Length: 0\r\n", "", {
+    target: "/plain/a?%0d%0a%0d%0aGET%20/plain/hidden%20HTTP/1.1",
+  }),
   "a CR in a field": post(`X: a\rContent-Length: ${HIDDEN.length}\r\n`, HIDDEN),
-  "a length hidden by Connection": post(`Connection: Content-Length, Transfer-Encoding, Host\r\nContent-Length: ${HIDDEN.length}\r\n`, HIDDEN),
-  "an upgrade to h2c": post(`Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABkAAQAAP__\r\nContent-Length: ${HIDDEN.length}\r\n`, HIDDEN),
+  "a length hidden by Connection": post(
+    `Connection: Content-Length, Transfer-Encoding, Host\r\nContent-Length: ${HIDDEN.length}\r\n`,
+    HIDDEN,
+  ),
+  "an upgrade to h2c": post(
+    `Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABkAAQAAP__\r\nContent-Length: ${HIDDEN.length}\r\n`,
+    HIDDEN,
+  ),
   "Expect and a body": post(`Expect: 100-continue\r\nContent-Length: ${HIDDEN.length}\r\n`, HIDDEN),
-  "a body after an upgrade": post("Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n", HIDDEN, { method: "GET" }),
+  "a body after an upgrade": post(
+    "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n",
+    HIDDEN,
+    { method: "GET" },
+  ),
 };
 
 /** What must hold after any bytes: the gateway answers, and no backend got a request that the gateway did not decide on. */
 async function unharmed() {
   const calls = gateway.called();
-  assert.ok(!calls.some(({ url, headers }) => url.startsWith("/hidden") || url.startsWith("/plain/hidden") || headers.some(([name]) => /^x-hidden$/i.test(name))), "the hidden request reached a backend");
+  assert.ok(
+    !calls.some(
+      ({ url, headers }) =>
+        url.startsWith("/hidden") ||
+        url.startsWith("/plain/hidden") ||
+        headers.some(([name]) => /^x-hidden$/i.test(name)),
+    ),
+    "the hidden request reached a backend",
+  );
   assert.ok(calls.length <= 1, `${calls.length} calls of backends`);
   for (const { headers } of calls) {
     const ids = headers.filter(([name]) => name.toLowerCase() === "x-request-id").map(([, id]) => id);
@@ -117,7 +153,10 @@ async function unharmed() {
   gateway.world.clear();
   const next = await gateway.send({ target: "/plain/after", headers: [bearer(KEY)] });
   assert.equal(next.status, 200);
-  assert.deepEqual(gateway.called().map(({ url }) => url), ["/after"]);
+  assert.deepEqual(
+    gateway.called().map(({ url }) => url),
+    ["/after"],
+  );
   assert.equal(gateway.called()[0].bodyBytes, 0);
 }
 
@@ -137,7 +176,10 @@ describe("request smuggling", () => {
   for (const route of ROUTES) {
     for (const [what, bytes] of Object.entries(SMUGGLING)) {
       test(`${what} (${route})`, async (t) => {
-        const answer = await sendBytes(gateway.port, Buffer.from(bytes.replace("/plain/outer", `${route}/outer`), "latin1"));
+        const answer = await sendBytes(
+          gateway.port,
+          Buffer.from(bytes.replace("/plain/outer", `${route}/outer`), "latin1"),
+        );
         t.diagnostic(`${statuses(answer).join(" ")} ${gateway.called().length} calls`);
         await unharmed();
       });
@@ -151,8 +193,14 @@ test("pipelined requests are answered in order, each by its own identity", async
     const one = (n, headers) => requestHead({ target: `/plain/${n}`, headers });
     await wire.write(Buffer.concat([one(1, [bearer(KEY)]), one(2, []), one(3, [bearer(KEY)])]));
     const answers = [await answerTo(wire, "GET"), await answerTo(wire, "GET"), await answerTo(wire, "GET")];
-    assert.deepEqual(answers.map(({ status }) => status), [200, 401, 200]);
-    assert.deepEqual(gateway.called().map(({ url }) => url), ["/1", "/3"]);
+    assert.deepEqual(
+      answers.map(({ status }) => status),
+      [200, 401, 200],
+    );
+    assert.deepEqual(
+      gateway.called().map(({ url }) => url),
+      ["/1", "/3"],
+    );
   } finally {
     wire.close();
   }

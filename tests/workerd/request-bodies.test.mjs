@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { after, before, beforeEach, describe, test } from "node:test";
 import { until } from "./support/log.mjs";
 import { BEHAVIOURS, openOriginsGateway } from "./support/origins.mjs";
-import { Wire, answerTo, requestHead } from "./support/wire.mjs";
+import { answerTo, requestHead, Wire } from "./support/wire.mjs";
 
 let gateway;
 let only;
@@ -13,13 +13,16 @@ let second;
 before(async () => {
   // Straight to the network: the Worker that stands there for the zone's cache elsewhere ends a body properly where the
   // gateway has cut it off.
-  gateway = await openOriginsGateway({
-    backends: {
-      plain: { origins: [{ origin: "only" }] },
-      planned: { origins: [{ origin: "first" }, { origin: "second" }], failures: 1_000_000, failure_ratio: "100%" },
-      marked: { origins: [{ origin: "first" }, { origin: "second" }], failures: 2, pause: "60s" },
+  gateway = await openOriginsGateway(
+    {
+      backends: {
+        plain: { origins: [{ origin: "only" }] },
+        planned: { origins: [{ origin: "first" }, { origin: "second" }], failures: 1_000_000, failure_ratio: "100%" },
+        marked: { origins: [{ origin: "first" }, { origin: "second" }], failures: 2, pause: "60s" },
+      },
     },
-  }, { overrides: { outboundService: undefined } });
+    { overrides: { outboundService: undefined } },
+  );
   ({ only, first, second } = gateway.origins);
 });
 after(() => gateway?.stop());
@@ -43,7 +46,10 @@ async function open(route, field, method = "POST") {
   return wire;
 }
 
-for (const [route, origin] of [["plain", () => only], ["planned", () => first]]) {
+for (const [route, origin] of [
+  ["plain", () => only],
+  ["planned", () => first],
+]) {
   describe(`a body on a ${route} route`, () => {
     before(() => gateway.begin());
 
@@ -60,17 +66,27 @@ for (const [route, origin] of [["plain", () => only], ["planned", () => first]])
           assert.match(answer.json().type, /request-body-broken$/);
           const line = await gateway.log.request(answer.json().instance);
           assert.deepEqual([line.reason, line.status], ["request_body_broken", 400]);
-          assert.deepEqual(origin().seen.map(({ whole }) => whole), origin().seen.map(() => false), "the backend took it for the whole");
+          assert.deepEqual(
+            origin().seen.map(({ whole }) => whole),
+            origin().seen.map(() => false),
+            "the backend took it for the whole",
+          );
         });
       }
     }
 
-    for (const [what, field, bytes] of [["with a length", sized(1000), "abc"], ["in chunks", CHUNKED, "5\r\nhello\r\n"]]) {
+    for (const [what, field, bytes] of [
+      ["with a length", sized(1000), "abc"],
+      ["in chunks", CHUNKED, "5\r\nhello\r\n"],
+    ]) {
       test(`${what} whose client leaves has a line, and the backend does not take it for the whole`, async () => {
         origin().be(BEHAVIOURS.read);
         const wire = await open(route, field);
         await wire.write(bytes);
-        await until(() => origin().seen[0]?.body !== undefined && origin().seen[0].body !== "", "its beginning at the backend");
+        await until(
+          () => origin().seen[0]?.body !== undefined && origin().seen[0].body !== "",
+          "its beginning at the backend",
+        );
         wire.reset();
         const line = await gateway.log.request();
         assert.deepEqual([line.reason, line.status], ["client_left", 499]);
@@ -96,7 +112,10 @@ for (const [route, origin] of [["plain", () => only], ["planned", () => first]])
         const answer = await gateway.send({ method: "POST", target: `/${route}/x`, body: "a".repeat(size) });
         assert.equal(answer.status, 200, answer.text());
         const [{ body, headers, whole }] = origin().seen;
-        assert.deepEqual([body.length, headers["content-length"], headers["transfer-encoding"], whole], [size, String(size), undefined, true]);
+        assert.deepEqual(
+          [body.length, headers["content-length"], headers["transfer-encoding"], whole],
+          [size, String(size), undefined, true],
+        );
       }
       origin().seen.length = 0;
       const wire = await open(route, CHUNKED);
@@ -104,7 +123,10 @@ for (const [route, origin] of [["plain", () => only], ["planned", () => first]])
       assert.equal((await answerTo(wire, "POST")).status, 200);
       wire.close();
       const [{ body, headers }] = origin().seen;
-      assert.deepEqual([body, headers["content-length"], headers["transfer-encoding"]], ["hello", undefined, "chunked"]);
+      assert.deepEqual(
+        [body, headers["content-length"], headers["transfer-encoding"]],
+        ["hello", undefined, "chunked"],
+      );
     });
 
     test("goes on while the answer comes", async () => {
@@ -113,7 +135,10 @@ for (const [route, origin] of [["plain", () => only], ["planned", () => first]])
         request.on("data", (bytes) => response.write(`<${bytes}>`));
         request.on("end", () => response.end());
       });
-      for (const [field, frame, last] of [[sized(2), (text) => text, ""], [CHUNKED, (text) => `1\r\n${text}\r\n`, "0\r\n\r\n"]]) {
+      for (const [field, frame, last] of [
+        [sized(2), (text) => text, ""],
+        [CHUNKED, (text) => `1\r\n${text}\r\n`, "0\r\n\r\n"],
+      ]) {
         const wire = await open(route, field);
         const pieces = wire.body("POST", await wire.head());
         let come = "";

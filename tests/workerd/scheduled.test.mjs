@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 import { kvName, mint } from "../../demo/keys.mjs";
 import { until } from "./support/log.mjs";
-import { CONFIG_API, ISSUER, SHARED, customersOf, openSourcesGateway } from "./support/sources-gateway.mjs";
+import { CONFIG_API, customersOf, ISSUER, openSourcesGateway, SHARED } from "./support/sources-gateway.mjs";
 import { tokenOf } from "./support/tokens.mjs";
 
 const STATE = "source:customers";
@@ -36,7 +36,10 @@ const differing = (before, now) => names({ ...before, ...now }).filter((name) =>
 /** The same without key sets, which are the issuers'. */
 const changed = (before, now) => differing(before, now).filter((name) => !name.startsWith("keyset:"));
 /** What stands in KV of the customers that customersOf() made. */
-const customersIn = (records) => names(records).filter((name) => name.startsWith("source:customer:c-")).map((name) => JSON.parse(records[name]));
+const customersIn = (records) =>
+  names(records)
+    .filter((name) => name.startsWith("source:customer:c-"))
+    .map((name) => JSON.parse(records[name]));
 
 /** Runs the refresh, which must leave everything as it is and say why. */
 async function changesNothing(why) {
@@ -61,7 +64,10 @@ test("it writes every customer of the list, and a second run writes the state al
     assert.match(fetchedAt, /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z$/);
     assert.ok(Date.parse(fetchedAt) >= began - 1 && Date.parse(fetchedAt) <= Date.now());
   }
-  assert.deepEqual(changed(before, first), [...customersOf(12).map(({ customerId }) => `source:customer:${customerId}`), STATE, INDEX].sort());
+  assert.deepEqual(
+    changed(before, first),
+    [...customersOf(12).map(({ customerId }) => `source:customer:${customerId}`), STATE, INDEX].sort(),
+  );
   assert.match((await gateway.log.event("customers_refreshed")).what, /^12 listed, 12 written, 0 /);
   const state = JSON.parse(first[STATE]);
   assert.deepEqual([state.count, state.generation, state.pending], [12, 1, 0]);
@@ -70,7 +76,10 @@ test("it writes every customer of the list, and a second run writes the state al
   await gateway.refresh();
   const second = await gateway.records();
   assert.deepEqual(differing(first, second), [STATE]);
-  assert.deepEqual(gateway.faults.calls.filter(({ method }) => method === "put").flatMap(({ keys }) => keys), [STATE]);
+  assert.deepEqual(
+    gateway.faults.calls.filter(({ method }) => method === "put").flatMap(({ keys }) => keys),
+    [STATE],
+  );
   assert.ok(JSON.parse(second[STATE]).confirmedAt > state.confirmedAt);
 });
 
@@ -130,12 +139,41 @@ describe("a list that cannot be right changes nothing", () => {
   for (const [what, answer, why] of [
     ["an empty one", () => list(), /lists 0 customers and listed 12 before/],
     ["one that has lost more than a fifth", () => list(...customersOf(9)), /lists 9 customers and listed 12 before/],
-    ["one of customers whom nobody knows", () => list({ customerId: "new", backendUrl: "https://acme.tenants.example.com" }), /max_removed/],
-    ["none at all, but a 500", () => gateway.world.replace(CONFIG_API, (request, response) => response.writeHead(500).end("[]")), /500/],
-    ["a redirect", () => gateway.world.replace(CONFIG_API, (request, response) => response.writeHead(302, { location: `https://${SHARED}/` }).end()), /302/],
+    [
+      "one of customers whom nobody knows",
+      () => list({ customerId: "new", backendUrl: "https://acme.tenants.example.com" }),
+      /max_removed/,
+    ],
+    [
+      "none at all, but a 500",
+      () => gateway.world.replace(CONFIG_API, (request, response) => response.writeHead(500).end("[]")),
+      /500/,
+    ],
+    [
+      "a redirect",
+      () =>
+        gateway.world.replace(CONFIG_API, (request, response) =>
+          response.writeHead(302, { location: `https://${SHARED}/` }).end(),
+        ),
+      /302/,
+    ],
     ["an object", () => gateway.world.replace(CONFIG_API, (request, response) => response.end("{}")), /not an array/],
-    ["half of one", () => gateway.world.replace(CONFIG_API, (request, response) => response.end(JSON.stringify(customersOf(12)).slice(0, -20))), /JSON/],
-    ["one without an end", () => gateway.world.replace(CONFIG_API, (request, response) => response.end(JSON.stringify(customersOf(12)) + " ".repeat(70_000))), /65536/],
+    [
+      "half of one",
+      () =>
+        gateway.world.replace(CONFIG_API, (request, response) =>
+          response.end(JSON.stringify(customersOf(12)).slice(0, -20)),
+        ),
+      /JSON/,
+    ],
+    [
+      "one without an end",
+      () =>
+        gateway.world.replace(CONFIG_API, (request, response) =>
+          response.end(JSON.stringify(customersOf(12)) + " ".repeat(70_000)),
+        ),
+      /65536/,
+    ],
     ["one that does not come", () => gateway.world.replace(CONFIG_API, () => {}), /1000 ms/],
   ]) {
     test(what, async () => {
@@ -160,7 +198,10 @@ test("with max_removed = 100 % a list may lose everybody", async () => {
   list();
   await gateway.refresh();
   const records = customersIn(await gateway.records());
-  assert.deepEqual(records.map(({ gone }) => gone), Array(12).fill(true));
+  assert.deepEqual(
+    records.map(({ gone }) => gone),
+    Array(12).fill(true),
+  );
 });
 
 test("a bad entry is named in the log, and keeps nobody else's from being written", async () => {
@@ -176,12 +217,28 @@ test("a bad entry is named in the log, and keeps nobody else's from being writte
   const after = await gateway.records();
   // The records of bad entries are written once more: from now on nothing vouches for them, and they grow old.
   const doubted = ["source:customer:c-3", "source:customer:c-4", "source:customer:c-5"];
-  assert.deepEqual(changed(before, after), ["source:customer:c-12", "source:customer:c-13", ...doubted, "source:customer:c-6", STATE, INDEX]);
-  for (const name of doubted) assert.equal(JSON.parse(after[name]).backendUrl, JSON.parse(before[name]).backendUrl, name);
-  const said = () => gateway.log.lines.filter(({ event }) => event === "customer_record_malformed").map(({ what }) => what);
+  assert.deepEqual(changed(before, after), [
+    "source:customer:c-12",
+    "source:customer:c-13",
+    ...doubted,
+    "source:customer:c-6",
+    STATE,
+    INDEX,
+  ]);
+  for (const name of doubted)
+    assert.equal(JSON.parse(after[name]).backendUrl, JSON.parse(before[name]).backendUrl, name);
+  const said = () =>
+    gateway.log.lines.filter(({ event }) => event === "customer_record_malformed").map(({ what }) => what);
   await until(() => said().length >= 3, "three warnings");
-  for (const [id, pointer] of [["c-3", "/backendUrl"], ["c-4", "/4/backendUrl"], ["c-5", "/5/backendURL"]]) {
-    assert.ok(said().some((what) => what.includes(`${id} ${pointer}: `)), `${id} ${pointer} in ${said()}`);
+  for (const [id, pointer] of [
+    ["c-3", "/backendUrl"],
+    ["c-4", "/4/backendUrl"],
+    ["c-5", "/5/backendURL"],
+  ]) {
+    assert.ok(
+      said().some((what) => what.includes(`${id} ${pointer}: `)),
+      `${id} ${pointer} in ${said()}`,
+    );
   }
   await nextIsolate();
   for (const id of ["c-3", "c-4", "c-5", "c-13"]) assert.equal(await requests(id), 200, id);
@@ -201,7 +258,10 @@ test("while an entry has no customerId that can be read, nobody is taken for gon
 
 test("an operator's own records decide, whatever the list says, and stay as they are", async () => {
   await gateway.begin();
-  const own = (id, more) => [`customer:${id}`, JSON.stringify({ customerId: id, backendUrl: "https://stark.tenants.example.com", ...more })];
+  const own = (id, more) => [
+    `customer:${id}`,
+    JSON.stringify({ customerId: id, backendUrl: "https://stark.tenants.example.com", ...more }),
+  ];
   const records = [own("c-1"), own("c-2", { disabled: true }), own("not-listed"), ["customer:c-3", "<html>"]];
   const store = await gateway.store();
   // By hand, with an end that KV keeps: no refresh takes it away.
@@ -213,7 +273,11 @@ test("an operator's own records decide, whatever the list says, and stay as they
     const own = keys.filter(({ expiration: end }) => end !== undefined);
     assert.deepEqual(own.map(({ name }) => name).sort(), names(Object.fromEntries(records)).sort());
     for (const key of own) assert.deepEqual([key.expiration, key.metadata], [expiration, { note: "mine" }], key.name);
-    assert.equal(keys.some(({ name }) => name === "customer:c-4"), false, "and no refresh writes there");
+    assert.equal(
+      keys.some(({ name }) => name === "customer:c-4"),
+      false,
+      "and no refresh writes there",
+    );
   };
   list(...customersOf(12));
   await gateway.refresh();
@@ -225,13 +289,25 @@ test("an operator's own records decide, whatever the list says, and stay as they
   await gateway.refresh();
   await asTheyWere();
   await nextIsolate();
-  assert.deepEqual(await Promise.all(["c-1", "c-2", "c-3", "not-listed", "c-4"].map(requests)), [200, 403, 500, 200, 200]);
-  assert.deepEqual(gateway.called().map(({ backend }) => backend).sort(), ["acme.tenants", "stark.tenants", "stark.tenants"]);
+  assert.deepEqual(
+    await Promise.all(["c-1", "c-2", "c-3", "not-listed", "c-4"].map(requests)),
+    [200, 403, 500, 200, 200],
+  );
+  assert.deepEqual(
+    gateway
+      .called()
+      .map(({ backend }) => backend)
+      .sort(),
+    ["acme.tenants", "stark.tenants", "stark.tenants"],
+  );
 });
 
 test("an operator's own record that is taken away gives way to the list at once", async () => {
   await gateway.begin();
-  await (await gateway.store()).put("customer:c-1", JSON.stringify({ customerId: "c-1", backendUrl: "https://stark.tenants.example.com", disabled: true }));
+  await (await gateway.store()).put(
+    "customer:c-1",
+    JSON.stringify({ customerId: "c-1", backendUrl: "https://stark.tenants.example.com", disabled: true }),
+  );
   list(...customersOf(12));
   await gateway.refresh();
   await nextIsolate();
@@ -245,7 +321,13 @@ test("an operator's own record that is taken away gives way to the list at once"
 test("records that an older version left under the operator's name count, move, and stay where they are", async () => {
   await gateway.begin();
   const store = await gateway.store();
-  const left = { ...customersOf(1)[0], backendUrl: "https://stark.tenants.example.com", fetchedAt: new Date().toISOString(), generation: 4, scheduled: true };
+  const left = {
+    ...customersOf(1)[0],
+    backendUrl: "https://stark.tenants.example.com",
+    fetchedAt: new Date().toISOString(),
+    generation: 4,
+    scheduled: true,
+  };
   await store.put("customer:c-0", JSON.stringify(left));
   list(...customersOf(12));
   assert.equal(await requests("c-0"), 200);
@@ -284,7 +366,10 @@ test("records that have not changed are kept fresh by the state alone", async ()
   const lives = { customers: { fresh: "2s", stale: "1h" } };
   await refreshed(12, lives);
   const store = await gateway.store();
-  const old = { ...(await gateway.record("source:customer:c-0")), fetchedAt: new Date(Date.now() - 1800_000).toISOString() };
+  const old = {
+    ...(await gateway.record("source:customer:c-0")),
+    fetchedAt: new Date(Date.now() - 1800_000).toISOString(),
+  };
   await store.put("source:customer:c-0", JSON.stringify(old));
   await gateway.refresh();
   await nextIsolate(lives);
@@ -297,7 +382,12 @@ test("records that have not changed are kept fresh by the state alone", async ()
 describe("the state vouches for nothing that the list does not say", () => {
   /** As a request's own load left it an hour ago. */
   const left = async (id, more) => {
-    const record = { customerId: id, backendUrl: "https://stark.tenants.example.com", fetchedAt: new Date(Date.now() - 3600_000).toISOString(), generation: 1 };
+    const record = {
+      customerId: id,
+      backendUrl: "https://stark.tenants.example.com",
+      fetchedAt: new Date(Date.now() - 3600_000).toISOString(),
+      generation: 1,
+    };
     await (await gateway.store()).put(`source:customer:${id}`, JSON.stringify({ ...record, ...more }));
   };
 
@@ -318,13 +408,19 @@ describe("the state vouches for nothing that the list does not say", () => {
     await left("c-3", { generation: 2 });
     await gateway.refresh();
     await nextIsolate(lives);
-    const backend = async () => (assert.equal(await requests("c-3"), 200), gateway.called().at(-1).backend);
+    const backend = async () => {
+      assert.equal(await requests("c-3"), 200);
+      return gateway.called().at(-1).backend;
+    };
     await until(async () => (await backend()) === "acme.tenants", "what the list says", 1500);
   });
 
   for (const [what, entry] of [
     ["whose entry cannot be used", { customerId: "c-12", backendUrl: 7 }],
-    ["whose entry may be one without a customerId", { customerID: "c-12", backendUrl: "https://acme.tenants.example.com" }],
+    [
+      "whose entry may be one without a customerId",
+      { customerID: "c-12", backendUrl: "https://acme.tenants.example.com" },
+    ],
   ]) {
     test(`nor is a customer ${what} taken for one who is not listed`, async () => {
       await gateway.begin();
@@ -342,7 +438,10 @@ describe("an entity tag", () => {
   const run = async () => {
     const sent = gateway.world.requests.length;
     await gateway.refresh();
-    return gateway.world.requests.slice(sent).filter(({ host }) => host === CONFIG_API).map(({ headers }) => headers.find(([name]) => name.toLowerCase() === "if-none-match")?.[1]);
+    return gateway.world.requests
+      .slice(sent)
+      .filter(({ host }) => host === CONFIG_API)
+      .map(({ headers }) => headers.find(([name]) => name.toLowerCase() === "if-none-match")?.[1]);
   };
   before(async () => {
     await gateway.begin();
@@ -393,7 +492,10 @@ test("a run that KV breaks off is finished by the next, and nothing is written t
   gateway.faults.mend();
   await gateway.refresh();
   const records = customersIn(await gateway.records());
-  assert.deepEqual(records.map(({ generation }) => generation), Array(30).fill(1));
+  assert.deepEqual(
+    records.map(({ generation }) => generation),
+    Array(30).fill(1),
+  );
   assert.equal((await gateway.record(STATE)).count, 30);
 });
 
@@ -404,7 +506,11 @@ test("one that a request's own load has overtaken leaves the newer record", asyn
   list(...customersOf(12).map((customer) => ({ ...customer, environmentName: "of the slow list" })));
   const run = gateway.refresh();
   await until(() => gateway.calls(CONFIG_API) > 0, "the list to be asked for");
-  const newer = JSON.stringify({ ...(await gateway.record("source:customer:c-0")), fetchedAt: new Date(Date.now() + 5000).toISOString(), generation: 9 });
+  const newer = JSON.stringify({
+    ...(await gateway.record("source:customer:c-0")),
+    fetchedAt: new Date(Date.now() + 5000).toISOString(),
+    generation: 9,
+  });
   await store.put("source:customer:c-0", newer);
   release();
   await run;

@@ -4,7 +4,7 @@ import { after, before, describe, test } from "node:test";
 import { kvName } from "../../demo/keys.mjs";
 import { demoKey } from "../../demo/seed.mjs";
 import { until } from "./support/log.mjs";
-import { CONFIG_API, ISSUER, distinct, openSourcesGateway } from "./support/sources-gateway.mjs";
+import { CONFIG_API, distinct, ISSUER, openSourcesGateway } from "./support/sources-gateway.mjs";
 import { fresh, tokenOf } from "./support/tokens.mjs";
 
 let gateway;
@@ -26,10 +26,38 @@ function holdStore(only) {
 /** What is loaded: [title, configuration, what holds the load up, how often it was begun, a request that needs it,
  *  the entries of KV that it is shared by]. */
 const LOADS = [
-  ["the config API's list", {}, () => gateway.hold(CONFIG_API), () => gateway.calls(CONFIG_API), () => [fresh("es256-1", { customerId: "c-0" }), "/customer/y"], ["source:customer:c-0", "keyset:"]],
-  ["a customer by id", BY_ID, () => gateway.hold(CONFIG_API), () => gateway.calls(CONFIG_API), () => [fresh("es256-1", { customerId: "c-0" }), "/customer/y"], ["source:customer:c-0", "keyset:"]],
-  ["an issuer's keys", {}, () => gateway.hold(ISSUER), () => gateway.calls(ISSUER), () => [fresh("es256-1"), "/x/y"], ["keyset:"]],
-  ["an API key", {}, () => holdStore(isKey), () => gateway.faults.calls.filter(isKey).length, () => [demoKey("acme"), "/x/y"], []],
+  [
+    "the config API's list",
+    {},
+    () => gateway.hold(CONFIG_API),
+    () => gateway.calls(CONFIG_API),
+    () => [fresh("es256-1", { customerId: "c-0" }), "/customer/y"],
+    ["source:customer:c-0", "keyset:"],
+  ],
+  [
+    "a customer by id",
+    BY_ID,
+    () => gateway.hold(CONFIG_API),
+    () => gateway.calls(CONFIG_API),
+    () => [fresh("es256-1", { customerId: "c-0" }), "/customer/y"],
+    ["source:customer:c-0", "keyset:"],
+  ],
+  [
+    "an issuer's keys",
+    {},
+    () => gateway.hold(ISSUER),
+    () => gateway.calls(ISSUER),
+    () => [fresh("es256-1"), "/x/y"],
+    ["keyset:"],
+  ],
+  [
+    "an API key",
+    {},
+    () => holdStore(isKey),
+    () => gateway.faults.calls.filter(isKey).length,
+    () => [demoKey("acme"), "/x/y"],
+    [],
+  ],
 ];
 
 describe("100 requests at once, of which nothing is known", () => {
@@ -74,7 +102,10 @@ describe("100 requests at once, of which nothing is known", () => {
     test("are all refused with 503 by the one load that fails", async () => {
       await gateway.begin({ customers: { back_off: "2s" } });
       const release = Promise.withResolvers();
-      gateway.world.replace(CONFIG_API, async (request, response) => (await release.promise, response.writeHead(500).end()));
+      gateway.world.replace(CONFIG_API, async (request, response) => {
+        await release.promise;
+        response.writeHead(500).end();
+      });
       const { statuses } = await crowd();
       release.resolve();
       assert.deepEqual(distinct(await statuses()), [503]);

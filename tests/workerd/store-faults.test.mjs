@@ -4,7 +4,7 @@ import { after, before, beforeEach, describe, test } from "node:test";
 import { kvName, mint } from "../../demo/keys.mjs";
 import { demoKey } from "../../demo/seed.mjs";
 import { until } from "./support/log.mjs";
-import { CONFIG_API, MARGIN, SHARED, distinct, openSourcesGateway, passed } from "./support/sources-gateway.mjs";
+import { CONFIG_API, distinct, MARGIN, openSourcesGateway, passed, SHARED } from "./support/sources-gateway.mjs";
 import { fresh, tokenOf } from "./support/tokens.mjs";
 
 const STORE_TIMEOUT = 300;
@@ -51,7 +51,11 @@ for (const [how, begins] of Object.entries(FAULTS)) {
     test("known keys and customers do not notice", async () => {
       const lives = { fresh: "200ms", stale: "1h" };
       await begin({ keys: lives, customers: lives });
-      const ways = { key: () => gateway.status(demoKey("acme")), customer: () => gateway.status(demoKey("wayne"), "/customer/y"), loaded: () => gateway.status(tokenOf("c-0"), "/customer/y") };
+      const ways = {
+        key: () => gateway.status(demoKey("acme")),
+        customer: () => gateway.status(demoKey("wayne"), "/customer/y"),
+        loaded: () => gateway.status(tokenOf("c-0"), "/customer/y"),
+      };
       for (const ask of Object.values(ways)) assert.equal(await ask(), 200);
       begins();
       gateway.forget();
@@ -138,7 +142,11 @@ describe("KV fails for longer than", () => {
     await begin({ customers: { fresh: "200ms", stale: "800ms", back_off: "2s" } });
     assert.equal(await gateway.status(tokenOf("acme-corp"), "/hybrid/y"), 200);
     faults.fail();
-    await until(async () => (await gateway.status(tokenOf("acme-corp"), "/hybrid/y")) === 503, "the end of stale", 3000);
+    await until(
+      async () => (await gateway.status(tokenOf("acme-corp"), "/hybrid/y")) === 503,
+      "the end of stale",
+      3000,
+    );
     assert.ok(gateway.called().every(({ host }) => host !== SHARED));
     faults.mend();
     assert.equal(await gateway.status(tokenOf("acme-corp"), "/hybrid/y"), 200);
@@ -165,11 +173,29 @@ test("KV that cannot be written to costs no request", async () => {
 describe("a load that comes to its end late", () => {
   const RECORD = { customerId: "c-0", backendUrl: "https://wayne.tenants.example.com" };
   const at = (milliseconds) => new Date(Date.now() + milliseconds).toISOString();
-  for (const [form, source] of [["the list", {}], ["by id", { by_id: true }]]) {
+  for (const [form, source] of [
+    ["the list", {}],
+    ["by id", { by_id: true }],
+  ]) {
     for (const [what, name, there, stays] of [
-      ["leaves a newer record", "source:customer:c-0", () => ({ ...RECORD, fetchedAt: at(10_000), generation: 7 }), true],
-      ["takes the place of an older one", "source:customer:c-0", () => ({ ...RECORD, fetchedAt: at(-3600_000), generation: 7 }), false],
-      ["takes the place of one whose time lies ahead", "source:customer:c-0", () => ({ ...RECORD, fetchedAt: at(3600_000), generation: 7 }), false],
+      [
+        "leaves a newer record",
+        "source:customer:c-0",
+        () => ({ ...RECORD, fetchedAt: at(10_000), generation: 7 }),
+        true,
+      ],
+      [
+        "takes the place of an older one",
+        "source:customer:c-0",
+        () => ({ ...RECORD, fetchedAt: at(-3600_000), generation: 7 }),
+        false,
+      ],
+      [
+        "takes the place of one whose time lies ahead",
+        "source:customer:c-0",
+        () => ({ ...RECORD, fetchedAt: at(3600_000), generation: 7 }),
+        false,
+      ],
     ]) {
       test(`${what} (${form})`, async () => {
         await begin({ source });

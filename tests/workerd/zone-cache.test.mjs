@@ -7,10 +7,10 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
 import { demoKey } from "../../demo/seed.mjs";
-import { token } from "./support/fixed-world.mjs";
 import { path } from "./support/files.mjs";
+import { token } from "./support/fixed-world.mjs";
 import { bearer, openGateway } from "./support/gateway.mjs";
-import { ZoneCache, cutToRequest } from "./support/zone-cache.mjs";
+import { cutToRequest, ZoneCache } from "./support/zone-cache.mjs";
 
 const SHARED = "shared.backends.example.com";
 const SANDBOX = "sandbox.backends.example.com";
@@ -36,7 +36,11 @@ url = "https://${SHARED}"
 origins = [{ url = "https://${SHARED}" }, { url = "https://${SANDBOX}" }]
 `;
 const routes = { plain: "", edited: 'cors = "anything-goes"\nserver_timing = true', planned: "" };
-const CONFIGURATION = TOML + Object.entries(routes).map(([name, more]) => `
+const CONFIGURATION =
+  TOML +
+  Object.entries(routes)
+    .map(
+      ([name, more]) => `
 [[routes]]
 path = "/${name}/{+path}"
 methods = ["GET", "HEAD", "POST"]
@@ -44,7 +48,9 @@ auth = ["api_key", "main"]
 rewrite = "/{+path}"
 ${more}
 rules = [{ name = "all", to = "${name === "planned" ? "planned" : "shared"}" }]
-`).join("");
+`,
+    )
+    .join("");
 
 const CALLERS = { A: bearer(demoKey("acme")), B: bearer(demoKey("sandbox")), C: bearer(token("customer-acme")) };
 
@@ -67,10 +73,19 @@ const CACHING = [
   [["cache-control", "private"]],
   [["cache-control", "no-store"]],
   [["cdn-cache-control", "max-age=600"]],
-  [["cloudflare-cdn-cache-control", "public, max-age=600"], ["cache-control", "private"]],
+  [
+    ["cloudflare-cdn-cache-control", "public, max-age=600"],
+    ["cache-control", "private"],
+  ],
   [["expires", "Fri, 01 Jan 2100 00:00:00 GMT"]],
-  [["set-cookie", "a=b"], ["cache-control", "public, max-age=60"]],
-  [["vary", "authorization, x-subject"], ["cache-control", "public, max-age=60"]],
+  [
+    ["set-cookie", "a=b"],
+    ["cache-control", "public, max-age=60"],
+  ],
+  [
+    ["vary", "authorization, x-subject"],
+    ["cache-control", "public, max-age=60"],
+  ],
   [["etag", '"1"']],
 ];
 const STATUSES = [200, 200, 200, 200, 404, 410, 301];
@@ -158,7 +173,10 @@ test("without the word on caching they would: the model is one in which it shows
   assert.ok((await countShared(gateway, 11, 150)) > 0, "by the paths' endings alone");
   gateway.zone.cache.cacheEverything = true;
   assert.ok((await countShared(gateway, 12, 150)) > 0);
-  assert.ok(gateway.zone.consulted.some((url) => url.includes("/.well-known/jwks.json")), "key sets too");
+  assert.ok(
+    gateway.zone.consulted.some((url) => url.includes("/.well-known/jwks.json")),
+    "key sets too",
+  );
 });
 
 test("the model keeps what Cloudflare's documentation says", () => {
@@ -173,8 +191,15 @@ test("the model keeps what Cloudflare's documentation says", () => {
   assert.equal(kept(file, []), true);
   assert.equal(kept(page, []), false);
   assert.equal(kept(page, [], { everything: true }), true);
-  for (const value of ["private", "no-store", "no-cache", "max-age=0", "Private"]) assert.equal(kept(file, [["Cache-Control", value]]), false, value);
-  assert.equal(kept(file, [["Cache-Control", "private"], ["CDN-Cache-Control", "max-age=9"]]), true);
+  for (const value of ["private", "no-store", "no-cache", "max-age=0", "Private"])
+    assert.equal(kept(file, [["Cache-Control", value]]), false, value);
+  assert.equal(
+    kept(file, [
+      ["Cache-Control", "private"],
+      ["CDN-Cache-Control", "max-age=9"],
+    ]),
+    true,
+  );
   assert.equal(kept(file, [["Set-Cookie", "a=b"]]), false);
   assert.equal(kept(file, [["Expires", "0"]]), false);
   assert.equal(kept(file, [], { authorized: true }), false);
@@ -184,7 +209,8 @@ test("the model keeps what Cloudflare's documentation says", () => {
   const url = file;
   assert.equal(cache.serves({ method: "HEAD", url }), true);
   assert.equal(cache.serves({ method: "POST", url }), false);
-  for (const cf of [{ cacheTtl: -1 }, { cacheLevel: "bypass" }]) assert.equal(cache.serves({ method: "GET", url, cf }), false);
+  for (const cf of [{ cacheTtl: -1 }, { cacheLevel: "bypass" }])
+    assert.equal(cache.serves({ method: "GET", url, cf }), false);
   cache.keep(url, { status: 200, fields: [], body: Buffer.from("0123456789") }, false, NOW);
   assert.equal(cache.find(url, NOW + 119 * 60_000)?.status, 200);
   assert.equal(cache.find(url, NOW + 121 * 60_000), undefined);

@@ -150,7 +150,7 @@ pub(crate) fn run(arguments: &Arguments) -> Outcome {
     let read = |names: &[String]| read_once(kv.as_ref().map(|kv| kv as &dyn Kv), &kept, names);
     let records: Option<&Records<'_>> = if given { Some(&read) } else { None };
     // The files say which customers there are: the config API is none that could not be asked.
-    let config_api = gateway.customers.as_ref().and_then(|customers| customers.source.as_ref());
+    let config_api = gateway.customers().and_then(|customers| customers.source.as_ref());
     let nobody_else_at = config_api.filter(|_| arguments.data.is_some()).map(|source| source.url.as_str());
     let explain = Explain { gateway: &gateway, records, documents: &documents, nobody_else_at };
     match &arguments.cases {
@@ -272,8 +272,8 @@ impl Explain<'_> {
         let mut notes = world.warnings.take();
         // Nobody was asked for the keys. All else that can be said of the token is said.
         if let (Some(token), "key_set_unavailable") = (&question.jwt, reason(&told)) {
-            let all: Vec<usize> = (0..self.gateway.issuers.len()).collect();
-            if let Ok(examined) = jwt::examine(token, &self.gateway.issuers, &all, world.now) {
+            let all: Vec<usize> = (0..self.gateway.issuers().len()).collect();
+            if let Ok(examined) = jwt::examine(token, self.gateway.issuers(), &all, world.now) {
                 let credential = credential_step(&mut told).map(Value::take);
                 told = self.ask(&sent, &world, Some(Rc::new(examined.principal)))?;
                 if let (Some(step), Some(mut credential)) = (credential_step(&mut told), credential) {
@@ -388,7 +388,7 @@ fn question(arguments: &Arguments) -> Result<Question, Failure> {
 }
 
 fn documents(given: &[String], gateway: &Gateway) -> Result<HashMap<String, Vec<u8>>, Failure> {
-    let fetched: Vec<_> = gateway.issuers.iter().filter(|issuer| issuer.keys.is_fetched()).collect();
+    let fetched: Vec<_> = gateway.issuers().iter().filter(|issuer| issuer.keys.is_fetched()).collect();
     let names = || fetched.iter().map(|issuer| &*issuer.name).collect::<Vec<_>>().join(", ");
     let mut documents = HashMap::new();
     for given in given {

@@ -78,7 +78,7 @@ fn mint(prefix: &str) -> Result<String, Failure> {
 
 /// A new key of a prefix that the gateway knows: with another it would never work.
 fn mint_known(gateway: &Gateway, prefix: &str) -> Result<String, Failure> {
-    let known = gateway.api_keys.as_ref().map(api_key::ApiKeys::prefixes).unwrap_or_default();
+    let known = gateway.api_keys().map(api_key::ApiKeys::prefixes).unwrap_or_default();
     if known.iter().any(|known| known == prefix) {
         return mint(prefix);
     }

@@ -84,7 +84,7 @@ fn asked(
     let customer = customer.and_then(CustomerId::parse);
     let method = Method::Token(Rc::from("main"));
     let caller = Caller { facts: &facts, method: &method, customer: customer.as_ref() };
-    admission(&gateway.routes[0].limits, &gateway.limits, caller, at("2026-07-30T12:34:56Z"))
+    admission(&gateway.routes()[0].limits, gateway.limits(), caller, at("2026-07-30T12:34:56Z"))
 }
 
 fn at(text: &str) -> Timestamp {
@@ -209,7 +209,7 @@ fn a_quota_is_asked_for_by_its_window() {
     let facts = Facts { principal: &principal, head: &head, captures: &[] };
     let caller = Caller { facts: &facts, method: &Method::Anonymous, customer: None };
     let now = at("2026-02-10T00:00:00Z");
-    let admission = admission(&gateway.routes[0].limits, &gateway.limits, caller, now).unwrap();
+    let admission = admission(&gateway.routes()[0].limits, gateway.limits(), caller, now).unwrap();
     assert_eq!(admission.policy, r#""monthly";q=10000;w=2419200, "daily";q=50;w=86400"#);
     let [monthly, daily] = [0, 1].map(|index| admission.asks[index].quota.clone().unwrap());
     assert_eq!(

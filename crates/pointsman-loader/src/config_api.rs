@@ -54,8 +54,8 @@ pub(crate) struct ConfigApi<'a, P> {
 impl<'a, P: Ports> ConfigApi<'a, P> {
     /// The client, where the configuration names a config API.
     pub(crate) fn of(gateway: &'a Gateway, memory: &'a RefCell<Memory>, ports: &'a P) -> Option<Self> {
-        let source = gateway.customers.as_ref()?.source.as_ref()?;
-        Some(Self { source, user_agent: &gateway.user_agent, memory, ports })
+        let source = gateway.customers()?.source.as_ref()?;
+        Some(Self { source, user_agent: gateway.user_agent(), memory, ports })
     }
 
     /// How many customers in a hundred may be missing from a list at once.

@@ -109,8 +109,8 @@ impl LoadedCustomer {
 impl<'a, P: Ports> CustomerLoader<'a, P> {
     pub(crate) fn new(gateway: &'a Gateway, memory: &'a RefCell<Memory>, ports: &'a P) -> Self {
         Self {
-            customers: gateway.customers.as_ref(),
-            allow_http: gateway.allow_http,
+            customers: gateway.customers(),
+            allow_http: gateway.allow_http(),
             memory,
             ports,
             store: Store::new(gateway, memory, ports),

@@ -73,10 +73,10 @@ fn store_key(issuer: &Issuer) -> String {
 impl<'a, P: Ports> KeySetLoader<'a, P> {
     pub(crate) fn new(gateway: &'a Gateway, memory: &'a RefCell<Memory>, ports: &'a P) -> Self {
         Self {
-            issuers: &gateway.issuers,
-            allow_http: gateway.allow_http,
-            user_agent: &gateway.user_agent,
-            store_timeout: gateway.store_timeout,
+            issuers: gateway.issuers(),
+            allow_http: gateway.allow_http(),
+            user_agent: gateway.user_agent(),
+            store_timeout: gateway.store_timeout(),
             memory,
             ports,
             store: Store::new(gateway, memory, ports),

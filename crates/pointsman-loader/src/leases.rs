@@ -23,9 +23,9 @@ impl<'a> Leases<'a> {
     pub(crate) fn duration(&self, need: &Need) -> Span {
         let gateway = self.gateway;
         let policy = match need {
-            Need::Key(_) => gateway.api_keys.as_ref().map(|keys| keys.policy()),
-            Need::Customer(_) => gateway.customers.as_ref().map(|customers| &customers.policy),
-            Need::KeySet(issuer) => gateway.issuers.get(*issuer).map(|issuer| &issuer.policy),
+            Need::Key(_) => gateway.api_keys().map(|keys| keys.policy()),
+            Need::Customer(_) => gateway.customers().map(|customers| &customers.policy),
+            Need::KeySet(issuer) => gateway.issuers().get(*issuer).map(|issuer| &issuer.policy),
             Need::Signature(_) => None,
         };
         policy.map_or_else(Span::default, |policy| policy.lease)

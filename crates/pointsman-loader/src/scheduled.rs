@@ -35,7 +35,7 @@ impl<'a, P: Ports> ScheduledRefresh<'a, P> {
     /// A run of the isolate with this configuration and memory.
     pub fn new(gateway: &'a Gateway, memory: &'a RefCell<Memory>, ports: &'a P) -> Self {
         Self {
-            issuers: &gateway.issuers,
+            issuers: gateway.issuers(),
             memory,
             ports,
             store: Store::new(gateway, memory, ports),

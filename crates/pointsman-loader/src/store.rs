@@ -23,7 +23,7 @@ pub(crate) struct Store<'a, P> {
 
 impl<'a, P: Ports> Store<'a, P> {
     pub(crate) const fn new(gateway: &Gateway, memory: &'a RefCell<Memory>, ports: &'a P) -> Self {
-        Self { memory, ports, timeout: gateway.store_timeout }
+        Self { memory, ports, timeout: gateway.store_timeout() }
     }
 
     /// Reads an entry.

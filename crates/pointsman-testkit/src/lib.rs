@@ -374,7 +374,7 @@ impl Isolate {
     /// response.
     pub fn request(&self, world: &World, method: &str, path: &str, fields: TestFields) -> Result_ {
         let url = format!("https://gateway.example.com{path}");
-        let policy = &self.gateway.fields;
+        let policy = self.gateway.fields();
         let head = head(&self.gateway, method, &url, &fields);
         let decision = self.gateway.decide(
             &head,
@@ -425,7 +425,7 @@ impl Isolate {
 
 pub fn head<'a>(gateway: &Gateway, method: &'a str, url: &'a str, fields: &'a TestFields) -> Head<'a> {
     let seen = fields.fields.iter().fold(Seen::default(), |seen, (name, _)| {
-        seen.and(gateway.fields.judge(&name.to_ascii_lowercase()).seen)
+        seen.and(gateway.fields().judge(&name.to_ascii_lowercase()).seen)
     });
     let mut names = fields.names();
     names.sort_unstable();

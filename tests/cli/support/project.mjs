@@ -1,7 +1,16 @@
 // A project of its own for a test of the command line: gateway.toml, wrangler.toml and a local KV in a folder that is
 // gone afterwards.
 import { spawn } from "node:child_process";
-import { chmodSync, copyFileSync, mkdirSync, mkdtempSync, readdirSync, realpathSync, rmSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  copyFileSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  realpathSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { startGateway } from "../../../demo/gateway.mjs";
@@ -61,7 +70,8 @@ export async function openProject({ gateway = GATEWAY } = {}) {
     /** As `run`, in the local KV of the project (or of another name); `want` is the exit code that it must have. */
     async local(args, { kv = "kv", want = 0, ...options } = {}) {
       const ended = await project.run([...args, "--local", "--persist-to", path(kv)], options);
-      if (ended.code !== want) throw new Error(`pointsman ${args.join(" ")}: exit code ${ended.code}, not ${want}\n${ended.out}${ended.err}`);
+      if (ended.code !== want)
+        throw new Error(`pointsman ${args.join(" ")}: exit code ${ended.code}, not ${want}\n${ended.out}${ended.err}`);
       return ended;
     },
     /** Puts a shell script in wrangler's place. It counts its calls in $CALLS; the real one is $REAL_WRANGLER. */

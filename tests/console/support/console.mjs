@@ -7,10 +7,14 @@ import { OPERATOR_SECRET, startGateway } from "../../../demo/gateway.mjs";
 import { seed } from "../../../demo/seed.mjs";
 import { createWorld } from "../../../demo/world.mjs";
 import { bundleConsole } from "../../../scripts/lib/console-bundle.mjs";
+import { checkedForm } from "../../../scripts/lib/pointsman.mjs";
 
 const toml = parse(readFileSync(new URL("../../../gateway.toml", import.meta.url), "utf8"));
 // With what Explain and Health need.
-const withOperator = { ...toml, operator: { ...toml.operator, status: "/gateway/status", secret: "${OPERATOR_SECRET}" } };
+const withOperator = {
+  ...toml,
+  operator: { ...toml.operator, status: "/gateway/status", secret: "${OPERATOR_SECRET}" },
+};
 
 /**
  * Starts both. `bindings` are the console's variables over the demo's; `gateway` a function (request) → response in the
@@ -27,7 +31,12 @@ export async function openConsole({ configuration = withOperator, bindings = {},
     outboundService: { external: { address: world.address, http: {} } },
   });
   for (const [name, value] of Object.entries(worker.bindings)) if (value === undefined) delete worker.bindings[name];
-  const started = await startGateway({ world, gateway: JSON.stringify(withOperator), workers: [worker], onLog: (line) => logged.push(line) });
+  const started = await startGateway({
+    world,
+    gateway: checkedForm(JSON.stringify(withOperator)),
+    workers: [worker],
+    onLog: (line) => logged.push(line),
+  });
   await seed(await started.kv());
   const origin = (await started.miniflare.unsafeGetDirectURL(CONSOLE)).origin;
   return {
@@ -63,14 +72,27 @@ export async function openConsole({ configuration = withOperator, bindings = {},
   };
 }
 
-const unescaped = (text) => text.replaceAll("&quot;", '"').replaceAll("&#39;", "'").replaceAll("&lt;", "<").replaceAll("&gt;", ">").replaceAll("&amp;", "&");
+const unescaped = (text) =>
+  text
+    .replaceAll("&quot;", '"')
+    .replaceAll("&#39;", "'")
+    .replaceAll("&lt;", "<")
+    .replaceAll("&gt;", ">")
+    .replaceAll("&amp;", "&");
 
 /** The hidden fields of the form with that action. */
 export function hiddenOf(text, action) {
-  const start = [...text.matchAll(/<form method="post" action="([^"]*)"/g)].find(([, own]) => unescaped(own) === action);
+  const start = [...text.matchAll(/<form method="post" action="([^"]*)"/g)].find(
+    ([, own]) => unescaped(own) === action,
+  );
   assert.ok(start, `no form for ${action} in:\n${text}`);
   const inner = text.slice(start.index, text.indexOf("</form>", start.index));
-  return Object.fromEntries([...inner.matchAll(/<input type="hidden" name="([^"]*)" value="([^"]*)"/g)].map(([, name, value]) => [name, unescaped(value)]));
+  return Object.fromEntries(
+    [...inner.matchAll(/<input type="hidden" name="([^"]*)" value="([^"]*)"/g)].map(([, name, value]) => [
+      name,
+      unescaped(value),
+    ]),
+  );
 }
 
 /** `fields` go with every request. */
@@ -80,7 +102,12 @@ export function createClient(origin, { fields = {} } = {}) {
     cookies,
     async send(path, { method = "GET", headers = {}, body } = {}) {
       const cookie = [...cookies].map(([name, value]) => `${name}=${value}`).join("; ");
-      const answer = await fetch(`${origin}${path}`, { method, redirect: "manual", body, headers: { ...fields, ...(cookie && { cookie }), ...headers } });
+      const answer = await fetch(`${origin}${path}`, {
+        method,
+        redirect: "manual",
+        body,
+        headers: { ...fields, ...(cookie && { cookie }), ...headers },
+      });
       for (const line of answer.headers.getSetCookie()) {
         const [, name, value] = /^([^=]+)=([^;]*)/.exec(line);
         cookies.set(name, value);
@@ -91,7 +118,11 @@ export function createClient(origin, { fields = {} } = {}) {
     get: (path) => client.send(path),
     /** Sends a form as it is given. */
     post: (path, values, headers = {}) =>
-      client.send(path, { method: "POST", body: new URLSearchParams(values).toString(), headers: { "content-type": "application/x-www-form-urlencoded", origin, ...headers } }),
+      client.send(path, {
+        method: "POST",
+        body: new URLSearchParams(values).toString(),
+        headers: { "content-type": "application/x-www-form-urlencoded", origin, ...headers },
+      }),
     /** Loads `page`, fills in its form for `action` and sends it. */
     async submit(page, values, action = page) {
       const { text } = await client.get(page);

@@ -45,7 +45,8 @@ export function createFaultyStore() {
   return {
     calls,
     /** How many calls of this method had a key that begins so. */
-    count: (method, prefix) => calls.filter((call) => call.method === method && call.keys.some((key) => key.startsWith(prefix))).length,
+    count: (method, prefix) =>
+      calls.filter((call) => call.method === method && call.keys.some((key) => key.startsWith(prefix))).length,
     clear: () => calls.splice(0),
     fail: (only = all) => set(only, () => new Error("KV is out of order")),
     hang: (only = all) => set(only, () => mended.promise),

@@ -1,6 +1,7 @@
 // The world of the golden cases, as tests/golden.rs builds it natively from the same files.
-import { createWorld } from "../../../demo/world.mjs";
+
 import { demoEntries } from "../../../demo/seed.mjs";
+import { createWorld } from "../../../demo/world.mjs";
 import { json, text } from "./files.mjs";
 
 export const DISCOVERY_HOST = "disco.example.com";
@@ -13,7 +14,10 @@ const answerJson = (response, body) => {
 /** What stands in KV: [[name, text]]. */
 export function fixedEntries() {
   const odd = Object.entries(json("fixtures/kv.json"));
-  return [...demoEntries(), ...odd.map(([name, value]) => [name, typeof value === "string" ? value : JSON.stringify(value)])];
+  return [
+    ...demoEntries(),
+    ...odd.map(([name, value]) => [name, typeof value === "string" ? value : JSON.stringify(value)]),
+  ];
 }
 
 /** What signs identity tokens, as the secret's text. */
@@ -35,15 +39,32 @@ export async function startFixedWorld(options) {
   world.configApi.customers = json("fixtures/config-api.json");
   const discovery = (request, response) => {
     const issuer = `https://${DISCOVERY_HOST}`;
-    if (request.url === "/.well-known/openid-configuration") return answerJson(response, { issuer, jwks_uri: `${issuer}/keys` });
+    if (request.url === "/.well-known/openid-configuration")
+      return answerJson(response, { issuer, jwks_uri: `${issuer}/keys` });
     if (request.url === "/keys") return answerJson(response, world.issuer.jwks);
     return response.writeHead(404).end();
   };
   // Any backend host: the demo's echo answers for those that are not replaced.
-  const backends = ["sandbox.backends", "production.backends", "shared.backends", "acme.tenants", "wayne.tenants", "stark.tenants", "umbrella.tenants", "acme.api"];
-  const replaceBackends = (handler) => backends.forEach((name) => world.replace(`${name}.example.com`, handler));
+  const backends = [
+    "sandbox.backends",
+    "production.backends",
+    "shared.backends",
+    "acme.tenants",
+    "wayne.tenants",
+    "stark.tenants",
+    "umbrella.tenants",
+    "acme.api",
+  ];
+  const replaceAll = (hosts, handler) => {
+    for (const host of hosts) world.replace(host, handler);
+  };
+  const replaceBackends = (handler) =>
+    replaceAll(
+      backends.map((name) => `${name}.example.com`),
+      handler,
+    );
   const faults = {
-    issuer: () => ["id.example.com", DISCOVERY_HOST].forEach((host) => world.replace(host, down)),
+    issuer: () => replaceAll(["id.example.com", DISCOVERY_HOST], down),
     "config-api": () => world.replace("config.example.com", down),
     "backend-refuses": () => replaceBackends(refuse),
     "backend-hangs": () => replaceBackends(hang),

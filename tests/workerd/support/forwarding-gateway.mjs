@@ -6,7 +6,20 @@ import { bearer, openGateway } from "./gateway.mjs";
 
 export const SHARED = "shared.backends.example.com";
 
-const METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "PROPFIND", "PURGE", "QUERY", "M-SEARCH", "REPORT"];
+const METHODS = [
+  "GET",
+  "HEAD",
+  "POST",
+  "PUT",
+  "PATCH",
+  "DELETE",
+  "OPTIONS",
+  "PROPFIND",
+  "PURGE",
+  "QUERY",
+  "M-SEARCH",
+  "REPORT",
+];
 
 const TOML = `
 [api_keys]
@@ -81,6 +94,8 @@ export const CREDENTIALS = { "API key": KEY, JWT: TOKEN };
 export const ROUTES = ["/plain", "/edited"];
 
 /** Every kind of route with every kind of credential: [title, prefix, Authorization field]. */
-export const WAYS = ROUTES.flatMap((route) => Object.entries(CREDENTIALS).map(([kind, credential]) => [`${route} with ${kind}`, route, bearer(credential)]));
+export const WAYS = ROUTES.flatMap((route) =>
+  Object.entries(CREDENTIALS).map(([kind, credential]) => [`${route} with ${kind}`, route, bearer(credential)]),
+);
 
 export const openForwardingGateway = () => openGateway({ toml: TOML });

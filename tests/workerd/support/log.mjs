@@ -32,7 +32,11 @@ export function createLog() {
       }
     },
     /** The line of a request; without an id, of any. Lines come by a pipe of their own, after the answer. */
-    request: (id) => until(() => lines.find((line) => line.event === "request" && (id === undefined || line.request_id === id)), `a line of request ${id}`),
+    request: (id) =>
+      until(
+        () => lines.find((line) => line.event === "request" && (id === undefined || line.request_id === id)),
+        `a line of request ${id}`,
+      ),
     event: (name) => until(() => lines.find((line) => line.event === name), `a line of event ${name}`),
     clear() {
       lines.length = 0;

@@ -11,8 +11,12 @@ export const BEHAVIOURS = {
   read: (request, response, origin) => request.on("end", () => BEHAVIOURS.ok(request, response, origin)),
   hang: () => {},
   reset: (request) => request.socket.resetAndDestroy(),
-  status: (code) => (request, response, { name }) => response.writeHead(code, { "x-origin": name }).end(name),
-  slow: (milliseconds) => (request, response, origin) => setTimeout(() => BEHAVIOURS.ok(request, response, origin), milliseconds),
+  status:
+    (code) =>
+    (request, response, { name }) =>
+      response.writeHead(code, { "x-origin": name }).end(name),
+  slow: (milliseconds) => (request, response, origin) =>
+    setTimeout(() => BEHAVIOURS.ok(request, response, origin), milliseconds),
 };
 
 /** An origin that listens. `seen` notes what arrived as its head arrives: { at, method, url, headers, body, whole }. */
@@ -22,7 +26,14 @@ export async function openOrigin(name) {
   const webSockets = new WebSocketServer({ noServer: true });
   let behaviour = BEHAVIOURS.ok;
   const note = (request) => {
-    const record = { at: Date.now(), method: request.method, url: request.url, headers: request.headers, body: "", whole: false };
+    const record = {
+      at: Date.now(),
+      method: request.method,
+      url: request.url,
+      headers: request.headers,
+      body: "",
+      whole: false,
+    };
     seen.push(record);
     origin.onArrival(record);
     return record;
@@ -89,11 +100,19 @@ export async function openOriginsGateway({ backends, routes = {}, ...sections },
   const placed = {};
   for (const [name, backend] of Object.entries(backends)) {
     const places = [];
-    for (const { origin, ...place } of backend.origins) places.push({ url: `${(await named(origin)).url}/${name}`, ...place });
+    for (const { origin, ...place } of backend.origins)
+      places.push({ url: `${(await named(origin)).url}/${name}`, ...place });
     placed[name] = { ...backend, origins: places };
   }
   const METHODS = ["GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE"];
-  const route = (name) => ({ path: `/${name}/{+path}`, methods: METHODS, auth: [], rewrite: "/{+path}", rules: [{ name: "all", to: name }], ...routes[name] });
+  const route = (name) => ({
+    path: `/${name}/{+path}`,
+    methods: METHODS,
+    auth: [],
+    rewrite: "/{+path}",
+    rules: [{ name: "all", to: name }],
+    ...routes[name],
+  });
   const further = Object.keys(routes).filter((name) => !(name in backends));
   const configuration = {
     allow_http: "loopback",

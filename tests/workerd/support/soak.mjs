@@ -25,7 +25,14 @@ const SAMPLE_EVERY = 1000;
 /** Until the heap has the size that it stays at. A shorter run says nothing of memory. */
 const WARM_UP = 60_000;
 
-const backend = { origins: NAMES.map((origin) => ({ origin })), timeout: `${TIMEOUT}ms`, deadline: "5s", failure_statuses: [503], failures: 2, pause: "250ms" };
+const backend = {
+  origins: NAMES.map((origin) => ({ origin })),
+  timeout: `${TIMEOUT}ms`,
+  deadline: "5s",
+  failure_statuses: [503],
+  failures: 2,
+  pause: "250ms",
+};
 
 const ILLS = {
   dead: { begin: (origin) => origin.die(), end: (origin) => origin.live() },
@@ -149,18 +156,23 @@ export async function runSoak({ seconds, onProgress = () => {} }) {
   };
 
   try {
-    const callers = [...Array.from({ length: SAFE_CALLERS }, safeCaller), ...Array.from({ length: UNSAFE_CALLERS }, unsafeCaller)];
+    const callers = [
+      ...Array.from({ length: SAFE_CALLERS }, safeCaller),
+      ...Array.from({ length: UNSAFE_CALLERS }, unsafeCaller),
+    ];
     await Promise.all([flap(), watch(), ...callers]);
     // What arrives after its caller was told would be a second sending.
     await sleep(TIMEOUT);
-    if (arrived.size > 0) violate(`${arrived.size} requests arrived after their callers were answered: ${[...arrived.keys()].slice(0, 5)}`);
+    if (arrived.size > 0)
+      violate(`${arrived.size} requests arrived after their callers were answered: ${[...arrived.keys()].slice(0, 5)}`);
     if (keepsGrowing(memory)) violate(`the Worker's heap keeps growing: ${memory.map(megabytes).join(" ")}`);
   } finally {
     clearInterval(pulse);
     heap.close();
     await gateway.stop();
   }
-  const range = memory.length > 0 ? `, a heap of ${megabytes(Math.min(...memory))} to ${megabytes(Math.max(...memory))}` : "";
+  const range =
+    memory.length > 0 ? `, a heap of ${megabytes(Math.min(...memory))} to ${megabytes(Math.max(...memory))}` : "";
   const summary = `${seconds} s: ${counts.safe} safe requests, ${counts.unsafe} unsafe (${counts.told} told of a failure), ${counts.changes} changes of origins, ${counts.excused} excused by stalls of this process${range}`;
   return { violations, summary };
 }

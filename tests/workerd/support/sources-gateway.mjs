@@ -5,7 +5,7 @@ import { json } from "./files.mjs";
 import { DISCOVERY_HOST } from "./fixed-world.mjs";
 import { bearer, openGateway } from "./gateway.mjs";
 import { until } from "./log.mjs";
-import { Wire, answerTo, requestHead } from "./wire.mjs";
+import { answerTo, requestHead, Wire } from "./wire.mjs";
 
 export const ISSUER = "id.example.com";
 export const OTHER_ISSUER = DISCOVERY_HOST;
@@ -40,27 +40,47 @@ export const configuration = ({ keys, issuers, customers, source, store = {} } =
     customers: {
       back_off: "100ms",
       ...customers,
-      source: { url: "${CUSTOMER_CONFIG_API_URL}", token: "${CONFIG_API_TOKEN}", timeout: `${SOURCE_TIMEOUT}ms`, max_size: "64KB", ...source },
+      source: {
+        url: "${CUSTOMER_CONFIG_API_URL}",
+        token: "${CONFIG_API_TOKEN}",
+        timeout: `${SOURCE_TIMEOUT}ms`,
+        max_size: "64KB",
+        ...source,
+      },
     },
     backends: { shared: { url: "${SHARED_BACKEND_URL}" } },
     routes: [
       { path: "/open/{+path}", auth: [], rules: [{ name: "all", to: "shared" }] },
       { path: "/x/{+path}", auth, rules: [{ name: "all", to: "shared" }] },
       { path: "/customer/{+path}", auth, rules: [{ name: "customer", to: "customer" }] },
-      { path: "/hybrid/{+path}", auth, rules: [{ name: "customer", to: "customer", unlisted: "next" }, { name: "rest", to: "shared" }] },
+      {
+        path: "/hybrid/{+path}",
+        auth,
+        rules: [
+          { name: "customer", to: "customer", unlisted: "next" },
+          { name: "rest", to: "shared" },
+        ],
+      },
     ],
   });
 };
 
 /** Customers of the config API: c-0, c-1 and so on. */
 export const customersOf = (count) =>
-  Array.from({ length: count }, (_, i) => ({ customerId: `c-${i}`, environmentName: `e-${i}`, backendUrl: "https://acme.tenants.example.com" }));
+  Array.from({ length: count }, (_, i) => ({
+    customerId: `c-${i}`,
+    environmentName: `e-${i}`,
+    backendUrl: "https://acme.tenants.example.com",
+  }));
 
 export async function openSourcesGateway() {
   const faults = createFaultyStore();
   const gateway = await openGateway({ gateway: configuration(), faults });
   const { world, log } = gateway;
-  const handlers = { [ISSUER]: (...given) => world.issuer.handle(...given), [CONFIG_API]: (...given) => world.configApi.handle(...given) };
+  const handlers = {
+    [ISSUER]: (...given) => world.issuer.handle(...given),
+    [CONFIG_API]: (...given) => world.configApi.handle(...given),
+  };
 
   const own = {
     faults,
@@ -161,4 +181,5 @@ const pause = () => new Promise((resolve) => setTimeout(resolve, 10));
 /** The statuses that there are, each once. */
 export const distinct = (statuses) => [...new Set(statuses)].sort();
 
-export const passed = (milliseconds, since, what) => until(() => Date.now() - since > milliseconds, what, milliseconds + 5000);
+export const passed = (milliseconds, since, what) =>
+  until(() => Date.now() - since > milliseconds, what, milliseconds + 5000);

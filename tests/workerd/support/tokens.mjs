@@ -15,7 +15,11 @@ export function signedBy(key, header, claims = {}) {
 
 /** A good token, signed by the key of that name in fixtures/keys/private.json. Members of `claims` win over the usual ones; without a `kid` where that is null. */
 export function signed(name, claims = {}, kid = name) {
-  return signedBy(createPrivateKey({ key: keys[name], format: "jwk" }), { alg: "ES256", kid: kid ?? undefined }, claims);
+  return signedBy(
+    createPrivateKey({ key: keys[name], format: "jwk" }),
+    { alg: "ES256", kid: kid ?? undefined },
+    claims,
+  );
 }
 
 let drawn = 0;

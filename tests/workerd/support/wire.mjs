@@ -53,7 +53,8 @@ export class Wire {
     const before = this.#buffer;
     this.#buffer = Buffer.alloc(0);
     const chunk = await this.next();
-    if (chunk === undefined) throw new Error(`the connection ended in ${what} after ${JSON.stringify(before.toString("latin1").slice(-200))}`);
+    if (chunk === undefined)
+      throw new Error(`the connection ended in ${what} after ${JSON.stringify(before.toString("latin1").slice(-200))}`);
     this.#buffer = Buffer.concat([before, chunk]);
   }
 
@@ -129,7 +130,11 @@ export function requestHead({ method = "GET", target = "/", headers = [], host =
   const lines = [Buffer.from(`${method} ${target} HTTP/1.1\r\n`, "latin1")];
   if (host !== null) lines.push(Buffer.from(`Host: ${host}\r\n`));
   for (const [name, value] of headers) {
-    lines.push(Buffer.from(`${name}: `, "latin1"), Buffer.isBuffer(value) ? value : Buffer.from(value, "latin1"), Buffer.from("\r\n"));
+    lines.push(
+      Buffer.from(`${name}: `, "latin1"),
+      Buffer.isBuffer(value) ? value : Buffer.from(value, "latin1"),
+      Buffer.from("\r\n"),
+    );
   }
   lines.push(Buffer.from("\r\n"));
   return Buffer.concat(lines);

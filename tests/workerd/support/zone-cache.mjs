@@ -5,7 +5,9 @@
 /** The endings of paths whose answers are cached by default. */
 const ENDINGS = new Set(
   `7z avi avif apk bin bmp bz2 class css csv doc docx dmg ejs eot eps exe flac gif gz ico iso jar jpg jpeg js mid midi mkv
-  mp3 mp4 ogg otf pdf pict pls png ppt pptx ps rar svg svgz swf tar tif tiff ttf webm webp woff woff2 xls xlsx zip zst`.split(/\s+/),
+  mp3 mp4 ogg otf pdf pict pls png ppt pptx ps rar svg svgz swf tar tif tiff ttf webm webp woff woff2 xls xlsx zip zst`.split(
+    /\s+/,
+  ),
 );
 
 /** How long an answer is kept that says nothing, in minutes, by its status. */
@@ -73,12 +75,18 @@ export class ZoneCache {
 
 /** What a client gets of a whole answer: without the body for HEAD, and the part that Range asks for. */
 export function cutToRequest({ status, fields, body }, method, range) {
-  const kept = fields.filter(([name]) => !/^(content-length|transfer-encoding|content-range|connection|keep-alive)$/i.test(name));
+  const kept = fields.filter(
+    ([name]) => !/^(content-length|transfer-encoding|content-range|connection|keep-alive)$/i.test(name),
+  );
   const [, from, to] = /^bytes=(\d+)-(\d*)$/.exec(range ?? "") ?? [];
   if (from !== undefined && status === 200 && Number(from) < body.length) {
     const end = Math.min(to === "" ? body.length - 1 : Number(to), body.length - 1);
     const part = body.subarray(Number(from), end + 1);
-    return { status: 206, fields: [...kept, ["content-range", `bytes ${from}-${end}/${body.length}`]], body: method === "HEAD" ? new Uint8Array() : part };
+    return {
+      status: 206,
+      fields: [...kept, ["content-range", `bytes ${from}-${end}/${body.length}`]],
+      body: method === "HEAD" ? new Uint8Array() : part,
+    };
   }
   return { status, fields: kept, body: method === "HEAD" ? new Uint8Array() : body };
 }

@@ -3,7 +3,7 @@
 // it is.
 import { request as httpRequest } from "node:http";
 import { text } from "./files.mjs";
-import { ZoneCache, asksNothing, cutToRequest } from "./zone-cache.mjs";
+import { asksNothing, cutToRequest, ZoneCache } from "./zone-cache.mjs";
 
 /** The field in which workerd tells the world's server the `cf` of a call. */
 export const CF_FIELD = "x-test-cf";
@@ -20,16 +20,25 @@ function takeCf(request) {
 
 /** The whole answer of the world's server to the same request as a GET. */
 function askWorld({ socket, url, rawHeaders }) {
-  const headers = Object.fromEntries(pairs(rawHeaders).filter(([name]) => !/^(connection|range|content-length|transfer-encoding)$/i.test(name)));
+  const headers = Object.fromEntries(
+    pairs(rawHeaders).filter(([name]) => !/^(connection|range|content-length|transfer-encoding)$/i.test(name)),
+  );
   headers[CF_FIELD] = JSON.stringify({ cacheTtl: -1 });
   return new Promise((resolve, reject) => {
-    const call = httpRequest({ host: "127.0.0.1", port: socket.localPort, path: url, headers, agent: false }, async (answer) => {
-      try {
-        resolve({ status: answer.statusCode, fields: pairs(answer.rawHeaders), body: Buffer.concat(await answer.toArray()) });
-      } catch (error) {
-        reject(error);
-      }
-    });
+    const call = httpRequest(
+      { host: "127.0.0.1", port: socket.localPort, path: url, headers, agent: false },
+      async (answer) => {
+        try {
+          resolve({
+            status: answer.statusCode,
+            fields: pairs(answer.rawHeaders),
+            body: Buffer.concat(await answer.toArray()),
+          });
+        } catch (error) {
+          reject(error);
+        }
+      },
+    );
     call.on("error", reject);
     call.end();
   });

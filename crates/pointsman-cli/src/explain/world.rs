@@ -36,7 +36,7 @@ fn discovered(issuer: &str) -> String {
 
 /// The documents that an issuer's key set, given as a file, stands for.
 pub(super) fn key_set_documents(gateway: &Gateway, issuer: &str, set: &[u8]) -> Vec<(String, Vec<u8>)> {
-    let Some(issuer) = gateway.issuers.iter().find(|own| *own.name == *issuer) else { return Vec::new() };
+    let Some(issuer) = gateway.issuers().iter().find(|own| *own.name == *issuer) else { return Vec::new() };
     match &issuer.keys {
         KeySource::Url(url) => vec![(url.clone(), set.to_vec())],
         KeySource::Discovery(url) => {

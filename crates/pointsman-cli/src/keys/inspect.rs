@@ -44,7 +44,7 @@ pub(crate) struct Arguments {
 
 pub(super) fn run(arguments: &Arguments) -> Outcome {
     let gateway = arguments.gateway.load(arguments.target.project())?;
-    let Some(keys) = &gateway.api_keys else {
+    let Some(keys) = gateway.api_keys() else {
         return Err(input("gateway.toml has no [api_keys]: it takes no API keys"));
     };
     let (key, file) = (arguments.key.as_deref(), arguments.file.key_file.as_deref());

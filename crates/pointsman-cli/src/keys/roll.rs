@@ -119,7 +119,7 @@ fn end(kv: &dyn Kv, old: &Stored, entry: Entry) -> Result<(), Failure> {
 
 /// The prefix of the new key.
 fn prefix(given: Option<&str>, old_key: Option<&str>, gateway: &Gateway) -> Result<String, Failure> {
-    let keys = gateway.api_keys.as_ref();
+    let keys = gateway.api_keys();
     let of_old = || old_key.and_then(|key| keys?.prefix_of(key));
     let only = || match keys?.prefixes() {
         [only] => Some(only.as_str()),

@@ -68,7 +68,7 @@ impl<'a, P: Ports> CustomerRefresh<'a, P> {
     /// The refresh, where the configuration names a config API.
     pub fn of(gateway: &'a Gateway, memory: &'a RefCell<Memory>, ports: &'a P) -> Option<Self> {
         Some(Self {
-            allow_http: gateway.allow_http,
+            allow_http: gateway.allow_http(),
             ports,
             store: Store::new(gateway, memory, ports),
             config_api: ConfigApi::of(gateway, memory, ports)?,
