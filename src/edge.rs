@@ -13,7 +13,7 @@ use pointsman_core::{
         time::{Span, Timestamp},
     },
     decide::{
-        decision::{Decision, Deferred, Found, Judgement, Need, Outcome, SignatureCheck},
+        decision::{Decision, Deferred, Judgement, LoadedForRequest, Need, Outcome, SignatureCheck},
         explain::{self, Ask},
         operator::json_answer,
         request_log::{Subject, Trace},
@@ -30,7 +30,7 @@ use pointsman_core::{
     },
     state::cache::Claim,
 };
-use pointsman_loader::load::Context;
+use pointsman_loader::{loader::Loader, scheduled::ScheduledRefresh};
 use wasm_bindgen::{
     JsCast, JsValue,
     prelude::{Closure, wasm_bindgen},
@@ -115,7 +115,7 @@ pub fn fetch(request: JsValue, env: JsValue, context: JsValue) -> JsValue {
         context: context.unchecked_into(),
         isolate,
     };
-    request.handle(Found::default())
+    request.handle(LoadedForRequest::default())
 }
 
 /// The scheduled refresh of what the store holds, by the cron triggers of wrangler.toml.
@@ -128,7 +128,7 @@ pub fn scheduled(_event: JsValue, env: JsValue, _context: JsValue) -> JsValue {
     let promise = future_to_promise(async move {
         let outside = Outside::new(env);
         if let Some(ready) = &isolate.ready {
-            ready.context(&outside).refresh_all().await;
+            ScheduledRefresh::new(&ready.gateway, &ready.memory, &outside).run().await;
         }
         Ok(JsValue::UNDEFINED)
     });
@@ -144,7 +144,7 @@ fn request_id(sent: &Sent, seen: Seen) -> Option<String> {
 
 impl RequestContext {
     /// Decides by what was found for this request so far, and answers at once where nothing else is needed.
-    fn handle(self, found: Found) -> JsValue {
+    fn handle(self, found: LoadedForRequest) -> JsValue {
         let isolate = Rc::clone(&self.isolate);
         let Some(ready) = &isolate.ready else {
             return self.misconfigured();
@@ -169,7 +169,13 @@ impl RequestContext {
 
     /// Loads what a decision needs, and decides again.
     #[inline(never)]
-    fn load_then_decide(mut self, found: Found, need: Need, claim: Claim, deferred: Deferred) -> JsValue {
+    fn load_then_decide(
+        mut self,
+        found: LoadedForRequest,
+        need: Need,
+        claim: Claim,
+        deferred: Deferred,
+    ) -> JsValue {
         self.waited = true;
         if let Need::Signature(check) = &need
             && deferred.is_empty()
@@ -188,14 +194,19 @@ impl RequestContext {
 
     /// Decides again once the runtime has verified a token's signature. No future is made for that: the verification
     /// waits for no other request, and no other request waits for it.
-    fn resume_after_verification(self, found: Found, check: &SignatureCheck, verdict: &JsValue) -> JsValue {
+    fn resume_after_verification(
+        self,
+        found: LoadedForRequest,
+        check: &SignatureCheck,
+        verdict: &JsValue,
+    ) -> JsValue {
         let isolate = Rc::clone(&self.isolate);
         let Some(ready) = &isolate.ready else {
             return self.misconfigured();
         };
         let outside = Outside::new(self.env.clone());
-        match ready.context(&outside).conclude(check, outside::verdict_of(verdict)) {
-            Judgement::Final(token) => self.handle(Found { token: Some(token), ..found }),
+        match ready.loader(&outside).conclude(check, outside::verdict_of(verdict)) {
+            Judgement::Final(token) => self.handle(LoadedForRequest { token: Some(token), ..found }),
             Judgement::Next(next) => {
                 self.load_then_decide(found, Need::Signature(next), Claim::Lead, Deferred::default())
             }
@@ -207,7 +218,7 @@ impl RequestContext {
     /// revoked key in use, or the issuer's cooldown from ending.
     async fn load_under_wait_until(
         self: Rc<Self>,
-        found: Found,
+        found: LoadedForRequest,
         need: Need,
         claim: Claim,
         deferred: Deferred,
@@ -217,7 +228,7 @@ impl RequestContext {
         let work = future_to_promise(async move {
             if let (Some(ready), Some(head)) = (&request.isolate.ready, request.head()) {
                 let outside = Outside::new(request.env.clone());
-                let mut decision = ready.context(&outside).decide(&head, found, need, claim, deferred).await;
+                let mut decision = ready.loader(&outside).decide(&head, found, need, claim, deferred).await;
                 // From here and not from where the answer is made: nobody may be left to answer.
                 request.defer(std::mem::take(&mut decision.deferred));
                 into.set(Some(decision));
@@ -243,7 +254,7 @@ impl RequestContext {
                 let (outside, fields) = (Outside::new(request.env.clone()), ask.stage(&request.sent));
                 let head = Head { fields: &fields, seen: ask.seen(head.seen), ..head };
                 let (explanation, deferred) =
-                    ready.context(&outside).explain(&head, ask.assumed.clone()).await;
+                    ready.loader(&outside).explain(&head, ask.assumed.clone()).await;
                 request.defer(deferred);
                 into.set(Some(json_answer(200, &head, &explanation)));
             }
@@ -270,7 +281,7 @@ impl RequestContext {
 
     fn forward(&self, forward: &Forward, trace: &Trace) -> JsValue {
         // Where limits are asked first, it is noted once they have let the request pass.
-        if let (Some(plan), None) = (&forward.plan, &forward.admission) {
+        if let (Some(plan), None) = (forward.sending.plan(), &forward.admission) {
             self.note_sending(plan);
         }
         let line = trace.open(self.subject());
@@ -284,7 +295,7 @@ impl RequestContext {
         #[allow(clippy::cast_precision_loss)] // milliseconds, far below 2^53
         let [began, decided] = [self.began, decided].map(|time| time.millis() as f64);
         #[allow(clippy::cast_precision_loss)]
-        let timeout = forward.timeout.millis() as f64;
+        let timeout = forward.sending.timeout().millis() as f64;
         platform::dispatch(self.env.as_ref(), &self.sent.incoming, &parts, timeout, began, decided)
     }
 
@@ -334,9 +345,9 @@ impl RequestContext {
             let (isolate, outside) = (Rc::clone(&self.isolate), Outside::new(self.env.clone()));
             self.wait_until(async move {
                 if let Some(ready) = &isolate.ready {
-                    let context = ready.context(&outside);
-                    for write in &context.refresh(&refresh).await.writes {
-                        context.write(write).await;
+                    let loader = ready.loader(&outside);
+                    for write in &loader.refresh(&refresh).await.writes {
+                        loader.write(write).await;
                     }
                 }
             });
@@ -348,7 +359,7 @@ impl RequestContext {
         self.wait_until(async move {
             if let Some(ready) = &isolate.ready {
                 for write in &deferred.writes {
-                    ready.context(&outside).write(write).await;
+                    ready.loader(&outside).write(write).await;
                 }
             }
         });
@@ -385,7 +396,7 @@ impl Ready {
         }
     }
 
-    fn context<'a>(&'a self, ports: &'a Outside) -> Context<'a, Outside> {
-        Context { gateway: &self.gateway, memory: &self.memory, ports }
+    fn loader<'a>(&'a self, ports: &'a Outside) -> Loader<'a, Outside> {
+        Loader::new(&self.gateway, &self.memory, ports)
     }
 }

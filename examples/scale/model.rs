@@ -394,7 +394,7 @@ impl<'a> World<'a> {
         confirmed_at
     }
 
-    /// A run where the list has not changed: two reads of its note and one write, by `crates/pointsman-loader/src/scheduled.rs`.
+    /// A run where the list has not changed: two reads of its note and one write, by `crates/pointsman-loader/src/scheduled/customers.rs`.
     const fn count_runs(&mut self, time: Span, period: Span) {
         self.tally.runs = time.millis() / period.millis();
         self.tally.state_reads += 2 * self.tally.runs;

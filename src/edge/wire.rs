@@ -41,14 +41,14 @@ pub(crate) fn encode_dispatch(dispatch: &DispatchParts<'_>) -> String {
         write_string(origin, &mut quoted);
     }
     join(&[
-        &forward.url,
+        forward.sending.url(),
         &forward.remove.join("\n"),
         forward.set.as_str(),
         &encode_edits(forward),
         line,
         request_id,
         &quoted,
-        &forward.plan.as_ref().map_or_else(String::new, rare_json),
+        &forward.sending.plan().map_or_else(String::new, rare_json),
         &forward.admission.as_ref().map_or_else(String::new, rare_json),
     ])
 }

@@ -16,7 +16,7 @@ use pointsman_core::{
     identity::{jwt, principal::Principal},
     state::{config::Gateway, memory::Memory},
 };
-use pointsman_loader::load::Context;
+use pointsman_loader::loader::Loader;
 use serde_json::{Map, Value, json};
 
 mod cases;
@@ -303,9 +303,9 @@ impl Explain<'_> {
         };
         // Each request is the first one of its isolate.
         let memory = RefCell::new(Memory::new(self.gateway, 1));
-        let context = Context { gateway: self.gateway, memory: &memory, ports: world };
+        let loader = Loader::new(self.gateway, &memory, world);
         let assumed = believed.or_else(|| sent.assumed.clone());
-        Ok(pollster::block_on(context.explain(&head, assumed)).0)
+        Ok(pollster::block_on(loader.explain(&head, assumed)).0)
     }
 }
 
