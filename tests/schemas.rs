@@ -69,6 +69,17 @@ fn records_of_the_fixtures_fit() {
     }
 }
 
+/// `tests/support/log-schema.mjs` checks lines by a part of JSON Schema only; its test reads the same examples.
+#[test]
+fn log_lines_have_one_shape() {
+    let schema = schema("log-line");
+    let examples = document("fixtures/log-lines.json");
+    for example in examples.as_array().unwrap() {
+        let faults = faults(&schema, &example["line"]);
+        assert_eq!(faults.is_empty(), example["valid"] == true, "{}: {faults:#?}", example["about"]);
+    }
+}
+
 const SMALL: &str = r#"
     [backends.shared]
     url = "https://shared.example"

@@ -7,6 +7,7 @@ import { finish, openLine } from "../../src/edge/finish.js";
 import { forward, forwardByPlan, installForward } from "../../src/edge/forward.js";
 import { logEvent, logMessage } from "../../src/edge/log_event.js";
 import { decodeEdits } from "../../src/edge/wire.js";
+import { faultsOfLine } from "../support/log-schema.mjs";
 
 const root = new URL("../../", import.meta.url);
 const [{ text: FAILURES }] = JSON.parse(readFileSync(new URL("fixtures/wire/failures.json", root), "utf8"));
@@ -59,10 +60,14 @@ test("a line that nothing was decided for begins with what every line begins wit
 
 test("events have one shape, whoever tells them", async (context) => {
   const lines = await linesOf(context, () => {
-    logEvent("warn", "limit_failed", { limit: "a" });
+    logEvent("warn", "limit_failed", { limit: "a", message: "out of order" });
     logMessage("info", "customers_refreshed", "1 listed");
   });
-  for (const line of lines) assert.deepEqual(Object.keys(line).slice(0, 3), ["event", "level", "time"]);
+  assert.deepEqual(
+    lines.map(({ event }) => event),
+    ["limit_failed", "customers_refreshed"],
+  );
+  assert.deepEqual(lines.flatMap(faultsOfLine), []);
 });
 
 test("nothing else in the edge writes a log line", () => {
@@ -77,6 +82,8 @@ test("nothing else in the edge writes a log line", () => {
   }
 });
 
+const ID = "8f1c0000000000ab-FRA";
+
 /** As `forward` and `forwardByPlan` take it: a GET that came when the clock stood at 0. */
 function sendingOf({ signal = new AbortController().signal, edits = "" } = {}) {
   const request = { signal, body: null };
@@ -86,8 +93,8 @@ function sendingOf({ signal = new AbortController().signal, edits = "" } = {}) {
     remove: "",
     set: "via\n1.1 pointsman\n",
     edits: decodeEdits(edits),
-    line: '{"event":"request","request_id":"id"',
-    requestId: "id",
+    line: `${openLine({ time: "2026-07-30T12:00:00.000Z", requestId: ID, method: "GET" })},"backend":"shared"`,
+    requestId: ID,
     origin: '"https://a.example"',
     began: Date.now(),
     sentAt: Date.now(),
@@ -139,6 +146,7 @@ for (const [way, send] of Object.entries(WAYS)) {
       installForward(FAILURES, () => true);
       let answer;
       const lines = await linesOf(context, async () => (answer = await send(sendingOf())));
+      for (const line of lines) assert.deepEqual(faultsOfLine(line), [], JSON.stringify(line));
       const [line, ...more] = lines.filter(({ event }) => event === "request");
       assert.deepEqual(more, []);
       assert.deepEqual([answer.status, line.status, line.reason], [status, status, reason]);
@@ -172,6 +180,7 @@ test("a client that leaves leaves one line, and an answer that comes later none"
       resolve(new Response("late"));
       await promise;
     });
+    assert.deepEqual(lines.flatMap(faultsOfLine), []);
     assert.deepEqual(
       lines.map(({ event, status, reason }) => [event, status, reason]),
       [["request", 499, "client_left"]],

@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
 import { answerAlways } from "../../src/edge/outermost.js";
+import { faultsOfLine } from "../support/log-schema.mjs";
 
 const source = readFileSync(new URL("../../src/edge/outermost.js", import.meta.url), "utf8");
 
@@ -56,6 +57,7 @@ for (const [what, fetch] of Object.entries(FAILURES)) {
       faults.map(({ level, request_id, error_type }) => [level, request_id, error_type]),
       [["error", problem.instance, KINDS[what]]],
     );
+    assert.deepEqual(lines.flatMap(faultsOfLine), []);
     assert.ok(!JSON.stringify(lines).includes("SECRET"));
   });
 }

@@ -9,7 +9,7 @@ use pointsman_core::{
     forward::{
         assertion::Assertions,
         limit::{Admission, Ask, QuotaAsk},
-        plan::{Attempt, Plan},
+        plan::{Attempt, Plan, Sending},
     },
     http::{cors::AnswerEdits, fields::FieldLines, head::Seen, prelude::Survey},
 };
@@ -32,15 +32,17 @@ fn example(about: &str, text: impl Into<String>, value: Value) -> Value {
     json!({ "about": about, "text": text.into(), "value": value })
 }
 
+fn direct(url: &str) -> Sending {
+    Sending::Direct { url: url.to_owned(), timeout: Span::from_secs(5) }
+}
+
 fn forward() -> Forward {
     Forward {
-        url: "https://b.example/x?y=%20".to_owned(),
-        timeout: Span::from_secs(5),
+        sending: direct("https://b.example/x?y=%20"),
         remove: Vec::new(),
         set: FieldLines::default(),
         edits: AnswerEdits::default(),
         server_timing: false,
-        plan: None,
         admission: None,
     }
 }
@@ -48,7 +50,7 @@ fn forward() -> Forward {
 const LINE: &str = r#"{"event":"request""#;
 
 fn dispatch(forward: &Forward) -> String {
-    let origin = forward.plan.is_none().then_some("https://b.example");
+    let origin = forward.sending.plan().is_none().then_some("https://b.example");
     encode_dispatch(&DispatchParts { forward, line: LINE, request_id: "8f1c-FRA", origin })
 }
 
@@ -117,7 +119,7 @@ fn dispatches() {
     let mut fields = Forward { remove: vec!["x-a".to_owned(), "x-b".to_owned()], ..forward() };
     fields.set.push("via", "1.1 pointsman");
     fields.set.push("x-subject", "");
-    let nul = Forward { url: "https://b.example/\0x?y=%20".replace("\0x", "x\0"), ..forward() };
+    let nul = Forward { sending: direct(&"https://b.example/\0x?y=%20".replace("\0x", "x\0")), ..forward() };
     let first = Attempt {
         trial: true,
         binding: Some(Rc::from("ORDERS")),
@@ -169,8 +171,8 @@ fn dispatches() {
             example("a separator in a part is taken out", dispatch(&nul), dispatched(json!({}))),
             example(
                 "a plan",
-                dispatch(&Forward { plan: Some(plan), ..forward() }),
-                dispatched(json!({ "origin": "", "plan": {
+                dispatch(&Forward { sending: Sending::Planned(plan), ..forward() }),
+                dispatched(json!({ "url": "https://a.example/x", "origin": "", "plan": {
                     "attempts": [
                         {
                             "url": "https://a.example/x",
@@ -192,8 +194,8 @@ fn dispatches() {
             ),
             example(
                 "a plan of one attempt, of which nothing is noted",
-                dispatch(&Forward { plan: Some(single), ..forward() }),
-                dispatched(json!({ "origin": "", "plan": {
+                dispatch(&Forward { sending: Sending::Planned(single), ..forward() }),
+                dispatched(json!({ "url": "https://a.example/x", "origin": "", "plan": {
                     "attempts": [{
                         "url": "https://a.example/x",
                         "origin": "https://a.example",
