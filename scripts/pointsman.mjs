@@ -11,7 +11,7 @@ import { sayOnStderr } from "./lib/say.mjs";
 
 await main(async () => {
   sayOnStderr();
-  needRust();
+  await needRust();
   await npmPackages();
   await underModernNode();
   const program = await freshPointsman();

@@ -15,9 +15,12 @@ use crate::model::{Class, Scenario, Source};
 /// as large as any that is read.
 const CONFIGURATION: &str = r#"{
   "api_keys": { "prefixes": ["sk_live"] },
-  "customers": { "source": { "url": "https://config.example.com/customers", "max_size": "32MB" } },
+  "customers": { "source": { "url": "https://config.example.com/customers", "token": "secret", "max_size": "32MB" } },
   "routes": [{ "path": "/{+path}", "auth": ["api_key"], "rules": [{ "name": "customer", "to": "customer" }] }]
 }"#;
+
+/// Where that has the config API's list.
+pub(crate) const CONFIG_API: &str = "https://config.example.com/customers";
 
 /// The checked configuration.
 ///
