@@ -24,7 +24,7 @@ const DONE = {
   returned: "Removed. What the config API says of this customer counts again.",
 };
 const LATER =
-  "KV carries a change to everywhere within about a minute; isolates go on with the old record for [customers] fresh.";
+  "KV takes a minute or more to carry a change everywhere; isolates use the old record for [customers] fresh after that.";
 
 /** @type {(id: string, path?: string) => string} */
 const linkTo = (id, path = "/customer") => `${path}?${new URLSearchParams({ id })}`;
@@ -111,7 +111,7 @@ async function find(c) {
 
 const API_WARNING = box(
   "warning",
-  html`<p><strong>The config API has this record in its hands.</strong> Its refreshes change it as they see fit. Saving this form makes a record of your own, without its marks (<code>fetchedAt</code>, <code>generation</code>, <code>etag</code>, <code>gone</code>, <code>scheduled</code>). That counts before what the config API says, and no refresh touches it. To give the customer back, remove your record here.</p>`,
+  html`<p><strong>This record is the config API's.</strong> Each refresh may change it. Saving this form makes a record of your own, without the refresh's notes (<code>fetchedAt</code>, <code>generation</code>, <code>etag</code>, <code>gone</code>, <code>scheduled</code>). Your record counts before what the config API says, and no refresh changes it. To let the config API decide again, remove your record here.</p>`,
 );
 
 /**
@@ -169,7 +169,7 @@ async function showOne(c, { entry, values = valuesOf(entry.record), faults, stat
     ${
       entry.beside &&
       html`<h2>What the config API says</h2>
-      <p>It counts for nothing as long as your record is there. It stands under <code>${entry.beside.name}</code>.</p>
+      <p>This record does not count while your record exists. Its name in KV is <code>${entry.beside.name}</code>.</p>
       ${json(entry.beside.record ?? entry.beside.text)}`
     }`;
   return show(c, { title: entry.id, at: AT, status, faulty: faults !== undefined && faults.length > 0, content });

@@ -18,7 +18,7 @@ const AT = "/keys";
 /** @type {Record<string, string>} */
 const DONE = { disabled: "Disabled.", enabled: "Enabled.", revoked: "Revoked." };
 const LATER =
-  "KV carries a change to everywhere within about a minute; isolates go on with the old record for [api_keys] fresh.";
+  "KV takes a minute or more to carry a change everywhere; isolates use the old record for [api_keys] fresh after that.";
 /** @type {(c: Ctx) => Content} */
 const done = (c) => {
   const said = DONE[c.req.query("done") ?? ""];
@@ -155,7 +155,7 @@ function reveal(c, { key, digest, title, more = "" }) {
     ${box("good", html`<p role="status"><strong>This is the key. It is shown this once.</strong> Copy it now and hand it over by a safe way. Nobody can see it again, here or elsewhere.</p>`)}
     <p class="reveal"><code id="key" class="key" tabindex="0" translate="no">${key}</code> <button type="button" class="copy" data-copy="key" hidden>Copy</button> <span role="status" class="copied"></span></p>
     ${more}
-    <p>It works as soon as KV has carried it to where it is used, mostly at once, at the latest after about a minute.</p>
+    <p>The key works as soon as KV has carried it to the place where it is used: mostly at once, sometimes after a minute or more.</p>
     <p><a href="${linkTo(digest)}">Its record</a> · <a href="${AT}">All keys</a></p>`;
   return show(c, { title, at: AT, content });
 }
@@ -240,7 +240,7 @@ async function showRoll(c, entry, values, faults = []) {
   const known = prefixes(c.get("settings").configuration);
   const was = await digestOf(entry.text);
   const content = html`${summary(faults)}
-    <p>Makes a new key with what <a href="${linkTo(entry.digest)}">${nameOf(entry)}</a> stands for, and gives the old one an end. An end that it has is never put off.</p>
+    <p>Makes a new key with the record of <a href="${linkTo(entry.digest)}">${nameOf(entry)}</a>, and lets the old key expire, never later than it would have expired anyway.</p>
     ${entry.record.disabled ? box("warning", html`<p>The old key is disabled and stays so. The new one will work.</p>`) : ""}
     ${form(
       c.get("session").csrf,
