@@ -10,9 +10,13 @@ const CRC_TABLE = Uint32Array.from({ length: 256 }, (_, byte) => {
   return value;
 });
 
+/** @type {(bytes: Uint8Array) => number} */
 const crc32 = (bytes) => ~bytes.reduce((crc, byte) => CRC_TABLE[(crc ^ byte) & 255] ^ (crc >>> 8), -1) >>> 0;
 
-/** The six characters that end a key: CRC-32 of what stands before the last underscore, in base 62. */
+/**
+ * The six characters that end a key: CRC-32 of what stands before the last underscore, in base 62.
+ * @param {string} prefixAndRandom
+ */
 export function checksum(prefixAndRandom) {
   let rest = crc32(new TextEncoder().encode(prefixAndRandom));
   let text = "";
@@ -23,12 +27,17 @@ export function checksum(prefixAndRandom) {
   return text;
 }
 
-/** The key with this middle part. */
+/**
+ * The key with this middle part.
+ * @type {(prefix: string, middle: string) => string}
+ */
 export const keyOf = (prefix, middle) => `${prefix}_${middle}_${checksum(`${prefix}_${middle}`)}`;
 
 /**
  * A key made of random bytes: one digit of base 62 for each byte below 248, so that no digit is likelier than another.
  * Undefined where the bytes did not suffice.
+ * @param {string} prefix
+ * @param {Uint8Array} random
  */
 export function mintFrom(prefix, random) {
   const digits = Array.from(random)
@@ -37,7 +46,11 @@ export function mintFrom(prefix, random) {
   return digits.length === RANDOM_LENGTH ? keyOf(prefix, digits.map((byte) => BASE62[byte % 62]).join("")) : undefined;
 }
 
-/** A new key of this prefix. */
+/**
+ * A new key of this prefix.
+ * @param {string} prefix
+ * @returns {string}
+ */
 export function mint(prefix) {
   for (;;) {
     const key = mintFrom(prefix, crypto.getRandomValues(new Uint8Array(2 * RANDOM_LENGTH)));

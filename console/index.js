@@ -7,8 +7,10 @@ import style from "./assets/console.css";
 import icon from "./assets/icon.svg";
 import { parseToShow } from "./record/json.js";
 
+/** @import { Bindings, Configuration } from "./types.d.ts" */
+
 const app = createConsole({
-  configuration: parseToShow(configuration),
+  configuration: /** @type {Configuration} */ (parseToShow(configuration)),
   assets: [
     ["/assets/console.css", "text/css", style],
     ["/assets/comfort.js", "text/javascript", script],
@@ -16,4 +18,5 @@ const app = createConsole({
   ],
 });
 
+/** @type {ExportedHandler<Bindings>} */
 export default { fetch: (request, env, context) => app.fetch(request, env, context) };

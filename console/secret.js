@@ -4,7 +4,10 @@ import { checksum } from "./api-key.js";
 
 const FORM = /^(pso_[0-9A-Za-z]{43})_([0-9A-Za-z]{6})$/;
 
-/** Whether a text has that form, with the right checksum. */
+/**
+ * Whether a text has that form, with the right checksum.
+ * @param {string} text
+ */
 export function isMinted(text) {
   const [, body, end] = FORM.exec(text) ?? [];
   return body !== undefined && checksum(body) === end;

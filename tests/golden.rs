@@ -3,10 +3,10 @@
 //! real Worker, by the same names.
 #![allow(missing_docs, clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::unwrap_used)]
 
-use std::{collections::HashSet, fs, path::Path, process::ExitCode};
+use std::{collections::HashSet, fs, path::Path, process::ExitCode, sync::LazyLock};
 
 use libtest_mimic::{Arguments, Trial};
-use pointsman_core::base::refusal::Refusal;
+use pointsman_core::{base::refusal::Refusal, decide::decision::Outcome};
 use pointsman_testkit::{Isolate, TestFields, World, bearer, files, key, read, root, token};
 use serde_json::Value;
 
@@ -150,7 +150,7 @@ fn fields_of(request: &Value, isolate: &Isolate) -> TestFields {
 }
 
 fn check(result: &pointsman_testkit::Result_, expect: &Value) -> Result<(), String> {
-    let line: Value = log_line(result);
+    let line = log_line(result)?;
     for (name, value) in expect["log"].as_object().into_iter().flatten() {
         ensure(line.get(name) == Some(value), || format!("log {name} is {:?}, not {value}", line.get(name)))?;
     }
@@ -169,7 +169,7 @@ fn check(result: &pointsman_testkit::Result_, expect: &Value) -> Result<(), Stri
         }
         return Ok(());
     }
-    let pointsman_core::decide::decision::Outcome::Answer(answer) = &result.outcome else {
+    let Outcome::Answer(answer) = &result.outcome else {
         return Err(format!("was forwarded to {:?}", result.forwarded()));
     };
     ensure(expect["status"] == answer.status, || format!("status {}, {:?}", answer.status, answer.refusal))?;
@@ -194,14 +194,32 @@ fn check(result: &pointsman_testkit::Result_, expect: &Value) -> Result<(), Stri
     Ok(())
 }
 
-fn log_line(result: &pointsman_testkit::Result_) -> Value {
+/// What the schema of log lines says of a line, but for what its end adds.
+static OPENING: LazyLock<jsonschema::Validator> = LazyLock::new(|| {
+    let mut schema = pointsman_testkit::json("schemas/log-line.schema.json");
+    let Some(Value::Object(mut request)) = schema["$defs"].as_object_mut().unwrap().remove("request") else {
+        panic!("the schema has no request");
+    };
+    request.remove("dependentRequired");
+    request["required"] = serde_json::json!(["event", "time", "request_id", "method"]);
+    request.insert("$defs".to_owned(), schema["$defs"].take());
+    jsonschema::draft202012::new(&Value::Object(request)).unwrap()
+});
+
+fn log_line(result: &pointsman_testkit::Result_) -> Result<Value, String> {
     let subject = pointsman_core::decide::request_log::Subject {
         time: pointsman_testkit::noon(),
         request_id: "request-1",
         method: "GET",
     };
-    let open = result.trace.open(subject, None);
-    serde_json::from_str(&pointsman_core::decide::request_log::close(&open, 200, 1)).unwrap()
+    let mut line: Value = serde_json::from_str(&(result.trace.open(subject) + "}")).unwrap();
+    // Who was called only the end of a request knows; this is who will be.
+    if let (Outcome::Forward(_), Some(origin)) = (&result.outcome, &result.trace.origin) {
+        line["origin"] = Value::from(&**origin);
+    }
+    let faults: Vec<_> = OPENING.iter_errors(&line).map(|fault| fault.to_string()).collect();
+    ensure(faults.is_empty(), || format!("{faults:?}: {line}"))?;
+    Ok(line)
 }
 
 fn ensure(holds: bool, what: impl Fn() -> String) -> Result<(), String> {

@@ -21,15 +21,16 @@ use pointsman_core::{
         digest::Digest,
         time::{Span, Timestamp},
     },
-    decide::decision::{Decision, Deferred, Found, Outcome},
+    decide::decision::{Decision, Deferred, LoadedForRequest, Outcome},
     http::head::{Head, Seen, Target},
     identity::{algorithm::Algorithm, jwk_set::PublicKey},
     state::{config::Gateway, memory::Memory},
 };
 use pointsman_loader::{
-    load::Context,
+    loader::Loader,
     native,
     ports::{Document, DocumentRequest, Landing, Ports, SourceError, VerifyError},
+    scheduled::{CustomerRefresh, ScheduledRefresh},
 };
 use pointsman_testkit::{GatewayToml, TestFields, all_to, bearer, noon, read, token};
 use proptest::prelude::*;
@@ -582,8 +583,8 @@ struct Isolate<'w> {
 }
 
 impl Isolate<'_> {
-    fn context(&self) -> Context<'_, Port<'_>> {
-        Context { gateway: self.gateway, memory: &self.memory, ports: &self.port }
+    fn loader(&self) -> Loader<'_, Port<'_>> {
+        Loader::new(self.gateway, &self.memory, &self.port)
     }
 }
 
@@ -676,17 +677,17 @@ impl<'a> Run<'a> {
     }
 
     fn refresh_all(&mut self, isolate: usize) {
-        let context = self.isolates[isolate].context();
-        self.behind(isolate, async move { context.refresh_all().await });
+        let Isolate { gateway, memory, port } = &self.isolates[isolate];
+        let refresh = ScheduledRefresh::new(gateway, memory, port);
+        self.behind(isolate, async move { refresh.run().await });
     }
 
     /// The part of the scheduled refresh that is about customers.
     fn refresh_customers(&mut self, isolate: usize) {
-        let Isolate { gateway, .. } = &self.isolates[isolate];
-        let source = gateway.customers().and_then(|all| all.source.as_ref()).expect("a source");
-        let context = self.isolates[isolate].context();
+        let Isolate { gateway, memory, port } = &self.isolates[isolate];
+        let refresh = CustomerRefresh::of(gateway, memory, port).expect("a config API");
         self.behind(isolate, async move {
-            context.refresh_customers(source).await.expect("the run succeeds");
+            refresh.run().await.expect("the run succeeds");
         });
     }
 
@@ -708,18 +709,18 @@ impl<'a> Run<'a> {
     /// Does what the edge does behind a response: each refresh by itself, and the writes.
     fn defer(&mut self, isolate: usize, deferred: Deferred) {
         for refresh in deferred.refreshes {
-            let context = self.isolates[isolate].context();
+            let loader = self.isolates[isolate].loader();
             self.behind(isolate, async move {
-                for write in &context.refresh(&refresh).await.writes {
-                    context.write(write).await;
+                for write in &loader.refresh(&refresh).await.writes {
+                    loader.write(write).await;
                 }
             });
         }
         if !deferred.writes.is_empty() {
-            let context = self.isolates[isolate].context();
+            let loader = self.isolates[isolate].loader();
             self.behind(isolate, async move {
                 for write in &deferred.writes {
-                    context.write(write).await;
+                    loader.write(write).await;
                 }
             });
         }
@@ -822,15 +823,16 @@ async fn request(isolate: &Isolate<'_>, caller: Caller) -> (String, Deferred) {
     let target = Target::parse(&url).unwrap();
     let head = Head { method: "GET", target, seen, fields: &fields, request_id: "request-1" };
     let now = isolate.port.now();
-    let decision = isolate.gateway.decide(&head, &mut isolate.memory.borrow_mut(), &Found::default(), now);
+    let decision =
+        isolate.gateway.decide(&head, &mut isolate.memory.borrow_mut(), &LoadedForRequest::default(), now);
     let Decision { outcome, deferred, .. } = match decision {
         Decision { outcome: Outcome::Load(need, claim), deferred, .. } => {
-            isolate.context().decide(&head, Found::default(), need, claim, deferred).await
+            isolate.loader().decide(&head, LoadedForRequest::default(), need, claim, deferred).await
         }
         decided => decided,
     };
     let result = match outcome {
-        Outcome::Forward(forward) => forward.url,
+        Outcome::Forward(forward) => forward.sending.url().to_owned(),
         Outcome::Answer(answer) => answer.refusal.map_or("?", |refusal| refusal.id()).to_owned(),
         Outcome::Load(..) => panic!("undecided"),
     };

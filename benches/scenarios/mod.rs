@@ -3,7 +3,7 @@
 use pointsman_core::{
     base::{digest::Digest, time::Timestamp},
     decide::{
-        decision::{Found, Outcome},
+        decision::{LoadedForRequest, Outcome},
         request_log::Subject,
     },
     http::head::{Head, Seen, Target},
@@ -104,10 +104,14 @@ fn decide(path: &'static str, authorization: &str, rules: usize, routes: usize) 
         let Some(target) = Target::parse(&url) else { return };
         let seen = Seen::AUTHORIZATION.and(Seen::CF_CONNECTING_IP);
         let head = Head { method: "GET", target, seen, fields: &fields, request_id: "8f1c2d3e4f5a6b7c-FRA" };
-        let decision =
-            isolate.gateway.decide(&head, &mut isolate.memory.borrow_mut(), &Found::default(), at_noon());
+        let decision = isolate.gateway.decide(
+            &head,
+            &mut isolate.memory.borrow_mut(),
+            &LoadedForRequest::default(),
+            at_noon(),
+        );
         let subject = Subject { time: at_noon(), request_id: head.request_id, method: head.method };
-        std::hint::black_box((decision.trace.open(subject, None), decision.outcome));
+        std::hint::black_box((decision.trace.open(subject), decision.outcome));
     })
 }
 

@@ -5,36 +5,62 @@ import { claimAt, faultsOfKey, PREFIX, stateOfKey } from "../record/key.js";
 import { search } from "../store.js";
 import { html, table } from "./parts.js";
 
+/** @import { Configuration, KeyEntry, Settings, StoredText, UsableKeyEntry } from "../types.d.ts" */
+
 /** Of keys that are looked through for one page: 100 at a time, so many times. */
 const MOST_PAGES = 20;
 export const ENOUGH = 50;
 
-/** An entry as the gateway would read it: { digest, text, record?, faults }. */
+/**
+ * An entry as the gateway would read it: { digest, text, record?, faults }.
+ * @param {StoredText} entry
+ * @returns {KeyEntry}
+ */
 export function readKey({ name, text }) {
   const { value, what } = readObject(text);
-  return {
-    digest: name.slice(PREFIX.length),
-    text,
-    record: value,
-    faults: value ? faultsOfKey(value) : [{ at: "", what }],
-  };
+  const digest = name.slice(PREFIX.length);
+  if (value === undefined) return { digest, text, record: undefined, faults: [{ at: "", what }] };
+  return { digest, text, record: value, faults: faultsOfKey(value) };
 }
 
+/**
+ * Whether the gateway can use an entry.
+ * @param {KeyEntry} entry
+ * @returns {entry is UsableKeyEntry}
+ */
+export const isUsable = (entry) => entry.record !== undefined && entry.faults.length === 0;
+
+/** @type {(value: unknown) => string} */
 const shown = (value) => (value === undefined ? "" : typeof value === "string" ? value : JSON.stringify(value));
 
+/** @type {(entry: KeyEntry, configuration: Configuration) => string} */
 export const customerOf = (entry, configuration) => shown(claimAt(entry.record?.claims, customerClaim(configuration)));
 
-export function stateOf({ record, faults }, now = Date.now()) {
-  if (faults.length > 0) return html`<span class="state bad">cannot be used</span>`;
-  const state = stateOfKey(record, now);
+/**
+ * @param {KeyEntry} entry
+ * @param {number} [now]
+ */
+export function stateOf(entry, now = Date.now()) {
+  if (!isUsable(entry)) return html`<span class="state bad">cannot be used</span>`;
+  const state = stateOfKey(entry.record, now);
   return html`<span class="state ${state === "on" ? "on" : "off"}">${state}</span>`;
 }
 
+/** @type {(digest: string, path?: string) => string} */
 export const linkTo = (digest, path = "/key") => `${path}?${new URLSearchParams({ digest })}`;
 
-/** What is shown of a digest where there is no room for it. */
+/**
+ * What is shown of a digest where there is no room for it.
+ * @type {(digest: string) => string}
+ */
 const short = (digest) => `${digest.slice(0, 12)}…`;
 
+/**
+ * @param {KeyEntry[]} entries
+ * @param {Configuration} configuration
+ * @param {string} caption
+ * @param {string} none
+ */
 export function keyTable(entries, configuration, caption, none) {
   const rows = entries.map((entry) => [
     html`<a href="${linkTo(entry.digest)}" title="${entry.digest}">${shown(entry.record?.name) || html`<code>${short(entry.digest)}</code>`}</a>`,
@@ -46,6 +72,9 @@ export function keyTable(entries, configuration, caption, none) {
   return table({ caption, columns: ["Name or digest", "Subject", "Customer", "State", "Ends"], rows, none });
 }
 
+/** @typedef {"subject" | "customer" | "name" | "digest"} SearchBy */
+
+/** @type {[name: SearchBy, label: string][]} */
 export const BY = [
   ["subject", "Subject"],
   ["customer", "Customer"],
@@ -53,26 +82,38 @@ export const BY = [
   ["digest", "Digest"],
 ];
 
-/** Whether an entry is what was searched for. */
+/**
+ * Whether an entry is what was searched for.
+ * @param {SearchBy} by
+ * @param {string} text
+ * @param {Configuration} configuration
+ * @returns {(entry: KeyEntry) => boolean}
+ */
 function matcher(by, text, configuration) {
   const wanted = text.toLowerCase();
+  /** @type {Record<SearchBy, (entry: KeyEntry) => string>} */
   const of = {
     subject: (entry) => shown(entry.record?.subject),
     customer: (entry) => customerOf(entry, configuration),
     name: (entry) => shown(entry.record?.name),
     digest: (entry) => entry.digest,
-  }[by];
-  return (entry) => wanted === "" || of(entry).toLowerCase().includes(wanted);
+  };
+  return (entry) => wanted === "" || of[by](entry).toLowerCase().includes(wanted);
 }
 
-/** Keys that match: { found, cursor, looked }. */
+/**
+ * Keys that match: { found, cursor, looked }.
+ * @param {Pick<Settings, "store" | "configuration">} settings
+ * @param {{ by: SearchBy, text: string, cursor: string | undefined, enough?: number }} order
+ */
 export function findKeys({ store, configuration }, { by, text, cursor, enough = ENOUGH }) {
   // Digests are what entries are named by, so their beginnings can be listed.
   const named = by === "digest" && /^[0-9a-f]{1,64}$/.test(text.toLowerCase());
-  const matches = named ? () => true : matcher(by, text, configuration);
+  const isMeant = named ? () => true : matcher(by, text, configuration);
+  /** @type {(entry: StoredText) => KeyEntry | undefined} */
   const read = (entry) => {
     const key = readKey(entry);
-    return matches(key) ? key : undefined;
+    return isMeant(key) ? key : undefined;
   };
   return search(store, {
     prefix: PREFIX + (named ? text.toLowerCase() : ""),
@@ -83,8 +124,13 @@ export function findKeys({ store, configuration }, { by, text, cursor, enough = 
   });
 }
 
-/** Keys whose claims name this customer: { found, more } where more keys were there than were looked at. */
+/**
+ * Keys whose claims name this customer: { found, more } where more keys were there than were looked at.
+ * @param {Pick<Settings, "store" | "configuration">} settings
+ * @param {string} id
+ */
 export async function keysOfCustomer({ store, configuration }, id) {
+  /** @type {(entry: StoredText) => KeyEntry | undefined} */
   const matches = (entry) => {
     const key = readKey(entry);
     return customerOf(key, configuration) === id ? key : undefined;

@@ -7,26 +7,34 @@ import { endAfterGrace, faultsOfKey, PREFIX, stateOfKey } from "../record/key.js
 import { write } from "../store.js";
 import { createOnce } from "../throttle.js";
 import { endField, faultInForm, keyFields, noValues, recordOf, valuesTyped } from "./key-form.js";
-import { BY, customerOf, findKeys, keyTable, linkTo, readKey, stateOf } from "./key-list.js";
+import { BY, customerOf, findKeys, isUsable, keyTable, linkTo, readKey, stateOf } from "./key-list.js";
 import { show } from "./layout.js";
 import { box, choice, facts, form, hidden, html, json, summary, tree } from "./parts.js";
 
+/** @import { ContentfulStatusCode } from "hono/utils/http-status" */
+/** @import { App, Content, Ctx, FormFault, KeyEntry, KeyRecord, KeyValues, UsableKeyEntry } from "../types.d.ts" */
+
 const AT = "/keys";
+/** @type {Record<string, string>} */
 const DONE = { disabled: "Disabled.", enabled: "Enabled.", revoked: "Revoked." };
 const LATER =
-  "KV carries a change to everywhere within about a minute; isolates go on with the old record for [api_keys] fresh.";
-const done = (c) =>
-  DONE[c.req.query("done")]
-    ? box("good", html`<p role="status"><strong>${DONE[c.req.query("done")]}</strong> ${LATER}</p>`)
-    : "";
+  "KV takes a minute or more to carry a change everywhere; isolates use the old record for [api_keys] fresh after that.";
+/** @type {(c: Ctx) => Content} */
+const done = (c) => {
+  const said = DONE[c.req.query("done") ?? ""];
+  return said && box("good", html`<p role="status"><strong>${said}</strong> ${LATER}</p>`);
+};
 const onceId = () => base64url(crypto.getRandomValues(new Uint8Array(18)));
+/** @type {(text: string) => boolean} */
 const isDigest = (text) => /^[0-9a-f]{64}$/.test(text);
 
+/** @param {Ctx} c */
 async function list(c) {
   const settings = c.get("settings");
-  const by = BY.some(([name]) => name === c.req.query("by")) ? c.req.query("by") : "subject";
+  const [by] = BY.find(([name]) => name === c.req.query("by")) ?? BY[0];
   const [text, cursor] = [(c.req.query("text") ?? "").trim(), c.req.query("cursor")];
   const { found, cursor: next, looked } = await findKeys(settings, { by, text, cursor });
+  /** @type {(more: Record<string, string>) => string} */
   const link = (more) => `${AT}?${new URLSearchParams({ by, text, ...more })}`;
   const content = html`${done(c)}
     <div class="bar">
@@ -45,7 +53,11 @@ async function list(c) {
   return show(c, { title: "Keys", at: AT, content });
 }
 
-/** The entry that the address names, or a page that says why there is none. */
+/**
+ * The entry that the address names, or a page that says why there is none.
+ * @param {Ctx} c
+ * @returns {Promise<{ entry: KeyEntry, missing?: undefined } | { entry?: undefined, missing: Response | Promise<Response> }>}
+ */
 async function find(c) {
   const digest = c.req.query("digest") ?? "";
   const text = isDigest(digest) ? await c.get("settings").store.get(PREFIX + digest, "text") : null;
@@ -54,6 +66,7 @@ async function find(c) {
   return { missing: show(c, { status: 404, title: "No such key", at: AT, content }) };
 }
 
+/** @type {(entry: KeyEntry) => string} */
 const nameOf = (entry) =>
   (typeof entry.record?.name === "string" && entry.record.name) || `Key ${entry.digest.slice(0, 12)}…`;
 
@@ -61,9 +74,16 @@ const CHANGED = {
   what: "The record was changed by somebody else since the page was loaded: nothing was done. What KV holds now stands below.",
 };
 
-/** Whether the form was sent from a page that showed what KV holds now: else it would take back what somebody else wrote. */
+/**
+ * Whether the form was sent from a page that showed what KV holds now: else it would take back what somebody else wrote.
+ * @type {(c: Ctx, entry: KeyEntry) => Promise<boolean>}
+ */
 const isUnchanged = async (c, entry) => c.get("form").get("was") === (await digestOf(entry.text));
 
+/**
+ * @param {Ctx} c
+ * @param {{ entry: KeyEntry, faults?: FormFault[], status?: ContentfulStatusCode }} parts
+ */
 async function showOne(c, { entry, faults = [], status = 200 }) {
   const { configuration } = c.get("settings");
   const { csrf } = c.get("session");
@@ -104,6 +124,11 @@ async function showOne(c, { entry, faults = [], status = 200 }) {
   return show(c, { title: nameOf(entry), at: AT, status, faulty: faults.length > 0, content });
 }
 
+/**
+ * @param {Ctx} c
+ * @param {KeyValues} values
+ * @param {FormFault[]} [faults]
+ */
 function showNew(c, values, faults = []) {
   const { configuration } = c.get("settings");
   const known = prefixes(configuration);
@@ -120,18 +145,23 @@ function showNew(c, values, faults = []) {
   });
 }
 
-/** Shows a key, this once. It is in no store, address or log; this page is the only place where it ever stands. */
+/**
+ * Shows a key, this once. It is in no store, address or log; this page is the only place where it ever stands.
+ * @param {Ctx} c
+ * @param {{ key: string, digest: string, title: string, more?: Content }} parts
+ */
 function reveal(c, { key, digest, title, more = "" }) {
   const content = html`
     ${box("good", html`<p role="status"><strong>This is the key. It is shown this once.</strong> Copy it now and hand it over by a safe way. Nobody can see it again, here or elsewhere.</p>`)}
     <p class="reveal"><code id="key" class="key" tabindex="0" translate="no">${key}</code> <button type="button" class="copy" data-copy="key" hidden>Copy</button> <span role="status" class="copied"></span></p>
     ${more}
-    <p>It works as soon as KV has carried it to where it is used, mostly at once, at the latest after about a minute.</p>
+    <p>The key works as soon as KV has carried it to the place where it is used: mostly at once, sometimes after a minute or more.</p>
     <p><a href="${linkTo(digest)}">Its record</a> · <a href="${AT}">All keys</a></p>`;
   return show(c, { title, at: AT, content });
 }
 
 const AGAIN = "This form was sent already, and its key was made then. To make another one, begin with a new form.";
+/** @type {(c: Ctx) => Response | Promise<Response>} */
 const sentAlready = (c) =>
   show(c, {
     status: 409,
@@ -140,6 +170,13 @@ const sentAlready = (c) =>
     content: html`<p>${AGAIN}</p><p><a href="${AT}">All keys</a></p>`,
   });
 
+/**
+ * @param {Ctx} c
+ * @param {KeyRecord} record
+ * @param {string} prefix
+ * @param {string} action
+ * @param {{ endOf?: string }} [options]
+ */
 async function store(c, record, prefix, action, options) {
   const key = mint(prefix);
   const digest = await digestOf(key);
@@ -148,7 +185,10 @@ async function store(c, record, prefix, action, options) {
   return { key, digest };
 }
 
-/** Creates a key where the form is good and was not sent before. */
+/**
+ * Creates a key where the form is good and was not sent before.
+ * @type {(once: (id: string) => boolean) => (c: Ctx) => Promise<Response>}
+ */
 const creator = (once) => async (c) => {
   const { configuration } = c.get("settings");
   const typed = c.get("form");
@@ -158,15 +198,17 @@ const creator = (once) => async (c) => {
     faults.push({ id: "prefix", label: "Prefix", what: "must be one of [api_keys] prefixes" });
   faults.push(...faultsOfKey(record).map(faultInForm));
   if (faults.length > 0) return showNew(c, values, faults);
-  if (!typed.get("once") || !once(typed.get("once"))) return sentAlready(c);
+  const formId = typed.get("once");
+  if (!formId || !once(formId)) return sentAlready(c);
   const { key, digest } = await store(c, record, values.prefix, "create key");
   return reveal(c, { key, digest, title: "Key created" });
 };
 
+/** @param {Ctx} c */
 async function switchOnOff(c) {
   const { entry, missing } = await find(c);
   if (missing) return missing;
-  if (entry.faults.length > 0) return showOne(c, { entry, status: 422 });
+  if (!isUsable(entry)) return showOne(c, { entry, status: 422 });
   if (!(await isUnchanged(c, entry))) return showOne(c, { entry, faults: [CHANGED], status: 409 });
   const off = c.get("form").get("to") === "off";
   const { disabled, ...rest } = entry.record;
@@ -175,6 +217,9 @@ async function switchOnOff(c) {
   return c.redirect(`${linkTo(entry.digest)}&done=${off ? "disabled" : "enabled"}`, 303);
 }
 
+/** @typedef {{ grace: string, prefix: string, expiresAt: string }} RollValues */
+
+/** @type {[span: string, label: string][]} */
 const GRACES = [
   ["0s", "at once"],
   ["1h", "in an hour"],
@@ -183,12 +228,19 @@ const GRACES = [
   ["30d", "in 30 days"],
 ];
 
+/**
+ * @param {Ctx} c
+ * @param {UsableKeyEntry} entry
+ * @param {RollValues} values
+ * @param {FormFault[]} [faults]
+ */
 async function showRoll(c, entry, values, faults = []) {
+  /** @type {(id: string) => string | undefined} */
   const fault = (id) => faults.find((one) => one.id === id)?.what;
   const known = prefixes(c.get("settings").configuration);
   const was = await digestOf(entry.text);
   const content = html`${summary(faults)}
-    <p>Makes a new key with what <a href="${linkTo(entry.digest)}">${nameOf(entry)}</a> stands for, and gives the old one an end. An end that it has is never put off.</p>
+    <p>Makes a new key with the record of <a href="${linkTo(entry.digest)}">${nameOf(entry)}</a>, and lets the old key expire, never later than it would have expired anyway.</p>
     ${entry.record.disabled ? box("warning", html`<p>The old key is disabled and stays so. The new one will work.</p>`) : ""}
     ${form(
       c.get("session").csrf,
@@ -209,14 +261,18 @@ async function showRoll(c, entry, values, faults = []) {
   });
 }
 
-/** The end of the old key that the new one takes over, where it lies ahead. */
+/**
+ * The end of the old key that the new one takes over, where it lies ahead.
+ * @type {(record: KeyRecord, now: number) => string}
+ */
 const laterEnd = (record, now) =>
   record.expiresAt && stateOfKey({ ...record, disabled: false }, now) === "on" ? record.expiresAt : "";
 
+/** @param {Ctx} c */
 async function askToRoll(c) {
   const { entry, missing } = await find(c);
   if (missing) return missing;
-  if (entry.faults.length > 0) return showOne(c, { entry, status: 422 });
+  if (!isUsable(entry)) return showOne(c, { entry, status: 422 });
   return showRoll(c, entry, {
     grace: "24h",
     prefix: prefixes(c.get("settings").configuration)[0],
@@ -224,11 +280,14 @@ async function askToRoll(c) {
   });
 }
 
-/** The new key is stored before the old one gets its end: whatever fails between, one of them works. */
+/**
+ * The new key is stored before the old one gets its end: whatever fails between, one of them works.
+ * @type {(once: (id: string) => boolean) => (c: Ctx) => Promise<Response>}
+ */
 const roller = (once) => async (c) => {
   const { entry, missing } = await find(c);
   if (missing) return missing;
-  if (entry.faults.length > 0) return showOne(c, { entry, status: 422 });
+  if (!isUsable(entry)) return showOne(c, { entry, status: 422 });
   const now = Date.now();
   const typed = c.get("form");
   const values = {
@@ -251,7 +310,8 @@ const roller = (once) => async (c) => {
   else if (end && end <= now) faults.push({ id: "expiresAt", label: "The new key ends", what: "must lie ahead" });
   if (!(await isUnchanged(c, entry))) faults.unshift(CHANGED);
   if (faults.length > 0) return showRoll(c, entry, values, faults);
-  if (!typed.get("once") || !once(typed.get("once"))) return sentAlready(c);
+  const formId = typed.get("once");
+  if (!formId || !once(formId)) return sentAlready(c);
 
   const { disabled, expiresAt, ...rest } = entry.record;
   const record = {
@@ -262,7 +322,7 @@ const roller = (once) => async (c) => {
   // An end that KV itself gives the old key is one of the key, unless another was typed.
   const ends = values.expiresAt === laterEnd(entry.record, now) ? { endOf: PREFIX + entry.digest } : {};
   const { key, digest } = await store(c, record, values.prefix, "roll key: new", ends);
-  const oldEnd = endAfterGrace(entry.record, now, spanOf(values.grace));
+  const oldEnd = endAfterGrace(entry.record, now, spanOf(values.grace) ?? 0);
   await write(c.get("settings").store, PREFIX + entry.digest, { ...entry.record, expiresAt: oldEnd });
   audit(c.get("who"), "roll key: old", PREFIX + entry.digest);
   return reveal(c, {
@@ -273,6 +333,7 @@ const roller = (once) => async (c) => {
   });
 };
 
+/** @param {Ctx} c */
 async function askToRevoke(c) {
   const { entry, missing } = await find(c);
   if (missing) return missing;
@@ -287,6 +348,7 @@ async function askToRevoke(c) {
   return show(c, { title: `Revoke ${nameOf(entry)}?`, at: AT, content });
 }
 
+/** @param {Ctx} c */
 async function revoke(c) {
   const { entry, missing } = await find(c);
   if (missing) return missing;
@@ -295,6 +357,7 @@ async function revoke(c) {
   return c.redirect(`${AT}?done=revoked`, 303);
 }
 
+/** @param {App} app */
 export function keys(app) {
   const once = createOnce();
   app.get(AT, list);

@@ -2,14 +2,20 @@
 
 const OCTET = /^(?:0|[1-9]\d{0,2})$/;
 
+/** @type {(text: string) => boolean} */
 export const isIpv4 = (text) => {
   const parts = text.split(".");
   return parts.length === 4 && parts.every((part) => OCTET.test(part) && Number(part) <= 255);
 };
 
+/** @type {(text: string) => bigint} */
 const bitsOfIpv4 = (text) => text.split(".").reduce((bits, part) => (bits << 8n) | BigInt(part), 0n);
 
-/** The 128 bits of an IPv6 address; undefined where the text is none. */
+/**
+ * The 128 bits of an IPv6 address; undefined where the text is none.
+ * @param {string} text
+ * @returns {bigint | undefined}
+ */
 export function bitsOfIpv6(text) {
   // An IPv4 address may stand at the end, for the last two groups.
   const [, before, four] = /^(.*:)([^:]*\.[^:]*)$/s.exec(text) ?? [];
@@ -28,11 +34,15 @@ export function bitsOfIpv6(text) {
   return filled.reduce((bits, group) => (bits << 16n) | BigInt(`0x${group}`), 0n);
 }
 
+/** @type {(text: string) => boolean} */
 export const isIpv6 = (text) => bitsOfIpv6(text) !== undefined;
 
-/** Whether the text is an address, or a range with no bits set behind its prefix. */
+/**
+ * Whether the text is an address, or a range with no bits set behind its prefix.
+ * @param {string} text
+ */
 export function isRange(text) {
-  const [, address, length] = /^([^/]*)(?:\/(.*))?$/s.exec(text);
+  const [, address = "", length] = /^([^/]*)(?:\/(.*))?$/s.exec(text) ?? [];
   const v4 = isIpv4(address);
   const bits = v4 ? bitsOfIpv4(address) : bitsOfIpv6(address);
   if (bits === undefined) return false;

@@ -3,21 +3,32 @@ import { isRange } from "./address.js";
 import { instantOf } from "./instant.js";
 import { pointerPart } from "./json.js";
 
+/** @import { Checker, Fault, JsonObject } from "../types.d.ts" */
+
+/** @type {(value: unknown) => value is string} */
 const isText = (value) => typeof value === "string";
 
-/** Collects faults; `is` checks a member's type and says whether the rest may look at it. */
+/**
+ * Collects what is wrong with a record; members that are not `known` are.
+ * @param {JsonObject} record
+ * @param {string[]} known
+ * @returns {Checker}
+ */
 export function checker(record, known) {
+  /** @type {Fault[]} */
   const faults = [];
+  /** @type {(at: string, what: string) => void} */
   const fault = (at, what) => void faults.push({ at, what });
+  /** @type {(name: string) => boolean} */
   const there = (name) => record[name] !== undefined && record[name] !== null;
   for (const name of Object.keys(record))
     if (there(name) && !known.includes(name)) fault(`/${pointerPart(name)}`, "is no member that the gateway knows");
 
+  /** @type {Checker} */
   const own = {
     faults,
     fault,
     there,
-    /** A member that may be left out: null is that too. */
     optional(name, holds, what) {
       if (!there(name)) return false;
       if (holds(record[name])) return true;
@@ -26,15 +37,14 @@ export function checker(record, known) {
     },
     text: (name) => own.optional(name, isText, "must be a text"),
     flag: (name) => own.optional(name, (value) => typeof value === "boolean", "must be true or false"),
-    /** A text that may also be empty where it says nothing. */
     instant(name, what) {
       own.optional(name, (text) => text === "" || (isText(text) && instantOf(text) !== undefined), what);
     },
     texts(name, holds, what, ofEmpty) {
       if (!own.optional(name, Array.isArray, "must be a list of texts")) return;
-      if (record[name].length === 0) fault(`/${name}`, ofEmpty);
-      for (const [index, text] of record[name].entries())
-        if (!isText(text) || !holds(text)) fault(`/${name}/${index}`, what);
+      const list = /** @type {unknown[]} */ (record[name]);
+      if (list.length === 0) fault(`/${name}`, ofEmpty);
+      for (const [index, text] of list.entries()) if (!isText(text) || !holds(text)) fault(`/${name}/${index}`, what);
     },
     ranges: () =>
       own.texts(

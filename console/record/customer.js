@@ -4,6 +4,8 @@ import { instantOf } from "./instant.js";
 import { isObject, pointerPart } from "./json.js";
 import { faultOfUrl, plainUrl } from "./url.js";
 
+/** @import { AllowHttp, Checker, JsonObject } from "../types.d.ts" */
+
 /** What operators write, and what the gateway writes of what the config API says. Nobody writes the other's. */
 export const PREFIX = "customer:";
 export const REFRESHED_PREFIX = "source:customer:";
@@ -23,7 +25,11 @@ const MEMBERS = [
   ...OF_THE_CONFIG_API,
 ];
 
-/** What is wrong with a customer's id; undefined where nothing is. */
+/**
+ * What is wrong with a customer's id; undefined where nothing is.
+ * @param {string} id
+ * @returns {string | undefined}
+ */
 export function faultOfId(id) {
   const bytes = new TextEncoder().encode(id).length;
   return bytes >= 1 && bytes <= LONGEST_ID && !/\p{Cc}/u.test(id) && id.isWellFormed()
@@ -31,7 +37,13 @@ export function faultOfId(id) {
     : `must be 1 to ${LONGEST_ID} bytes without control characters`;
 }
 
+/**
+ * @param {JsonObject} record
+ * @param {Checker} check
+ * @param {AllowHttp} [allowHttp]
+ */
 function checkBackends(record, { fault, there }, allowHttp) {
+  /** @type {string[]} */
   const urls = [];
   // Empty text says as little as null.
   const isSaid = there("backendUrl") && record.backendUrl !== "";
@@ -44,7 +56,10 @@ function checkBackends(record, { fault, there }, allowHttp) {
     }
   }
   const backends = record.backends ?? [];
-  if (!Array.isArray(backends)) return fault("/backends", "must be a list");
+  if (!Array.isArray(backends)) {
+    fault("/backends", "must be a list");
+    return;
+  }
   for (const [index, origin] of backends.entries()) {
     const at = `/backends/${index}`;
     if (!isObject(origin)) {
@@ -58,38 +73,53 @@ function checkBackends(record, { fault, there }, allowHttp) {
     const { url, region = null, weight = null } = origin;
     const what = typeof url === "string" ? faultOfUrl(url, allowHttp) : "must be a URL";
     if (what) fault(`${at}/url`, what);
-    else urls.push(plainUrl(url));
+    else urls.push(plainUrl(String(url)));
     if (region !== null && typeof region !== "string") fault(`${at}/region`, "must be a text");
-    if (weight !== null && !(Number.isInteger(weight) && weight >= 0 && weight <= U32))
+    if (weight !== null && !(typeof weight === "number" && Number.isInteger(weight) && weight >= 0 && weight <= U32))
       fault(`${at}/weight`, "must be a whole number from 0");
   }
   if (!isSaid && backends.length === 0) fault("/backendUrl", "must be given, or backends");
   // What stands in both is one place.
   if (new Set(urls).size > MOST_BACKENDS) fault("/backends", `must be at most ${MOST_BACKENDS}`);
-  return undefined;
 }
 
-/** All that is wrong with the record of this customer: [{ at, what }]. */
+/**
+ * All that is wrong with the record of this customer: [{ at, what }].
+ * @param {JsonObject} record
+ * @param {string} id
+ * @param {AllowHttp} [allowHttp]
+ */
 export function faultsOfCustomer(record, id, allowHttp) {
   const check = checker(record, MEMBERS);
   const { fault, faults } = check;
   if (typeof record.customerId !== "string") fault("/customerId", "must be a text");
-  else if (faultOfId(record.customerId)) fault("/customerId", faultOfId(record.customerId));
+  else if (faultOfId(record.customerId) !== undefined) fault("/customerId", faultOfId(record.customerId) ?? "");
   else if (record.customerId !== id) fault("/customerId", `must be ${JSON.stringify(id)}, the id it is stored under`);
   checkBackends(record, check, allowHttp);
   check.text("environmentName");
   for (const name of ["disabled", "gone", "scheduled"]) check.flag(name);
   check.ranges();
+  /** @type {(text: unknown) => boolean} */
   const isInstant = (text) => typeof text === "string" && instantOf(text) !== undefined;
   check.optional("fetchedAt", isInstant, "must be an instant in RFC 3339; leave it out for a record of your own");
-  check.optional("generation", (value) => Number.isSafeInteger(value) && value >= 0, "must be a whole number from 0");
+  check.optional(
+    "generation",
+    (value) => typeof value === "number" && Number.isSafeInteger(value) && value >= 0,
+    "must be a whole number from 0",
+  );
   check.text("etag");
   return faults;
 }
 
-/** Whether a refresh from the config API wrote this record, whatever name it stands under. */
+/**
+ * Whether a refresh from the config API wrote this record, whatever name it stands under.
+ * @type {(record: JsonObject) => boolean}
+ */
 export const isOfTheConfigApi = (record) => record.fetchedAt !== undefined && record.fetchedAt !== null;
 
-/** The record as an operator's own. */
+/**
+ * The record as an operator's own.
+ * @type {(record: JsonObject) => JsonObject}
+ */
 export const takenOver = (record) =>
   Object.fromEntries(Object.entries(record).filter(([name]) => !OF_THE_CONFIG_API.includes(name)));

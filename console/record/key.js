@@ -3,10 +3,15 @@ import { checker } from "./checks.js";
 import { instantOf } from "./instant.js";
 import { isObject } from "./json.js";
 
+/** @import { JsonObject, KeyRecord } from "../types.d.ts" */
+
 export const PREFIX = "key:";
 const MEMBERS = ["subject", "claims", "expiresAt", "disabled", "allowedIps", "methods", "name", "createdAt"];
 
-/** All that is wrong with a key's record: [{ at, what }]. */
+/**
+ * All that is wrong with a key's record: [{ at, what }].
+ * @param {JsonObject} record
+ */
 export function faultsOfKey(record) {
   const check = checker(record, MEMBERS);
   if (typeof record.subject !== "string") check.fault("/subject", "must be a text");
@@ -21,13 +26,23 @@ export function faultsOfKey(record) {
   return check.faults;
 }
 
-/** "on", "disabled" or "expired", as the gateway would judge a good record now. */
+/**
+ * "on", "disabled" or "expired", as the gateway would judge a good record now.
+ * @param {KeyRecord} record
+ * @param {number} now
+ */
 export function stateOfKey(record, now) {
   if (record.disabled) return "disabled";
-  return record.expiresAt && now >= instantOf(record.expiresAt) ? "expired" : "on";
+  const end = record.expiresAt ? instantOf(record.expiresAt) : undefined;
+  return end !== undefined && now >= end ? "expired" : "on";
 }
 
-/** What stands at a claim's name, or at a JSON Pointer into the claims; undefined where nothing does. */
+/**
+ * What stands at a claim's name, or at a JSON Pointer into the claims; undefined where nothing does.
+ * @param {unknown} claims
+ * @param {string} path
+ * @returns {unknown}
+ */
 export function claimAt(claims, path) {
   const steps = path.startsWith("/")
     ? path
@@ -35,15 +50,21 @@ export function claimAt(claims, path) {
         .split("/")
         .map((step) => step.replaceAll("~1", "/").replaceAll("~0", "~"))
     : [path];
-  return steps.reduce(
-    (value, step) =>
-      value !== null && typeof value === "object" && Object.hasOwn(value, step) ? value[step] : undefined,
-    claims ?? {},
-  );
+  let value = claims;
+  for (const step of steps) {
+    if (typeof value !== "object" || value === null || !Object.hasOwn(value, step)) return undefined;
+    value = /** @type {JsonObject} */ (value)[step];
+  }
+  return value;
 }
 
-/** The end that an old key gets when it is rolled: never later than the one it has. */
+/**
+ * The end that an old key gets when it is rolled: never later than the one it has.
+ * @param {KeyRecord} record
+ * @param {number} now
+ * @param {number} grace
+ */
 export function endAfterGrace(record, now, grace) {
-  const own = record.expiresAt ? instantOf(record.expiresAt) : Infinity;
-  return own <= now + grace ? record.expiresAt : new Date(now + grace).toISOString();
+  const own = record.expiresAt ? instantOf(record.expiresAt) : undefined;
+  return own !== undefined && own <= now + grace ? record.expiresAt : new Date(now + grace).toISOString();
 }

@@ -2,7 +2,7 @@
 //!
 //! Each isolate has the gateway's own [`Cache`]s with the policies and budgets of a checked
 //! configuration. What is a model is the world around them: who calls when, what KV has at hand, and
-//! the steps of `src/customer/source.rs` that say when the config API is asked.
+//! the steps of `crates/pointsman-loader/src/customers.rs` that say when the config API is asked.
 
 use std::{collections::HashMap, hash::BuildHasherDefault, rc::Rc};
 
@@ -394,7 +394,7 @@ impl<'a> World<'a> {
         confirmed_at
     }
 
-    /// A run where the list has not changed: two reads of its note and one write, by `src/customer/refresh.rs`.
+    /// A run where the list has not changed: two reads of its note and one write, by `crates/pointsman-loader/src/scheduled/customers.rs`.
     const fn count_runs(&mut self, time: Span, period: Span) {
         self.tally.runs = time.millis() / period.millis();
         self.tally.state_reads += 2 * self.tally.runs;

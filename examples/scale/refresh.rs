@@ -8,7 +8,7 @@ use pointsman_core::{
     identity::customer_id::CustomerId,
     state::memory::Memory,
 };
-use pointsman_loader::{load::Context, ports::SourceError};
+use pointsman_loader::{ports::SourceError, scheduled::CustomerRefresh};
 use pointsman_testkit::World;
 
 use crate::typical;
@@ -42,8 +42,6 @@ pub(crate) struct Filling {
 /// Where the refresh fails.
 pub(crate) fn fill(customers: u64) -> Result<Filling, String> {
     let gateway = typical::gateway()?;
-    let source = gateway.customers().and_then(|customers| customers.source.as_ref());
-    let source = source.ok_or_else(|| "the configuration names no config API".to_owned())?;
     let entries: Vec<_> = (1..=customers).map(typical::entry).collect();
     let list = format!("[{}]", entries.join(","));
     let world = World::empty();
@@ -52,11 +50,12 @@ pub(crate) fn fill(customers: u64) -> Result<Filling, String> {
     world.answer(typical::CONFIG_API, 200, &list);
     let mut filling = Filling { customers, list: list.len(), ..Filling::default() };
     let memory = RefCell::new(Memory::new(&gateway, 1));
-    let context = Context { gateway: &gateway, memory: &memory, ports: &world };
+    let refresh = CustomerRefresh::of(&gateway, &memory, &world);
+    let refresh = refresh.ok_or_else(|| "the configuration names no config API".to_owned())?;
     let run = || {
         world.pass(Span::from_secs(120));
         world.take_asked();
-        let refreshed = pollster::block_on(context.refresh_customers(source));
+        let refreshed = pollster::block_on(refresh.run());
         let is_of_store = |asked: &&String| asked.starts_with("kv ") || asked.starts_with("put ");
         let calls = world.take_asked().iter().filter(is_of_store).count() as u64;
         refreshed.map(|refreshed| (refreshed, calls)).map_err(|SourceError(what)| what)

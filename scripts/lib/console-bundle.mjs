@@ -4,8 +4,10 @@ import { inRoot } from "./paths.mjs";
 /**
  * The console as one module's text, as wrangler would make it; `configuration` is gateway.toml as JSON text.
  * wrangler.toml says which files are text; so do the loaders here.
+ * @param {string} configuration
  */
 export async function bundleConsole(configuration) {
+  /** @type {import("esbuild").Plugin} */
   const gatewayJson = {
     name: "gateway.json",
     setup: ({ onResolve, onLoad }) => {

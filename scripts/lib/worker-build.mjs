@@ -14,6 +14,7 @@ import { withoutNames } from "./wasm-names.mjs";
 import { wasmToolchain } from "./wasm-std.mjs";
 
 // Apart from target/ and from each other: no build invalidates another's work or waits for its lock.
+/** @type {(dev: boolean) => string} */
 const targetFolder = (dev) => inRoot("target", dev ? "wasm-dev" : "wasm");
 
 // A quick build is the release profile with its slow parts turned off. cargo's own dev profile takes three times as
@@ -45,7 +46,13 @@ const SELF = fileURLToPath(import.meta.url);
 const RELEASE_OUT = "build";
 export const DEV_OUT = "target/worker-dev";
 
-/** Runs a step of the build; `quiet` keeps its output for the case that it fails. */
+/**
+ * Runs a step of the build; `quiet` keeps its output for the case that it fails.
+ * @param {string} program
+ * @param {string[]} args
+ * @param {boolean} quiet
+ * @param {NodeJS.ProcessEnv} env
+ */
 async function step(program, args, quiet, env) {
   const what = "the wasm build failed";
   if (!quiet) {
@@ -56,12 +63,17 @@ async function step(program, args, quiet, env) {
   if (!ok) throw new Failure(what, { advice: tail.slice(-40) });
 }
 
+/** @type {(file: string) => string} */
 const digest = (file) => createHash("sha256").update(readFileSync(file)).digest("hex");
 
 /** The modules that are bundled with what is made of the wasm. */
 const EDGE = inRoot("src", "edge");
 
-/** What stands in the output folder, made from what; undefined if a part is missing. */
+/**
+ * What stands in the output folder, made from what; undefined if a part is missing.
+ * @param {string} compiled
+ * @param {string} out
+ */
 function provenance(compiled, out) {
   const modules = readdirSync(EDGE).filter((name) => name.endsWith(".js"));
   const parts = [
@@ -75,7 +87,10 @@ function provenance(compiled, out) {
   return JSON.stringify([WASM_BINDGEN, ...parts.map(digest)]);
 }
 
-/** Takes the names of functions out of the Worker and puts them beside it, for reading stack traces. */
+/**
+ * Takes the names of functions out of the Worker and puts them beside it, for reading stack traces.
+ * @param {string} out
+ */
 function moveNames(out) {
   const file = inRoot(out, "index_bg.wasm");
   const { wasm, names } = withoutNames(readFileSync(file));
@@ -104,7 +119,10 @@ const OPTIMIZE = [
   ...FEATURES.map((name) => `--enable-${name}`),
 ];
 
-/** Names in src/edge/entry.js that only the build can resolve. */
+/**
+ * Names in src/edge/entry.js that only the build can resolve.
+ * @type {(core: string) => import("esbuild").Plugin}
+ */
 const resolveCore = (core) => ({
   name: "pointsman",
   setup({ onResolve }) {
@@ -112,14 +130,17 @@ const resolveCore = (core) => ({
     // Modules that the wasm calls are taken from where they stand, with whatever they import, and not from wasm-bindgen's
     // copies, which are of those alone that it was told of.
     onResolve({ filter: /\/snippets\/[^/]+\/src\/edge\// }, ({ path }) => ({
-      path: join(EDGE, path.split("/src/edge/").at(-1)),
+      path: join(EDGE, path.slice(path.lastIndexOf("/src/edge/") + "/src/edge/".length)),
     }));
     onResolve({ filter: /^pointsman:configuration$/ }, () => ({ path: `./${CONFIGURATION}`, external: true }));
     onResolve({ filter: /^pointsman:wasm$/ }, () => ({ path: "./index_bg.wasm", external: true }));
   },
 });
 
-/** Puts our entry, what enters the wasm, and the modules that the wasm calls into one module. */
+/**
+ * Puts our entry, what enters the wasm, and the modules that the wasm calls into one module.
+ * @type {(core: string, outfile: string) => Promise<unknown>}
+ */
 const bundle = (core, outfile) =>
   build({
     entryPoints: [join(EDGE, "entry.js")],
@@ -132,7 +153,7 @@ const bundle = (core, outfile) =>
     plugins: [resolveCore(core)],
     logLevel: "silent",
   }).catch((error) => {
-    throw new Failure("the Worker's modules cannot be bundled", { advice: error.message.split("\n") });
+    throw new Failure("the Worker's modules cannot be bundled", { advice: String(error.message).split("\n") });
   });
 
 /**

@@ -43,13 +43,13 @@ const UNKNOWN = { seen: CONNECTION | CACHING | TARGET, foreign: NOTHING };
  * over a dozen names costs, so the pass is made only where any of many names may be there.
  */
 export function ownEdits(headers, edits) {
-  const isLookedThrough = edits.startsWith("i", 4);
+  const isLookedThrough = edits.isolates;
   const { seen, foreign } = isLookedThrough ? survey(headers) : UNKNOWN;
   const connection = seen & CONNECTION ? headers.get("connection") : null;
   const remove = [...foreign];
   let cacheControl;
-  const isPrivate = edits.startsWith("p", 3);
-  if (isPrivate || edits.startsWith("s", 3)) {
+  const isPrivate = edits.privacy === "unless-private";
+  if (edits.privacy !== "untouched") {
     const said = seen & CACHING ? headers.get("cache-control") : null;
     cacheControl = privateCacheControl(said, isPrivate);
     if (seen & TARGET) {

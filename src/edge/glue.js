@@ -1,7 +1,9 @@
 // The few calls of the runtime that are dear to make one by one from wasm, made here together.
 // Nothing in this file decides anything: names are judged, URLs built and fields chosen by the core.
 
+import { finish } from "./finish.js";
 import { callOut, NETWORK, whyCallFailed } from "./outbound.js";
+import { decodeAnswer, encodeNames, encodeNotedField, encodePrelude, forEachField } from "./wire.js";
 
 /** What the core says of a field name, asked once a name. */
 let judge;
@@ -22,10 +24,8 @@ export function install(judgeName, most, bit) {
 
 /**
  * Looks through a request once: its fields; a native copy without those that do not pass, but for some that are replaced
- * when it is sent, so that nothing may send it without `prepare` (`forward.js`); and `text`, what a decision always needs,
- * so that it crosses to the core as one: which fields of interest there are, the method, the URL, then names and values of
- * these fields. NUL parts them, which no field and no URL holds (RFC 9110, section 5.5). Of a request with too many fields
- * the rest is not looked at, and the core does not have it sent.
+ * when it is sent, so that nothing may send it without `prepare` (`forward.js`); and `text`, what a decision always needs.
+ * Of a request with too many fields the rest is not looked at, and the core does not have it sent.
  */
 export function survey(request) {
   const { headers: fields, method } = request;
@@ -46,10 +46,10 @@ export function survey(request) {
     }
     if (bits === 0) continue;
     if (bits & 1) headers.delete(name);
-    if (bits > 1) noted += `\0${name}\0${fields.get(name)}`;
+    if (bits > 1) noted += encodeNotedField(name, fields.get(name));
     seen |= bits;
   }
-  return { request, method, fields, headers, text: `${seen}\0${method}\0${request.url}${noted}` };
+  return { request, method, fields, headers, text: encodePrelude(seen, method, request.url, noted) };
 }
 
 /** A field that is not in the text; several lines of one joined as Fetch does. */
@@ -59,7 +59,7 @@ export function field({ fields }, name) {
 
 /** The names of all fields, as lines. */
 export function names({ fields }) {
-  return [...new Set(fields.keys())].join("\n");
+  return encodeNames(fields.keys());
 }
 
 /** What the platform says of where the client is, as text; nothing where it says nothing. */
@@ -68,12 +68,15 @@ export function place({ request }, property) {
   return typeof value === "string" && value !== "" ? value : undefined;
 }
 
-/** A response of our own. `fields` are lines of names and values. */
-export function answer(status, fields, body) {
+/** Ends a request with a response of our own. */
+export function answer(status, text, began) {
+  const { line, reason, fields, body } = decodeAnswer(text);
   const headers = new Headers();
-  const lines = fields.split("\n");
-  for (let i = 0; i + 1 < lines.length; i += 2) headers.append(lines[i], lines[i + 1]);
-  return new Response(body, { status, headers });
+  forEachField(fields, (name, value) => headers.append(name, value));
+  // Made before the request has ended: should that fail, its end is the outermost catch's.
+  const response = new Response(body, { status, headers });
+  finish({ line, began }, { status, reason });
+  return response;
 }
 
 /** What ends each request that waits for a future of wasm. */

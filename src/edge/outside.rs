@@ -120,12 +120,12 @@ impl Ports for Outside {
         verdict_of(&JsFuture::from(verdict).await.unwrap_or_default())
     }
 
-    fn note(&self, event: &str, what: &str) {
-        tell("info", event, what);
+    fn note(&self, event: &str, message: &str) {
+        platform::log_message("info", event, message);
     }
 
-    fn warn(&self, event: &str, what: &str) {
-        warn(event, what);
+    fn warn(&self, event: &str, message: &str) {
+        warn(event, message);
     }
 }
 
@@ -170,13 +170,8 @@ fn millis(span: Span) -> f64 {
 }
 
 /// Logs something wrong that no single request is to blame for.
-pub(super) fn warn(event: &str, what: &str) {
-    tell("warn", event, what);
-}
-
-fn tell(level: &str, event: &str, what: &str) {
-    let time = platform::now().to_string();
-    platform::log(&text(&json!({ "event": event, "level": level, "time": time, "what": what })));
+pub(super) fn warn(event: &str, message: &str) {
+    platform::log_message("warn", event, message);
 }
 
 /// The algorithm as WebCrypto wants it, for import and verification alike.

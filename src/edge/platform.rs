@@ -29,8 +29,6 @@ extern "C" {
     #[wasm_bindgen(method, getter)]
     pub(super) fn location(this: &Document) -> Option<String>;
 
-    #[wasm_bindgen(js_namespace = console, js_name = log)]
-    pub(super) fn log(line: &str);
     #[wasm_bindgen(js_namespace = Date, js_name = now)]
     pub(super) fn date_now() -> f64;
 }
@@ -42,7 +40,8 @@ extern "C" {
     pub(super) fn field(incoming: &Incoming, name: &str) -> Option<String>;
     pub(super) fn names(incoming: &Incoming) -> String;
     pub(super) fn place(incoming: &Incoming, property: &str) -> Option<String>;
-    pub(super) fn answer(status: u16, fields: &str, body: Option<String>) -> JsValue;
+    /// Ends a request. `parts` is what [`crate::wire::encode_answer`] wrote.
+    pub(super) fn answer(status: u16, parts: &str, began: f64) -> JsValue;
     #[wasm_bindgen(js_name = getDocument, catch)]
     pub(super) async fn get_document(
         url: &str,
@@ -83,6 +82,12 @@ extern "C" {
     pub(super) fn random_bytes(length: u32) -> Vec<u8>;
 }
 
+#[wasm_bindgen(module = "/src/edge/log_event.js")]
+extern "C" {
+    #[wasm_bindgen(js_name = logMessage)]
+    pub(super) fn log_message(level: &str, event: &str, message: &str);
+}
+
 #[wasm_bindgen(module = "/src/edge/configuration.js")]
 extern "C" {
     /// The configuration in checked form, as it stands beside the wasm.
@@ -109,7 +114,7 @@ extern "C" {
 
 #[wasm_bindgen(module = "/src/edge/dispatch.js")]
 extern "C" {
-    /// Sends a request. `parts` are told apart by NUL: see `dispatch.js`.
+    /// Sends a request. `parts` is what [`crate::wire::encode_dispatch`] wrote.
     pub(super) fn dispatch(
         env: &JsValue,
         incoming: &Incoming,

@@ -1,5 +1,100 @@
-// What this isolate has taken out of quotas and not used yet. Plain values only: what belongs to one request must not be
-// waited for by another. Time is an argument.
+// What this isolate holds of quotas: what it has taken out of them and not used yet, and what follows for a request. Plain
+// values only: what belongs to one request must not be waited for by another. Time and what the counter answered are
+// arguments; limits.js asks the counter.
+
+/**
+ * What a counter granted.
+ * @typedef {object} Grant
+ * @property {number} granted how many requests, out of those that were asked for
+ * @property {number} left how many are left for others
+ * @property {number} until when the window ends
+ */
+
+/**
+ * A quota lets a request pass.
+ * @typedef {object} Pass
+ * @property {true} passes
+ * @property {string} id
+ * @property {number} left how many requests are left in the window, as far as is known
+ * @property {number} until when the window ends
+ */
+
+/**
+ * A quota is used up until then.
+ * @typedef {{ passes: false, until: number }} Refusal
+ */
+
+/**
+ * The counter must be asked for `want` requests. Each question ends by `answered` or by `unanswered`.
+ * @typedef {object} Question
+ * @property {undefined} passes
+ * @property {string} id
+ * @property {number} want
+ * @property {boolean} isBatch whether it asks for others too
+ */
+
+/** How many callers an isolate holds batches of at most is `most`. */
+export function makeQuotas(/** @type {number} */ most) {
+  const batches = makeBatches(most);
+
+  /** @returns {Pass} */
+  const pass = (id, { left, rest, until }) => ({ passes: true, id, left: left + rest, until });
+
+  /** @returns {Pass | undefined} */
+  const takeHeld = (id, now) => (batches.takeOne(id, now) ? pass(id, batches.look(id, now)) : undefined);
+
+  return {
+    /**
+     * What follows for a request from what is held. One request at a time asks for a batch; those that come meanwhile ask
+     * each for itself alone, so that a crowd does not take all that there is into one isolate.
+     * @param {Pick<import("./wire.js").Ask, "name" | "key" | "timeout" | "quota">} ask
+     * @param {number} now
+     * @returns {Pass | Refusal | Question}
+     */
+    begin({ name, key, timeout, quota }, now) {
+      const id = `${name}:${key}`;
+      const held = takeHeld(id, now);
+      if (held !== undefined) return held;
+      const { spent, until } = batches.look(id, now);
+      if (spent) return { passes: false, until };
+      const isBatch = batches.beginAsking(id, timeout, now);
+      return { passes: undefined, id, want: isBatch ? quota.batch : 1, isBatch };
+    },
+
+    /**
+     * What follows once the counter has answered. What was granted is counted, so it is kept also where the request does
+     * not wait any more.
+     * @param {Question} question
+     * @param {Grant} grant
+     * @param {boolean} isAwaited whether the request still waits
+     * @param {number} now
+     * @returns {Pass | Refusal}
+     */
+    answered({ id, isBatch }, grant, isAwaited, now) {
+      const { granted, left, until } = grant;
+      if (isBatch) batches.endAsking(id);
+      const own = isAwaited && granted > 0 ? 1 : 0;
+      batches.keep(id, grant, granted - own, now);
+      if (own === 1) return pass(id, { left: batches.look(id, now).left, rest: left, until });
+      // Where the counter has nothing left, somebody may have brought more of it meanwhile than they need.
+      return (isAwaited && takeHeld(id, now)) || { passes: false, until };
+    },
+
+    /** Ends a question without an answer. */
+    unanswered({ id, isBatch }) {
+      if (isBatch) batches.endAsking(id);
+    },
+
+    /** Takes a pass back that was not used after all. */
+    giveBack({ id, until }, now) {
+      batches.giveBack(id, until, now);
+    },
+
+    /** How many requests are held for a caller, and of how many callers: what a test looks at. */
+    held: (id, now) => batches.look(id, now).left,
+    size: () => batches.size(),
+  };
+}
 
 /** How long a question may stay without an answer: the runtime ends whatever a request left behind before that. */
 const LONGEST_ASK = 60_000;
@@ -16,7 +111,7 @@ const blank = () => ({ left: 0, rest: 0, until: Infinity, spent: false, asking: 
  * The batches of at most `most` callers. A batch that holds something, or to which something may come back, is never
  * given up for another: what is in it was counted. Who finds no room holds nothing and asks for each request alone.
  */
-export function makeBatches(most) {
+function makeBatches(most) {
   const held = new Map();
   /** The same ids in fixed places: a Map that is deleted from at its beginning gets slow. */
   const places = [];

@@ -1,5 +1,7 @@
 // Tells backends by a signed token who is calling. What it says is the core's; here are its times and its signature,
 // and the tokens that were signed before: most requests need no signature.
+import { logEvent } from "./log_event.js";
+import { decodeSigner } from "./wire.js";
 
 /** What is signed with and how it is sent, as the core gave it; and the keys, once they were imported. */
 let signer;
@@ -13,7 +15,7 @@ const MAX_LENGTH = 8 * 1024 * 1024;
 let length = 0;
 
 export function installSigner(signerJson) {
-  signer = JSON.parse(signerJson);
+  signer = decodeSigner(signerJson);
   key = undefined;
   signed.clear();
   length = 0;
@@ -30,10 +32,8 @@ export async function assertCaller(headers, claims) {
     return true;
   } catch {
     // Not even the runtime's own words: they could be about the key.
-    const what = `the identity token's key ${signer?.kid} cannot sign: its public members do not belong to its d`;
-    console.log(
-      JSON.stringify({ event: "identity_key_unusable", level: "warn", time: new Date().toISOString(), what }),
-    );
+    const message = `the identity token's key ${signer?.kid} cannot sign: its public members do not belong to its d`;
+    logEvent("warn", "identity_key_unusable", { message });
     return false;
   }
 }

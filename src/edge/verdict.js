@@ -1,7 +1,5 @@
 // What an origin answers for, and what it does not. Plain data in and out.
-
-/** How an attempt ended, as the core has it: `report` in isolate.rs. */
-export const ENDED = { answered: 0, failed: 1, suspected: 2, nothing: 3 };
+import { ENDED } from "./wire.js";
 
 /**
  * Judges an attempt. `failed` is "unreachable", "timeout", "left", "broken", or undefined where there is an answer of

@@ -36,7 +36,7 @@ const signIn = async (secret) => {
 };
 
 test("only what pointsman made is a secret", () => {
-  // The same secret, of the same random bytes, stands in src/operator/secret.rs.
+  // The same secret, of the same random bytes, stands in crates/pointsman-core/src/identity/operator_secret.rs.
   const minted = "pso_02468ACEGIKMOQSUWYacegikmoqsuwy02468ACEGIKM_0JlQ4k";
   for (const good of [minted, OTHER, CONSOLE_SECRET, OPERATOR_SECRET]) assert.ok(isMinted(good), good);
   const digits = "0".repeat(43);

@@ -2,7 +2,7 @@
 //!
 //! [`Gateway::decide`] is synchronous. Where everything it needs is in memory it decides at once,
 //! which is the usual case and the fast one; else it says what must be loaded, and is called again
-//! when that is there ([`pointsman_loader::load`]).
+//! when that is there ([`pointsman_loader::loader`]).
 
 pub mod authenticate;
 pub mod customer;
@@ -20,7 +20,7 @@ use crate::{
     base::{refusal::Refusal, time::Timestamp},
     decide::{
         authenticate::Stage,
-        decision::{Decision, Deferred, Found, Halt, Outcome},
+        decision::{Decision, Deferred, Halt, LoadedForRequest, Outcome},
         request_log::{Step, Trace},
     },
     forward::{
@@ -55,13 +55,13 @@ use crate::{
 /// No token and no key with a checksum is shorter. Keys that were minted elsewhere may be.
 const SHORTEST_CREDENTIAL: usize = 24;
 
-use self::{dispatch::Sending, rules::Verdict};
+use self::{dispatch::Destination, rules::Verdict};
 
 /// A request on the way through the stages.
 struct Journey<'a> {
     gateway: &'a Gateway,
     head: &'a Head<'a>,
-    found: &'a Found,
+    loaded: &'a LoadedForRequest,
     now: Timestamp,
     trace: Trace,
     deferred: Deferred,
@@ -77,13 +77,19 @@ struct Copied<'a> {
 impl Gateway {
     /// Decides what becomes of a request.
     #[must_use]
-    pub fn decide(&self, head: &Head<'_>, memory: &mut Memory, found: &Found, now: Timestamp) -> Decision {
+    pub fn decide(
+        &self,
+        head: &Head<'_>,
+        memory: &mut Memory,
+        loaded: &LoadedForRequest,
+        now: Timestamp,
+    ) -> Decision {
         let mut journey = Journey {
             gateway: self,
             head,
-            found,
+            loaded,
             now,
-            trace: Trace { steps: found.explain.then(Vec::new), ..Trace::default() },
+            trace: Trace { steps: loaded.explain.then(Vec::new), ..Trace::default() },
             deferred: Deferred::default(),
         };
         let outcome = journey.travel(memory);
@@ -143,7 +149,7 @@ impl<'a> Journey<'a> {
     fn travel(&mut self, memory: &mut Memory) -> Outcome {
         let path = self.head.target.path;
         let gateway = self.gateway;
-        if let Err(refusal) = explain::refuse_question(gateway, self.head, self.found.explain) {
+        if let Err(refusal) = explain::refuse_question(gateway, self.head, self.loaded.explain) {
             return self.refused(refusal, None);
         }
         if let Some(answer) = operator::answer(gateway, self.head, memory, self.now, &mut self.trace) {
@@ -189,7 +195,7 @@ impl<'a> Journey<'a> {
             self.check_size()?;
         }
         handshake::check(route, self.head)?;
-        let stage = Stage { gateway, found: self.found, now: self.now };
+        let stage = Stage { gateway, loaded: self.loaded, now: self.now };
         let (principal, method) = stage.authenticate(self.head, &route.auth, memory, &mut self.deferred)?;
         self.trace.auth = Some(method.name());
         self.trace.subject = principal.subject.clone();
@@ -233,12 +239,8 @@ impl<'a> Journey<'a> {
             Method::Anonymous => AnswerPrivacy::Untouched,
             Method::ApiKey | Method::Token(_) | Method::Assumed => AnswerPrivacy::of_authenticated(self.head),
         };
-        let to = Sending { chosen, route, captures, rest, needs_size };
-        let (url, timeout, mut plan) = self.send(to, &facts, memory)?;
-        if let Some(token) = &gateway.identity.token {
-            let plan = plan.as_mut().ok_or(Refusal::Misconfigured)?;
-            token.assert(caller, &mut plan.attempts)?;
-        }
+        let to = Destination { chosen, route, caller, captures, rest, needs_size };
+        let sending = self.send(to, &facts, memory)?;
         let admission = if route.limits.is_empty() {
             None
         } else {
@@ -249,13 +251,11 @@ impl<'a> Journey<'a> {
             Some(copied) => self.edit_copied(&via, caller, copied.credential.as_str()),
         };
         Ok(Outcome::Forward(Box::new(Forward {
-            url,
-            timeout,
+            sending,
             remove,
             set,
             edits: AnswerEdits { privacy, isolates, ..gateway.answer_edits(route, self.head) },
             server_timing: route.server_timing,
-            plan,
             admission,
         })))
     }
@@ -315,13 +315,10 @@ impl<'a> Journey<'a> {
         Refusal::RequirementNotMet.into()
     }
 
-    /// What must let the request pass. Only then is it known that an origin is called, so the edge says
-    /// which one.
+    /// What must let the request pass.
     #[inline(never)]
-    fn admission(&mut self, route: &Route, caller: limit::Caller<'_>) -> Option<limit::Admission> {
-        let admission = limit::admission(&route.limits, &self.gateway.limits, caller, self.now)?;
-        self.trace.planned = true;
-        Some(limit::Admission { origin: self.trace.origin.take(), ..admission })
+    fn admission(&self, route: &Route, caller: limit::Caller<'_>) -> Option<limit::Admission> {
+        limit::admission(&route.limits, &self.gateway.limits, caller, self.now)
     }
 
     fn note(&mut self, step: impl FnOnce() -> Step) {

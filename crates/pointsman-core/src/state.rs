@@ -4,3 +4,5 @@ pub mod bounds;
 pub mod cache;
 pub mod config;
 pub mod memory;
+mod seeded_hash;
+pub mod slot;

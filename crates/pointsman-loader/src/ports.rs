@@ -145,10 +145,10 @@ pub trait Ports {
     ) -> Result<bool, VerifyError>;
 
     /// Tells the operator of something worth knowing.
-    fn note(&self, event: &str, what: &str);
+    fn note(&self, event: &str, message: &str);
 
     /// Tells the operator of something wrong that no single request is to blame for.
-    fn warn(&self, event: &str, what: &str);
+    fn warn(&self, event: &str, message: &str);
 }
 
 #[cfg(test)]

@@ -28,7 +28,7 @@ use pointsman_core::{
         time::{Span, Timestamp},
     },
     decide::{
-        decision::{Decision, Deferred, Found, Need, Outcome},
+        decision::{Decision, Deferred, LoadedForRequest, Need, Outcome},
         request_log::Trace,
     },
     http::{
@@ -39,7 +39,7 @@ use pointsman_core::{
     state::{config::Gateway, memory::Memory},
 };
 use pointsman_loader::{
-    load::Context,
+    loader::Loader,
     native,
     ports::{Document, DocumentRequest, Landing, Ports, SourceError, VerifyError},
 };
@@ -367,10 +367,10 @@ impl Isolate {
     ) -> Value {
         let url = format!("https://gateway.example.com{path}");
         let head = head(&self.gateway, method, &url, fields);
-        let context = Context { gateway: &self.gateway, memory: &self.memory, ports: world };
+        let loader = Loader::new(&self.gateway, &self.memory, world);
         let assumed = claims.map(|claims| Rc::new(Principal::assumed(claims.as_object().unwrap().clone())));
-        let (told, deferred) = pollster::block_on(context.explain(&head, assumed));
-        self.finish(&context, deferred);
+        let (told, deferred) = pollster::block_on(loader.explain(&head, assumed));
+        self.finish(&loader, deferred);
         told
     }
 
@@ -380,16 +380,20 @@ impl Isolate {
         let url = format!("https://gateway.example.com{path}");
         let policy = self.gateway.fields();
         let head = head(&self.gateway, method, &url, &fields);
-        let decision =
-            self.gateway.decide(&head, &mut self.memory.borrow_mut(), &Found::default(), world.now.get());
-        let context = Context { gateway: &self.gateway, memory: &self.memory, ports: world };
+        let decision = self.gateway.decide(
+            &head,
+            &mut self.memory.borrow_mut(),
+            &LoadedForRequest::default(),
+            world.now.get(),
+        );
+        let loader = Loader::new(&self.gateway, &self.memory, world);
         let Decision { outcome, trace, deferred } = match decision {
             Decision { outcome: Outcome::Load(need, claim), deferred, .. } => {
-                pollster::block_on(context.decide(&head, Found::default(), need, claim, deferred))
+                pollster::block_on(loader.decide(&head, LoadedForRequest::default(), need, claim, deferred))
             }
             decided => decided,
         };
-        self.finish(&context, deferred);
+        self.finish(&loader, deferred);
         let backend_fields = match &outcome {
             Outcome::Forward(forward) => {
                 let mut passed: HashMap<String, Vec<String>> = HashMap::new();
@@ -411,14 +415,14 @@ impl Isolate {
     }
 
     /// What happens behind a response.
-    fn finish(&self, context: &Context<'_, World>, mut deferred: Deferred) {
+    fn finish(&self, loader: &Loader<'_, World>, mut deferred: Deferred) {
         for refresh in std::mem::take(&mut deferred.refreshes) {
             assert!(!matches!(refresh.need, Need::Signature(_)), "a signature is never refreshed");
-            deferred.append(pollster::block_on(context.refresh(&refresh)));
+            deferred.append(pollster::block_on(loader.refresh(&refresh)));
         }
         assert!(deferred.refreshes.is_empty(), "a refresh asks for no refresh");
         for write in &deferred.writes {
-            pollster::block_on(context.write(write));
+            pollster::block_on(loader.write(write));
         }
     }
 }
@@ -452,7 +456,7 @@ impl Result_ {
     /// The URL that is called.
     pub fn forwarded(&self) -> Option<&str> {
         match &self.outcome {
-            Outcome::Forward(forward) => Some(&forward.url),
+            Outcome::Forward(forward) => Some(forward.sending.url()),
             _ => None,
         }
     }

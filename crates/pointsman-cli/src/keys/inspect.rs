@@ -21,11 +21,11 @@ pub(super) const EXAMPLES: &str = "Examples:
   pointsman keys inspect --key-file key.txt --remote   # with its record
   pointsman keys inspect --pattern                  # the regular expression for secret scanners
 
-Without --local or --remote nothing is asked. A key that the gateway would not take ends with exit code 1.";
+Without --local or --remote no KV is asked. A key that the gateway would not take ends with exit code 1.";
 
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
-    /// - reads the key from standard input. A key itself is no argument: it would stand in the shell's history.
+    /// - reads the key from standard input. The key itself is never an argument: it would stay in the shell's history.
     #[arg(value_name = "-", required_unless_present_any = ["pattern", "key_file"], conflicts_with_all = ["pattern", "key_file"])]
     key: Option<String>,
     #[command(flatten)]

@@ -191,7 +191,7 @@ impl<'a> Journey<'a> {
         claimed: &Claimed,
         memory: &Memory,
     ) -> Result<Option<Chosen<'a>>, Halt> {
-        let customer = resolve(claimed, memory, self.found, self.head, &mut self.deferred, self.now)?;
+        let customer = resolve(claimed, memory, self.loaded, self.head, &mut self.deferred, self.now)?;
         let config = match (customer, unlisted) {
             (Customer::Listed(config), _) => config,
             (Customer::Missing | Customer::Unlisted, Unlisted::Next) => return Ok(None),

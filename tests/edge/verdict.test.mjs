@@ -1,7 +1,8 @@
 // What an origin answers for, without a runtime.
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { ENDED, verdict } from "../../src/edge/verdict.js";
+import { verdict } from "../../src/edge/verdict.js";
+import { ENDED } from "../../src/edge/wire.js";
 
 const STATUSES = [502, 503];
 
