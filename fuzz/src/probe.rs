@@ -4,7 +4,7 @@ use std::{borrow::Cow, collections::HashMap};
 
 use pointsman_core::{
     base::time::Timestamp,
-    decide::decision::{Found, Outcome},
+    decide::decision::{LoadedForRequest, Outcome},
     http::head::{Fields, Head, Seen, Target},
     state::{config::Gateway, memory::Memory},
 };
@@ -30,14 +30,14 @@ fn answer(gateway: &Gateway, method: &str, path: &str) -> String {
     let head = Head { method, target, seen: Seen::default(), fields: &NoFields, request_id: "request-1" };
     let mut memory = Memory::new(gateway, 42);
     let now = Timestamp::from_millis(1_785_412_800_000);
-    match gateway.decide(&head, &mut memory, &Found::default(), now).outcome {
+    match gateway.decide(&head, &mut memory, &LoadedForRequest::default(), now).outcome {
         Outcome::Forward(forward) => {
             for (name, value) in forward.set.iter() {
                 assert!(is_field_value(value), "{name}: {value:?}");
                 let names_somebody = matches!(name, "x-subject" | "x-customer-id");
                 assert!(!names_somebody, "nobody was verified, and {name} is {value:?}");
             }
-            format!("to {}", forward.url)
+            format!("to {}", forward.sending.url())
         }
         Outcome::Answer(answer) => {
             assert!((200..=599).contains(&answer.status), "{}", answer.status);
