@@ -58,7 +58,7 @@ const SHORTEST_CREDENTIAL: usize = 24;
 use self::{dispatch::Destination, rules::Verdict};
 
 /// A request on the way through the stages.
-struct Journey<'a> {
+struct DecisionContext<'a> {
     gateway: &'a Gateway,
     head: &'a Head<'a>,
     loaded: &'a LoadedForRequest,
@@ -84,7 +84,7 @@ impl Gateway {
         loaded: &LoadedForRequest,
         now: Timestamp,
     ) -> Decision {
-        let mut journey = Journey {
+        let mut context = DecisionContext {
             gateway: self,
             head,
             loaded,
@@ -92,8 +92,8 @@ impl Gateway {
             trace: Trace { steps: loaded.explain.then(Vec::new), ..Trace::default() },
             deferred: Deferred::default(),
         };
-        let outcome = journey.travel(memory);
-        Decision { outcome, trace: journey.trace, deferred: journey.deferred }
+        let outcome = context.decide(memory);
+        Decision { outcome, trace: context.trace, deferred: context.deferred }
     }
 
     /// The problem for a refusal, with the fields that the route's callers get on any answer.
@@ -145,8 +145,8 @@ impl Gateway {
     }
 }
 
-impl<'a> Journey<'a> {
-    fn travel(&mut self, memory: &mut Memory) -> Outcome {
+impl<'a> DecisionContext<'a> {
+    fn decide(&mut self, memory: &mut Memory) -> Outcome {
         let path = self.head.target.path;
         let gateway = self.gateway;
         if let Err(refusal) = explain::refuse_question(gateway, self.head, self.loaded.explain) {
@@ -181,14 +181,19 @@ impl<'a> Journey<'a> {
         if gateway.readings.differ(spelling, &taken, &guards_like) {
             return self.refused(Refusal::PathOfAnotherRoute, Some(route));
         }
-        match self.along(route, &matched.captures, memory) {
+        match self.decide_on_route(route, &matched.captures, memory) {
             Ok(outcome) => outcome,
             Err(Halt::Load(need, claim)) => Outcome::Load(need, claim),
             Err(Halt::Refuse(refusal)) => self.refused(refusal, Some(route)),
         }
     }
 
-    fn along(&mut self, route: &'a Route, captures: &[&str], memory: &mut Memory) -> Result<Outcome, Halt> {
+    fn decide_on_route(
+        &mut self,
+        route: &'a Route,
+        captures: &[&str],
+        memory: &mut Memory,
+    ) -> Result<Outcome, Halt> {
         let gateway = self.gateway;
         let via = gateway.via.pass(self.head)?;
         if self.head.seen.has(Seen::TOO_MANY.and(Seen::CONNECTION)) {
