@@ -13,7 +13,7 @@ use pointsman_core::{
     },
     identity::customer_id::CustomerId,
     state::{
-        cache::{Claim, Loaded, Lookup, Stored},
+        cache::{Lease, Loaded, Lookup, Stored},
         config::{ConfigSource, Gateway},
         memory::Memory,
     },
@@ -146,7 +146,7 @@ impl<'a, P: Ports> ConfigApi<'a, P> {
                     let as_of = self.memory.borrow().roster.as_of(now).unwrap_or(now);
                     return Ok((roster, as_of));
                 }
-                Lookup::Load(Claim::Lead) => {
+                Lookup::Load(Lease::Acquired) => {
                     let loaded = self.load_roster(now).await;
                     if loaded.is_err() {
                         self.memory.borrow_mut().roster.fail(now, self.ports.now());
@@ -154,7 +154,7 @@ impl<'a, P: Ports> ConfigApi<'a, P> {
                     self.ports.land(ROSTER_FLIGHT, loaded.is_ok());
                     return loaded.map(|roster| (roster, now));
                 }
-                Lookup::Load(Claim::Join(until)) => {
+                Lookup::Load(Lease::HeldUntil(until)) => {
                     if self.ports.landed(ROSTER_FLIGHT, until.since(now)).await == Landing::Failed {
                         return Err("the config API failed for the request before this one".to_owned());
                     }
