@@ -29,7 +29,7 @@ use pointsman_core::{
 use pointsman_loader::{
     loader::Loader,
     native,
-    ports::{Document, DocumentRequest, Landing, Ports, SourceError, VerifyError},
+    ports::{Document, DocumentRequest, LoadResult, Ports, SourceError, VerifyError},
     scheduled::{CustomerRefresh, ScheduledRefresh},
 };
 use pointsman_testkit::{TestFields, bearer, gateway_of, noon, read, token};
@@ -158,7 +158,7 @@ enum Own {
 /// What an entry was from some instant on; `None` where it was not there.
 type Version = (Timestamp, Option<Vec<u8>>);
 
-/// How a load has landed, for one who waits for it: well or not, or not yet.
+/// How a load has wait_for_load, for one who waits for it: well or not, or not yet.
 type Landed = Rc<Cell<Option<bool>>>;
 
 /// The outside of all isolates.
@@ -542,15 +542,15 @@ impl Ports for Port<'_> {
         self.world.call(source, format!("get {}", request.url), request.timeout, look).await
     }
 
-    async fn landed(&self, flight: &str, at_most: Span) -> Landing {
+    async fn wait_for_load(&self, flight: &str, at_most: Span) -> LoadResult {
         let landing = Rc::new(Cell::new(None));
         let name = (self.isolate, flight.to_owned());
         self.world.waiting.borrow_mut().entry(name).or_default().push(Rc::clone(&landing));
         let deadline = self.world.now.get().plus(at_most);
         poll_fn(|_| match landing.get() {
-            Some(true) => Poll::Ready(Landing::Done),
-            Some(false) => Poll::Ready(Landing::Failed),
-            None if self.world.now.get() >= deadline => Poll::Ready(Landing::Late),
+            Some(true) => Poll::Ready(LoadResult::Done),
+            Some(false) => Poll::Ready(LoadResult::Failed),
+            None if self.world.now.get() >= deadline => Poll::Ready(LoadResult::Late),
             None => {
                 self.world.blocked.set(Some(deadline));
                 Poll::Pending
@@ -559,7 +559,7 @@ impl Ports for Port<'_> {
         .await
     }
 
-    fn land(&self, flight: &str, well: bool) {
+    fn complete_load(&self, flight: &str, well: bool) {
         let waiting = self.world.waiting.borrow_mut().remove(&(self.isolate, flight.to_owned()));
         for landing in waiting.unwrap_or_default() {
             landing.set(Some(well));

@@ -185,7 +185,7 @@ const SWEPT_FROM = 64;
  * @param {number} atMost
  * @returns {Promise<boolean | undefined>}
  */
-export function landed(name, atMost) {
+export function waitForLoad(name, atMost) {
   return new Promise((resolve) => {
     /** @type {Hear} */
     const hear = (well) => {
@@ -235,7 +235,7 @@ export const awaited = () => waiting.size;
  * @param {string} name
  * @param {boolean} well
  */
-export function land(name, well) {
+export function completeLoad(name, well) {
   const hearers = waiting.get(name);
   waiting.delete(name);
   for (const hear of hearers?.keys() ?? []) hear(well);

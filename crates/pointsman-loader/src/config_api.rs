@@ -20,7 +20,7 @@ use pointsman_core::{
 };
 use serde_json::Value;
 
-use crate::ports::{Document, DocumentRequest, Landing, Ports, SourceError};
+use crate::ports::{Document, DocumentRequest, LoadResult, Ports, SourceError};
 
 /// The name under which requests wait for the list of the config API.
 const ROSTER_FLIGHT: &str = "roster";
@@ -151,11 +151,11 @@ impl<'a, P: Ports> ConfigApi<'a, P> {
                     if loaded.is_err() {
                         self.memory.borrow_mut().roster.fail(now, self.ports.now());
                     }
-                    self.ports.land(ROSTER_FLIGHT, loaded.is_ok());
+                    self.ports.complete_load(ROSTER_FLIGHT, loaded.is_ok());
                     return loaded.map(|roster| (roster, now));
                 }
                 Lookup::Load(Lease::HeldUntil(until)) => {
-                    if self.ports.landed(ROSTER_FLIGHT, until.since(now)).await == Landing::Failed {
+                    if self.ports.wait_for_load(ROSTER_FLIGHT, until.since(now)).await == LoadResult::Failed {
                         return Err("the config API failed for the request before this one".to_owned());
                     }
                 }

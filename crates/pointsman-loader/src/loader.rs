@@ -28,7 +28,7 @@ use crate::{
     key_sets::{KeySetLoad, KeySetLoader},
     leases::Leases,
     load_for::LoadFor,
-    ports::{Landing, Ports, VerifyError},
+    ports::{LoadResult, Ports, VerifyError},
     signatures::SignatureVerifier,
     store::Store,
 };
@@ -148,10 +148,10 @@ impl<'a, P: Ports> Loader<'a, P> {
         if !self.leases().is_loading(need, now) {
             return;
         }
-        match self.ports.landed(&flight, until.since(now)).await {
-            Landing::Done => {}
-            Landing::Failed => loaded.note_failed(need),
-            Landing::Late => {
+        match self.ports.wait_for_load(&flight, until.since(now)).await {
+            LoadResult::Done => {}
+            LoadResult::Failed => loaded.note_failed(need),
+            LoadResult::Late => {
                 *late += 1;
                 if *late >= MAX_LATE {
                     loaded.note_failed(need);
@@ -192,7 +192,7 @@ impl<'a, P: Ports> Loader<'a, P> {
             }
         };
         if let Some(flight) = need.flight() {
-            self.ports.land(&flight, well);
+            self.ports.complete_load(&flight, well);
         }
     }
 

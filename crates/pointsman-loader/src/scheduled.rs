@@ -79,7 +79,7 @@ impl<'a, P: Ports> ScheduledRefresh<'a, P> {
         let (Some(Lease::Acquired), Some(flight)) = (claim, Need::KeySet(index).flight()) else { return };
         let mut deferred = Deferred::default();
         let load = self.key_sets.load(index, &mut deferred).await;
-        self.ports.land(&flight, load.set.is_some());
+        self.ports.complete_load(&flight, load.set.is_some());
         for write in &deferred.writes {
             self.store.write_refreshed(write).await;
         }

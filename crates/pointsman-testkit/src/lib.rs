@@ -37,7 +37,7 @@ use pointsman_core::{
 use pointsman_loader::{
     loader::Loader,
     native,
-    ports::{Document, DocumentRequest, Landing, Ports, SourceError, VerifyError},
+    ports::{Document, DocumentRequest, LoadResult, Ports, SourceError, VerifyError},
 };
 use serde_json::Value;
 
@@ -265,11 +265,11 @@ impl Ports for World {
         }
     }
 
-    async fn landed(&self, flight: &str, _: Span) -> Landing {
+    async fn wait_for_load(&self, flight: &str, _: Span) -> LoadResult {
         panic!("nobody else loads {flight} where requests come one by one")
     }
 
-    fn land(&self, _: &str, _: bool) {}
+    fn complete_load(&self, _: &str, _: bool) {}
 
     async fn verify(
         &self,
