@@ -25,7 +25,7 @@ use pointsman_core::{
     http::{
         answer::{Answer, problem},
         cors::AnswerEdits,
-        head::{Fields, Head, Place, Seen, Target},
+        head::{Fields, Head, Place, PresentFields, Target},
         prelude::Survey,
     },
     state::cache::Lease,
@@ -54,7 +54,7 @@ struct RequestContext {
     isolate: Rc<Isolate>,
     /// What came, as the core asks for it.
     sent: Sent,
-    seen: Seen,
+    seen: PresentFields,
     request_id: String,
     began: Timestamp,
     /// Whether something was waited for. Else the request is decided when it came: the clock stands still meanwhile.
@@ -136,8 +136,8 @@ pub fn scheduled(_event: JsValue, env: JsValue, _context: JsValue) -> JsValue {
 }
 
 /// The platform's id of the request, where there is one.
-fn request_id(sent: &Sent, seen: Seen) -> Option<String> {
-    let ray = if seen.has(Seen::CF_RAY) { sent.survey.field("cf-ray") } else { None }?;
+fn request_id(sent: &Sent, seen: PresentFields) -> Option<String> {
+    let ray = if seen.has(PresentFields::CF_RAY) { sent.survey.field("cf-ray") } else { None }?;
     let plain = ray.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
     ((8..=64).contains(&ray.len()) && plain).then(|| ray.to_owned())
 }

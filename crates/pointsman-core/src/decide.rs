@@ -32,7 +32,7 @@ use crate::{
         cors::{AnswerEdits, AnswerPrivacy, Preflight},
         credential_copies,
         fields::{FieldLines, lists_too_many},
-        head::{Head, Place, Seen},
+        head::{Head, Place, PresentFields},
         path,
     },
     identity::{
@@ -135,7 +135,7 @@ impl Gateway {
 
     fn answer_edits(&self, route: &Route, head: &Head<'_>) -> AnswerEdits {
         let mut edits = match &route.cors {
-            Some(policy) => policy.answer(head.field(Seen::ORIGIN, "origin").as_deref()),
+            Some(policy) => policy.answer(head.field(PresentFields::ORIGIN, "origin").as_deref()),
             None => AnswerEdits::default(),
         };
         if route.shows_request_id {
@@ -196,7 +196,7 @@ impl<'a> DecisionContext<'a> {
     ) -> Result<Outcome, Halt> {
         let gateway = self.gateway;
         let via = gateway.via.pass(self.head)?;
-        if self.head.seen.has(Seen::TOO_MANY.and(Seen::CONNECTION)) {
+        if self.head.seen.has(PresentFields::TOO_MANY.and(PresentFields::CONNECTION)) {
             self.check_size()?;
         }
         handshake::check(route, self.head)?;
@@ -272,7 +272,7 @@ impl<'a> DecisionContext<'a> {
             let may_be_short = self.gateway.api_keys.as_ref().is_some_and(|keys| !keys.has_checksum());
             may_be_short || query.len() >= SHORTEST_CREDENTIAL
         };
-        self.head.seen.has(Seen::MAY_HOLD_CREDENTIAL.and(Seen::VIA))
+        self.head.seen.has(PresentFields::MAY_HOLD_CREDENTIAL.and(PresentFields::VIA))
             || self.head.target.query.is_some_and(is_long_enough)
     }
 
@@ -303,10 +303,10 @@ impl<'a> DecisionContext<'a> {
     #[cold]
     #[inline(never)]
     fn check_size(&self) -> Result<(), Refusal> {
-        if self.head.seen.has(Seen::TOO_MANY) {
+        if self.head.seen.has(PresentFields::TOO_MANY) {
             return Err(Refusal::TooManyFields);
         }
-        let connection = self.head.field(Seen::CONNECTION, "connection");
+        let connection = self.head.field(PresentFields::CONNECTION, "connection");
         if connection.is_some_and(|names| lists_too_many(&names)) {
             return Err(Refusal::ConnectionTooLong);
         }
@@ -349,7 +349,7 @@ impl<'a> DecisionContext<'a> {
     #[cold]
     #[inline(never)]
     fn preflight(&mut self, matched: &Matched<'_, '_>) -> Option<Answer> {
-        let origin = self.head.field(Seen::ORIGIN, "origin")?;
+        let origin = self.head.field(PresentFields::ORIGIN, "origin")?;
         let asked = self.head.fields.get("access-control-request-method")?;
         let route_of = |index: usize| self.gateway.routes.get(index).filter(|route| route.cors.is_some());
         let route = match matched.route(asked.trim()) {

@@ -29,7 +29,7 @@ use pointsman_core::{
     },
     http::{
         answer::Answer,
-        head::{Fields, Head, MAX_FIELDS, Place, Seen, Target},
+        head::{Fields, Head, MAX_FIELDS, Place, PresentFields, Target},
     },
     identity::{algorithm::Algorithm, jwk_set::PublicKey, principal::Principal},
     state::{config::Gateway, memory::Memory},
@@ -424,13 +424,13 @@ impl Isolate {
 }
 
 pub fn head<'a>(gateway: &Gateway, method: &'a str, url: &'a str, fields: &'a TestFields) -> Head<'a> {
-    let seen = fields.fields.iter().fold(Seen::default(), |seen, (name, _)| {
+    let seen = fields.fields.iter().fold(PresentFields::default(), |seen, (name, _)| {
         seen.and(gateway.fields().judge(&name.to_ascii_lowercase()).seen)
     });
     let mut names = fields.names();
     names.sort_unstable();
     names.dedup();
-    let seen = if names.len() > MAX_FIELDS as usize { seen.and(Seen::TOO_MANY) } else { seen };
+    let seen = if names.len() > MAX_FIELDS as usize { seen.and(PresentFields::TOO_MANY) } else { seen };
     Head { method, target: Target::parse(url).unwrap(), seen, fields, request_id: "request-1" }
 }
 
