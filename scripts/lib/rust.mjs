@@ -12,6 +12,7 @@ function channel() {
   if (!name) throw new Failure(`${FILE} names no channel`);
   return name;
 }
+/** @type {(more: Record<string, string>) => boolean} */
 const runs = (more) => ask("rustc", ["--version"], { env: { ...process.env, ...more } }) !== undefined;
 
 /**
