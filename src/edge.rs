@@ -25,10 +25,10 @@ use pointsman_core::{
     http::{
         answer::{Answer, problem},
         cors::AnswerEdits,
-        head::{Fields, Head, Place, Seen, Target},
+        head::{Fields, Head, Place, PresentFields, Target},
         prelude::Survey,
     },
-    state::cache::Claim,
+    state::cache::Lease,
 };
 use pointsman_loader::{loader::Loader, scheduled::ScheduledRefresh};
 use wasm_bindgen::{
@@ -54,7 +54,7 @@ struct RequestContext {
     isolate: Rc<Isolate>,
     /// What came, as the core asks for it.
     sent: Sent,
-    seen: Seen,
+    seen: PresentFields,
     request_id: String,
     began: Timestamp,
     /// Whether something was waited for. Else the request is decided when it came: the clock stands still meanwhile.
@@ -136,8 +136,8 @@ pub fn scheduled(_event: JsValue, env: JsValue, _context: JsValue) -> JsValue {
 }
 
 /// The platform's id of the request, where there is one.
-fn request_id(sent: &Sent, seen: Seen) -> Option<String> {
-    let ray = if seen.has(Seen::CF_RAY) { sent.survey.field("cf-ray") } else { None }?;
+fn request_id(sent: &Sent, seen: PresentFields) -> Option<String> {
+    let ray = if seen.has(PresentFields::CF_RAY) { sent.survey.field("cf-ray") } else { None }?;
     let plain = ray.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
     ((8..=64).contains(&ray.len()) && plain).then(|| ray.to_owned())
 }
@@ -160,8 +160,8 @@ impl RequestContext {
         }
         let decision = ready.gateway.decide(&head, &mut ready.memory.borrow_mut(), &found, self.began);
         match decision {
-            Decision { outcome: Outcome::Load(need, claim), deferred, .. } => {
-                self.load_then_decide(found, need, claim, deferred)
+            Decision { outcome: Outcome::Load(need, lease), deferred, .. } => {
+                self.load_then_decide(found, need, lease, deferred)
             }
             decided => self.end(decided),
         }
@@ -173,7 +173,7 @@ impl RequestContext {
         mut self,
         found: LoadedForRequest,
         need: Need,
-        claim: Claim,
+        lease: Lease,
         deferred: Deferred,
     ) -> JsValue {
         self.waited = true;
@@ -188,7 +188,7 @@ impl RequestContext {
             return platform::after_verdict(&verdict, &Closure::once_into_js(resume));
         }
         let request = Rc::new(self);
-        let work = async move { Ok(request.load_under_wait_until(found, need, claim, deferred).await) };
+        let work = async move { Ok(request.load_under_wait_until(found, need, lease, deferred).await) };
         platform::until_trap(&future_to_promise(work)).into()
     }
 
@@ -208,7 +208,7 @@ impl RequestContext {
         match ready.loader(&outside).conclude(check, outside::verdict_of(verdict)) {
             Judgement::Final(token) => self.handle(LoadedForRequest { token: Some(token), ..found }),
             Judgement::Next(next) => {
-                self.load_then_decide(found, Need::Signature(next), Claim::Lead, Deferred::default())
+                self.load_then_decide(found, Need::Signature(next), Lease::Acquired, Deferred::default())
             }
         }
     }
@@ -220,7 +220,7 @@ impl RequestContext {
         self: Rc<Self>,
         found: LoadedForRequest,
         need: Need,
-        claim: Claim,
+        lease: Lease,
         deferred: Deferred,
     ) -> JsValue {
         let decided = Rc::new(Cell::new(None));
@@ -228,7 +228,7 @@ impl RequestContext {
         let work = future_to_promise(async move {
             if let (Some(ready), Some(head)) = (&request.isolate.ready, request.head()) {
                 let outside = Outside::new(request.env.clone());
-                let mut decision = ready.loader(&outside).decide(&head, found, need, claim, deferred).await;
+                let mut decision = ready.loader(&outside).decide(&head, found, need, lease, deferred).await;
                 // From here and not from where the answer is made: nobody may be left to answer.
                 request.defer(std::mem::take(&mut decision.deferred));
                 into.set(Some(decision));

@@ -22,14 +22,14 @@ use pointsman_core::{
         time::{Span, Timestamp},
     },
     decide::decision::{Decision, Deferred, LoadedForRequest, Outcome},
-    http::head::{Head, Seen, Target},
+    http::head::{Head, PresentFields, Target},
     identity::{algorithm::Algorithm, jwk_set::PublicKey},
     state::{config::Gateway, memory::Memory},
 };
 use pointsman_loader::{
     loader::Loader,
     native,
-    ports::{Document, DocumentRequest, Landing, Ports, SourceError, VerifyError},
+    ports::{Document, DocumentRequest, LoadResult, Ports, SourceError, VerifyError},
     scheduled::{CustomerRefresh, ScheduledRefresh},
 };
 use pointsman_testkit::{GatewayToml, TestFields, all_to, bearer, noon, read, token};
@@ -146,7 +146,7 @@ enum Own {
 /// What an entry was from some instant on; `None` where it was not there.
 type Version = (Timestamp, Option<Vec<u8>>);
 
-/// How a load has landed, for one who waits for it: well or not, or not yet.
+/// How a load has wait_for_load, for one who waits for it: well or not, or not yet.
 type Landed = Rc<Cell<Option<bool>>>;
 
 /// The outside of all isolates.
@@ -530,15 +530,15 @@ impl Ports for Port<'_> {
         self.world.call(source, format!("get {}", request.url), request.timeout, look).await
     }
 
-    async fn landed(&self, flight: &str, at_most: Span) -> Landing {
+    async fn wait_for_load(&self, flight: &str, at_most: Span) -> LoadResult {
         let landing = Rc::new(Cell::new(None));
         let name = (self.isolate, flight.to_owned());
         self.world.waiting.borrow_mut().entry(name).or_default().push(Rc::clone(&landing));
         let deadline = self.world.now.get().plus(at_most);
         poll_fn(|_| match landing.get() {
-            Some(true) => Poll::Ready(Landing::Done),
-            Some(false) => Poll::Ready(Landing::Failed),
-            None if self.world.now.get() >= deadline => Poll::Ready(Landing::Late),
+            Some(true) => Poll::Ready(LoadResult::Done),
+            Some(false) => Poll::Ready(LoadResult::Failed),
+            None if self.world.now.get() >= deadline => Poll::Ready(LoadResult::Late),
             None => {
                 self.world.blocked.set(Some(deadline));
                 Poll::Pending
@@ -547,7 +547,7 @@ impl Ports for Port<'_> {
         .await
     }
 
-    fn land(&self, flight: &str, well: bool) {
+    fn complete_load(&self, flight: &str, well: bool) {
         let waiting = self.world.waiting.borrow_mut().remove(&(self.isolate, flight.to_owned()));
         for landing in waiting.unwrap_or_default() {
             landing.set(Some(well));
@@ -817,8 +817,10 @@ async fn request(isolate: &Isolate<'_>, caller: Caller) -> (String, Deferred) {
         ..TestFields::default()
     };
     let policy = isolate.gateway.fields();
-    let seen =
-        fields.fields.iter().fold(Seen::default(), |seen, (name, _)| seen.and(policy.judge(name).seen));
+    let seen = fields
+        .fields
+        .iter()
+        .fold(PresentFields::default(), |seen, (name, _)| seen.and(policy.judge(name).seen));
     let url = format!("https://gateway.example.com/{}/x", if caller.hybrid { "hybrid" } else { "customer" });
     let target = Target::parse(&url).unwrap();
     let head = Head { method: "GET", target, seen, fields: &fields, request_id: "request-1" };

@@ -5,7 +5,7 @@ use std::{borrow::Cow, collections::HashMap};
 use pointsman_core::{
     base::time::Timestamp,
     decide::decision::{LoadedForRequest, Outcome},
-    http::head::{Fields, Head, Seen, Target},
+    http::head::{Fields, Head, PresentFields, Target},
     state::{config::Gateway, memory::Memory},
 };
 
@@ -27,7 +27,8 @@ pub fn answers(gateway: &Gateway) -> Vec<String> {
 fn answer(gateway: &Gateway, method: &str, path: &str) -> String {
     let url = format!("https://gateway.example.com{path}");
     let target = Target::parse(&url).expect("it is a URL");
-    let head = Head { method, target, seen: Seen::default(), fields: &NoFields, request_id: "request-1" };
+    let head =
+        Head { method, target, seen: PresentFields::default(), fields: &NoFields, request_id: "request-1" };
     let mut memory = Memory::new(gateway, 42);
     let now = Timestamp::from_millis(1_785_412_800_000);
     match gateway.decide(&head, &mut memory, &LoadedForRequest::default(), now).outcome {

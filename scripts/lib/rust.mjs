@@ -7,7 +7,12 @@ import { note, say, stopwatch } from "./say.mjs";
 const FILE = "rust-toolchain.toml";
 const INSTALL_TIME_LIMIT = 300_000;
 
-const channel = () => /^channel = "([^"]+)"/m.exec(readFileSync(inRoot(FILE), "utf8"))[1];
+function channel() {
+  const [, name] = /^channel = "([^"]+)"/m.exec(readFileSync(inRoot(FILE), "utf8")) ?? [];
+  if (!name) throw new Failure(`${FILE} names no channel`);
+  return name;
+}
+/** @type {(more: Record<string, string>) => boolean} */
 const runs = (more) => ask("rustc", ["--version"], { env: { ...process.env, ...more } }) !== undefined;
 
 /**

@@ -1,6 +1,8 @@
 // A backend's answer on its way to the client: handed on as it came, but for what may not pass and the edits of its route.
 import { editOwn, ownEdits } from "./answer-edits.js";
 
+/** @import { Edits } from "./wire.js" */
+
 /** An answer that cannot be handed on as it must be. */
 export class UnusableAnswer extends Error {}
 
@@ -13,6 +15,11 @@ const PLAIN_PHRASE = /^[ -~]*$/;
 /**
  * Takes off what the answer's Connection names (RFC 9110, section 7.6.1), keeps shared caches and what speaks for the whole
  * origin out, and makes the route's edits.
+ * @param {Response} answer
+ * @param {number} status
+ * @param {Edits} edits
+ * @param {number} backendMs
+ * @param {number} totalMs
  */
 export function editAnswer(answer, status, edits, backendMs, totalMs) {
   const { headers } = answer;
@@ -59,7 +66,11 @@ export function editAnswer(answer, status, edits, backendMs, totalMs) {
   return edited;
 }
 
-/** Makes the edits of the route. */
+/**
+ * Makes the edits of the route.
+ * @param {Headers} headers
+ * @param {Pick<Edits, "replacesCors" | "varyOrigin" | "set">} edits
+ */
 export function editFields(headers, { replacesCors, varyOrigin, set }) {
   if (replacesCors) {
     for (const name of [...headers.keys()]) if (isOfCors(name)) headers.delete(name);
@@ -72,15 +83,25 @@ export function editFields(headers, { replacesCors, varyOrigin, set }) {
   }
 }
 
-/** Where a route has a policy, it says all of these, and the backend none. */
+/**
+ * Where a route has a policy, it says all of these, and the backend none.
+ * @type {(name: string) => boolean}
+ */
 const isOfCors = (name) => name.startsWith("access-control-");
 
-/** Whether it is an answer at all: the runtime hands on what a backend sent, also 103, 099 and a 101 that is no WebSocket. */
+/**
+ * Whether it is an answer at all: the runtime hands on what a backend sent, also 103, 099 and a 101 that is no WebSocket.
+ * @param {Response} answer
+ * @param {number} status
+ */
 export function isFinal(answer, status) {
   return status === 101 ? Boolean(answer.webSocket) : status >= 200 && status <= 999;
 }
 
-/** Gives up an answer that nobody gets: unread, its body would hold a connection. */
+/**
+ * Gives up an answer that nobody gets: unread, its body would hold a connection.
+ * @param {Response | undefined} answer
+ */
 export function discard(answer) {
   answer?.body?.cancel().catch(() => {});
 }

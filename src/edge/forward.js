@@ -12,9 +12,29 @@ import { assertCaller } from "./sign.js";
 import { openUpload } from "./upload.js";
 import { ENDED, encodeAttemptReport, forEachField, forEachName } from "./wire.js";
 
-/** Tells the core how an attempt ended, and asks whether there may be another. */
+/** @import { Sending } from "./dispatch.js" */
+/** @import { Incoming, Outgoing } from "./glue.js" */
+/** @import { DueAttempt, Result } from "./retry.js" */
+/** @import { Upload } from "./upload.js" */
+/** @import { Attempt, Failure, FieldLines, NameLines, Plan } from "./wire.js" */
+
+/**
+ * How one call ended, and its answer where there is one.
+ * @typedef {Result & { answer?: Response }} Outcome
+ */
+
+/** @typedef {(attempt: Attempt, ended: number, wantsAnother: boolean) => boolean} Tell */
+
+/**
+ * Tells the core how an attempt ended, and asks whether there may be another.
+ * @type {(text: string) => boolean}
+ */
 let report;
 
+/**
+ * @param {string} failuresJson
+ * @param {(text: string) => boolean} reportAttempt
+ */
 export function installForward(failuresJson, reportAttempt) {
   installFailures(failuresJson);
   report = reportAttempt;
@@ -32,14 +52,22 @@ const WATCH_AFTER = 250;
  *
  * A backend that is too slow is not aborted but left behind: the runtime drops the call when the
  * answer to the client is through, and a signal for each request would be dear.
+ * @param {Sending} sending
+ * @param {string} url
+ * @param {number} timeout
+ * @returns {Promise<Response>}
  */
 export function forward(sending, url, timeout) {
   const { incoming, remove, set, edits, origin, began, sentAt } = sending;
   const { request, headers } = incoming;
   const called = { origin, attempt: 1, sentAt };
   let over = false;
+  /** @type {ReturnType<typeof setTimeout>} */
   let timer;
-  /** Ends the wait for the answer's head, and the request; false where it was over already. */
+  /**
+   * Ends the wait for the answer's head, and the request; false where it was over already.
+   * @type {(status: number, reason: string | undefined, now?: number) => boolean}
+   */
   const end = (status, reason, now) => {
     if (over) return false;
     over = true;
@@ -47,6 +75,7 @@ export function forward(sending, url, timeout) {
     finish(sending, { status, reason, called, now });
     return true;
   };
+  /** @type {(failure: Failure) => Response} */
   const fail = (failure) => {
     end(failure.status, failure.reason);
     return problemAnswer(sending, failure);
@@ -69,6 +98,7 @@ export function forward(sending, url, timeout) {
       else if (!over) resolve(fail(failures.broken));
       return !handedOn;
     };
+    /** @type {(answer: Response) => void} */
     const answered = (answer) => {
       const { status } = answer;
       if (!isFinal(answer, status)) {
@@ -100,9 +130,13 @@ export function forward(sending, url, timeout) {
 /**
  * Sends the request by a plan: to one origin after the other, as long as those before failed and sending again is safe.
  * A request with a body or of an unsafe method is sent once, to the first. retry.js decides all of that.
+ * @param {Sending} sending
+ * @param {Plan} plan
  */
 export async function forwardByPlan(sending, plan) {
+  /** @type {Set<Attempt>} */
   const told = new Set();
+  /** @type {Tell} */
   const tell = (attempt, ended, wantsAnother) => {
     told.add(attempt);
     return tellCore(plan, attempt, ended, wantsAnother);
@@ -116,6 +150,12 @@ export async function forwardByPlan(sending, plan) {
   }
 }
 
+/**
+ * @param {Sending} sending
+ * @param {Plan} plan
+ * @param {Tell} tell
+ * @returns {Promise<Response>}
+ */
 async function carryOut(sending, plan, tell) {
   const { env, incoming, remove, set, edits, requestId, began } = sending;
   const { request, method, headers } = incoming;
@@ -162,8 +202,9 @@ async function carryOut(sending, plan, tell) {
       return answerNobody();
     }
     if (end !== "answer") return endWithProblem(sending, failures[end], { called, now });
-    const edited = editAnswer(answer, answer.status, edits, now - sentAt, now - began);
-    finish(sending, { status: answer.status, called, now });
+    const given = /** @type {Response} */ (answer);
+    const edited = editAnswer(given, given.status, edits, now - sentAt, now - began);
+    finish(sending, { status: given.status, called, now });
     return edited;
   }
 }
@@ -171,11 +212,18 @@ async function carryOut(sending, plan, tell) {
 /**
  * One call: { answer }, or { failed: "unreachable" | "timeout" | "left" | "broken", isWhole }. An answer that comes too
  * late is let go.
+ * @param {Record<string, unknown>} env
+ * @param {Incoming} incoming
+ * @param {DueAttempt} due
+ * @param {Promise<void>} gone
+ * @returns {Promise<Outcome>}
  */
 function tryOnce(env, incoming, { attempt: { url, binding }, timeout }, gone) {
+  /** @type {Upload | undefined} */
   let upload;
   return new Promise((resolve) => {
     let over = false;
+    /** @type {(outcome: Outcome) => void} */
     const settle = (result) => {
       if (over) return discard(result.answer);
       over = true;
@@ -194,6 +242,7 @@ function tryOnce(env, incoming, { attempt: { url, binding }, timeout }, gone) {
       // Where a Worker is called, its own exception comes out here, and a path may be all that it takes.
       settle({ failed: "unreachable", isWhole: isWhole && binding === undefined });
     };
+    /** @type {(answer: Response) => void} */
     const answered = (answer) => {
       if (isFinal(answer, answer.status)) {
         handedOn = !over;
@@ -204,17 +253,30 @@ function tryOnce(env, incoming, { attempt: { url, binding }, timeout }, gone) {
     };
     try {
       upload = openUpload(incoming, broken);
-      send(binding === undefined ? NETWORK : env[binding], upload?.incoming ?? incoming, url).then(answered, failed);
+      send(
+        binding === undefined ? NETWORK : /** @type {Fetcher} */ (env[binding]),
+        upload?.incoming ?? incoming,
+        url,
+      ).then(answered, failed);
     } catch {
       void failed();
     }
   });
 }
 
-/** Of a GET or HEAD: no pipe can be put before it. */
+/**
+ * Of a GET or HEAD: no pipe can be put before it.
+ * @type {(incoming: Incoming) => boolean}
+ */
 const hasUnwatchedBody = ({ request, method }) => (method === "GET" || method === "HEAD") && request.body !== null;
 
-/** Tells the core how an attempt ended: whether there may be another. A core that is gone allows none. */
+/**
+ * Tells the core how an attempt ended: whether there may be another. A core that is gone allows none.
+ * @param {Plan} plan
+ * @param {Attempt} attempt
+ * @param {number} ended
+ * @param {boolean} wantsAnother
+ */
 function tellCore({ breaker, caller }, { key }, ended, wantsAnother) {
   // Of a backend with one origin nothing is noted.
   if (caller === undefined) return false;
@@ -225,14 +287,16 @@ function tellCore({ breaker, caller }, { key }, ended, wantsAnother) {
   }
 }
 
-/** A promise that is settled when the client has left; watching it is dear, so it begins late where it may. */
+/**
+ * A promise that is settled when the client has left; watching it is dear, so it begins late where it may.
+ * @param {Request} request
+ * @param {number} after
+ */
 function watchClient({ signal }, after) {
-  let timer;
-  let leave;
-  const promise = new Promise((resolve) => {
-    leave = () => resolve();
-    timer = setTimeout(() => (signal.aborted ? leave() : signal.addEventListener("abort", leave)), after);
-  });
+  /** @type {PromiseWithResolvers<void>} */
+  const { promise, resolve } = Promise.withResolvers();
+  const leave = () => resolve();
+  const timer = setTimeout(() => (signal.aborted ? leave() : signal.addEventListener("abort", leave)), after);
   const stop = () => {
     clearTimeout(timer);
     signal.removeEventListener("abort", leave);
@@ -240,17 +304,27 @@ function watchClient({ signal }, after) {
   return { promise, stop };
 }
 
+/**
+ * @param {Headers} headers
+ * @param {NameLines} remove
+ * @param {FieldLines} set
+ */
 function prepare(headers, remove, set) {
   forEachName(remove, (name) => headers.delete(name));
   forEachField(set, (name, value) => headers.set(name, value));
 }
 
-/** `by` is a service binding or `NETWORK`. */
+/**
+ * `by` is a service binding or `NETWORK`.
+ * @param {Pick<Fetcher, "fetch">} by
+ * @param {Outgoing} outgoing
+ * @param {string} url
+ */
 function send(by, { request, method, headers, signal }, url) {
   const { body } = request;
   // Fetch takes a body for GET and HEAD only with the Request that it came in.
   if (body !== null && (method === "GET" || method === "HEAD")) {
-    return callOut(by, new Request(url, request), { headers });
+    return callOut(by, new Request(url, /** @type {Request} */ (request)), { headers });
   }
   // Else the request itself is never the init: its `cf` would be copied along, which is dear.
   return callOut(by, url, signal === undefined ? { method, headers, body } : { method, headers, body, signal });

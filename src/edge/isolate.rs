@@ -8,7 +8,7 @@ use std::{
 use pointsman_checked::{Fault, Started, Variable, Variables};
 use pointsman_core::{
     forward::assertion::Assertions,
-    http::head::{MAX_FIELDS, RequestIds, Seen},
+    http::head::{MAX_FIELDS, PresentFields, RequestIds},
     state::{config::Gateway, memory::Memory},
 };
 use wasm_bindgen::prelude::Closure;
@@ -123,7 +123,7 @@ fn install(gateway: Option<&Gateway>) {
     let fields = gateway.map(|gateway| gateway.fields().clone());
     let judge = move |name: String| fields.as_ref().map_or(0, |fields| fields.judge(&name).bits());
     let judge: Closure<dyn Fn(String) -> u32> = Closure::new(judge);
-    platform::install(&judge.into_js_value(), MAX_FIELDS, Seen::TOO_MANY.bits());
+    platform::install(&judge.into_js_value(), MAX_FIELDS, PresentFields::TOO_MANY.bits());
     let report: Closure<dyn Fn(String) -> bool> = Closure::new(|text: String| report(&text));
     let problem_base = gateway.map_or("", |gateway| gateway.problem_base());
     platform::install_forward(&wire::encode_failures(problem_base), &report.into_js_value());

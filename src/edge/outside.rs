@@ -11,7 +11,7 @@ use pointsman_core::{
         jwk_set::PublicKey,
     },
 };
-use pointsman_loader::ports::{Document, DocumentRequest, Landing, Ports, SourceError, VerifyError};
+use pointsman_loader::ports::{Document, DocumentRequest, LoadResult, Ports, SourceError, VerifyError};
 use serde_json::Value;
 use wasm_bindgen::JsValue;
 use wasm_bindgen_futures::JsFuture;
@@ -68,16 +68,19 @@ impl Ports for Outside {
         written.map(|_| ()).map_err(store_failed)
     }
 
-    async fn landed(&self, flight: &str, at_most: Span) -> Landing {
-        match JsFuture::from(platform::landed(flight, millis(at_most))).await.map(|well| well.as_bool()) {
-            Ok(Some(true)) => Landing::Done,
-            Ok(Some(false)) => Landing::Failed,
-            Ok(None) | Err(_) => Landing::Late,
+    async fn wait_for_load(&self, flight: &str, at_most: Span) -> LoadResult {
+        match JsFuture::from(platform::wait_for_load(flight, millis(at_most)))
+            .await
+            .map(|well| well.as_bool())
+        {
+            Ok(Some(true)) => LoadResult::Done,
+            Ok(Some(false)) => LoadResult::Failed,
+            Ok(None) | Err(_) => LoadResult::Late,
         }
     }
 
-    fn land(&self, flight: &str, well: bool) {
-        platform::land(flight, well);
+    fn complete_load(&self, flight: &str, well: bool) {
+        platform::complete_load(flight, well);
     }
 
     async fn document(&self, request: DocumentRequest<'_>) -> Result<Document, SourceError> {

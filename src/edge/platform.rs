@@ -53,8 +53,10 @@ extern "C" {
     ) -> Result<Document, JsValue>;
     #[wasm_bindgen(js_name = untilTrap)]
     pub(super) fn until_trap(promise: &Promise) -> Promise;
-    pub(super) fn landed(name: &str, at_most: f64) -> Promise;
-    pub(super) fn land(name: &str, well: bool);
+    #[wasm_bindgen(js_name = waitForLoad)]
+    pub(super) fn wait_for_load(name: &str, at_most: f64) -> Promise;
+    #[wasm_bindgen(js_name = completeLoad)]
+    pub(super) fn complete_load(name: &str, well: bool);
     #[wasm_bindgen(js_name = kvGet, catch)]
     pub(super) async fn kv_get(
         store: &JsValue,

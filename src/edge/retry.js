@@ -39,10 +39,12 @@ export function dueAttempt({ attempts, deadline }, number, elapsed) {
   };
 }
 
+/** @typedef {"unreachable" | "timeout" | "left" | "broken"} Failed */
+
 /**
  * What an attempt came to.
  * @typedef {object} Result
- * @property {"unreachable" | "timeout" | "left" | "broken"} [failed] none where there is an answer
+ * @property {Failed} [failed] none where there is an answer
  * @property {number} [status] of the answer
  * @property {boolean} [isWhole] whether the client has done all of its part, so that nothing of it can be why a call failed
  */
@@ -69,7 +71,7 @@ export function judgeAttempt(plan, due, result, request) {
   const { status, isWhole } = result;
   // A client that breaks off its own body makes the call fail, and leaves at the same time.
   const failed = result.failed === "unreachable" && request.hasLeft ? "left" : result.failed;
-  const errorType = failed ?? (plan.statuses.includes(status) ? `status ${status}` : undefined);
+  const errorType = failed ?? (status !== undefined && plan.statuses.includes(status) ? `status ${status}` : undefined);
   const isCutShort = failed === "timeout" && due.isShortened;
   const ended = verdict({ failed, status, cutShort: isCutShort, isWhole }, plan.statuses);
   const hasNext = due.number < plan.attempts.length && request.elapsed < plan.deadline;

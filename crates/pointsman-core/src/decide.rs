@@ -32,7 +32,7 @@ use crate::{
         cors::{AnswerEdits, AnswerPrivacy, Preflight},
         credential_copies,
         fields::{FieldLines, lists_too_many},
-        head::{Head, Place, Seen},
+        head::{Head, Place, PresentFields},
         path,
     },
     identity::{
@@ -58,7 +58,7 @@ const SHORTEST_CREDENTIAL: usize = 24;
 use self::{dispatch::Destination, rules::Verdict};
 
 /// A request on the way through the stages.
-struct Journey<'a> {
+struct DecisionContext<'a> {
     gateway: &'a Gateway,
     head: &'a Head<'a>,
     loaded: &'a LoadedForRequest,
@@ -84,7 +84,7 @@ impl Gateway {
         loaded: &LoadedForRequest,
         now: Timestamp,
     ) -> Decision {
-        let mut journey = Journey {
+        let mut context = DecisionContext {
             gateway: self,
             head,
             loaded,
@@ -92,8 +92,8 @@ impl Gateway {
             trace: Trace { steps: loaded.explain.then(Vec::new), ..Trace::default() },
             deferred: Deferred::default(),
         };
-        let outcome = journey.travel(memory);
-        Decision { outcome, trace: journey.trace, deferred: journey.deferred }
+        let outcome = context.decide(memory);
+        Decision { outcome, trace: context.trace, deferred: context.deferred }
     }
 
     /// The problem for a refusal, with the fields that the route's callers get on any answer.
@@ -135,7 +135,7 @@ impl Gateway {
 
     fn answer_edits(&self, route: &Route, head: &Head<'_>) -> AnswerEdits {
         let mut edits = match &route.cors {
-            Some(policy) => policy.answer(head.field(Seen::ORIGIN, "origin").as_deref()),
+            Some(policy) => policy.answer(head.field(PresentFields::ORIGIN, "origin").as_deref()),
             None => AnswerEdits::default(),
         };
         if route.shows_request_id {
@@ -145,8 +145,8 @@ impl Gateway {
     }
 }
 
-impl<'a> Journey<'a> {
-    fn travel(&mut self, memory: &mut Memory) -> Outcome {
+impl<'a> DecisionContext<'a> {
+    fn decide(&mut self, memory: &mut Memory) -> Outcome {
         let path = self.head.target.path;
         let gateway = self.gateway;
         if let Err(refusal) = explain::refuse_question(gateway, self.head, self.loaded.explain) {
@@ -181,17 +181,22 @@ impl<'a> Journey<'a> {
         if gateway.readings.differ(spelling, &taken, &guards_like) {
             return self.refused(Refusal::PathOfAnotherRoute, Some(route));
         }
-        match self.along(route, &matched.captures, memory) {
+        match self.decide_on_route(route, &matched.captures, memory) {
             Ok(outcome) => outcome,
             Err(Halt::Load(need, claim)) => Outcome::Load(need, claim),
             Err(Halt::Refuse(refusal)) => self.refused(refusal, Some(route)),
         }
     }
 
-    fn along(&mut self, route: &'a Route, captures: &[&str], memory: &mut Memory) -> Result<Outcome, Halt> {
+    fn decide_on_route(
+        &mut self,
+        route: &'a Route,
+        captures: &[&str],
+        memory: &mut Memory,
+    ) -> Result<Outcome, Halt> {
         let gateway = self.gateway;
         let via = gateway.via.pass(self.head)?;
-        if self.head.seen.has(Seen::TOO_MANY.and(Seen::CONNECTION)) {
+        if self.head.seen.has(PresentFields::TOO_MANY.and(PresentFields::CONNECTION)) {
             self.check_size()?;
         }
         handshake::check(route, self.head)?;
@@ -267,7 +272,7 @@ impl<'a> Journey<'a> {
             let may_be_short = self.gateway.api_keys.as_ref().is_some_and(|keys| !keys.has_checksum());
             may_be_short || query.len() >= SHORTEST_CREDENTIAL
         };
-        self.head.seen.has(Seen::MAY_HOLD_CREDENTIAL.and(Seen::VIA))
+        self.head.seen.has(PresentFields::MAY_HOLD_CREDENTIAL.and(PresentFields::VIA))
             || self.head.target.query.is_some_and(is_long_enough)
     }
 
@@ -298,10 +303,10 @@ impl<'a> Journey<'a> {
     #[cold]
     #[inline(never)]
     fn check_size(&self) -> Result<(), Refusal> {
-        if self.head.seen.has(Seen::TOO_MANY) {
+        if self.head.seen.has(PresentFields::TOO_MANY) {
             return Err(Refusal::TooManyFields);
         }
-        let connection = self.head.field(Seen::CONNECTION, "connection");
+        let connection = self.head.field(PresentFields::CONNECTION, "connection");
         if connection.is_some_and(|names| lists_too_many(&names)) {
             return Err(Refusal::ConnectionTooLong);
         }
@@ -344,7 +349,7 @@ impl<'a> Journey<'a> {
     #[cold]
     #[inline(never)]
     fn preflight(&mut self, matched: &Matched<'_, '_>) -> Option<Answer> {
-        let origin = self.head.field(Seen::ORIGIN, "origin")?;
+        let origin = self.head.field(PresentFields::ORIGIN, "origin")?;
         let asked = self.head.fields.get("access-control-request-method")?;
         let route_of = |index: usize| self.gateway.routes.get(index).filter(|route| route.cors.is_some());
         let route = match matched.route(asked.trim()) {

@@ -13,14 +13,14 @@ use pointsman_core::{
     },
     identity::customer_id::CustomerId,
     state::{
-        cache::{Claim, Loaded, Lookup, Stored},
+        cache::{Lease, Loaded, Lookup, Stored},
         config::{ConfigSource, Gateway},
         memory::Memory,
     },
 };
 use serde_json::Value;
 
-use crate::ports::{Document, DocumentRequest, Landing, Ports, SourceError};
+use crate::ports::{Document, DocumentRequest, LoadResult, Ports, SourceError};
 
 /// The name under which requests wait for the list of the config API.
 const ROSTER_FLIGHT: &str = "roster";
@@ -146,16 +146,16 @@ impl<'a, P: Ports> ConfigApi<'a, P> {
                     let as_of = self.memory.borrow().roster.as_of(now).unwrap_or(now);
                     return Ok((roster, as_of));
                 }
-                Lookup::Load(Claim::Lead) => {
+                Lookup::Load(Lease::Acquired) => {
                     let loaded = self.load_roster(now).await;
                     if loaded.is_err() {
                         self.memory.borrow_mut().roster.fail(now, self.ports.now());
                     }
-                    self.ports.land(ROSTER_FLIGHT, loaded.is_ok());
+                    self.ports.complete_load(ROSTER_FLIGHT, loaded.is_ok());
                     return loaded.map(|roster| (roster, now));
                 }
-                Lookup::Load(Claim::Join(until)) => {
-                    if self.ports.landed(ROSTER_FLIGHT, until.since(now)).await == Landing::Failed {
+                Lookup::Load(Lease::HeldUntil(until)) => {
+                    if self.ports.wait_for_load(ROSTER_FLIGHT, until.since(now)).await == LoadResult::Failed {
                         return Err("the config API failed for the request before this one".to_owned());
                     }
                 }

@@ -22,7 +22,7 @@ use pointsman_core::{
     decide::decision::{Deferred, Need, Write},
     identity::customer_id::CustomerId,
     state::{
-        cache::{Claim, Loaded, Stored},
+        cache::{Lease, Loaded, Stored},
         config::{Customers, Gateway},
         memory::Memory,
     },
@@ -137,7 +137,8 @@ impl<'a, P: Ports> CustomerLoader<'a, P> {
                 }
                 let stored = memory.customers.store(key, customer.loaded);
                 deferred.writes.extend(customer.write);
-                let leads = customer.refresh && memory.customers.claim(&key, self.ports.now()) == Claim::Lead;
+                let leads = customer.refresh
+                    && memory.customers.acquire_lease(&key, self.ports.now()) == Lease::Acquired;
                 deferred.refresh(leads, self.ports.now(), || Need::Customer(id.clone()));
                 Some(stored)
             }

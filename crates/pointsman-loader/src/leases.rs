@@ -5,7 +5,7 @@ use std::cell::RefCell;
 use pointsman_core::{
     base::time::{Span, Timestamp},
     decide::decision::Need,
-    state::{cache::Claim, config::Gateway, memory::Memory},
+    state::{cache::Lease, config::Gateway, memory::Memory},
 };
 
 /// The leases of one isolate. A signature has none, since each request verifies it for itself.
@@ -32,15 +32,15 @@ impl<'a> Leases<'a> {
     }
 
     /// Takes the lease on loading this, or says until when somebody else holds it.
-    pub(crate) fn claim(&self, need: &Need, now: Timestamp) -> Claim {
+    pub(crate) fn lease(&self, need: &Need, now: Timestamp) -> Lease {
         let memory = self.memory.borrow();
         match need {
-            Need::Key(digest) => memory.keys.claim(digest, now),
-            Need::Customer(id) => memory.customers.claim(&id.cache_key(), now),
+            Need::Key(digest) => memory.keys.acquire_lease(digest, now),
+            Need::Customer(id) => memory.customers.acquire_lease(&id.cache_key(), now),
             Need::KeySet(issuer) => {
-                memory.key_sets.get(*issuer).map_or(Claim::Lead, |known| known.set.claim(now))
+                memory.key_sets.get(*issuer).map_or(Lease::Acquired, |known| known.set.acquire_lease(now))
             }
-            Need::Signature(_) => Claim::Lead,
+            Need::Signature(_) => Lease::Acquired,
         }
     }
 

@@ -18,7 +18,7 @@ use pointsman_core::{
     },
     http::head::Head,
     identity::principal::Principal,
-    state::{cache::Claim, config::Gateway, memory::Memory},
+    state::{cache::Lease, config::Gateway, memory::Memory},
 };
 
 use crate::{
@@ -28,7 +28,7 @@ use crate::{
     key_sets::{KeySetLoad, KeySetLoader},
     leases::Leases,
     load_for::LoadFor,
-    ports::{Landing, Ports, VerifyError},
+    ports::{LoadResult, Ports, VerifyError},
     signatures::SignatureVerifier,
     store::Store,
 };
@@ -64,7 +64,7 @@ impl<'a, P: Ports> Loader<'a, P> {
         let loaded = LoadedForRequest { explain: true, assumed, ..LoadedForRequest::default() };
         let decision = self.gateway.decide(head, &mut self.memory.borrow_mut(), &loaded, began);
         let decision = match decision.outcome {
-            Outcome::Load(need, claim) => self.decide(head, loaded, need, claim, decision.deferred).await,
+            Outcome::Load(need, lease) => self.decide(head, loaded, need, lease, decision.deferred).await,
             Outcome::Forward(_) | Outcome::Answer(_) => decision,
         };
         let memory = self.memory.borrow();
@@ -73,25 +73,25 @@ impl<'a, P: Ports> Loader<'a, P> {
     }
 
     /// Decides a request, loading what that takes. `loaded` is what a synchronous decision was made by, `need`
-    /// and `claim` are what it met, and `deferred` what it left to do: each round's is kept, since nobody else
+    /// and `lease` are what it met, and `deferred` what it left to do: each round's is kept, since nobody else
     /// refreshes an entry while its lease runs.
     pub async fn decide(
         &self,
         head: &Head<'_>,
         mut loaded: LoadedForRequest,
         mut need: Need,
-        mut claim: Claim,
+        mut lease: Lease,
         mut deferred: Deferred,
     ) -> Decision {
         let mut late = 0;
         for _ in 0..MAX_ROUNDS {
             // Whose lease this request holds itself, it loads at once and not behind the response.
-            if matches!(claim, Claim::Join(_)) && deferred.take_refresh(&need) {
-                claim = Claim::Lead;
+            if matches!(lease, Lease::HeldUntil(_)) && deferred.take_refresh(&need) {
+                lease = Lease::Acquired;
             }
-            match claim {
-                Claim::Lead => self.load(&need, &mut loaded, LoadFor::Request, &mut deferred).await,
-                Claim::Join(until) => self.wait_for_load(&need, until, &mut loaded, &mut late).await,
+            match lease {
+                Lease::Acquired => self.load(&need, &mut loaded, LoadFor::Request, &mut deferred).await,
+                Lease::HeldUntil(until) => self.wait_for_load(&need, until, &mut loaded, &mut late).await,
             }
             let now = self.ports.now();
             let mut decision = self.gateway.decide(head, &mut self.memory.borrow_mut(), &loaded, now);
@@ -101,7 +101,7 @@ impl<'a, P: Ports> Loader<'a, P> {
                     if next.flight() != need.flight() {
                         late = 0;
                     }
-                    (need, claim) = (next, who);
+                    (need, lease) = (next, who);
                 }
                 Outcome::Forward(_) | Outcome::Answer(_) => return Decision { deferred, ..decision },
             }
@@ -117,7 +117,7 @@ impl<'a, P: Ports> Loader<'a, P> {
         let Refresh { need, claimed_at } = refresh;
         let (leases, now) = (self.leases(), self.ports.now());
         // It may have waited longer than its lease, and somebody else have taken that.
-        if now.since(*claimed_at) >= leases.duration(need) && leases.claim(need, now) != Claim::Lead {
+        if now.since(*claimed_at) >= leases.duration(need) && leases.lease(need, now) != Lease::Acquired {
             return deferred;
         }
         self.load(need, &mut LoadedForRequest::default(), LoadFor::BackgroundRefresh, &mut deferred).await;
@@ -148,10 +148,10 @@ impl<'a, P: Ports> Loader<'a, P> {
         if !self.leases().is_loading(need, now) {
             return;
         }
-        match self.ports.landed(&flight, until.since(now)).await {
-            Landing::Done => {}
-            Landing::Failed => loaded.note_failed(need),
-            Landing::Late => {
+        match self.ports.wait_for_load(&flight, until.since(now)).await {
+            LoadResult::Done => {}
+            LoadResult::Failed => loaded.note_failed(need),
+            LoadResult::Late => {
                 *late += 1;
                 if *late >= MAX_LATE {
                     loaded.note_failed(need);
@@ -192,7 +192,7 @@ impl<'a, P: Ports> Loader<'a, P> {
             }
         };
         if let Some(flight) = need.flight() {
-            self.ports.land(&flight, well);
+            self.ports.complete_load(&flight, well);
         }
     }
 

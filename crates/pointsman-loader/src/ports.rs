@@ -83,7 +83,7 @@ fn without_secrets(reference: &str) -> String {
 
 /// How a wait for somebody else's load ended.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Landing {
+pub enum LoadResult {
     /// What was loaded is in memory.
     Done,
     /// The load failed.
@@ -127,10 +127,10 @@ pub trait Ports {
 
     /// Waits until the load of that name ends ([`Ports::land`]), at most `at_most`. The wait is the
     /// caller's own: whoever loads may be gone, and must not take those who wait along.
-    async fn landed(&self, flight: &str, at_most: Span) -> Landing;
+    async fn wait_for_load(&self, flight: &str, at_most: Span) -> LoadResult;
 
     /// Tells all who wait for the load of that name that it has ended, and whether well.
-    fn land(&self, flight: &str, well: bool);
+    fn complete_load(&self, flight: &str, well: bool);
 
     /// Verifies a signature.
     ///

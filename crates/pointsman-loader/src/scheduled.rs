@@ -7,7 +7,7 @@ use pointsman_core::{
     base::freshness::Freshness,
     decide::decision::{Deferred, Need},
     identity::jwt::Issuer,
-    state::{cache::Claim, config::Gateway, memory::Memory},
+    state::{cache::Lease, config::Gateway, memory::Memory},
 };
 
 use crate::{
@@ -75,11 +75,11 @@ impl<'a, P: Ports> ScheduledRefresh<'a, P> {
         if !due {
             return;
         }
-        let claim = self.memory.borrow().key_sets.get(index).map(|known| known.set.claim(now));
-        let (Some(Claim::Lead), Some(flight)) = (claim, Need::KeySet(index).flight()) else { return };
+        let claim = self.memory.borrow().key_sets.get(index).map(|known| known.set.acquire_lease(now));
+        let (Some(Lease::Acquired), Some(flight)) = (claim, Need::KeySet(index).flight()) else { return };
         let mut deferred = Deferred::default();
         let load = self.key_sets.load(index, &mut deferred).await;
-        self.ports.land(&flight, load.set.is_some());
+        self.ports.complete_load(&flight, load.set.is_some());
         for write in &deferred.writes {
             self.store.write_refreshed(write).await;
         }

@@ -33,7 +33,7 @@ use pointsman_core::{
     },
     http::{
         answer::Answer,
-        head::{Fields, Head, MAX_FIELDS, Place, Seen, Target},
+        head::{Fields, Head, MAX_FIELDS, Place, PresentFields, Target},
     },
     identity::{algorithm::Algorithm, jwk_set::PublicKey, principal::Principal},
     state::{config::Gateway, memory::Memory},
@@ -41,7 +41,7 @@ use pointsman_core::{
 use pointsman_loader::{
     loader::Loader,
     native,
-    ports::{Document, DocumentRequest, Landing, Ports, SourceError, VerifyError},
+    ports::{Document, DocumentRequest, LoadResult, Ports, SourceError, VerifyError},
 };
 use serde_json::Value;
 
@@ -269,11 +269,11 @@ impl Ports for World {
         }
     }
 
-    async fn landed(&self, flight: &str, _: Span) -> Landing {
+    async fn wait_for_load(&self, flight: &str, _: Span) -> LoadResult {
         panic!("nobody else loads {flight} where requests come one by one")
     }
 
-    fn land(&self, _: &str, _: bool) {}
+    fn complete_load(&self, _: &str, _: bool) {}
 
     async fn verify(
         &self,
@@ -428,13 +428,13 @@ impl Isolate {
 }
 
 pub fn head<'a>(gateway: &Gateway, method: &'a str, url: &'a str, fields: &'a TestFields) -> Head<'a> {
-    let seen = fields.fields.iter().fold(Seen::default(), |seen, (name, _)| {
+    let seen = fields.fields.iter().fold(PresentFields::default(), |seen, (name, _)| {
         seen.and(gateway.fields().judge(&name.to_ascii_lowercase()).seen)
     });
     let mut names = fields.names();
     names.sort_unstable();
     names.dedup();
-    let seen = if names.len() > MAX_FIELDS as usize { seen.and(Seen::TOO_MANY) } else { seen };
+    let seen = if names.len() > MAX_FIELDS as usize { seen.and(PresentFields::TOO_MANY) } else { seen };
     Head { method, target: Target::parse(url).unwrap(), seen, fields, request_id: "request-1" }
 }
 

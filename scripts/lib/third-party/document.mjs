@@ -5,6 +5,8 @@ import { inRoot } from "../paths.mjs";
 import { chosen, noticeOf, textOf } from "./licences.mjs";
 import { crates, npmPackages } from "./shipped.mjs";
 
+/** @import { Package } from "./shipped.mjs" */
+
 export const FILE = inRoot("THIRD-PARTY-LICENSES");
 export const COMMAND = "node scripts/third-party.mjs";
 
@@ -18,23 +20,33 @@ compiler-builtins under Apache-2.0 with the LLVM exception: https://github.com/r
 
 const WIDTH = 100;
 const RULE = "=".repeat(WIDTH);
+/** @type {(text: string) => string} */
 const title = (text) => `${RULE}\n${text}\n${RULE}`;
 
-/** Names after what they are, in lines of one width. */
+/**
+ * Names after what they are, in lines of one width.
+ * @param {string} start
+ * @param {string[]} names
+ */
 function wrapped(start, names) {
   const lines = [start];
   names.forEach((name, index) => {
     const word = index < names.length - 1 ? `${name},` : name;
-    if (lines.at(-1).length + 1 + word.length > WIDTH) lines.push(" ");
+    if (lines[lines.length - 1].length + 1 + word.length > WIDTH) lines.push(" ");
     lines[lines.length - 1] += ` ${word}`;
   });
   return lines.join("\n");
 }
 
+/** @type {(one: Package) => string} */
 const label = ({ name, version }) => `${name} ${version}`;
+/** @type {(text: string) => string} */
 const flat = (text) => text.replace(/\s+/g, " ").trim();
 
-/** The table of one Worker's packages. */
+/**
+ * The table of one Worker's packages.
+ * @param {Package[]} packages
+ */
 function list(packages) {
   const width = Math.max(...packages.map((one) => label(one).length));
   return packages
@@ -44,8 +56,12 @@ function list(packages) {
     .join("\n");
 }
 
-/** Each text once, with the packages that it is of: [{ licence, text, packages }]. */
+/**
+ * Each text once, with the packages that it is of.
+ * @param {Package[]} packages
+ */
 function texts(packages) {
+  /** @type {Map<string, { licence: string, text: string, packages: Package[] }>} */
   const found = new Map();
   for (const one of packages) {
     for (const licence of chosen(one.licence)) {
@@ -57,16 +73,19 @@ function texts(packages) {
           advice: ["Its authors have it elsewhere: that must stand in THIRD-PARTY-LICENSES too."],
         });
       const key = `${licence} ${flat(text)}`;
-      if (!found.has(key)) found.set(key, { licence, text, packages: [] });
-      found.get(key).packages.push(one);
+      const same = found.get(key) ?? { licence, text, packages: [] };
+      same.packages.push(one);
+      found.set(key, same);
     }
   }
   return [...found.values()].sort((one, other) => order(one) - order(other));
 }
 
 // The one that most are under comes first.
+/** @type {(found: { packages: Package[] }) => number} */
 const order = ({ packages }) => -packages.length;
 
+/** @param {Package[]} packages */
 function notices(packages) {
   return packages.flatMap((one) => {
     const notice = chosen(one.licence).includes("Apache-2.0") && noticeOf(one.folder);

@@ -7,6 +7,23 @@ import { Failure } from "../failure.mjs";
 import { inRoot, ROOT } from "../paths.mjs";
 import { WASM_TARGET } from "../versions.mjs";
 
+/**
+ * A package of others. `licence` is an expression of SPDX's, `folder` where the package stands on this machine.
+ * @typedef {{ name: string, version: string, licence: string, url: string | undefined, folder: string }} Package
+ */
+
+/**
+ * A package as cargo's metadata has it. Our own have no source.
+ * @typedef {object} CargoPackage
+ * @property {string} name
+ * @property {string} version
+ * @property {string | null} source
+ * @property {string | null} license
+ * @property {string | null} repository
+ * @property {string} manifest_path
+ */
+
+/** @param {string[]} args */
 function cargo(...args) {
   const { status, stdout, stderr, error } = spawnSync("cargo", args, {
     cwd: ROOT,
@@ -22,8 +39,9 @@ function cargo(...args) {
 const OURS = ["pointsman"];
 
 /**
- * [{ name, version, licence, url, folder }]. The tree says what is linked: its features are those of the Worker, and macros,
+ * The tree says what is linked: its features are those of the Worker, and macros,
  * which run while it is compiled, are left out. Where the sources are, the metadata says.
+ * @returns {Package[]}
  */
 export function crates() {
   const tree = cargo(
@@ -41,9 +59,10 @@ export function crates() {
   );
   const linked = new Set(tree.split("\n").map((line) => /^(\S+) v(\S+)/.exec(line)?.slice(1, 3).join(" ")));
   const metadata = JSON.parse(cargo("metadata", "--locked", "--format-version", "1", "--filter-platform", WASM_TARGET));
-  // Our own have no source.
-  const others = metadata.packages.filter(({ name, version, source }) => source && linked.has(`${name} ${version}`));
-  return others
+  /** @type {CargoPackage[]} */
+  const packages = metadata.packages;
+  return packages
+    .filter(({ name, version, source }) => source && linked.has(`${name} ${version}`))
     .map(({ name, version, license, repository, manifest_path }) => ({
       name,
       version,
@@ -54,7 +73,10 @@ export function crates() {
     .sort(byName);
 }
 
-/** The same of npm packages: those that esbuild takes into the gateway's modules and into the console. */
+/**
+ * The same of npm packages: those that esbuild takes into the gateway's modules and into the console.
+ * @returns {Promise<Package[]>}
+ */
 export async function npmPackages() {
   const inputs = await Promise.all([bundled("src/edge/entry.js"), bundled("console/index.js")]);
   const folders = new Set(
@@ -74,14 +96,20 @@ export async function npmPackages() {
     .sort(byName);
 }
 
-/** Where a package's source is, as a reader's browser takes it. npm lets `owner/name` stand for GitHub's. */
+/**
+ * Where a package's source is, as a reader's browser takes it. npm lets `owner/name` stand for GitHub's.
+ * @type {(repository: string | null | undefined) => string | undefined}
+ */
 const address = (repository) =>
   repository
     ?.replace(/^git\+/, "")
     .replace(/\.git$|\/$/, "")
     .replace(/^(?=[\w.-]+\/[\w.-]+$)/, "https://github.com/");
 
-/** Which files a bundle of `entry` is made of, from the root. What only a build makes is left out: it is ours. */
+/**
+ * Which files a bundle of `entry` is made of, from the root. What only a build makes is left out: it is ours.
+ * @param {string} entry
+ */
 async function bundled(entry) {
   const { metafile } = await build({
     absWorkingDir: ROOT,
@@ -99,5 +127,6 @@ async function bundled(entry) {
   return Object.keys(metafile.inputs).map((file) => relative(ROOT, join(ROOT, file)));
 }
 
+/** @type {(one: Package, other: Package) => number} */
 const byName = (one, other) =>
   one.name < other.name ? -1 : one.name > other.name ? 1 : one.version < other.version ? -1 : 1;

@@ -11,7 +11,7 @@ use pointsman_core::{
         limit::{Admission, Ask, QuotaAsk},
         plan::{Attempt, Plan, Sending},
     },
-    http::{cors::AnswerEdits, fields::FieldLines, head::Seen, prelude::Survey},
+    http::{cors::AnswerEdits, fields::FieldLines, head::PresentFields, prelude::Survey},
 };
 use serde_json::{Value, json};
 
@@ -418,7 +418,10 @@ fn starts_of_attempts() {
 fn preludes() {
     for (text, value) in from_javascript("prelude") {
         let prelude = Survey::new(text);
-        assert_eq!(prelude.seen(), Seen::from_bits(value["seen"].as_u64().unwrap().try_into().unwrap()));
+        assert_eq!(
+            prelude.seen(),
+            PresentFields::from_bits(value["seen"].as_u64().unwrap().try_into().unwrap())
+        );
         assert_eq!(json!([prelude.method(), prelude.url()]), json!([value["method"], value["url"]]));
         let fields: Vec<_> = prelude.fields().map(|(name, value)| json!([name, value])).collect();
         assert_eq!(Value::Array(fields), value["fields"]);

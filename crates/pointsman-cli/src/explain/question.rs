@@ -8,7 +8,7 @@ use pointsman_core::{
         shape::{Table, shape},
         time::Timestamp,
     },
-    http::head::{Fields, Place, Seen},
+    http::head::{Fields, Place, PresentFields},
     identity::{claims::Claims, principal::Principal},
     state::config::Gateway,
 };
@@ -117,10 +117,10 @@ pub(super) struct SentFields {
 }
 
 impl SentFields {
-    pub(super) fn seen(&self, gateway: &Gateway) -> Seen {
+    pub(super) fn seen(&self, gateway: &Gateway) -> PresentFields {
         self.fields
             .iter()
-            .fold(Seen::default(), |seen, (name, _)| seen.and(gateway.fields().judge(name).seen))
+            .fold(PresentFields::default(), |seen, (name, _)| seen.and(gateway.fields().judge(name).seen))
     }
 }
 

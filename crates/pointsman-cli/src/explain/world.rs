@@ -10,7 +10,7 @@ use pointsman_core::{
 };
 use pointsman_loader::{
     native,
-    ports::{Document, DocumentRequest, Landing, Ports, SourceError, VerifyError},
+    ports::{Document, DocumentRequest, LoadResult, Ports, SourceError, VerifyError},
 };
 use serde_json::json;
 
@@ -86,11 +86,11 @@ impl Ports for World<'_> {
     }
 
     /// Nobody else loads anything here.
-    async fn landed(&self, _: &str, _: Span) -> Landing {
-        Landing::Late
+    async fn wait_for_load(&self, _: &str, _: Span) -> LoadResult {
+        LoadResult::Late
     }
 
-    fn land(&self, _: &str, _: bool) {}
+    fn complete_load(&self, _: &str, _: bool) {}
 
     async fn verify(
         &self,

@@ -15,7 +15,7 @@ use crate::{
         principal::Principal,
     },
     state::{
-        cache::{Claim, Loaded, Lookup, Stored},
+        cache::{Lease, Loaded, Lookup, Stored},
         config::{Gateway, RouteAuth},
         memory::Memory,
     },
@@ -126,12 +126,14 @@ impl Stage<'_> {
             }
             KeySource::Inline(set) => {
                 let keys = set.select(examined.kid.as_deref(), examined.algorithm)?;
-                Err(Halt::Load(self.signature_check(examined, keys, digest), Claim::Lead))
+                Err(Halt::Load(self.signature_check(examined, keys, digest), Lease::Acquired))
             }
             KeySource::Url(_) | KeySource::Discovery(_) => {
                 let set = self.key_set(examined.issuer, memory, deferred)?;
                 match set.select(examined.kid.as_deref(), examined.algorithm) {
-                    Ok(keys) => Err(Halt::Load(self.signature_check(examined, keys, digest), Claim::Lead)),
+                    Ok(keys) => {
+                        Err(Halt::Load(self.signature_check(examined, keys, digest), Lease::Acquired))
+                    }
                     // The key may be a new one, also under an old name. Asking is bounded by the cooldown,
                     // whatever kids are sent.
                     Err(refusal) => {
@@ -213,7 +215,7 @@ impl Stage<'_> {
         if !self.loaded.issuer_asked
             && (known.set.is_loading(self.now) || known.is_cool(issuer.cooldown, self.now))
         {
-            return Err(Halt::Load(Need::KeySet(index), known.set.claim(self.now)));
+            return Err(Halt::Load(Need::KeySet(index), known.set.acquire_lease(self.now)));
         }
         Ok(())
     }

@@ -16,7 +16,7 @@ use crate::{
         jwt::VerifiedToken,
         principal::Principal,
     },
-    state::cache::{Claim, Stored},
+    state::cache::{Lease, Stored},
 };
 
 /// What becomes of a request.
@@ -27,7 +27,7 @@ pub enum Outcome {
     /// It is answered here.
     Answer(Answer),
     /// It cannot be decided before this is loaded, by this request or by the one that has begun to.
-    Load(Need, Claim),
+    Load(Need, Lease),
 }
 
 /// A decision, with what the log says of it and what is done behind the response.
@@ -258,7 +258,7 @@ pub enum Halt {
     /// The request is refused.
     Refuse(Refusal),
     /// Something must be loaded first.
-    Load(Need, Claim),
+    Load(Need, Lease),
 }
 
 impl From<Refusal> for Halt {

@@ -3,7 +3,7 @@
 use std::rc::Rc;
 
 use super::{
-    Journey,
+    DecisionContext,
     rules::{Chosen, ChosenOrigin},
 };
 use crate::{
@@ -33,7 +33,7 @@ pub(super) struct Destination<'a> {
     pub(super) needs_size: bool,
 }
 
-impl Journey<'_> {
+impl DecisionContext<'_> {
     /// The request's target, without the credential in its query.
     fn target<'t>(&'t self, rest: Option<&'t str>) -> Target<'t> {
         let target = self.head.target;

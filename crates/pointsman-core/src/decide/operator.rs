@@ -15,7 +15,7 @@ use crate::{
     forward::assertion::Assertions,
     http::{
         answer::Answer,
-        head::{Head, Seen},
+        head::{Head, PresentFields},
     },
     identity::{
         credential::{field_content, scheme_and_text},
@@ -90,7 +90,8 @@ fn answer_to(
 /// Whether the request shows the operator's secret. Digests are compared, so that the time this takes
 /// says nothing of the secret.
 fn authorized(secret: Option<&Digest>, head: &Head<'_>) -> Result<(), Refusal> {
-    let shown = head.field(Seen::AUTHORIZATION, "authorization").ok_or(Refusal::CredentialMissing)?;
+    let shown =
+        head.field(PresentFields::AUTHORIZATION, "authorization").ok_or(Refusal::CredentialMissing)?;
     let (scheme, token) = scheme_and_text(field_content(&shown)).ok_or(Refusal::OperatorSecret)?;
     let right = secret.is_some_and(|secret| Digest::of(token.as_bytes()) == *secret);
     if right && scheme.eq_ignore_ascii_case("bearer") { Ok(()) } else { Err(Refusal::OperatorSecret) }

@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use super::Journey;
+use super::DecisionContext;
 use crate::{
     base::{name::Name, refusal::Refusal, time::Span},
     customer::{record::CustomerOrigin, template::BackendTemplate},
@@ -67,7 +67,7 @@ pub(super) struct ChosenOrigin {
     pub(super) binding: Option<Rc<str>>,
 }
 
-impl<'a> Journey<'a> {
+impl<'a> DecisionContext<'a> {
     /// The first rule that matches decides.
     pub(super) fn choose(
         &mut self,

@@ -11,7 +11,7 @@ use crate::{
     http::{
         cors::AnswerEdits,
         fields::{FieldLines, listed_by_connection},
-        head::{Head, Seen, Target},
+        head::{Head, PresentFields, Target},
     },
     identity::{claims::ClaimPath, customer_id::CustomerId, principal::Principal},
     routing::pattern::Rewrite,
@@ -202,7 +202,7 @@ impl Via {
     /// # Errors
     /// [`Refusal::LoopDetected`] where we are in it already: a backend URL leads back here.
     pub fn pass(&self, head: &Head<'_>) -> Result<Cow<'_, str>, Refusal> {
-        let Some(before) = head.field(Seen::VIA, "via") else {
+        let Some(before) = head.field(PresentFields::VIA, "via") else {
             return Ok(Cow::Borrowed(&self.0));
         };
         if before.split(',').any(|hop| hop.trim() == self.0) {
@@ -227,7 +227,7 @@ pub fn edit_fields(
     set.push_checked("x-request-id", head.request_id);
     set.push_checked("x-forwarded-proto", head.target.scheme);
     set.push_checked("x-forwarded-host", head.target.authority);
-    let client = head.field(Seen::CF_CONNECTING_IP, "cf-connecting-ip");
+    let client = head.field(PresentFields::CF_CONNECTING_IP, "cf-connecting-ip");
     if !client.is_some_and(|client| set_client(&mut set, client.trim())) {
         remove.push("x-forwarded-for".to_owned());
     }
@@ -274,7 +274,7 @@ fn set_claim(set: &mut FieldLines, name: &str, claim: &Value) {
 
 /// The fields that the client's `Connection` names.
 fn listed_fields(head: &Head<'_>) -> Vec<String> {
-    let connection = head.field(Seen::CONNECTION, "connection");
+    let connection = head.field(PresentFields::CONNECTION, "connection");
     connection.map(|value| listed_by_connection(&value).collect()).unwrap_or_default()
 }
 

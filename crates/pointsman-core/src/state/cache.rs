@@ -20,7 +20,7 @@ use quick_cache::{
 #[cfg(test)]
 mod tests;
 
-pub use crate::state::slot::{Claim, Loaded, Lookup, Stored};
+pub use crate::state::slot::{Lease, Loaded, Lookup, Stored};
 use crate::{
     base::{digest::Digest, freshness::Policy, time::Timestamp},
     state::{
@@ -79,7 +79,8 @@ impl<T> Cache<T> {
     /// it is given what there is, and loads nothing more.
     #[must_use]
     pub fn lookup(&self, key: &Digest, now: Timestamp, failed: bool) -> Lookup<T> {
-        let lookup = look_up(self.entries.get(key), &self.policy, now, failed, || self.claim(key, now));
+        let lookup =
+            look_up(self.entries.get(key), &self.policy, now, failed, || self.acquire_lease(key, now));
         self.count(|counts| match lookup {
             Lookup::Hit { .. } => counts.hits += 1,
             Lookup::Load(_) | Lookup::Unavailable => counts.misses += 1,
@@ -95,10 +96,10 @@ impl<T> Cache<T> {
 
     /// Takes the lease on loading `key`, or says until when somebody else holds it.
     #[must_use]
-    pub fn claim(&self, key: &Digest, now: Timestamp) -> Claim {
+    pub fn acquire_lease(&self, key: &Digest, now: Timestamp) -> Lease {
         let mut leases = self.leases.borrow_mut();
         match leases.get(key) {
-            Some(until) if now < *until => Claim::Join(*until),
+            Some(until) if now < *until => Lease::HeldUntil(*until),
             _ => {
                 if leases.len() >= self.sweep_at.get() {
                     leases.retain(|_, until| now < *until);
@@ -106,7 +107,7 @@ impl<T> Cache<T> {
                     self.sweep_at.set(leases.len().saturating_mul(2).max(MANY_LOADS));
                 }
                 leases.insert(*key, now.plus(self.policy.lease));
-                Claim::Lead
+                Lease::Acquired
             }
         }
     }

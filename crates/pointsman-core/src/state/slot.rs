@@ -39,11 +39,11 @@ impl<T> Clone for Stored<T> {
 
 /// Who loads an entry.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Claim {
+pub enum Lease {
     /// The caller, who now holds the lease.
-    Lead,
+    Acquired,
     /// Somebody else, at the latest until this instant.
-    Join(Timestamp),
+    HeldUntil(Timestamp),
 }
 
 /// What is known of an entry.
@@ -58,7 +58,7 @@ pub enum Lookup<T> {
         refresh: bool,
     },
     /// It must be loaded first. Where that fails, an entry that may still be used is hit.
-    Load(Claim),
+    Load(Lease),
     /// Nothing can be used and its source failed a moment ago.
     Unavailable,
 }
@@ -105,7 +105,7 @@ pub(super) fn look_up<T>(
     policy: &Policy,
     now: Timestamp,
     failed: bool,
-    claim: impl Fn() -> Claim,
+    claim: impl Fn() -> Lease,
 ) -> Lookup<T> {
     let blocked = entry.is_some_and(|entry| entry.blocks_cold_loads.get());
     let paused = entry.is_some_and(|entry| now < entry.retry_at.get());
@@ -114,16 +114,16 @@ pub(super) fn look_up<T>(
     match stored {
         Some((stored, Freshness::Fresh)) => Lookup::Hit { stored: stored.clone(), refresh: false },
         Some((stored, Freshness::Revalidate)) => {
-            let refresh = !failed && !paused && claim() == Claim::Lead;
+            let refresh = !failed && !paused && claim() == Lease::Acquired;
             Lookup::Hit { stored: stored.clone(), refresh }
         }
         // One asks. Others are served meanwhile, and for a while after it failed: a source that
         // hangs must not hold up everybody whom it once vouched for.
         Some((stored, Freshness::OnlyIfError)) => {
-            if failed || paused || claim() != Claim::Lead {
+            if failed || paused || claim() != Lease::Acquired {
                 Lookup::Hit { stored: stored.clone(), refresh: false }
             } else {
-                Lookup::Load(Claim::Lead)
+                Lookup::Load(Lease::Acquired)
             }
         }
         Some((_, Freshness::Expired)) | None if failed || (paused && blocked) => Lookup::Unavailable,
@@ -287,7 +287,7 @@ impl<T> Slot<T> {
     /// is given what there is, and loads nothing more.
     #[must_use]
     pub fn lookup(&self, now: Timestamp, failed: bool) -> Lookup<T> {
-        look_up(self.entry.as_ref(), &self.policy, now, failed, || self.claim(now))
+        look_up(self.entry.as_ref(), &self.policy, now, failed, || self.acquire_lease(now))
     }
 
     /// Whether a load is under way that a caller can count on.
@@ -298,12 +298,12 @@ impl<T> Slot<T> {
 
     /// Takes the lease on loading it, or says until when somebody else holds it.
     #[must_use]
-    pub fn claim(&self, now: Timestamp) -> Claim {
+    pub fn acquire_lease(&self, now: Timestamp) -> Lease {
         match self.lease.get() {
-            Some(until) if now < until => Claim::Join(until),
+            Some(until) if now < until => Lease::HeldUntil(until),
             _ => {
                 self.lease.set(Some(now.plus(self.policy.lease)));
-                Claim::Lead
+                Lease::Acquired
             }
         }
     }

@@ -41,7 +41,7 @@ fn hit(value: u32, refresh: bool) -> Lookup<u32> {
     Lookup::Hit { stored: Stored::Present(Rc::new(value)), refresh }
 }
 
-const LEAD: Lookup<u32> = Lookup::Load(Claim::Lead);
+const LEAD: Lookup<u32> = Lookup::Load(Lease::Acquired);
 const ABSENT: Lookup<u32> = Lookup::Hit { stored: Stored::Absent, refresh: false };
 
 #[test]
@@ -60,10 +60,10 @@ fn fresh_then_stale_with_one_refresh_then_expired() {
 fn one_loads_and_others_wait_until_its_lease_ends() {
     let (mut cache, key) = cache();
     assert_eq!(cache.lookup(&key, at(0), false), LEAD);
-    assert_eq!(cache.lookup(&key, at(1), false), Lookup::Load(Claim::Join(at(15))));
+    assert_eq!(cache.lookup(&key, at(1), false), Lookup::Load(Lease::HeldUntil(at(15))));
     assert!(cache.is_loading(&key, at(14)) && !cache.is_loading(&key, at(15)));
     assert_eq!(cache.lookup(&key, at(15), false), LEAD, "taken over");
-    assert_eq!(cache.lookup(&key, at(16), false), Lookup::Load(Claim::Join(at(30))));
+    assert_eq!(cache.lookup(&key, at(16), false), Lookup::Load(Lease::HeldUntil(at(30))));
     cache.store(key, present(1, 15));
     assert_eq!(cache.lookup(&key, at(17), false), hit(1, false));
     assert!(!cache.is_loading(&key, at(17)));
@@ -220,7 +220,7 @@ fn loads_that_nobody_ended_are_forgotten() {
     let (cache, _) = cache();
     for number in 0..100_000u32 {
         let now = at(u64::from(number));
-        assert_eq!(cache.claim(&Digest::of(&number.to_le_bytes()), now), Claim::Lead);
+        assert_eq!(cache.acquire_lease(&Digest::of(&number.to_le_bytes()), now), Lease::Acquired);
     }
     assert!(cache.leases.borrow().len() <= MANY_LOADS);
 }
@@ -350,11 +350,11 @@ proptest! {
                             prop_assert!(newest_stored.is_some() || serial == 0 || !refresh);
                             prop_assert!(!refresh, "what is absent is never served stale");
                         }
-                        Lookup::Load(Claim::Lead) => {
+                        Lookup::Load(Lease::Acquired) => {
                             prop_assert!(!live, "two loads at once");
                             flights.push(Flight { began: now, until: now.plus(policy.lease) });
                         }
-                        Lookup::Load(Claim::Join(until)) => {
+                        Lookup::Load(Lease::HeldUntil(until)) => {
                             prop_assert!(until > now, "waits for what is over");
                             prop_assert!(until.since(now) <= policy.lease, "waits longer than a lease");
                         }
@@ -373,7 +373,7 @@ proptest! {
         // Whoever left or failed: after a lease and the longest pause somebody leads again, or is served.
         now = now.plus(policy.lease).plus(Span::from_millis(policy.back_off.first.millis() * BackOff::MOST * 2));
         let lookup = cache.lookup(&key, now, false);
-        prop_assert!(!matches!(lookup, Lookup::Unavailable | Lookup::Load(Claim::Join(_))), "stuck: {lookup:?}");
+        prop_assert!(!matches!(lookup, Lookup::Unavailable | Lookup::Load(Lease::HeldUntil(_))), "stuck: {lookup:?}");
     }
 
     #[test]
