@@ -26,7 +26,7 @@ use pointsman_core::{
         answer::{Answer, problem},
         cors::AnswerEdits,
         head::{Fields, Head, Place, PresentFields, Target},
-        prelude::Survey,
+        prelude::RequestPrelude,
     },
     state::cache::Lease,
 };
@@ -66,7 +66,7 @@ struct RequestContext {
 /// What a client sent, and what the platform knows of it.
 struct Sent {
     incoming: Incoming,
-    survey: Survey,
+    survey: RequestPrelude,
 }
 
 impl Fields for Sent {
@@ -103,7 +103,7 @@ pub fn fetch(request: JsValue, env: JsValue, context: JsValue) -> JsValue {
     let env: Env = env.unchecked_into();
     let isolate = Isolate::get(&env);
     let incoming = platform::survey(&request);
-    let sent = Sent { survey: Survey::new(incoming.text()), incoming };
+    let sent = Sent { survey: RequestPrelude::new(incoming.text()), incoming };
     let seen = sent.survey.seen();
     let request = RequestContext {
         request_id: request_id(&sent, seen).unwrap_or_else(|| isolate.issue_id()),

@@ -1,10 +1,10 @@
 //! The one text in which a request's head crosses from JavaScript, and the URL in it.
 
-use pointsman_core::http::{head::Target, prelude::Survey};
+use pointsman_core::http::{head::Target, prelude::RequestPrelude};
 
 pub fn run(data: &[u8]) {
     let Ok(text) = std::str::from_utf8(data) else { return };
-    let survey = Survey::new(text.to_owned());
+    let survey = RequestPrelude::new(text.to_owned());
     // A part is what stands between two NULs, and what is missing is empty.
     let parts: Vec<&str> = text.split('\0').collect();
     let part = |index: usize| parts.get(index).copied().unwrap_or_default();
@@ -23,7 +23,7 @@ pub fn run(data: &[u8]) {
         format!("{}\0{}\0{}", survey.seen().bits(), survey.method(), survey.url()),
         |text, (name, value)| format!("{text}\0{name}\0{value}"),
     );
-    let again = Survey::new(printed);
+    let again = RequestPrelude::new(printed);
     assert_eq!(again.seen(), survey.seen());
     assert_eq!((again.method(), again.url()), (survey.method(), survey.url()));
     assert!(again.fields().eq(survey.fields()));

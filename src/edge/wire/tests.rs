@@ -11,7 +11,7 @@ use pointsman_core::{
         limit::{Admission, Ask, QuotaAsk},
         plan::{Attempt, Plan, Sending},
     },
-    http::{cors::AnswerEdits, fields::FieldLines, head::PresentFields, prelude::Survey},
+    http::{cors::AnswerEdits, fields::FieldLines, head::PresentFields, prelude::RequestPrelude},
 };
 use serde_json::{Value, json};
 
@@ -417,7 +417,7 @@ fn starts_of_attempts() {
 #[test]
 fn preludes() {
     for (text, value) in from_javascript("prelude") {
-        let prelude = Survey::new(text);
+        let prelude = RequestPrelude::new(text);
         assert_eq!(
             prelude.seen(),
             PresentFields::from_bits(value["seen"].as_u64().unwrap().try_into().unwrap())
