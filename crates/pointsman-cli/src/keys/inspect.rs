@@ -81,7 +81,7 @@ fn pattern(keys: &ApiKeys, as_json: bool) -> Outcome {
 
 /// What a key tells by itself.
 #[derive(Debug, Eq, PartialEq)]
-struct Seen<'a> {
+struct InspectedKey<'a> {
     prefix: Option<&'a str>,
     /// Whether it is of the form of minted keys, with the right checksum.
     minted: bool,
@@ -89,11 +89,11 @@ struct Seen<'a> {
     taken: bool,
 }
 
-fn look<'a>(keys: &'a ApiKeys, key: &str) -> Seen<'a> {
+fn look<'a>(keys: &'a ApiKeys, key: &str) -> InspectedKey<'a> {
     let minted = keys.prefixes().iter().any(|prefix| is_well_formed(key, prefix));
     let visible = key.bytes().all(|byte| byte.is_ascii_graphic() && byte != b',');
     let taken = visible && key.len() <= ApiKeys::MAX_BYTES && keys.has_form(key) && keys.digest(key).is_ok();
-    Seen { prefix: keys.prefix_of(key), minted, taken }
+    InspectedKey { prefix: keys.prefix_of(key), minted, taken }
 }
 
 fn record(kv: &dyn Kv, name: &str) -> Result<Option<Stored>, Failure> {
@@ -104,7 +104,7 @@ fn record(kv: &dyn Kv, name: &str) -> Result<Option<Stored>, Failure> {
     Ok(stored)
 }
 
-fn print_json(seen: &Seen<'_>, name: &str, stored: Option<&Option<Stored>>, state: Option<&str>) {
+fn print_json(seen: &InspectedKey<'_>, name: &str, stored: Option<&Option<Stored>>, state: Option<&str>) {
     let mut object = json!({
         "prefix": seen.prefix, "checksum": seen.minted, "accepted": seen.taken,
         "digest": name.trim_start_matches("key:"), "storedAs": name,
@@ -116,7 +116,7 @@ fn print_json(seen: &Seen<'_>, name: &str, stored: Option<&Option<Stored>>, stat
     line(&object.to_string());
 }
 
-fn print(seen: &Seen<'_>, name: &str, stored: Option<&Option<Stored>>, state: Option<&str>) {
+fn print(seen: &InspectedKey<'_>, name: &str, stored: Option<&Option<Stored>>, state: Option<&str>) {
     let yes = |yes: bool, no: &'static str| if yes { "yes" } else { no };
     line(&format!("prefix         {}", seen.prefix.unwrap_or("none of [api_keys] prefixes")));
     line(&format!(
