@@ -25,7 +25,7 @@ use pointsman_core::{
     http::{
         answer::{Answer, problem},
         cors::AnswerEdits,
-        head::{Fields, Head, Place, PresentFields, Target},
+        head::{Fields, Head, Place, PresentFields, RequestTarget},
         prelude::RequestPrelude,
     },
     state::cache::Lease,
@@ -376,7 +376,7 @@ impl RequestContext {
     fn head(&self) -> Option<Head<'_>> {
         Some(Head {
             method: self.sent.survey.method(),
-            target: Target::parse(self.sent.survey.url())?,
+            target: RequestTarget::parse(self.sent.survey.url())?,
             seen: self.seen,
             fields: &self.sent,
             request_id: &self.request_id,

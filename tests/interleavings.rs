@@ -22,7 +22,7 @@ use pointsman_core::{
         time::{Span, Timestamp},
     },
     decide::decision::{Decision, Deferred, LoadedForRequest, Outcome},
-    http::head::{Head, PresentFields, Target},
+    http::head::{Head, PresentFields, RequestTarget},
     identity::{algorithm::Algorithm, jwk_set::PublicKey},
     state::{config::Gateway, memory::Memory},
 };
@@ -822,7 +822,7 @@ async fn request(isolate: &Isolate<'_>, caller: Caller) -> (String, Deferred) {
         .iter()
         .fold(PresentFields::default(), |seen, (name, _)| seen.and(policy.judge(name).seen));
     let url = format!("https://gateway.example.com/{}/x", if caller.hybrid { "hybrid" } else { "customer" });
-    let target = Target::parse(&url).unwrap();
+    let target = RequestTarget::parse(&url).unwrap();
     let head = Head { method: "GET", target, seen, fields: &fields, request_id: "request-1" };
     let now = isolate.port.now();
     let decision =

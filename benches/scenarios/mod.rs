@@ -6,7 +6,7 @@ use pointsman_core::{
         decision::{LoadedForRequest, Outcome},
         request_log::Subject,
     },
-    http::head::{Head, PresentFields, Target},
+    http::head::{Head, PresentFields, RequestTarget},
     routing::{pattern::Pattern, table::RouteTable},
 };
 use pointsman_testkit::{Isolate, TestFields, World, bearer, gateway_of, key, noon, token};
@@ -101,7 +101,7 @@ fn decide(path: &'static str, authorization: &str, rules: usize, routes: usize) 
     assert!(matches!(warm.outcome, Outcome::Forward(_)), "{path}: {:?}", warm.refusal());
     let url = format!("https://api.example.com{path}?expand=lines");
     Box::new(move || {
-        let Some(target) = Target::parse(&url) else { return };
+        let Some(target) = RequestTarget::parse(&url) else { return };
         let seen = PresentFields::AUTHORIZATION.and(PresentFields::CF_CONNECTING_IP);
         let head = Head { method: "GET", target, seen, fields: &fields, request_id: "8f1c2d3e4f5a6b7c-FRA" };
         let decision = isolate.gateway.decide(

@@ -1,6 +1,6 @@
 //! The one text in which a request's head crosses from JavaScript, and the URL in it.
 
-use pointsman_core::http::{head::Target, prelude::RequestPrelude};
+use pointsman_core::http::{head::RequestTarget, prelude::RequestPrelude};
 
 pub fn run(data: &[u8]) {
     let Ok(text) = std::str::from_utf8(data) else { return };
@@ -31,14 +31,14 @@ pub fn run(data: &[u8]) {
 }
 
 fn url(text: &str) {
-    let Some(target) = Target::parse(text) else { return };
-    let Target { scheme, authority, path, query } = target;
+    let Some(target) = RequestTarget::parse(text) else { return };
+    let RequestTarget { scheme, authority, path, query } = target;
     assert!(path.starts_with('/') && !path.contains(['?', '#']), "the path of {text:?} is {path:?}");
     assert!(!authority.contains(['/', '?', '#']), "the authority of {text:?} is {authority:?}");
     assert!(query.is_none_or(|query| !query.contains('#')), "the query of {text:?} is {query:?}");
     let query_printed = query.map(|query| format!("?{query}")).unwrap_or_default();
     let printed = format!("{scheme}://{authority}{path}{query_printed}");
-    assert_eq!(Target::parse(&printed), Some(target));
+    assert_eq!(RequestTarget::parse(&printed), Some(target));
 
     // What the runtime hands over is what the URL standard's serialiser wrote; there, its parser and ours agree.
     let Ok(parsed) = url::Url::parse(text) else { return };

@@ -5,7 +5,7 @@ use std::{borrow::Cow, collections::HashMap};
 use pointsman_core::{
     base::time::Timestamp,
     decide::decision::{LoadedForRequest, Outcome},
-    http::head::{Fields, Head, PresentFields, Target},
+    http::head::{Fields, Head, PresentFields, RequestTarget},
     state::{config::Gateway, memory::Memory},
 };
 
@@ -26,7 +26,7 @@ pub fn answers(gateway: &Gateway) -> Vec<String> {
 
 fn answer(gateway: &Gateway, method: &str, path: &str) -> String {
     let url = format!("https://gateway.example.com{path}");
-    let target = Target::parse(&url).expect("it is a URL");
+    let target = RequestTarget::parse(&url).expect("it is a URL");
     let head =
         Head { method, target, seen: PresentFields::default(), fields: &NoFields, request_id: "request-1" };
     let mut memory = Memory::new(gateway, 42);

@@ -12,7 +12,7 @@ use std::{
 use pointsman_config::file::OneOrMany;
 use pointsman_core::{
     base::time::Timestamp,
-    http::head::{Head, Target as UrlTarget},
+    http::head::{Head, RequestTarget as UrlTarget},
     identity::{jwt, principal::Principal},
     state::{config::Gateway, memory::Memory},
 };

@@ -10,7 +10,7 @@ use std::{
 use pointsman_config::Checked;
 use pointsman_core::{
     base::{object::parse_object, time::Timestamp},
-    http::head::{Fields, Head, PresentFields, Target},
+    http::head::{Fields, Head, PresentFields, RequestTarget},
     identity::{claims::Claims, customer_id::CustomerId, method::Method, principal::Principal},
     routing::condition::Facts,
 };
@@ -82,7 +82,7 @@ fn asked(
     let claims = Claims::new(parse_object(claims.to_string().as_bytes()).unwrap());
     let principal = Principal::new(subject.map(Rc::from), claims);
     let fields = Sent(ip.map(|ip| ("cf-connecting-ip", ip)).into_iter().collect());
-    let target = Target::parse("https://gw/x").unwrap();
+    let target = RequestTarget::parse("https://gw/x").unwrap();
     let seen = if ip.is_some() { PresentFields::CF_CONNECTING_IP } else { PresentFields::default() };
     let head = Head { method: "GET", target, seen, fields: &fields, request_id: "r" };
     let facts = Facts { principal: &principal, head: &head, captures: &[] };
@@ -205,7 +205,7 @@ fn a_quota_is_asked_for_by_its_window() {
     );
     let gateway = read(&quotas).ok().unwrap().gateway;
     let (principal, fields) = (Principal::default(), Sent(HashMap::new()));
-    let target = Target::parse("https://gw/x").unwrap();
+    let target = RequestTarget::parse("https://gw/x").unwrap();
     let head =
         Head { method: "GET", target, seen: PresentFields::default(), fields: &fields, request_id: "r" };
     let facts = Facts { principal: &principal, head: &head, captures: &[] };

@@ -33,7 +33,7 @@ use pointsman_core::{
     },
     http::{
         answer::Answer,
-        head::{Fields, Head, MAX_FIELDS, Place, PresentFields, Target},
+        head::{Fields, Head, MAX_FIELDS, Place, PresentFields, RequestTarget},
     },
     identity::{algorithm::Algorithm, jwk_set::PublicKey, principal::Principal},
     state::{config::Gateway, memory::Memory},
@@ -435,7 +435,7 @@ pub fn head<'a>(gateway: &Gateway, method: &'a str, url: &'a str, fields: &'a Te
     names.sort_unstable();
     names.dedup();
     let seen = if names.len() > MAX_FIELDS as usize { seen.and(PresentFields::TOO_MANY) } else { seen };
-    Head { method, target: Target::parse(url).unwrap(), seen, fields, request_id: "request-1" }
+    Head { method, target: RequestTarget::parse(url).unwrap(), seen, fields, request_id: "request-1" }
 }
 
 impl Result_ {

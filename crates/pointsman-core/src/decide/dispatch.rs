@@ -14,7 +14,7 @@ use crate::{
         limit,
         plan::{self, Attempt, Caller, Plan, Sending},
     },
-    http::head::Target,
+    http::head::RequestTarget,
     identity::claimed::Claimed,
     routing::condition::Facts,
     state::{config::Route, memory::Memory},
@@ -35,7 +35,7 @@ pub(super) struct Destination<'a> {
 
 impl DecisionContext<'_> {
     /// The request's target, without the credential in its query.
-    fn target<'t>(&'t self, rest: Option<&'t str>) -> Target<'t> {
+    fn target<'t>(&'t self, rest: Option<&'t str>) -> RequestTarget<'t> {
         let target = self.head.target;
         rest.map_or(target, |rest| target.with_query(rest))
     }

@@ -40,7 +40,7 @@ mod tests {
     use super::*;
     use crate::http::{
         cors::{OriginPattern, Origins},
-        head::{Target, test_support::TestFields},
+        head::{RequestTarget, test_support::TestFields},
     };
 
     #[test]
@@ -63,7 +63,7 @@ mod tests {
             ("POST", vec![socket, elsewhere], false),
         ] {
             let fields = TestFields::new(&sent);
-            let target = Target::parse("https://gw.example:8443/x").unwrap();
+            let target = RequestTarget::parse("https://gw.example:8443/x").unwrap();
             let head = Head { method, target, seen: fields.seen(None), fields: &fields, request_id: "id" };
             let checked = check_origin(&policy, &head);
             assert_eq!(checked, if refused { Err(Refusal::WebSocketOrigin) } else { Ok(()) }, "{sent:?}");

@@ -11,7 +11,7 @@ use crate::{
     http::{
         cors::AnswerEdits,
         fields::{FieldLines, listed_by_connection},
-        head::{Head, PresentFields, Target},
+        head::{Head, PresentFields, RequestTarget},
     },
     identity::{claims::ClaimPath, customer_id::CustomerId, principal::Principal},
     routing::pattern::Rewrite,
@@ -163,7 +163,7 @@ pub fn url(
     base: &str,
     rewrite: Option<&Rewrite>,
     captures: &[&str],
-    target: Target<'_>,
+    target: RequestTarget<'_>,
 ) -> String {
     let query = target.query.map_or(0, |query| query.len().saturating_add(1));
     let mut url = String::with_capacity(origin.len() + base.len() + target.path.len() + query + 16);
@@ -302,7 +302,7 @@ mod tests {
         for address in addresses {
             let sent: Vec<_> = address.map(|address| ("cf-connecting-ip", address)).into_iter().collect();
             let fields = TestFields::new(&sent);
-            let target = Target::parse("https://gw.example/x").unwrap();
+            let target = RequestTarget::parse("https://gw.example/x").unwrap();
             let head =
                 Head { method: "GET", target, seen: fields.seen(None), fields: &fields, request_id: "id" };
             let caller = Caller { principal: &Principal::default(), customer: None, authenticated_by: None };
@@ -317,7 +317,7 @@ mod tests {
 
     #[test]
     fn urls_are_joined_with_one_slash_and_the_query_as_sent() {
-        let target = Target::parse("https://gw/api/v1/a%2Fb?q=%20&r").unwrap();
+        let target = RequestTarget::parse("https://gw/api/v1/a%2Fb?q=%20&r").unwrap();
         assert_eq!(url("https://b.example", "", None, &[], target), "https://b.example/api/v1/a%2Fb?q=%20&r");
         let pattern = Pattern::parse("/api/v1/{+path}").unwrap();
         let rewrite = Rewrite::parse("/{+path}", &pattern).unwrap();
@@ -334,7 +334,7 @@ mod tests {
             let incoming = format!("https://gw.example/api/{rest}");
             // What reaches a Worker has been through a URL parser once.
             let incoming = url::Url::parse(&incoming).unwrap().to_string();
-            let target = Target::parse(&incoming).unwrap();
+            let target = RequestTarget::parse(&incoming).unwrap();
             prop_assume!(target.path.starts_with("/api/") && path::check(target.path).is_ok());
             let pattern = Pattern::parse("/api/{+path}").unwrap();
             let rewrite = Rewrite::parse("/{+path}", &pattern).unwrap();

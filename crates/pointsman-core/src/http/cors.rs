@@ -252,10 +252,10 @@ mod tests {
 
     #[test]
     fn the_field_of_the_credential_decides_what_caches_are_told() {
-        use crate::http::head::{Target, test_support::TestFields};
+        use crate::http::head::{RequestTarget, test_support::TestFields};
         let privacy = |method: &str, field: &str| {
             let fields = TestFields::new(&[(field, "x")]);
-            let target = Target::parse("https://api.example.com/").unwrap();
+            let target = RequestTarget::parse("https://api.example.com/").unwrap();
             let seen = fields.seen(Some("x-api-key"));
             AnswerPrivacy::of_authenticated(&Head { method, target, seen, fields: &fields, request_id: "r" })
         };

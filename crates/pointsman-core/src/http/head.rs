@@ -7,7 +7,7 @@ use crate::base::scan::{cut, position};
 /// A request's target as the platform hands it over, cut into slices and decoded nowhere: what is
 /// forwarded is a slice of what came in, so no decode can turn one path into another.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub struct Target<'a> {
+pub struct RequestTarget<'a> {
     /// `https` or `http`.
     pub scheme: &'a str,
     /// Host and port, as sent.
@@ -18,7 +18,7 @@ pub struct Target<'a> {
     pub query: Option<&'a str>,
 }
 
-impl<'a> Target<'a> {
+impl<'a> RequestTarget<'a> {
     /// Cuts an absolute URL; `None` where it is none. A fragment never belongs to a request and
     /// is dropped.
     #[must_use]
@@ -178,7 +178,7 @@ pub struct Head<'a> {
     /// The method, as sent: methods are case-sensitive (RFC 9110, section 9.1).
     pub method: &'a str,
     /// Where the request goes, as sent.
-    pub target: Target<'a>,
+    pub target: RequestTarget<'a>,
     /// Which fields of interest there are.
     pub seen: PresentFields,
     /// Their values.
@@ -198,7 +198,8 @@ impl Fields for () {
 impl Head<'static> {
     /// A `GET /` without any field.
     pub(crate) fn bare() -> Self {
-        let target = Target { scheme: "https", authority: "gateway.example.com", path: "/", query: None };
+        let target =
+            RequestTarget { scheme: "https", authority: "gateway.example.com", path: "/", query: None };
         Self { method: "GET", target, seen: PresentFields::default(), fields: &(), request_id: "r" }
     }
 }
@@ -298,7 +299,8 @@ mod tests {
 
     #[test]
     fn a_target_is_cut_and_nothing_is_decoded() {
-        let target = Target::parse("https://api.example.com:8443/a%2Fb//c;x/?q=%20&r=a/b?c#frag").unwrap();
+        let target =
+            RequestTarget::parse("https://api.example.com:8443/a%2Fb//c;x/?q=%20&r=a/b?c#frag").unwrap();
         assert_eq!(target.scheme, "https");
         assert_eq!(target.authority, "api.example.com:8443");
         assert_eq!(target.path, "/a%2Fb//c;x/");
@@ -307,11 +309,11 @@ mod tests {
 
     #[test]
     fn an_empty_query_is_not_the_same_as_none() {
-        assert_eq!(Target::parse("http://h/p?").unwrap().query, Some(""));
-        assert_eq!(Target::parse("http://h/p").unwrap().query, None);
-        assert_eq!(Target::parse("http://h").unwrap().path, "/");
-        assert_eq!(Target::parse("http://h?q").unwrap().path, "/");
-        assert_eq!(Target::parse("not a url"), None);
+        assert_eq!(RequestTarget::parse("http://h/p?").unwrap().query, Some(""));
+        assert_eq!(RequestTarget::parse("http://h/p").unwrap().query, None);
+        assert_eq!(RequestTarget::parse("http://h").unwrap().path, "/");
+        assert_eq!(RequestTarget::parse("http://h?q").unwrap().path, "/");
+        assert_eq!(RequestTarget::parse("not a url"), None);
     }
 
     #[test]

@@ -175,13 +175,13 @@ fn begins_with_scheme(element: &str, own: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::http::head::{Target, test_support::TestFields};
+    use crate::http::head::{RequestTarget, test_support::TestFields};
 
     fn find(fields: &[(&str, &str)], keys: &ApiKeys) -> Result<Option<Credential<'static>>, Refusal> {
         let fields = TestFields::new(fields);
         let head = Head {
             method: "GET",
-            target: Target::parse("https://api.example.com/").unwrap(),
+            target: RequestTarget::parse("https://api.example.com/").unwrap(),
             seen: fields.seen(Some(keys.field())),
             fields: &fields,
             request_id: "r",

@@ -5,7 +5,7 @@ use serde_json::json;
 
 use super::*;
 use crate::{
-    http::head::{Fields, Target},
+    http::head::{Fields, RequestTarget},
     identity::claims::Claims,
     routing::rule::{Action, Rule},
 };
@@ -34,7 +34,7 @@ fn find(sent: &Sent, url: &str, of: &Operand) -> Option<Value> {
     let principal = principal(&json!({"plan": "gold", "scope": "read write"}));
     let head = Head {
         method: "GET",
-        target: Target::parse(url).unwrap(),
+        target: RequestTarget::parse(url).unwrap(),
         seen: PresentFields::CF_CONNECTING_IP,
         fields: sent,
         request_id: "r",
@@ -47,7 +47,7 @@ fn find(sent: &Sent, url: &str, of: &Operand) -> Option<Value> {
 fn holds(condition: &Condition, claims: &Value) -> bool {
     let principal = principal(claims);
     let sent = Sent::default();
-    let target = Target::parse("https://h/").unwrap();
+    let target = RequestTarget::parse("https://h/").unwrap();
     let head = Head { method: "GET", target, seen: PresentFields::default(), fields: &sent, request_id: "r" };
     let facts = Facts { principal: &principal, head: &head, captures: &[] };
     let holds = condition.holds(&facts);
@@ -290,7 +290,7 @@ fn all_any_not_and_names_combine() {
 fn why_not_says_what_was_found() {
     let principal = principal(&json!({"plan": "free"}));
     let sent = Sent::default();
-    let target = Target::parse("https://h/").unwrap();
+    let target = RequestTarget::parse("https://h/").unwrap();
     let head = Head { method: "GET", target, seen: PresentFields::default(), fields: &sent, request_id: "r" };
     let facts = Facts { principal: &principal, head: &head, captures: &[] };
     let gold = claim("plan", Test::Equals(json!("gold")));
