@@ -88,7 +88,7 @@ fn asked(
     let facts = Facts { principal: &principal, head: &head, captures: &[] };
     let customer = customer.and_then(CustomerId::parse);
     let method = Method::Token(Rc::from("main"));
-    let caller = Caller { facts: &facts, method: &method, customer: customer.as_ref() };
+    let caller = LimitedCaller { facts: &facts, method: &method, customer: customer.as_ref() };
     admission(&gateway.routes()[0].limits, gateway.limits(), caller, at("2026-07-30T12:34:56Z"))
 }
 
@@ -209,7 +209,7 @@ fn a_quota_is_asked_for_by_its_window() {
     let head =
         Head { method: "GET", target, seen: PresentFields::default(), fields: &fields, request_id: "r" };
     let facts = Facts { principal: &principal, head: &head, captures: &[] };
-    let caller = Caller { facts: &facts, method: &Method::Anonymous, customer: None };
+    let caller = LimitedCaller { facts: &facts, method: &Method::Anonymous, customer: None };
     let now = at("2026-02-10T00:00:00Z");
     let admission = admission(&gateway.routes()[0].limits, gateway.limits(), caller, now).unwrap();
     assert_eq!(admission.policy, r#""monthly";q=10000;w=2419200, "daily";q=50;w=86400"#);

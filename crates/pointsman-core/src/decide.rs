@@ -25,7 +25,7 @@ use crate::{
     },
     forward::{
         limit,
-        plan::{self, Caller, Forward},
+        plan::{self, CallerIdentity, Forward},
     },
     http::{
         answer::{Answer, problem},
@@ -236,7 +236,7 @@ impl<'a> DecisionContext<'a> {
             Claimed::Id(id) => Some(id),
             Claimed::Missing | Claimed::Malformed => None,
         };
-        let caller = Caller { principal: &principal, customer, authenticated_by: method.authority() };
+        let caller = CallerIdentity { principal: &principal, customer, authenticated_by: method.authority() };
         let copied = if self.may_be_copied() { self.copied(&method) } else { None };
         let rest = copied.as_ref().and_then(|copied| copied.query.as_deref());
         let isolates = chosen.own && gateway.customers.as_ref().is_some_and(|all| all.isolate_answers);
@@ -249,7 +249,7 @@ impl<'a> DecisionContext<'a> {
         let admission = if route.limits.is_empty() {
             None
         } else {
-            self.admission(route, limit::Caller { facts: &facts, method: &method, customer })
+            self.admission(route, limit::LimitedCaller { facts: &facts, method: &method, customer })
         };
         let (remove, set) = match &copied {
             None => plan::edit_fields(self.head, &via, &gateway.identity, caller),
@@ -292,7 +292,12 @@ impl<'a> DecisionContext<'a> {
     /// As [`plan::edit_fields`], and what holds the credential goes.
     #[cold]
     #[inline(never)]
-    fn edit_copied(&self, via: &str, caller: Caller<'_>, credential: &str) -> (Vec<String>, FieldLines) {
+    fn edit_copied(
+        &self,
+        via: &str,
+        caller: CallerIdentity<'_>,
+        credential: &str,
+    ) -> (Vec<String>, FieldLines) {
         let via = if credential_copies::holds(via, credential) { self.gateway.via.alone() } else { via };
         let (mut remove, mut set) = plan::edit_fields(self.head, via, &self.gateway.identity, caller);
         credential_copies::take_off(self.head, &self.gateway.fields, credential, &mut remove, &mut set);
@@ -322,7 +327,7 @@ impl<'a> DecisionContext<'a> {
 
     /// What must let the request pass.
     #[inline(never)]
-    fn admission(&self, route: &Route, caller: limit::Caller<'_>) -> Option<limit::Admission> {
+    fn admission(&self, route: &Route, caller: limit::LimitedCaller<'_>) -> Option<limit::Admission> {
         limit::admission(&route.limits, &self.gateway.limits, caller, self.now)
     }
 

@@ -12,7 +12,7 @@ use crate::{
     forward::{
         failover::{self, Candidate, Choice, Watched},
         limit,
-        plan::{self, Attempt, Caller, Plan, Sending},
+        plan::{self, Attempt, CallerIdentity, Plan, Sending},
     },
     http::head::RequestTarget,
     identity::claimed::Claimed,
@@ -25,7 +25,7 @@ pub(super) struct Destination<'a> {
     pub(super) chosen: Chosen<'a>,
     pub(super) route: &'a Route,
     /// Who is calling, for backends that are told by a token.
-    pub(super) caller: Caller<'a>,
+    pub(super) caller: CallerIdentity<'a>,
     pub(super) captures: &'a [&'a str],
     /// The query without the credential, where that is there.
     pub(super) rest: Option<&'a str>,

@@ -132,7 +132,7 @@ pub struct Tier {
 
 /// Who calls, as far as limits tell callers apart.
 #[derive(Clone, Copy)]
-pub struct Caller<'a> {
+pub struct LimitedCaller<'a> {
     /// All that conditions can look at.
     pub facts: &'a Facts<'a>,
     /// How the caller was authenticated.
@@ -200,7 +200,7 @@ impl Choice {
 pub fn admission(
     choices: &[Choice],
     limits: &[Limit],
-    caller: Caller<'_>,
+    caller: LimitedCaller<'_>,
     now: Timestamp,
 ) -> Option<Admission> {
     let mut chosen: Vec<usize> = Vec::new();
@@ -233,7 +233,7 @@ impl Limit {
         format!("\"{}\";q={most};w={}", self.name, window.secs_ceil())
     }
 
-    fn ask(&self, caller: Caller<'_>, now: Timestamp) -> Ask {
+    fn ask(&self, caller: LimitedCaller<'_>, now: Timestamp) -> Ask {
         let identity = self.identity(caller);
         let (key, retry_after, quota) = match self.measure {
             Measure::Rate { period, .. } => (format!("{}:{identity}", self.name), period.secs_ceil(), None),
@@ -267,7 +267,7 @@ impl Limit {
     /// Whom it counts: a digest, so that a counter learns of no subject, address or claim. What the
     /// caller is told by is part of it: no subject is ever taken for an address. Those with nothing to
     /// tell them by are counted together, so that nobody gets out of a limit by leaving something out.
-    fn identity(&self, caller: Caller<'_>) -> Digest {
+    fn identity(&self, caller: LimitedCaller<'_>) -> Digest {
         let found = self.by.iter().find_map(|by| by.of(caller));
         let (kind, value) = found.unwrap_or_default();
         Digest::of(format!("{kind}\0{value}").as_bytes())
@@ -275,7 +275,7 @@ impl Limit {
 }
 
 impl By {
-    fn of(&self, caller: Caller<'_>) -> Option<(String, String)> {
+    fn of(&self, caller: LimitedCaller<'_>) -> Option<(String, String)> {
         match self {
             Self::Customer => Some(("$customer".to_owned(), caller.customer?.as_str().to_owned())),
             // A subject is its issuer's: another's of the same name is somebody else.

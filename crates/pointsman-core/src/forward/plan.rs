@@ -147,7 +147,7 @@ pub struct Attempt {
 
 /// Who is calling, as far as a backend is told.
 #[derive(Clone, Copy, Debug)]
-pub struct Caller<'a> {
+pub struct CallerIdentity<'a> {
     /// The verified principal.
     pub principal: &'a Principal,
     /// Its customer, where it has one.
@@ -218,7 +218,7 @@ pub fn edit_fields(
     head: &Head<'_>,
     via: &str,
     identity: &Identity,
-    caller: Caller<'_>,
+    caller: CallerIdentity<'_>,
 ) -> (Vec<String>, FieldLines) {
     let mut remove = listed_fields(head);
     let mut set = FieldLines::with_capacity(384);
@@ -305,7 +305,8 @@ mod tests {
             let target = RequestTarget::parse("https://gw.example/x").unwrap();
             let head =
                 Head { method: "GET", target, seen: fields.seen(None), fields: &fields, request_id: "id" };
-            let caller = Caller { principal: &Principal::default(), customer: None, authenticated_by: None };
+            let caller =
+                CallerIdentity { principal: &Principal::default(), customer: None, authenticated_by: None };
             let via = Via::new("pointsman");
             let (remove, set) = edit_fields(&head, &via.pass(&head).unwrap(), &identity, caller);
             for name in REPLACED {
