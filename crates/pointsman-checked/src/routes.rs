@@ -5,7 +5,7 @@ use std::rc::Rc;
 use pointsman_core::{
     base::time::Span,
     http::{
-        cors::{CorsPolicy, OriginPattern, Origins, RequestHeaders},
+        cors::{AllowedOrigins, CorsPolicy, OriginPattern, RequestHeaders},
         fields::{FieldPolicy, is_token},
     },
     identity::api_key::ApiKeys,
@@ -103,7 +103,7 @@ pub(super) fn policy(node: Node<'_>) -> Read<Rc<CorsPolicy>> {
         |node: Node<'_>| node.known("must be a field name", |name| is_token(name).then(|| name.to_owned()));
     let origins = node.option("origins", |node| node.items(|node| node.parsed(OriginPattern::parse)))?;
     Ok(Rc::new(CorsPolicy {
-        origins: origins.map_or(Origins::Any, Origins::Listed),
+        origins: origins.map_or(AllowedOrigins::Any, AllowedOrigins::Listed),
         headers: RequestHeaders::Listed(node.list("headers", name)?),
         expose: node.list("expose", name)?,
         max_age: node.read("max_age", Node::span)?,

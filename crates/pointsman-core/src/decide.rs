@@ -55,7 +55,7 @@ use crate::{
 /// No token and no key with a checksum is shorter. Keys that were minted elsewhere may be.
 const SHORTEST_CREDENTIAL: usize = 24;
 
-use self::{dispatch::Destination, rules::Verdict};
+use self::{dispatch::Destination, rules::RuleDecision};
 
 /// A request on the way through the stages.
 struct DecisionContext<'a> {
@@ -222,8 +222,8 @@ impl<'a> DecisionContext<'a> {
             self.compare_shadow(route, &facts, &decided);
         }
         let chosen = match decided? {
-            Verdict::Backend(chosen) => chosen,
-            Verdict::Deny(status) => {
+            RuleDecision::Backend(chosen) => chosen,
+            RuleDecision::Deny(status) => {
                 return Ok(Outcome::Answer(gateway.refuse(
                     Refusal::DeniedByRule,
                     Some(status),

@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use super::{
     DecisionContext,
-    rules::{Chosen, ChosenOrigin},
+    rules::{ChosenBackend, ChosenOrigin},
 };
 use crate::{
     base::{digest::Digest, refusal::Refusal, time::Span},
@@ -22,7 +22,7 @@ use crate::{
 
 /// Where a rule sends a request, and how its route has it sent.
 pub(super) struct Destination<'a> {
-    pub(super) chosen: Chosen<'a>,
+    pub(super) chosen: ChosenBackend<'a>,
     pub(super) route: &'a Route,
     /// Who is calling, for backends that are told by a token.
     pub(super) caller: CallerIdentity<'a>,
@@ -65,7 +65,7 @@ impl DecisionContext<'_> {
     #[inline(never)]
     fn plan(&mut self, to: &Destination<'_>, facts: &Facts<'_>, memory: &Memory) -> Result<Plan, Halt> {
         let Destination { chosen, route, captures, rest, needs_size, .. } = to;
-        let Chosen { origins, within, balance, deadline, breaker, statuses, own } = chosen;
+        let ChosenBackend { origins, within, balance, deadline, breaker, statuses, own } = chosen;
         let origins = origins.as_slice();
         let single = origins.len() == 1;
         let url = |origin: &ChosenOrigin| {

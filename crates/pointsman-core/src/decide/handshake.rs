@@ -39,14 +39,15 @@ fn check_origin(policy: &CorsPolicy, head: &Head<'_>) -> Result<(), Refusal> {
 mod tests {
     use super::*;
     use crate::http::{
-        cors::{OriginPattern, Origins},
+        cors::{AllowedOrigins, OriginPattern},
         head::{RequestTarget, test_support::TestFields},
     };
 
     #[test]
     fn a_page_elsewhere_opens_no_websocket_and_everybody_else_does() {
         let mut policy = CorsPolicy::anything_goes();
-        policy.origins = Origins::Listed(vec![OriginPattern::parse("https://app.example.com").unwrap()]);
+        policy.origins =
+            AllowedOrigins::Listed(vec![OriginPattern::parse("https://app.example.com").unwrap()]);
         let socket = ("upgrade", "WebSocket");
         let elsewhere = ("origin", "https://evil.example");
         for (method, sent, refused) in [

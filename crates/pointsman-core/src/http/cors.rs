@@ -7,13 +7,13 @@ use crate::{
 
 mod origin;
 
-pub use self::origin::{OriginError, OriginPattern, Origins};
+pub use self::origin::{AllowedOrigins, OriginError, OriginPattern};
 
 /// A policy that a route names.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct CorsPolicy {
     /// Which origins may read answers.
-    pub origins: Origins,
+    pub origins: AllowedOrigins,
     /// The request fields that scripts may set.
     pub headers: RequestHeaders,
     /// The answer fields that scripts may read beyond the safelisted ones.
@@ -99,7 +99,7 @@ impl CorsPolicy {
     #[must_use]
     pub const fn anything_goes() -> Self {
         Self {
-            origins: Origins::Any,
+            origins: AllowedOrigins::Any,
             headers: RequestHeaders::Any,
             expose: Vec::new(),
             max_age: Span::from_secs(600),
@@ -155,14 +155,14 @@ impl CorsPolicy {
     /// lets any origin in, lets any in here.
     #[must_use]
     pub fn allows_handshake(&self, origin: &str) -> bool {
-        matches!(self.origins, Origins::Any) || self.origins.allows(origin)
+        matches!(self.origins, AllowedOrigins::Any) || self.origins.allows(origin)
     }
 
     /// What `Access-Control-Allow-Origin` says to this origin. `*` is only for policies without credentials: with
     /// them it is no wildcard (Fetch, section 3.2.5), and any origin is reflected.
     fn allowed<'o>(&self, origin: Option<&'o str>) -> Option<&'o str> {
         match self.origins {
-            Origins::Any if !self.credentials => Some("*"),
+            AllowedOrigins::Any if !self.credentials => Some("*"),
             _ => origin.filter(|origin| self.origins.allows(origin)),
         }
     }
@@ -181,7 +181,7 @@ mod tests {
 
     fn listed(origins: &[&str]) -> CorsPolicy {
         CorsPolicy {
-            origins: Origins::Listed(
+            origins: AllowedOrigins::Listed(
                 origins.iter().map(|origin| OriginPattern::parse(origin).unwrap()).collect(),
             ),
             headers: RequestHeaders::Listed(vec!["content-type".to_owned()]),
@@ -268,7 +268,7 @@ mod tests {
     #[test]
     fn a_star_is_answered_without_credentials_only() {
         let policy = |credentials| CorsPolicy {
-            origins: Origins::Any,
+            origins: AllowedOrigins::Any,
             credentials,
             ..listed(&["https://app.example.com"])
         };

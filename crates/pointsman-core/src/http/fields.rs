@@ -103,7 +103,7 @@ impl NamePattern {
 
 /// What is to be done about one field name.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub struct Verdict {
+pub struct FieldVerdict {
     /// Whether what came under it reaches no backend.
     pub removed: bool,
     /// Whether that needs no taking off, since it is set anew whatever came.
@@ -112,7 +112,7 @@ pub struct Verdict {
     pub seen: PresentFields,
 }
 
-impl Verdict {
+impl FieldVerdict {
     /// As bits for the way across the boundary: bit 0 for "take it off", the rest as [`PresentFields`].
     #[must_use]
     pub const fn bits(self) -> u32 {
@@ -146,7 +146,7 @@ impl FieldPolicy {
     /// A name is judged by what backends make of it: CGI, WSGI and PHP fold `_`, `.` and more into
     /// one character, so `x_customer_id` would shadow `x-customer-id` there.
     #[must_use]
-    pub fn judge(&self, name: &str) -> Verdict {
+    pub fn judge(&self, name: &str) -> FieldVerdict {
         let folded = canonical(name);
         let removed = self.removed.contains(&folded)
             || is_set_by_proxies(&folded)
@@ -158,7 +158,7 @@ impl FieldPolicy {
         let kept = !removed && may_hold_a_credential(name);
         let seen = if kept { seen.and(PresentFields::MAY_HOLD_CREDENTIAL) } else { seen };
         // Another spelling of such a name would not be replaced.
-        Verdict { removed, replaced: REPLACED.contains(&name), seen }
+        FieldVerdict { removed, replaced: REPLACED.contains(&name), seen }
     }
 
     fn seen(&self, name: &str) -> PresentFields {
