@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use pointsman_core::{
     base::time::Span,
-    forward::limit::{Anchor, By, Choice, Limit, Measure, Per, Tier},
+    forward::limit::{Anchor, By, Limit, LimitTiers, Measure, Per, Tier},
 };
 
 use super::{
@@ -58,7 +58,7 @@ fn measure(node: Node<'_>) -> Read<Measure> {
 
 /// Limits of which the first that fits a caller applies; `count` is how many limits there are.
 #[inline(never)]
-pub(super) fn choice(node: Node<'_>, scope: Scope<'_>, count: usize) -> Read<Choice> {
+pub(super) fn choice(node: Node<'_>, scope: Scope<'_>, count: usize) -> Read<LimitTiers> {
     let tiers = node.items(|node| {
         let limit = node.option("limit", Node::small::<usize>)?;
         if limit.is_some_and(|limit| limit >= count) {
@@ -66,5 +66,5 @@ pub(super) fn choice(node: Node<'_>, scope: Scope<'_>, count: usize) -> Read<Cho
         }
         Ok(Tier { when: node.read("when", |node| conditions(node, scope))?, limit })
     });
-    tiers.map(Choice)
+    tiers.map(LimitTiers)
 }

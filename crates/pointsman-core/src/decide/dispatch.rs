@@ -10,7 +10,7 @@ use crate::{
     base::{digest::Digest, refusal::Refusal, time::Span},
     decide::decision::Halt,
     forward::{
-        failover::{self, Candidate, Choice, Watched},
+        failover::{self, OriginCandidate, Selection, Watched},
         limit,
         plan::{self, Attempt, CallerIdentity, Plan, Sending},
     },
@@ -89,7 +89,11 @@ impl DecisionContext<'_> {
         let candidates: Vec<_> = origins
             .iter()
             .zip(&keys)
-            .map(|(origin, key)| Candidate { key, region: origin.region.as_deref(), weight: origin.weight })
+            .map(|(origin, key)| OriginCandidate {
+                key,
+                region: origin.region.as_deref(),
+                weight: origin.weight,
+            })
             .collect();
         let near = if candidates.iter().any(|candidate| candidate.region.is_some()) {
             self.gateway.regions_of(facts)
@@ -97,7 +101,7 @@ impl DecisionContext<'_> {
             Vec::new()
         };
         let choice =
-            Choice { balance: *balance, near: &near, within, salt: self.head.request_id, caller: &caller };
+            Selection { balance: *balance, near: &near, within, salt: self.head.request_id, caller: &caller };
         let order = failover::order(&candidates, choice, &memory.origins, self.now);
         let tries = |key: &str| memory.origins.is_half_open(Watched { key, caller: &caller }, self.now);
         let mut attempts: Vec<_> = order

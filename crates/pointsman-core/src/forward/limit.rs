@@ -119,7 +119,7 @@ pub enum By {
 
 /// Limits of which the first that fits a caller applies.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Choice(pub Vec<Tier>);
+pub struct LimitTiers(pub Vec<Tier>);
 
 /// A limit and whom it is for.
 #[derive(Clone, Debug, PartialEq)]
@@ -187,7 +187,7 @@ pub struct QuotaAsk {
     pub span: u64,
 }
 
-impl Choice {
+impl LimitTiers {
     /// The limit for a caller.
     fn choose(&self, facts: &Facts<'_>) -> Option<usize> {
         let holds = |tier: &&Tier| tier.when.iter().all(|condition| condition.holds(facts));
@@ -198,7 +198,7 @@ impl Choice {
 /// What must let this caller's request pass; `None` where nothing limits it.
 #[must_use]
 pub fn admission(
-    choices: &[Choice],
+    choices: &[LimitTiers],
     limits: &[Limit],
     caller: LimitedCaller<'_>,
     now: Timestamp,

@@ -7,7 +7,7 @@ use crate::{
     customer::{backend_url::AllowHttp, template::BackendTemplate},
     forward::{
         failover::{Balance, Breaker},
-        limit::{Choice, Limit},
+        limit::{Limit, LimitTiers},
         plan::{Identity, Via},
     },
     http::{cors::CorsPolicy, fields::FieldPolicy},
@@ -332,7 +332,7 @@ pub struct Route {
     /// Whether answers carry `x-request-id`.
     pub shows_request_id: bool,
     /// Its limits: each must let a request pass.
-    pub limits: Vec<Choice>,
+    pub limits: Vec<LimitTiers>,
 }
 
 /// Whether two routes guard alike: see [`Route::guards_like`].

@@ -57,7 +57,7 @@ pub(super) enum Change {
 }
 
 /// A customer that a run looks at.
-pub(super) struct Candidate {
+pub(super) struct CustomerChange {
     pub(super) id: CustomerId,
     pub(super) change: Change,
     /// Whether the list is not agreed with before it has been looked at.
@@ -80,7 +80,7 @@ impl<P: Ports> Comparison<'_, P> {
         roster: &Roster,
         index: &Index,
         asked_at: Timestamp,
-    ) -> Result<Vec<Candidate>, SourceError> {
+    ) -> Result<Vec<CustomerChange>, SourceError> {
         // Of each entry only its mark is held: a hundred thousand records would be many times the list.
         let mut listed: BTreeMap<CustomerId, Option<String>> = BTreeMap::new();
         let mut malformed = 0usize;
@@ -104,7 +104,7 @@ impl<P: Ports> Comparison<'_, P> {
             let what = format!("config API: {} more entries that cannot be used", malformed - MAX_WARNINGS);
             self.ports.warn("customer_record_malformed", &what);
         }
-        let needed = |id, change| Candidate { id, change, needed: true };
+        let needed = |id, change| CustomerChange { id, change, needed: true };
         let known = index.keys().filter_map(|id| CustomerId::parse(id));
         let missing: Vec<_> = known.filter(|id| !listed.contains_key(id)).collect();
         let emptied = roster.is_empty() && !index.is_empty() && self.max_removed < 100;
@@ -142,7 +142,7 @@ impl<P: Ports> Comparison<'_, P> {
             let Listed::Record(record) = roster.find(&id) else { continue };
             let change = Change::Write(Box::new(record), mark);
             if is_same {
-                same.push(Candidate { id, change, needed: false });
+                same.push(CustomerChange { id, change, needed: false });
             } else {
                 changes.push(needed(id, change));
             }

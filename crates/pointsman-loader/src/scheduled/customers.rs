@@ -28,7 +28,7 @@ use pointsman_core::{
 };
 use serde_json::Value;
 
-use super::changes::{Before, Candidate, Change, Comparison, Index, judge};
+use super::changes::{Before, Change, Comparison, CustomerChange, Index, judge};
 use crate::{
     config_api::ConfigApi,
     ports::{Document, Ports, SourceError},
@@ -144,7 +144,7 @@ impl<'a, P: Ports> CustomerRefresh<'a, P> {
     /// Settles as many changes as one run may.
     async fn write_page(
         &self,
-        changes: Vec<Candidate>,
+        changes: Vec<CustomerChange>,
         index: &mut Index,
         confirmed_at: &str,
         asked_at: Timestamp,
@@ -160,7 +160,7 @@ impl<'a, P: Ports> CustomerRefresh<'a, P> {
             };
             let mut entries = Vec::new();
             let mut marks = Vec::new();
-            for (Candidate { id, change, .. }, before) in bulk.iter().zip(before) {
+            for (CustomerChange { id, change, .. }, before) in bulk.iter().zip(before) {
                 let (record, mark) = judge(change, before, confirmed_at, asked_at);
                 page.gone += usize::from(record.is_some() && matches!(change, Change::Disable));
                 let entry = |record| (id.refreshed_key(), serde_json::to_string(&record).unwrap_or_default());
@@ -189,7 +189,7 @@ impl<'a, P: Ports> CustomerRefresh<'a, P> {
     /// version left under the operator's.
     async fn read_before(
         &self,
-        bulk: &[Candidate],
+        bulk: &[CustomerChange],
         calls: &mut usize,
     ) -> Result<Vec<Option<Before>>, SourceError> {
         let names: Vec<_> = bulk.iter().map(|candidate| candidate.id.refreshed_key()).collect();
