@@ -14,7 +14,7 @@ use pointsman_core::{
     },
     decide::{
         decision::{Decision, Deferred, Judgement, LoadedForRequest, Need, Outcome, SignatureCheck},
-        explain::{self, Ask},
+        explain::{self, ExplainRequest},
         operator::json_answer,
         request_log::{Subject, Trace},
     },
@@ -246,7 +246,7 @@ impl RequestContext {
 
     /// Answers an operator who asks how the request is decided. What that takes is loaded under
     /// `waitUntil`, as for any other.
-    async fn explain(self: Rc<Self>, ask: Ask) -> Result<JsValue, JsValue> {
+    async fn explain(self: Rc<Self>, ask: ExplainRequest) -> Result<JsValue, JsValue> {
         let told = Rc::new(Cell::new(None));
         let (request, into) = (Rc::clone(&self), Rc::clone(&told));
         let work = future_to_promise(async move {

@@ -8,7 +8,7 @@ use std::{env, fs, rc::Rc};
 use pointsman_core::{
     forward::{
         assertion::Assertions,
-        limit::{Admission, Ask, QuotaAsk},
+        limit::{Admission, CounterRequest, QuotaAsk},
         plan::{Attempt, Plan, Sending},
     },
     http::{cors::AnswerEdits, fields::FieldLines, head::PresentFields, prelude::RequestPrelude},
@@ -102,8 +102,8 @@ fn attempt(origin: &str) -> Attempt {
     }
 }
 
-fn ask(name: &str, quota: Option<QuotaAsk>) -> Ask {
-    Ask {
+fn ask(name: &str, quota: Option<QuotaAsk>) -> CounterRequest {
+    CounterRequest {
         name: Rc::from(name),
         binding: Rc::from("COUNTER"),
         key: "0".repeat(64),

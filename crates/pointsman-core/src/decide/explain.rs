@@ -9,7 +9,7 @@ mod credential;
 mod masked;
 
 pub(crate) use self::ask::refuse_question;
-pub use self::ask::{Ask, asked};
+pub use self::ask::{ExplainRequest, asked};
 use crate::{
     base::{
         digest::Digest,
@@ -238,7 +238,7 @@ fn limits(route: &Route, admission: Option<&Admission>) -> Vec<Value> {
         let spared = (!route.limits.is_empty()).then(|| json!({ "step": "limit", "name": Value::Null, }));
         return spared.into_iter().collect();
     };
-    let ask = |ask: &crate::forward::limit::Ask| {
+    let ask = |ask: &crate::forward::limit::CounterRequest| {
         json!({
             "step": "limit",
             "name": &*ask.name,

@@ -147,12 +147,12 @@ pub struct Admission {
     /// The value of `RateLimit-Policy`.
     pub policy: String,
     /// Who is asked.
-    pub asks: Vec<Ask>,
+    pub asks: Vec<CounterRequest>,
 }
 
 /// One question to a counter.
 #[derive(Clone, Debug, Eq, PartialEq, Serialize)]
-pub struct Ask {
+pub struct CounterRequest {
     /// The limit's name.
     pub name: Rc<str>,
     /// The binding that is asked.
@@ -233,14 +233,14 @@ impl Limit {
         format!("\"{}\";q={most};w={}", self.name, window.secs_ceil())
     }
 
-    fn ask(&self, caller: LimitedCaller<'_>, now: Timestamp) -> Ask {
+    fn ask(&self, caller: LimitedCaller<'_>, now: Timestamp) -> CounterRequest {
         let identity = self.identity(caller);
         let (key, retry_after, quota) = match self.measure {
             Measure::Rate { period, .. } => (format!("{}:{identity}", self.name), period.secs_ceil(), None),
             // All quotas of one caller are in one object.
             Measure::Quota { per, .. } => (identity.to_string(), per.span().secs_ceil(), self.quota(now)),
         };
-        Ask {
+        CounterRequest {
             name: Rc::clone(&self.name),
             binding: Rc::clone(&self.binding),
             key,

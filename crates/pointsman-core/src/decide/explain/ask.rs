@@ -29,7 +29,7 @@ const PLACE: &str = "x-pointsman-cf";
 
 /// What an operator asks.
 #[derive(Debug)]
-pub struct Ask {
+pub struct ExplainRequest {
     /// Whom the request is taken for, in place of its credential.
     pub assumed: Option<Rc<Principal>>,
     place: Map<String, Value>,
@@ -38,7 +38,7 @@ pub struct Ask {
 /// Reads the question, if the request is one: `None` for a request that is to be answered as any other,
 /// `Err` with what is answered to a question that is none.
 #[must_use]
-pub fn asked(gateway: &Gateway, head: &Head<'_>) -> Option<Result<Ask, Answer>> {
+pub fn asked(gateway: &Gateway, head: &Head<'_>) -> Option<Result<ExplainRequest, Answer>> {
     if let Err(refusal) = permitted(gateway, head)? {
         return Some(Err(gateway.refuse(refusal, None, None, head)));
     }
@@ -77,7 +77,7 @@ pub(crate) fn refuse_question(gateway: &Gateway, head: &Head<'_>, explained: boo
     }
 }
 
-fn read(head: &Head<'_>) -> Result<Ask, &'static str> {
+fn read(head: &Head<'_>) -> Result<ExplainRequest, &'static str> {
     let object = |name| match head.fields.get(name) {
         None => Ok(None),
         Some(text) => {
@@ -86,7 +86,7 @@ fn read(head: &Head<'_>) -> Result<Ask, &'static str> {
         }
     };
     let assumed = object(CLAIMS)?.map(|claims| Rc::new(Principal::assumed(claims)));
-    Ok(Ask { assumed, place: object(PLACE)?.unwrap_or_default() })
+    Ok(ExplainRequest { assumed, place: object(PLACE)?.unwrap_or_default() })
 }
 
 /// A request's fields, coming from where an operator says.
@@ -95,7 +95,7 @@ pub struct Staged<'a> {
     place: &'a Map<String, Value>,
 }
 
-impl Ask {
+impl ExplainRequest {
     /// The request as if it came from where the question says.
     #[must_use]
     pub fn stage<'a>(&'a self, fields: &'a dyn Fields) -> Staged<'a> {
