@@ -29,7 +29,7 @@ use pointsman_core::{
 use pointsman_loader::{
     loader::Loader,
     native,
-    ports::{Document, DocumentRequest, LoadResult, Ports, SourceError, VerifyError},
+    ports::{DocumentRequest, FetchedDocument, LoadResult, Ports, SourceError, VerifyError},
     scheduled::{CustomerRefresh, ScheduledRefresh},
 };
 use pointsman_testkit::{GatewayToml, TestFields, all_to, bearer, noon, read, token};
@@ -517,15 +517,15 @@ impl Ports for Port<'_> {
         Ok(())
     }
 
-    async fn document(&self, request: DocumentRequest<'_>) -> Result<Document, SourceError> {
+    async fn document(&self, request: DocumentRequest<'_>) -> Result<FetchedDocument, SourceError> {
         let source = if request.url == JWKS { ISSUER } else { CONFIG_API };
         let look = || {
             let (status, body) = self.world.document(request.url);
             let etag = Some(format!("\"{}\"", Digest::of(&body)));
             if request.etag.is_some() && request.etag == etag.as_deref() && status == 200 {
-                return Document { status: 304, body: Vec::new(), etag, ..Document::default() };
+                return FetchedDocument { status: 304, body: Vec::new(), etag, ..FetchedDocument::default() };
             }
-            Document { status, body, etag, ..Document::default() }
+            FetchedDocument { status, body, etag, ..FetchedDocument::default() }
         };
         self.world.call(source, format!("get {}", request.url), request.timeout, look).await
     }

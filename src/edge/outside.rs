@@ -11,7 +11,9 @@ use pointsman_core::{
         jwk_set::PublicKey,
     },
 };
-use pointsman_loader::ports::{Document, DocumentRequest, LoadResult, Ports, SourceError, VerifyError};
+use pointsman_loader::ports::{
+    DocumentRequest, FetchedDocument, LoadResult, Ports, SourceError, VerifyError,
+};
 use serde_json::Value;
 use wasm_bindgen::JsValue;
 use wasm_bindgen_futures::JsFuture;
@@ -83,13 +85,13 @@ impl Ports for Outside {
         platform::complete_load(flight, well);
     }
 
-    async fn document(&self, request: DocumentRequest<'_>) -> Result<Document, SourceError> {
+    async fn document(&self, request: DocumentRequest<'_>) -> Result<FetchedDocument, SourceError> {
         #[allow(clippy::cast_precision_loss)] // far below 2^53
         let max_bytes = request.max_bytes as f64;
         let (token, etag) = (request.token.map(str::to_owned), request.etag.map(str::to_owned));
         let (timeout, user_agent) = (millis(request.timeout), request.user_agent);
         match platform::get_document(request.url, token, etag, timeout, max_bytes, user_agent).await {
-            Ok(document) => Ok(Document {
+            Ok(document) => Ok(FetchedDocument {
                 status: document.status(),
                 body: document.body().to_vec(),
                 etag: document.etag(),

@@ -22,7 +22,7 @@ mod refine;
 
 /// A kind of document.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
-enum Document {
+enum SchemaDocument {
     /// gateway.toml, or the GATEWAY variable
     Gateway,
     /// A customer's record in KV
@@ -40,7 +40,7 @@ enum Document {
 pub(crate) struct Arguments {
     /// What the schema is of.
     #[arg(value_enum, default_value = "gateway")]
-    document: Document,
+    document: SchemaDocument,
     /// Writes the schemas of all documents into this folder instead, and overwrites those that exist.
     #[arg(long, value_name = "FOLDER", conflicts_with = "document")]
     write: Option<PathBuf>,
@@ -56,7 +56,7 @@ pub(crate) fn run(arguments: &Arguments) -> Outcome {
 
 fn write(folder: &Path) -> Result<(), String> {
     fs::create_dir_all(folder).map_err(|problem| format!("{}: {problem}", folder.display()))?;
-    for document in Document::value_variants() {
+    for document in SchemaDocument::value_variants() {
         let file = folder.join(document.file());
         fs::write(&file, text(&schema(*document)?))
             .map_err(|problem| format!("{}: {problem}", file.display()))?;
@@ -69,7 +69,7 @@ fn text(schema: &Value) -> String {
     format!("{schema:#}\n")
 }
 
-impl Document {
+impl SchemaDocument {
     const fn file(self) -> &'static str {
         match self {
             Self::Gateway => "gateway.schema.json",
@@ -92,13 +92,13 @@ impl Document {
 }
 
 /// The schema of a document: the shape by the types, and by `fields` what a text or number must be.
-fn schema(document: Document) -> Result<Value, String> {
+fn schema(document: SchemaDocument) -> Result<Value, String> {
     let (raw, fields, definitions) = match document {
-        Document::Gateway => (raw::<GatewayFile>(), fields::gateway(), grammar::definitions()),
-        Document::Customer => (raw::<CustomerRecord>(), fields::customer(), Map::new()),
-        Document::Customers => (raw::<Vec<CustomerRecord>>(), fields::customer(), Map::new()),
-        Document::Key => (raw::<KeyRecord>(), fields::key(), Map::new()),
-        Document::Keys => (raw::<Vec<KeyRecord>>(), fields::key_of_file(), Map::new()),
+        SchemaDocument::Gateway => (raw::<GatewayFile>(), fields::gateway(), grammar::definitions()),
+        SchemaDocument::Customer => (raw::<CustomerRecord>(), fields::customer(), Map::new()),
+        SchemaDocument::Customers => (raw::<Vec<CustomerRecord>>(), fields::customer(), Map::new()),
+        SchemaDocument::Key => (raw::<KeyRecord>(), fields::key(), Map::new()),
+        SchemaDocument::Keys => (raw::<Vec<KeyRecord>>(), fields::key_of_file(), Map::new()),
     };
     let mut schema = refine::refine(raw, &fields, definitions)?;
     if let Some(members) = schema.as_object_mut() {
@@ -120,7 +120,7 @@ mod tests {
 
     #[test]
     fn the_committed_schemas_are_those_of_the_code() {
-        for document in Document::value_variants() {
+        for document in SchemaDocument::value_variants() {
             let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../schemas").join(document.file());
             let committed = fs::read_to_string(&file).unwrap_or_default();
             let fresh = text(&schema(*document).unwrap());

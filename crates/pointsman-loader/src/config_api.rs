@@ -20,7 +20,7 @@ use pointsman_core::{
 };
 use serde_json::Value;
 
-use crate::ports::{Document, DocumentRequest, LoadResult, Ports, SourceError};
+use crate::ports::{DocumentRequest, FetchedDocument, LoadResult, Ports, SourceError};
 
 /// The name under which requests wait for the list of the config API.
 const ROSTER_FLIGHT: &str = "roster";
@@ -95,7 +95,7 @@ impl<'a, P: Ports> ConfigApi<'a, P> {
         let answer = |record, etag| ApiAnswer { record, etag, as_of: asked_at };
         let Some(segment) = path_segment(id.as_str()) else { return Ok(answer(ApiRecord::Absent, None)) };
         let url = format!("{}/{segment}", self.source.url);
-        let Document { status, body, etag, .. } = self.get(&url, held).await?;
+        let FetchedDocument { status, body, etag, .. } = self.get(&url, held).await?;
         match status {
             200..=299 => {}
             304 if held.is_some() => return Ok(answer(ApiRecord::Unchanged, held.map(str::to_owned))),
@@ -113,11 +113,11 @@ impl<'a, P: Ports> ConfigApi<'a, P> {
     }
 
     /// Gets the whole list as the config API has it. `held` is the entity tag of what is known of it.
-    pub(crate) async fn list(&self, held: Option<&str>) -> Result<Document, String> {
+    pub(crate) async fn list(&self, held: Option<&str>) -> Result<FetchedDocument, String> {
         self.get(&self.source.url, held).await
     }
 
-    async fn get(&self, url: &str, etag: Option<&str>) -> Result<Document, String> {
+    async fn get(&self, url: &str, etag: Option<&str>) -> Result<FetchedDocument, String> {
         let request = DocumentRequest {
             url,
             token: self.source.token.as_deref(),
@@ -168,7 +168,7 @@ impl<'a, P: Ports> ConfigApi<'a, P> {
     async fn load_roster(&self, asked_at: Timestamp) -> Result<Rc<Roster>, String> {
         let before = self.memory.borrow().roster.peek();
         let held = before.as_ref().and_then(|roster| roster.etag());
-        let Document { status, body, etag, .. } = self.list(held).await?;
+        let FetchedDocument { status, body, etag, .. } = self.list(held).await?;
         let roster = match (status, &before) {
             (200..=299, _) => {
                 Rc::new(Roster::parse(body, etag).map_err(|what| format!("the config API's answer {what}"))?)

@@ -37,7 +37,7 @@ pub struct DocumentRequest<'a> {
 
 /// A source's answer.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
-pub struct Document {
+pub struct FetchedDocument {
     /// The HTTP status. Redirects are not followed, so a 3xx is one.
     pub status: u16,
     /// The body; empty where the status is no 2xx.
@@ -48,7 +48,7 @@ pub struct Document {
     pub location: Option<String>,
 }
 
-impl Document {
+impl FetchedDocument {
     /// What the log says of a status that is none that was hoped for: with it, where a redirect leads to. A login
     /// page or another host there explains more than the status does.
     #[must_use]
@@ -123,7 +123,7 @@ pub trait Ports {
     ///
     /// # Errors
     /// Where there is no answer within the time, or it is too long.
-    async fn document(&self, request: DocumentRequest<'_>) -> Result<Document, SourceError>;
+    async fn document(&self, request: DocumentRequest<'_>) -> Result<FetchedDocument, SourceError>;
 
     /// Waits until the load of that name ends ([`Ports::land`]), at most `at_most`. The wait is the
     /// caller's own: whoever loads may be gone, and must not take those who wait along.
@@ -159,7 +159,7 @@ mod tests {
     fn a_redirect_is_told_with_its_place_and_without_secrets() {
         let outcome = |status, location: Option<&str>| {
             let location = location.map(str::to_owned);
-            Document { status, location, ..Document::default() }.outcome()
+            FetchedDocument { status, location, ..FetchedDocument::default() }.outcome()
         };
         assert_eq!(outcome(403, None), "403");
         assert_eq!(outcome(200, Some("https://x.example")), "200");

@@ -41,7 +41,7 @@ use pointsman_core::{
 use pointsman_loader::{
     loader::Loader,
     native,
-    ports::{Document, DocumentRequest, LoadResult, Ports, SourceError, VerifyError},
+    ports::{DocumentRequest, FetchedDocument, LoadResult, Ports, SourceError, VerifyError},
 };
 use serde_json::Value;
 
@@ -251,7 +251,7 @@ impl Ports for World {
         result
     }
 
-    async fn document(&self, request: DocumentRequest<'_>) -> Result<Document, SourceError> {
+    async fn document(&self, request: DocumentRequest<'_>) -> Result<FetchedDocument, SourceError> {
         self.asked.borrow_mut().push(format!("get {}", request.url));
         assert_eq!(request.user_agent, concat!("pointsman/", env!("CARGO_PKG_VERSION")));
         let config_api = request.url.starts_with("https://config.example.com");
@@ -260,12 +260,22 @@ impl Ports for World {
             Some(Source::Answers(status, body)) if body.len() <= request.max_bytes => {
                 let etag = self.tags.get().then(|| format!("\"{}\"", Digest::of(body)));
                 if etag.is_some() && request.etag == etag.as_deref() {
-                    return Ok(Document { status: 304, body: Vec::new(), etag, ..Document::default() });
+                    return Ok(FetchedDocument {
+                        status: 304,
+                        body: Vec::new(),
+                        etag,
+                        ..FetchedDocument::default()
+                    });
                 }
-                Ok(Document { status: *status, body: body.clone(), etag, ..Document::default() })
+                Ok(FetchedDocument {
+                    status: *status,
+                    body: body.clone(),
+                    etag,
+                    ..FetchedDocument::default()
+                })
             }
             Some(_) => Err(SourceError("no answer".to_owned())),
-            None => Ok(Document { status: 404, ..Document::default() }),
+            None => Ok(FetchedDocument { status: 404, ..FetchedDocument::default() }),
         }
     }
 

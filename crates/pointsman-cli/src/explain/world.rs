@@ -10,7 +10,7 @@ use pointsman_core::{
 };
 use pointsman_loader::{
     native,
-    ports::{Document, DocumentRequest, LoadResult, Ports, SourceError, VerifyError},
+    ports::{DocumentRequest, FetchedDocument, LoadResult, Ports, SourceError, VerifyError},
 };
 use serde_json::json;
 
@@ -74,13 +74,15 @@ impl Ports for World<'_> {
         Ok(())
     }
 
-    async fn document(&self, request: DocumentRequest<'_>) -> Result<Document, SourceError> {
+    async fn document(&self, request: DocumentRequest<'_>) -> Result<FetchedDocument, SourceError> {
         if let Some(rest) = self.nobody_else_at.and_then(|url| request.url.strip_prefix(url)) {
             let status = if rest.is_empty() { 200 } else { 404 };
-            return Ok(Document { status, body: b"[]".to_vec(), ..Document::default() });
+            return Ok(FetchedDocument { status, body: b"[]".to_vec(), ..FetchedDocument::default() });
         }
         match self.documents.get(request.url) {
-            Some(body) => Ok(Document { status: 200, body: body.clone(), ..Document::default() }),
+            Some(body) => {
+                Ok(FetchedDocument { status: 200, body: body.clone(), ..FetchedDocument::default() })
+            }
             None => Err(SourceError(format!("{} is not asked offline", request.url))),
         }
     }

@@ -31,7 +31,7 @@ use serde_json::Value;
 use super::changes::{Before, Change, Comparison, CustomerChange, Index, judge};
 use crate::{
     config_api::ConfigApi,
-    ports::{Document, Ports, SourceError},
+    ports::{FetchedDocument, Ports, SourceError},
     refresh_state::RefreshState,
     store::Store,
 };
@@ -86,7 +86,8 @@ impl<'a, P: Ports> CustomerRefresh<'a, P> {
         // While records are still to be written, the list is needed again whether it changed or not.
         let done = state.moved && state.pending == 0 && !state.confirmed_at.is_empty();
         let held = state.etag.as_deref().filter(|_| done);
-        let Document { status, body, etag, .. } = self.config_api.list(held).await.map_err(SourceError)?;
+        let FetchedDocument { status, body, etag, .. } =
+            self.config_api.list(held).await.map_err(SourceError)?;
         let mut index = match status {
             304 if held.is_some() => {
                 let refreshed = Refreshed { listed: state.count, ..Refreshed::default() };
