@@ -11,7 +11,7 @@ use pointsman_config::Checked;
 use pointsman_core::{
     base::{object::parse_object, time::Timestamp},
     http::head::{Fields, Head, PresentFields, RequestTarget},
-    identity::{claims::Claims, customer_id::CustomerId, method::Method, principal::Principal},
+    identity::{claims::Claims, customer_id::CustomerId, method::AuthMethod, principal::Principal},
     routing::condition::Facts,
 };
 use serde_json::{Value, json};
@@ -87,7 +87,7 @@ fn asked(
     let head = Head { method: "GET", target, seen, fields: &fields, request_id: "r" };
     let facts = Facts { principal: &principal, head: &head, captures: &[] };
     let customer = customer.and_then(CustomerId::parse);
-    let method = Method::Token(Rc::from("main"));
+    let method = AuthMethod::Token(Rc::from("main"));
     let caller = LimitedCaller { facts: &facts, method: &method, customer: customer.as_ref() };
     admission(&gateway.routes()[0].limits, gateway.limits(), caller, at("2026-07-30T12:34:56Z"))
 }
@@ -209,7 +209,7 @@ fn a_quota_is_asked_for_by_its_window() {
     let head =
         Head { method: "GET", target, seen: PresentFields::default(), fields: &fields, request_id: "r" };
     let facts = Facts { principal: &principal, head: &head, captures: &[] };
-    let caller = LimitedCaller { facts: &facts, method: &Method::Anonymous, customer: None };
+    let caller = LimitedCaller { facts: &facts, method: &AuthMethod::Anonymous, customer: None };
     let now = at("2026-02-10T00:00:00Z");
     let admission = admission(&gateway.routes()[0].limits, gateway.limits(), caller, now).unwrap();
     assert_eq!(admission.policy, r#""monthly";q=10000;w=2419200, "daily";q=50;w=86400"#);

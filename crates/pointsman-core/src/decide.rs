@@ -38,7 +38,7 @@ use crate::{
     identity::{
         claimed::Claimed,
         credential::{Credential, find_credential},
-        method::Method,
+        method::AuthMethod,
     },
     routing::{
         condition::{Condition, Facts},
@@ -241,8 +241,10 @@ impl<'a> DecisionContext<'a> {
         let rest = copied.as_ref().and_then(|copied| copied.query.as_deref());
         let isolates = chosen.own && gateway.customers.as_ref().is_some_and(|all| all.isolate_answers);
         let privacy = match method {
-            Method::Anonymous => AnswerPrivacy::Untouched,
-            Method::ApiKey | Method::Token(_) | Method::Assumed => AnswerPrivacy::of_authenticated(self.head),
+            AuthMethod::Anonymous => AnswerPrivacy::Untouched,
+            AuthMethod::ApiKey | AuthMethod::Token(_) | AuthMethod::Assumed => {
+                AnswerPrivacy::of_authenticated(self.head)
+            }
         };
         let to = Destination { chosen, route, caller, captures, rest, needs_size };
         let sending = self.send(to, &facts, memory)?;
@@ -280,8 +282,8 @@ impl<'a> DecisionContext<'a> {
     /// sent.
     #[cold]
     #[inline(never)]
-    fn copied(&self, method: &Method) -> Option<Box<Copied<'a>>> {
-        if *method == Method::Anonymous {
+    fn copied(&self, method: &AuthMethod) -> Option<Box<Copied<'a>>> {
+        if *method == AuthMethod::Anonymous {
             return None;
         }
         let credential = find_credential(self.head, self.gateway.api_keys.as_ref()).ok().flatten()?;
@@ -348,7 +350,7 @@ impl<'a> DecisionContext<'a> {
         }
     }
 
-    /// A preflight (`OPTIONS` with `Origin` and `Access-Control-Request-Method`) is answered by the
+    /// A preflight (`OPTIONS` with `Origin` and `Access-Control-Request-AuthMethod`) is answered by the
     /// policy of the route that the request itself would take: before authentication, since browsers
     /// send no credential along, and without a backend.
     #[cold]

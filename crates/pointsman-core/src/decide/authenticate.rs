@@ -11,7 +11,7 @@ use crate::{
         credential::{Credential, find_credential},
         jwk_set::{Candidates, KeySet},
         jwt::{self, Examined, Issuer, KeySource, VerifiedToken},
-        method::Method,
+        method::AuthMethod,
         principal::Principal,
     },
     state::{
@@ -42,19 +42,19 @@ impl Stage<'_> {
         auth: &RouteAuth,
         memory: &mut Memory,
         deferred: &mut Deferred,
-    ) -> Result<(Rc<Principal>, Method), Halt> {
-        let anonymous = || (Rc::new(Principal::default()), Method::Anonymous);
+    ) -> Result<(Rc<Principal>, AuthMethod), Halt> {
+        let anonymous = || (Rc::new(Principal::default()), AuthMethod::Anonymous);
         if !auth.needs_credential() {
             return Ok(anonymous());
         }
         if let Some(principal) = &self.loaded.assumed {
-            return Ok((Rc::clone(principal), Method::Assumed));
+            return Ok((Rc::clone(principal), AuthMethod::Assumed));
         }
         match find_credential(head, self.gateway.api_keys.as_ref())? {
             None if auth.anonymous => Ok(anonymous()),
             None => Err(Refusal::CredentialMissing.into()),
             Some(Credential::ApiKey(key)) if auth.api_key => {
-                self.api_key(&key, head, memory, deferred).map(|principal| (principal, Method::ApiKey))
+                self.api_key(&key, head, memory, deferred).map(|principal| (principal, AuthMethod::ApiKey))
             }
             Some(Credential::Token(token)) if !auth.issuers.is_empty() => {
                 self.token(&token, auth, memory, deferred)
@@ -96,7 +96,7 @@ impl Stage<'_> {
         auth: &RouteAuth,
         memory: &mut Memory,
         deferred: &mut Deferred,
-    ) -> Result<(Rc<Principal>, Method), Halt> {
+    ) -> Result<(Rc<Principal>, AuthMethod), Halt> {
         // Before anything of it is read, or hashed.
         if token.len() > MAX_TOKEN_BYTES {
             return Err(Refusal::TokenTooLarge.into());
@@ -243,12 +243,12 @@ impl Stage<'_> {
         }))
     }
 
-    fn admitted(&self, verified: &VerifiedToken) -> (Rc<Principal>, Method) {
+    fn admitted(&self, verified: &VerifiedToken) -> (Rc<Principal>, AuthMethod) {
         let name = self
             .gateway
             .issuers
             .get(verified.issuer)
             .map_or_else(|| Rc::from(""), |issuer| Rc::clone(&issuer.name));
-        (Rc::clone(&verified.principal), Method::Token(name))
+        (Rc::clone(&verified.principal), AuthMethod::Token(name))
     }
 }

@@ -12,7 +12,7 @@ use crate::{
         digest::Digest,
         time::{Span, Timestamp},
     },
-    identity::{customer_id::CustomerId, method::Method},
+    identity::{customer_id::CustomerId, method::AuthMethod},
     routing::condition::{Condition, Facts, Operand},
 };
 
@@ -136,7 +136,7 @@ pub struct LimitedCaller<'a> {
     /// All that conditions can look at.
     pub facts: &'a Facts<'a>,
     /// How the caller was authenticated.
-    pub method: &'a Method,
+    pub method: &'a AuthMethod,
     /// Its customer.
     pub customer: Option<&'a CustomerId>,
 }

@@ -6,7 +6,7 @@ use crate::base::name::Name;
 
 /// How a caller was authenticated, for the log.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub enum Method {
+pub enum AuthMethod {
     /// Not at all.
     Anonymous,
     /// By an API key.
@@ -17,7 +17,7 @@ pub enum Method {
     Assumed,
 }
 
-impl Method {
+impl AuthMethod {
     /// Its name in the log, to keep.
     #[must_use]
     pub fn name(&self) -> Name {
