@@ -16,7 +16,7 @@ use pointsman_core::{
         decision::{Decision, Deferred, Judgement, LoadedForRequest, Need, Outcome, SignatureCheck},
         explain::{self, ExplainRequest},
         operator::json_answer,
-        request_log::{Subject, Trace},
+        request_log::{LoggedRequest, Trace},
     },
     forward::{
         failover::Watched,
@@ -383,8 +383,8 @@ impl RequestContext {
         })
     }
 
-    fn subject(&self) -> Subject<'_> {
-        Subject { time: self.began, request_id: &self.request_id, method: self.sent.survey.method() }
+    fn subject(&self) -> LoggedRequest<'_> {
+        LoggedRequest { time: self.began, request_id: &self.request_id, method: self.sent.survey.method() }
     }
 }
 

@@ -207,7 +207,7 @@ static OPENING: LazyLock<jsonschema::Validator> = LazyLock::new(|| {
 });
 
 fn log_line(result: &pointsman_testkit::Result_) -> Result<Value, String> {
-    let subject = pointsman_core::decide::request_log::Subject {
+    let subject = pointsman_core::decide::request_log::LoggedRequest {
         time: pointsman_testkit::noon(),
         request_id: "request-1",
         method: "GET",

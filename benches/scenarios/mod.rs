@@ -4,7 +4,7 @@ use pointsman_core::{
     base::{digest::Digest, time::Timestamp},
     decide::{
         decision::{LoadedForRequest, Outcome},
-        request_log::Subject,
+        request_log::LoggedRequest,
     },
     http::head::{Head, PresentFields, RequestTarget},
     routing::{pattern::Pattern, table::RouteTable},
@@ -110,7 +110,7 @@ fn decide(path: &'static str, authorization: &str, rules: usize, routes: usize) 
             &LoadedForRequest::default(),
             at_noon(),
         );
-        let subject = Subject { time: at_noon(), request_id: head.request_id, method: head.method };
+        let subject = LoggedRequest { time: at_noon(), request_id: head.request_id, method: head.method };
         std::hint::black_box((decision.trace.open(subject), decision.outcome));
     })
 }

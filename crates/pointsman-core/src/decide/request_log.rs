@@ -50,7 +50,7 @@ pub enum Step {
 
 /// Whose line it is and when it began.
 #[derive(Clone, Copy, Debug)]
-pub struct Subject<'a> {
+pub struct LoggedRequest<'a> {
     /// When the request came in.
     pub time: Timestamp,
     /// Its id.
@@ -63,7 +63,7 @@ impl Trace {
     /// The beginning of the line: all that the decision knows. Who was called, why the request was refused, the status,
     /// the durations and the closing brace are written by `finish.js`, the one end of every request.
     #[must_use]
-    pub fn open(&self, subject: Subject<'_>) -> String {
+    pub fn open(&self, subject: LoggedRequest<'_>) -> String {
         let mut line = String::with_capacity(512);
         line.push_str("{\"event\":\"request\",\"time\":\"");
         subject.time.write(&mut line);
@@ -124,7 +124,7 @@ mod tests {
             backend: Some(Name::Fixed("b")),
             origin: said("https://b.example"),
         };
-        let subject = Subject { time: Timestamp::from_millis(1), request_id: "id", method: "GET" };
+        let subject = LoggedRequest { time: Timestamp::from_millis(1), request_id: "id", method: "GET" };
         let expected = concat!(
             r#"{"event":"request","time":"1970-01-01T00:00:00.001Z","request_id":"id","method":"GET","#,
             r#""route":"/a","auth":"api_key","subject":"s","customer":"c","environment":"e","rule":"r","#,
@@ -140,7 +140,7 @@ mod tests {
             backend: Some(Name::Given(Rc::from("shared"))),
             ..Trace::default()
         };
-        let subject = Subject { time: Timestamp::from_millis(0), request_id: "r\"1", method: "GET\"" };
+        let subject = LoggedRequest { time: Timestamp::from_millis(0), request_id: "r\"1", method: "GET\"" };
         let text = trace.open(subject) + "}";
         assert!(!text.contains('\n'));
         let line: Value = serde_json::from_str(&text).unwrap();
