@@ -14,7 +14,7 @@ use crate::{
     },
     customer::backend_url::{AllowHttp, BackendUrl},
     identity::{
-        access::Permits,
+        access::AccessRestrictions,
         claims::{BLOCK, COUNTED},
         customer_id::CustomerId,
     },
@@ -125,7 +125,7 @@ pub struct CustomerConfig {
     id: CustomerId,
     environment: Option<Rc<str>>,
     backends: Vec<CustomerOrigin>,
-    permits: Permits,
+    restrictions: AccessRestrictions,
     disabled: bool,
     refreshed: bool,
 }
@@ -184,7 +184,7 @@ impl CustomerConfig {
             id,
             environment: said(record.environment_name.as_deref()).map(Rc::from),
             backends,
-            permits: Permits::parse(record.allowed_ips.as_deref(), None)?,
+            restrictions: AccessRestrictions::parse(record.allowed_ips.as_deref(), None)?,
             disabled: record.disabled || record.gone,
             refreshed: record.is_refreshed(),
         })
@@ -210,8 +210,8 @@ impl CustomerConfig {
 
     /// What its callers are restricted to.
     #[must_use]
-    pub const fn permits(&self) -> &Permits {
-        &self.permits
+    pub const fn restrictions(&self) -> &AccessRestrictions {
+        &self.restrictions
     }
 
     /// Whether requests of this customer are refused.
@@ -236,7 +236,7 @@ impl CustomerConfig {
             size_of::<CustomerOrigin>() + place.url.weight() + region
         };
         let backends: usize = self.backends.iter().map(place).sum();
-        COUNTED + size_of::<Self>() + id + environment + BLOCK + backends + self.permits.weight()
+        COUNTED + size_of::<Self>() + id + environment + BLOCK + backends + self.restrictions.weight()
     }
 }
 

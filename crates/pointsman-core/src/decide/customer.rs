@@ -59,7 +59,7 @@ pub fn resolve(
         Stored::Malformed => Err(Refusal::CustomerRecordMalformed.into()),
         Stored::Present(config) if config.disabled() => Err(Refusal::CustomerDisabled.into()),
         Stored::Present(config) => {
-            config.permits().admit(head)?;
+            config.restrictions().admit(head)?;
             Ok(Customer::Listed(config))
         }
     }

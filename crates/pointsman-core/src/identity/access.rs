@@ -9,12 +9,12 @@ use crate::{
 
 /// Restrictions of a key's or a customer's record. What a record does not name is not restricted.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
-pub struct Permits {
+pub struct AccessRestrictions {
     addresses: Option<Box<[Cidr]>>,
     methods: Option<Box<[Box<str>]>>,
 }
 
-impl Permits {
+impl AccessRestrictions {
     /// Reads `allowedIps` and `methods` of a record.
     ///
     /// # Errors

@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use serde_json::{Map, Value};
 
-use super::access::Permits;
+use super::access::AccessRestrictions;
 use crate::{
     base::{
         digest::Digest,
@@ -264,7 +264,7 @@ pub struct KeyConfig {
     principal: Rc<Principal>,
     expires_at: Option<Timestamp>,
     disabled: bool,
-    permits: Permits,
+    restrictions: AccessRestrictions,
 }
 
 impl KeyConfig {
@@ -294,9 +294,10 @@ impl KeyConfig {
         if record.subject.is_empty() {
             return Err(RecordError { pointer: "/subject".to_owned(), what: "must not be empty".to_owned() });
         }
-        let permits = Permits::parse(record.allowed_ips.as_deref(), record.methods.as_deref())?;
+        let restrictions =
+            AccessRestrictions::parse(record.allowed_ips.as_deref(), record.methods.as_deref())?;
         let principal = Principal::new(Some(Rc::from(record.subject)), Claims::new(record.claims));
-        Ok(Self { principal: Rc::new(principal), expires_at, disabled: record.disabled, permits })
+        Ok(Self { principal: Rc::new(principal), expires_at, disabled: record.disabled, restrictions })
     }
 
     /// Whom it stands for.
@@ -328,14 +329,14 @@ impl KeyConfig {
         if self.expires_at.is_some_and(|end| now >= end) {
             return Err(Refusal::ApiKeyExpired);
         }
-        self.permits.admit(head)?;
+        self.restrictions.admit(head)?;
         Ok(&self.principal)
     }
 
     /// Bytes held, for the cache's bound.
     #[must_use]
     pub fn weight(&self) -> usize {
-        COUNTED + size_of::<Self>() + self.principal.weight() + self.permits.weight()
+        COUNTED + size_of::<Self>() + self.principal.weight() + self.restrictions.weight()
     }
 }
 
