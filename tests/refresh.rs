@@ -396,8 +396,12 @@ fn a_bad_entry_spoils_no_other_and_its_customer_keeps_what_it_had() {
         world.warnings.take();
         let done = refreshed(&isolate, &world);
         // The first time, the record is written once more: nothing vouches for it from now on.
-        let doubted = usize::from(round == 0);
-        assert_eq!((done.written, done.gone, done.pending), (1 + doubted, 0, 0), "nobody is taken for gone");
+        let unconfirmed = usize::from(round == 0);
+        assert_eq!(
+            (done.written, done.gone, done.pending),
+            (1 + unconfirmed, 0, 0),
+            "nobody is taken for gone"
+        );
         assert_eq!(without_vouching(record(&world, "c00003")), without_vouching(before.clone()));
         assert_eq!(record(&world, "c00004")["backendUrl"], format!("https://round-{round}.example.com"));
         assert!(world.warnings.take().iter().any(|warning| warning.contains("c00003")));

@@ -24,7 +24,7 @@ const MAX_WARNINGS: usize = 20;
 /// over by a request that crossed with a run.
 const LOOKED_AT: usize = 1000;
 /// Stands in the index for a record whose entry cannot be read any more: nothing vouches for it.
-const DOUBTED: &str = "doubted";
+const UNCONFIRMED: &str = "unconfirmed";
 
 /// Which record each refreshed customer was last given: the first 64 bits of its content's digest, in
 /// hexadecimal. All values are texts; of a hundred thousand customers no second copy is made for that.
@@ -53,7 +53,7 @@ pub(super) enum Change {
     /// It is no longer listed.
     Disable,
     /// Its entry cannot be read. The record ages from when a list last agreed with it.
-    Doubt,
+    Unconfirmed,
 }
 
 /// A customer that a run looks at.
@@ -129,8 +129,8 @@ impl<P: Ports> Comparison<'_, P> {
         let turn = (asked_at.millis() / 60_000) % parts;
         for (id, mark) in listed {
             let Some(mark) = mark else {
-                if index.contains_key(id.as_str()) && !is_marked(&id, DOUBTED) {
-                    changes.push(needed(id, Change::Doubt));
+                if index.contains_key(id.as_str()) && !is_marked(&id, UNCONFIRMED) {
+                    changes.push(needed(id, Change::Unconfirmed));
                 }
                 continue;
             };
@@ -196,7 +196,7 @@ pub(super) fn judge(
             };
             (before.map(tombstone), None)
         }
-        Change::Doubt => {
+        Change::Unconfirmed => {
             let vouched = before.filter(|before| before.scheduled);
             let fetched_at = |before: &CustomerRecord| {
                 let own = before.fetched_at.clone().unwrap_or_default();
@@ -208,7 +208,7 @@ pub(super) fn judge(
                 fetched_at: fetched_at(&before),
                 ..before
             });
-            (alone, Some(DOUBTED.to_owned()))
+            (alone, Some(UNCONFIRMED.to_owned()))
         }
     }
 }
