@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 use crate::base::{
     json::without_bom,
     object::{ObjectError, parse_object},
-    shape::{At, Misfits, Shape},
+    shape::{At, Shape, ShapeErrors},
 };
 
 /// Why a record cannot be used, with the JSON Pointer of the field.
@@ -53,9 +53,9 @@ pub fn entry_of(json: &[u8]) -> Result<Map<String, Value>, RecordError> {
 /// # Errors
 /// Where and what.
 pub fn record_from_value<T: Shape>(value: &Value) -> Result<T, RecordError> {
-    let mut misfits = Misfits::default();
-    let record = T::read(value, &At::Root, &mut misfits);
-    match (record, misfits.found.into_iter().next()) {
+    let mut shape_errors = ShapeErrors::default();
+    let record = T::read(value, &At::Root, &mut shape_errors);
+    match (record, shape_errors.found.into_iter().next()) {
         (Some(record), None) => Ok(record),
         (_, first) => {
             let (pointer, what) = first.unwrap_or_default();
