@@ -103,13 +103,13 @@ impl Stage<'_> {
         }
         // A verified token is known by its signature's digest and by the text that is signed. Neither is any use
         // without the signature itself, which is not kept, and comparing text is quicker than hashing it.
-        let (signing_input, signature) = compact::halves(token);
+        let (signing_input, signature) = compact::split_signing_input(token);
         let digest = Digest::of(signature.as_bytes());
         if let Some(Err(Refusal::TokenSignature | Refusal::TokenKeyUnusable)) = self.loaded.token {
-            self.ask_for_a_replaced_key(token, auth, memory)?;
+            self.refetch_after_bad_signature(token, auth, memory)?;
         }
         if let Some(verified) = self.verified_before(&digest, signing_input, auth, memory, deferred)? {
-            return Ok(self.admitted(&verified));
+            return Ok(self.authenticated(&verified));
         }
         let examined = jwt::examine(token, &self.gateway.issuers, &auth.issuers, self.now)?;
         let issuer = self.gateway.issuers.get(examined.issuer).ok_or(Refusal::TokenIssuer)?;
@@ -117,12 +117,12 @@ impl Stage<'_> {
             KeySource::Secret(secret) => {
                 self.shared_secret(secret, &examined)?;
                 self.gateway.read_customer(&examined.principal);
-                let verified = Rc::new(examined.believed(None));
+                let verified = Rc::new(examined.into_verified(None));
                 let (asked_at, as_of) = (self.now, self.now);
                 let stored = Stored::Present(Rc::clone(&verified));
                 let loaded = Loaded { stored, weight: verified.weight(), asked_at, as_of };
                 memory.tokens.store(digest, loaded);
-                Ok(self.admitted(&verified))
+                Ok(self.authenticated(&verified))
             }
             KeySource::Inline(set) => {
                 let keys = set.select(examined.kid.as_deref(), examined.algorithm)?;
@@ -199,7 +199,12 @@ impl Stage<'_> {
 
     /// A signature that does not verify may be one of a key that took the place of another under the same
     /// `kid`, or in a set without any; and a key that is none, off its curve, may have been mended. Within the cooldown's bound, the issuer is asked before it is refused.
-    fn ask_for_a_replaced_key(&self, token: &str, auth: &RouteAuth, memory: &Memory) -> Result<(), Halt> {
+    fn refetch_after_bad_signature(
+        &self,
+        token: &str,
+        auth: &RouteAuth,
+        memory: &Memory,
+    ) -> Result<(), Halt> {
         let examined = jwt::examine(token, &self.gateway.issuers, &auth.issuers, self.now)?;
         let issuer = self.gateway.issuers.get(examined.issuer).ok_or(Refusal::TokenIssuer)?;
         if issuer.keys.is_fetched() {
@@ -213,7 +218,7 @@ impl Stage<'_> {
     fn ask_again(&self, index: usize, issuer: &Issuer, memory: &Memory) -> Result<(), Halt> {
         let Some(known) = memory.key_sets.get(index) else { return Ok(()) };
         if !self.loaded.issuer_asked
-            && (known.set.is_loading(self.now) || known.is_cool(issuer.cooldown, self.now))
+            && (known.set.is_loading(self.now) || known.cooldown_elapsed(issuer.cooldown, self.now))
         {
             return Err(Halt::Load(Need::KeySet(index), known.set.acquire_lease(self.now)));
         }
@@ -231,7 +236,7 @@ impl Stage<'_> {
         self.gateway.read_customer(&examined.principal);
         let signature = std::mem::take(&mut examined.signature);
         let algorithm = examined.algorithm;
-        let verified = Rc::new(examined.believed(Some(*key.thumbprint())));
+        let verified = Rc::new(examined.into_verified(Some(*key.thumbprint())));
         Need::Signature(Rc::new(SignatureCheck {
             key,
             others,
@@ -243,7 +248,7 @@ impl Stage<'_> {
         }))
     }
 
-    fn admitted(&self, verified: &VerifiedToken) -> (Rc<Principal>, AuthMethod) {
+    fn authenticated(&self, verified: &VerifiedToken) -> (Rc<Principal>, AuthMethod) {
         let name = self
             .gateway
             .issuers

@@ -116,7 +116,7 @@ impl KeySetMemory {
     /// Whether the issuer may be asked again for a key that its set lacks: not within `cooldown` of the
     /// last time, and not while it is left alone after a failure.
     #[must_use]
-    pub fn is_cool(&self, cooldown: Span, now: Timestamp) -> bool {
+    pub fn cooldown_elapsed(&self, cooldown: Span, now: Timestamp) -> bool {
         let (_, retry_at) = self.set.failures();
         now >= retry_at && self.asked_at.is_none_or(|at| now.since(at) >= cooldown)
     }

@@ -69,7 +69,7 @@ impl Explained<'_> {
         let Ok(parsed) = compact::parse(token) else {
             return json!({ "why_not": "it is no JWS in compact serialization (RFC 7515, section 7.1)" });
         };
-        let known_by = Digest::of(compact::halves(token).1.as_bytes());
+        let known_by = Digest::of(compact::split_signing_input(token).1.as_bytes());
         let loaded = self.memory.tokens.asked_at(&known_by).is_some_and(|at| at >= self.began);
         let verified = trace.auth.is_some();
         if let Value::Object(members) = step {
