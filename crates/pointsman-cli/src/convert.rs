@@ -9,7 +9,7 @@ use std::{
 use serde_json::{Value, json};
 
 use crate::{
-    ending::{End, Failure, Outcome, input},
+    ending::{CommandResult, End, Failure, input},
     output::{self, counted},
 };
 
@@ -50,7 +50,7 @@ pub(crate) struct Arguments {
     json: bool,
 }
 
-pub(crate) fn run(command: &Command) -> Outcome {
+pub(crate) fn run(command: &Command) -> CommandResult {
     let Command::Zuplo(arguments) = command;
     let (draft, findings) = zuplo::import(&arguments.project).map_err(input)?;
     if draft.routes.is_empty() {

@@ -4,7 +4,7 @@ use pointsman_core::{customer::backend_url::AllowHttp, identity::customer_id::Cu
 
 use crate::{
     configuration::{GatewayFile, Project},
-    ending::{Failure, Outcome, input},
+    ending::{CommandResult, Failure, input},
     output::plain,
     records::{Judge, Kind},
 };
@@ -44,7 +44,7 @@ pub(crate) enum Command {
     Tidy(tidy::Arguments),
 }
 
-pub(crate) fn run(command: &Command) -> Outcome {
+pub(crate) fn run(command: &Command) -> CommandResult {
     match command {
         Command::List(arguments) => list::run(arguments),
         Command::Get(arguments) => get::run(arguments),

@@ -36,7 +36,7 @@ use self::{
 use crate::{
     configuration::GatewayFile,
     credentials,
-    ending::{End, Failure, Outcome, input},
+    ending::{CommandResult, End, Failure, input},
     files,
     findings::{At, Placed, print_all},
     output::{coloured, error, line, warning},
@@ -140,7 +140,7 @@ pub(crate) struct Arguments {
     from: OptionalTarget,
 }
 
-pub(crate) fn run(arguments: &Arguments) -> Outcome {
+pub(crate) fn run(arguments: &Arguments) -> CommandResult {
     let gateway = arguments.gateway.load(arguments.from.project())?;
     let documents = documents(&arguments.key_sets, &gateway)?;
     let kv = arguments.from.kv();
@@ -203,7 +203,7 @@ fn read_once(
     Ok(names.iter().map(|name| kept.get(name).cloned().flatten().map(String::into_bytes)).collect())
 }
 
-fn run_one(explain: &Explain<'_>, arguments: &Arguments) -> Outcome {
+fn run_one(explain: &Explain<'_>, arguments: &Arguments) -> CommandResult {
     let told = explain.tell(&question(arguments)?).map_err(input)?;
     let text = |(name, value): &(String, String)| (name.clone(), Value::from(value.as_str()));
     let expected: Expectations = arguments.expect.iter().map(text).collect();
@@ -219,7 +219,7 @@ fn run_one(explain: &Explain<'_>, arguments: &Arguments) -> Outcome {
     Ok(if unmet.is_empty() { End::Done } else { End::BadInput })
 }
 
-fn run_cases(explain: &Explain<'_>, path: &Path, as_json: bool) -> Outcome {
+fn run_cases(explain: &Explain<'_>, path: &Path, as_json: bool) -> CommandResult {
     let cases = cases::read(path).map_err(|problems| input(problems.join("\n")))?;
     let (total, mut failed, mut results) = (cases.len(), 0, Vec::new());
     for (place, case) in cases {

@@ -12,7 +12,7 @@ use pointsman_core::{
 };
 
 use crate::{
-    ending::{Failure, Outcome, input},
+    ending::{CommandResult, Failure, input},
     entropy::random,
     records::Kind,
 };
@@ -47,7 +47,7 @@ pub(crate) enum Command {
     Import(import::Arguments),
 }
 
-pub(crate) fn run(command: &Command) -> Outcome {
+pub(crate) fn run(command: &Command) -> CommandResult {
     match command {
         Command::Create(arguments) => create::run(arguments),
         Command::List(arguments) => list::run(arguments),

@@ -6,7 +6,7 @@ use pointsman_core::base::time::Span;
 
 use crate::{
     configuration::GatewayFile,
-    ending::{End, Failure, Outcome},
+    ending::{CommandResult, End, Failure},
     files::of_folder,
     findings::{errors, print_all},
     output::{error, line},
@@ -82,7 +82,7 @@ pub(crate) fn span(text: &str) -> Result<Span, String> {
     }
 }
 
-pub(crate) fn plan(arguments: &PlanArguments) -> Outcome {
+pub(crate) fn plan(arguments: &PlanArguments) -> CommandResult {
     let Some((wanted, judge)) = read(&arguments.common)? else { return Ok(End::BadInput) };
     let plan = planned(&arguments.common, &wanted, &judge)?;
     if arguments.common.json {
@@ -93,7 +93,7 @@ pub(crate) fn plan(arguments: &PlanArguments) -> Outcome {
     Ok(if arguments.detailed_exitcode && !plan.is_empty() { End::Pending } else { End::Done })
 }
 
-pub(crate) fn apply(arguments: &ApplyArguments) -> Outcome {
+pub(crate) fn apply(arguments: &ApplyArguments) -> CommandResult {
     let Common { json, target, .. } = &arguments.common;
     let Some((wanted, judge)) = read(&arguments.common)? else { return Ok(End::BadInput) };
     let plan = planned(&arguments.common, &wanted, &judge)?;

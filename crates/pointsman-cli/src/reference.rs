@@ -5,7 +5,7 @@ use std::{fmt::Write, fs, path::PathBuf};
 use clap::{Arg, ArgAction, Command, CommandFactory};
 
 use crate::{
-    ending::{End, Outcome, input},
+    ending::{CommandResult, End, input},
     output,
 };
 
@@ -24,7 +24,7 @@ pub(crate) struct Arguments {
     write: Option<PathBuf>,
 }
 
-pub(crate) fn run<C: CommandFactory>(arguments: &Arguments) -> Outcome {
+pub(crate) fn run<C: CommandFactory>(arguments: &Arguments) -> CommandResult {
     let text = reference::<C>();
     match &arguments.write {
         None => output::line(text.trim_end()),

@@ -12,7 +12,7 @@ use schemars::{JsonSchema, generate::SchemaSettings};
 use serde_json::{Map, Value};
 
 use crate::{
-    ending::{End, Outcome, input},
+    ending::{CommandResult, End, input},
     output,
 };
 
@@ -46,7 +46,7 @@ pub(crate) struct Arguments {
     write: Option<PathBuf>,
 }
 
-pub(crate) fn run(arguments: &Arguments) -> Outcome {
+pub(crate) fn run(arguments: &Arguments) -> CommandResult {
     match &arguments.write {
         None => output::line(text(&schema(arguments.document).map_err(input)?).trim_end()),
         Some(folder) => write(folder).map_err(input)?,

@@ -5,7 +5,7 @@ use std::{fs, io::Write, os::unix::fs::OpenOptionsExt, path::PathBuf};
 use pointsman_core::identity::operator_secret;
 
 use crate::{
-    ending::{End, Failure, Outcome, input},
+    ending::{CommandResult, End, Failure, input},
     entropy::random,
     output::shown,
 };
@@ -35,7 +35,7 @@ pub(crate) struct Arguments {
     out: Option<PathBuf>,
 }
 
-pub(crate) fn run(command: &Command) -> Outcome {
+pub(crate) fn run(command: &Command) -> CommandResult {
     let Command::Create(arguments) = command;
     let secret = mint()?;
     let Some(file) = &arguments.out else {

@@ -12,7 +12,7 @@ use serde_json::Value;
 
 use crate::{
     configuration::GatewayFile,
-    ending::{End, Failure, Outcome, input},
+    ending::{CommandResult, End, Failure, input},
     output::{counted, warning},
     records::without_notes,
     store::Sum,
@@ -49,7 +49,7 @@ enum Format {
     Folder,
 }
 
-pub(super) fn run(arguments: &Arguments) -> Outcome {
+pub(super) fn run(arguments: &Arguments) -> CommandResult {
     let to = arguments.to.as_deref();
     if let (Format::Folder, Some(folder)) = (arguments.format, to) {
         need_empty(folder)?;

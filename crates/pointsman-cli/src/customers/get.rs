@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     configuration::GatewayFile,
-    ending::{End, Failure, Outcome, input},
+    ending::{CommandResult, End, Failure, input},
     output::{line, plain},
     target::Target,
 };
@@ -36,7 +36,7 @@ pub(crate) struct Arguments {
     target: Target,
 }
 
-pub(super) fn run(arguments: &Arguments) -> Outcome {
+pub(super) fn run(arguments: &Arguments) -> CommandResult {
     let id = id(&arguments.id)?;
     // A fault in gateway.toml keeps nobody from looking.
     let gateway = arguments.gateway.load_if_there(arguments.target.project()).ok().flatten();

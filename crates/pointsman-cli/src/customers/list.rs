@@ -5,7 +5,7 @@ use serde_json::Value;
 use super::known::{Known, all, as_json, has_source};
 use crate::{
     configuration::GatewayFile,
-    ending::{End, Outcome},
+    ending::{CommandResult, End},
     output::{line, plain, table},
     target::Target,
 };
@@ -28,7 +28,7 @@ pub(crate) struct Arguments {
     target: Target,
 }
 
-pub(super) fn run(arguments: &Arguments) -> Outcome {
+pub(super) fn run(arguments: &Arguments) -> CommandResult {
     // A fault in gateway.toml keeps nobody from looking.
     let gateway = arguments.gateway.load_if_there(arguments.target.project()).ok().flatten();
     let customers = all(&arguments.target.kv(), has_source(gateway.as_ref()))?;

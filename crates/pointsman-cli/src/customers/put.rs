@@ -11,7 +11,7 @@ use serde_json::{Map, Value};
 
 use super::{JudgeArguments, id};
 use crate::{
-    ending::{End, Failure, Outcome, input},
+    ending::{CommandResult, End, Failure, input},
     lines::lines_into,
     output::line,
     reconcile::span,
@@ -57,7 +57,7 @@ pub(crate) struct Arguments {
     target: Target,
 }
 
-pub(super) fn run(arguments: &Arguments) -> Outcome {
+pub(super) fn run(arguments: &Arguments) -> CommandResult {
     let id = id(&arguments.id)?;
     let judge = arguments.judge.judge(arguments.target.project())?;
     let written = match &arguments.file {

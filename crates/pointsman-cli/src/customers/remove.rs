@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     configuration::GatewayFile,
-    ending::{End, Failure, Outcome, input},
+    ending::{CommandResult, End, Failure, input},
     output::{Progress, counted, error, line, plain, warning},
     records::{Claimed, Judge, Kind},
     store::{Kv, delete_all},
@@ -43,7 +43,7 @@ pub(crate) struct Arguments {
     target: Target,
 }
 
-pub(super) fn run(arguments: &Arguments) -> Outcome {
+pub(super) fn run(arguments: &Arguments) -> CommandResult {
     let ids: Vec<CustomerId> = arguments.ids.iter().map(|text| id(text)).collect::<Result<_, _>>()?;
     let gateway = arguments.gateway.load_if_there(arguments.target.project())?;
     let kv = arguments.target.kv();

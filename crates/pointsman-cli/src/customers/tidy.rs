@@ -4,7 +4,7 @@ use serde_json::json;
 
 use super::{known::known_beside, names};
 use crate::{
-    ending::{End, Failure, Outcome},
+    ending::{CommandResult, End, Failure},
     output::{Progress, counted, line},
     records::is_left_over,
     store::Kv,
@@ -31,7 +31,7 @@ pub(crate) struct Arguments {
 /// So many are read and then deleted, so that little time passes in between.
 const AT_ONCE: usize = 1000;
 
-pub(super) fn run(arguments: &Arguments) -> Outcome {
+pub(super) fn run(arguments: &Arguments) -> CommandResult {
     let kv = arguments.target.kv();
     let (deleted, left) = tidy(&kv)?;
     if arguments.json {

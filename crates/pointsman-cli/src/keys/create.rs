@@ -9,7 +9,7 @@ use serde_json::{Map, Value, json};
 use super::{mint_known, now, unseen};
 use crate::{
     configuration::GatewayFile,
-    ending::{End, Failure, Outcome, input},
+    ending::{CommandResult, End, Failure, input},
     output::shown,
     records::digits_kept,
     store::{Entry, Kv},
@@ -47,7 +47,7 @@ pub(crate) struct Arguments {
     target: TargetOrDryRun,
 }
 
-pub(super) fn run(arguments: &Arguments) -> Outcome {
+pub(super) fn run(arguments: &Arguments) -> CommandResult {
     let gateway = arguments.gateway.load(arguments.target.project())?;
     let record = record(arguments)?;
     let key = mint_known(&gateway, &arguments.prefix)?;

@@ -10,7 +10,7 @@ use super::{list::Stored, now};
 use crate::{
     configuration::GatewayFile,
     credentials::{self, KeyFile},
-    ending::{End, Failure, Outcome, input},
+    ending::{CommandResult, End, Failure, input},
     output::{line, plain},
     store::Kv,
     target::OptionalTarget,
@@ -42,7 +42,7 @@ pub(crate) struct Arguments {
     target: OptionalTarget,
 }
 
-pub(super) fn run(arguments: &Arguments) -> Outcome {
+pub(super) fn run(arguments: &Arguments) -> CommandResult {
     let gateway = arguments.gateway.load(arguments.target.project())?;
     let Some(keys) = gateway.api_keys() else {
         return Err(input("gateway.toml has no [api_keys]: it takes no API keys"));
@@ -70,7 +70,7 @@ pub(super) fn run(arguments: &Arguments) -> Outcome {
     Ok(if seen.taken && matches!(state, None | Some("active")) { End::Done } else { End::BadInput })
 }
 
-fn pattern(keys: &ApiKeys, as_json: bool) -> Outcome {
+fn pattern(keys: &ApiKeys, as_json: bool) -> CommandResult {
     if keys.prefixes().is_empty() {
         return Err(input("[api_keys] has no prefixes: no expression could tell its keys from other text"));
     }

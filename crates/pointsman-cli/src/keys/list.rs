@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use super::now;
 use crate::{
     configuration::GatewayFile,
-    ending::{End, Failure, Outcome},
+    ending::{CommandResult, End, Failure},
     output::{line, plain, table},
     records::{Claimed, Judge, Kind},
     store::Kv,
@@ -98,7 +98,7 @@ pub(super) fn all(kv: &dyn Kv, prefix: &str) -> Result<Vec<Stored>, Failure> {
     Ok(found)
 }
 
-pub(super) fn run(arguments: &Arguments) -> Outcome {
+pub(super) fn run(arguments: &Arguments) -> CommandResult {
     let gateway = match arguments.customer {
         Some(_) => arguments.gateway.load_if_there(arguments.target.project())?,
         None => None,

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::{list::short, reference::Reference, revocation};
 use crate::{
     configuration::GatewayFile,
-    ending::{End, Outcome, input},
+    ending::{CommandResult, End, input},
     output::line,
     records::Kind,
     store::{Entry, Kv, keeps_of},
@@ -35,7 +35,7 @@ pub(crate) struct Arguments {
     target: Target,
 }
 
-pub(super) fn run(arguments: &Arguments) -> Outcome {
+pub(super) fn run(arguments: &Arguments) -> CommandResult {
     // Nothing keeps a leaked key from being revoked: least of all a fault in gateway.toml.
     let gateway = arguments.gateway.load_if_there(arguments.target.project());
     let kv = arguments.target.kv();

@@ -18,7 +18,7 @@ use super::{
 };
 use crate::{
     configuration::GatewayFile,
-    ending::{End, Failure, Outcome, input},
+    ending::{CommandResult, End, Failure, input},
     output::shown,
     reconcile::span,
     records::digits_kept,
@@ -56,7 +56,7 @@ pub(crate) struct Arguments {
     target: Target,
 }
 
-pub(super) fn run(arguments: &Arguments) -> Outcome {
+pub(super) fn run(arguments: &Arguments) -> CommandResult {
     let gateway = arguments.gateway.load(arguments.target.project())?;
     let old_key = arguments.reference.key()?;
     let new_key = mint_known(&gateway, &prefix(arguments.prefix.as_deref(), old_key.as_deref(), &gateway)?)?;
