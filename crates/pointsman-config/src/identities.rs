@@ -378,7 +378,7 @@ fn check_distinct(names: &[String], findings: &mut Findings) {
     for name in names {
         let canonical = canonical(name);
         if seen.contains(&canonical) {
-            findings.error("/identity", format!("{name} stands twice, as backends read field names"));
+            findings.error("/identity", format!("{name} is a duplicate, as backends read field names"));
         }
         seen.push(canonical);
     }

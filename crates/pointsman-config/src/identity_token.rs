@@ -180,7 +180,7 @@ mod tests {
             "#,
         );
         for line in [
-            "/identity: x-subject stands twice, as backends read field names",
+            "/identity: x-subject is a duplicate, as backends read field names",
             "/identity/token/issuer: must be what backends check iss against",
             "/identity/token/keys/1: must be a key of kty EC with crv P-256, or of kty OKP with crv Ed25519",
             "/identity/token/keys/2: must be a private JWK as JSON text",

@@ -53,7 +53,7 @@ pub fn parse(json: &str, variables: &dyn Variables) -> Result<Checked, Vec<Findi
         Err(error) => {
             let what = match error {
                 ObjectError::NotAnObject(what) => format!("is not a JSON object: {what}"),
-                ObjectError::DuplicateMember => "has a member that stands twice".to_owned(),
+                ObjectError::DuplicateMember => "has a duplicate member".to_owned(),
             };
             return Err(vec![Finding {
                 severity: Severity::Error,

@@ -277,7 +277,7 @@ fn what_is_taken_off_is_nothing_that_a_request_needs() {
     let said = findings(&format!("{SMALL}\n[forward]\nkeep = []"));
     assert!(said[0].starts_with("/forward/keep: unknown field"), "{said:?}");
     let said = findings(&format!("{SMALL}\n[identity]\nauthenticated_by = \"X-Subject\""));
-    assert_eq!(said, ["/identity: x-subject stands twice, as backends read field names"]);
+    assert_eq!(said, ["/identity: x-subject is a duplicate, as backends read field names"]);
 }
 
 #[test]
