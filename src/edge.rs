@@ -30,7 +30,7 @@ use pointsman_core::{
     },
     state::cache::Lease,
 };
-use pointsman_loader::{loader::Loader, scheduled::ScheduledRefresh};
+use pointsman_loader::scheduled::ScheduledRefresh;
 use wasm_bindgen::{
     JsCast, JsValue,
     prelude::{Closure, wasm_bindgen},
@@ -43,7 +43,7 @@ mod outside;
 mod platform;
 
 use self::{
-    isolate::{Isolate, Prepared, Ready},
+    isolate::{Isolate, Prepared},
     outside::Outside,
     platform::{ExecutionContext, Incoming},
 };
@@ -385,18 +385,5 @@ impl RequestContext {
 
     fn subject(&self) -> LoggedRequest<'_> {
         LoggedRequest { time: self.began, request_id: &self.request_id, method: self.sent.survey.method() }
-    }
-}
-
-impl Ready {
-    fn note_sending(&self, watched: Watched<'_>, timeout: Span, now: Timestamp) {
-        // Between requests nobody holds it; if somebody did, this request would not be counted.
-        if let Ok(memory) = self.memory.try_borrow() {
-            memory.origins.begin(watched, timeout, now);
-        }
-    }
-
-    fn loader<'a>(&'a self, ports: &'a Outside) -> Loader<'a, Outside> {
-        Loader::new(&self.gateway, &self.memory, ports)
     }
 }

@@ -7,14 +7,19 @@ use std::{
 
 use pointsman_checked::{Fault, Started, Variable, Variables};
 use pointsman_core::{
-    forward::assertion::Assertions,
+    base::time::{Span, Timestamp},
+    forward::{assertion::Assertions, failover::Watched},
     http::head::{MAX_FIELDS, PresentFields, RequestIds},
     state::{config::Gateway, memory::Memory},
 };
+use pointsman_loader::loader::Loader;
 use wasm_bindgen::prelude::Closure;
 use worker::Env;
 
-use super::{outside, platform};
+use super::{
+    outside::{self, Outside},
+    platform,
+};
 use crate::wire::{self, AttemptReport, AttemptStart};
 
 thread_local! {
@@ -41,6 +46,21 @@ pub(super) struct Isolate {
 pub(super) struct Ready {
     pub(super) gateway: Gateway,
     pub(super) memory: RefCell<Memory>,
+}
+
+impl Ready {
+    /// Notes that a request is sent to an origin of a plan.
+    pub(super) fn note_sending(&self, watched: Watched<'_>, timeout: Span, now: Timestamp) {
+        // Between requests nobody holds it; if somebody did, this request would not be counted.
+        if let Ok(memory) = self.memory.try_borrow() {
+            memory.origins.begin(watched, timeout, now);
+        }
+    }
+
+    /// Loads what a decision of one request needs.
+    pub(super) fn loader<'a>(&'a self, ports: &'a Outside) -> Loader<'a, Outside> {
+        Loader::new(&self.gateway, &self.memory, ports)
+    }
 }
 
 /// Variables and secrets, which a Worker sees alike.
