@@ -5,9 +5,9 @@
 use super::oracle::is_field_value;
 use pointsman_core::{
     base::time::Span,
-    http::cors::{CorsPolicy, OriginPattern, Origins, Preflight, RequestHeaders},
+    http::cors::{AllowedOrigins, CorsPolicy, OriginPattern, Preflight, RequestHeaders},
 };
-use pointsman_loader::ports::Document;
+use pointsman_loader::ports::FetchedDocument;
 
 pub fn run(data: &[u8]) {
     let Ok(text) = std::str::from_utf8(data) else { return };
@@ -18,9 +18,9 @@ pub fn run(data: &[u8]) {
     let listed: Vec<&str> = line(0).split(' ').filter(|text| OriginPattern::parse(text).is_ok()).collect();
     let any = line(0) == "*";
     let origins = if any {
-        Origins::Any
+        AllowedOrigins::Any
     } else {
-        Origins::Listed(listed.iter().filter_map(|text| OriginPattern::parse(text).ok()).collect())
+        AllowedOrigins::Listed(listed.iter().filter_map(|text| OriginPattern::parse(text).ok()).collect())
     };
     let policy = CorsPolicy {
         origins,
@@ -98,7 +98,9 @@ fn names_one_origin(origin: &str) -> bool {
 
 /// What the log says of a redirect has no query, no fragment, no user name and password, and is one line.
 fn redirects_show_no_secret(location: &str) {
-    let told = Document { status: 302, location: Some(location.to_owned()), ..Document::default() }.outcome();
+    let told =
+        FetchedDocument { status: 302, location: Some(location.to_owned()), ..FetchedDocument::default() }
+            .outcome();
     assert!(!told.chars().any(char::is_control), "{told:?}");
     let place = told.split_once("a redirect to ").map(|(_, place)| place).unwrap_or_default();
     assert!(!place.contains(['?', '#']) && place.chars().count() <= 200, "{place:?}");
