@@ -4,6 +4,7 @@ use pointsman_checked::MAX_BODY;
 use pointsman_core::{
     base::{shape::Table, time::Span},
     http::{cors::OriginPattern, fields::is_token},
+    identity::method::API_KEY,
     routing::{
         condition::Condition,
         pattern::{Pattern, Rewrite},
@@ -253,7 +254,7 @@ fn auth(file: &RouteFile, at: &str, names: &Names<'_>, findings: &mut Findings) 
     let mut auth = Auth::default();
     for (index, name) in file.auth.iter().enumerate() {
         let pointer = format!("{at}/auth/{index}");
-        if name == "api_key" {
+        if name == API_KEY {
             auth.api_key = true;
             if !names.has_api_keys {
                 findings.error(pointer, "\"api_key\" needs an [api_keys] section");

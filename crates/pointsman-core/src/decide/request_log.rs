@@ -5,7 +5,7 @@ use std::rc::Rc;
 
 use crate::{
     base::{json::write_inside, name::Name, refusal::Refusal, time::Timestamp},
-    identity::principal::Principal,
+    decide::steps::Steps,
 };
 
 /// What is known of a request so far. Fields are filled as stages pass.
@@ -30,24 +30,13 @@ pub struct Trace {
     /// What the shadow rules would have done, where that is something else: a rule's name and its target.
     pub shadow: Option<String>,
     /// The steps of the decision, where somebody asked.
-    pub steps: Option<Vec<Step>>,
+    pub steps: Option<Box<Steps>>,
     /// The backend's name; `customer` for a customer's own.
     pub backend: Option<Name>,
     /// The origin that is called.
     pub origin: Option<Rc<str>>,
     /// Whether origin and attempt are only known when the answer is there.
     pub planned: bool,
-}
-
-/// A step of a decision, kept for whoever asks how it came about.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Step {
-    /// Who is calling.
-    Principal(Rc<Principal>),
-    /// Something that the route asks of its callers did not hold; what, for people.
-    Requirement(String),
-    /// A rule was passed over; what did not hold, for people.
-    PassedOver(Rc<str>, String),
 }
 
 /// Whose line it is and when it began.
@@ -62,6 +51,13 @@ pub struct Subject<'a> {
 }
 
 impl Trace {
+    /// Notes a step of the decision, where somebody asked.
+    pub(super) fn record(&mut self, step: impl FnOnce(&mut Steps)) {
+        if let Some(steps) = &mut self.steps {
+            step(steps);
+        }
+    }
+
     /// The line up to what only its end knows: it lacks `"status"`, the durations and the closing
     /// brace, which [`close`] adds; for a forwarded request the edge does, when the answer is there.
     #[must_use]
