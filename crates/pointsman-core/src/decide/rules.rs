@@ -97,6 +97,8 @@ impl<'a> Journey<'a> {
             if let Some(chosen) = chosen {
                 return Ok(Verdict::Backend(Chosen { within: &rule.within, ..chosen }));
             }
+            // A split that was passed over has split nobody.
+            (self.trace.variant, self.trace.bucket) = (None, None);
             let why_not = "the caller's customer is not listed";
             self.trace.record(|steps| {
                 steps.passed_over.push((Rc::clone(&rule.name), why_not.to_owned()));
