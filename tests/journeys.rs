@@ -824,3 +824,25 @@ proptest::proptest! {
         proptest::prop_assert_eq!(got, expected);
     }
 }
+
+/// What a rule split a caller into says nothing of the next rule, which the caller fell to.
+#[test]
+fn a_variant_is_that_of_the_rule_that_decided() {
+    let isolate = Isolate::new(gateway_of(
+        r#"
+        [customers]
+        [backends.shared]
+        url = "https://shared.example.com"
+        [[routes]]
+        path = "/{+path}"
+        auth = []
+        rules = [
+          { name = "dedicated", split = [{ to = "customer", weight = 1 }], by = ["$method"], unlisted = "next" },
+          { name = "shared", to = "shared" },
+        ]
+        "#,
+    ));
+    let result = isolate.get(&World::empty(), "/x", &[]);
+    assert_eq!(result.forwarded(), Some("https://shared.example.com/x"));
+    assert_eq!((result.trace.variant, result.trace.bucket), (None, None));
+}

@@ -39,7 +39,7 @@ pub use self::{
     node::Fault,
     routes::MAX_BODY,
     sources::{MAX_SOURCE_TIMEOUT, MAX_STORE_TIMEOUT},
-    variables::{SECRET_PLACEHOLDER, Variable, Variables, has_variables, substitute},
+    variables::{SECRET_PLACEHOLDER, Variable, Variables, has_variables, substitute, unset_variable},
 };
 
 /// The form that this version reads and writes. Another one is refused: its members could mean something else.

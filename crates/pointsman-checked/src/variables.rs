@@ -22,6 +22,20 @@ pub enum Variable {
 pub trait Variables {
     /// What is known of `name`.
     fn variable(&self, name: &str) -> Variable;
+
+    /// What is said where `name` is missing.
+    fn unset(&self, name: &str) -> String {
+        unset_variable(name)
+    }
+}
+
+/// Says that a variable is missing, and what to do about it.
+#[must_use]
+pub fn unset_variable(name: &str) -> String {
+    format!(
+        "the variable {name} is not set: add it under [vars] in wrangler.toml, or set the secret with \
+         `wrangler secret put {name}` and list it under [secrets] required"
+    )
 }
 
 impl Variables for HashMap<String, String> {
@@ -75,7 +89,7 @@ fn fill(text: &str, at: &At<'_>, variables: &dyn Variables, faults: &mut Vec<Fau
             Variable::Set(value) => filled.push_str(&value),
             Variable::Secret => filled.push_str(SECRET_PLACEHOLDER),
             Variable::Missing => {
-                faults.push(Fault { pointer: at.to_string(), what: missing(name).into() });
+                faults.push(Fault { pointer: at.to_string(), what: variables.unset(name).into() });
                 filled.push_str(SECRET_PLACEHOLDER);
             }
         }
@@ -83,11 +97,4 @@ fn fill(text: &str, at: &At<'_>, variables: &dyn Variables, faults: &mut Vec<Fau
     }
     filled.push_str(rest);
     filled
-}
-
-fn missing(name: &str) -> String {
-    format!(
-        "the variable {name} is not set: add it under [vars] in wrangler.toml, or set the secret with \
-         `wrangler secret put {name}` and list it under [secrets] required"
-    )
 }

@@ -14,10 +14,7 @@ use pointsman_core::{
 };
 use serde_json::{Map, Value, json};
 
-use super::{
-    UNKNOWN,
-    findings::{Findings, escape},
-};
+use super::findings::{Findings, escape};
 
 /// One of `[conditions]`.
 pub(super) struct NamedCondition {
@@ -165,7 +162,7 @@ fn is(value: &Value, at: &str, scope: Scope<'_>, findings: &mut Findings) -> Opt
     for name in names {
         match find(scope.named, name) {
             Some(place) => found.push(json!({ "named": place })),
-            None => findings.error(at, format!("\"{name}\" {UNKNOWN}: write a name of [conditions]")),
+            None => findings.follow_up(at, format!("\"{name}\" is unknown: write a name of [conditions]")),
         }
     }
     if found.len() == 1 { found.pop() } else { Some(json!({ "any": found })) }

@@ -11,6 +11,7 @@ use pointsman_core::{
         claims::ClaimPath,
         customer_id::CustomerId,
         jwk_set::PublicKey,
+        method::RESERVED_NAMES,
     },
 };
 use serde_json::{Value, json};
@@ -61,9 +62,6 @@ const NEEDED_FIELDS: &[&str] = &[
     "x-forwarded-proto",
     "x-request-id",
 ];
-
-/// What the log and backends call callers whom no issuer vouched for.
-const TAKEN_NAMES: &[&str] = &["api_key", "anonymous", "assumed"];
 
 pub(super) fn api_keys(file: &ApiKeysFile, findings: &mut Findings) -> Value {
     let header = file.header.as_deref().unwrap_or("authorization").to_ascii_lowercase();
@@ -170,7 +168,7 @@ fn issuer(
     findings: &mut Findings,
 ) -> Value {
     let at = |field: &str| format!("/issuers/{index}/{field}");
-    if TAKEN_NAMES.contains(&file.name.as_str()) {
+    if RESERVED_NAMES.contains(&file.name.as_str()) {
         findings.error(
             at("name"),
             format!("must not be \"{}\", which names callers whom no issuer vouched for", file.name),

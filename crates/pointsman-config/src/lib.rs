@@ -14,7 +14,7 @@ use pointsman_core::{
 };
 use serde_json::Value;
 
-pub use pointsman_checked::{Variable, Variables};
+pub use pointsman_checked::{Variable, Variables, unset_variable};
 
 mod backends;
 mod conditions;
@@ -78,10 +78,10 @@ pub fn parse(json: &str, variables: &dyn Variables) -> Result<Checked, Vec<Findi
     if shape_is_good && !meaning.has_errors() {
         meaning.refuse_other_variables();
     }
-    // Follow-ups of what could not be read are left out: a removed backend is not also an unknown one.
-    let meaning = meaning.into_vec().into_iter().filter(|finding| shape_is_good || !is_follow_up(finding));
+    // What follows from what could not be read is left out: a removed backend is not also an unknown one.
+    let meaning = if shape_is_good { meaning.into_vec() } else { meaning.into_causes() };
     let mut all = findings.into_vec();
-    all.extend(meaning.map(|finding| removed.with_original_pointer(finding)));
+    all.extend(meaning.into_iter().map(|finding| removed.with_original_pointer(finding)));
     match form {
         Some(form) if all.iter().all(|finding| finding.severity == Severity::Warning) => {
             start(form, variables, all)
@@ -126,13 +126,6 @@ fn texts_with_variables(value: &Value, at: &At<'_>, texts: &mut BTreeMap<String,
         }
         _ => {}
     }
-}
-
-const UNKNOWN: &str = "is unknown";
-
-fn is_follow_up(finding: &Finding) -> bool {
-    let is_warning = finding.severity == Severity::Warning;
-    is_warning || finding.what.contains(UNKNOWN) || finding.pointer == "/routes"
 }
 
 /// The items of a list as the checked form has them.

@@ -97,6 +97,10 @@ fn all_that_is_wrong_is_said_at_once() {
     ] {
         assert!(pointers.contains(&pointer), "{pointer} is not among {said:#?}");
     }
+    // What could not be read may be what is missing there, or what is used.
+    for pointer in ["/routes/0/auth/1", "/routes/0/rules/0/to", "/backends/unused"] {
+        assert!(!pointers.contains(&pointer), "{pointer} is among {said:#?}");
+    }
 }
 
 #[test]

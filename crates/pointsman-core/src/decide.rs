@@ -13,6 +13,7 @@ mod handshake;
 pub mod operator;
 pub mod request_log;
 mod rules;
+pub mod steps;
 
 use std::rc::Rc;
 
@@ -21,7 +22,8 @@ use crate::{
     decide::{
         authenticate::Stage,
         decision::{Decision, Deferred, Halt, LoadedForRequest, Outcome},
-        request_log::{Step, Trace},
+        request_log::Trace,
+        steps::{Requirement, RouteStep, Steps},
     },
     forward::{
         limit,
@@ -89,7 +91,10 @@ impl Gateway {
             head,
             loaded,
             now,
-            trace: Trace { steps: loaded.explain.then(Vec::new), ..Trace::default() },
+            trace: Trace {
+                steps: loaded.explain.map(|began| Box::new(Steps::new(began))),
+                ..Trace::default()
+            },
             deferred: Deferred::default(),
         };
         let outcome = context.decide(memory);
@@ -149,13 +154,16 @@ impl<'a> DecisionContext<'a> {
     fn decide(&mut self, memory: &mut Memory) -> Outcome {
         let path = self.head.target.path;
         let gateway = self.gateway;
-        if let Err(refusal) = explain::refuse_question(gateway, self.head, self.loaded.explain) {
+        if let Err(refusal) = explain::refuse_question(gateway, self.head, self.loaded.explain.is_some()) {
             return self.refused(refusal, None);
         }
         if let Some(answer) = operator::answer(gateway, self.head, memory, self.now, &mut self.trace) {
             return Outcome::Answer(answer);
         }
         let matched = gateway.table.find(path);
+        self.trace.record(|steps| {
+            steps.route = RouteStep::NotTaken { methods: matched.as_ref().map(Matched::allow) };
+        });
         let spelling = match path::check(path) {
             Ok(spelling) => spelling,
             Err(refusal) => {
@@ -176,6 +184,7 @@ impl<'a> DecisionContext<'a> {
             return self.method_refused(&matched);
         };
         self.trace.route = Some(Rc::clone(&route.name));
+        self.trace.record(|steps| steps.take_route(route, &matched.captures));
         let taken = Taken { path, method, route: index, captures: &matched.captures };
         let guards_like = |one, other| guard_alike(&gateway.routes, one, other);
         if gateway.readings.differ(spelling, &taken, &guards_like) {
@@ -201,16 +210,21 @@ impl<'a> DecisionContext<'a> {
         }
         handshake::check(route, self.head)?;
         let stage = Stage { gateway, loaded: self.loaded, now: self.now };
-        let (principal, method) = stage.authenticate(self.head, &route.auth, memory, &mut self.deferred)?;
+        let (principal, method) =
+            stage.authenticate(self.head, &route.auth, memory, &mut self.deferred, &mut self.trace)?;
         self.trace.auth = Some(method.name());
         self.trace.subject = principal.subject.clone();
-        self.note(|| Step::Principal(Rc::clone(&principal)));
+        self.trace.record(|steps| {
+            steps.principal = Some(Rc::clone(&principal));
+            steps.requirement = (!route.require.is_empty()).then_some(Requirement::Holds);
+        });
         let claimed = match &gateway.customers {
             Some(customers) => principal.customer(&customers.claim),
             None => &Claimed::Missing,
         };
         if let Claimed::Id(id) = claimed {
             self.trace.customer = Some(id.shared());
+            self.trace.record(|steps| steps.name_customer(id));
         }
         let facts = Facts { principal: &principal, head: self.head, captures };
         if let Some(failed) = route.require.iter().find(|condition| !condition.holds(&facts)) {
@@ -323,7 +337,8 @@ impl<'a> DecisionContext<'a> {
     #[cold]
     #[inline(never)]
     fn requirement_failed(&mut self, failed: &Condition, facts: &Facts<'_>) -> Halt {
-        self.note(|| Step::Requirement(failed.why_not(facts).unwrap_or_default()));
+        let why_not = || failed.why_not(facts).unwrap_or_default();
+        self.trace.record(|steps| steps.requirement = Some(Requirement::Fails(why_not())));
         Refusal::RequirementNotMet.into()
     }
 
@@ -331,12 +346,6 @@ impl<'a> DecisionContext<'a> {
     #[inline(never)]
     fn admission(&self, route: &Route, caller: limit::LimitedCaller<'_>) -> Option<limit::Admission> {
         limit::admission(&route.limits, &self.gateway.limits, caller, self.now)
-    }
-
-    fn note(&mut self, step: impl FnOnce() -> Step) {
-        if let Some(steps) = &mut self.trace.steps {
-            steps.push(step());
-        }
     }
 
     /// Whether a body must be refused, since the route takes bodies up to a size and the request does not

@@ -61,14 +61,13 @@ impl<'a, P: Ports> Loader<'a, P> {
         assumed: Option<Rc<Principal>>,
     ) -> (serde_json::Value, Deferred) {
         let began = self.ports.now();
-        let loaded = LoadedForRequest { explain: true, assumed, ..LoadedForRequest::default() };
+        let loaded = LoadedForRequest { explain: Some(began), assumed, ..LoadedForRequest::default() };
         let decision = self.gateway.decide(head, &mut self.memory.borrow_mut(), &loaded, began);
         let decision = match decision.outcome {
             Outcome::Load(need, lease) => self.decide(head, loaded, need, lease, decision.deferred).await,
             Outcome::Forward(_) | Outcome::Answer(_) => decision,
         };
-        let memory = self.memory.borrow();
-        let explanation = Explained { gateway: self.gateway, head, memory: &memory, began };
+        let explanation = Explained { gateway: self.gateway, head, began };
         (explanation.tell(&decision), decision.deferred)
     }
 

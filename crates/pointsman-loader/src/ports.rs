@@ -1,6 +1,8 @@
 //! What the core asks of the outside. The edge implements these with the platform; tests with maps
 //! and a clock that they set.
 
+use std::fmt;
+
 use pointsman_core::{
     base::time::{Span, Timestamp},
     identity::{algorithm::Algorithm, jwk_set::PublicKey},
@@ -10,12 +12,30 @@ use pointsman_core::{
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct SourceError(pub String);
 
+impl fmt::Display for SourceError {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for SourceError {}
+
 /// Why a signature could not be judged.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum VerifyError {
     /// The key is no key: a point off its curve, say.
     UnusableKey,
 }
+
+impl fmt::Display for VerifyError {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::UnusableKey => formatter.write_str("the key cannot be used"),
+        }
+    }
+}
+
+impl std::error::Error for VerifyError {}
 
 /// A `GET` for a document of a source that the configuration names.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]

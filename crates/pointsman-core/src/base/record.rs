@@ -26,6 +26,8 @@ impl fmt::Display for RecordError {
     }
 }
 
+impl std::error::Error for RecordError {}
+
 /// Reads one record's JSON: one object, no member twice, no unknown field.
 ///
 /// # Errors
@@ -39,13 +41,8 @@ pub fn read_record<T: Shape>(json: &[u8]) -> Result<T, RecordError> {
 /// # Errors
 /// What is wrong.
 pub fn entry_of(json: &[u8]) -> Result<Map<String, Value>, RecordError> {
-    parse_object(without_bom(json)).map_err(|error| RecordError {
-        pointer: String::new(),
-        what: match error {
-            ObjectError::NotAnObject(what) => what,
-            ObjectError::DuplicateMember => "a member stands twice".to_owned(),
-        },
-    })
+    let unusable = |error: ObjectError| RecordError { pointer: String::new(), what: error.to_string() };
+    parse_object(without_bom(json)).map_err(unusable)
 }
 
 /// Reads one record out of a JSON value.

@@ -4,7 +4,11 @@ use std::rc::Rc;
 
 use crate::{
     base::{digest::Digest, refusal::Refusal, time::Timestamp},
-    decide::decision::{Deferred, Fetched, Halt, LoadedForRequest, Need, SignatureCheck},
+    decide::{
+        decision::{Deferred, Fetched, Halt, LoadedForRequest, Need, SignatureCheck},
+        request_log::Trace,
+        steps::Steps,
+    },
     http::head::Head,
     identity::{
         compact::{self, MAX_TOKEN_BYTES},
@@ -42,22 +46,30 @@ impl Stage<'_> {
         auth: &RouteAuth,
         memory: &mut Memory,
         deferred: &mut Deferred,
+        trace: &mut Trace,
     ) -> Result<(Rc<Principal>, AuthMethod), Halt> {
+        trace.record(|steps| steps.accept(auth, self.gateway));
         let anonymous = || (Rc::new(Principal::default()), AuthMethod::Anonymous);
         if !auth.needs_credential() {
             return Ok(anonymous());
         }
         if let Some(principal) = &self.loaded.assumed {
+            trace.record(Steps::assume);
             return Ok((Rc::clone(principal), AuthMethod::Assumed));
         }
-        match find_credential(head, self.gateway.api_keys.as_ref())? {
+        let credential = find_credential(head, self.gateway.api_keys.as_ref());
+        trace
+            .record(|steps| steps.find_credential(credential.as_ref().map_err(|error| *error), self.gateway));
+        match credential? {
             None if auth.anonymous => Ok(anonymous()),
             None => Err(Refusal::CredentialMissing.into()),
-            Some(Credential::ApiKey(key)) if auth.api_key => {
-                self.api_key(&key, head, memory, deferred).map(|principal| (principal, AuthMethod::ApiKey))
-            }
+            Some(Credential::ApiKey(key)) if auth.api_key => self
+                .api_key(&key, head, memory, deferred, trace)
+                .map(|principal| (principal, AuthMethod::ApiKey)),
             Some(Credential::Token(token)) if !auth.issuers.is_empty() => {
-                self.token(&token, auth, memory, deferred)
+                let authenticated = self.token(&token, auth, memory, deferred)?;
+                trace.record(|steps| steps.believe_token(&token, memory));
+                Ok(authenticated)
             }
             Some(_) => Err(Refusal::CredentialKindNotAccepted.into()),
         }
@@ -69,6 +81,7 @@ impl Stage<'_> {
         head: &Head<'_>,
         memory: &Memory,
         deferred: &mut Deferred,
+        trace: &mut Trace,
     ) -> Result<Rc<Principal>, Halt> {
         let keys = self.gateway.api_keys.as_ref().ok_or(Refusal::CredentialKindNotAccepted)?;
         let digest = keys.digest(key)?;
@@ -83,6 +96,7 @@ impl Stage<'_> {
                 Lookup::Unavailable => return Err(Refusal::KeyStoreUnavailable.into()),
             },
         };
+        trace.record(|steps| steps.judge_key(&stored, keys, memory));
         match stored {
             Stored::Absent => Err(Refusal::ApiKeyUnknown.into()),
             Stored::Malformed => Err(Refusal::ApiKeyRecordMalformed.into()),

@@ -150,8 +150,8 @@ impl<T> Fetched<T> {
 /// request load the same thing for ever, and a source that failed is asked once.
 #[derive(Debug, Default)]
 pub struct LoadedForRequest {
-    /// Whether the trace is to hold the steps of the decision.
-    pub explain: bool,
+    /// When somebody asked how it is decided: then the trace holds the steps of the decision.
+    pub explain: Option<Timestamp>,
     /// Whose request it is taken for, in place of its credential. Only an explanation is ever made of
     /// such a decision ([`pointsman_loader::loader::Loader::explain`]).
     pub assumed: Option<Rc<Principal>>,

@@ -5,7 +5,7 @@ use std::rc::Rc;
 
 use crate::{
     base::{json::write_inside, name::Name, time::Timestamp},
-    identity::principal::Principal,
+    decide::steps::Steps,
 };
 
 /// What is known of a request so far. Fields are filled as stages pass.
@@ -30,22 +30,11 @@ pub struct Trace {
     /// What the shadow rules would have done, where that is something else: a rule's name and its target.
     pub shadow: Option<String>,
     /// The steps of the decision, where somebody asked.
-    pub steps: Option<Vec<Step>>,
+    pub steps: Option<Box<Steps>>,
     /// The backend's name; `customer` for a customer's own.
     pub backend: Option<Name>,
     /// The one origin that may be called; `None` where a plan says which are.
     pub origin: Option<Rc<str>>,
-}
-
-/// A step of a decision, kept for whoever asks how it came about.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Step {
-    /// Who is calling.
-    Principal(Rc<Principal>),
-    /// Something that the route asks of its callers did not hold; what, for people.
-    Requirement(String),
-    /// A rule was passed over; what did not hold, for people.
-    PassedOver(Rc<str>, String),
 }
 
 /// Whose line it is and when it began.
@@ -60,6 +49,13 @@ pub struct LoggedRequest<'a> {
 }
 
 impl Trace {
+    /// Notes a step of the decision, where somebody asked.
+    pub(super) fn record(&mut self, step: impl FnOnce(&mut Steps)) {
+        if let Some(steps) = &mut self.steps {
+            step(steps);
+        }
+    }
+
     /// The beginning of the line: all that the decision knows. Who was called, why the request was refused, the status,
     /// the durations and the closing brace are written by `finish.js`, the one end of every request.
     #[must_use]

@@ -7,9 +7,9 @@ use crate::{
     base::{name::Name, refusal::Refusal, time::Span},
     customer::{record::CustomerOrigin, template::BackendTemplate},
     decide::{
-        customer::{Customer, resolve},
+        customer::{Customer, admit, look_up},
         decision::Halt,
-        request_log::Step,
+        steps::Steps,
     },
     forward::failover::{Balance, Breaker},
     identity::{claimed::Claimed, principal::Principal},
@@ -97,8 +97,12 @@ impl<'a> DecisionContext<'a> {
             if let Some(chosen) = chosen {
                 return Ok(RuleDecision::Backend(ChosenBackend { within: &rule.within, ..chosen }));
             }
+            // A split that was passed over has split nobody.
+            (self.trace.variant, self.trace.bucket) = (None, None);
             let why_not = "the caller's customer is not listed";
-            self.note(|| Step::PassedOver(Rc::clone(&rule.name), why_not.to_owned()));
+            self.trace.record(|steps| {
+                steps.passed_over.push((Rc::clone(&rule.name), why_not.to_owned()));
+            });
         }
         self.trace.rule = None;
         Err(Refusal::NoRuleMatched.into())
@@ -113,10 +117,9 @@ impl<'a> DecisionContext<'a> {
         facts: &Facts<'_>,
     ) -> Option<(usize, &'r Rule)> {
         let found = route.index.find(&route.rules, from, facts);
-        if let Some(steps) = &mut self.trace.steps {
-            let passed_over = route.rules.iter().take(found.unwrap_or(usize::MAX)).skip(from);
-            tell_passed_over(steps, passed_over, facts);
-        }
+        self.trace.record(|steps| {
+            pass_over(steps, route.rules.iter().take(found.unwrap_or(usize::MAX)).skip(from), facts);
+        });
         found.and_then(|index| Some((index, route.rules.get(index)?)))
     }
 
@@ -191,7 +194,15 @@ impl<'a> DecisionContext<'a> {
         claimed: &Claimed,
         memory: &Memory,
     ) -> Result<Option<ChosenBackend<'a>>, Halt> {
-        let customer = resolve(claimed, memory, self.loaded, self.head, &mut self.deferred, self.now)?;
+        let customer = match claimed {
+            Claimed::Missing => Customer::Missing,
+            Claimed::Malformed => return Err(Refusal::CustomerIdMalformed.into()),
+            Claimed::Id(id) => {
+                let stored = look_up(id, memory, self.loaded, &mut self.deferred, self.now)?;
+                self.trace.record(|steps| steps.judge_customer(&stored, self.gateway, memory));
+                admit(stored, self.head)?
+            }
+        };
         let config = match (customer, unlisted) {
             (Customer::Listed(config), _) => config,
             (Customer::Missing | Customer::Unlisted, Unlisted::Next) => return Ok(None),
@@ -224,14 +235,10 @@ impl<'a> DecisionContext<'a> {
     }
 }
 
+#[cold]
 #[inline(never)]
-fn tell_passed_over<'r>(
-    steps: &mut Vec<Step>,
-    passed_over: impl Iterator<Item = &'r Rule>,
-    facts: &Facts<'_>,
-) {
-    steps.extend(
-        passed_over
-            .map(|rule| Step::PassedOver(Rc::clone(&rule.name), rule.why_not(facts).unwrap_or_default())),
-    );
+fn pass_over<'r>(steps: &mut Steps, rules: impl Iterator<Item = &'r Rule>, facts: &Facts<'_>) {
+    steps
+        .passed_over
+        .extend(rules.map(|rule| (Rc::clone(&rule.name), rule.why_not(facts).unwrap_or_default())));
 }

@@ -179,6 +179,8 @@ impl fmt::Display for SigningKeyError {
     }
 }
 
+impl std::error::Error for SigningKeyError {}
+
 impl SigningKey {
     /// Reads a private JWK. Whether its public members belong to the private one takes the arithmetic of
     /// the curve: `sign.js` tries that before the first use.

@@ -101,6 +101,8 @@ impl fmt::Display for UnusableKey {
     }
 }
 
+impl std::error::Error for UnusableKey {}
+
 impl PublicKey {
     /// Reads one JWK out of a document.
     ///

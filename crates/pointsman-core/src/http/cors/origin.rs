@@ -91,6 +91,8 @@ impl fmt::Display for OriginError {
     }
 }
 
+impl std::error::Error for OriginError {}
+
 /// Hosts of this machine, whose ports change from project to project.
 const LOCAL: [&str; 3] = ["localhost", "127.0.0.1", "[::1]"];
 
