@@ -9,7 +9,7 @@ use crate::{
     base::{
         digest::Digest,
         freshness::Policy,
-        record::{RecordError, read_record, said},
+        record::{RecordError, RecordErrors, said},
         refusal::Refusal,
         scan,
         shape::shape,
@@ -273,7 +273,19 @@ impl KeyConfig {
     /// # Errors
     /// The first field that cannot be used.
     pub fn parse(json: &[u8]) -> Result<Self, RecordError> {
-        Self::from_record(read_record(json)?)
+        let mut errors = RecordErrors::default();
+        let config = Self::read(json, &mut errors);
+        errors.first(config)
+    }
+
+    /// Reads it for somebody who wants to mend it.
+    ///
+    /// # Errors
+    /// All fields that cannot be used.
+    pub fn check(json: &[u8]) -> Result<Self, Vec<RecordError>> {
+        let mut errors = RecordErrors::default();
+        let config = Self::read(json, &mut errors);
+        errors.all(config)
     }
 
     /// Checks a record.
@@ -281,22 +293,34 @@ impl KeyConfig {
     /// # Errors
     /// The first field that cannot be used.
     pub fn from_record(record: KeyRecord) -> Result<Self, RecordError> {
-        let instant = |pointer: &str, text: Option<&str>| match said(text).map(Timestamp::parse_rfc3339) {
-            None => Ok(None),
-            Some(Some(instant)) => Ok(Some(instant)),
-            Some(None) => Err(RecordError {
-                pointer: pointer.to_owned(),
-                what: "must be an RFC 3339 instant such as 2026-12-31T23:59:59Z".to_owned(),
-            }),
+        let mut errors = RecordErrors::default();
+        let config = Self::read_record(record, &mut errors);
+        errors.first(Some(config))
+    }
+
+    fn read(json: &[u8], errors: &mut RecordErrors) -> Option<Self> {
+        let record = errors.read(json)?;
+        Some(Self::read_record(record, errors))
+    }
+
+    /// What a record says, as far as it can be used. What cannot is noted, and then nothing of this counts.
+    fn read_record(record: KeyRecord, errors: &mut RecordErrors) -> Self {
+        let mut instant = |pointer: &str, text: Option<&str>| {
+            let text = said(text)?;
+            let instant = Timestamp::parse_rfc3339(text);
+            if instant.is_none() {
+                errors.note(pointer, "must be an RFC 3339 instant such as 2026-12-31T23:59:59Z");
+            }
+            instant
         };
-        instant("/createdAt", record.created_at.as_deref())?;
-        let expires_at = instant("/expiresAt", record.expires_at.as_deref())?;
+        instant("/createdAt", record.created_at.as_deref());
+        let expires_at = instant("/expiresAt", record.expires_at.as_deref());
         if record.subject.is_empty() {
-            return Err(RecordError { pointer: "/subject".to_owned(), what: "must not be empty".to_owned() });
+            errors.note("/subject", "must not be empty");
         }
-        let permits = Permits::parse(record.allowed_ips.as_deref(), record.methods.as_deref())?;
+        let permits = Permits::read(record.allowed_ips.as_deref(), record.methods.as_deref(), errors);
         let principal = Principal::new(Some(Rc::from(record.subject)), Claims::new(record.claims));
-        Ok(Self { principal: Rc::new(principal), expires_at, disabled: record.disabled, permits })
+        Self { principal: Rc::new(principal), expires_at, disabled: record.disabled, permits }
     }
 
     /// Whom it stands for.
@@ -392,6 +416,19 @@ mod tests {
         ] {
             assert_eq!(KeyConfig::parse(json.as_bytes()).unwrap_err().pointer, pointer, "{json}");
         }
+    }
+
+    #[test]
+    fn a_check_finds_all_at_once() {
+        let json = br#"{"subject":"","expiresAt":"tomorrow","createdAt":5,"allowedIps":["10.0.0.1/8"],
+            "methods":["GET","get",""],"disbled":true}"#;
+        let errors = KeyConfig::check(json).unwrap_err();
+        let pointers: Vec<_> = errors.iter().map(|error| error.pointer.as_str()).collect();
+        let expected =
+            ["/disbled", "/createdAt", "/expiresAt", "/subject", "/allowedIps/0", "/methods/1", "/methods/2"];
+        assert_eq!(pointers, expected);
+        assert_eq!(KeyConfig::parse(json).unwrap_err(), errors[0]);
+        assert!(KeyConfig::check(br#"{"subject":"s"}"#).is_ok());
     }
 
     #[test]
