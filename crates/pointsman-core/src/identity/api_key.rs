@@ -213,10 +213,13 @@ pub(crate) fn random_digits(random: &[u8], count: usize) -> Option<String> {
     (digits.len() == count).then_some(digits)
 }
 
+/// What the names of the entries begin with that hold records of keys.
+pub const STORE_PREFIX: &str = "key:";
+
 /// The name of the KV entry that holds the record of the key with this digest.
 #[must_use]
 pub fn store_key(digest: &Digest) -> String {
-    format!("key:{digest}")
+    format!("{STORE_PREFIX}{digest}")
 }
 
 /// An API key as it is stored. The key itself is stored nowhere.
@@ -257,6 +260,29 @@ shape! { for KeyRecord {
     name: "name",
     created_at: "createdAt",
 }}
+
+/// Whether a key works at some instant, whoever uses it for what.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum KeyState {
+    /// It works.
+    Active,
+    /// Its record says that it does not.
+    Disabled,
+    /// Its end has come.
+    Expired,
+}
+
+impl KeyState {
+    /// In a word.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Active => "active",
+            Self::Disabled => "disabled",
+            Self::Expired => "expired",
+        }
+    }
+}
 
 /// An API key as authentication uses it.
 #[derive(Clone, Debug, PartialEq)]
@@ -341,16 +367,33 @@ impl KeyConfig {
         self.disabled
     }
 
+    /// What its callers are restricted to.
+    #[must_use]
+    pub const fn permits(&self) -> &Permits {
+        &self.permits
+    }
+
+    /// Whether the key works now. It has expired on or after its end, as tokens have.
+    #[must_use]
+    pub fn state(&self, now: Timestamp) -> KeyState {
+        if self.disabled {
+            KeyState::Disabled
+        } else if self.expires_at.is_some_and(|end| now >= end) {
+            KeyState::Expired
+        } else {
+            KeyState::Active
+        }
+    }
+
     /// The principal, if the key may be used now, for this request.
     ///
     /// # Errors
-    /// Disabled or expired ("on or after", as with tokens), from elsewhere, or with another method.
+    /// Disabled or expired, from elsewhere, or with another method.
     pub fn admit(&self, now: Timestamp, head: &Head<'_>) -> Result<&Rc<Principal>, Refusal> {
-        if self.disabled {
-            return Err(Refusal::ApiKeyDisabled);
-        }
-        if self.expires_at.is_some_and(|end| now >= end) {
-            return Err(Refusal::ApiKeyExpired);
+        match self.state(now) {
+            KeyState::Active => {}
+            KeyState::Disabled => return Err(Refusal::ApiKeyDisabled),
+            KeyState::Expired => return Err(Refusal::ApiKeyExpired),
         }
         self.permits.admit(head)?;
         Ok(&self.principal)
@@ -436,6 +479,7 @@ mod tests {
         let key = KeyConfig::parse(br#"{"subject":"s","expiresAt":"2026-01-01T00:00:00Z"}"#).unwrap();
         let end = Timestamp::parse_rfc3339("2026-01-01T00:00:00Z").unwrap();
         assert!(key.admit(Timestamp::from_millis(end.millis() - 1), &Head::bare()).is_ok());
+        assert_eq!(key.state(end), KeyState::Expired);
         assert_eq!(key.admit(end, &Head::bare()), Err(Refusal::ApiKeyExpired));
         let disabled = KeyConfig::parse(br#"{"subject":"s","disabled":true}"#).unwrap();
         assert_eq!(disabled.admit(end, &Head::bare()), Err(Refusal::ApiKeyDisabled));
