@@ -71,6 +71,20 @@ impl fmt::Display for Cidr {
     }
 }
 
+/// What tells one client from another: the address, or for IPv6 its first 64 bits, since a client has all the addresses
+/// behind them. An address that stands for an IPv4 address counts as that. What is no address is one client's as it is.
+#[must_use]
+pub fn network(address: String) -> String {
+    match address.parse::<IpAddr>().map(|address| address.to_canonical()) {
+        Ok(IpAddr::V6(address)) => {
+            let [a, b, c, d, ..] = address.segments();
+            format!("{a:x}:{b:x}:{c:x}:{d:x}::/64")
+        }
+        Ok(IpAddr::V4(address)) => address.to_string(),
+        Err(_) => address,
+    }
+}
+
 fn mapped(address: IpAddr) -> u128 {
     let v6: Ipv6Addr = match address {
         IpAddr::V4(v4) => v4.to_ipv6_mapped(),
@@ -109,6 +123,20 @@ mod tests {
         }
         for (written, printed) in [("192.0.2.7/32", "192.0.2.7"), ("::ffff:192.0.2.0/120", "192.0.2.0/24")] {
             assert_eq!(Cidr::parse(written).unwrap().to_string(), printed);
+        }
+    }
+
+    #[test]
+    fn a_client_is_known_by_its_network_however_that_is_written() {
+        for (address, expected) in [
+            ("192.0.2.7", "192.0.2.7"),
+            ("2001:db8:1:2::a", "2001:db8:1:2::/64"),
+            ("2001:0DB8:0001:2:ffff::1", "2001:db8:1:2::/64"),
+            ("::ffff:192.0.2.7", "192.0.2.7"),
+            ("::ffff:c000:207", "192.0.2.7"),
+            ("unknown", "unknown"),
+        ] {
+            assert_eq!(network(address.to_owned()), expected);
         }
     }
 
