@@ -7,7 +7,7 @@ import { judge } from "./budgets.mjs";
 import { machine } from "./lib/machine.mjs";
 import { endAll } from "./lib/processes.mjs";
 import { clear, progress } from "./lib/progress.mjs";
-import { USAGE, options } from "./options.mjs";
+import { options, USAGE } from "./options.mjs";
 import { changes } from "./parts/instructions.mjs";
 import { keep, kept, sections, writeCounts, writeReport } from "./report/files.mjs";
 

@@ -1,6 +1,6 @@
 // Cloudflare Access before the console: its assertion is verified, so that a way around it is of no use.
 import { createRemoteJWKSet, customFetch, jwtVerify } from "jose";
-import { NETWORK, callOut } from "../src/edge/outbound.js";
+import { callOut, NETWORK } from "../src/edge/outbound.js";
 
 const keySets = new Map();
 

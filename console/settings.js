@@ -32,7 +32,7 @@ export function settingsOf(env, compiled) {
   try {
     if (env.CONFIGURATION) configuration = parseToShow(env.CONFIGURATION);
   } catch {
-    return { fault: "CONFIGURATION must be the JSON that `pointsman compile` prints" };
+    return { fault: "CONFIGURATION must be the JSON that `pointsman compile --as-written` prints" };
   }
   // As the gateway's own: what gateway.toml leaves to a variable is that variable's value here.
   const written = String(configuration.allow_http ?? "never").replace(

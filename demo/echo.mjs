@@ -2,8 +2,8 @@
 //   /status/503   that status       /redirect?to=URL   302 there      /slow?ms=2000   the same answer, later
 //   /sse?n=3&ms=100   events        /bytes/1048576     that many bytes /mirror        the body, streamed back
 import { createHash } from "node:crypto";
-import { setTimeout as sleep } from "node:timers/promises";
 import { pipeline } from "node:stream/promises";
+import { setTimeout as sleep } from "node:timers/promises";
 
 const CHUNK = Buffer.alloc(64 * 1024, "pointsman ");
 

@@ -3,8 +3,9 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
-import { Miniflare, Log, LogLevel } from "miniflare";
+import { Log, LogLevel, Miniflare } from "miniflare";
 import { parse } from "smol-toml";
+import { CONFIGURATION, configurationModule } from "../scripts/lib/pointsman.mjs";
 import { CONFIG_API_TOKEN } from "./config-api.mjs";
 import { JWT_SECRET } from "./issuer.mjs";
 
@@ -23,7 +24,7 @@ export const wranglerSettings = () => parse(readFileSync(join(root, "wrangler.to
  * Starts the Worker in `folder` (made by `npm run build`).
  *   world     a started world: it gets every outbound call
  *   bindings  variables over those of wrangler.toml and the demo's secrets; undefined removes one
- *   gateway   the configuration as JSON text, in place of the compiled-in gateway.toml
+ *   gateway   the configuration in checked form, in place of the one that stands in the folder
  *   overrides options of Miniflare over those made here, for tests
  *   workers   further Workers beside it, as Miniflare's options, for tests
  *   persist   a folder for KV; none keeps it in memory
@@ -40,7 +41,7 @@ export async function startGateway({
 }) {
   const options = ({ bindings = {}, gateway, overrides = {}, workers = [] } = {}) => {
     const wrangler = wranglerSettings();
-    const variables = { ...wrangler.vars, ...demoSecrets, ...(gateway && { GATEWAY: gateway }), ...bindings };
+    const variables = { ...wrangler.vars, ...demoSecrets, ...bindings };
     for (const [name, value] of Object.entries(variables)) if (value === undefined) delete variables[name];
     const alone = {
       name: wrangler.name,
@@ -48,11 +49,17 @@ export async function startGateway({
       port,
       cf: false,
       log: new Log(LogLevel.ERROR),
-      modules: true,
-      scriptPath: join(folder, "index.js"),
+      modules: [
+        { type: "ESModule", path: join(folder, "index.js") },
+        { type: "CompiledWasm", path: join(folder, "index_bg.wasm") },
+        {
+          type: "ESModule",
+          path: join(folder, CONFIGURATION),
+          ...(gateway !== undefined && { contents: configurationModule(gateway) }),
+        },
+      ],
       // Without it the modules' names would start with "..", which workerd refuses.
       modulesRoot: folder,
-      modulesRules: [{ type: "CompiledWasm", include: ["**/*.wasm"] }],
       compatibilityDate: wrangler.compatibility_date,
       compatibilityFlags: wrangler.compatibility_flags,
       kvNamespaces: Object.fromEntries((wrangler.kv_namespaces ?? []).map(({ binding, id }) => [binding, id])),

@@ -5,7 +5,7 @@ import { createServer } from "node:http";
 import { WebSocketServer } from "ws";
 import { createConfigApi } from "./config-api.mjs";
 import { echo, headerPairs } from "./echo.mjs";
-import { BACKEND_HOSTS, CONFIG_API_HOST, ISSUER_HOST, backendName, withoutPort } from "./hosts.mjs";
+import { BACKEND_HOSTS, backendName, CONFIG_API_HOST, ISSUER_HOST, withoutPort } from "./hosts.mjs";
 import { createIssuer } from "./issuer.mjs";
 
 // Enough for any test, and a demo that runs for days does not grow.
@@ -21,7 +21,7 @@ const RECORDS_KEPT = 5000;
 export function createWorld({
   port = 0,
   ownPorts = false,
-  intercept = async (request, response, next) => next(),
+  intercept = async (_request, _response, next) => next(),
 } = {}) {
   const configApi = createConfigApi();
   const issuer = createIssuer();

@@ -3,8 +3,13 @@
 //   npm run build -- --dev       compiles quickly and unoptimised
 //   npm run build -- --console   makes only what the console needs, build/gateway.json
 import { ensureTools } from "./lib/ensure.mjs";
-import { main, Failure } from "./lib/failure.mjs";
-import { buildPointsman, needGoodConfiguration, writeConfiguration } from "./lib/pointsman.mjs";
+import { Failure, main } from "./lib/failure.mjs";
+import {
+  buildPointsman,
+  needGoodConfiguration,
+  writeConfiguration,
+  writeConsoleConfiguration,
+} from "./lib/pointsman.mjs";
 import { say, stopwatch } from "./lib/say.mjs";
 import { buildWorker } from "./lib/worker-build.mjs";
 
@@ -20,6 +25,7 @@ await main(async () => {
   needGoodConfiguration();
   const consoleOnly = process.argv.includes("--console");
   if (!consoleOnly) await buildWorker({ dev: process.argv.includes("--dev") });
-  writeConfiguration();
+  if (!consoleOnly) writeConfiguration("build");
+  writeConsoleConfiguration();
   say(`built build/${consoleOnly ? "gateway.json" : "index.js"} in ${elapsed()}`);
 });

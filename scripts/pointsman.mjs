@@ -2,7 +2,7 @@
 //   npm run --silent pointsman -- keys list --local --json | jq
 // works: what this script has to say goes to stderr.
 import { spawn } from "node:child_process";
-import { main, Failure } from "./lib/failure.mjs";
+import { Failure, main } from "./lib/failure.mjs";
 import { underModernNode } from "./lib/modern-node.mjs";
 import { npmPackages } from "./lib/npm-packages.mjs";
 import { freshPointsman } from "./lib/pointsman.mjs";

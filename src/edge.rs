@@ -6,7 +6,6 @@
 
 use std::{borrow::Cow, cell::Cell, rc::Rc};
 
-use pointsman_config::DEFAULT_PROBLEM_BASE;
 use pointsman_core::{
     base::{
         refusal::Refusal,
@@ -29,7 +28,7 @@ use pointsman_core::{
         head::{Fields, Head, Place, Seen, Target},
         prelude::Survey,
     },
-    state::cache::Claim,
+    state::{cache::Claim, checked::DEFAULT_PROBLEM_BASE},
 };
 use pointsman_loader::load::Context;
 use serde::Serialize;

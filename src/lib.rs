@@ -3,7 +3,3 @@
 
 #[cfg(any(target_arch = "wasm32", edge_check))]
 mod edge;
-
-/// The configuration compiled into this build: `gateway.toml` as JSON, turned by `build.rs`.
-#[cfg(any(target_arch = "wasm32", edge_check))]
-const COMPILED_GATEWAY: &str = include_str!(concat!(env!("OUT_DIR"), "/gateway.json"));

@@ -1,6 +1,7 @@
 // The parent's side of the origin and the load generator.
-import { once } from "node:events";
+
 import { fork } from "node:child_process";
+import { once } from "node:events";
 import { fileURLToPath } from "node:url";
 import { Failure } from "../../scripts/lib/failure.mjs";
 import { cpuOf } from "./proc.mjs";

@@ -1,6 +1,7 @@
 // The peers: TypeScript, bundled as wrangler would.
-import { build } from "esbuild";
+
 import { fileURLToPath } from "node:url";
+import { build } from "esbuild";
 
 const source = (name) => fileURLToPath(new URL(`../peers/${name}.ts`, import.meta.url));
 

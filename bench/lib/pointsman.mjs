@@ -1,6 +1,7 @@
 // Our own Worker, as it is deployed, with configurations for the benchmark.
 import { join } from "node:path";
 import { inRoot } from "../../scripts/lib/paths.mjs";
+import { CONFIGURATION, checkedForm, configurationModule } from "../../scripts/lib/pointsman.mjs";
 import { AUDIENCE, ISSUER } from "./callers.mjs";
 
 /** The compatibility flags of wrangler.toml. */
@@ -8,9 +9,11 @@ export const FLAGS = ["global_fetch_strictly_public", "enable_request_signal"];
 
 export const folder = () => process.env.POINTSMAN_BUILD ?? inRoot("build");
 
-export const modules = (from = folder()) => [
+/** The Worker's modules, with a configuration as JSON or a text in place of the checked form. */
+export const modules = (gateway, { from = folder(), form = checkedForm(JSON.stringify(gateway)) } = {}) => [
   { name: "index.js", path: join(from, "index.js") },
   { name: "index_bg.wasm", path: join(from, "index_bg.wasm") },
+  { name: CONFIGURATION, text: configurationModule(form) },
 ];
 
 const backend = (name) => ({ url: `https://${name}.backends.example.com` });

@@ -1,5 +1,5 @@
 // What Linux says of a process: its CPU time and its memory.
-import { readFileSync, readdirSync } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
 
 const TICK = 10_000;
 

@@ -3,8 +3,8 @@ import { mkdtempSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { npmBin } from "../../scripts/lib/paths.mjs";
 import { Failure } from "../../scripts/lib/failure.mjs";
+import { npmBin } from "../../scripts/lib/paths.mjs";
 import { cpuOf, residentOf } from "./proc.mjs";
 import { discard, end, remove, start } from "./processes.mjs";
 
@@ -138,7 +138,7 @@ function listening(child, withInspector) {
       const lines = (rest + text).split("\n");
       rest = lines.pop();
       for (const line of lines) {
-        const { event, socket, port } = JSON.parse(line);
+        const { event, port } = JSON.parse(line);
         if (event === "listen") ports.port = port;
         if (event === "listen-inspector") ports.inspectorPort = port;
       }

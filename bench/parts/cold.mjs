@@ -9,7 +9,7 @@ export async function cold({ origin, generator, times, progress }) {
   const kinds = {
     "pass-through": { modules: await peer("pass-through") },
     hono: { modules: await peer("hono") },
-    own: { modules: modules(), texts: { GATEWAY: JSON.stringify(gateway) }, flags: FLAGS, limit: true },
+    own: { modules: modules(gateway), flags: FLAGS, limit: true },
   };
   const seen = Object.fromEntries(Object.keys(kinds).map((id) => [id, []]));
   for (let time = 0; time < times; time++) {

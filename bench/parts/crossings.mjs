@@ -2,8 +2,8 @@
 // on every machine.
 import { fileURLToPath } from "node:url";
 import { Failure } from "../../scripts/lib/failure.mjs";
-import { startGenerator, startOrigin } from "../lib/load.mjs";
 import { head } from "../lib/heads.mjs";
+import { startGenerator, startOrigin } from "../lib/load.mjs";
 import { FLAGS, gateway, modules } from "../lib/pointsman.mjs";
 import { startWorkerd } from "../lib/workerd.mjs";
 
@@ -22,10 +22,9 @@ const file = (name) => ({ name, path: fileURLToPath(new URL(`../workers/${name}`
 /** { kind: { total: { out, in, runtime }, out: { name: count }, in, runtime } } */
 export async function crossings() {
   const [origin, generator] = [await startOrigin(), startGenerator()];
-  const instrumented = [file("counted.js"), file("counting.js"), file("wrap-instances.js"), ...modules()];
+  const instrumented = [file("counted.js"), file("counting.js"), file("wrap-instances.js"), ...modules(gateway)];
   const worker = await startWorkerd({
     modules: instrumented,
-    texts: { GATEWAY: JSON.stringify(gateway) },
     flags: FLAGS,
     limit: true,
     origin: origin.port,

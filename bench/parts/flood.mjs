@@ -14,12 +14,11 @@ const MEASURED = 800;
 export async function flood({ origin, generator, steps, rounds, progress }) {
   const told = [
     { name: "memory.js", path: fileURLToPath(new URL("../workers/memory.js", import.meta.url)) },
-    ...modules(),
+    ...modules(gateway),
   ];
   const start = () =>
     startWorkerd({
       modules: told,
-      texts: { GATEWAY: JSON.stringify(gateway) },
       flags: FLAGS,
       limit: true,
       origin: origin.port,

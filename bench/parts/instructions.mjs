@@ -2,7 +2,7 @@
 // with the same toolchain, so a change of a few percent is a change of the code. `npm test` holds them.
 import { spawnSync } from "node:child_process";
 import { Failure } from "../../scripts/lib/failure.mjs";
-import { ROOT, inRoot } from "../../scripts/lib/paths.mjs";
+import { inRoot, ROOT } from "../../scripts/lib/paths.mjs";
 import { ask } from "../../scripts/lib/run.mjs";
 import { needValgrind } from "../../scripts/lib/valgrind.mjs";
 

@@ -3,11 +3,11 @@
 //     is well; unknown keys get 401, or 503 while KV is ill;
 //   - once it is warm the heap does not keep growing, and requests do not get slower.
 import { setTimeout as sleep } from "node:timers/promises";
-import { keepsGrowing } from "../../tests/workerd/support/soak.mjs";
 import { openHeapMeter } from "../../tests/workerd/support/heap.mjs";
+import { keepsGrowing } from "../../tests/workerd/support/soak.mjs";
 import { head } from "../lib/heads.mjs";
 import { startGenerator, startOrigin } from "../lib/load.mjs";
-import { FLAGS, base, modules } from "../lib/pointsman.mjs";
+import { base, FLAGS, modules } from "../lib/pointsman.mjs";
 import { median } from "../lib/statistics.mjs";
 import { startWorkerd } from "../lib/workerd.mjs";
 
@@ -70,8 +70,7 @@ const ILLS = [
 export async function load({ minutes, progress }) {
   const world = await startOrigin("world.mjs");
   const worker = await startWorkerd({
-    modules: modules(),
-    texts: { GATEWAY: JSON.stringify(gateway) },
+    modules: modules(gateway),
     flags: FLAGS,
     origin: world.port,
     kvPort: world.kvPort,

@@ -76,7 +76,7 @@ export async function profile({ progress }) {
 }
 
 async function startOne({ peer: name }, origin) {
-  const own = { modules: modules(), texts: { GATEWAY: JSON.stringify(gateway) }, flags: FLAGS, limit: true };
+  const own = { modules: modules(gateway), flags: FLAGS, limit: true };
   // So that perf knows what the engine compiles by its names.
   return startWorkerd({
     ...(name ? { modules: await peer(name) } : own),

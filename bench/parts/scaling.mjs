@@ -1,7 +1,7 @@
 // What a request costs when there is more of something: rules, routes, claims.
 import { furtherClaims } from "../lib/callers.mjs";
 import { head } from "../lib/heads.mjs";
-import { FLAGS, base, gateway, modules, withRoutes, withRules } from "../lib/pointsman.mjs";
+import { base, FLAGS, gateway, modules, withRoutes, withRules } from "../lib/pointsman.mjs";
 import { run } from "../lib/rounds.mjs";
 import { noise, ratio, rounded } from "../lib/statistics.mjs";
 import { startWorkerd } from "../lib/workerd.mjs";
@@ -68,8 +68,7 @@ export async function scaling({ origin, generator, rounds, count, progress }) {
 async function lane(id, { gateway = base, kv = {}, credentials = key }, origin, progress) {
   progress(`starting ${id}`);
   const worker = await startWorkerd({
-    modules: modules(),
-    texts: { GATEWAY: JSON.stringify(gateway) },
+    modules: modules(gateway),
     flags: FLAGS,
     limit: true,
     origin: origin.port,

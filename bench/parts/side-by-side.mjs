@@ -103,7 +103,7 @@ async function startLanes(origin, progress) {
     progress(`starting ${lane.id}`);
     const mine = lane.route !== undefined;
     const settings = mine
-      ? { modules: modules(), texts: { GATEWAY: JSON.stringify(gateway) }, flags: FLAGS, limit: true }
+      ? { modules: modules(gateway), flags: FLAGS, limit: true }
       : { modules: await peer(lane.name) };
     lanes.push({
       ...lane,

@@ -6,11 +6,11 @@ import { isRemoved, VIA } from "./fields.ts";
 import {
   type Caller,
   type CustomerRecord,
+  customers,
   type Env,
   type KeyRecord,
-  Remembered,
-  customers,
   loadCustomer,
+  Remembered,
   sha256,
 } from "./records.ts";
 import { verified, verify } from "./tokens.ts";

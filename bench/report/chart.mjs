@@ -19,7 +19,7 @@ const STYLE = `
       .line { stroke: #9198a1 } .whisker { stroke: #e6edf3 } .paper { fill: #0d1117 }
     }`;
 
-const escape = (text) => text.replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll("`", "");
+const escapeXml = (text) => text.replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll("`", "");
 
 /** Rows of twelve fields without the control, the cheapest first. */
 export function chart({ rows }) {
@@ -33,7 +33,7 @@ export function chart({ rows }) {
   const bar = ({ id, title, ratio: { median, low, high } }, index) => {
     const y = TOP + index * ROW;
     const middle = y + ROW / 2 - 3;
-    return `  <text x="${LABELS - 8}" y="${y + 15}" text-anchor="end">${escape(title)}</text>
+    return `  <text x="${LABELS - 8}" y="${y + 15}" text-anchor="end">${escapeXml(title)}</text>
   <rect class="${kind(id)}" x="${LABELS}" y="${y}" width="${(x(median) - LABELS).toFixed(1)}" height="${ROW - 6}" rx="2"/>
   <line class="whisker" x1="${x(low).toFixed(1)}" x2="${x(high).toFixed(1)}" y1="${middle}" y2="${middle}"/>
   <text x="${(x(Math.max(high, median)) + 6).toFixed(1)}" y="${y + 15}">${median.toFixed(2)}</text>`;

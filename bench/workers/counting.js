@@ -7,7 +7,8 @@ let on = false;
 
 function count(kind, name) {
   if (!on) return;
-  const of = (counts[kind] ??= {});
+  counts[kind] ??= {};
+  const of = counts[kind];
   of[name] = (of[name] ?? 0) + 1;
 }
 

@@ -1,7 +1,7 @@
 import { audit } from "../audit.js";
 import { customerClaim } from "../configuration.js";
-import { digestOf } from "../encoding.js";
 import { readCustomer, readCustomers } from "../customer-entries.js";
+import { digestOf } from "../encoding.js";
 import { faultOfId, faultsOfCustomer, PREFIX, takenOver } from "../record/customer.js";
 import { write } from "../store.js";
 import { customerFields, faultInForm, recordOf, valuesOf, valuesTyped } from "./customer-form.js";

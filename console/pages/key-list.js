@@ -1,7 +1,7 @@
 // Keys as they are listed, by whom they stand for.
 import { customerClaim } from "../configuration.js";
-import { claimAt, faultsOfKey, PREFIX, stateOfKey } from "../record/key.js";
 import { readObject } from "../record/json.js";
+import { claimAt, faultsOfKey, PREFIX, stateOfKey } from "../record/key.js";
 import { search } from "../store.js";
 import { html, table } from "./parts.js";
 

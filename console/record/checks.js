@@ -33,7 +33,8 @@ export function checker(record, known) {
     texts(name, holds, what, ofEmpty) {
       if (!own.optional(name, Array.isArray, "must be a list of texts")) return;
       if (record[name].length === 0) fault(`/${name}`, ofEmpty);
-      record[name].forEach((text, index) => (isText(text) && holds(text)) || fault(`/${name}/${index}`, what));
+      for (const [index, text] of record[name].entries())
+        if (!isText(text) || !holds(text)) fault(`/${name}/${index}`, what);
     },
     ranges: () =>
       own.texts(

@@ -45,9 +45,12 @@ function checkBackends(record, { fault, there }, allowHttp) {
   }
   const backends = record.backends ?? [];
   if (!Array.isArray(backends)) return fault("/backends", "must be a list");
-  backends.forEach((origin, index) => {
+  for (const [index, origin] of backends.entries()) {
     const at = `/backends/${index}`;
-    if (!isObject(origin)) return fault(at, "must be an object with a url");
+    if (!isObject(origin)) {
+      fault(at, "must be an object with a url");
+      continue;
+    }
     for (const name of Object.keys(origin)) {
       if (origin[name] !== null && !["url", "region", "weight"].includes(name))
         fault(`${at}/${pointerPart(name)}`, "is no member that the gateway knows");
@@ -59,8 +62,7 @@ function checkBackends(record, { fault, there }, allowHttp) {
     if (region !== null && typeof region !== "string") fault(`${at}/region`, "must be a text");
     if (weight !== null && !(Number.isInteger(weight) && weight >= 0 && weight <= U32))
       fault(`${at}/weight`, "must be a whole number from 0");
-    return undefined;
-  });
+  }
   if (!isSaid && backends.length === 0) fault("/backendUrl", "must be given, or backends");
   // What stands in both is one place.
   if (new Set(urls).size > MOST_BACKENDS) fault("/backends", `must be at most ${MOST_BACKENDS}`);

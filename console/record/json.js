@@ -1,10 +1,10 @@
 // JSON as the gateway reads it: one object in which no member stands twice. Numbers that JavaScript would write
 // otherwise than they stand there (1.0, or more digits than it has) are kept as they are written.
 
-const keepNumbers = (name, value, { source }) =>
+const keepNumbers = (_name, value, { source }) =>
   typeof value === "number" && String(value) !== source ? JSON.rawJSON(source) : value;
 
-const keepDigits = (name, value, context) =>
+const keepDigits = (_name, value, context) =>
   typeof value === "number" && Number.isInteger(value) && !Number.isSafeInteger(value)
     ? JSON.rawJSON(context.source)
     : value;

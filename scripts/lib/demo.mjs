@@ -7,7 +7,13 @@ import { consoleWorkers, withOperator } from "./demo-console.mjs";
 import { Failure } from "./failure.mjs";
 import { readable } from "./log-line.mjs";
 import { inRoot } from "./paths.mjs";
-import { buildPointsman, compileConfiguration, needGoodConfiguration } from "./pointsman.mjs";
+import {
+  buildPointsman,
+  checkConfiguration,
+  compileConfiguration,
+  configurationAsWritten,
+  needGoodConfiguration,
+} from "./pointsman.mjs";
 import { needFreePort, nextPort, wantedPort } from "./port.mjs";
 import { dim, green, note, red, say, stopwatch } from "./say.mjs";
 import { watch } from "./watch.mjs";
@@ -15,7 +21,7 @@ import { welcome } from "./welcome.mjs";
 import { buildWorker, DEV_OUT } from "./worker-build.mjs";
 
 const WATCHED = {
-  code: { folders: [inRoot("src"), inRoot("crates")], files: ["Cargo.toml", "Cargo.lock", "build.rs"].map((name) => inRoot(name)) },
+  code: { folders: [inRoot("src"), inRoot("crates")], files: ["Cargo.toml", "Cargo.lock"].map((name) => inRoot(name)) },
   configuration: { files: [inRoot("gateway.toml")] },
   settings: { files: [inRoot("wrangler.toml")] },
 };
@@ -28,28 +34,31 @@ async function build() {
   note(`done in ${elapsed()}`);
 }
 
-/** gateway.toml, or a failure with what is wrong in it. */
-function goodConfiguration(what) {
-  const { json, findings } = compileConfiguration();
-  if (json) return json;
-  say(findings);
-  throw new Failure(`${what === "settings" ? "wrangler.toml" : "gateway.toml"} has faults`);
+/**
+ * What the gateway is started with, or a failure with what is wrong in its files. `consolePort` is there where the console
+ * runs beside it.
+ */
+async function configured(what, consolePort) {
+  const file = `${what === "settings" ? "wrangler.toml" : "gateway.toml"} has faults`;
+  const { ok, findings: found } = checkConfiguration();
+  if (!ok) {
+    say(found);
+    throw new Failure(file);
+  }
+  const written = consolePort && withOperator(configurationAsWritten());
+  const { form, findings } = compileConfiguration(written, { anyVariable: Boolean(written) });
+  if (!form) throw new Failure(file, { advice: [findings] });
+  return { gateway: form, ...(consolePort && { workers: await consoleWorkers(written, consolePort) }) };
 }
 
-/**
- * Takes a changed file over into the running gateway; what can't be used leaves the old one running. `consolePort` is
- * there where the console runs beside it.
- */
+/** Takes a changed file over into the running gateway; what can't be used leaves the old one running. */
 async function takeOver(gateway, what, consolePort) {
   const elapsed = stopwatch();
   if (what === "code") {
     await build();
     await gateway.reload();
-  } else if (consolePort) {
-    const json = withOperator(goodConfiguration(what));
-    await gateway.reload({ gateway: json, workers: await consoleWorkers(json, consolePort) });
   } else {
-    await gateway.reload({ gateway: goodConfiguration(what) });
+    await gateway.reload(await configured(what, consolePort));
   }
   say(`${green("reloaded")} in ${elapsed()}`);
 }
@@ -62,7 +71,7 @@ export async function demo({ withConsole = false } = {}) {
   if (consolePort) await needFreePort(consolePort);
   await build();
   needGoodConfiguration();
-  const configuration = consolePort && withOperator(goodConfiguration());
+  const configuration = await configured("configuration", consolePort);
 
   const world = await createWorld({ ownPorts: true }).start();
   const gateway = await startGateway({
@@ -70,7 +79,7 @@ export async function demo({ withConsole = false } = {}) {
     world,
     port,
     persist: WRANGLER_KV,
-    ...(consolePort && { gateway: configuration, workers: await consoleWorkers(configuration, consolePort) }),
+    ...configuration,
     onLog: (line, stream) => say(stream === "err" ? red(line) : dim(readable(line))),
   });
   await seed(await gateway.kv());

@@ -7,7 +7,10 @@ const before = { compiler: "rustc 1", counts: { decide: 1000 } };
 /** What the step says where `given` is what it finds, and whether it counted. */
 async function held(given) {
   const [told, steps] = [[], []];
-  const count = async () => (steps.push("count"), { compiler: "rustc 1", counts: given.counts ?? before.counts });
+  const count = async () => {
+    steps.push("count");
+    return { compiler: "rustc 1", counts: given.counts ?? before.counts };
+  };
   const valgrind = async () => {
     steps.push("valgrind");
     if (given.missing) throw given.missing;

@@ -10,7 +10,8 @@ import { ask, must } from "./run.mjs";
 // console's has none of the gateway's.
 const chosen = process.env.CLOUDFLARE_ENV;
 const environment = chosen && chosen !== "console" ? ["--env", chosen] : [];
-const CHECK = ["check", "gateway.toml", "--wrangler", "wrangler.toml", ...environment];
+const PROJECT = ["--wrangler", "wrangler.toml", ...environment];
+const CHECK = ["check", "gateway.toml", ...PROJECT];
 
 /** Compiles the command line. */
 export async function buildPointsman() {
@@ -47,12 +48,14 @@ function binary() {
   const metadata = ask("cargo", ["metadata", "--no-deps", "--format-version", "1"]);
   if (!metadata)
     throw new Failure("cargo metadata failed", { advice: ["Is Cargo.toml in order? By hand: cargo metadata"] });
-  return (program = join(JSON.parse(metadata).target_directory, "debug", "pointsman"));
+  program = join(JSON.parse(metadata).target_directory, "debug", "pointsman");
+  return program;
 }
 
-function run(args) {
+function run(args, input) {
   const { status, stdout, stderr, error } = spawnSync(binary(), args, {
     cwd: ROOT,
+    input,
     encoding: "utf8",
     maxBuffer: 1 << 26,
   });
@@ -73,21 +76,54 @@ export function needGoodConfiguration() {
   if (!ok) throw new Failure("the configuration has faults: see above");
 }
 
-/** gateway.toml as the JSON of the GATEWAY variable: { json } or { findings }. */
-export function compileConfiguration() {
-  const checked = checkConfiguration();
-  if (!checked.ok) return { findings: checked.findings };
-  const { status, stdout, all } = run(["compile", "gateway.toml"]);
-  return status === 0 ? { json: stdout.trim() } : { findings: all };
+/** gateway.toml as JSON, with variables and secrets by their names only: what the console shows. */
+export function configurationAsWritten() {
+  const { status, stdout, all } = run(["compile", "gateway.toml", "--as-written"]);
+  if (status !== 0) throw new Failure("gateway.toml cannot be read", { advice: [all] });
+  return stdout.trim();
 }
 
 /**
- * gateway.toml as JSON in build/gateway.json, which the console shows: variables and secrets by their names only. A JSON
- * text of it, since the bundler would read numbers as doubles.
+ * A configuration in checked form, which the Worker reads: { form } or { findings }. `text` is TOML or JSON in place of
+ * gateway.toml; with `anyVariable` its variables need not be those of wrangler.toml.
  */
-export function writeConfiguration() {
-  const { json, findings } = compileConfiguration();
-  if (!json) throw new Failure("the configuration cannot be compiled", { advice: [findings] });
+export function compileConfiguration(text, { anyVariable = false } = {}) {
+  const source = text === undefined ? "gateway.toml" : "-";
+  const args = ["compile", source, ...PROJECT, ...(anyVariable ? ["--any-variable"] : [])];
+  const { status, stdout, all } = run(args, text);
+  return status === 0 ? { form: stdout.trim() } : { findings: all };
+}
+
+const forms = new Map();
+/** The checked form of a configuration that must be in order, for tests and benchmarks. The same text is compiled once. */
+export function checkedForm(text) {
+  if (!forms.has(text)) {
+    const { form, findings } = compileConfiguration(text, { anyVariable: true });
+    if (!form) throw new Failure("the configuration has faults", { advice: [findings] });
+    forms.set(text, form);
+  }
+  return forms.get(text);
+}
+
+/** The module beside the wasm from which the Worker takes its configuration. */
+export const configurationModule = (form) => `export default ${JSON.stringify(form)};\n`;
+
+/** Writes the configuration into `out`, for the Worker there. */
+export function writeConfiguration(out) {
+  const { form, findings } = compileConfiguration();
+  if (!form) throw new Failure("the configuration cannot be compiled", { advice: [findings] });
+  mkdirSync(inRoot(out), { recursive: true });
+  writeFileSync(inRoot(out, CONFIGURATION), configurationModule(form));
+}
+
+/** The name of that module. */
+export const CONFIGURATION = "gateway.js";
+
+/**
+ * gateway.toml as JSON in build/gateway.json, which the console shows. A JSON text of it, since the bundler would read
+ * numbers as doubles.
+ */
+export function writeConsoleConfiguration() {
   mkdirSync(inRoot("build"), { recursive: true });
-  writeFileSync(inRoot("build", "gateway.json"), `${JSON.stringify(json)}\n`);
+  writeFileSync(inRoot("build", "gateway.json"), `${JSON.stringify(configurationAsWritten())}\n`);
 }

@@ -1,9 +1,9 @@
 // The names of functions in a wasm file: a tenth of what is uploaded, and only stack traces show them.
 
 /** A number in LEB128, and where it ends. */
-function number(bytes, at) {
+function number(bytes, start) {
   let value = 0;
-  for (let shift = 0; ; shift += 7, at += 1) {
+  for (let at = start, shift = 0; ; at += 1, shift += 7) {
     value += (bytes[at] & 0x7f) * 2 ** shift;
     if (bytes[at] < 0x80) return [value, at + 1];
   }
@@ -25,7 +25,8 @@ function functionNames(section) {
     const lines = [];
     let [count, next] = number(section, start);
     for (; count > 0; count -= 1) {
-      let index, name;
+      let index;
+      let name;
       [index, next] = number(section, next);
       [name, next] = text(section, next);
       lines.push(`${index} ${name}`);

@@ -1,10 +1,10 @@
 // The wasm32 standard library, from the first of: the active toolchain, rustup's download, Debian's sources.
 import { existsSync, readdirSync } from "node:fs";
 import { haveApt } from "./apt.mjs";
+import { installSysroot, readySysroot } from "./debian-sysroot.mjs";
 import { Failure } from "./failure.mjs";
 import { ask, attempt, which } from "./run.mjs";
 import { note, say, stopwatch } from "./say.mjs";
-import { installSysroot, readySysroot } from "./debian-sysroot.mjs";
 import { WASM_TARGET } from "./versions.mjs";
 
 const RUSTUP_TIME_LIMIT = 180_000;

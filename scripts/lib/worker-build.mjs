@@ -7,6 +7,7 @@ import { wasmBindings } from "./cargo-tools.mjs";
 import { Failure } from "./failure.mjs";
 import { withNpmBins } from "./modern-node.mjs";
 import { inRoot, npmBin } from "./paths.mjs";
+import { CONFIGURATION } from "./pointsman.mjs";
 import { attempt, show } from "./run.mjs";
 import { WASM_BINDGEN, WASM_TARGET } from "./versions.mjs";
 import { withoutNames } from "./wasm-names.mjs";
@@ -113,6 +114,7 @@ const resolveCore = (core) => ({
     onResolve({ filter: /\/snippets\/[^/]+\/src\/edge\// }, ({ path }) => ({
       path: join(EDGE, path.split("/src/edge/").at(-1)),
     }));
+    onResolve({ filter: /^pointsman:configuration$/ }, () => ({ path: `./${CONFIGURATION}`, external: true }));
     onResolve({ filter: /^pointsman:wasm$/ }, () => ({ path: "./index_bg.wasm", external: true }));
   },
 });

@@ -1,6 +1,6 @@
 // What is done to a backend's answer beside the edits of its route: shared caches are kept out, and so is what a customer's
 // own backend may not say. Says what there is to do, so that an answer with nothing to do is handed on as it came.
-import { TARGETED, closesTarget, forcedPrivate, privateCacheControl } from "./caching.js";
+import { closesTarget, forcedPrivate, privateCacheControl, TARGETED } from "./caching.js";
 import { hostOnlyCookie, speaksForOrigin } from "./isolation.js";
 
 /** Fields that are looked for, each with a bit of its own; foreign ones speak for the whole origin. */

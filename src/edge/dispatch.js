@@ -1,5 +1,5 @@
 // From a decision to its sending. What was decided crosses as one text, since each string that crosses is dear.
-import { UnusableAnswer, explain, failures, forward, forwardByPlan } from "./forward.js";
+import { explain, failures, forward, forwardByPlan, UnusableAnswer } from "./forward.js";
 import { forwardLimited } from "./limits.js";
 
 /**

@@ -3,7 +3,7 @@
 // then.
 
 import { editOwn, ownEdits } from "./answer-edits.js";
-import { NETWORK, callOut } from "./outbound.js";
+import { callOut, NETWORK } from "./outbound.js";
 import { assertCaller } from "./sign.js";
 import { openUpload } from "./upload.js";
 import { ENDED, verdict } from "./verdict.js";
@@ -220,7 +220,7 @@ function tryOnce(env, incoming, { url, binding }, timeout, gone) {
       upload = openUpload(incoming, broken);
       send(binding === undefined ? NETWORK : env[binding], upload?.incoming ?? incoming, url).then(answered, failed);
     } catch {
-      failed();
+      void failed();
     }
   });
 }

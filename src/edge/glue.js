@@ -1,7 +1,7 @@
 // The few calls of the runtime that are dear to make one by one from wasm, made here together.
 // Nothing in this file decides anything: names are judged, URLs built and fields chosen by the core.
 
-import { NETWORK, callOut, whyCallFailed } from "./outbound.js";
+import { callOut, NETWORK, whyCallFailed } from "./outbound.js";
 
 /** What the core says of a field name, asked once a name. */
 let judge;

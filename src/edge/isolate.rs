@@ -5,7 +5,6 @@ use std::{
     rc::Rc,
 };
 
-use pointsman_config::{Variable, Variables, findings::Finding};
 use pointsman_core::{
     base::{
         json::{json, text},
@@ -17,13 +16,16 @@ use pointsman_core::{
         failover::{Breaker, Ended, Watched},
     },
     http::head::{MAX_FIELDS, RequestIds, Seen},
-    state::{config::Gateway, memory::Memory},
+    state::{
+        checked::{Fault, Started, Variable, Variables},
+        config::Gateway,
+        memory::Memory,
+    },
 };
 use wasm_bindgen::prelude::Closure;
 use worker::Env;
 
 use super::{outside, platform};
-use crate::COMPILED_GATEWAY;
 
 thread_local! {
     /// From the loading of the module to the first request, which takes it.
@@ -34,10 +36,8 @@ thread_local! {
 /// An isolate as far as it can be made without a request: the platform has no random numbers before the
 /// first one, and loses what is logged.
 pub(super) struct Prepared {
-    /// The checked configuration, or why there is none.
-    read: Result<Gateway, Vec<Finding>>,
-    /// What keeps operators out, and callers not.
-    shut: Vec<Finding>,
+    /// The configuration, or why there is none.
+    read: Result<Started, Vec<Fault>>,
 }
 
 /// Configuration and memory.
@@ -75,9 +75,6 @@ impl Bindings<'_> {
     }
 }
 
-/// Where it stands in a configuration.
-const OPERATOR_SECRET: &str = "/operator/secret";
-
 impl Prepared {
     /// Keeps the isolate's one for its first request.
     pub(super) fn keep(env: &Env) {
@@ -87,38 +84,33 @@ impl Prepared {
     /// Reads the configuration and tells JavaScript what it needs to know of it.
     fn new(env: &Env) -> Self {
         console_error_panic_hook::set_once();
-        let written = Bindings(env).text("GATEWAY");
-        let json = written.as_deref().unwrap_or(COMPILED_GATEWAY);
-        let mut shut = Vec::new();
-        let read = pointsman_config::parse(json, &Bindings(env)).map(|checked| {
-            // A check has said all else, and knows no value of a secret.
-            let of_secrets = checked.warnings.into_iter().filter(|one| one.pointer == OPERATOR_SECRET);
-            shut.extend(of_secrets);
-            checked.gateway
-        });
-        install(read.as_ref().ok());
-        Self { read, shut }
+        let written = Bindings(env).text("GATEWAY").unwrap_or_else(platform::configuration);
+        let read = Gateway::from_checked(&written, &Bindings(env));
+        install(read.as_ref().ok().map(|started| &started.gateway));
+        Self { read }
     }
 
     /// Adds what needs a request.
     fn start(self) -> Isolate {
         let [first, second, third] = seeds();
-        for finding in &self.shut {
-            outside::warn("misconfigured", &finding.to_string());
-        }
         let ready = match self.read {
-            Ok(gateway) => {
+            Ok(Started { gateway, shut }) => {
+                warn_of(&shut);
                 let memory = RefCell::new(Memory::new(&gateway, third));
                 Some(Ready { gateway, memory })
             }
-            Err(findings) => {
-                for finding in &findings {
-                    outside::warn("misconfigured", &finding.to_string());
-                }
+            Err(faults) => {
+                warn_of(&faults);
                 None
             }
         };
         Isolate { ready, ids: RefCell::new(RequestIds::new([first, second])) }
+    }
+}
+
+fn warn_of(faults: &[Fault]) {
+    for fault in faults {
+        outside::warn("misconfigured", &fault.to_string());
     }
 }
 

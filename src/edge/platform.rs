@@ -83,6 +83,12 @@ extern "C" {
     pub(super) fn random_bytes(length: u32) -> Vec<u8>;
 }
 
+#[wasm_bindgen(module = "/src/edge/configuration.js")]
+extern "C" {
+    /// The configuration in checked form, as it stands beside the wasm.
+    pub(super) fn configuration() -> String;
+}
+
 #[wasm_bindgen(module = "/src/edge/forward.js")]
 extern "C" {
     #[wasm_bindgen(js_name = installForward)]

@@ -258,7 +258,9 @@ for (const [view, context] of VIEWS) {
       await examine(page, path);
     }
     await tab.go("/rules");
-    await page.locator("details").evaluateAll((all) => all.forEach((one) => (one.open = true)));
+    await page.locator("details").evaluateAll((all) => {
+      for (const one of all) one.open = true;
+    });
     await examine(page, "the rules in words");
     await tab.go("/customers/new");
     await page.fill("#customerId", "x");

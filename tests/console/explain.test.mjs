@@ -1,8 +1,8 @@
 // Explain, with the gateway's own explanations.
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import { demoKey } from "../../demo/seed.mjs";
 import { OPERATOR_SECRET } from "../../demo/gateway.mjs";
+import { demoKey } from "../../demo/seed.mjs";
 import { openConsole } from "./support/console.mjs";
 
 let own;

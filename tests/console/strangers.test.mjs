@@ -1,8 +1,8 @@
 // What the console gives to those who have not shown its secret says nothing of the secret: it is the same for any.
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { checksum, keyOf } from "../../console/api-key.js";
 import { createConsole } from "../../console/app.js";
-import { keyOf, checksum } from "../../console/api-key.js";
 import { isMinted } from "../../console/secret.js";
 import { CONSOLE_SECRET } from "../../demo/console.mjs";
 import { OPERATOR_SECRET } from "../../demo/gateway.mjs";

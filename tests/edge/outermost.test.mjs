@@ -23,6 +23,7 @@ const FAILURES = {
     throw new WebAssembly.RuntimeError("unreachable SECRET");
   },
   "an exception that is none": () => {
+    // biome-ignore lint/style/useThrowOnlyError: what the test is about.
     throw undefined;
   },
   "a promise that is rejected": async () => {

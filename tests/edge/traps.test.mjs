@@ -7,7 +7,9 @@ const listeners = [];
 globalThis.addEventListener = (name, hear) => listeners.push(hear);
 const { untilTrap } = await import("../../src/edge/glue.js");
 delete globalThis.addEventListener;
-const trap = (error) => listeners.forEach((hear) => hear({ error }));
+const trap = (error) => {
+  for (const hear of listeners) hear({ error });
+};
 
 test("whoever waits when wasm traps is told", async () => {
   const never = new Promise(() => {});

@@ -26,7 +26,7 @@ test("a leader that died leaves nothing behind", async () => {
 test("requests that departed with their leader are forgotten", async (context) => {
   context.mock.timers.enable({ apis: ["setTimeout", "Date"] });
   // The runtime drops the timers of a request whose client has left.
-  for (let number = 0; number < 64; number++) landed(`departed ${number}`, 1000);
+  for (let number = 0; number < 64; number++) void landed(`departed ${number}`, 1000);
   context.mock.timers.reset();
   assert.equal(awaited(), 64);
   context.mock.timers.enable({ apis: ["setTimeout", "Date"], now: Date.now() + 5000 });

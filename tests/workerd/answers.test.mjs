@@ -2,8 +2,8 @@
 // the backend of one customer does not speak for all who share the gateway's host.
 import assert from "node:assert/strict";
 import { once } from "node:events";
-import { gunzipSync, gzipSync } from "node:zlib";
 import { after, before, beforeEach, test } from "node:test";
+import { gunzipSync, gzipSync } from "node:zlib";
 import { WebSocket, WebSocketServer } from "ws";
 import { demoKey } from "../../demo/seed.mjs";
 import { openGateway } from "./support/gateway.mjs";

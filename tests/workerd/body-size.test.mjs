@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { gatewayToml } from "./support/files.mjs";
 import { openGateway } from "./support/gateway.mjs";
-import { Wire, answerTo, requestHead } from "./support/wire.mjs";
+import { answerTo, requestHead, Wire } from "./support/wire.mjs";
 
 const SHARED = "shared.backends.example.com";
 let gateway;

@@ -5,14 +5,14 @@ import { token } from "./support/fixed-world.mjs";
 import { until } from "./support/log.mjs";
 import {
   CONFIG_API,
+  distinct,
   ISSUER,
   MARGIN,
   OTHER_ISSUER,
-  SHARED,
-  SOURCE_TIMEOUT,
-  distinct,
   openSourcesGateway,
   passed,
+  SHARED,
+  SOURCE_TIMEOUT,
 } from "./support/sources-gateway.mjs";
 import { fresh, tokenOf } from "./support/tokens.mjs";
 
@@ -139,7 +139,10 @@ describe("an entity tag", () => {
       assert.equal(await known(), 200);
       await until(() => gateway.faults.count("put", "source:customer:c-0") === 1, "the record");
       const written = await gateway.record("source:customer:c-0");
-      await until(async () => (assert.equal(await known(), 200), notModified.length >= 2), "304");
+      await until(async () => {
+        assert.equal(await known(), 200);
+        return notModified.length >= 2;
+      }, "304");
       assert.deepEqual(await gateway.record("source:customer:c-0"), written);
       gateway.world.configApi.customers[0] = { ...gateway.world.configApi.customers[0], disabled: true };
       await until(async () => (await known()) === 403, "the change");

@@ -1,15 +1,15 @@
 // Backends with several origins, which die, hang, answer badly and recover: what is safe to send again is answered as
 // long as one origin is well, what is not is sent once, and an origin that fails is left alone.
 import assert from "node:assert/strict";
-import { setTimeout as sleep } from "node:timers/promises";
 import { after, before, beforeEach, describe, test } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
 import { WebSocket } from "ws";
 import { kvName, mint } from "../../demo/keys.mjs";
 import { bearer, openGateway } from "./support/gateway.mjs";
 import { until } from "./support/log.mjs";
 import { BEHAVIOURS, openOriginsGateway } from "./support/origins.mjs";
 import { runSoak } from "./support/soak.mjs";
-import { Wire, requestHead } from "./support/wire.mjs";
+import { requestHead, Wire } from "./support/wire.mjs";
 
 /** What two busy cores may add to any wait. */
 const MARGIN = 900;
@@ -601,7 +601,7 @@ describe("a customer with several backends", () => {
 
   test("is served as if alone beside one whose origins are dead", async () => {
     const dead = "http://127.0.0.1:9";
-    await customer("dead", { backends: [{ url: dead }, { url: dead + "/b" }] });
+    await customer("dead", { backends: [{ url: dead }, { url: `${dead}/b` }] });
     // The same dead origin first: what the other has spent and found out is not this one's.
     await customer("beside", { backends: [{ url: dead }, { url: second.url }] });
     for (let i = 0; i < 40; i++) assert.equal((await send("dead", { cf: undefined })).status, 502);

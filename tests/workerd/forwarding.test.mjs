@@ -4,10 +4,10 @@ import { createHash, randomBytes } from "node:crypto";
 import { after, before, beforeEach, test } from "node:test";
 import { gzipSync } from "node:zlib";
 import { WebSocket } from "ws";
-import { CREDENTIALS, KEY, SHARED, TOKEN, WAYS, openForwardingGateway } from "./support/forwarding-gateway.mjs";
+import { CREDENTIALS, KEY, openForwardingGateway, SHARED, TOKEN, WAYS } from "./support/forwarding-gateway.mjs";
 import { bearer } from "./support/gateway.mjs";
 import { until } from "./support/log.mjs";
-import { Wire, answerTo, requestHead } from "./support/wire.mjs";
+import { answerTo, requestHead, Wire } from "./support/wire.mjs";
 
 const BIG = 32 * 1024 * 1024;
 const sha256 = (bytes) => createHash("sha256").update(bytes).digest("hex");

@@ -2,12 +2,12 @@
 // isolate lives on, and what it had cached is still there.
 import assert from "node:assert/strict";
 import { after, before, beforeEach, test } from "node:test";
-import { demoKey } from "../../demo/seed.mjs";
 import { kvName, mint } from "../../demo/keys.mjs";
-import { ROUTES, SHARED, openForwardingGateway } from "./support/forwarding-gateway.mjs";
+import { demoKey } from "../../demo/seed.mjs";
+import { openForwardingGateway, ROUTES, SHARED } from "./support/forwarding-gateway.mjs";
 import { bearer } from "./support/gateway.mjs";
 import { until } from "./support/log.mjs";
-import { Wire, answerTo, requestHead } from "./support/wire.mjs";
+import { answerTo, requestHead, Wire } from "./support/wire.mjs";
 
 const HEALTHY = "acme.tenants.example.com";
 const UNRELATED = 6;

@@ -2,9 +2,9 @@
 import assert from "node:assert/strict";
 import { generateKeyPairSync } from "node:crypto";
 import { after, before, describe, test } from "node:test";
-import { until } from "./support/log.mjs";
 import { json } from "./support/files.mjs";
-import { CONFIG_API, ISSUER, configuration, distinct, openSourcesGateway } from "./support/sources-gateway.mjs";
+import { until } from "./support/log.mjs";
+import { CONFIG_API, configuration, distinct, ISSUER, openSourcesGateway } from "./support/sources-gateway.mjs";
 import { fresh, signed, signedBy } from "./support/tokens.mjs";
 
 let gateway;

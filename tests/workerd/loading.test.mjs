@@ -6,6 +6,7 @@ import { startOrigin } from "../../bench/lib/load.mjs";
 import { FLAGS, modules } from "../../bench/lib/pointsman.mjs";
 import { endAll } from "../../bench/lib/processes.mjs";
 import { startWorkerd } from "../../bench/lib/workerd.mjs";
+import { checkedForm } from "../../scripts/lib/pointsman.mjs";
 import { path } from "./support/files.mjs";
 
 /** The Worker, which answers with what its own answer was, and what was called and logged until then. */
@@ -47,15 +48,14 @@ before(async () => {
 after(endAll);
 
 /** What a new Worker answers to some requests, one after the other. */
-async function answers(count, { gateway = OPEN, trapsAtLoad, flags = [] }) {
+async function answers(count, { form, trapsAtLoad, flags = [] }) {
   const parts = [
     { name: "main.js", text: watching(trapsAtLoad) },
     { name: "wrap-instances.js", path: path("bench/workers/wrap-instances.js") },
-    ...modules(),
+    ...modules(OPEN, form === undefined ? {} : { form }),
   ];
   const worker = await startWorkerd({
     modules: parts,
-    texts: { GATEWAY: JSON.stringify(gateway) },
     flags: [...FLAGS, ...flags],
     origin: origin.port,
     kv: {},
@@ -98,11 +98,16 @@ test("the configuration is read before the first request, and nothing else is do
 });
 
 test("a configuration with faults keeps nothing from loading: the first request says why, each is answered", async () => {
-  const [first, second] = await answers(2, { gateway: { ...OPEN, sekret: "hush", other: 1 } });
+  const form = JSON.stringify({
+    ...JSON.parse(checkedForm(JSON.stringify(OPEN))),
+    name: "${SEKRET}",
+    user_agent: "${OTHER}",
+  });
+  const [first, second] = await answers(2, { form });
   includesAll(first.atLoad.calls, INSTALLED);
   assert.deepEqual(first.atLoad.events, []);
   assert.deepEqual(first.now.events, ["misconfigured", "misconfigured", "request"]);
-  assert.match(first.now.whats.join("\n"), /sekret/);
+  assert.match(first.now.whats.join("\n"), /SEKRET/);
   assert.deepEqual(second.now.events, ["request"]);
   for (const { status, problem } of [first, second]) {
     assert.equal(status, 500);

@@ -3,11 +3,12 @@ import assert from "node:assert/strict";
 import { after, before, beforeEach, describe, test } from "node:test";
 import { kvName, mint } from "../../demo/keys.mjs";
 import { demoKey } from "../../demo/seed.mjs";
+import { checkedForm } from "../../scripts/lib/pointsman.mjs";
 import { gatewayToml, json } from "./support/files.mjs";
 import { DISCOVERY_HOST, token } from "./support/fixed-world.mjs";
 import { bearer, openGateway } from "./support/gateway.mjs";
 import { until } from "./support/log.mjs";
-import { Wire, requestHead } from "./support/wire.mjs";
+import { requestHead, Wire } from "./support/wire.mjs";
 
 const ISSUER = "id.example.com";
 const CONFIG_API = "config.example.com";
@@ -171,7 +172,10 @@ describe("documents are had from where configuration says and nowhere else", () 
     assert.equal(await statusOf(token("good-es256")), 200);
     const large = JSON.stringify(json("fixtures/keys/issuer.jwks.json")) + " ".repeat(256 * 1024);
     gateway.world.replace(ISSUER, (request, response) => response.end(large));
-    await until(async () => (await ask(token("good-es256")), calls(ISSUER).length >= 2), "another fetch");
+    await until(async () => {
+      await ask(token("good-es256"));
+      return calls(ISSUER).length >= 2;
+    }, "another fetch");
     assert.equal(await statusOf(token("good-es256")), 200);
     assert.ok((await gateway.log.event("key_set_failed")).what.includes("262144"));
     await gateway.restart({ toml: toml() });
@@ -436,7 +440,10 @@ test("a stale customer answers at once, and the request after the refresh sees t
       "the old one at once",
     );
     await until(
-      async () => (await ask(demoKey("wayne"), "/customer/y"), gateway.called().at(-1).backend === "stark.tenants"),
+      async () => {
+        await ask(demoKey("wayne"), "/customer/y");
+        return gateway.called().at(-1).backend === "stark.tenants";
+      },
       "the new one",
       1000,
     );
@@ -468,8 +475,8 @@ test("a config API that hangs holds up nobody whose customer is known", async ()
 
 // ---- Configuration
 
-describe("the GATEWAY variable", () => {
-  test("takes the place of what was compiled in", async () => {
+describe("the configuration", () => {
+  test("comes from the module beside the wasm", async () => {
     await gateway.restart();
     assert.equal(await statusOf(demoKey("sandbox"), "/environment/x"), 404);
     await gateway.restart({ gateway: undefined });
@@ -477,25 +484,34 @@ describe("the GATEWAY variable", () => {
     await gateway.restart({ toml: toml() });
   });
 
-  test("counts as well where it was set as JSON and not as text", async () => {
+  const only = () => {
     const routes = [{ path: "/only/{+p}", auth: [], rules: [{ name: "r", to: "b" }] }];
-    const GATEWAY = { backends: { b: { url: "https://shared.backends.example.com" } }, routes };
-    await gateway.restart({ gateway: undefined, bindings: { GATEWAY } });
-    assert.equal((await gateway.send({ target: "/only/x" })).status, 200);
-    assert.equal((await gateway.send({ target: "/environment/x" })).status, 404);
-    await gateway.restart({ bindings: {}, toml: toml() });
-  });
+    return checkedForm(JSON.stringify({ backends: { b: { url: "https://shared.backends.example.com" } }, routes }));
+  };
+
+  for (const [how, variable] of [
+    ["as text", only],
+    ["as JSON", () => JSON.parse(only())],
+  ]) {
+    test(`is the variable GATEWAY where that is set ${how}`, async () => {
+      await gateway.restart({ gateway: undefined, bindings: { GATEWAY: variable() } });
+      assert.equal((await gateway.send({ target: "/only/x" })).status, 200);
+      assert.equal((await gateway.send({ target: "/environment/x" })).status, 404);
+      await gateway.restart({ bindings: {}, toml: toml() });
+    });
+  }
 
   for (const [what, change, finding] of [
-    ["no JSON", { gateway: '{"routes": [' }, undefined],
-    ["an unknown member", { gateway: JSON.stringify({ routes: [], sekret: "hush" }) }, /sekret/],
-    [
-      "a rule to nowhere",
-      { gateway: JSON.stringify({ routes: [{ path: "/{+p}", auth: [], rules: [{ name: "r", to: "nowhere" }] }] }) },
-      /nowhere/,
-    ],
+    ["no JSON", { form: '{"routes": [' }, /checked form/],
+    ["gateway.toml as JSON", { form: JSON.stringify({ routes: [], sekret: "hush" }) }, /checked form of this version/],
+    ["a form of another version", { form: JSON.stringify({ ...JSON.parse(only()), format: 0 }) }, /pointsman compile/],
+    ["a rule to nowhere", { form: only().replace('"to":0', '"to":7') }, /no place in the list/],
     ["a variable that is not set", { toml: toml(), bindings: { SHARED_BACKEND_URL: undefined } }, /SHARED_BACKEND_URL/],
-    ["a variable that is no URL", { toml: toml(), bindings: { SHARED_BACKEND_URL: "hush" } }, undefined],
+    [
+      "a variable that is no URL",
+      { toml: toml(), bindings: { SHARED_BACKEND_URL: "hush" } },
+      /\/backends\/\d+\/origins\/0\/url: /,
+    ],
     [
       "http where it is not allowed",
       { toml: toml(), bindings: { SHARED_BACKEND_URL: "http://hush.example.com" } },
@@ -557,7 +573,7 @@ test("no credential, whatever its bytes, is anything but 400 or 401", async () =
   const header = () =>
     pick([
       '{"alg":"ES256"}',
-      '{"alg":"ES256","kid":"' + base62(below(40)) + '"}',
+      `{"alg":"ES256","kid":"${base62(below(40))}"}`,
       "{}",
       "[]",
       "null",

@@ -1,9 +1,9 @@
 // No bytes on the wire stop the gateway, and none make one request two.
 import assert from "node:assert/strict";
 import { after, before, beforeEach, describe, test } from "node:test";
-import { KEY, ROUTES, openForwardingGateway } from "./support/forwarding-gateway.mjs";
+import { KEY, openForwardingGateway, ROUTES } from "./support/forwarding-gateway.mjs";
 import { bearer } from "./support/gateway.mjs";
-import { Wire, answerTo, requestHead, sendBytes } from "./support/wire.mjs";
+import { answerTo, requestHead, sendBytes, Wire } from "./support/wire.mjs";
 
 let gateway;
 before(async () => {

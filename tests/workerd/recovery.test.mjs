@@ -2,10 +2,10 @@
 // find a new instance.
 import assert from "node:assert/strict";
 import { after, test } from "node:test";
-import { endAll } from "../../bench/lib/processes.mjs";
 import { head } from "../../bench/lib/heads.mjs";
 import { startGenerator, startOrigin } from "../../bench/lib/load.mjs";
 import { FLAGS, gateway, modules } from "../../bench/lib/pointsman.mjs";
+import { endAll } from "../../bench/lib/processes.mjs";
 import { startWorkerd } from "../../bench/lib/workerd.mjs";
 import { path } from "./support/files.mjs";
 
@@ -36,11 +36,10 @@ test("after a trap the next request finds a new instance", async () => {
   const instrumented = [
     { name: "main.js", text: TRAPPING },
     { name: "wrap-instances.js", path: path("bench/workers/wrap-instances.js") },
-    ...modules(),
+    ...modules(gateway),
   ];
   const worker = await startWorkerd({
     modules: instrumented,
-    texts: { GATEWAY: JSON.stringify(gateway) },
     flags: FLAGS,
     limit: true,
     origin: origin.port,

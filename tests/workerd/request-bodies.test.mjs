@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { after, before, beforeEach, describe, test } from "node:test";
 import { until } from "./support/log.mjs";
 import { BEHAVIOURS, openOriginsGateway } from "./support/origins.mjs";
-import { Wire, answerTo, requestHead } from "./support/wire.mjs";
+import { answerTo, requestHead, Wire } from "./support/wire.mjs";
 
 let gateway;
 let only;

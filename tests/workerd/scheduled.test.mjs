@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 import { kvName, mint } from "../../demo/keys.mjs";
 import { until } from "./support/log.mjs";
-import { CONFIG_API, ISSUER, SHARED, customersOf, openSourcesGateway } from "./support/sources-gateway.mjs";
+import { CONFIG_API, customersOf, ISSUER, openSourcesGateway, SHARED } from "./support/sources-gateway.mjs";
 import { tokenOf } from "./support/tokens.mjs";
 
 const STATE = "source:customers";
@@ -408,7 +408,10 @@ describe("the state vouches for nothing that the list does not say", () => {
     await left("c-3", { generation: 2 });
     await gateway.refresh();
     await nextIsolate(lives);
-    const backend = async () => (assert.equal(await requests("c-3"), 200), gateway.called().at(-1).backend);
+    const backend = async () => {
+      assert.equal(await requests("c-3"), 200);
+      return gateway.called().at(-1).backend;
+    };
     await until(async () => (await backend()) === "acme.tenants", "what the list says", 1500);
   });
 

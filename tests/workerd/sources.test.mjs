@@ -4,7 +4,7 @@ import { after, before, describe, test } from "node:test";
 import { kvName } from "../../demo/keys.mjs";
 import { demoKey } from "../../demo/seed.mjs";
 import { until } from "./support/log.mjs";
-import { CONFIG_API, ISSUER, distinct, openSourcesGateway } from "./support/sources-gateway.mjs";
+import { CONFIG_API, distinct, ISSUER, openSourcesGateway } from "./support/sources-gateway.mjs";
 import { fresh, tokenOf } from "./support/tokens.mjs";
 
 let gateway;
@@ -102,10 +102,10 @@ describe("100 requests at once, of which nothing is known", () => {
     test("are all refused with 503 by the one load that fails", async () => {
       await gateway.begin({ customers: { back_off: "2s" } });
       const release = Promise.withResolvers();
-      gateway.world.replace(
-        CONFIG_API,
-        async (request, response) => (await release.promise, response.writeHead(500).end()),
-      );
+      gateway.world.replace(CONFIG_API, async (request, response) => {
+        await release.promise;
+        response.writeHead(500).end();
+      });
       const { statuses } = await crowd();
       release.resolve();
       assert.deepEqual(distinct(await statuses()), [503]);

@@ -4,7 +4,7 @@ import { after, before, beforeEach, describe, test } from "node:test";
 import { kvName, mint } from "../../demo/keys.mjs";
 import { demoKey } from "../../demo/seed.mjs";
 import { until } from "./support/log.mjs";
-import { CONFIG_API, MARGIN, SHARED, distinct, openSourcesGateway, passed } from "./support/sources-gateway.mjs";
+import { CONFIG_API, distinct, MARGIN, openSourcesGateway, passed, SHARED } from "./support/sources-gateway.mjs";
 import { fresh, tokenOf } from "./support/tokens.mjs";
 
 const STORE_TIMEOUT = 300;

@@ -7,10 +7,10 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
 import { demoKey } from "../../demo/seed.mjs";
-import { token } from "./support/fixed-world.mjs";
 import { path } from "./support/files.mjs";
+import { token } from "./support/fixed-world.mjs";
 import { bearer, openGateway } from "./support/gateway.mjs";
-import { ZoneCache, cutToRequest } from "./support/zone-cache.mjs";
+import { cutToRequest, ZoneCache } from "./support/zone-cache.mjs";
 
 const SHARED = "shared.backends.example.com";
 const SANDBOX = "sandbox.backends.example.com";

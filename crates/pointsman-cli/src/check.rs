@@ -41,7 +41,7 @@ pub(crate) fn run(arguments: &Arguments) -> Outcome {
             "{console} is the operators' console, a Worker of its own: what it needs is checked, and the gateway as the top level has it"
         );
     }
-    let Judged { gateway, mut findings } = source.judge_deployment();
+    let Judged { gateway, mut findings, .. } = source.judge_deployment();
     let promised = gateway.as_ref().map(bounds).unwrap_or_default();
     let kv = arguments.target.kv();
     if let Some(gateway) = &gateway {

@@ -2,7 +2,7 @@
 
 use std::{
     collections::{HashMap, HashSet},
-    env, fs,
+    env, fs, io,
     path::{Path, PathBuf},
 };
 
@@ -70,7 +70,7 @@ impl GatewayFile {
     /// That it cannot be read or has faults; these have been printed.
     pub(crate) fn load(&self, project: &Project) -> Result<Gateway, Failure> {
         let file = self.path();
-        let Judged { gateway, findings } = Source::read(&file, project, Secrets::OfDevVars)?.judge();
+        let Judged { gateway, findings, .. } = Source::read(&file, project, Secrets::OfDevVars)?.judge();
         match gateway {
             Some(gateway) if errors(&findings) == 0 => Ok(gateway),
             _ => {
@@ -108,6 +108,18 @@ pub(crate) fn upward(path: &Path, usual: &str) -> PathBuf {
     path.to_path_buf()
 }
 
+/// Stands for standard input in the place of a file.
+const STANDARD_INPUT: &str = "-";
+
+/// A configuration as TOML, or as JSON where it begins with a brace: no TOML does.
+///
+/// # Errors
+/// Where it is not TOML. What is wrong with JSON the reader of configurations says.
+fn document(text: &str) -> Result<Value, toml::de::Error> {
+    let json = text.trim_start().starts_with('{').then(|| serde_json::from_str(text).ok()).flatten();
+    json.map_or_else(|| toml::from_str(text), Ok)
+}
+
 /// Which secrets are known.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Secrets {
@@ -115,6 +127,8 @@ pub(crate) enum Secrets {
     Declared,
     /// What `.dev.vars` says of names that [vars] lacks.
     OfDevVars,
+    /// Every name that [vars] lacks may be one, declared or not.
+    Any,
 }
 
 /// The configuration as it stands in its files.
@@ -128,6 +142,8 @@ pub(crate) struct Source {
 pub(crate) struct Judged {
     /// It, where the gateway could use it. A binding that it needs may be missing all the same.
     pub(crate) gateway: Option<Gateway>,
+    /// It in checked form, as the Worker reads it.
+    pub(crate) form: Option<Value>,
     /// In the order of the file.
     pub(crate) findings: Vec<Placed>,
 }
@@ -138,17 +154,22 @@ impl Source {
     /// # Errors
     /// Which of them cannot be read, and why.
     pub(crate) fn read(file: &Path, project: &Project, secrets: Secrets) -> Result<Self, Failure> {
-        let text =
-            fs::read_to_string(file).map_err(|problem| input(format!("{}: {problem}", file.display())))?;
+        let read = if file == Path::new(STANDARD_INPUT) {
+            io::read_to_string(io::stdin())
+        } else {
+            fs::read_to_string(file)
+        };
+        let text = read.map_err(|problem| input(format!("{}: {problem}", file.display())))?;
         let wrangler = project.wrangler();
         let environment = project.environment();
         let failed = |problem| input(format!("{}: {problem}", wrangler.display()));
         let deployment = Deployment::read(&wrangler, environment.as_deref()).map_err(failed)?;
         let known = match secrets {
-            Secrets::Declared => HashMap::new(),
+            Secrets::Declared | Secrets::Any => HashMap::new(),
             Secrets::OfDevVars => dev_vars::beside(&wrangler, environment.as_deref()).map_err(failed)?,
         };
-        let variables = WranglerVariables::of(deployment, known);
+        let mut variables = WranglerVariables::of(deployment, known);
+        variables.any_secret = secrets == Secrets::Any;
         Ok(Self { file: file.to_path_buf(), text, variables })
     }
 
@@ -187,21 +208,23 @@ impl Source {
 
     /// Checks it with the code that runs at the edge.
     pub(crate) fn judge(&self) -> Judged {
-        let value = match toml::from_str::<Value>(&self.text) {
+        let value = match document(&self.text) {
             Ok(value) => value,
-            Err(problem) => return Judged { gateway: None, findings: vec![self.not_toml(&problem)] },
-        };
-        let (gateway, found) = match pointsman_config::parse(&value.to_string(), &self.variables) {
-            Ok(pointsman_config::Checked { gateway, mut warnings }) => {
-                warnings.extend(lints::lint(&gateway, &value));
-                (Some(gateway), warnings)
+            Err(problem) => {
+                return Judged { gateway: None, form: None, findings: vec![self.not_toml(&problem)] };
             }
-            Err(findings) => (None, findings),
+        };
+        let (gateway, form, found) = match pointsman_config::parse(&value.to_string(), &self.variables) {
+            Ok(pointsman_config::Checked { gateway, form, mut warnings }) => {
+                warnings.extend(lints::lint(&gateway, &value));
+                (Some(gateway), Some(form), warnings)
+            }
+            Err(findings) => (None, None, findings),
         };
         let found = found.into_iter().map(|finding| self.variables.explain(finding)).collect();
         let mut findings = self.place_all(found);
         findings.sort_by_key(Placed::line);
-        Judged { gateway, findings }
+        Judged { gateway, form, findings }
     }
 
     fn place_all(&self, found: Vec<Finding>) -> Vec<Placed> {
@@ -232,6 +255,7 @@ pub(crate) struct WranglerVariables {
     vars: toml::Table,
     secrets: HashSet<String>,
     known: HashMap<String, String>,
+    any_secret: bool,
 }
 
 impl WranglerVariables {
@@ -239,7 +263,7 @@ impl WranglerVariables {
         let vars = deployment.own("vars").and_then(toml::Value::as_table).cloned().unwrap_or_default();
         let required = deployment.own("secrets").and_then(|secrets| secrets.get("required"));
         let secrets = entries(required).filter_map(|name| name.as_str().map(str::to_owned)).collect();
-        Self { deployment, vars, secrets, known }
+        Self { deployment, vars, secrets, known, any_secret: false }
     }
 
     /// Says of a variable that is not set in which environment it is not: that of the top level does not count there.
@@ -262,7 +286,7 @@ impl Variables for WranglerVariables {
             (Some(toml::Value::String(value)), _) => Variable::Set(value.clone()),
             (Some(other), _) => Variable::Set(other.to_string()),
             (None, Some(value)) => Variable::Set(value.clone()),
-            (None, None) if self.secrets.contains(name) => Variable::Secret,
+            (None, None) if self.any_secret || self.secrets.contains(name) => Variable::Secret,
             (None, None) => Variable::Missing,
         }
     }

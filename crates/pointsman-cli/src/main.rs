@@ -61,8 +61,10 @@ enum Command {
         after_help = "Examples:\n  pointsman check\n  pointsman check other.toml --env staging --json\n  pointsman check --data data --remote   # customers and keys too"
     )]
     Check(check::Arguments),
-    /// Prints gateway.toml as JSON, as the GATEWAY variable takes it.
-    #[command(after_help = "Example:\n  pointsman compile gateway.toml > gateway.json")]
+    /// Checks gateway.toml and prints it in checked form, as the Worker and its GATEWAY variable take it.
+    #[command(
+        after_help = "Examples:\n  pointsman compile > gateway.json\n  pointsman compile other.toml --env staging"
+    )]
     Compile(compile::Arguments),
     /// Tells how a request is decided, step by step.
     #[command(after_help = explain::HELP)]

@@ -7,24 +7,40 @@ use pointsman_core::{
     http::{fields::is_token, head::Place},
     identity::claims::ClaimPath,
     routing::{
-        condition::{Comparison, Condition, Named, Operand, Test, Values},
+        condition::{Condition, Named, Operand},
         pattern::Pattern,
     },
+    state::checked::read_conditions,
 };
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use super::{
     UNKNOWN,
     findings::{Findings, escape},
 };
 
+/// One of `[conditions]`.
+pub(super) struct NamedCondition {
+    /// It in checked form.
+    pub(super) form: Value,
+    read: Rc<Named>,
+}
+
 /// What a condition's names can mean where it stands.
 #[derive(Clone, Copy)]
 pub(super) struct Scope<'a> {
     /// `[conditions]`, as far as they are read.
-    pub(super) named: &'a [Rc<Named>],
+    pub(super) named: &'a [NamedCondition],
     /// The pattern of the route, if it stands in one.
     pub(super) pattern: Option<&'a Pattern>,
+}
+
+/// The conditions of a rule or a tier in checked form, as the Worker reads them: to compare them with others. Nothing where
+/// they cannot be read, which has been said then.
+pub(super) fn conditions_of(form: &Value, scope: Scope<'_>) -> Vec<Condition> {
+    let named: Vec<_> = scope.named.iter().map(|one| Rc::clone(&one.read)).collect();
+    let params: Vec<_> = scope.pattern.iter().flat_map(|pattern| pattern.names()).collect();
+    form.get("when").and_then(|when| read_conditions(when, &named, &params).ok()).unwrap_or_default()
 }
 
 const OPERANDS: &str = "write a claim's name, a JSON Pointer into the claims (\"/org/plan\"), $subject, $country, \
@@ -35,8 +51,8 @@ const NOT_EXACT: &str = "is a number that no caller's number ever equals: write 
     alone, or one below 2^53";
 
 /// Reads `[conditions]`. One may use those that stand in the file under other names, but not itself.
-pub(super) fn named(file: &Map<String, Value>, findings: &mut Findings) -> Vec<Rc<Named>> {
-    let mut named = Vec::new();
+pub(super) fn named(file: &Map<String, Value>, findings: &mut Findings) -> Vec<NamedCondition> {
+    let mut named: Vec<NamedCondition> = Vec::new();
     let mut waiting: Vec<_> = file.iter().collect();
     // Each round reads those whose parts are read; what is left over refers in a circle.
     loop {
@@ -48,9 +64,10 @@ pub(super) fn named(file: &Map<String, Value>, findings: &mut Findings) -> Vec<R
             }
             let scope = Scope { named: &named, pattern: None };
             let all = conditions(written, &format!("/conditions/{}", escape(name)), scope, findings);
-            let own: Rc<str> = Rc::from(name.as_str());
-            let condition = Condition::All(all);
-            named.push(Rc::new(Named { name: own, condition }));
+            let form = json!({ "name": name, "when": all });
+            let condition = Condition::All(conditions_of(&form, scope));
+            let read = Rc::new(Named { name: Rc::from(name.as_str()), condition });
+            named.push(NamedCondition { form, read });
             false
         });
         if waiting.is_empty() {
@@ -66,8 +83,9 @@ pub(super) fn named(file: &Map<String, Value>, findings: &mut Findings) -> Vec<R
     }
 }
 
-fn find<'a>(named: &'a [Rc<Named>], name: &str) -> Option<&'a Rc<Named>> {
-    named.iter().find(|one| *one.name == *name)
+/// The place of one of `[conditions]`.
+fn find(named: &[NamedCondition], name: &str) -> Option<usize> {
+    named.iter().position(|one| *one.read.name == *name)
 }
 
 /// The names that a condition refers to, at any depth.
@@ -91,12 +109,7 @@ fn texts(value: &Value) -> Vec<&str> {
 }
 
 /// Reads a table of conditions: all of them must hold.
-pub(super) fn conditions(
-    written: &Value,
-    at: &str,
-    scope: Scope<'_>,
-    findings: &mut Findings,
-) -> Vec<Condition> {
+pub(super) fn conditions(written: &Value, at: &str, scope: Scope<'_>, findings: &mut Findings) -> Vec<Value> {
     match written {
         Value::Object(members) => table(members, at, scope, findings),
         Value::String(_) => is(written, at, scope, findings).into_iter().collect(),
@@ -108,45 +121,40 @@ pub(super) fn conditions(
     }
 }
 
-fn table(
-    members: &Map<String, Value>,
-    at: &str,
-    scope: Scope<'_>,
-    findings: &mut Findings,
-) -> Vec<Condition> {
+fn table(members: &Map<String, Value>, at: &str, scope: Scope<'_>, findings: &mut Findings) -> Vec<Value> {
     let read = members.iter().filter_map(|(name, value)| {
         let at = format!("{at}/{}", escape(name));
         match name.as_str() {
-            "$all" => several(value, &at, scope, findings).map(Condition::All),
-            "$any" => several(value, &at, scope, findings).map(Condition::Any),
+            "$all" => several(value, &at, scope, findings).map(|all| json!({ "all": all })),
+            "$any" => several(value, &at, scope, findings).map(|any| json!({ "any": any })),
             "$not" => {
                 let all = conditions(value, &at, scope, findings);
-                Some(Condition::Not(Box::new(Condition::All(all))))
+                Some(json!({ "not": { "all": all } }))
             }
             "$is" => is(value, &at, scope, findings),
             _ => {
                 let of = operand(name, &at, scope, findings)?;
-                test(value, &at, &of, findings).map(|test| Condition::Is { of, test })
+                test(value, &at, &of, findings).map(|test| json!({ "is": name, "test": test }))
             }
         }
     });
     read.collect()
 }
 
-fn several(value: &Value, at: &str, scope: Scope<'_>, findings: &mut Findings) -> Option<Vec<Condition>> {
+fn several(value: &Value, at: &str, scope: Scope<'_>, findings: &mut Findings) -> Option<Vec<Value>> {
     let Some(items) = value.as_array().filter(|items| !items.is_empty()) else {
         findings.error(at, "must be a list of tables, with at least one");
         return None;
     };
     let read = items.iter().enumerate().map(|(index, item)| {
         let mut all = conditions(item, &format!("{at}/{index}"), scope, findings);
-        if all.len() == 1 { all.pop().unwrap_or(Condition::All(all)) } else { Condition::All(all) }
+        if all.len() == 1 { all.pop().unwrap_or_default() } else { json!({ "all": all }) }
     });
     Some(read.collect())
 }
 
 /// One of the named conditions; of several, any.
-fn is(value: &Value, at: &str, scope: Scope<'_>, findings: &mut Findings) -> Option<Condition> {
+fn is(value: &Value, at: &str, scope: Scope<'_>, findings: &mut Findings) -> Option<Value> {
     let names = texts(value);
     let whole = value.as_array().map_or(1, Vec::len);
     if names.is_empty() || names.len() != whole {
@@ -156,11 +164,11 @@ fn is(value: &Value, at: &str, scope: Scope<'_>, findings: &mut Findings) -> Opt
     let mut found = Vec::new();
     for name in names {
         match find(scope.named, name) {
-            Some(named) => found.push(Condition::Named(Rc::clone(named))),
+            Some(place) => found.push(json!({ "named": place })),
             None => findings.error(at, format!("\"{name}\" {UNKNOWN}: write a name of [conditions]")),
         }
     }
-    if found.len() == 1 { found.pop() } else { Some(Condition::Any(found)) }
+    if found.len() == 1 { found.pop() } else { Some(json!({ "any": found })) }
 }
 
 /// Reads what a condition, a split or a limit looks at.
@@ -210,12 +218,12 @@ pub(super) fn operand(name: &str, at: &str, scope: Scope<'_>, findings: &mut Fin
     of
 }
 
-fn test(value: &Value, at: &str, of: &Operand, findings: &mut Findings) -> Option<Test> {
+fn test(value: &Value, at: &str, of: &Operand, findings: &mut Findings) -> Option<Value> {
+    let equals = |value| json!({ "equals": value });
     match value {
         // An address is always meant as a range, if only of one.
-        Value::String(_) if *of == Operand::Ip => ranges(value, at, findings),
-        Value::Array(_) if *of == Operand::Ip => ranges(value, at, findings),
-        Value::String(_) | Value::Number(_) | Value::Bool(_) => scalar(value, at, findings).map(Test::Equals),
+        Value::String(_) | Value::Array(_) if *of == Operand::Ip => ranges(value, at, findings),
+        Value::String(_) | Value::Number(_) | Value::Bool(_) => scalar(value, at, findings).map(equals),
         Value::Array(items) => one_of(items, at, findings),
         Value::Object(members) => {
             let tests: Vec<_> =
@@ -227,7 +235,7 @@ fn test(value: &Value, at: &str, of: &Operand, findings: &mut Findings) -> Optio
                     None
                 }
                 1 => tests.pop(),
-                _ => Some(Test::All(tests)),
+                _ => Some(json!({ "all": tests })),
             }
         }
         Value::Null => {
@@ -237,82 +245,79 @@ fn test(value: &Value, at: &str, of: &Operand, findings: &mut Findings) -> Optio
     }
 }
 
-fn operator(name: &str, operand: &Value, at: &str, of: &Operand, findings: &mut Findings) -> Option<Test> {
+/// A test of one operator. The checked form has the operators of the file, but `every` for its `all`, which there is a list
+/// of tests.
+fn operator(name: &str, operand: &Value, at: &str, of: &Operand, findings: &mut Findings) -> Option<Value> {
     let pointer = format!("{at}/{}", escape(name));
-    let compared = |comparison| match operand {
-        Value::Number(number) if is_exact(number) => Ok(Test::Compares(comparison, number.clone())),
-        Value::Number(_) => Err(NOT_EXACT),
-        _ => Err("must be a number"),
-    };
-    let read = match (name, operand) {
-        ("exists", Value::Bool(wanted)) => Ok(Test::Exists(*wanted)),
-        ("exists", _) => Err("must be true or false"),
-        ("equals", _) => return scalar(operand, &pointer, findings).map(Test::Equals),
-        ("contains", _) => return scalar(operand, &pointer, findings).map(Test::Contains),
+    let written = |value: Value| json!({ name: value });
+    let wrong = match (name, operand) {
+        ("exists", Value::Bool(_)) => return Some(written(operand.clone())),
+        ("exists", _) => "must be true or false",
+        ("equals" | "contains", _) => return scalar(operand, &pointer, findings).map(written),
         ("has", Value::String(word)) if !word.is_empty() && !word.contains(' ') => {
-            Ok(Test::Has(word.clone()))
+            return Some(written(findings.write(&pointer, word.as_str())));
         }
-        ("has", _) => Err("must be one word"),
+        ("has", _) => "must be one word",
         ("in", Value::Array(items)) => return one_of(items, &pointer, findings),
-        ("in", _) => Err("must be a list"),
-        ("not", _) => return test(operand, &pointer, of, findings).map(|test| Test::Not(Box::new(test))),
-        ("any", _) => {
-            return each(operand, &pointer, of, findings).map(|(values, test)| Test::OneValue(values, test));
+        ("in", _) => "must be a list",
+        ("not" | "any", _) => return test(operand, &pointer, of, findings).map(written),
+        ("all", _) => return test(operand, &pointer, of, findings).map(|test| json!({ "every": test })),
+        ("prefix" | "suffix", _) => match strings(operand, &pointer, findings) {
+            Some(texts) => return Some(written(texts.into())),
+            None => "must be a text that is not empty, or a list of such",
+        },
+        (">" | ">=" | "<" | "<=", Value::Number(number)) if is_exact(number) => {
+            return Some(written(operand.clone()));
         }
-        ("all", _) => {
-            return each(operand, &pointer, of, findings).map(|(values, test)| Test::EachValue(values, test));
-        }
-        ("prefix", _) => strings(operand).map(Test::Prefix),
-        ("suffix", _) => strings(operand).map(Test::Suffix),
-        (">", _) => compared(Comparison::Above),
-        (">=", _) => compared(Comparison::AtLeast),
-        ("<", _) => compared(Comparison::Below),
-        ("<=", _) => compared(Comparison::AtMost),
+        (">" | ">=" | "<" | "<=", Value::Number(_)) => NOT_EXACT,
+        (">" | ">=" | "<" | "<=", _) => "must be a number",
         ("within", _) => return ranges(operand, &pointer, findings),
-        _ => Err(
-            "is no test: write exists, equals, in, contains, has, prefix, suffix, within, >, >=, <, <=, any, all or not. \
-            A claim inside a claim is named by a JSON Pointer: \"/org/plan\"",
-        ),
+        _ => {
+            "is not an operator: expected one of exists, equals, in, contains, has, prefix, suffix, within, >, >=, <, <=, \
+            any, all and not. A claim inside a claim is named by a JSON Pointer: \"/org/plan\""
+        }
     };
-    read.map_err(|what| findings.error(pointer, what)).ok()
+    findings.error(pointer, wrong);
+    None
 }
 
-/// A test of single values, and what these are.
-fn each(written: &Value, at: &str, of: &Operand, findings: &mut Findings) -> Option<(Values, Box<Test>)> {
-    let values = if matches!(of, Operand::Header(_)) { Values::Elements } else { Values::Items };
-    test(written, at, of, findings).map(|test| (values, Box::new(test)))
-}
-
-fn strings(value: &Value) -> Result<Vec<String>, &'static str> {
-    let found: Vec<_> = texts(value).into_iter().map(str::to_owned).collect();
+/// Texts of which none is empty: one, or those of a list.
+fn strings(value: &Value, at: &str, findings: &mut Findings) -> Option<Vec<Value>> {
+    let found = texts(value);
     let whole = value.as_array().map_or(1, Vec::len);
-    let good = !found.is_empty() && found.len() == whole && found.iter().all(|text| !text.is_empty());
-    if good { Ok(found) } else { Err("must be a text that is not empty, or a list of such") }
+    if found.is_empty() || found.len() != whole || found.iter().any(|text| text.is_empty()) {
+        return None;
+    }
+    Some(match value {
+        Value::Array(_) => super::write_all(at, found.into_iter(), findings),
+        _ => found.into_iter().map(|text| findings.write(at, text)).collect(),
+    })
 }
 
-pub(super) fn ranges(value: &Value, at: &str, findings: &mut Findings) -> Option<Test> {
-    let found: Option<Vec<_>> =
-        strings(value).ok().and_then(|texts| texts.iter().map(|text| Cidr::parse(text)).collect());
-    if found.is_none() {
+fn ranges(value: &Value, at: &str, findings: &mut Findings) -> Option<Value> {
+    let are_ranges = texts(value).into_iter().all(|text| Cidr::parse(text).is_some());
+    let written = strings(value, at, findings).filter(|_| are_ranges);
+    if written.is_none() {
         findings.error(at, "must be addresses or ranges such as \"192.0.2.0/24\" and \"2001:db8::/32\"");
     }
-    found.map(Test::Within)
+    written.map(|ranges| json!({ "within": ranges }))
 }
 
-fn one_of(items: &[Value], at: &str, findings: &mut Findings) -> Option<Test> {
+fn one_of(items: &[Value], at: &str, findings: &mut Findings) -> Option<Value> {
     if items.is_empty() {
-        findings.error(at, "must hold at least one value: nothing is one of none");
+        findings.error(at, "must hold at least one value: an empty list never matches");
         return None;
     }
     let values =
         items.iter().enumerate().map(|(index, item)| scalar(item, &format!("{at}/{index}"), findings));
-    values.collect::<Option<Vec<_>>>().map(Test::OneOf)
+    values.collect::<Option<Vec<_>>>().map(|values| json!({ "in": values }))
 }
 
 fn scalar(value: &Value, at: &str, findings: &mut Findings) -> Option<Value> {
     let what = match value {
         Value::Number(number) if !is_exact(number) => NOT_EXACT,
-        Value::String(_) | Value::Number(_) | Value::Bool(_) => return Some(value.clone()),
+        Value::String(text) => return Some(findings.write(at, text.as_str())),
+        Value::Number(_) | Value::Bool(_) => return Some(value.clone()),
         Value::Null | Value::Array(_) | Value::Object(_) => "must be a string, a number, true or false",
     };
     findings.error(at, what);

@@ -3,6 +3,8 @@
 use pointsman_core::base::shape::{At, Misfits, Shape, Table, shape};
 use serde_json::{Map, Value};
 
+use super::{findings::Findings, write_all};
+
 shape! {
 /// A whole configuration.
 #[derive(Clone, Debug, Default)]
@@ -100,6 +102,14 @@ impl Shape for OneOrMany {
 }
 
 impl OneOrMany {
+    /// The texts as the checked form has them.
+    pub(crate) fn write(&self, at: &str, findings: &mut Findings) -> Vec<Value> {
+        match self {
+            Self::One(text) => vec![findings.write(at, text.as_str())],
+            Self::Many(texts) => write_all(at, texts.iter().map(String::as_str), findings),
+        }
+    }
+
     /// As a list.
     #[must_use]
     pub fn list(&self) -> Vec<&str> {

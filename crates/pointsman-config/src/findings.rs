@@ -1,9 +1,15 @@
 //! What is wrong with a configuration, and where. All of it at once: nobody likes to mend a file one
 //! message at a time.
 
-use std::{borrow::Cow, fmt};
+use std::{
+    borrow::Cow,
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+};
 
 pub use pointsman_core::base::shape::escape;
+use pointsman_core::state::checked::Fault;
+use serde_json::Value;
 
 /// Whether a finding keeps the configuration from being used.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
@@ -25,6 +31,13 @@ pub struct Finding {
     pub what: Cow<'static, str>,
 }
 
+impl Finding {
+    /// What the Worker itself would say.
+    pub(crate) fn of(severity: Severity, fault: Fault) -> Self {
+        Self { severity, pointer: fault.pointer, what: fault.what }
+    }
+}
+
 impl fmt::Display for Finding {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let pointer = if self.pointer.is_empty() { "(the whole)" } else { &self.pointer };
@@ -32,11 +45,47 @@ impl fmt::Display for Finding {
     }
 }
 
-/// Findings as they are collected.
+/// Findings as they are collected, and the texts that have places for variables: what is checked is what they are filled with,
+/// what is written into the checked form is the text itself.
 #[derive(Debug, Default)]
-pub struct Findings(Vec<Finding>);
+pub struct Findings {
+    all: Vec<Finding>,
+    /// By pointer.
+    with_variables: BTreeMap<String, String>,
+    /// The pointers of those that were written.
+    written: BTreeSet<String>,
+}
 
 impl Findings {
+    /// None yet, of a file in which these texts have places for variables.
+    #[must_use]
+    pub(crate) fn of_texts(with_variables: BTreeMap<String, String>) -> Self {
+        Self { with_variables, ..Self::default() }
+    }
+
+    /// A value as the checked form has it: the text with its variables, where it has any, else `value`.
+    pub(crate) fn write(&mut self, pointer: &str, value: impl Into<Value>) -> Value {
+        match self.with_variables.get(pointer) {
+            None => value.into(),
+            Some(text) => {
+                self.written.insert(pointer.to_owned());
+                text.as_str().into()
+            }
+        }
+    }
+
+    /// Notes variables in texts that are looked at once, when the file is checked.
+    pub(crate) fn refuse_other_variables(&mut self) {
+        let others: Vec<_> =
+            self.with_variables.keys().filter(|pointer| !self.written.contains(*pointer)).cloned().collect();
+        for pointer in others {
+            self.error(
+                pointer,
+                "must not have a ${…}: the check has to know it, so it is the same in all environments",
+            );
+        }
+    }
+
     /// Notes an error.
     pub fn error(&mut self, pointer: impl Into<String>, what: impl Into<Cow<'static, str>>) {
         self.add(Severity::Error, pointer.into(), what.into());
@@ -50,7 +99,7 @@ impl Findings {
     #[cold]
     #[inline(never)]
     fn add(&mut self, severity: Severity, pointer: String, what: Cow<'static, str>) {
-        self.0.push(Finding { severity, pointer, what });
+        self.all.push(Finding { severity, pointer, what });
     }
 
     /// The value, or `None` with the error noted.
@@ -61,12 +110,12 @@ impl Findings {
     /// Whether there is any error.
     #[must_use]
     pub fn has_errors(&self) -> bool {
-        self.0.iter().any(|finding| finding.severity == Severity::Error)
+        self.all.iter().any(|finding| finding.severity == Severity::Error)
     }
 
     /// All of them.
     #[must_use]
     pub fn into_vec(self) -> Vec<Finding> {
-        self.0
+        self.all
     }
 }

@@ -1,38 +1,29 @@
 //! The parts of a configuration that say who may call and how backends are told: API keys, issuers,
 //! customers, identity fields.
 
-use std::rc::Rc;
-
 use pointsman_core::{
-    base::{
-        freshness::{Lifetimes, Policy},
-        time::Span,
-    },
+    base::time::Span,
     customer::backend_url::{AllowHttp, document_url},
-    forward::plan::Identity,
     http::fields::{NamePattern, canonical, field_value, is_token},
     identity::{
         algorithm::{Algorithm, KeyKind},
-        api_key::ApiKeys,
         claims::ClaimPath,
         customer_id::CustomerId,
-        issuer_customers::{CustomersOfIssuer, Only},
-        jwk_set::{KeySet, PublicKey},
-        jwt::{Issuer, KeySource, Leeway},
+        jwk_set::PublicKey,
     },
+    state::checked::MAX_LEEWAY,
 };
+use serde_json::{Value, json};
 
 use super::{
     file::{ApiKeysFile, CustomersOfIssuerFile, ForwardFile, IdentityFile, IssuerFile},
     findings::{Findings, escape},
-    identity_token, sources, span,
+    identity_token, read_span, sources, span, write_all,
 };
 
 const MINUTE: Span = Span::from_secs(60);
 const HOUR: Span = Span::from_secs(3600);
 const DAY: Span = Span::from_secs(86_400);
-/// A clock further off than this is broken, and a longer leeway would keep dead tokens alive.
-const MAX_LEEWAY: Span = Span::from_secs(300);
 
 /// Fields that the transport or the platform owns.
 const RESERVED_FIELDS: &[&str] = &[
@@ -74,8 +65,7 @@ const NEEDED_FIELDS: &[&str] = &[
 /// What the log and backends call callers whom no issuer vouched for.
 const TAKEN_NAMES: &[&str] = &["api_key", "anonymous", "assumed"];
 
-#[inline(never)]
-pub(super) fn api_keys(file: &ApiKeysFile, store_timeout: Span, findings: &mut Findings) -> ApiKeys {
+pub(super) fn api_keys(file: &ApiKeysFile, findings: &mut Findings) -> Value {
     let header = file.header.as_deref().unwrap_or("authorization").to_ascii_lowercase();
     check_field_name(&header, "/api_keys/header", findings);
     let default_scheme = if header == "authorization" { "Bearer" } else { "" };
@@ -99,23 +89,23 @@ pub(super) fn api_keys(file: &ApiKeysFile, store_timeout: Span, findings: &mut F
             );
         }
     }
-    let fresh = span(file.fresh.as_deref(), MINUTE, "/api_keys/fresh", findings);
-    let stale = span(file.stale.as_deref(), HOUR, "/api_keys/stale", findings);
-    let policy = Policy {
-        lifetimes: Lifetimes::strict(fresh, stale),
-        lease: sources::lease(&[store_timeout]),
-        back_off: sources::back_off(file.back_off.as_deref(), "/api_keys/back_off", findings),
-    };
-    ApiKeys::new(header, scheme, file.prefixes.clone(), checksum, policy)
+    json!({
+        "header": findings.write("/api_keys/header", header),
+        "scheme": findings.write("/api_keys/scheme", scheme),
+        "prefixes": write_all("/api_keys/prefixes", file.prefixes.iter().map(String::as_str), findings),
+        "checksum": checksum,
+        "fresh": span(file.fresh.as_deref(), MINUTE, "/api_keys/fresh", findings),
+        "stale": span(file.stale.as_deref(), HOUR, "/api_keys/stale", findings),
+        "back_off": sources::back_off(file.back_off.as_deref(), "/api_keys/back_off", findings),
+    })
 }
 
 pub(super) fn issuers(
     files: &[IssuerFile],
-    customer: Option<&ClaimPath>,
+    has_customers: bool,
     allow_http: AllowHttp,
-    store_timeout: Span,
     findings: &mut Findings,
-) -> Vec<Issuer> {
+) -> Vec<Value> {
     for (index, file) in files.iter().enumerate() {
         let earlier = files.get(..index).unwrap_or_default();
         if earlier.iter().any(|other| other.name == file.name) {
@@ -129,26 +119,24 @@ pub(super) fn issuers(
             findings.error(format!("/issuers/{index}/issuer"), "another entry is already for this issuer");
         }
     }
-    let entries = files.iter().enumerate();
-    let read = |(index, file): (usize, &IssuerFile)| Issuer {
-        customers: customers_of(index, file, customer, findings),
-        ..issuer(index, file, allow_http, store_timeout, findings)
-    };
-    entries.map(read).collect()
+    files
+        .iter()
+        .enumerate()
+        .map(|(index, file)| issuer(index, file, has_customers, allow_http, findings))
+        .collect()
 }
 
-/// The customers that an issuer is limited to. `customer` is the claim of `[customers]`.
-#[inline(never)]
+/// The customers that an issuer is limited to.
 fn customers_of(
     index: usize,
     file: &IssuerFile,
-    customer: Option<&ClaimPath>,
+    has_customers: bool,
     findings: &mut Findings,
-) -> Option<CustomersOfIssuer> {
+) -> Option<Value> {
     let pointer = format!("/issuers/{index}/customers");
     let only = match file.customers.as_ref()? {
         CustomersOfIssuerFile::Claim(only) => {
-            Only::Claim(claim_path(&only.claim, &format!("{pointer}/claim"), findings))
+            json!({ "claim": claim_path(&only.claim, &format!("{pointer}/claim"), findings) })
         }
         CustomersOfIssuerFile::Ids(texts) => {
             if texts.is_empty() {
@@ -157,34 +145,30 @@ fn customers_of(
                     "must name at least one customer: an empty list never matches. Leave customers out for all",
                 );
             }
-            let mut ids = Vec::new();
-            for (position, text) in texts.iter().enumerate() {
-                match CustomerId::parse(text) {
-                    Some(id) => ids.push(id),
-                    None => findings.error(
-                        format!("{pointer}/{position}"),
-                        "must be a customer's id: 1 to 256 bytes without control characters",
-                    ),
-                }
+            for (position, _) in
+                texts.iter().enumerate().filter(|(_, text)| CustomerId::parse(text).is_none())
+            {
+                findings.error(
+                    format!("{pointer}/{position}"),
+                    "must be a customer's id: 1 to 256 bytes without control characters",
+                );
             }
-            Only::Ids(ids)
+            json!({ "ids": write_all(&pointer, texts.iter().map(String::as_str), findings) })
         }
     };
-    let Some(claim) = customer else {
+    if !has_customers {
         findings.error(pointer, "needs a [customers] section, which says which claim names the customer");
-        return None;
-    };
-    Some(CustomersOfIssuer { claim: claim.clone(), only })
+    }
+    Some(only)
 }
 
-#[inline(never)]
 fn issuer(
     index: usize,
     file: &IssuerFile,
+    has_customers: bool,
     allow_http: AllowHttp,
-    store_timeout: Span,
     findings: &mut Findings,
-) -> Issuer {
+) -> Value {
     let at = |field: &str| format!("/issuers/{index}/{field}");
     if TAKEN_NAMES.contains(&file.name.as_str()) {
         findings.error(
@@ -200,50 +184,51 @@ fn issuer(
     if file.issuer.is_empty() {
         findings.error(at("issuer"), "must be what the tokens' iss is");
     }
-    let audience: Vec<String> = file.audience.list().into_iter().map(str::to_owned).collect();
-    if audience.is_empty() {
+    if file.audience.list().is_empty() {
         findings.error(
             at("audience"),
             "must name at least one audience: a token for anybody is a token for nobody",
         );
     }
     let algorithms = algorithms(file, index, findings);
-    let leeway = leeway(file, &at("leeway"), findings);
-    let fresh = span(file.fresh.as_deref(), Span::from_secs(600), &at("fresh"), findings);
-    let stale = span(file.stale.as_deref(), DAY, &at("stale"), findings);
-    let timeout = sources::timeout(file.timeout.as_deref(), Span::from_secs(5), &at("timeout"), findings);
-    let default_types = || vec!["jwt".to_owned(), "at+jwt".to_owned()];
-    let bare = |name: &String| name.to_ascii_lowercase().trim_start_matches("application/").to_owned();
-    Issuer {
-        name: Rc::from(file.name.as_str()),
-        issuer: file.issuer.clone(),
-        audience,
-        keys: key_source(file, index, &algorithms, allow_http, findings),
-        algorithms,
-        types: file.types.as_ref().map_or_else(default_types, |types| types.iter().map(bare).collect()),
-        subject: claim_path(file.subject.as_deref().unwrap_or("sub"), &at("subject"), findings),
-        leeway,
-        policy: Policy {
-            lifetimes: Lifetimes::strict(fresh, stale),
-            lease: sources::lease(&[store_timeout, timeout]),
-            back_off: sources::back_off(file.back_off.as_deref(), &at("back_off"), findings),
-        },
-        cooldown: span(file.cooldown.as_deref(), Span::from_secs(30), &at("cooldown"), findings),
-        timeout,
-        customers: None,
-    }
+    check_key_source(file, index, &algorithms, allow_http, findings);
+    let usual_types = ["jwt".to_owned(), "at+jwt".to_owned()];
+    let types = file.types.as_deref().unwrap_or(&usual_types);
+    let mut spans = |text: &Option<String>, usual, field| span(text.as_deref(), usual, &at(field), findings);
+    let fresh = spans(&file.fresh, Span::from_secs(600), "fresh");
+    let stale = spans(&file.stale, DAY, "stale");
+    let cooldown = spans(&file.cooldown, Span::from_secs(30), "cooldown");
+    let mut text =
+        |text: &Option<String>, field| text.as_deref().map(|text| findings.write(&at(field), text));
+    let (jwks_url, secret) = (text(&file.jwks_url, "jwks_url"), text(&file.secret, "secret"));
+    json!({
+        "name": file.name,
+        "issuer": findings.write(&at("issuer"), file.issuer.as_str()),
+        "audience": file.audience.write(&at("audience"), findings),
+        "algorithms": algorithms.iter().map(|algorithm| algorithm.name()).collect::<Vec<_>>(),
+        "types": write_all(&at("types"), types.iter().map(String::as_str), findings),
+        "subject": claim_path(file.subject.as_deref().unwrap_or("sub"), &at("subject"), findings),
+        "leeway": file.leeway.as_deref().map(|text| leeway(text, &at("leeway"), findings)),
+        "fresh": fresh,
+        "stale": stale,
+        "back_off": sources::back_off(file.back_off.as_deref(), &at("back_off"), findings),
+        "cooldown": cooldown,
+        "timeout": sources::timeout(file.timeout.as_deref(), Span::from_secs(5), &at("timeout"), findings),
+        "jwks_url": jwks_url,
+        "secret": secret,
+        "keys": file.keys,
+        "customers": customers_of(index, file, has_customers, findings),
+    })
 }
 
-fn leeway(file: &IssuerFile, pointer: &str, findings: &mut Findings) -> Leeway {
-    let Some(written) = file.leeway.as_deref() else { return Leeway::default() };
-    let leeway = span(Some(written), Span::default(), pointer, findings);
+fn leeway(text: &str, pointer: &str, findings: &mut Findings) -> Value {
+    let leeway = read_span(Some(text), Span::default(), pointer, findings);
     if leeway > MAX_LEEWAY {
         findings.error(pointer, format!("must be at most {MAX_LEEWAY}"));
     }
-    Leeway { expiry: leeway, not_before: leeway }
+    findings.write(pointer, leeway.millis())
 }
 
-#[inline(never)]
 fn algorithms(file: &IssuerFile, index: usize, findings: &mut Findings) -> Vec<Algorithm> {
     if file.algorithms.is_empty() {
         findings.error(
@@ -273,14 +258,13 @@ fn algorithms(file: &IssuerFile, index: usize, findings: &mut Findings) -> Vec<A
     known
 }
 
-#[inline(never)]
-fn key_source(
+fn check_key_source(
     file: &IssuerFile,
     index: usize,
     algorithms: &[Algorithm],
     allow_http: AllowHttp,
     findings: &mut Findings,
-) -> KeySource {
+) {
     let at = |field: &str| format!("/issuers/{index}/{field}");
     let discovery = file.discovery.unwrap_or(false);
     let sources = [file.jwks_url.is_some(), discovery, file.keys.is_some(), file.secret.is_some()];
@@ -299,7 +283,7 @@ fn key_source(
                 format!("must be at least {bytes} bytes for {} (RFC 7518, section 3.2)", algorithm.name()),
             );
         }
-        return KeySource::Secret(Rc::from(secret.as_bytes()));
+        return;
     }
     if let Some(jwks) = &file.keys {
         for (position, jwk) in jwks.iter().enumerate() {
@@ -310,30 +294,30 @@ fn key_source(
                 );
             }
         }
-        return KeySource::Inline(Rc::new(KeySet::from_jwks(jwks)));
+        return;
     }
     if discovery {
         let base = file.issuer.trim_end_matches('/');
         let url = format!("{base}/.well-known/openid-configuration");
         findings.take(&at("issuer"), document_url(&url, allow_http));
-        return KeySource::Discovery(url);
+        return;
     }
-    let url = file
-        .jwks_url
-        .as_deref()
-        .and_then(|url| findings.take(&at("jwks_url"), document_url(url, allow_http)));
-    KeySource::Url(url.unwrap_or_default())
+    if let Some(url) = &file.jwks_url {
+        findings.take(&at("jwks_url"), document_url(url, allow_http));
+    }
 }
 
-#[inline(never)]
-pub(super) fn identity(file: Option<&IdentityFile>, findings: &mut Findings) -> Identity {
-    let mut field = |name: Option<&String>, default: &str, pointer: &str| -> Option<Rc<str>> {
-        let name = name.map_or(default, String::as_str).to_ascii_lowercase();
+/// How backends are told who calls, and the names of the fields that the gateway sets for that.
+pub(super) fn identity(file: Option<&IdentityFile>, findings: &mut Findings) -> (Value, Vec<String>) {
+    let mut names = Vec::new();
+    let mut field = |name: Option<&String>, usual: &str, pointer: &str| -> Option<Value> {
+        let name = name.map_or(usual, String::as_str).to_ascii_lowercase();
         if name.is_empty() {
             return None;
         }
         check_field_name(&name, pointer, findings);
-        Some(Rc::from(name))
+        names.push(name.clone());
+        Some(findings.write(pointer, name))
     };
     let subject = field(file.and_then(|file| file.subject.as_ref()), "x-subject", "/identity/subject");
     let customer = field(file.and_then(|file| file.customer.as_ref()), "x-customer-id", "/identity/customer");
@@ -342,26 +326,28 @@ pub(super) fn identity(file: Option<&IdentityFile>, findings: &mut Findings) -> 
         "x-authenticated-by",
         "/identity/authenticated_by",
     );
+    let token = file.and_then(|file| file.token.as_ref());
+    let token = token.map(|token| identity_token::assertions(token, &mut names, findings));
     let mut claims = Vec::new();
     for (name, path) in file.iter().flat_map(|file| file.claims.iter()) {
         let pointer = format!("/identity/claims/{}", escape(name));
         check_field_name(name, &pointer, findings);
-        claims.push((Rc::from(name.to_ascii_lowercase()), claim_path(path, &pointer, findings)));
+        names.push(name.to_ascii_lowercase());
+        claims.push(json!({ "name": name, "from": claim_path(path, &pointer, findings) }));
     }
-    let token = file.and_then(|file| file.token.as_ref());
-    let token = token.map(|token| identity_token::assertions(token, findings));
-    let identity = Identity { subject, customer, authenticated_by, claims, token };
-    check_distinct(&identity, findings);
-    identity
+    check_distinct(&names, findings);
+    let identity = json!({
+        "subject": subject,
+        "customer": customer,
+        "authenticated_by": authenticated_by,
+        "claims": claims,
+        "token": token,
+    });
+    (identity, names)
 }
 
 /// The fields that are taken off beside those that never pass.
-#[inline(never)]
-pub(super) fn removed(
-    file: Option<&ForwardFile>,
-    identity: &Identity,
-    findings: &mut Findings,
-) -> Vec<NamePattern> {
+pub(super) fn removed(file: Option<&ForwardFile>, own: &[String], findings: &mut Findings) -> Vec<Value> {
     let mut patterns = Vec::new();
     for (index, text) in file.iter().flat_map(|file| &file.remove).enumerate() {
         let pointer = format!("/forward/remove/{index}");
@@ -372,24 +358,24 @@ pub(super) fn removed(
             );
             continue;
         };
-        let mut kept = NEEDED_FIELDS.iter().copied().chain(identity.names());
+        let mut kept = NEEDED_FIELDS.iter().copied().chain(own.iter().map(String::as_str));
         if let Some(name) = kept.find(|name| pattern.takes(name)) {
             findings.error(
-                pointer,
+                &pointer,
                 format!(
                     "must not take off {name}, which the gateway sets itself or a request cannot do without"
                 ),
             );
         }
-        patterns.push(pattern);
+        patterns.push(findings.write(&pointer, text.as_str()));
     }
     patterns
 }
 
 /// Two fields that a backend could fold into one would let a claim stand in for the subject.
-fn check_distinct(identity: &Identity, findings: &mut Findings) {
+fn check_distinct(names: &[String], findings: &mut Findings) {
     let mut seen = Vec::new();
-    for name in identity.names() {
+    for name in names {
         let canonical = canonical(name);
         if seen.contains(&canonical) {
             findings.error("/identity", format!("{name} stands twice, as backends read field names"));
@@ -410,9 +396,9 @@ pub(super) fn check_field_name(name: &str, pointer: &str, findings: &mut Finding
     }
 }
 
-pub(super) fn claim_path(text: &str, pointer: &str, findings: &mut Findings) -> ClaimPath {
-    ClaimPath::parse(text).unwrap_or_else(|| {
+pub(super) fn claim_path(text: &str, pointer: &str, findings: &mut Findings) -> Value {
+    if ClaimPath::parse(text).is_none() {
         findings.error(pointer, "must be a claim's name, or a JSON Pointer that begins with /");
-        ClaimPath::never()
-    })
+    }
+    findings.write(pointer, text)
 }

@@ -1,20 +1,18 @@
 //! The part of a configuration that says how backends are told by a signed token who is calling.
 
-use std::rc::Rc;
-
 use pointsman_core::{
     base::time::Span,
-    forward::assertion::{Assertions, OWN_CLAIMS, SigningKey},
-    state::config::Gateway,
+    forward::assertion::{OWN_CLAIMS, SigningKey},
+    state::checked::SECRET_PLACEHOLDER,
 };
+use serde_json::{Value, json};
 
 use super::{
-    file::IdentityTokenFile,
+    file::{GatewayFile, IdentityTokenFile},
     findings::{Findings, escape},
     identities::{check_field_name, claim_path},
+    read_span,
     sources::is_own_path,
-    span,
-    variables::SECRET_PLACEHOLDER,
 };
 
 const DEFAULT_FIELD: &str = "x-pointsman-identity";
@@ -23,10 +21,15 @@ const DEFAULT_LIFETIME: Span = Span::from_secs(60);
 /// Shorter, and clocks that differ a little refuse it; longer, and what leaked is of use for longer.
 const LIFETIMES: std::ops::RangeInclusive<Span> = Span::from_secs(10)..=Span::from_secs(300);
 
-#[inline(never)]
-pub(super) fn assertions(file: &IdentityTokenFile, findings: &mut Findings) -> Assertions {
+/// `names` are those of the fields that the gateway sets; the token's is added.
+pub(super) fn assertions(
+    file: &IdentityTokenFile,
+    names: &mut Vec<String>,
+    findings: &mut Findings,
+) -> Value {
     let field = file.field.as_deref().unwrap_or(DEFAULT_FIELD).to_ascii_lowercase();
     check_field_name(&field, "/identity/token/field", findings);
+    names.push(field.clone());
     if file.issuer.is_empty() {
         findings.error(
             "/identity/token/issuer",
@@ -34,7 +37,7 @@ pub(super) fn assertions(file: &IdentityTokenFile, findings: &mut Findings) -> A
         );
     }
     let pointer = "/identity/token/lifetime";
-    let lifetime = span(file.lifetime.as_deref(), DEFAULT_LIFETIME, pointer, findings);
+    let lifetime = read_span(file.lifetime.as_deref(), DEFAULT_LIFETIME, pointer, findings);
     if !LIFETIMES.contains(&lifetime) || !lifetime.millis().is_multiple_of(1000) {
         findings.error(pointer, "must be whole seconds from 10s to 5m");
     }
@@ -45,7 +48,7 @@ pub(super) fn assertions(file: &IdentityTokenFile, findings: &mut Findings) -> A
             findings
                 .error(&pointer, format!("must not be {name}, which the gateway sets itself or leaves out"));
         }
-        claims.push((Rc::from(name.as_str()), claim_path(path, &pointer, findings)));
+        claims.push(json!({ "name": name, "from": claim_path(path, &pointer, findings) }));
     }
     let path = file.jwks.as_deref().unwrap_or(DEFAULT_PATH);
     if !path.is_empty() && !is_own_path(path) {
@@ -55,18 +58,19 @@ pub(super) fn assertions(file: &IdentityTokenFile, findings: &mut Findings) -> A
              for none",
         );
     }
-    Assertions {
-        field: Rc::from(field),
-        issuer: file.issuer.clone(),
-        keys: keys(file, findings),
-        lifetime,
-        claims,
-        key_set_path: (!path.is_empty()).then(|| path.to_owned()),
-    }
+    check_keys(file, findings);
+    json!({
+        "field": findings.write("/identity/token/field", field),
+        "issuer": findings.write("/identity/token/issuer", file.issuer.as_str()),
+        "keys": file.keys.write("/identity/token/keys", findings),
+        "lifetime": findings.write(pointer, lifetime.millis()),
+        "claims": claims,
+        "jwks": (!path.is_empty()).then(|| findings.write("/identity/token/jwks", path)),
+    })
 }
 
 /// A secret that only the deployed Worker knows is no fault here; there it is read again.
-fn keys(file: &IdentityTokenFile, findings: &mut Findings) -> Vec<SigningKey> {
+fn check_keys(file: &IdentityTokenFile, findings: &mut Findings) {
     let texts = file.keys.list();
     if texts.is_empty() {
         findings.error("/identity/token/keys", "must hold at least one key: nothing is sent unsigned");
@@ -81,15 +85,15 @@ fn keys(file: &IdentityTokenFile, findings: &mut Findings) -> Vec<SigningKey> {
         }
         keys.push(key);
     }
-    keys
 }
 
 /// No two of the gateway's own answers may want the same path.
-#[inline(never)]
-pub(super) fn check_path(gateway: &Gateway, findings: &mut Findings) {
-    let path = gateway.identity.token.as_ref().and_then(|token| token.key_set_path.as_ref());
-    let operator = [&gateway.operator.health, &gateway.operator.status];
-    if path.is_some() && operator.iter().any(|taken| taken.as_ref() == path) {
+pub(super) fn check_path(file: &GatewayFile, findings: &mut Findings) {
+    let token = file.identity.as_ref().and_then(|identity| identity.token.as_ref());
+    let path =
+        token.map(|token| token.jwks.as_deref().unwrap_or(DEFAULT_PATH)).filter(|path| !path.is_empty());
+    let operator = file.operator.iter().flat_map(|operator| [&operator.health, &operator.status]);
+    if path.is_some() && operator.into_iter().any(|taken| taken.as_deref() == path) {
         findings.error("/identity/token/jwks", "must be another path than those of [operator]");
     }
 }

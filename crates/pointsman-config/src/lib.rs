@@ -1,42 +1,46 @@
-//! From the written configuration to a checked [`Gateway`]: the same code at build time, in the
-//! command line and at the edge.
+//! From the written configuration to the checked form that the Worker reads, with all that is wrong and odd about it.
+
+use std::collections::BTreeMap;
 
 use pointsman_core::{
     base::{
         digest::Digest,
         object::{ObjectError, parse_object},
+        shape::At,
         time::Span,
     },
-    customer::backend_url::AllowHttp,
-    forward::plan::Via,
-    http::fields::{FieldPolicy, is_token},
-    routing::readings::Readings,
-    state::config::Gateway,
+    state::{
+        checked::{Fault, Started, has_variables, substitute},
+        config::Gateway,
+    },
 };
 use serde_json::Value;
+
+pub use pointsman_core::state::checked::{Variable, Variables};
 
 mod backends;
 mod conditions;
 pub mod file;
 pub mod findings;
+mod form;
 mod identities;
 mod identity_token;
 mod limits;
 mod routes;
 mod shape;
 mod sources;
-mod variables;
 
-pub use self::variables::{Variable, Variables};
 use self::{
     file::GatewayFile,
-    findings::{Finding, Findings, escape},
+    findings::{Finding, Findings, Severity, escape},
 };
 
 /// A configuration that can be used, and what is odd about it.
 pub struct Checked {
     /// The configuration.
     pub gateway: Gateway,
+    /// The configuration in checked form, which the Worker reads. It holds the names of variables, and no value of any.
+    pub form: Value,
     /// Warnings.
     pub warnings: Vec<Finding>,
 }
@@ -46,135 +50,121 @@ pub struct Checked {
 /// # Errors
 /// Everything that is wrong with it, warnings included.
 pub fn parse(json: &str, variables: &dyn Variables) -> Result<Checked, Vec<Finding>> {
-    let mut findings = Findings::default();
-    let document = match parse_object(json.as_bytes()) {
+    let mut document = match parse_object(json.as_bytes()) {
         Ok(members) => Value::Object(members),
         Err(error) => {
-            findings.error(
-                "",
-                match error {
-                    ObjectError::NotAnObject(what) => format!("is not a JSON object: {what}"),
-                    ObjectError::DuplicateMember => "has a member that stands twice".to_owned(),
-                },
-            );
-            return Err(findings.into_vec());
+            let what = match error {
+                ObjectError::NotAnObject(what) => format!("is not a JSON object: {what}"),
+                ObjectError::DuplicateMember => "has a member that stands twice".to_owned(),
+            };
+            return Err(vec![Finding {
+                severity: Severity::Error,
+                pointer: String::new(),
+                what: what.into(),
+            }]);
         }
     };
-    let document = variables::substitute(document, variables, &mut findings);
+    let mut texts = BTreeMap::new();
+    texts_with_variables(&document, &At::Root, &mut texts);
+    let mut faults = Vec::new();
+    substitute(&mut document, variables, &mut faults);
+    let mut findings = Findings::default();
+    for Fault { pointer, what } in faults {
+        findings.error(pointer, what);
+    }
     let (file, removed) = shape::read(&document, &mut findings);
     let shape_is_good = !findings.has_errors();
-    let mut meaning = Findings::default();
+    let mut meaning = Findings::of_texts(texts);
     let version = format!("{:016x}", Digest::of(json.as_bytes()).prefix());
-    let gateway = file.map(|file| Gateway { version, ..build(&file, &mut meaning) });
+    let form = file.map(|file| form::write(&file, &version, &mut meaning));
+    if shape_is_good && !meaning.has_errors() {
+        meaning.refuse_other_variables();
+    }
     // Follow-ups of what could not be read are left out: a removed backend is not also an unknown one.
     let meaning = meaning.into_vec().into_iter().filter(|finding| shape_is_good || !is_follow_up(finding));
     let mut all = findings.into_vec();
     all.extend(meaning.map(|finding| removed.with_original_pointer(finding)));
-    match gateway {
-        Some(gateway) if all.iter().all(|finding| finding.severity == findings::Severity::Warning) => {
-            Ok(Checked { gateway, warnings: all })
+    match form {
+        Some(form) if all.iter().all(|finding| finding.severity == Severity::Warning) => {
+            start(form, variables, all)
         }
         _ => Err(all),
     }
 }
 
-/// What the type URIs of problems begin with where nothing else is configured.
-pub const DEFAULT_PROBLEM_BASE: &str = "urn:pointsman:problem:";
+/// Reads the checked form back, as the Worker does: what it could not use is never written.
+fn start(
+    form: Value,
+    variables: &dyn Variables,
+    mut warnings: Vec<Finding>,
+) -> Result<Checked, Vec<Finding>> {
+    match Gateway::from_document(&mut form.clone(), variables) {
+        Ok(Started { gateway, shut }) => {
+            warnings.extend(shut.into_iter().map(|fault| Finding::of(Severity::Warning, fault)));
+            Ok(Checked { gateway, form, warnings })
+        }
+        Err(faults) => {
+            warnings.extend(faults.into_iter().map(|fault| Finding::of(Severity::Error, fault)));
+            Err(warnings)
+        }
+    }
+}
 
-/// What the gateway's own requests say in `User-Agent` where nothing else is configured.
-const DEFAULT_USER_AGENT: &str = concat!("pointsman/", env!("CARGO_PKG_VERSION"));
-const MAX_USER_AGENT: usize = 256;
+/// Notes the texts that have places for variables, by their pointers.
+fn texts_with_variables(value: &Value, at: &At<'_>, texts: &mut BTreeMap<String, String>) {
+    match value {
+        Value::String(text) if has_variables(text) => {
+            texts.insert(at.to_string(), text.clone());
+        }
+        Value::Array(items) => {
+            for (index, item) in items.iter().enumerate() {
+                texts_with_variables(item, &At::Item(at, index), texts);
+            }
+        }
+        Value::Object(members) => {
+            for (name, member) in members {
+                texts_with_variables(member, &At::Member(at, name), texts);
+            }
+        }
+        _ => {}
+    }
+}
 
 const UNKNOWN: &str = "is unknown";
 
 fn is_follow_up(finding: &Finding) -> bool {
-    let is_warning = finding.severity == findings::Severity::Warning;
+    let is_warning = finding.severity == Severity::Warning;
     is_warning || finding.what.contains(UNKNOWN) || finding.pointer == "/routes"
 }
 
-fn build(file: &GatewayFile, findings: &mut Findings) -> Gateway {
-    let allow_http = match file.allow_http.as_deref().map(AllowHttp::parse) {
-        None => AllowHttp::Never,
-        Some(Some(allow_http)) => allow_http,
-        Some(None) => {
-            findings.error("/allow_http", "must be \"never\", \"loopback\" or \"always\"");
-            AllowHttp::Never
-        }
-    };
-    let store_timeout = sources::store_timeout(file.store.as_ref(), findings);
-    let keys = file.api_keys.as_ref();
-    let api_keys = keys.map(|keys| identities::api_keys(keys, store_timeout, findings));
-    let customers = file.customers.as_ref();
-    let customers =
-        customers.map(|customers| sources::customers(customers, allow_http, store_timeout, findings));
-    let customer = customers.as_ref().map(|customers| &customers.claim);
-    let issuers = identities::issuers(&file.issuers, customer, allow_http, store_timeout, findings);
-    let identity = identities::identity(file.identity.as_ref(), findings);
-    let backends = backends::all(file, allow_http, findings);
-    let mut gateway = Gateway {
-        version: String::new(),
-        routes: Vec::new(),
-        table: pointsman_core::routing::table::RouteTable::default(),
-        readings: Readings::new(file.forward.as_ref().and_then(|own| own.case_insensitive).unwrap_or(false)),
-        fields: FieldPolicy::new(
-            identity.names(),
-            api_keys.as_ref().filter(|keys| !keys.in_authorization()).map(|keys| keys.field()),
-            identities::removed(file.forward.as_ref(), &identity, findings),
-        ),
-        issuers,
-        api_keys,
-        customers,
-        backends,
-        regions: Vec::new(),
-        limits: limits::all(file, findings),
-        identity,
-        via: via(file, findings),
-        user_agent: user_agent(file, findings),
-        problem_base: file.problem_base.clone().unwrap_or_else(|| DEFAULT_PROBLEM_BASE.to_owned()),
-        allow_http,
-        store_timeout,
-        budgets: sources::budgets(file.memory.as_ref(), findings),
-        operator: sources::operator(file.operator.as_ref(), findings),
-    };
-    identity_token::check_path(&gateway, findings);
-    routes::build(file, &mut gateway, findings);
-    warn_of_unused(file, findings);
-    gateway
-}
-
-/// Some firewalls answer 403 to whoever says nothing, so it cannot be empty.
-fn user_agent(file: &GatewayFile, findings: &mut Findings) -> String {
-    let text = file.user_agent.as_deref().unwrap_or(DEFAULT_USER_AGENT);
-    let is_value = text.bytes().all(|byte| byte == b' ' || byte.is_ascii_graphic());
-    if !is_value || text.is_empty() || text.len() > MAX_USER_AGENT || text.trim() != text {
-        let what = format!(
-            "must be 1 to {MAX_USER_AGENT} characters of printable ASCII without a space at either end: it stands in \
-             the User-Agent field"
-        );
-        findings.error("/user_agent", what);
-    }
-    text.to_owned()
-}
-
-fn via(file: &GatewayFile, findings: &mut Findings) -> Via {
-    let name = file.name.as_deref().unwrap_or("pointsman");
-    if !is_token(name) {
-        findings.error("/name", "must be letters, digits, - or _: it stands in the Via field");
-    }
-    Via::new(name)
+/// The items of a list as the checked form has them.
+fn write_all<'a>(at: &str, texts: impl Iterator<Item = &'a str>, findings: &mut Findings) -> Vec<Value> {
+    texts.enumerate().map(|(index, text)| findings.write(&format!("{at}/{index}"), text)).collect()
 }
 
 /// Reads a timeout: a span that is not nothing, since nothing ends in no time at all.
-fn timeout(text: Option<&str>, default: Span, pointer: &str, findings: &mut Findings) -> Span {
-    let timeout = span(text, default, pointer, findings);
+fn read_timeout(text: Option<&str>, default: Span, pointer: &str, findings: &mut Findings) -> Span {
+    let timeout = read_span(text, default, pointer, findings);
     if timeout == Span::default() {
-        findings.error(pointer, "must be longer than nothing");
+        findings.error(pointer, "must be greater than 0");
     }
     timeout
 }
 
+/// As [`read_timeout`], for the checked form.
+fn timeout(text: Option<&str>, default: Span, pointer: &str, findings: &mut Findings) -> Value {
+    let timeout = read_timeout(text, default, pointer, findings);
+    findings.write(pointer, timeout.millis())
+}
+
+/// As [`read_span`], for the checked form.
+fn span(text: Option<&str>, default: Span, pointer: &str, findings: &mut Findings) -> Value {
+    let span = read_span(text, default, pointer, findings);
+    findings.write(pointer, span.millis())
+}
+
 /// Reads a span of time, or takes the default.
-fn span(text: Option<&str>, default: Span, pointer: &str, findings: &mut Findings) -> Span {
+fn read_span(text: Option<&str>, default: Span, pointer: &str, findings: &mut Findings) -> Span {
     let Some(text) = text else { return default };
     Span::parse(text).unwrap_or_else(|| {
         findings.error(pointer, "must be a whole number and a unit: 250ms, 30s, 5m, 24h or 7d");
@@ -182,7 +172,6 @@ fn span(text: Option<&str>, default: Span, pointer: &str, findings: &mut Finding
     })
 }
 
-#[inline(never)]
 fn warn_of_unused(file: &GatewayFile, findings: &mut Findings) {
     let rules = || file.routes.iter().flat_map(|route| route.rules.iter().chain(&route.shadow_rules));
     let used: Vec<&str> = rules()

@@ -1,22 +1,19 @@
 //! Limits, and which of them a route has.
 
-use std::rc::Rc;
-
 use pointsman_core::{
     base::time::Span,
-    forward::limit::{Anchor, By, Choice, Limit, Measure, Per, Tier},
     http::fields::is_token,
-    routing::condition::{Condition, Operand},
-    state::config::Gateway,
+    routing::condition::Condition,
+    state::checked::{LONGEST_TIMEOUT, is_binding},
 };
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::{
     UNKNOWN,
-    conditions::{self, Scope},
+    conditions::{self, Scope, conditions_of},
     file::{GatewayFile, LimitFile, OneOrMany, RouteFile},
     findings::{Findings, escape},
-    timeout,
+    read_timeout,
 };
 
 /// What a tier says that limits nobody.
@@ -28,14 +25,12 @@ const RATE_TIMEOUT: Span = Span::from_millis(250);
 /// An object may be on another continent.
 const QUOTA_TIMEOUT: Span = Span::from_secs(1);
 const LARGEST_USUAL_BATCH: u64 = 100;
-const LONGEST_TIMEOUT: Span = Span::from_secs(5);
 
-pub(super) fn all(file: &GatewayFile, findings: &mut Findings) -> Vec<Limit> {
+pub(super) fn all(file: &GatewayFile, findings: &mut Findings) -> Vec<Value> {
     file.limits.iter().map(|(name, limit)| self::limit(name, limit, file, findings)).collect()
 }
 
-#[inline(never)]
-fn limit(name: &str, written: &LimitFile, file: &GatewayFile, findings: &mut Findings) -> Limit {
+fn limit(name: &str, written: &LimitFile, file: &GatewayFile, findings: &mut Findings) -> Value {
     let at = format!("/limits/{}", escape(name));
     if !is_token(name) || name.len() > 64 {
         findings.error(&at, "must be named by at most 64 letters, digits, - and _: callers see the name");
@@ -44,8 +39,7 @@ fn limit(name: &str, written: &LimitFile, file: &GatewayFile, findings: &mut Fin
         findings.error(&at, "\"none\" is no limit; call this one something else");
     }
     let binding = &written.binding;
-    let plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
-    if binding.is_empty() || !binding.bytes().all(plain) {
+    if !is_binding(binding) {
         findings.error(format!("{at}/binding"), "must be the name of a binding in wrangler.toml");
     }
     let closed = match written.on_failure.as_deref() {
@@ -57,21 +51,23 @@ fn limit(name: &str, written: &LimitFile, file: &GatewayFile, findings: &mut Fin
         }
     };
     let usual = if written.quota.is_some() { QUOTA_TIMEOUT } else { RATE_TIMEOUT };
-    let timeout = timeout(written.timeout.as_deref(), usual, &format!("{at}/timeout"), findings);
+    let timeout = read_timeout(written.timeout.as_deref(), usual, &format!("{at}/timeout"), findings);
     if timeout > LONGEST_TIMEOUT {
         findings.error(format!("{at}/timeout"), format!("must be at most {LONGEST_TIMEOUT}"));
     }
-    Limit {
-        name: Rc::from(name),
-        binding: Rc::from(binding.as_str()),
-        by: by(written, &at, file, findings),
-        measure: measure(written, &at, findings),
-        timeout,
-        closed,
+    let mut form = measure(written, &at, findings);
+    let timeout = findings.write(&format!("{at}/timeout"), timeout.millis());
+    if let Value::Object(members) = &mut form {
+        members.insert("name".to_owned(), name.into());
+        members.insert("binding".to_owned(), findings.write(&format!("{at}/binding"), binding.as_str()));
+        members.insert("by".to_owned(), by(written, &at, file, findings).into());
+        members.insert("timeout".to_owned(), timeout);
+        members.insert("closed".to_owned(), closed.into());
     }
+    form
 }
 
-fn by(written: &LimitFile, at: &str, file: &GatewayFile, findings: &mut Findings) -> Vec<By> {
+fn by(written: &LimitFile, at: &str, file: &GatewayFile, findings: &mut Findings) -> Vec<Value> {
     let usual = OneOrMany::Many(vec!["$subject".to_owned(), "$ip".to_owned()]);
     let names = written.by.as_ref().unwrap_or(&usual).list();
     let at = format!("{at}/by");
@@ -84,18 +80,18 @@ fn by(written: &LimitFile, at: &str, file: &GatewayFile, findings: &mut Findings
             if file.customers.is_none() {
                 findings.error(&at, "\"$customer\" needs a [customers] section");
             }
-            return Some(By::Customer);
+            return Some(name.into());
         }
         let operand = conditions::operand(name, &at, scope, findings)?;
-        if matches!(operand, Operand::Header(_) | Operand::Query(_) | Operand::Host | Operand::Method) {
+        if operand.is_callers_word() {
             findings.warn(&at, format!("{name} is the caller's own word: each other word is a new count"));
         }
-        Some(By::Of(operand))
+        Some(name.into())
     });
     read.collect()
 }
 
-fn measure(written: &LimitFile, at: &str, findings: &mut Findings) -> Measure {
+fn measure(written: &LimitFile, at: &str, findings: &mut Findings) -> Value {
     match (written.limit, written.quota) {
         (Some(limit), None) => {
             if written.per.is_some() || written.anchor.is_some() || written.batch.is_some() {
@@ -111,29 +107,23 @@ fn measure(written: &LimitFile, at: &str, findings: &mut Findings) -> Measure {
         }
         _ => {
             findings.error(at, "must have exactly one of limit and quota");
-            Measure::Rate { limit: 1, period: Span::from_secs(60) }
+            json!({})
         }
     }
 }
 
-#[inline(never)]
-fn quota(quota: u64, written: &LimitFile, at: &str, findings: &mut Findings) -> Measure {
+fn quota(quota: u64, written: &LimitFile, at: &str, findings: &mut Findings) -> Value {
     let quota = whole(quota, "quota", at, findings);
-    let per = match written.per.as_deref() {
-        Some("hour") => Per::Hour,
-        Some("day") => Per::Day,
-        Some("month") => Per::Month,
-        _ => {
-            findings.error(format!("{at}/per"), "must be \"hour\", \"day\" or \"month\"");
-            Per::Month
-        }
-    };
-    let anchor = match written.anchor.as_deref() {
-        None | Some("calendar") => Anchor::Calendar,
-        Some("first-use") => Anchor::FirstUse,
+    let per = written.per.as_deref().unwrap_or_default();
+    if !matches!(per, "hour" | "day" | "month") {
+        findings.error(format!("{at}/per"), "must be \"hour\", \"day\" or \"month\"");
+    }
+    let first_use = match written.anchor.as_deref() {
+        None | Some("calendar") => false,
+        Some("first-use") => true,
         Some(_) => {
             findings.error(format!("{at}/anchor"), "must be \"calendar\" or \"first-use\"");
-            Anchor::Calendar
+            false
         }
     };
     let usual = (quota / 100).clamp(1, LARGEST_USUAL_BATCH);
@@ -141,16 +131,17 @@ fn quota(quota: u64, written: &LimitFile, at: &str, findings: &mut Findings) -> 
     if batch > quota {
         findings.error(format!("{at}/batch"), "must be at most the quota");
     }
-    Measure::Quota { quota, per, anchor, batch }
+    json!({ "quota": quota, "per": per, "first_use": first_use, "batch": batch })
 }
 
-fn rate(limit: u64, period: Option<&str>, at: &str, findings: &mut Findings) -> Measure {
+fn rate(limit: u64, period: Option<&str>, at: &str, findings: &mut Findings) -> Value {
     let limit = whole(limit, "limit", at, findings);
     let period = period.and_then(Span::parse).filter(|period| [10_000, 60_000].contains(&period.millis()));
     if period.is_none() {
         findings.error(format!("{at}/period"), "must be \"10s\" or \"60s\": the platform has no others");
     }
-    Measure::Rate { limit, period: period.unwrap_or(Span::from_secs(60)) }
+    let period = period.unwrap_or(Span::from_secs(60));
+    json!({ "limit": limit, "period": findings.write(&format!("{at}/period"), period.millis()) })
 }
 
 fn whole(number: u64, field: &str, at: &str, findings: &mut Findings) -> u64 {
@@ -165,56 +156,52 @@ fn whole(number: u64, field: &str, at: &str, findings: &mut Findings) -> u64 {
 pub(super) fn of_route(
     file: &RouteFile,
     at: &str,
-    gateway: &Gateway,
+    limits: &[&str],
     scope: Scope<'_>,
     findings: &mut Findings,
-) -> Vec<Choice> {
+) -> Vec<Value> {
     let entries = file.limits.iter().flatten().enumerate();
     let read = entries.map(|(index, entry)| {
         let at = format!("{at}/limits/{index}");
         match entry {
-            Value::Array(tiers) => choice(tiers, &at, gateway, scope, findings),
-            one => Choice(tier(one, &at, gateway, scope, findings).into_iter().collect()),
+            Value::Array(tiers) => choice(tiers, &at, limits, scope, findings),
+            one => tier(one, &at, limits, scope, findings).into_iter().collect(),
         }
     });
     read.collect()
 }
 
-#[inline(never)]
-fn choice(
-    written: &[Value],
-    at: &str,
-    gateway: &Gateway,
-    scope: Scope<'_>,
-    findings: &mut Findings,
-) -> Choice {
-    let mut tiers: Vec<Tier> = Vec::new();
+fn choice(written: &[Value], at: &str, limits: &[&str], scope: Scope<'_>, findings: &mut Findings) -> Value {
+    let mut tiers = Vec::new();
+    let mut before: Vec<Vec<Condition>> = Vec::new();
     for (index, one) in written.iter().enumerate() {
         let at = format!("{at}/{index}");
-        let Some(tier) = tier(one, &at, gateway, scope, findings) else { continue };
-        let all = Condition::All(tier.when.clone());
-        let covers = |earlier: &Tier| earlier.when.iter().all(|condition| condition.is_implied_by(&all));
-        if tiers.iter().any(covers) {
+        let Some(tier) = tier(one, &at, limits, scope, findings) else { continue };
+        let when = conditions_of(&tier, scope);
+        let all = Condition::All(when.clone());
+        let covers = |earlier: &Vec<Condition>| earlier.iter().all(|condition| condition.is_implied_by(&all));
+        if before.iter().any(covers) {
             findings.error(&at, "is never reached: one before it fits whoever this one fits");
         }
+        before.push(when);
         tiers.push(tier);
     }
     if written.is_empty() {
         findings.error(at, "must name at least one limit");
-    } else if tiers.iter().all(|tier| !tier.when.is_empty()) {
+    } else if before.iter().all(|when| !when.is_empty()) {
         findings
             .warn(at, "does not limit callers whom none of these fits; write \"none\" last if that is meant");
     }
-    Choice(tiers)
+    tiers.into()
 }
 
 fn tier(
     written: &Value,
     at: &str,
-    gateway: &Gateway,
+    limits: &[&str],
     scope: Scope<'_>,
     findings: &mut Findings,
-) -> Option<Tier> {
+) -> Option<Value> {
     let (name, when) = match written {
         Value::String(name) => (name, None),
         Value::Object(members) => match (members.get("use"), members.get("when")) {
@@ -237,13 +224,13 @@ fn tier(
     let when = when
         .map_or_else(Vec::new, |when| conditions::conditions(when, &format!("{at}/when"), scope, findings));
     if name == NONE {
-        return Some(Tier { when, limit: None });
+        return Some(json!({ "when": when }));
     }
-    let index = gateway.limits.iter().position(|limit| *limit.name == **name);
+    let index = limits.iter().position(|limit| **limit == **name);
     if index.is_none() {
         findings.error(at, format!("\"{name}\" {UNKNOWN}: write a name of [limits], or \"none\""));
     }
-    index.map(|index| Tier { when, limit: Some(index) })
+    index.map(|index| json!({ "when": when, "limit": index }))
 }
 
 /// The names that a route's limits use.

@@ -1,120 +1,118 @@
 //! The parts of a configuration that say where requests go: CORS policies, routes and rules.
 
-use std::rc::Rc;
-
 use pointsman_core::{
     base::{shape::Table, time::Span},
-    http::{
-        cors::{CorsPolicy, OriginPattern, Origins, RequestHeaders},
-        fields::is_token,
-    },
+    http::{cors::OriginPattern, fields::is_token},
     routing::{
-        condition::Operand,
-        index::RuleIndex,
+        condition::Condition,
         pattern::{Pattern, Rewrite},
-        rule::{Action, Rule},
-        split::{Split, Variant, runs},
-        target::{Target, Unlisted},
+        readings::Readings,
+        split::runs,
+        table::RouteTable,
     },
-    state::config::{Gateway, Region, Route, RouteAuth, guard_alike},
+    state::checked::MAX_BODY,
 };
+use serde_json::{Value, json};
 
 use super::{
     UNKNOWN,
-    conditions::{self, Scope},
+    conditions::{self, NamedCondition, Scope, conditions_of},
     file::{CorsFile, GatewayFile, OneOrMany, RouteFile, RuleFile, VariantFile},
     findings::{Findings, escape},
-    limits, span,
+    limits, read_timeout, span, write_all,
 };
 
 const DEFAULT_METHODS: [&str; 6] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"];
-/// More than any plan of the platform takes.
-const MAX_BODY: u64 = 512 << 20;
 /// Methods that Fetch does not send.
 const FORBIDDEN_METHODS: [&str; 3] = ["CONNECT", "TRACE", "TRACK"];
 
-pub(super) fn build(file: &GatewayFile, gateway: &mut Gateway, findings: &mut Findings) {
-    let policies = policies(&file.cors, findings);
-    let named = conditions::named(&file.conditions, findings);
-    gateway.regions = regions(file, Scope { named: &named, pattern: None }, findings);
-    for (index, route) in file.routes.iter().enumerate() {
-        let at = format!("/routes/{index}");
-        let Some(pattern) = findings.take(&format!("{at}/path"), Pattern::parse(&route.path)) else {
-            // The rest is looked at all the same, so that all that is wrong is said at once.
-            let scope = Scope { named: &named, pattern: None };
-            rules(&route.rules, &format!("{at}/rules"), gateway, scope, findings);
-            limits::of_route(route, &at, gateway, scope, findings);
-            auth(route, &at, gateway, findings);
-            continue;
-        };
-        let scope = Scope { named: &named, pattern: Some(&pattern) };
-        let built = self::route(route, &at, &pattern, &policies, gateway, scope, findings);
-        insert(built, &pattern, &methods(route, &at, findings), &format!("{at}/path"), gateway, findings);
+/// What routes refer to by name.
+pub(super) struct Names<'a> {
+    named: &'a [NamedCondition],
+    has_api_keys: bool,
+    has_customers: bool,
+    issuers: Vec<&'a str>,
+    backends: Vec<&'a str>,
+    limits: Vec<&'a str>,
+    policies: Vec<&'a str>,
+}
+
+impl<'a> Names<'a> {
+    pub(super) fn of(file: &'a GatewayFile, named: &'a [NamedCondition]) -> Self {
+        Self {
+            named,
+            has_api_keys: file.api_keys.is_some(),
+            has_customers: file.customers.is_some(),
+            issuers: file.issuers.iter().map(|issuer| issuer.name.as_str()).collect(),
+            backends: file.backends.names().collect(),
+            limits: file.limits.names().collect(),
+            policies: file.cors.names().collect(),
+        }
     }
-    let routes = &gateway.routes;
-    gateway.readings.complete(|one, other| guard_alike(routes, one, other));
+}
+
+pub(super) fn all(file: &GatewayFile, names: &Names<'_>, findings: &mut Findings) -> Vec<Value> {
+    let fold_case = file.forward.as_ref().and_then(|own| own.case_insensitive).unwrap_or(false);
+    let mut paths = Paths { table: RouteTable::default(), readings: Readings::new(fold_case), count: 0 };
+    let mut routes = Vec::new();
+    for (index, written) in file.routes.iter().enumerate() {
+        let at = format!("/routes/{index}");
+        let pattern = findings.take(&format!("{at}/path"), Pattern::parse(&written.path));
+        let scope = Scope { named: names.named, pattern: pattern.as_ref() };
+        // Without a path the rest is looked at all the same, so that all that is wrong is said at once.
+        routes.push(route(written, &at, names, scope, findings));
+        if let Some(pattern) = &pattern {
+            paths.insert(written, pattern, &at, findings);
+        }
+    }
     if file.routes.is_empty() {
         findings.error("/routes", "must have at least one route");
     }
-    ask_for_fields(gateway);
+    routes
 }
 
-/// Tells the field policy what conditions ask for.
-fn ask_for_fields(gateway: &mut Gateway) {
-    let mut asked = Vec::new();
-    for route in &gateway.routes {
-        let rules = route.rules.iter().flat_map(|rule| &rule.when);
-        let limits = route.limits.iter().flat_map(|choice| &choice.0).flat_map(|tier| &tier.when);
-        for condition in rules.chain(limits).chain(&route.require) {
-            condition.each_operand(&mut |of| {
-                if let Operand::Header(name) = of {
-                    asked.push(Rc::clone(name));
-                }
-            });
+/// The paths of the routes, to find those that two routes have.
+struct Paths {
+    table: RouteTable,
+    readings: Readings,
+    count: usize,
+}
+
+impl Paths {
+    fn insert(&mut self, route: &RouteFile, pattern: &Pattern, at: &str, findings: &mut Findings) {
+        let methods = methods(route);
+        let at = format!("{at}/path");
+        let mut is_new = true;
+        for method in &methods {
+            if !self.table.insert(pattern, method, self.count) {
+                is_new = false;
+                findings.error(&at, format!("{method} {} is already the path of another route", route.path));
+            }
+        }
+        self.count += 1;
+        if self.readings.insert(pattern, &methods, Vec::new()).is_err() && is_new {
+            let what = "is the path of another route in another spelling, and backends take the two for one";
+            findings.error(at, what);
         }
     }
-    for name in asked {
-        gateway.fields.ask_for(&name);
-    }
 }
 
-fn insert(
-    route: Route,
-    pattern: &Pattern,
-    methods: &[String],
-    at: &str,
-    gateway: &mut Gateway,
-    findings: &mut Findings,
-) {
-    let position = gateway.routes.len();
-    let mut is_new = true;
-    for method in methods {
-        if !gateway.table.insert(pattern, method, position) {
-            is_new = false;
-            findings.error(at, format!("{method} {} is already the path of another route", route.path));
-        }
-    }
-    if gateway.readings.insert(pattern, methods, route.params()).is_err() && is_new {
-        let what = "is the path of another route in another spelling, and backends take the two for one";
-        findings.error(at, what);
-    }
-    gateway.routes.push(route);
-}
-
-fn regions(file: &GatewayFile, scope: Scope<'_>, findings: &mut Findings) -> Vec<Region> {
-    let regions = file.regions.iter().map(|(name, when)| Region {
-        name: Rc::from(name.as_str()),
-        when: conditions::conditions(when, &format!("/regions/{}", escape(name)), scope, findings),
+pub(super) fn regions(file: &GatewayFile, names: &Names<'_>, findings: &mut Findings) -> Vec<Value> {
+    let scope = Scope { named: names.named, pattern: None };
+    let regions = file.regions.iter().map(|(name, when)| {
+        let when = conditions::conditions(when, &format!("/regions/{}", escape(name)), scope, findings);
+        json!({ "name": name, "when": when })
     });
     regions.collect()
 }
 
-fn policies(files: &Table<CorsFile>, findings: &mut Findings) -> Vec<(String, Rc<CorsPolicy>)> {
-    files.iter().map(|(name, file)| (name.clone(), Rc::new(policy(name, file, findings)))).collect()
+/// `[cors]`, and behind it the policy that needs no section.
+pub(super) fn policies(files: &Table<CorsFile>, findings: &mut Findings) -> Vec<Value> {
+    let written = files.iter().map(|(name, file)| policy(name, file, findings));
+    written.chain([json!({ "anything_goes": true })]).collect()
 }
 
-#[inline(never)]
-fn policy(name: &str, file: &CorsFile, findings: &mut Findings) -> CorsPolicy {
+fn policy(name: &str, file: &CorsFile, findings: &mut Findings) -> Value {
     let at = format!("/cors/{}", escape(name));
     if matches!(name, "none" | "anything-goes") {
         findings.error(&at, "this name is built in; call the policy something else");
@@ -125,63 +123,68 @@ fn policy(name: &str, file: &CorsFile, findings: &mut Findings) -> CorsPolicy {
             findings.error(format!("{at}/{list}/{index}"), format!("\"{name}\" is no field name"));
         }
     }
-    CorsPolicy {
-        origins,
-        headers: RequestHeaders::Listed(file.headers.clone()),
-        expose: file.expose.clone(),
-        max_age: span(file.max_age.as_deref(), Span::from_secs(600), &format!("{at}/max_age"), findings),
-        credentials: file.credentials.unwrap_or(false),
-    }
+    let mut list = |names: &[String], field| {
+        write_all(&format!("{at}/{field}"), names.iter().map(String::as_str), findings)
+    };
+    let (headers, expose) = (list(&file.headers, "headers"), list(&file.expose, "expose"));
+    json!({
+        "origins": origins,
+        "headers": headers,
+        "expose": expose,
+        "max_age": span(file.max_age.as_deref(), Span::from_secs(600), &format!("{at}/max_age"), findings),
+        "credentials": file.credentials.unwrap_or(false),
+    })
 }
 
 /// `*` stands for any origin, where credentials stay at home; whoever is to send them is named.
-fn origins(file: &CorsFile, at: &str, findings: &mut Findings) -> Origins {
+fn origins(file: &CorsFile, at: &str, findings: &mut Findings) -> Option<Vec<Value>> {
     let at = format!("{at}/origins");
     let written = file.origins.list();
     if written == ["*"] {
         if file.credentials == Some(true) {
             findings.error(at, "must name the origins where credentials = true: with *, any page could use a visitor's cookies");
         }
-        return Origins::Any;
+        return None;
     }
     let single = matches!(file.origins, OneOrMany::One(_));
-    let read = written.into_iter().enumerate().filter_map(|(index, origin)| {
+    for (index, origin) in written.into_iter().enumerate() {
         let pointer = if single { at.clone() } else { format!("{at}/{index}") };
-        findings.take(&pointer, OriginPattern::parse(origin))
-    });
-    Origins::Listed(read.collect())
+        findings.take(&pointer, OriginPattern::parse(origin));
+    }
+    Some(file.origins.write(&at, findings))
 }
 
-fn route(
-    file: &RouteFile,
-    at: &str,
-    pattern: &Pattern,
-    policies: &[(String, Rc<CorsPolicy>)],
-    gateway: &Gateway,
-    scope: Scope<'_>,
-    findings: &mut Findings,
-) -> Route {
-    let cors = match file.cors.as_deref() {
-        None | Some("none") => None,
-        Some("anything-goes") => Some(Rc::new(CorsPolicy::anything_goes())),
-        Some(name) => {
-            let policy = policies.iter().find(|(own, _)| own == name);
-            if policy.is_none() {
+/// The place of a route's policy; `None` where it has none.
+fn policy_of(file: &RouteFile, at: &str, names: &Names<'_>, findings: &mut Findings) -> Option<usize> {
+    match file.cors.as_deref()? {
+        "none" => None,
+        "anything-goes" => Some(names.policies.len()),
+        name => {
+            let place = names.policies.iter().position(|own| *own == name);
+            if place.is_none() {
                 let hint = "write \"none\", \"anything-goes\" or a name of [cors]";
                 findings.error(format!("{at}/cors"), format!("\"{name}\" {UNKNOWN}: {hint}"));
             }
-            policy.map(|(_, policy)| Rc::clone(policy))
+            place
         }
-    };
-    let rewrite = file
-        .rewrite
-        .as_ref()
-        .and_then(|text| findings.take(&format!("{at}/rewrite"), Rewrite::parse(text, pattern)));
-    let auth = auth(file, at, gateway, findings);
-    let timeout = file
-        .timeout
-        .as_deref()
-        .map(|text| super::timeout(Some(text), Span::default(), &format!("{at}/timeout"), findings));
+    }
+}
+
+fn route(file: &RouteFile, at: &str, names: &Names<'_>, scope: Scope<'_>, findings: &mut Findings) -> Value {
+    let cors = policy_of(file, at, names, findings);
+    let rewrite = file.rewrite.as_deref().map(|text| {
+        let pointer = format!("{at}/rewrite");
+        if let Some(pattern) = scope.pattern {
+            findings.take(&pointer, Rewrite::parse(text, pattern));
+        }
+        findings.write(&pointer, text)
+    });
+    let auth = auth(file, at, names, findings);
+    let timeout = file.timeout.as_deref().map(|text| {
+        let pointer = format!("{at}/timeout");
+        let timeout = read_timeout(Some(text), Span::default(), &pointer, findings);
+        findings.write(&pointer, timeout.millis())
+    });
     if file.rules.is_empty() {
         findings.error(
             format!("{at}/rules"),
@@ -189,34 +192,43 @@ fn route(
         );
     }
     let require = file.require.as_ref();
-    let require = require
-        .map_or_else(Vec::new, |all| conditions::conditions(all, &format!("{at}/require"), scope, findings));
+    let require = require.map(|all| conditions::conditions(all, &format!("{at}/require"), scope, findings));
     let body = |text| super::sources::size(Some(text), 0, 1..=MAX_BODY, &format!("{at}/max_body"), findings);
     let max_body = file.max_body.as_deref().map(body);
-    let list = rules(&file.rules, &format!("{at}/rules"), gateway, scope, findings);
-    Route {
-        name: Rc::from(file.name.as_deref().unwrap_or(&file.path)),
-        path: Rc::from(file.path.as_str()),
-        challenge: challenge(&auth, gateway),
-        auth,
-        cors,
-        rewrite,
-        require,
-        max_body,
-        index: RuleIndex::of(&list),
-        rules: list,
-        shadow: rules(&file.shadow_rules, &format!("{at}/shadow_rules"), gateway, scope, findings),
-        timeout,
-        server_timing: file.server_timing.unwrap_or(false),
-        shows_request_id: file.request_id.unwrap_or(false),
-        limits: limits::of_route(file, at, gateway, scope, findings),
-    }
+    check_methods(file, at, findings);
+    let rules_of = |written: &[RuleFile], field: &str, findings: &mut Findings| {
+        rules(written, &format!("{at}/{field}"), names, scope, findings)
+    };
+    let name = match &file.name {
+        Some(name) => findings.write(&format!("{at}/name"), name.as_str()),
+        None => findings.write(&format!("{at}/path"), file.path.as_str()),
+    };
+    json!({
+        "name": name,
+        "path": findings.write(&format!("{at}/path"), file.path.as_str()),
+        "methods": methods(file),
+        "api_key": auth.api_key,
+        "issuers": auth.issuers,
+        "anonymous": file.anonymous.unwrap_or(false),
+        "cors": cors,
+        "rewrite": rewrite,
+        "require": require,
+        "max_body": max_body,
+        "rules": rules_of(&file.rules, "rules", findings),
+        "shadow_rules": rules_of(&file.shadow_rules, "shadow_rules", findings),
+        "timeout": timeout,
+        "server_timing": file.server_timing.unwrap_or(false),
+        "request_id": file.request_id.unwrap_or(false),
+        "limits": limits::of_route(file, at, &names.limits, scope, findings),
+    })
 }
 
-fn methods(file: &RouteFile, at: &str, findings: &mut Findings) -> Vec<String> {
-    let Some(methods) = &file.methods else {
-        return DEFAULT_METHODS.map(str::to_owned).to_vec();
-    };
+fn methods(file: &RouteFile) -> Vec<String> {
+    file.methods.clone().unwrap_or_else(|| DEFAULT_METHODS.map(str::to_owned).to_vec())
+}
+
+fn check_methods(file: &RouteFile, at: &str, findings: &mut Findings) {
+    let Some(methods) = &file.methods else { return };
     if methods.is_empty() {
         findings.error(format!("{at}/methods"), "must name at least one method");
     }
@@ -228,87 +240,91 @@ fn methods(file: &RouteFile, at: &str, findings: &mut Findings) -> Vec<String> {
             findings.error(pointer, "must be a method in upper case");
         }
     }
-    methods.clone()
 }
 
-fn auth(file: &RouteFile, at: &str, gateway: &Gateway, findings: &mut Findings) -> RouteAuth {
-    let mut auth = RouteAuth { anonymous: file.anonymous.unwrap_or(false), ..RouteAuth::default() };
+/// Which credentials a route takes.
+#[derive(Default)]
+struct Auth {
+    api_key: bool,
+    /// Places of issuers.
+    issuers: Vec<usize>,
+}
+
+fn auth(file: &RouteFile, at: &str, names: &Names<'_>, findings: &mut Findings) -> Auth {
+    let mut auth = Auth::default();
     for (index, name) in file.auth.iter().enumerate() {
         let pointer = format!("{at}/auth/{index}");
         if name == "api_key" {
             auth.api_key = true;
-            if gateway.api_keys.is_none() {
+            if !names.has_api_keys {
                 findings.error(pointer, "\"api_key\" needs an [api_keys] section");
             }
             continue;
         }
-        match gateway.issuers.iter().position(|issuer| *issuer.name == **name) {
+        match names.issuers.iter().position(|issuer| **issuer == **name) {
             Some(issuer) => auth.issuers.push(issuer),
             None => findings
                 .error(pointer, format!("\"{name}\" {UNKNOWN}: write \"api_key\" or the name of an issuer")),
         }
     }
-    if file.auth.is_empty() && auth.anonymous {
+    if file.auth.is_empty() && file.anonymous == Some(true) {
         findings.warn(format!("{at}/anonymous"), "auth = [] needs no credential already");
     }
     auth
 }
 
-/// What `WWW-Authenticate` says on this route (RFC 9110, section 11.6.1).
-fn challenge(auth: &RouteAuth, gateway: &Gateway) -> String {
-    match gateway.api_keys.as_ref().filter(|_| auth.api_key && auth.issuers.is_empty()) {
-        Some(keys) if !keys.in_authorization() => format!("ApiKey header=\"{}\"", keys.field()),
-        Some(keys) if !keys.scheme().is_empty() => keys.scheme().to_owned(),
-        _ => "Bearer".to_owned(),
-    }
-}
-
-/// Reads a list of rules; `list` is its name in the file.
+/// Reads a list of rules.
 fn rules(
     written: &[RuleFile],
     at: &str,
-    gateway: &Gateway,
+    names: &Names<'_>,
     scope: Scope<'_>,
     findings: &mut Findings,
-) -> Vec<Rule> {
-    let mut rules: Vec<Rule> = Vec::with_capacity(written.len());
-    for (index, written) in written.iter().enumerate() {
+) -> Vec<Value> {
+    let mut rules: Vec<Value> = Vec::with_capacity(written.len());
+    // Those before that match for good, and what they match.
+    let mut before: Vec<(&str, Vec<Condition>)> = Vec::new();
+    for (index, rule) in written.iter().enumerate() {
         let at = format!("{at}/{index}");
-        if rules.iter().any(|other| *other.name == *written.name) {
+        if written.iter().take(index).any(|other| other.name == rule.name) {
             findings.error(
                 format!("{at}/name"),
-                format!("\"{}\" is already the name of another rule of this route", written.name),
+                format!("\"{}\" is already the name of another rule of this route", rule.name),
             );
         }
-        let when = written.when.as_ref();
-        let when = when.map_or_else(Vec::new, |when| {
-            conditions::conditions(when, &format!("{at}/when"), scope, findings)
-        });
-        let action = action(written, &at, gateway, scope, findings);
-        let within = written.within.as_ref().map(OneOrMany::list).unwrap_or_default();
-        if written.within.is_some() && within.is_empty() {
+        let mut form = action(rule, &at, names, scope, findings);
+        let when = rule.when.as_ref();
+        let when = when.map(|when| conditions::conditions(when, &format!("{at}/when"), scope, findings));
+        let within = rule.within.as_ref().map(|within| within.write(&format!("{at}/within"), findings));
+        if within.as_ref().is_some_and(Vec::is_empty) {
             findings.error(format!("{at}/within"), "must name at least one region");
         }
-        let within = within.into_iter().map(Rc::from).collect();
-        let rule = Rule { name: Rc::from(written.name.as_str()), when, action, within };
-        if let Some(earlier) = rules.iter().find(|earlier| earlier.is_final() && earlier.covers(&rule)) {
-            findings.error(
-                &at,
-                format!("is never reached: rule \"{}\" matches whatever it matches", earlier.name),
-            );
+        if let Value::Object(members) = &mut form {
+            members.insert("name".to_owned(), findings.write(&format!("{at}/name"), rule.name.as_str()));
+            members.insert("when".to_owned(), when.into());
+            members.insert("within".to_owned(), within.into());
         }
-        rules.push(rule);
+        let when = conditions_of(&form, scope);
+        let all = Condition::All(when.clone());
+        let covers = |earlier: &[Condition]| earlier.iter().all(|condition| condition.is_implied_by(&all));
+        if let Some((name, _)) = before.iter().find(|(_, earlier)| covers(earlier)) {
+            findings.error(&at, format!("is never reached: rule \"{name}\" matches whatever it matches"));
+        }
+        if rule.unlisted.as_deref() != Some("next") {
+            before.push((rule.name.as_str(), when));
+        }
+        rules.push(form);
     }
     rules
 }
 
-fn action(file: &RuleFile, at: &str, gateway: &Gateway, scope: Scope<'_>, findings: &mut Findings) -> Action {
-    let unlisted = match file.unlisted.as_deref() {
-        None | Some("refuse") => Unlisted::Refuse,
-        Some("next") => Unlisted::Next,
+fn action(file: &RuleFile, at: &str, names: &Names<'_>, scope: Scope<'_>, findings: &mut Findings) -> Value {
+    let next = match file.unlisted.as_deref() {
+        None | Some("refuse") => false,
+        Some("next") => true,
         Some(_) => {
             findings.error(format!("{at}/unlisted"), "must be \"refuse\" or \"next\"");
-            Unlisted::Refuse
+            false
         }
     };
     let to_customer = file.to.as_deref() == Some("customer")
@@ -320,60 +336,52 @@ fn action(file: &RuleFile, at: &str, gateway: &Gateway, scope: Scope<'_>, findin
         findings.error(at, "has by, salt or chosen_by, which are only for a split");
     }
     match (file.to.as_deref(), &file.split, file.deny) {
-        (Some(name), None, None) => {
-            let target = target(name, unlisted, &format!("{at}/to"), gateway, findings);
-            target.map_or(Action::Deny(403), Action::To)
-        }
-        (None, Some(variants), None) => split(file, variants, unlisted, at, gateway, scope, findings)
-            .map_or(Action::Deny(403), |split| Action::Split(Rc::new(split))),
+        (Some(name), None, None) => json!({ "to": target(name, next, &format!("{at}/to"), names, findings) }),
+        (None, Some(variants), None) => split(file, variants, next, at, names, scope, findings),
         (None, None, Some(status)) => {
             if !(400..=599).contains(&status) {
                 findings.error(format!("{at}/deny"), "must be a status from 400 to 599");
             }
-            Action::Deny(status)
+            json!({ "deny": status })
         }
         _ => {
             findings.error(at, "must have exactly one of to, split and deny");
-            Action::Deny(403)
+            json!({})
         }
     }
 }
 
-fn target(
-    name: &str,
-    unlisted: Unlisted,
-    at: &str,
-    gateway: &Gateway,
-    findings: &mut Findings,
-) -> Option<Target> {
+/// A backend's place, or the customer's own backend: with `next`, callers whom it is not for go on to the next rule.
+fn target(name: &str, next: bool, at: &str, names: &Names<'_>, findings: &mut Findings) -> Value {
     if name == "customer" {
-        if gateway.customers.is_none() {
+        if !names.has_customers {
             findings.error(at, "\"customer\" needs a [customers] section");
         }
-        return Some(Target::Customer { unlisted });
+        return if next { "customer-or-next" } else { "customer" }.into();
     }
-    let index = gateway.backends.iter().position(|backend| *backend.name == *name);
-    if index.is_none() {
+    let place = names.backends.iter().position(|backend| *backend == name);
+    if place.is_none() {
         let hint = "write \"customer\" or the name of a backend";
         findings.error(at, format!("\"{name}\" {UNKNOWN}: {hint}"));
     }
-    index.map(Target::Backend)
+    place.into()
 }
 
-#[inline(never)]
 fn split(
     file: &RuleFile,
     variants: &[VariantFile],
-    unlisted: Unlisted,
+    next: bool,
     at: &str,
-    gateway: &Gateway,
+    names: &Names<'_>,
     scope: Scope<'_>,
     findings: &mut Findings,
-) -> Option<Split> {
-    let mut operands = |written: Option<&OneOrMany>, field: &str| -> Vec<_> {
+) -> Value {
+    let mut operands = |written: Option<&OneOrMany>, field: &str| -> Vec<String> {
         let names = written.map(OneOrMany::list).unwrap_or_default();
         let at = format!("{at}/{field}");
-        names.into_iter().filter_map(|name| conditions::operand(name, &at, scope, findings)).collect()
+        let known =
+            names.into_iter().filter(|name| conditions::operand(name, &at, scope, findings).is_some());
+        known.map(str::to_owned).collect()
     };
     let subject = OneOrMany::One("$subject".to_owned());
     let by = operands(Some(file.by.as_ref().unwrap_or(&subject)), "by");
@@ -384,16 +392,20 @@ fn split(
     let weights: Vec<_> = variants.iter().map(|variant| variant.weight).collect();
     let Some(ends) = runs(&weights) else {
         findings.error(format!("{at}/split"), "must have a variant with a weight above 0");
-        return None;
+        return json!({});
     };
-    let mut read: Vec<Variant> = Vec::new();
+    let mut read = Vec::new();
     for ((index, variant), end) in variants.iter().enumerate().zip(ends) {
         let pointer = format!("{at}/split/{index}/to");
-        if read.iter().any(|other| *other.name == *variant.to) {
-            findings.error(&pointer, format!("\"{}\" stands twice", variant.to));
+        if variants.iter().take(index).any(|other| other.to == variant.to) {
+            findings.error(&pointer, format!("\"{}\" is a duplicate", variant.to));
         }
-        let to = target(&variant.to, unlisted, &pointer, gateway, findings)?;
-        read.push(Variant { name: Rc::from(variant.to.as_str()), to, end });
+        let to = target(&variant.to, next, &pointer, names, findings);
+        read.push(json!({ "name": variant.to, "to": to, "end": end }));
     }
-    Some(Split { variants: read, by, salt: Rc::from(file.salt.as_deref().unwrap_or(&file.name)), chosen_by })
+    let salt = match &file.salt {
+        Some(salt) => findings.write(&format!("{at}/salt"), salt.as_str()),
+        None => findings.write(&format!("{at}/name"), file.name.as_str()),
+    };
+    json!({ "split": read, "by": by, "chosen_by": chosen_by, "salt": salt })
 }

@@ -12,3 +12,4 @@ pub mod refusal;
 pub mod scan;
 pub mod shape;
 pub mod time;
+pub mod units;

@@ -2,5 +2,6 @@
 
 pub mod bounds;
 pub mod cache;
+pub mod checked;
 pub mod config;
 pub mod memory;

@@ -7,6 +7,7 @@ import { OPERATOR_SECRET, startGateway } from "../../../demo/gateway.mjs";
 import { seed } from "../../../demo/seed.mjs";
 import { createWorld } from "../../../demo/world.mjs";
 import { bundleConsole } from "../../../scripts/lib/console-bundle.mjs";
+import { checkedForm } from "../../../scripts/lib/pointsman.mjs";
 
 const toml = parse(readFileSync(new URL("../../../gateway.toml", import.meta.url), "utf8"));
 // With what Explain and Health need.
@@ -32,7 +33,7 @@ export async function openConsole({ configuration = withOperator, bindings = {},
   for (const [name, value] of Object.entries(worker.bindings)) if (value === undefined) delete worker.bindings[name];
   const started = await startGateway({
     world,
-    gateway: JSON.stringify(withOperator),
+    gateway: checkedForm(JSON.stringify(withOperator)),
     workers: [worker],
     onLog: (line) => logged.push(line),
   });

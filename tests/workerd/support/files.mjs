@@ -8,7 +8,7 @@ export const path = (name) => fileURLToPath(new URL(name, root));
 export const text = (name) => readFileSync(new URL(name, root), "utf8");
 export const json = (name) => JSON.parse(text(name));
 
-/** A configuration as the GATEWAY variable wants it, with all digits of numbers above 2^53. */
+/** A configuration as JSON text, with all digits of numbers above 2^53. */
 export const gatewayJson = (toml) => {
   const marked = (name, value) => (typeof value === "bigint" ? `whole number ${value}` : value);
   return JSON.stringify(parse(toml, { integersAsBigInt: "asNeeded" }), marked).replace(/"whole number (-?\d+)"/g, "$1");

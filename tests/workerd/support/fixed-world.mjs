@@ -1,6 +1,7 @@
 // The world of the golden cases, as tests/golden.rs builds it natively from the same files.
-import { createWorld } from "../../../demo/world.mjs";
+
 import { demoEntries } from "../../../demo/seed.mjs";
+import { createWorld } from "../../../demo/world.mjs";
 import { json, text } from "./files.mjs";
 
 export const DISCOVERY_HOST = "disco.example.com";
@@ -54,9 +55,16 @@ export async function startFixedWorld(options) {
     "umbrella.tenants",
     "acme.api",
   ];
-  const replaceBackends = (handler) => backends.forEach((name) => world.replace(`${name}.example.com`, handler));
+  const replaceAll = (hosts, handler) => {
+    for (const host of hosts) world.replace(host, handler);
+  };
+  const replaceBackends = (handler) =>
+    replaceAll(
+      backends.map((name) => `${name}.example.com`),
+      handler,
+    );
   const faults = {
-    issuer: () => ["id.example.com", DISCOVERY_HOST].forEach((host) => world.replace(host, down)),
+    issuer: () => replaceAll(["id.example.com", DISCOVERY_HOST], down),
     "config-api": () => world.replace("config.example.com", down),
     "backend-refuses": () => replaceBackends(refuse),
     "backend-hangs": () => replaceBackends(hang),

@@ -2,12 +2,13 @@
 // model of a zone's cache.
 import assert from "node:assert/strict";
 import { startGateway } from "../../../demo/gateway.mjs";
-import { fixedEntries, hmacSecret, identityKey, startFixedWorld } from "./fixed-world.mjs";
+import { checkedForm } from "../../../scripts/lib/pointsman.mjs";
 import { STORE_BINDING, STORE_WORKER, viaStoreWorker } from "./faulty-store.mjs";
 import { gatewayJson } from "./files.mjs";
+import { fixedEntries, hmacSecret, identityKey, startFixedWorld } from "./fixed-world.mjs";
 import { createLog } from "./log.mjs";
 import { send } from "./wire.mjs";
-import { CF_FIELD, ZONE_WORKER, createZone } from "./zone.mjs";
+import { CF_FIELD, createZone, ZONE_WORKER } from "./zone.mjs";
 
 // POINTSMAN_BUILD names another folder than build/ to take the Worker from.
 
@@ -15,8 +16,9 @@ import { CF_FIELD, ZONE_WORKER, createZone } from "./zone.mjs";
 const DIRECT = { unsafeDirectSockets: [{ host: "127.0.0.1", port: 0 }] };
 
 /**
- * Starts the gateway with a configuration given as TOML; none runs what was compiled in.
- *   gateway  JSON text instead, for configurations that are none
+ * Starts the gateway with a configuration given as TOML; none runs the one beside the wasm.
+ *   gateway  JSON text of a configuration instead
+ *   form     text in place of the checked form, for forms that are none
  *   kv       false leaves the KV binding out: every call of it fails
  *   faults   of createFaultyStore(): KV is then reached through them
  *   network  true lets calls out to where their URLs say, in place of the world
@@ -27,6 +29,7 @@ const DIRECT = { unsafeDirectSockets: [{ host: "127.0.0.1", port: 0 }] };
 export async function openGateway({
   toml,
   gateway = toml && gatewayJson(toml),
+  form,
   bindings = {},
   kv = true,
   faults,
@@ -43,7 +46,7 @@ export async function openGateway({
   const log = createLog();
   const settings = (given) => ({
     bindings: { JWT_SECRET: hmacSecret(), IDENTITY_KEY: identityKey(), ...given.bindings },
-    gateway: given.gateway,
+    gateway: given.form ?? (given.gateway && checkedForm(given.gateway)),
     overrides: {
       ...DIRECT,
       ...(given.kv === false && { kvNamespaces: {} }),
@@ -53,7 +56,7 @@ export async function openGateway({
     },
     workers: [...(faults ? [faults.worker] : []), ...(network ? [zone.worker] : []), ...(given.workers ?? [])],
   });
-  let given = { gateway, bindings, kv, overrides, workers };
+  let given = { gateway, form, bindings, kv, overrides, workers };
   const started = await startGateway({ folder, world, onLog: (line) => log.take(line), ...settings(given) });
   const opened = {
     world,
@@ -69,7 +72,7 @@ export async function openGateway({
     },
     /** A fresh isolate: nothing is cached any more. What is not given stays as it was; so does KV with `keepStore`. */
     async restart({ keepStore = false, ...change } = {}) {
-      given = { ...given, ...change };
+      given = { ...given, form: undefined, ...change };
       if (change.toml) given.gateway = gatewayJson(change.toml);
       // Options that are as they were restart nothing.
       await started.reload(settings({ ...given, bindings: { ...given.bindings, RESTARTED: String(++restarts) } }));

@@ -5,7 +5,7 @@ import { json } from "./files.mjs";
 import { DISCOVERY_HOST } from "./fixed-world.mjs";
 import { bearer, openGateway } from "./gateway.mjs";
 import { until } from "./log.mjs";
-import { Wire, answerTo, requestHead } from "./wire.mjs";
+import { answerTo, requestHead, Wire } from "./wire.mjs";
 
 export const ISSUER = "id.example.com";
 export const OTHER_ISSUER = DISCOVERY_HOST;

@@ -3,7 +3,7 @@
 // it is.
 import { request as httpRequest } from "node:http";
 import { text } from "./files.mjs";
-import { ZoneCache, asksNothing, cutToRequest } from "./zone-cache.mjs";
+import { asksNothing, cutToRequest, ZoneCache } from "./zone-cache.mjs";
 
 /** The field in which workerd tells the world's server the `cf` of a call. */
 export const CF_FIELD = "x-test-cf";

@@ -65,6 +65,14 @@ pub enum Operand {
     Query(Rc<str>),
 }
 
+impl Operand {
+    /// Whether it is whatever the caller says: each other word is another value.
+    #[must_use]
+    pub const fn is_callers_word(&self) -> bool {
+        matches!(self, Self::Header(_) | Self::Query(_) | Self::Host | Self::Method)
+    }
+}
+
 /// A test of a value that may be absent.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Test {

@@ -98,6 +98,13 @@ pub struct Budgets {
     pub tokens: u64,
 }
 
+impl Budgets {
+    /// A cache smaller than this could not hold what one request needs.
+    pub const SMALLEST: u64 = 64 << 10;
+    /// The largest that leaves an isolate room for everything else.
+    pub const LARGEST: u64 = 64 << 20;
+}
+
 impl Default for Budgets {
     /// 24 MiB together; with the largest list that is read by default, 32.
     fn default() -> Self {

@@ -1,11 +1,11 @@
-//! `${NAME}` in any text of the configuration is a Worker variable or secret.
+//! `${NAME}` in a text of the configuration is a Worker variable or secret.
 
 use std::collections::HashMap;
 
-use pointsman_core::base::shape::At;
 use serde_json::Value;
 
-use super::findings::Findings;
+use super::node::Fault;
+use crate::base::shape::At;
 
 /// What is known of a variable.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -31,50 +31,51 @@ impl Variables for HashMap<String, String> {
 }
 
 /// Stands for a secret in a check: a well-formed URL, and long enough for any algorithm's secret.
-pub(super) const SECRET_PLACEHOLDER: &str =
+pub const SECRET_PLACEHOLDER: &str =
     "https://secret.invalid/0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
 
-/// Replaces `${NAME}` everywhere. All missing variables are found, not only the first.
-pub(super) fn substitute(document: Value, variables: &dyn Variables, findings: &mut Findings) -> Value {
-    walk(document, &At::Root, variables, findings)
+/// Whether a text has a place for a variable.
+#[must_use]
+pub fn has_variables(text: &str) -> bool {
+    text.contains("${")
 }
 
-fn walk(value: Value, at: &At<'_>, variables: &dyn Variables, findings: &mut Findings) -> Value {
+/// Replaces `${NAME}` in all texts of `document`. All missing variables are noted, not only the first.
+pub fn substitute(document: &mut Value, variables: &dyn Variables, faults: &mut Vec<Fault>) {
+    walk(document, &At::Root, variables, faults);
+}
+
+fn walk(value: &mut Value, at: &At<'_>, variables: &dyn Variables, faults: &mut Vec<Fault>) {
     match value {
-        Value::String(text) => Value::String(fill(text, at, variables, findings)),
-        Value::Array(mut items) => {
+        Value::String(text) if has_variables(text) => *text = fill(text, at, variables, faults),
+        Value::Array(items) => {
             for (index, item) in items.iter_mut().enumerate() {
-                *item = walk(item.take(), &At::Item(at, index), variables, findings);
+                walk(item, &At::Item(at, index), variables, faults);
             }
-            Value::Array(items)
         }
-        Value::Object(mut members) => {
-            for (name, member) in &mut members {
-                *member = walk(member.take(), &At::Member(at, name), variables, findings);
+        Value::Object(members) => {
+            for (name, member) in members {
+                walk(member, &At::Member(at, name), variables, faults);
             }
-            Value::Object(members)
         }
-        other => other,
+        _ => {}
     }
 }
 
-fn fill(text: String, at: &At<'_>, variables: &dyn Variables, findings: &mut Findings) -> String {
-    if !text.contains("${") {
-        return text;
-    }
+fn fill(text: &str, at: &At<'_>, variables: &dyn Variables, faults: &mut Vec<Fault>) -> String {
     let mut filled = String::with_capacity(text.len());
-    let mut rest = text.as_str();
+    let mut rest = text;
     while let Some((before, after)) = rest.split_once("${") {
         filled.push_str(before);
         let Some((name, after)) = after.split_once('}') else {
-            findings.error(at.to_string(), "has a ${ without its }");
-            return text;
+            faults.push(Fault { pointer: at.to_string(), what: "has a ${ without its }".into() });
+            return text.to_owned();
         };
         match variables.variable(name) {
             Variable::Set(value) => filled.push_str(&value),
             Variable::Secret => filled.push_str(SECRET_PLACEHOLDER),
             Variable::Missing => {
-                findings.error(at.to_string(), missing(name));
+                faults.push(Fault { pointer: at.to_string(), what: missing(name).into() });
                 filled.push_str(SECRET_PLACEHOLDER);
             }
         }
