@@ -2,7 +2,7 @@
 import { callOut } from "../src/edge/outbound.js";
 import { keyField } from "./configuration.js";
 import { base64urlJson } from "./encoding.js";
-import { parseToShow } from "./record/json.js";
+import { parseToShow } from "./json.js";
 
 // More would be no explanation but a fault.
 const MOST_BYTES = 256 * 1024;

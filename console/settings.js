@@ -1,16 +1,15 @@
 // The console's variables, checked once. What is missing or half set keeps the whole console shut.
-import { parseToShow } from "./record/json.js";
-import { isMinted } from "./secret.js";
+import { isOperatorSecret } from "./core.js";
+import { parseToShow } from "./json.js";
 
 const MADE = "and be a secret that `pointsman secret create` made";
-const ALLOW_HTTP = ["never", "loopback", "always"];
 
 /** { settings }, or { fault }: what to set, for the log. */
 export function settingsOf(env, compiled) {
   const secret = env.CONSOLE_SECRET ?? "";
   const operatorSecret = env.OPERATOR_SECRET || undefined;
-  if (!isMinted(secret)) return { fault: `CONSOLE_SECRET must be set, ${MADE}` };
-  if (operatorSecret && !isMinted(operatorSecret))
+  if (!isOperatorSecret(secret)) return { fault: `CONSOLE_SECRET must be set, ${MADE}` };
+  if (operatorSecret && !isOperatorSecret(operatorSecret))
     return { fault: `OPERATOR_SECRET must be the gateway's or left out, ${MADE}` };
   const [team, audience] = [env.ACCESS_TEAM_DOMAIN || undefined, env.ACCESS_AUD || undefined];
   if ((team === undefined) !== (audience === undefined)) {
@@ -35,7 +34,7 @@ export function settingsOf(env, compiled) {
     return { fault: "CONFIGURATION must be the JSON that `pointsman compile --as-written` prints" };
   }
   // As the gateway's own: what gateway.toml leaves to a variable is that variable's value here.
-  const written = String(configuration.allow_http ?? "never").replace(
+  const allowHttp = String(configuration.allow_http ?? "never").replace(
     /^\$\{(\w+)\}$/,
     (_, name) => env[name] ?? "never",
   );
@@ -45,7 +44,7 @@ export function settingsOf(env, compiled) {
     operatorSecret,
     gatewayUrl,
     configuration,
-    allowHttp: ALLOW_HTTP.includes(written) ? written : "never",
+    allowHttp,
     store: env.POINTSMAN_KV,
     gateway: env.GATEWAY,
   };

@@ -1,7 +1,7 @@
 // A customer's record as a form, and the form as a record.
 import { regions } from "../configuration.js";
-import { MOST_BACKENDS } from "../record/customer.js";
-import { isObject } from "../record/json.js";
+import { mostBackends } from "../core.js";
+import { isObject } from "../json.js";
 import { area, hidden, html, lines, textField, tick } from "./parts.js";
 
 const text = (value) =>
@@ -29,7 +29,7 @@ export function valuesOf(record = {}) {
 /** What was typed, as it was typed. */
 export function valuesTyped(form) {
   const of = (name) => form.get(name) ?? "";
-  const rows = Array.from({ length: MOST_BACKENDS }, (_, i) => ({
+  const rows = Array.from({ length: mostBackends() }, (_, i) => ({
     url: of(`url-${i}`),
     region: of(`region-${i}`),
     weight: of(`weight-${i}`),
@@ -81,11 +81,15 @@ const LABELS = {
   disabled: "Disabled",
 };
 
-/** A fault of the record as one of the form: { id, label, what }. */
-export function faultInForm({ at, what }, rows) {
-  const [, member, index, part] = at.split("/");
+/**
+ * A finding of a record as a fault of the form: { id, label, what }. `rows` say where in the form the backends stand of a
+ * record that the form made. Such a record lacks nothing but a backend.
+ */
+export function faultInForm({ pointer, message: what }, rows) {
+  const [, member, index, part] = pointer.split("/");
+  if (rows && member === undefined) return { id: "backendUrl", label: "The record", what };
   if (member === "backends" && index !== undefined) {
-    const row = rows[Number(index)] ?? Number(index);
+    const row = rows?.[Number(index)] ?? Number(index);
     return {
       id: `${["url", "region", "weight"].includes(part) ? part : "url"}-${row}`,
       label: `Backend ${row + 1}`,
@@ -95,7 +99,7 @@ export function faultInForm({ at, what }, rows) {
   if (member === "backends") return { id: "url-0", label: "Further backends", what };
   if (member === "allowedIps" && index !== undefined)
     return { id: "allowedIps", label: `Allowed addresses, line ${Number(index) + 1},`, what };
-  return LABELS[member] ? { id: member, label: LABELS[member], what } : { label: at || "The record", what };
+  return LABELS[member] ? { id: member, label: LABELS[member], what } : { label: pointer || "The record", what };
 }
 
 function backendRow(row, i, fault) {
@@ -109,7 +113,7 @@ function backendRow(row, i, fault) {
 /** The fields. `isNew` lets the id be typed; `ofApi` asks whether to take the record over; `was` is the stored value's digest. */
 export function customerFields({ values, faults, isNew, ofApi, was, configuration }) {
   const fault = (id) => faults.find((one) => one.id === id)?.what;
-  const rows = [...values.backends, {}, {}].slice(0, Math.min(MOST_BACKENDS, Math.max(2, values.backends.length + 1)));
+  const rows = [...values.backends, {}, {}].slice(0, Math.min(mostBackends(), Math.max(2, values.backends.length + 1)));
   const row = (part, i) => backendRow({ url: "", region: "", weight: "", ...part }, i, fault);
   return html`${was ? hidden("was", was) : ""}
     ${
@@ -129,7 +133,7 @@ export function customerFields({ values, faults, isNew, ofApi, was, configuratio
     ${area({ id: "allowedIps", label: "Allowed addresses", value: values.allowedIps, fault: fault("allowedIps"), hint: "One address or range a line. Callers from anywhere else are refused; none lets all in." })}
     <details${values.backends.length > 0 || faults.some(({ id }) => /^(url|region|weight)-/.test(id ?? "")) ? html` open` : ""}>
       <summary>Several backends</summary>
-      <p class="hint">The next one is asked where one fails. With a weight at one of them, requests are shared out by weight. Save to get another line, up to ${MOST_BACKENDS}.</p>
+      <p class="hint">The next one is asked where one fails. With a weight at one of them, requests are shared out by weight. Save to get another line, up to ${mostBackends()}.</p>
       <datalist id="regions">${regions(configuration).map((name) => html`<option value="${name}"></option>`)}</datalist>
       ${rows.map(row)}
     </details>

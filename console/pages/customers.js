@@ -1,8 +1,8 @@
 import { audit } from "../audit.js";
 import { customerClaim } from "../configuration.js";
+import { checkCustomer, customerEntry, isCustomerId, refreshMembers } from "../core.js";
 import { readCustomer, readCustomers } from "../customer-entries.js";
 import { digestOf } from "../encoding.js";
-import { faultOfId, faultsOfCustomer, PREFIX, takenOver } from "../record/customer.js";
 import { write } from "../store.js";
 import { customerFields, faultInForm, recordOf, valuesOf, valuesTyped } from "./customer-form.js";
 import { keysOfCustomer, keyTable } from "./key-list.js";
@@ -34,18 +34,15 @@ const reach = (c) => {
   return { store, allowHttp, hasSource: Boolean(configuration.customers?.source) };
 };
 
-function stateOf({ record, faults }) {
-  if (faults.length > 0) return html`<span class="state bad">cannot be used</span>`;
+function stateOf({ record, findings, customer }) {
+  if (findings.length > 0) return html`<span class="state bad">cannot be used</span>`;
   if (record.gone) return html`<span class="state off">gone from the list</span>`;
-  return record.disabled ? html`<span class="state off">disabled</span>` : html`<span class="state on">on</span>`;
+  return customer.disabled ? html`<span class="state off">disabled</span>` : html`<span class="state on">on</span>`;
 }
 
 const whose = ({ ofApi, beside }) =>
   ofApi ? "config API" : beside ? "own record, before the config API's" : "own record";
-const wheres = (record) =>
-  [record.backendUrl, ...(Array.isArray(record.backends) ? record.backends.map((origin) => origin?.url) : [])].filter(
-    (url) => typeof url === "string",
-  );
+const urlsOf = ({ customer }) => (customer?.backends ?? []).map(({ url }) => url);
 
 async function list(c) {
   const own = reach(c);
@@ -56,7 +53,7 @@ async function list(c) {
   const rows = page.customers.map((entry) => [
     html`<a href="${linkTo(entry.id)}">${entry.id}</a>`,
     stateOf(entry),
-    html`${wheres(entry.record ?? {}).map((url) => html`<div class="url">${url}</div>`)}`,
+    html`${urlsOf(entry).map((url) => html`<div class="url">${url}</div>`)}`,
     whose(entry),
   ]);
   const next = page.cursor && link({ cursor: page.cursor });
@@ -85,23 +82,24 @@ async function list(c) {
 /** The entry that the address names, or a page that says why there is none. */
 async function find(c) {
   const id = c.req.query("id") ?? "";
-  const entry = faultOfId(id) ? undefined : await readCustomer(reach(c), id);
+  const entry = isCustomerId(id) ? await readCustomer(reach(c), id) : undefined;
   if (entry) return { entry };
   const content = html`<p>KV holds no customer <code>${id}</code>. It may have been removed, or KV has not carried it here yet.</p><p><a href="${AT}">All customers</a></p>`;
   return { missing: show(c, { status: 404, title: "No such customer", at: AT, content }) };
 }
 
-const API_WARNING = box(
-  "warning",
-  html`<p><strong>The config API has this record in its hands.</strong> Its refreshes change it as they see fit. Saving this form makes a record of your own, without its marks (<code>fetchedAt</code>, <code>generation</code>, <code>etag</code>, <code>gone</code>, <code>scheduled</code>). That counts before what the config API says, and no refresh touches it. To give the customer back, remove your record here.</p>`,
-);
+const apiWarning = () =>
+  box(
+    "warning",
+    html`<p><strong>The config API has this record in its hands.</strong> Its refreshes change it as they see fit. Saving this form makes a record of your own, without its marks (${refreshMembers().map((name, i) => html`${i > 0 ? ", " : ""}<code>${name}</code>`)}). That counts before what the config API says, and no refresh touches it. To give the customer back, remove your record here.</p>`,
+  );
 
 function editor(c, { values, faults = [], fresh = true, isNew = false, entry, was }) {
   const { configuration } = c.get("settings");
   const ofApi = Boolean(entry?.ofApi);
   const action = isNew ? "/customers/new" : linkTo(entry.id);
   const fields = customerFields({ values, faults, isNew, ofApi, was, configuration });
-  return html`${summary(faults, { fresh })}${ofApi ? API_WARNING : ""}
+  return html`${summary(faults, { fresh })}${ofApi ? apiWarning() : ""}
     ${form(c.get("session").csrf, action, html`${fields}<p class="actions"><button>${isNew ? "Create customer" : "Save"}</button> <a href="${AT}">Cancel</a></p>`, html` novalidate`)}`;
 }
 
@@ -111,15 +109,15 @@ const isRemovable = (c, entry) => !entry.ofApi || !reach(c).hasSource;
 async function showOne(c, { entry, values = valuesOf(entry.record), faults, status = 200, was }) {
   const { csrf } = c.get("session");
   const digest = was ?? (await digestOf(entry.text));
-  const found = faults ?? (entry.faults.length > 0 ? entry.faults.map((fault) => faultInForm(fault, [])) : []);
+  const found = faults ?? entry.findings.map((finding) => faultInForm(finding));
   const broken =
-    entry.faults.length > 0 &&
+    entry.findings.length > 0 &&
     box(
       "warning",
       html`<p><strong>The gateway cannot use this record as it is.</strong> Requests of this customer get 500, or go on with an older good one. Saving this form writes a good one.</p>`,
     );
-  const mine = entry.record && !entry.ofApi && entry.faults.length === 0;
-  const off = entry.record?.disabled === true;
+  const mine = entry.customer && !entry.ofApi;
+  const off = entry.customer?.disabled;
   const content = html`${done(c)}${broken}
     ${facts([
       ["State", stateOf(entry)],
@@ -150,7 +148,8 @@ async function create(c) {
   const values = valuesTyped(c.get("form"));
   const id = values.customerId.trim();
   const { record, rows } = recordOf(values, id);
-  const faults = faultsOfCustomer(record, id, allowHttp).map((fault) => faultInForm(fault, rows));
+  const { findings } = checkCustomer(JSON.stringify(record), id, allowHttp);
+  const faults = findings.map((finding) => faultInForm(finding, rows));
   const there = faults.length === 0 ? await readCustomer(reach(c), id) : undefined;
   if (there) {
     const what = there.ofApi
@@ -159,8 +158,8 @@ async function create(c) {
     faults.push({ id: "customerId", label: "Customer id", what });
   }
   if (faults.length > 0) return showNew(c, values, faults);
-  await write(store, PREFIX + id, record);
-  audit(c.get("who"), "create", PREFIX + id);
+  await write(store, customerEntry(id), record);
+  audit(c.get("who"), "create", customerEntry(id));
   return c.redirect(`${linkTo(id)}&done=created`, 303);
 }
 
@@ -184,7 +183,8 @@ async function edit(c) {
   const typed = c.get("form");
   const values = valuesTyped(typed);
   const { record, rows } = recordOf(values, entry.id);
-  const faults = faultsOfCustomer(record, entry.id, allowHttp).map((fault) => faultInForm(fault, rows));
+  const { findings } = checkCustomer(JSON.stringify(record), entry.id, allowHttp);
+  const faults = findings.map((finding) => faultInForm(finding, rows));
   if (entry.ofApi && !values.takeOver) {
     faults.push({ id: "takeOver", label: "Take over", what: "must be ticked: saving makes this record your own" });
   }
@@ -193,8 +193,8 @@ async function edit(c) {
   // What was wrong before is shown for as long as the form is not good; the digest is the new one in any case.
   if (faults.length > 0)
     return showOne(c, { entry, values, faults, status: faults[0] === CHANGED ? 409 : 422, was: now });
-  await write(store, PREFIX + entry.id, record);
-  audit(c.get("who"), entry.ofApi ? "take over" : "edit", PREFIX + entry.id);
+  await write(store, customerEntry(entry.id), record);
+  audit(c.get("who"), entry.ofApi ? "take over" : "edit", customerEntry(entry.id));
   return c.redirect(`${linkTo(entry.id)}&done=saved`, 303);
 }
 
@@ -207,16 +207,17 @@ async function switchOnOff(c) {
       faults: [{ what: "The record was changed by somebody else since the page was loaded: nothing was done." }],
       status: 409,
     });
-  if (entry.faults.length > 0 || entry.ofApi)
+  if (entry.findings.length > 0 || entry.ofApi)
     return showOne(c, {
       entry,
       faults: [{ what: "Only a good record of your own can be switched: use the form." }],
       status: 422,
     });
   const off = c.get("form").get("to") === "off";
-  const { disabled, ...rest } = takenOver(entry.record);
-  await write(c.get("settings").store, PREFIX + entry.id, off ? { ...rest, disabled: true } : rest);
-  audit(c.get("who"), off ? "disable" : "enable", PREFIX + entry.id);
+  const notOurs = ["disabled", ...refreshMembers()];
+  const rest = Object.fromEntries(Object.entries(entry.record).filter(([name]) => !notOurs.includes(name)));
+  await write(c.get("settings").store, customerEntry(entry.id), off ? { ...rest, disabled: true } : rest);
+  audit(c.get("who"), off ? "disable" : "enable", customerEntry(entry.id));
   return c.redirect(`${linkTo(entry.id)}&done=${off ? "disabled" : "enabled"}`, 303);
 }
 
@@ -231,16 +232,16 @@ async function askToRemove(c) {
   const settings = c.get("settings");
   const { found, more } = await keysOfCustomer(settings, entry.id);
   const content = html`
-    <p>This deletes <code>${PREFIX}${entry.id}</code> from KV. ${
+    <p>This deletes <code>${customerEntry(entry.id)}</code> from KV. ${
       entry.beside
-        ? html`What the config API says of this customer counts again from then on: ${stateOf(entry.beside)} ${wheres(entry.beside.record ?? {}).join(", ")}.`
+        ? html`What the config API says of this customer counts again from then on: ${stateOf(entry.beside)} ${urlsOf(entry.beside).join(", ")}.`
         : reach(c).hasSource
           ? "Where the config API lists this customer, what it says counts."
           : "Its callers get 403 then, or go on to the next rule where a rule says so."
     } To refuse it for certain, disable it instead.</p>
     <h2>Keys that name this customer</h2>
     <p>They stay. A key's <code>${customerClaim(settings.configuration)}</code> says whose it is.${more ? " There are more keys than were looked at, so this list may lack some." : ""}</p>
-    ${keyTable(found, settings.configuration, "Keys of this customer", "No key names it.")}
+    ${keyTable(found, "Keys of this customer", "No key names it.")}
     ${form(c.get("session").csrf, linkTo(entry.id, "/customer/remove"), html`<p class="actions"><button class="danger">Remove ${entry.id}</button> <a href="${linkTo(entry.id)}">Cancel</a></p>`)}`;
   return show(c, { title: `Remove ${entry.id}?`, at: AT, content });
 }
@@ -249,8 +250,8 @@ async function remove(c) {
   const { entry, missing } = await find(c);
   if (missing) return missing;
   if (!isRemovable(c, entry)) return showOne(c, { entry, faults: [NOTHING_OF_YOURS], status: 422 });
-  await c.get("settings").store.delete(PREFIX + entry.id);
-  audit(c.get("who"), "remove", PREFIX + entry.id);
+  await c.get("settings").store.delete(customerEntry(entry.id));
+  audit(c.get("who"), "remove", customerEntry(entry.id));
   return c.redirect(entry.beside ? `${linkTo(entry.id)}&done=returned` : `${AT}?done=removed`, 303);
 }
 

@@ -1,6 +1,6 @@
 // A key's record as a form, and the form as a record.
 import { customerClaim } from "../configuration.js";
-import { readObject } from "../record/json.js";
+import { readObject } from "../json.js";
 import { area, choice, hidden, html, lines, textField } from "./parts.js";
 
 const NAMES = ["prefix", "subject", "name", "customer", "claims", "expiresAt", "allowedIps", "methods"];
@@ -48,10 +48,10 @@ const LABELS = {
   methods: "Methods",
 };
 
-/** A fault of the record as one of the form. */
-export function faultInForm({ at, what }) {
-  const [, member, index] = at.split("/");
-  if (!LABELS[member]) return { label: at || "The record", what };
+/** A finding of the record as a fault of the form. */
+export function faultInForm({ pointer, message: what }) {
+  const [, member, index] = pointer.split("/");
+  if (!LABELS[member]) return { label: pointer || "The record", what };
   const label =
     member === "allowedIps" && index !== undefined ? `Allowed addresses, line ${Number(index) + 1},` : LABELS[member];
   return { id: member, label, what };

@@ -1,7 +1,6 @@
 // Keys as they are listed, by whom they stand for.
-import { customerClaim } from "../configuration.js";
-import { readObject } from "../record/json.js";
-import { claimAt, faultsOfKey, PREFIX, stateOfKey } from "../record/key.js";
+import { entryOfDigest } from "../core.js";
+import { readKey } from "../key-entries.js";
 import { search } from "../store.js";
 import { html, table } from "./parts.js";
 
@@ -9,25 +8,13 @@ import { html, table } from "./parts.js";
 const MOST_PAGES = 20;
 export const ENOUGH = 50;
 
-/** An entry as the gateway would read it: { digest, text, record?, faults }. */
-export function readKey({ name, text }) {
-  const { value, what } = readObject(text);
-  return {
-    digest: name.slice(PREFIX.length),
-    text,
-    record: value,
-    faults: value ? faultsOfKey(value) : [{ at: "", what }],
-  };
-}
-
 const shown = (value) => (value === undefined ? "" : typeof value === "string" ? value : JSON.stringify(value));
 
-export const customerOf = (entry, configuration) => shown(claimAt(entry.record?.claims, customerClaim(configuration)));
-
-export function stateOf({ record, faults }, now = Date.now()) {
-  if (faults.length > 0) return html`<span class="state bad">cannot be used</span>`;
-  const state = stateOfKey(record, now);
-  return html`<span class="state ${state === "on" ? "on" : "off"}">${state}</span>`;
+export function stateOf({ findings, key }) {
+  if (findings.length > 0) return html`<span class="state bad">cannot be used</span>`;
+  return key.state === "active"
+    ? html`<span class="state on">on</span>`
+    : html`<span class="state off">${key.state}</span>`;
 }
 
 export const linkTo = (digest, path = "/key") => `${path}?${new URLSearchParams({ digest })}`;
@@ -35,11 +22,11 @@ export const linkTo = (digest, path = "/key") => `${path}?${new URLSearchParams(
 /** What is shown of a digest where there is no room for it. */
 const short = (digest) => `${digest.slice(0, 12)}…`;
 
-export function keyTable(entries, configuration, caption, none) {
+export function keyTable(entries, caption, none) {
   const rows = entries.map((entry) => [
     html`<a href="${linkTo(entry.digest)}" title="${entry.digest}">${shown(entry.record?.name) || html`<code>${short(entry.digest)}</code>`}</a>`,
     shown(entry.record?.subject),
-    customerOf(entry, configuration),
+    entry.customer ?? "",
     stateOf(entry),
     html`<span class="time">${shown(entry.record?.expiresAt ?? undefined) || "never"}</span>`,
   ]);
@@ -54,11 +41,11 @@ export const BY = [
 ];
 
 /** Whether an entry is what was searched for. */
-function matcher(by, text, configuration) {
+function matcher(by, text) {
   const wanted = text.toLowerCase();
   const of = {
     subject: (entry) => shown(entry.record?.subject),
-    customer: (entry) => customerOf(entry, configuration),
+    customer: (entry) => entry.customer ?? "",
     name: (entry) => shown(entry.record?.name),
     digest: (entry) => entry.digest,
   }[by];
@@ -69,13 +56,13 @@ function matcher(by, text, configuration) {
 export function findKeys({ store, configuration }, { by, text, cursor, enough = ENOUGH }) {
   // Digests are what entries are named by, so their beginnings can be listed.
   const named = by === "digest" && /^[0-9a-f]{1,64}$/.test(text.toLowerCase());
-  const matches = named ? () => true : matcher(by, text, configuration);
+  const matches = named ? () => true : matcher(by, text);
   const read = (entry) => {
-    const key = readKey(entry);
+    const key = readKey(entry, configuration);
     return matches(key) ? key : undefined;
   };
   return search(store, {
-    prefix: PREFIX + (named ? text.toLowerCase() : ""),
+    prefix: entryOfDigest(named ? text.toLowerCase() : ""),
     cursor,
     matches: read,
     enough,
@@ -86,9 +73,14 @@ export function findKeys({ store, configuration }, { by, text, cursor, enough = 
 /** Keys whose claims name this customer: { found, more } where more keys were there than were looked at. */
 export async function keysOfCustomer({ store, configuration }, id) {
   const matches = (entry) => {
-    const key = readKey(entry);
-    return customerOf(key, configuration) === id ? key : undefined;
+    const key = readKey(entry, configuration);
+    return key.customer === id ? key : undefined;
   };
-  const { found, cursor } = await search(store, { prefix: PREFIX, matches, enough: Infinity, most: MOST_PAGES });
+  const { found, cursor } = await search(store, {
+    prefix: entryOfDigest(""),
+    matches,
+    enough: Infinity,
+    most: MOST_PAGES,
+  });
   return { found, more: Boolean(cursor) };
 }

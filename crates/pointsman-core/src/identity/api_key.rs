@@ -416,7 +416,6 @@ mod tests {
     fn a_minted_key_is_well_formed_and_found_by_scanners() {
         let random: Vec<u8> = (0..48).map(|byte| byte * 5).collect();
         let key = mint("sk_live", &random).unwrap();
-        // The same bytes and the same key stand in tests/console/records.test.mjs.
         assert_eq!(key, "sk_live_05AFKPUZejoty38DINSXchmr_2Jvp40");
         assert!(is_well_formed(&key, "sk_live"), "{key}");
         assert!(!is_well_formed(&key, "sk_test"));

@@ -1,4 +1,9 @@
+use pointsman_core::identity::customer_id::CustomerId;
+
 use super::*;
+
+/// Records of each kind and where the first thing is wrong with them, which the console's tests read too.
+const TABLE: &str = include_str!("../../../../fixtures/records.json");
 
 fn parsed(json: &str) -> Value {
     serde_json::from_str(json).unwrap()
@@ -7,6 +12,32 @@ fn parsed(json: &str) -> Value {
 fn pointers(answer: &Value) -> Vec<&str> {
     let findings = answer["findings"].as_array().unwrap();
     findings.iter().map(|finding| finding["pointer"].as_str().unwrap()).collect()
+}
+
+#[test]
+fn the_table_of_records_holds_and_the_words_are_those_of_the_gateway() {
+    let id = CustomerId::parse("acme-corp").unwrap();
+    let table = parsed(TABLE);
+    assert!(table.as_array().unwrap().len() > 40);
+    for entry in table.as_array().unwrap() {
+        let record = entry["record"].as_str().unwrap();
+        let (answer, error) = match entry["kind"].as_str().unwrap() {
+            "key" => (key(record, "customerId", 0.0), KeyConfig::parse(record.as_bytes()).err()),
+            "customer" => (
+                customer(record, "acme-corp", "never"),
+                CustomerConfig::parse(record.as_bytes(), &id, AllowHttp::Never).err(),
+            ),
+            other => panic!("{other}"),
+        };
+        let answer = parsed(&answer);
+        let expected: Vec<_> = entry["fault"].as_str().into_iter().collect();
+        assert_eq!(pointers(&answer), expected, "{record}: {answer}");
+        let first = error.map(|error| json!({ "pointer": error.pointer, "message": error.what }));
+        assert_eq!(answer["findings"].get(0), first.as_ref(), "{record}");
+        let kind = entry["kind"].as_str().unwrap();
+        let meaning = answer.get(if kind == "key" { "key" } else { "customer" }).unwrap();
+        assert_eq!(meaning.is_null(), !expected.is_empty(), "{record}: {answer}");
+    }
 }
 
 #[test]
