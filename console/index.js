@@ -11,8 +11,10 @@ import { parseToShow } from "./json.js";
 
 startCore(wasm);
 
+/** @import { Bindings, Configuration } from "./types.d.ts" */
+
 const app = createConsole({
-  configuration: parseToShow(configuration),
+  configuration: /** @type {Configuration} */ (parseToShow(configuration)),
   assets: [
     ["/assets/console.css", "text/css", style],
     ["/assets/comfort.js", "text/javascript", script],
@@ -20,4 +22,5 @@ const app = createConsole({
   ],
 });
 
+/** @type {ExportedHandler<Bindings>} */
 export default { fetch: (request, env, context) => app.fetch(request, env, context) };

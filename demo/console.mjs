@@ -3,6 +3,8 @@
 import { join } from "node:path";
 import { wranglerSettings } from "./gateway.mjs";
 
+/** @import { WorkerOptions } from "miniflare" */
+
 /** Public, as all of the demo's secrets: it has the form of a minted one, and its digits say what it is. */
 export const CONSOLE_SECRET = "pso_DemoConsoleSecretIsPublicNotForProduction00_2rcpdd";
 export const CONSOLE = "console";
@@ -10,6 +12,8 @@ export const CONSOLE = "console";
 /**
  * Options of the console's Worker, for `workers` of startGateway. `folder`: where the core for it was built; `script`: of
  * bundleConsole() for that folder. Port 0 takes a free one.
+ * @param {Partial<WorkerOptions> & { folder: string, script: string, port?: number, bindings?: object, serviceBindings?: object }} options
+ * @returns {WorkerOptions}
  */
 export function consoleWorker({ folder, script, port = 0, bindings = {}, serviceBindings = {}, ...more }) {
   const { name, compatibility_date, kv_namespaces = [], env } = wranglerSettings();

@@ -2,7 +2,10 @@
 //! The clock is set, never waited for.
 #![allow(missing_docs, clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::unwrap_used)]
 
-use pointsman_core::base::time::Span;
+use pointsman_core::{
+    base::time::Span,
+    forward::failover::{Breaker, Ended, Watched},
+};
 use pointsman_testkit::{Isolate, Source, World, bearer, gateway_of, key, read, token};
 
 const JWKS: &str = "https://id.example.com/.well-known/jwks.json";
@@ -782,9 +785,18 @@ fn the_status_tells_how_caches_and_sources_do() {
     world.pass(secs(400));
     call(&isolate, &world, "/customer/x", &token("customer-acme"));
     call(&isolate, &world, "/customer/x", &key("umbrella"));
+    let origin = Watched { key: "backend shared\nhttps://shared.example", caller: "" };
+    let breaker = Breaker { failures: 1, ratio: 100, pause: secs(5) };
+    isolate.memory.borrow().origins.note(origin, Ended::Failed, breaker, world.now.get());
     let failing = status(&world);
-    assert!(failing["isolate"]["issuers"][0]["asked"]["last_error"]["what"].is_string());
-    assert!(failing["isolate"]["config_api"]["asked"]["last_error"]["what"].is_string());
+    let circuits = &failing["isolate"]["open_circuits"];
+    assert_eq!(circuits[0]["backend"], "backend shared");
+    assert_eq!(circuits[0]["origin"], "https://shared.example");
+    assert_eq!(before["isolate"]["open_circuits"], serde_json::json!([]));
+    assert!(failing["isolate"]["issuers"][0]["asked"]["last_error"]["message"].is_string());
+    assert!(failing["isolate"]["issuers"][0]["retry_at"].is_string());
+    assert!(after["isolate"]["issuers"][0]["retry_at"].is_null());
+    assert!(failing["isolate"]["config_api"]["asked"]["last_error"]["message"].is_string());
     let text = failing.to_string();
     for secret in
         ["demo-config-token", "pso_OperatorSecretOfTheFixturesIsPublic00000000_2KJXj2", key("acme").as_str()]

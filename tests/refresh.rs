@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 
 use pointsman_core::base::time::Span;
-use pointsman_loader::{load::Context, scheduled::Refreshed};
+use pointsman_loader::scheduled::{CustomerRefresh, Refreshed};
 use pointsman_testkit::{Isolate, World, bearer, gateway_of, key};
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -56,9 +56,8 @@ fn many(count: usize) -> Vec<Value> {
 fn run(isolate: &Isolate, world: &World) -> (Result<Refreshed, String>, usize) {
     world.pass(Span::from_secs(60));
     world.take_asked();
-    let context = Context { gateway: &isolate.gateway, memory: &isolate.memory, ports: world };
-    let source = isolate.gateway.customers.as_ref().and_then(|all| all.source.as_ref()).expect("a source");
-    let result = pollster::block_on(context.refresh_customers(source)).map_err(|error| error.0);
+    let refresh = CustomerRefresh::of(&isolate.gateway, &isolate.memory, world).expect("a config API");
+    let result = pollster::block_on(refresh.run()).map_err(|error| error.0);
     let calls = world.asked.borrow().iter().filter(|asked| !asked.starts_with("get ")).count();
     assert!(calls <= MOST_CALLS, "{calls} calls of KV in one run");
     (result, calls)
@@ -495,12 +494,11 @@ fn an_older_run_does_not_unconfirm_a_newer_one() {
     let newer = state(&world);
     let now = world.now.get();
     world.now.set(pointsman_core::base::time::Timestamp::from_millis(now.millis() - 10_000));
-    let context = Context { gateway: &isolate.gateway, memory: &isolate.memory, ports: &world };
-    let source = isolate.gateway.customers.as_ref().and_then(|all| all.source.as_ref()).expect("a source");
+    let refresh = CustomerRefresh::of(&isolate.gateway, &isolate.memory, &world).expect("a config API");
     let mut older = many(10);
     older[2] = listed("c00002", "as-it-was-before");
     list(&world, &older);
-    pollster::block_on(context.refresh_customers(source)).expect("the run succeeds");
+    pollster::block_on(refresh.run()).expect("the run succeeds");
     assert_eq!(state(&world), newer);
     assert_eq!(record(&world, "c00002")["backendUrl"], "https://b2.example.com", "nor its records");
 }

@@ -3,10 +3,10 @@
 use pointsman_core::{
     base::{digest::Digest, time::Timestamp},
     decide::{
-        decision::{Found, Outcome},
+        decision::{LoadedForRequest, Outcome},
         request_log::Subject,
     },
-    http::head::{Head, Seen, Target},
+    http::head::{Head, PresentFields, Target},
     routing::{pattern::Pattern, table::RouteTable},
 };
 use pointsman_testkit::{Isolate, TestFields, World, bearer, gateway_of, key, noon, token};
@@ -102,12 +102,16 @@ fn decide(path: &'static str, authorization: &str, rules: usize, routes: usize) 
     let url = format!("https://api.example.com{path}?expand=lines");
     Box::new(move || {
         let Some(target) = Target::parse(&url) else { return };
-        let seen = Seen::AUTHORIZATION.and(Seen::CF_CONNECTING_IP);
+        let seen = PresentFields::AUTHORIZATION.and(PresentFields::CF_CONNECTING_IP);
         let head = Head { method: "GET", target, seen, fields: &fields, request_id: "8f1c2d3e4f5a6b7c-FRA" };
-        let decision =
-            isolate.gateway.decide(&head, &mut isolate.memory.borrow_mut(), &Found::default(), at_noon());
+        let decision = isolate.gateway.decide(
+            &head,
+            &mut isolate.memory.borrow_mut(),
+            &LoadedForRequest::default(),
+            at_noon(),
+        );
         let subject = Subject { time: at_noon(), request_id: head.request_id, method: head.method };
-        std::hint::black_box((decision.trace.open(subject, None), decision.outcome));
+        std::hint::black_box((decision.trace.open(subject), decision.outcome));
     })
 }
 

@@ -4,11 +4,19 @@ import { mostBackends } from "../core.js";
 import { isObject } from "../json.js";
 import { area, hidden, html, lines, textField, tick } from "./parts.js";
 
+/** @import { BackendValues, Configuration, CustomerValues, Field, Finding, FormFault, Html, JsonObject } from "../types.d.ts" */
+
+/** @type {(value: unknown) => string} */
 const text = (value) =>
   value === undefined || value === null ? "" : typeof value === "string" ? value : JSON.stringify(value);
+/** @type {(list: unknown) => string} */
 const joined = (list) => (Array.isArray(list) ? list.map(text).join("\n") : text(list));
 
-/** What the form holds for a record, as far as one can be read. */
+/**
+ * What the form holds for a record, as far as one can be read.
+ * @param {JsonObject} [record]
+ * @returns {CustomerValues}
+ */
 export function valuesOf(record = {}) {
   const backends = (Array.isArray(record.backends) ? record.backends : []).filter(isObject);
   return {
@@ -26,8 +34,13 @@ export function valuesOf(record = {}) {
   };
 }
 
-/** What was typed, as it was typed. */
+/**
+ * What was typed, as it was typed.
+ * @param {URLSearchParams} form
+ * @returns {CustomerValues}
+ */
 export function valuesTyped(form) {
+  /** @type {(name: string) => string} */
   const of = (name) => form.get(name) ?? "";
   const rows = Array.from({ length: mostBackends() }, (_, i) => ({
     url: of(`url-${i}`),
@@ -46,7 +59,11 @@ export function valuesTyped(form) {
   };
 }
 
-/** The record that was meant, with where its backends stand in the form: { record, rows }. */
+/**
+ * The record that was meant, with where its backends stand in the form: { record, rows }.
+ * @param {CustomerValues} values
+ * @param {string} id
+ */
 export function recordOf(values, id) {
   const rows = [...values.backends.keys()].filter((i) =>
     Object.values(values.backends[i]).some((value) => value.trim() !== ""),
@@ -73,6 +90,7 @@ export function recordOf(values, id) {
   return { record, rows };
 }
 
+/** @type {Record<string, string>} */
 const LABELS = {
   customerId: "Customer id",
   environmentName: "Environment",
@@ -84,6 +102,9 @@ const LABELS = {
 /**
  * A finding of a record as a fault of the form: { id, label, what }. `rows` say where in the form the backends stand of a
  * record that the form made. Such a record lacks nothing but a backend.
+ * @param {Finding} finding
+ * @param {number[]} [rows]
+ * @returns {FormFault}
  */
 export function faultInForm({ pointer, message: what }, rows) {
   const [, member, index, part] = pointer.split("/");
@@ -102,7 +123,13 @@ export function faultInForm({ pointer, message: what }, rows) {
   return LABELS[member] ? { id: member, label: LABELS[member], what } : { label: pointer || "The record", what };
 }
 
+/**
+ * @param {BackendValues} row
+ * @param {number} i
+ * @param {(id: string) => string | undefined} fault
+ */
 function backendRow(row, i, fault) {
+  /** @type {(part: keyof BackendValues, label: string, more?: Partial<Field>) => Html} */
   const field = (part, label, more = {}) =>
     textField({ optional: false, id: `${part}-${i}`, label, value: row[part], fault: fault(`${part}-${i}`), ...more });
   return html`<fieldset class="row"><legend>Backend ${i + 1}</legend>
@@ -110,11 +137,18 @@ function backendRow(row, i, fault) {
   </fieldset>`;
 }
 
-/** The fields. `isNew` lets the id be typed; `ofApi` asks whether to take the record over; `was` is the stored value's digest. */
+/**
+ * The fields. `isNew` lets the id be typed; `ofApi` asks whether to take the record over; `was` is the stored value's digest.
+ * @param {{ values: CustomerValues, faults: FormFault[], isNew: boolean, ofApi: boolean, was?: string, configuration: Configuration }} parts
+ */
 export function customerFields({ values, faults, isNew, ofApi, was, configuration }) {
+  /** @type {(id: string) => string | undefined} */
   const fault = (id) => faults.find((one) => one.id === id)?.what;
-  const rows = [...values.backends, {}, {}].slice(0, Math.min(mostBackends(), Math.max(2, values.backends.length + 1)));
-  const row = (part, i) => backendRow({ url: "", region: "", weight: "", ...part }, i, fault);
+  const empty = { url: "", region: "", weight: "" };
+  const rows = [...values.backends, empty, empty].slice(
+    0,
+    Math.min(mostBackends(), Math.max(2, values.backends.length + 1)),
+  );
   return html`${was ? hidden("was", was) : ""}
     ${
       isNew
@@ -135,7 +169,7 @@ export function customerFields({ values, faults, isNew, ofApi, was, configuratio
       <summary>Several backends</summary>
       <p class="hint">The next one is asked where one fails. With a weight at one of them, requests are shared out by weight. Save to get another line, up to ${mostBackends()}.</p>
       <datalist id="regions">${regions(configuration).map((name) => html`<option value="${name}"></option>`)}</datalist>
-      ${rows.map(row)}
+      ${rows.map((row, i) => backendRow(row, i, fault))}
     </details>
     ${tick({ id: "disabled", label: "Disabled: refuse this customer's requests", checked: values.disabled })}
     ${

@@ -9,8 +9,12 @@ import { keysOfCustomer, keyTable } from "./key-list.js";
 import { show } from "./layout.js";
 import { box, facts, form, html, json, summary, table } from "./parts.js";
 
+/** @import { ContentfulStatusCode } from "hono/utils/http-status" */
+/** @import { App, Content, Ctx, CustomerEntry, CustomerText, CustomerValues, FormFault, Reach } from "../types.d.ts" */
+
 const AT = "/customers";
 const PAGE = 50;
+/** @type {Record<string, string>} */
 const DONE = {
   created: "Created.",
   saved: "Saved.",
@@ -20,35 +24,45 @@ const DONE = {
   returned: "Removed. What the config API says of this customer counts again.",
 };
 const LATER =
-  "KV carries a change to everywhere within about a minute; isolates go on with the old record for [customers] fresh.";
+  "KV takes a minute or more to carry a change everywhere; isolates use the old record for [customers] fresh after that.";
 
+/** @type {(id: string, path?: string) => string} */
 const linkTo = (id, path = "/customer") => `${path}?${new URLSearchParams({ id })}`;
-const done = (c) =>
-  DONE[c.req.query("done")]
-    ? box("good", html`<p role="status"><strong>${DONE[c.req.query("done")]}</strong> ${LATER}</p>`)
-    : "";
+/** @type {(c: Ctx) => Content} */
+const done = (c) => {
+  const said = DONE[c.req.query("done") ?? ""];
+  return said && box("good", html`<p role="status"><strong>${said}</strong> ${LATER}</p>`);
+};
 
-/** What customers are read with. */
+/**
+ * What customers are read with.
+ * @type {(c: Ctx) => Reach}
+ */
 const reach = (c) => {
   const { store, allowHttp, configuration } = c.get("settings");
   return { store, allowHttp, hasSource: Boolean(configuration.customers?.source) };
 };
 
-function stateOf({ record, findings, customer }) {
-  if (findings.length > 0) return html`<span class="state bad">cannot be used</span>`;
-  if (record.gone) return html`<span class="state off">gone from the list</span>`;
+/** @param {CustomerText} entry */
+function stateOf({ record, customer }) {
+  if (customer === null) return html`<span class="state bad">cannot be used</span>`;
+  if (record?.gone) return html`<span class="state off">gone from the list</span>`;
   return customer.disabled ? html`<span class="state off">disabled</span>` : html`<span class="state on">on</span>`;
 }
 
+/** @type {(entry: CustomerEntry) => string} */
 const whose = ({ ofApi, beside }) =>
   ofApi ? "config API" : beside ? "own record, before the config API's" : "own record";
+/** @type {(entry: CustomerText) => string[]} */
 const urlsOf = ({ customer }) => (customer?.backends ?? []).map(({ url }) => url);
 
+/** @param {Ctx} c */
 async function list(c) {
   const own = reach(c);
   const [prefix, cursor] = [c.req.query("prefix") ?? "", c.req.query("cursor")];
   const of = own.hasSource && c.req.query("of") === "api" ? "api" : "own";
   const page = await readCustomers(own, { ofApi: of === "api", begin: prefix, cursor, limit: PAGE });
+  /** @type {(more: Record<string, string>) => string} */
   const link = (more) => `${AT}?${new URLSearchParams({ ...(of === "api" && { of }), prefix, ...more })}`;
   const rows = page.customers.map((entry) => [
     html`<a href="${linkTo(entry.id)}">${entry.id}</a>`,
@@ -79,7 +93,11 @@ async function list(c) {
   return show(c, { title: "Customers", at: AT, content });
 }
 
-/** The entry that the address names, or a page that says why there is none. */
+/**
+ * The entry that the address names, or a page that says why there is none.
+ * @param {Ctx} c
+ * @returns {Promise<{ entry: CustomerEntry, missing?: undefined } | { entry?: undefined, missing: Response | Promise<Response> }>}
+ */
 async function find(c) {
   const id = c.req.query("id") ?? "";
   const entry = isCustomerId(id) ? await readCustomer(reach(c), id) : undefined;
@@ -91,27 +109,39 @@ async function find(c) {
 const apiWarning = () =>
   box(
     "warning",
-    html`<p><strong>The config API has this record in its hands.</strong> Its refreshes change it as they see fit. Saving this form makes a record of your own, without its marks (${refreshMembers().map((name, i) => html`${i > 0 ? ", " : ""}<code>${name}</code>`)}). That counts before what the config API says, and no refresh touches it. To give the customer back, remove your record here.</p>`,
+    html`<p><strong>This record is the config API's.</strong> Each refresh may change it. Saving this form makes a record of your own, without the refresh's notes (${refreshMembers().map((name, i) => html`${i > 0 ? ", " : ""}<code>${name}</code>`)}). Your record counts before what the config API says, and no refresh changes it. To let the config API decide again, remove your record here.</p>`,
   );
 
-function editor(c, { values, faults = [], fresh = true, isNew = false, entry, was }) {
+/**
+ * @param {Ctx} c
+ * @param {{ values: CustomerValues, faults?: FormFault[], fresh?: boolean, entry?: CustomerEntry, was?: string }} parts
+ */
+function editor(c, { values, faults = [], fresh = true, entry, was }) {
   const { configuration } = c.get("settings");
   const ofApi = Boolean(entry?.ofApi);
+  const isNew = entry === undefined;
   const action = isNew ? "/customers/new" : linkTo(entry.id);
   const fields = customerFields({ values, faults, isNew, ofApi, was, configuration });
   return html`${summary(faults, { fresh })}${ofApi ? apiWarning() : ""}
     ${form(c.get("session").csrf, action, html`${fields}<p class="actions"><button>${isNew ? "Create customer" : "Save"}</button> <a href="${AT}">Cancel</a></p>`, html` novalidate`)}`;
 }
 
-/** What the config API says comes back, as long as somebody asks it; so there is nothing to remove. */
+/**
+ * What the config API says comes back, as long as somebody asks it; so there is nothing to remove.
+ * @type {(c: Ctx, entry: CustomerEntry) => boolean}
+ */
 const isRemovable = (c, entry) => !entry.ofApi || !reach(c).hasSource;
 
+/**
+ * @param {Ctx} c
+ * @param {{ entry: CustomerEntry, values?: CustomerValues, faults?: FormFault[], status?: ContentfulStatusCode, was?: string }} parts
+ */
 async function showOne(c, { entry, values = valuesOf(entry.record), faults, status = 200, was }) {
   const { csrf } = c.get("session");
   const digest = was ?? (await digestOf(entry.text));
   const found = faults ?? entry.findings.map((finding) => faultInForm(finding));
   const broken =
-    entry.findings.length > 0 &&
+    entry.customer === null &&
     box(
       "warning",
       html`<p><strong>The gateway cannot use this record as it is.</strong> Requests of this customer get 500, or go on with an older good one. Saving this form writes a good one.</p>`,
@@ -122,7 +152,7 @@ async function showOne(c, { entry, values = valuesOf(entry.record), faults, stat
     ${facts([
       ["State", stateOf(entry)],
       ["Whose", whose(entry)],
-      ["Fetched", entry.record?.fetchedAt ?? undefined],
+      ["Fetched", entry.record?.fetchedAt ? String(entry.record.fetchedAt) : undefined],
       ["KV entry", html`<code>${entry.name}</code>`],
     ])}
     <div class="actions">
@@ -137,12 +167,13 @@ async function showOne(c, { entry, values = valuesOf(entry.record), faults, stat
     ${
       entry.beside &&
       html`<h2>What the config API says</h2>
-      <p>It counts for nothing as long as your record is there. It stands under <code>${entry.beside.name}</code>.</p>
+      <p>This record does not count while your record exists. Its name in KV is <code>${entry.beside.name}</code>.</p>
       ${json(entry.beside.record ?? entry.beside.text)}`
     }`;
-  return show(c, { title: entry.id, at: AT, status, faulty: Boolean(faults?.length), content });
+  return show(c, { title: entry.id, at: AT, status, faulty: faults !== undefined && faults.length > 0, content });
 }
 
+/** @param {Ctx} c */
 async function create(c) {
   const { store, allowHttp } = c.get("settings");
   const values = valuesTyped(c.get("form"));
@@ -163,19 +194,21 @@ async function create(c) {
   return c.redirect(`${linkTo(id)}&done=created`, 303);
 }
 
+/** @type {(c: Ctx, values?: CustomerValues, faults?: FormFault[]) => Response | Promise<Response>} */
 const showNew = (c, values = valuesOf(), faults = []) =>
   show(c, {
     title: "New customer",
     at: AT,
     status: faults.length > 0 ? 422 : 200,
     faulty: faults.length > 0,
-    content: editor(c, { values, faults, isNew: true }),
+    content: editor(c, { values, faults }),
   });
 
 const CHANGED = {
   what: "The record was changed by somebody else since this page was loaded. What KV holds now stands below; what you typed is still here. Send the form again to write it over.",
 };
 
+/** @param {Ctx} c */
 async function edit(c) {
   const { store, allowHttp } = c.get("settings");
   const { entry, missing } = await find(c);
@@ -198,6 +231,7 @@ async function edit(c) {
   return c.redirect(`${linkTo(entry.id)}&done=saved`, 303);
 }
 
+/** @param {Ctx} c */
 async function switchOnOff(c) {
   const { entry, missing } = await find(c);
   if (missing) return missing;
@@ -207,7 +241,7 @@ async function switchOnOff(c) {
       faults: [{ what: "The record was changed by somebody else since the page was loaded: nothing was done." }],
       status: 409,
     });
-  if (entry.findings.length > 0 || entry.ofApi)
+  if (entry.record === undefined || entry.customer === null || entry.ofApi)
     return showOne(c, {
       entry,
       faults: [{ what: "Only a good record of your own can be switched: use the form." }],
@@ -225,6 +259,7 @@ const NOTHING_OF_YOURS = {
   what: "KV holds no record of yours: only the config API knows this customer, and what it says would come back. To refuse the customer, take the record over and disable it.",
 };
 
+/** @param {Ctx} c */
 async function askToRemove(c) {
   const { entry, missing } = await find(c);
   if (missing) return missing;
@@ -246,6 +281,7 @@ async function askToRemove(c) {
   return show(c, { title: `Remove ${entry.id}?`, at: AT, content });
 }
 
+/** @param {Ctx} c */
 async function remove(c) {
   const { entry, missing } = await find(c);
   if (missing) return missing;
@@ -255,6 +291,7 @@ async function remove(c) {
   return c.redirect(entry.beside ? `${linkTo(entry.id)}&done=returned` : `${AT}?done=removed`, 303);
 }
 
+/** @param {App} app */
 export function customers(app) {
   app.get(AT, list);
   app.get("/customers/new", (c) => showNew(c));

@@ -2,7 +2,7 @@ import { audit } from "../audit.js";
 import { customerClaim, mintsKeys, prefixes } from "../configuration.js";
 import { checkKey, digestIn, entryOfDigest, keyEntry, millisOf, mintKey } from "../core.js";
 import { base64url, digestOf } from "../encoding.js";
-import { endAfterGrace, endThatLiesAhead, readKey } from "../key-entries.js";
+import { endAfterGrace, endThatLiesAhead, isUsable, readKey } from "../key-entries.js";
 import { write } from "../store.js";
 import { createOnce } from "../throttle.js";
 import { endField, faultInForm, keyFields, noValues, recordOf, valuesTyped } from "./key-form.js";
@@ -10,22 +10,30 @@ import { BY, findKeys, keyTable, linkTo, stateOf } from "./key-list.js";
 import { show } from "./layout.js";
 import { box, choice, facts, form, hidden, html, json, summary, tree } from "./parts.js";
 
+/** @import { ContentfulStatusCode } from "hono/utils/http-status" */
+/** @import { App, Content, Ctx, FormFault, KeyEntry, KeyRecord, KeyValues, UsableKeyEntry } from "../types.d.ts" */
+
 const AT = "/keys";
+/** @type {Record<string, string>} */
 const DONE = { disabled: "Disabled.", enabled: "Enabled.", revoked: "Revoked." };
 const LATER =
-  "KV carries a change to everywhere within about a minute; isolates go on with the old record for [api_keys] fresh.";
-const done = (c) =>
-  DONE[c.req.query("done")]
-    ? box("good", html`<p role="status"><strong>${DONE[c.req.query("done")]}</strong> ${LATER}</p>`)
-    : "";
+  "KV takes a minute or more to carry a change everywhere; isolates use the old record for [api_keys] fresh after that.";
+/** @type {(c: Ctx) => Content} */
+const done = (c) => {
+  const said = DONE[c.req.query("done") ?? ""];
+  return said && box("good", html`<p role="status"><strong>${said}</strong> ${LATER}</p>`);
+};
 const onceId = () => base64url(crypto.getRandomValues(new Uint8Array(18)));
+/** @type {(text: string) => boolean} */
 const isDigest = (text) => /^[0-9a-f]{64}$/.test(text);
 
+/** @param {Ctx} c */
 async function list(c) {
   const settings = c.get("settings");
-  const by = BY.some(([name]) => name === c.req.query("by")) ? c.req.query("by") : "subject";
+  const [by] = BY.find(([name]) => name === c.req.query("by")) ?? BY[0];
   const [text, cursor] = [(c.req.query("text") ?? "").trim(), c.req.query("cursor")];
   const { found, cursor: next, looked } = await findKeys(settings, { by, text, cursor });
+  /** @type {(more: Record<string, string>) => string} */
   const link = (more) => `${AT}?${new URLSearchParams({ by, text, ...more })}`;
   const content = html`${done(c)}
     <div class="bar">
@@ -44,7 +52,11 @@ async function list(c) {
   return show(c, { title: "Keys", at: AT, content });
 }
 
-/** The entry that the address names, or a page that says why there is none. */
+/**
+ * The entry that the address names, or a page that says why there is none.
+ * @param {Ctx} c
+ * @returns {Promise<{ entry: KeyEntry, missing?: undefined } | { entry?: undefined, missing: Response | Promise<Response> }>}
+ */
 async function find(c) {
   const digest = c.req.query("digest") ?? "";
   const { store: kv, configuration } = c.get("settings");
@@ -55,6 +67,7 @@ async function find(c) {
   return { missing: show(c, { status: 404, title: "No such key", at: AT, content }) };
 }
 
+/** @type {(entry: KeyEntry) => string} */
 const nameOf = (entry) =>
   (typeof entry.record?.name === "string" && entry.record.name) || `Key ${entry.digest.slice(0, 12)}…`;
 
@@ -62,15 +75,22 @@ const CHANGED = {
   what: "The record was changed by somebody else since the page was loaded: nothing was done. What KV holds now stands below.",
 };
 
-/** Whether the form was sent from a page that showed what KV holds now: else it would take back what somebody else wrote. */
+/**
+ * Whether the form was sent from a page that showed what KV holds now: else it would take back what somebody else wrote.
+ * @type {(c: Ctx, entry: KeyEntry) => Promise<boolean>}
+ */
 const isUnchanged = async (c, entry) => c.get("form").get("was") === (await digestOf(entry.text));
 
+/**
+ * @param {Ctx} c
+ * @param {{ entry: KeyEntry, faults?: FormFault[], status?: ContentfulStatusCode }} parts
+ */
 async function showOne(c, { entry, faults = [], status = 200 }) {
   const { configuration } = c.get("settings");
   const { csrf } = c.get("session");
   const { record } = entry;
   const off = entry.key?.state === "disabled";
-  const good = entry.findings.length === 0;
+  const good = isUsable(entry);
   const was = await digestOf(entry.text);
   const broken =
     !good &&
@@ -105,6 +125,11 @@ async function showOne(c, { entry, faults = [], status = 200 }) {
   return show(c, { title: nameOf(entry), at: AT, status, faulty: faults.length > 0, content });
 }
 
+/**
+ * @param {Ctx} c
+ * @param {KeyValues} values
+ * @param {FormFault[]} [faults]
+ */
 function showNew(c, values, faults = []) {
   const { configuration } = c.get("settings");
   const known = prefixes(configuration);
@@ -121,18 +146,23 @@ function showNew(c, values, faults = []) {
   });
 }
 
-/** Shows a key, this once. It is in no store, address or log; this page is the only place where it ever stands. */
+/**
+ * Shows a key, this once. It is in no store, address or log; this page is the only place where it ever stands.
+ * @param {Ctx} c
+ * @param {{ key: string, digest: string, title: string, more?: Content }} parts
+ */
 function reveal(c, { key, digest, title, more = "" }) {
   const content = html`
     ${box("good", html`<p role="status"><strong>This is the key. It is shown this once.</strong> Copy it now and hand it over by a safe way. Nobody can see it again, here or elsewhere.</p>`)}
     <p class="reveal"><code id="key" class="key" tabindex="0" translate="no">${key}</code> <button type="button" class="copy" data-copy="key" hidden>Copy</button> <span role="status" class="copied"></span></p>
     ${more}
-    <p>It works as soon as KV has carried it to where it is used, mostly at once, at the latest after about a minute.</p>
+    <p>The key works as soon as KV has carried it to the place where it is used: mostly at once, sometimes after a minute or more.</p>
     <p><a href="${linkTo(digest)}">Its record</a> · <a href="${AT}">All keys</a></p>`;
   return show(c, { title, at: AT, content });
 }
 
 const AGAIN = "This form was sent already, and its key was made then. To make another one, begin with a new form.";
+/** @type {(c: Ctx) => Response | Promise<Response>} */
 const sentAlready = (c) =>
   show(c, {
     status: 409,
@@ -141,6 +171,13 @@ const sentAlready = (c) =>
     content: html`<p>${AGAIN}</p><p><a href="${AT}">All keys</a></p>`,
   });
 
+/**
+ * @param {Ctx} c
+ * @param {KeyRecord} record
+ * @param {string} prefix
+ * @param {string} action
+ * @param {{ endOf?: string }} [options]
+ */
 async function store(c, record, prefix, action, options) {
   const key = mintKey(prefix);
   const name = keyEntry(key);
@@ -149,7 +186,10 @@ async function store(c, record, prefix, action, options) {
   return { key, digest: digestIn(name) };
 }
 
-/** Creates a key where the form is good and was not sent before. */
+/**
+ * Creates a key where the form is good and was not sent before.
+ * @type {(once: (id: string) => boolean) => (c: Ctx) => Promise<Response>}
+ */
 const creator = (once) => async (c) => {
   const { configuration } = c.get("settings");
   const typed = c.get("form");
@@ -160,15 +200,17 @@ const creator = (once) => async (c) => {
   const { findings } = checkKey(JSON.stringify(record), customerClaim(configuration), Date.now());
   faults.push(...findings.map(faultInForm));
   if (faults.length > 0) return showNew(c, values, faults);
-  if (!typed.get("once") || !once(typed.get("once"))) return sentAlready(c);
+  const formId = typed.get("once");
+  if (!formId || !once(formId)) return sentAlready(c);
   const { key, digest } = await store(c, record, values.prefix, "create key");
   return reveal(c, { key, digest, title: "Key created" });
 };
 
+/** @param {Ctx} c */
 async function switchOnOff(c) {
   const { entry, missing } = await find(c);
   if (missing) return missing;
-  if (entry.findings.length > 0) return showOne(c, { entry, status: 422 });
+  if (!isUsable(entry)) return showOne(c, { entry, status: 422 });
   if (!(await isUnchanged(c, entry))) return showOne(c, { entry, faults: [CHANGED], status: 409 });
   const off = c.get("form").get("to") === "off";
   const { disabled, ...rest } = entry.record;
@@ -177,28 +219,40 @@ async function switchOnOff(c) {
   return c.redirect(`${linkTo(entry.digest)}&done=${off ? "disabled" : "enabled"}`, 303);
 }
 
+/** @typedef {{ grace: string, prefix: string, expiresAt: string }} RollValues */
+
 const HOUR = 3_600_000;
-/** How long an old key may go on: [name, label, milliseconds]. */
+/**
+ * How long an old key may go on.
+ * @type {{ name: string, label: string, millis: number }[]}
+ */
 const GRACES = [
-  ["0s", "at once", 0],
-  ["1h", "in an hour", HOUR],
-  ["24h", "in a day", 24 * HOUR],
-  ["7d", "in a week", 7 * 24 * HOUR],
-  ["30d", "in 30 days", 30 * 24 * HOUR],
+  { name: "0s", label: "at once", millis: 0 },
+  { name: "1h", label: "in an hour", millis: HOUR },
+  { name: "24h", label: "in a day", millis: 24 * HOUR },
+  { name: "7d", label: "in a week", millis: 7 * 24 * HOUR },
+  { name: "30d", label: "in 30 days", millis: 30 * 24 * HOUR },
 ];
 
+/**
+ * @param {Ctx} c
+ * @param {UsableKeyEntry} entry
+ * @param {RollValues} values
+ * @param {FormFault[]} [faults]
+ */
 async function showRoll(c, entry, values, faults = []) {
+  /** @type {(id: string) => string | undefined} */
   const fault = (id) => faults.find((one) => one.id === id)?.what;
   const known = prefixes(c.get("settings").configuration);
   const was = await digestOf(entry.text);
   const content = html`${summary(faults)}
-    <p>Makes a new key with what <a href="${linkTo(entry.digest)}">${nameOf(entry)}</a> stands for, and gives the old one an end. An end that it has is never put off.</p>
+    <p>Makes a new key with the record of <a href="${linkTo(entry.digest)}">${nameOf(entry)}</a>, and lets the old key expire, never later than it would have expired anyway.</p>
     ${entry.key.state === "disabled" ? box("warning", html`<p>The old key is disabled and stays so. The new one will work.</p>`) : ""}
     ${form(
       c.get("session").csrf,
       linkTo(entry.digest, "/key/roll"),
       html`${hidden("once", onceId())}${hidden("was", was)}
-        ${choice({ id: "grace", label: "The old key ends", value: values.grace, options: GRACES, fault: fault("grace"), hint: entry.record.expiresAt ? `As it is, it ends ${entry.record.expiresAt}.` : "As it is, it has no end." })}
+        ${choice({ id: "grace", label: "The old key ends", value: values.grace, options: GRACES.map(({ name, label }) => [name, label]), fault: fault("grace"), hint: entry.record.expiresAt ? `As it is, it ends ${entry.record.expiresAt}.` : "As it is, it has no end." })}
         ${choice({ id: "prefix", label: "Prefix of the new key", value: values.prefix, options: known.map((prefix) => [prefix, `${prefix}_…`]), fault: fault("prefix"), hint: "KV does not tell the old one's." })}
         ${endField(values.expiresAt, fault("expiresAt"), "The new key ends")}
         <p class="actions"><button>Roll the key</button> <a href="${linkTo(entry.digest)}">Cancel</a></p>`,
@@ -213,10 +267,11 @@ async function showRoll(c, entry, values, faults = []) {
   });
 }
 
+/** @param {Ctx} c */
 async function askToRoll(c) {
   const { entry, missing } = await find(c);
   if (missing) return missing;
-  if (entry.findings.length > 0) return showOne(c, { entry, status: 422 });
+  if (!isUsable(entry)) return showOne(c, { entry, status: 422 });
   return showRoll(c, entry, {
     grace: "24h",
     prefix: prefixes(c.get("settings").configuration)[0],
@@ -224,11 +279,14 @@ async function askToRoll(c) {
   });
 }
 
-/** The new key is stored before the old one gets its end: whatever fails between, one of them works. */
+/**
+ * The new key is stored before the old one gets its end: whatever fails between, one of them works.
+ * @type {(once: (id: string) => boolean) => (c: Ctx) => Promise<Response>}
+ */
 const roller = (once) => async (c) => {
   const { entry, missing } = await find(c);
   if (missing) return missing;
-  if (entry.findings.length > 0) return showOne(c, { entry, status: 422 });
+  if (!isUsable(entry)) return showOne(c, { entry, status: 422 });
   const now = Date.now();
   const typed = c.get("form");
   const values = {
@@ -237,8 +295,8 @@ const roller = (once) => async (c) => {
     expiresAt: (typed.get("expiresAt") ?? "").trim(),
   };
   const faults = [];
-  const [, , grace] = GRACES.find(([name]) => name === values.grace) ?? [];
-  if (grace === undefined) faults.push({ id: "grace", label: "The old key ends", what: "must be one of the list" });
+  const grace = GRACES.find(({ name }) => name === values.grace);
+  if (!grace) faults.push({ id: "grace", label: "The old key ends", what: "must be one of the list" });
   if (!prefixes(c.get("settings").configuration).includes(values.prefix))
     faults.push({ id: "prefix", label: "Prefix", what: "must be one of [api_keys] prefixes" });
   const end = values.expiresAt && millisOf(values.expiresAt);
@@ -250,8 +308,9 @@ const roller = (once) => async (c) => {
     });
   else if (end && end <= now) faults.push({ id: "expiresAt", label: "The new key ends", what: "must lie ahead" });
   if (!(await isUnchanged(c, entry))) faults.unshift(CHANGED);
-  if (faults.length > 0) return showRoll(c, entry, values, faults);
-  if (!typed.get("once") || !once(typed.get("once"))) return sentAlready(c);
+  if (!grace || faults.length > 0) return showRoll(c, entry, values, faults);
+  const formId = typed.get("once");
+  if (!formId || !once(formId)) return sentAlready(c);
 
   const { disabled, expiresAt, ...rest } = entry.record;
   const record = {
@@ -262,7 +321,7 @@ const roller = (once) => async (c) => {
   // An end that KV itself gives the old key is one of the key, unless another was typed.
   const ends = values.expiresAt === endThatLiesAhead(entry, now) ? { endOf: entryOfDigest(entry.digest) } : {};
   const { key, digest } = await store(c, record, values.prefix, "roll key: new", ends);
-  const oldEnd = endAfterGrace(entry, now, grace);
+  const oldEnd = endAfterGrace(entry, now, grace.millis);
   await write(c.get("settings").store, entryOfDigest(entry.digest), { ...entry.record, expiresAt: oldEnd });
   audit(c.get("who"), "roll key: old", entryOfDigest(entry.digest));
   return reveal(c, {
@@ -273,6 +332,7 @@ const roller = (once) => async (c) => {
   });
 };
 
+/** @param {Ctx} c */
 async function askToRevoke(c) {
   const { entry, missing } = await find(c);
   if (missing) return missing;
@@ -287,6 +347,7 @@ async function askToRevoke(c) {
   return show(c, { title: `Revoke ${nameOf(entry)}?`, at: AT, content });
 }
 
+/** @param {Ctx} c */
 async function revoke(c) {
   const { entry, missing } = await find(c);
   if (missing) return missing;
@@ -295,6 +356,7 @@ async function revoke(c) {
   return c.redirect(`${AT}?done=revoked`, 303);
 }
 
+/** @param {App} app */
 export function keys(app) {
   const once = createOnce();
   app.get(AT, list);

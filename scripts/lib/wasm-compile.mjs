@@ -10,6 +10,7 @@ import { WASM_TARGET } from "./versions.mjs";
 import { wasmToolchain } from "./wasm-std.mjs";
 
 // Apart from target/ and from each other: no build invalidates another's work or waits for its lock.
+/** @type {(dev: boolean) => string} */
 const targetFolder = (dev) => inRoot("target", dev ? "wasm-dev" : "wasm");
 
 // A quick build is the release profile with its slow parts turned off. cargo's own dev profile takes three times as
@@ -37,7 +38,14 @@ export function wasmBuildEnvironment({ dev = false } = {}) {
   };
 }
 
-/** Runs a step of a wasm build; `quiet` keeps its output for the case that it fails. */
+/** @typedef {{ quiet: boolean, env: NodeJS.ProcessEnv }} StepOptions */
+
+/**
+ * Runs a step of a wasm build; `quiet` keeps its output for the case that it fails.
+ * @param {string} program
+ * @param {string[]} args
+ * @param {StepOptions} options
+ */
 export async function step(program, args, { quiet, env }) {
   const what = "the wasm build failed";
   if (!quiet) {
@@ -48,7 +56,11 @@ export async function step(program, args, { quiet, env }) {
   if (!ok) throw new Failure(what, { advice: tail.slice(-40) });
 }
 
-/** Compiles the crate of this name. Resolves to { folder, file }: the wasm, and where it stands. */
+/**
+ * Compiles the crate of this name. Resolves to { folder, file }: the wasm, and where it stands.
+ * @param {string} crate
+ * @param {StepOptions & { dev: boolean }} options
+ */
 export async function compileWasm(crate, { dev, quiet, env }) {
   await step("cargo", ["build", "--package", crate, "--lib", "--release", "--target", WASM_TARGET], { quiet, env });
   const folder = join(targetFolder(dev), WASM_TARGET, "release");

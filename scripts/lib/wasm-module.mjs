@@ -11,9 +11,14 @@ import { optimizeWasm } from "./wasm-optimize.mjs";
 /** Which code makes a module: where that changed, the module is made again. */
 const SCRIPTS = ["compile", "module", "names", "optimize"].map((name) => inRoot("scripts", "lib", `wasm-${name}.mjs`));
 
+/** @type {(file: string) => string} */
 const digest = (file) => createHash("sha256").update(readFileSync(file)).digest("hex");
 
-/** What stands in a folder, made from what; undefined if a part is missing. */
+/**
+ * What stands in a folder, made from what; undefined if a part is missing.
+ * @param {string[]} sources
+ * @param {string} out
+ */
 function provenance(sources, out) {
   const parts = [...SCRIPTS, ...sources, join(out, "index.js"), join(out, "index_bg.wasm")];
   return parts.every(existsSync) ? JSON.stringify([WASM_BINDGEN, ...parts.map(digest)]) : undefined;
@@ -23,6 +28,7 @@ function provenance(sources, out) {
  * Compiles a crate into the folder `out`: its wasm as `index_bg.wasm`, and what `bundle` makes of wasm-bindgen's module as
  * `index.js`. `sources` are the files that this is made of beside the wasm. Where cargo makes the same wasm as the last
  * time and no source has changed, the rest is skipped: wasm-opt alone takes a quarter of a minute for the gateway.
+ * @param {{ crate: string, out: string, dev: boolean, quiet: boolean, sources: string[], bundle: (module: string, to: string) => unknown }} order
  */
 export async function buildWasmModule({ crate, out, dev, quiet, sources, bundle }) {
   const env = wasmBuildEnvironment({ dev });

@@ -26,7 +26,14 @@ const OPTIMIZE = [
   ...FEATURES.map((name) => `--enable-${name}`),
 ];
 
-/** Optimises `from` into `to`, and puts the names of its functions beside that, for reading stack traces. */
+/** @import { StepOptions } from "./wasm-compile.mjs" */
+
+/**
+ * Optimises `from` into `to`, and puts the names of its functions beside that, for reading stack traces.
+ * @param {string} from
+ * @param {string} to
+ * @param {StepOptions} options
+ */
 export async function optimizeWasm(from, to, options) {
   await step(npmBin("wasm-opt"), [from, "-o", to, ...OPTIMIZE], options);
   const { wasm, names } = withoutNames(readFileSync(to));

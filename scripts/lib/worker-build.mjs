@@ -15,7 +15,10 @@ export const DEV_OUT = "target/worker-dev";
 /** The modules that are bundled with what is made of the wasm. */
 const EDGE = inRoot("src", "edge");
 
-/** Names in src/edge/entry.js that only the build can resolve. */
+/**
+ * Names in src/edge/entry.js that only the build can resolve.
+ * @type {(core: string) => import("esbuild").Plugin}
+ */
 const resolveCore = (core) => ({
   name: "pointsman",
   setup({ onResolve }) {
@@ -23,14 +26,17 @@ const resolveCore = (core) => ({
     // Modules that the wasm calls are taken from where they stand, with whatever they import, and not from wasm-bindgen's
     // copies, which are of those alone that it was told of.
     onResolve({ filter: /\/snippets\/[^/]+\/src\/edge\// }, ({ path }) => ({
-      path: join(EDGE, path.split("/src/edge/").at(-1)),
+      path: join(EDGE, path.slice(path.lastIndexOf("/src/edge/") + "/src/edge/".length)),
     }));
     onResolve({ filter: /^pointsman:configuration$/ }, () => ({ path: `./${CONFIGURATION}`, external: true }));
     onResolve({ filter: /^pointsman:wasm$/ }, () => ({ path: "./index_bg.wasm", external: true }));
   },
 });
 
-/** Puts our entry, what enters the wasm, and the modules that the wasm calls into one module. */
+/**
+ * Puts our entry, what enters the wasm, and the modules that the wasm calls into one module.
+ * @type {(core: string, outfile: string) => Promise<unknown>}
+ */
 const bundle = (core, outfile) =>
   build({
     entryPoints: [join(EDGE, "entry.js")],
@@ -43,7 +49,7 @@ const bundle = (core, outfile) =>
     plugins: [resolveCore(core)],
     logLevel: "silent",
   }).catch((error) => {
-    throw new Failure("the Worker's modules cannot be bundled", { advice: error.message.split("\n") });
+    throw new Failure("the Worker's modules cannot be bundled", { advice: String(error.message).split("\n") });
   });
 
 /** Compiles the Worker. */

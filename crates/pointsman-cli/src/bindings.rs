@@ -22,7 +22,7 @@ pub(crate) fn check(gateway: &Gateway, file: &Json, deployment: &Deployment) -> 
     let mut findings = Findings::default();
     store(gateway, deployment, &mut findings);
     services(gateway, file, deployment, &mut findings);
-    for limit in &gateway.limits {
+    for limit in gateway.limits() {
         let at = format!("/limits/{}", escape(&limit.name));
         match limit.measure {
             Measure::Rate { limit: most, period } => {
@@ -50,10 +50,10 @@ fn store(gateway: &Gateway, deployment: &Deployment, findings: &mut Findings) {
     let what = format!(
         "needs the KV namespace {STORE}, which {place} does not bind{why}: add [[{table}]] binding = \"{STORE}\", id = \"…\""
     );
-    let needed = [("/api_keys", gateway.api_keys.is_some()), ("/customers", gateway.customers.is_some())];
+    let needed = [("/api_keys", gateway.api_keys().is_some()), ("/customers", gateway.customers().is_some())];
     match needed.into_iter().find(|(_, needed)| *needed) {
         Some((pointer, _)) => findings.error(pointer, what),
-        None if gateway.issuers.iter().any(|issuer| issuer.keys.is_fetched()) => {
+        None if gateway.issuers().iter().any(|issuer| issuer.keys.is_fetched()) => {
             let what = format!(
                 "{what}; without it each isolate asks every issuer for its keys, and has none while it is down"
             );
@@ -64,7 +64,7 @@ fn store(gateway: &Gateway, deployment: &Deployment, findings: &mut Findings) {
 }
 
 fn services(gateway: &Gateway, file: &Json, deployment: &Deployment, findings: &mut Findings) {
-    for backend in &gateway.backends {
+    for backend in gateway.backends() {
         let at = format!("/backends/{}", escape(&backend.name));
         let written = file.get("backends").and_then(|all| all.get(backend.name.as_ref()));
         let has_url = written.and_then(|backend| backend.get("url")).is_some();
@@ -155,10 +155,10 @@ fn triggers(gateway: &Gateway, deployment: &Deployment, findings: &mut Findings)
     if entries(crons).next().is_some() {
         return;
     }
-    let source = gateway.customers.as_ref().and_then(|customers| customers.source.as_ref());
+    let source = gateway.customers().and_then(|customers| customers.source.as_ref());
     let (pointer, what) = if source.is_some_and(|source| !source.by_id) {
         ("/customers/source", "KV is not brought in line with the config API's list")
-    } else if gateway.issuers.iter().any(|issuer| issuer.keys.is_fetched()) {
+    } else if gateway.issuers().iter().any(|issuer| issuer.keys.is_fetched()) {
         ("/issuers", "the keys of issuers are not kept at hand")
     } else {
         return;

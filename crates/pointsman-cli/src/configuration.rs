@@ -29,7 +29,7 @@ pub(crate) struct Project {
     /// Where variables are set ([vars]), secrets are named ([secrets] required) and KV is bound.
     #[arg(long, value_name = "FILE", default_value = WRANGLER)]
     wrangler: PathBuf,
-    /// The environment of wrangler.toml that counts; as wrangler, else the one that CLOUDFLARE_ENV names.
+    /// The environment of wrangler.toml. Default the one that CLOUDFLARE_ENV names, as for wrangler.
     #[arg(long, value_name = "NAME")]
     env: Option<String>,
 }

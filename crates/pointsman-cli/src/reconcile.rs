@@ -31,17 +31,17 @@ pub(crate) const APPLY_EXAMPLES: &str = "Examples:
   pointsman apply data --local
   pointsman apply data --remote --prune
 
-One that was interrupted is run again: what is done already is not done twice.";
+If a run was interrupted, run it again: what is done already is not done twice.";
 
 #[derive(clap::Args)]
 struct Common {
     /// The folder with customers and keys.
     #[arg(value_name = "DIR")]
     folder: PathBuf,
-    /// Deletes what KV has and no file: of customers where DIR has any file for customers, and so with keys.
+    /// Deletes what KV has and no file has: customers where DIR has any file for customers, and keys in the same way.
     #[arg(long)]
     prune: bool,
-    /// Reads every value, and does not rely on what KV's listing says of it.
+    /// Reads every value, and does not rely on KV's listing.
     #[arg(long)]
     verify: bool,
     /// Prints JSON.
@@ -57,7 +57,7 @@ struct Common {
 pub(crate) struct PlanArguments {
     #[command(flatten)]
     common: Common,
-    /// Ends with exit code 4 where there is anything to do.
+    /// Ends with exit code 4 where changes are pending.
     #[arg(long)]
     detailed_exitcode: bool,
 }
@@ -66,7 +66,7 @@ pub(crate) struct PlanArguments {
 pub(crate) struct ApplyArguments {
     #[command(flatten)]
     common: Common,
-    /// Deletes also where it is more than 20 % of the customers or keys and more than 10.
+    /// Deletes also more than 20 % of the customers or keys, if these are more than 10.
     #[arg(long)]
     yes: bool,
     /// How long to wait until KV shows what was written.

@@ -110,12 +110,12 @@ impl Judge {
 
     /// By a configuration; without one, by the defaults.
     pub(crate) fn of(gateway: Option<&Gateway>) -> Self {
-        let claim = gateway.and_then(|gateway| gateway.customers.as_ref());
+        let claim = gateway.and_then(|gateway| gateway.customers());
         let usual = || ClaimPath::parse(USUAL_CLAIM).unwrap_or_else(ClaimPath::never);
         Self {
-            allow_http: gateway.map_or(AllowHttp::Never, |gateway| gateway.allow_http),
+            allow_http: gateway.map_or(AllowHttp::Never, |gateway| gateway.allow_http()),
             claim: claim.map_or_else(usual, |customers| customers.claim.clone()),
-            api_keys: gateway.and_then(|gateway| gateway.api_keys.clone()),
+            api_keys: gateway.and_then(|gateway| gateway.api_keys().cloned()),
             source: claim.is_some_and(|customers| customers.source.is_some()),
         }
     }

@@ -27,7 +27,7 @@ enum Document {
     Gateway,
     /// A customer's record in KV
     Customer,
-    /// A list of customers, as `customers import` takes it and the config API answers it
+    /// A list of customers, as for `customers import` and as the config API answers
     Customers,
     /// An API key's record in KV
     Key,
@@ -41,7 +41,7 @@ pub(crate) struct Arguments {
     /// What the schema is of.
     #[arg(value_enum, default_value = "gateway")]
     document: Document,
-    /// Writes the schemas of all documents into this folder instead, over those that are there.
+    /// Writes the schemas of all documents into this folder instead, and overwrites those that exist.
     #[arg(long, value_name = "FOLDER", conflicts_with = "document")]
     write: Option<PathBuf>,
 }
@@ -137,7 +137,7 @@ mod tests {
             (raw::<KeyRecord>(), fields::key()),
         ] {
             let left = refine::unrefined(&raw, &fields);
-            assert!(left.is_empty(), "src/bin/pointsman/schema/fields.rs does not name {left:?}");
+            assert!(left.is_empty(), "src/schema/fields.rs does not name {left:?}");
         }
     }
 

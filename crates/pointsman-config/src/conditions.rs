@@ -2,6 +2,7 @@
 
 use std::rc::Rc;
 
+use pointsman_checked::read_conditions;
 use pointsman_core::{
     base::{cidr::Cidr, number::is_exact},
     http::{fields::is_token, head::Place},
@@ -10,7 +11,6 @@ use pointsman_core::{
         condition::{Condition, Named, Operand},
         pattern::Pattern,
     },
-    state::checked::read_conditions,
 };
 use serde_json::{Map, Value, json};
 

@@ -7,8 +7,8 @@ use std::{
     fmt,
 };
 
+use pointsman_checked::Fault;
 pub use pointsman_core::base::shape::escape;
-use pointsman_core::state::checked::Fault;
 use serde_json::Value;
 
 /// Whether a finding keeps the configuration from being used.

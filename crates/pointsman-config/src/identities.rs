@@ -1,6 +1,7 @@
 //! The parts of a configuration that say who may call and how backends are told: API keys, issuers,
 //! customers, identity fields.
 
+use pointsman_checked::MAX_LEEWAY;
 use pointsman_core::{
     base::time::Span,
     customer::backend_url::{AllowHttp, document_url},
@@ -11,7 +12,6 @@ use pointsman_core::{
         customer_id::CustomerId,
         jwk_set::PublicKey,
     },
-    state::checked::MAX_LEEWAY,
 };
 use serde_json::{Value, json};
 

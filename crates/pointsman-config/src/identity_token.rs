@@ -1,9 +1,9 @@
 //! The part of a configuration that says how backends are told by a signed token who is calling.
 
+use pointsman_checked::SECRET_PLACEHOLDER;
 use pointsman_core::{
     base::time::Span,
     forward::assertion::{OWN_CLAIMS, SigningKey},
-    state::checked::SECRET_PLACEHOLDER,
 };
 use serde_json::{Value, json};
 
@@ -153,7 +153,7 @@ mod tests {
             keys = ["${KEY_es256-1}", "${KEY_eddsa-1}"]
             "#,
         );
-        let token = checked.ok().unwrap().gateway.identity.token.unwrap();
+        let token = checked.ok().unwrap().gateway.identity().token.clone().unwrap();
         assert_eq!(token.field.as_ref(), "x-pointsman-identity");
         assert_eq!(token.lifetime, Span::from_secs(60));
         assert_eq!(token.key_set_path.as_deref(), Some("/.well-known/jwks.json"));
@@ -163,7 +163,7 @@ mod tests {
     #[test]
     fn a_secret_that_a_check_does_not_know_is_no_fault() {
         let checked = check("issuer = \"i\"\nkeys = [\"${SECRET}\", \"${KEY_es256-1}\"]");
-        assert_eq!(checked.ok().unwrap().gateway.identity.token.unwrap().keys.len(), 1);
+        assert_eq!(checked.ok().unwrap().gateway.identity().token.clone().unwrap().keys.len(), 1);
         assert_eq!(findings("issuer = \"i\"\nkeys = \"${SECRET}\""), Vec::<String>::new());
     }
 

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use pointsman_checked::{Fault, Started, has_variables, read_document, substitute};
 use pointsman_core::{
     base::{
         digest::Digest,
@@ -9,14 +10,11 @@ use pointsman_core::{
         shape::At,
         time::Span,
     },
-    state::{
-        checked::{Fault, Started, has_variables, substitute},
-        config::Gateway,
-    },
+    state::config::Gateway,
 };
 use serde_json::Value;
 
-pub use pointsman_core::state::checked::{Variable, Variables};
+pub use pointsman_checked::{Variable, Variables};
 
 mod backends;
 mod conditions;
@@ -98,7 +96,7 @@ fn start(
     variables: &dyn Variables,
     mut warnings: Vec<Finding>,
 ) -> Result<Checked, Vec<Finding>> {
-    match Gateway::from_document(&mut form.clone(), variables) {
+    match read_document(&mut form.clone(), variables) {
         Ok(Started { gateway, shut }) => {
             warnings.extend(shut.into_iter().map(|fault| Finding::of(Severity::Warning, fault)));
             Ok(Checked { gateway, form, warnings })

@@ -1,11 +1,7 @@
 //! Limits, and which of them a route has.
 
-use pointsman_core::{
-    base::time::Span,
-    http::fields::is_token,
-    routing::condition::Condition,
-    state::checked::{LONGEST_TIMEOUT, is_binding},
-};
+use pointsman_checked::{LONGEST_TIMEOUT, is_binding};
+use pointsman_core::{base::time::Span, http::fields::is_token, routing::condition::Condition};
 use serde_json::{Value, json};
 
 use super::{

@@ -1,5 +1,6 @@
 //! The parts of a configuration that say where requests go: CORS policies, routes and rules.
 
+use pointsman_checked::MAX_BODY;
 use pointsman_core::{
     base::{shape::Table, time::Span},
     http::{cors::OriginPattern, fields::is_token},
@@ -10,7 +11,6 @@ use pointsman_core::{
         split::runs,
         table::RouteTable,
     },
-    state::checked::MAX_BODY,
 };
 use serde_json::{Value, json};
 

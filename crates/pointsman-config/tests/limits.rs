@@ -10,7 +10,7 @@ use std::{
 use pointsman_config::Checked;
 use pointsman_core::{
     base::{object::parse_object, time::Timestamp},
-    http::head::{Fields, Head, Seen, Target},
+    http::head::{Fields, Head, PresentFields, Target},
     identity::{claims::Claims, customer_id::CustomerId, method::Method, principal::Principal},
     routing::condition::Facts,
 };
@@ -78,13 +78,13 @@ fn asked(
     let principal = Principal::new(subject.map(Rc::from), claims);
     let fields = Sent(ip.map(|ip| ("cf-connecting-ip", ip)).into_iter().collect());
     let target = Target::parse("https://gw/x").unwrap();
-    let seen = if ip.is_some() { Seen::CF_CONNECTING_IP } else { Seen::default() };
+    let seen = if ip.is_some() { PresentFields::CF_CONNECTING_IP } else { PresentFields::default() };
     let head = Head { method: "GET", target, seen, fields: &fields, request_id: "r" };
     let facts = Facts { principal: &principal, head: &head, captures: &[] };
     let customer = customer.and_then(CustomerId::parse);
     let method = Method::Token(Rc::from("main"));
     let caller = Caller { facts: &facts, method: &method, customer: customer.as_ref() };
-    admission(&gateway.routes[0].limits, &gateway.limits, caller, at("2026-07-30T12:34:56Z"))
+    admission(&gateway.routes()[0].limits, gateway.limits(), caller, at("2026-07-30T12:34:56Z"))
 }
 
 fn at(text: &str) -> Timestamp {
@@ -205,11 +205,12 @@ fn a_quota_is_asked_for_by_its_window() {
     let gateway = read(quotas).ok().unwrap().gateway;
     let (principal, fields) = (Principal::default(), Sent(HashMap::new()));
     let target = Target::parse("https://gw/x").unwrap();
-    let head = Head { method: "GET", target, seen: Seen::default(), fields: &fields, request_id: "r" };
+    let head =
+        Head { method: "GET", target, seen: PresentFields::default(), fields: &fields, request_id: "r" };
     let facts = Facts { principal: &principal, head: &head, captures: &[] };
     let caller = Caller { facts: &facts, method: &Method::Anonymous, customer: None };
     let now = at("2026-02-10T00:00:00Z");
-    let admission = admission(&gateway.routes[0].limits, &gateway.limits, caller, now).unwrap();
+    let admission = admission(&gateway.routes()[0].limits, gateway.limits(), caller, now).unwrap();
     assert_eq!(admission.policy, r#""monthly";q=10000;w=2419200, "daily";q=50;w=86400"#);
     let [monthly, daily] = [0, 1].map(|index| admission.asks[index].quota.clone().unwrap());
     assert_eq!(

@@ -2,7 +2,7 @@
 //!
 //! [`Gateway::decide`] is synchronous. Where everything it needs is in memory it decides at once,
 //! which is the usual case and the fast one; else it says what must be loaded, and is called again
-//! when that is there ([`pointsman_loader::load`]).
+//! when that is there ([`pointsman_loader::loader`]).
 
 pub mod authenticate;
 pub mod customer;
@@ -20,7 +20,7 @@ use crate::{
     base::{refusal::Refusal, time::Timestamp},
     decide::{
         authenticate::Stage,
-        decision::{Decision, Deferred, Found, Halt, Outcome},
+        decision::{Decision, Deferred, Halt, LoadedForRequest, Outcome},
         request_log::{Step, Trace},
     },
     forward::{
@@ -32,7 +32,7 @@ use crate::{
         cors::{AnswerEdits, AnswerPrivacy, Preflight},
         credential_copies,
         fields::{FieldLines, lists_too_many},
-        head::{Head, Place, Seen},
+        head::{Head, Place, PresentFields},
         path,
     },
     identity::{
@@ -55,13 +55,13 @@ use crate::{
 /// No token and no key with a checksum is shorter. Keys that were minted elsewhere may be.
 const SHORTEST_CREDENTIAL: usize = 24;
 
-use self::{dispatch::Sending, rules::Verdict};
+use self::{dispatch::Destination, rules::Verdict};
 
 /// A request on the way through the stages.
-struct Journey<'a> {
+struct DecisionContext<'a> {
     gateway: &'a Gateway,
     head: &'a Head<'a>,
-    found: &'a Found,
+    loaded: &'a LoadedForRequest,
     now: Timestamp,
     trace: Trace,
     deferred: Deferred,
@@ -77,17 +77,23 @@ struct Copied<'a> {
 impl Gateway {
     /// Decides what becomes of a request.
     #[must_use]
-    pub fn decide(&self, head: &Head<'_>, memory: &mut Memory, found: &Found, now: Timestamp) -> Decision {
-        let mut journey = Journey {
+    pub fn decide(
+        &self,
+        head: &Head<'_>,
+        memory: &mut Memory,
+        loaded: &LoadedForRequest,
+        now: Timestamp,
+    ) -> Decision {
+        let mut context = DecisionContext {
             gateway: self,
             head,
-            found,
+            loaded,
             now,
-            trace: Trace { steps: found.explain.then(Vec::new), ..Trace::default() },
+            trace: Trace { steps: loaded.explain.then(Vec::new), ..Trace::default() },
             deferred: Deferred::default(),
         };
-        let outcome = journey.travel(memory);
-        Decision { outcome, trace: journey.trace, deferred: journey.deferred }
+        let outcome = context.decide(memory);
+        Decision { outcome, trace: context.trace, deferred: context.deferred }
     }
 
     /// The problem for a refusal, with the fields that the route's callers get on any answer.
@@ -129,7 +135,7 @@ impl Gateway {
 
     fn answer_edits(&self, route: &Route, head: &Head<'_>) -> AnswerEdits {
         let mut edits = match &route.cors {
-            Some(policy) => policy.answer(head.field(Seen::ORIGIN, "origin").as_deref()),
+            Some(policy) => policy.answer(head.field(PresentFields::ORIGIN, "origin").as_deref()),
             None => AnswerEdits::default(),
         };
         if route.shows_request_id {
@@ -139,11 +145,11 @@ impl Gateway {
     }
 }
 
-impl<'a> Journey<'a> {
-    fn travel(&mut self, memory: &mut Memory) -> Outcome {
+impl<'a> DecisionContext<'a> {
+    fn decide(&mut self, memory: &mut Memory) -> Outcome {
         let path = self.head.target.path;
         let gateway = self.gateway;
-        if let Err(refusal) = explain::refuse_question(gateway, self.head, self.found.explain) {
+        if let Err(refusal) = explain::refuse_question(gateway, self.head, self.loaded.explain) {
             return self.refused(refusal, None);
         }
         if let Some(answer) = operator::answer(gateway, self.head, memory, self.now, &mut self.trace) {
@@ -175,21 +181,26 @@ impl<'a> Journey<'a> {
         if gateway.readings.differ(spelling, &taken, &guards_like) {
             return self.refused(Refusal::PathOfAnotherRoute, Some(route));
         }
-        match self.along(route, &matched.captures, memory) {
+        match self.decide_on_route(route, &matched.captures, memory) {
             Ok(outcome) => outcome,
             Err(Halt::Load(need, claim)) => Outcome::Load(need, claim),
             Err(Halt::Refuse(refusal)) => self.refused(refusal, Some(route)),
         }
     }
 
-    fn along(&mut self, route: &'a Route, captures: &[&str], memory: &mut Memory) -> Result<Outcome, Halt> {
+    fn decide_on_route(
+        &mut self,
+        route: &'a Route,
+        captures: &[&str],
+        memory: &mut Memory,
+    ) -> Result<Outcome, Halt> {
         let gateway = self.gateway;
         let via = gateway.via.pass(self.head)?;
-        if self.head.seen.has(Seen::TOO_MANY.and(Seen::CONNECTION)) {
+        if self.head.seen.has(PresentFields::TOO_MANY.and(PresentFields::CONNECTION)) {
             self.check_size()?;
         }
         handshake::check(route, self.head)?;
-        let stage = Stage { gateway, found: self.found, now: self.now };
+        let stage = Stage { gateway, loaded: self.loaded, now: self.now };
         let (principal, method) = stage.authenticate(self.head, &route.auth, memory, &mut self.deferred)?;
         self.trace.auth = Some(method.name());
         self.trace.subject = principal.subject.clone();
@@ -233,12 +244,8 @@ impl<'a> Journey<'a> {
             Method::Anonymous => AnswerPrivacy::Untouched,
             Method::ApiKey | Method::Token(_) | Method::Assumed => AnswerPrivacy::of_authenticated(self.head),
         };
-        let to = Sending { chosen, route, captures, rest, needs_size };
-        let (url, timeout, mut plan) = self.send(to, &facts, memory)?;
-        if let Some(token) = &gateway.identity.token {
-            let plan = plan.as_mut().ok_or(Refusal::Misconfigured)?;
-            token.assert(caller, &mut plan.attempts)?;
-        }
+        let to = Destination { chosen, route, caller, captures, rest, needs_size };
+        let sending = self.send(to, &facts, memory)?;
         let admission = if route.limits.is_empty() {
             None
         } else {
@@ -249,13 +256,11 @@ impl<'a> Journey<'a> {
             Some(copied) => self.edit_copied(&via, caller, copied.credential.as_str()),
         };
         Ok(Outcome::Forward(Box::new(Forward {
-            url,
-            timeout,
+            sending,
             remove,
             set,
             edits: AnswerEdits { privacy, isolates, ..gateway.answer_edits(route, self.head) },
             server_timing: route.server_timing,
-            plan,
             admission,
         })))
     }
@@ -267,7 +272,7 @@ impl<'a> Journey<'a> {
             let may_be_short = self.gateway.api_keys.as_ref().is_some_and(|keys| !keys.has_checksum());
             may_be_short || query.len() >= SHORTEST_CREDENTIAL
         };
-        self.head.seen.has(Seen::MAY_HOLD_CREDENTIAL.and(Seen::VIA))
+        self.head.seen.has(PresentFields::MAY_HOLD_CREDENTIAL.and(PresentFields::VIA))
             || self.head.target.query.is_some_and(is_long_enough)
     }
 
@@ -298,10 +303,10 @@ impl<'a> Journey<'a> {
     #[cold]
     #[inline(never)]
     fn check_size(&self) -> Result<(), Refusal> {
-        if self.head.seen.has(Seen::TOO_MANY) {
+        if self.head.seen.has(PresentFields::TOO_MANY) {
             return Err(Refusal::TooManyFields);
         }
-        let connection = self.head.field(Seen::CONNECTION, "connection");
+        let connection = self.head.field(PresentFields::CONNECTION, "connection");
         if connection.is_some_and(|names| lists_too_many(&names)) {
             return Err(Refusal::ConnectionTooLong);
         }
@@ -315,13 +320,10 @@ impl<'a> Journey<'a> {
         Refusal::RequirementNotMet.into()
     }
 
-    /// What must let the request pass. Only then is it known that an origin is called, so the edge says
-    /// which one.
+    /// What must let the request pass.
     #[inline(never)]
-    fn admission(&mut self, route: &Route, caller: limit::Caller<'_>) -> Option<limit::Admission> {
-        let admission = limit::admission(&route.limits, &self.gateway.limits, caller, self.now)?;
-        self.trace.planned = true;
-        Some(limit::Admission { origin: self.trace.origin.take(), ..admission })
+    fn admission(&self, route: &Route, caller: limit::Caller<'_>) -> Option<limit::Admission> {
+        limit::admission(&route.limits, &self.gateway.limits, caller, self.now)
     }
 
     fn note(&mut self, step: impl FnOnce() -> Step) {
@@ -347,7 +349,7 @@ impl<'a> Journey<'a> {
     #[cold]
     #[inline(never)]
     fn preflight(&mut self, matched: &Matched<'_, '_>) -> Option<Answer> {
-        let origin = self.head.field(Seen::ORIGIN, "origin")?;
+        let origin = self.head.field(PresentFields::ORIGIN, "origin")?;
         let asked = self.head.fields.get("access-control-request-method")?;
         let route_of = |index: usize| self.gateway.routes.get(index).filter(|route| route.cors.is_some());
         let route = match matched.route(asked.trim()) {

@@ -61,24 +61,29 @@ impl Document {
     }
 }
 
-/// A URL reference without what may be a secret in it: user name and password, query and fragment.
+/// A URL reference without what may be a secret in it: user name and password, query and fragment. It is read as URL parsers
+/// read it, who find a user name in `https:user@host` and behind any number of slashes.
 fn without_secrets(reference: &str) -> String {
     const MOST: usize = 200;
-    let place = reference.split(['?', '#']).next().unwrap_or_default();
-    let cut = match place.split_once("//") {
-        Some((scheme, rest)) => {
-            let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
-            let host = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
-            format!("{scheme}//{host}{path}")
-        }
-        None => place.to_owned(),
+    let is_slash = |character| matches!(character, '/' | '\\');
+    let plain: String = reference.chars().filter(|character| !character.is_control()).collect();
+    let place = plain.split(['?', '#']).next().unwrap_or_default().trim();
+    let (scheme, rest) = match place.split_once(':') {
+        Some((scheme, rest)) if !scheme.contains(is_slash) => (format!("{scheme}:"), rest),
+        _ => (String::new(), place),
     };
-    cut.chars().filter(|character| !character.is_control()).take(MOST).collect()
+    let after = rest.trim_start_matches(is_slash);
+    let slashes = rest.strip_suffix(after).unwrap_or_default();
+    let is_path = scheme.is_empty() && slashes.len() < 2;
+    let (authority, path) =
+        if is_path { ("", after) } else { after.split_at(after.find(is_slash).unwrap_or(after.len())) };
+    let host = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
+    format!("{scheme}{slashes}{host}{path}").chars().take(MOST).collect()
 }
 
 /// How a wait for somebody else's load ended.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Landing {
+pub enum LoadResult {
     /// What was loaded is in memory.
     Done,
     /// The load failed.
@@ -122,10 +127,10 @@ pub trait Ports {
 
     /// Waits until the load of that name ends ([`Ports::land`]), at most `at_most`. The wait is the
     /// caller's own: whoever loads may be gone, and must not take those who wait along.
-    async fn landed(&self, flight: &str, at_most: Span) -> Landing;
+    async fn wait_for_load(&self, flight: &str, at_most: Span) -> LoadResult;
 
     /// Tells all who wait for the load of that name that it has ended, and whether well.
-    fn land(&self, flight: &str, well: bool);
+    fn complete_load(&self, flight: &str, well: bool);
 
     /// Verifies a signature.
     ///
@@ -140,10 +145,10 @@ pub trait Ports {
     ) -> Result<bool, VerifyError>;
 
     /// Tells the operator of something worth knowing.
-    fn note(&self, event: &str, what: &str);
+    fn note(&self, event: &str, message: &str);
 
     /// Tells the operator of something wrong that no single request is to blame for.
-    fn warn(&self, event: &str, what: &str);
+    fn warn(&self, event: &str, message: &str);
 }
 
 #[cfg(test)]
@@ -163,6 +168,12 @@ mod tests {
             ("https://user:secret@login.example:8443", "https://login.example:8443"),
             ("https://a:secret@b@login.example/x@y", "https://login.example/x@y"),
             ("//user:secret@login.example/x", "//login.example/x"),
+            ("https:user:secret@login.example/x", "https:login.example/x"),
+            ("https:///user:secret@login.example/x", "https:///login.example/x"),
+            (r"https:\\user:secret@login.example", r"https:\\login.example"),
+            ("ht\ttps:/\t/user:secret@login.example", "https://login.example"),
+            (" //user:secret@login.example", "//login.example"),
+            ("/users/a@b:c", "/users/a@b:c"),
             ("/login?code=secret", "/login"),
             ("", ""),
         ] {

@@ -24,20 +24,20 @@ use pointsman_core::{
         time::{Span, Timestamp},
     },
     decide::{
-        decision::{Decision, Deferred, Found, Need, Outcome},
+        decision::{Decision, Deferred, LoadedForRequest, Need, Outcome},
         request_log::Trace,
     },
     http::{
         answer::Answer,
-        head::{Fields, Head, MAX_FIELDS, Place, Seen, Target},
+        head::{Fields, Head, MAX_FIELDS, Place, PresentFields, Target},
     },
     identity::{algorithm::Algorithm, jwk_set::PublicKey, principal::Principal},
     state::{config::Gateway, memory::Memory},
 };
 use pointsman_loader::{
-    load::Context,
+    loader::Loader,
     native,
-    ports::{Document, DocumentRequest, Landing, Ports, SourceError, VerifyError},
+    ports::{Document, DocumentRequest, LoadResult, Ports, SourceError, VerifyError},
 };
 use serde_json::Value;
 
@@ -265,11 +265,11 @@ impl Ports for World {
         }
     }
 
-    async fn landed(&self, flight: &str, _: Span) -> Landing {
+    async fn wait_for_load(&self, flight: &str, _: Span) -> LoadResult {
         panic!("nobody else loads {flight} where requests come one by one")
     }
 
-    fn land(&self, _: &str, _: bool) {}
+    fn complete_load(&self, _: &str, _: bool) {}
 
     async fn verify(
         &self,
@@ -363,10 +363,10 @@ impl Isolate {
     ) -> Value {
         let url = format!("https://gateway.example.com{path}");
         let head = head(&self.gateway, method, &url, fields);
-        let context = Context { gateway: &self.gateway, memory: &self.memory, ports: world };
+        let loader = Loader::new(&self.gateway, &self.memory, world);
         let assumed = claims.map(|claims| Rc::new(Principal::assumed(claims.as_object().unwrap().clone())));
-        let (told, deferred) = pollster::block_on(context.explain(&head, assumed));
-        self.finish(&context, deferred);
+        let (told, deferred) = pollster::block_on(loader.explain(&head, assumed));
+        self.finish(&loader, deferred);
         told
     }
 
@@ -374,18 +374,22 @@ impl Isolate {
     /// response.
     pub fn request(&self, world: &World, method: &str, path: &str, fields: TestFields) -> Result_ {
         let url = format!("https://gateway.example.com{path}");
-        let policy = &self.gateway.fields;
+        let policy = self.gateway.fields();
         let head = head(&self.gateway, method, &url, &fields);
-        let decision =
-            self.gateway.decide(&head, &mut self.memory.borrow_mut(), &Found::default(), world.now.get());
-        let context = Context { gateway: &self.gateway, memory: &self.memory, ports: world };
+        let decision = self.gateway.decide(
+            &head,
+            &mut self.memory.borrow_mut(),
+            &LoadedForRequest::default(),
+            world.now.get(),
+        );
+        let loader = Loader::new(&self.gateway, &self.memory, world);
         let Decision { outcome, trace, deferred } = match decision {
             Decision { outcome: Outcome::Load(need, claim), deferred, .. } => {
-                pollster::block_on(context.decide(&head, Found::default(), need, claim, deferred))
+                pollster::block_on(loader.decide(&head, LoadedForRequest::default(), need, claim, deferred))
             }
             decided => decided,
         };
-        self.finish(&context, deferred);
+        self.finish(&loader, deferred);
         let backend_fields = match &outcome {
             Outcome::Forward(forward) => {
                 let mut passed: HashMap<String, Vec<String>> = HashMap::new();
@@ -407,26 +411,26 @@ impl Isolate {
     }
 
     /// What happens behind a response.
-    fn finish(&self, context: &Context<'_, World>, mut deferred: Deferred) {
+    fn finish(&self, loader: &Loader<'_, World>, mut deferred: Deferred) {
         for refresh in std::mem::take(&mut deferred.refreshes) {
             assert!(!matches!(refresh.need, Need::Signature(_)), "a signature is never refreshed");
-            deferred.append(pollster::block_on(context.refresh(&refresh)));
+            deferred.append(pollster::block_on(loader.refresh(&refresh)));
         }
         assert!(deferred.refreshes.is_empty(), "a refresh asks for no refresh");
         for write in &deferred.writes {
-            pollster::block_on(context.write(write));
+            pollster::block_on(loader.write(write));
         }
     }
 }
 
 pub fn head<'a>(gateway: &Gateway, method: &'a str, url: &'a str, fields: &'a TestFields) -> Head<'a> {
-    let seen = fields.fields.iter().fold(Seen::default(), |seen, (name, _)| {
-        seen.and(gateway.fields.judge(&name.to_ascii_lowercase()).seen)
+    let seen = fields.fields.iter().fold(PresentFields::default(), |seen, (name, _)| {
+        seen.and(gateway.fields().judge(&name.to_ascii_lowercase()).seen)
     });
     let mut names = fields.names();
     names.sort_unstable();
     names.dedup();
-    let seen = if names.len() > MAX_FIELDS as usize { seen.and(Seen::TOO_MANY) } else { seen };
+    let seen = if names.len() > MAX_FIELDS as usize { seen.and(PresentFields::TOO_MANY) } else { seen };
     Head { method, target: Target::parse(url).unwrap(), seen, fields, request_id: "request-1" }
 }
 
@@ -448,7 +452,7 @@ impl Result_ {
     /// The URL that is called.
     pub fn forwarded(&self) -> Option<&str> {
         match &self.outcome {
-            Outcome::Forward(forward) => Some(&forward.url),
+            Outcome::Forward(forward) => Some(forward.sending.url()),
             _ => None,
         }
     }

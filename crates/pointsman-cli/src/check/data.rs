@@ -171,8 +171,8 @@ fn unknown(judge: &Judge, folder: bool, wanted: Option<&Wanted>, stored: Option<
 fn unused(gateway: &Gateway, wanted: Option<&Wanted>, stored: Option<&Stored>) -> Vec<Placed> {
     let mut findings = Vec::new();
     for (kind, used, section) in [
-        (Kind::Customer, gateway.customers.is_some(), "[customers]"),
-        (Kind::Key, gateway.api_keys.is_some(), "[api_keys]"),
+        (Kind::Customer, gateway.customers().is_some(), "[customers]"),
+        (Kind::Key, gateway.api_keys().is_some(), "[api_keys]"),
     ] {
         let in_files = || wanted.and_then(|wanted| wanted.first_of(kind));
         let in_kv = || stored.and_then(|stored| stored.kinds.get(&kind)).map(|name| At::Entry(name.clone()));

@@ -32,8 +32,8 @@ pub(crate) struct Arguments {
     /// The file or folder that is written; by default standard output.
     #[arg(long, value_name = "PATH", required_if_eq("format", "folder"))]
     to: Option<PathBuf>,
-    /// Writes every customer, by the record that counts: also those of whom only the config API knows, with what the
-    /// refresh notes (fetchedAt, generation, etag, gone, scheduled).
+    /// Writes every customer, by the record that counts: also those that only the config API knows, with the refresh's
+    /// notes (fetchedAt, generation, etag, gone, scheduled).
     #[arg(long)]
     all: bool,
     #[command(flatten)]

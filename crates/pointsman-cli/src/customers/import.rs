@@ -16,7 +16,7 @@ Customers that the files lack stay as they are; see `pointsman apply` for the wh
 
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
-    /// A JSON array of customers [{ \"customerId\": …, \"backendUrl\": … }, …], JSON lines (.jsonl), or a folder of such files.
+    /// A JSON array of customers [{ "customerId": …, "backendUrl": … }, …], JSON lines (.jsonl), or a folder of such files.
     file: PathBuf,
     #[command(flatten)]
     judge: JudgeArguments,

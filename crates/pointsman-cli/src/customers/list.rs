@@ -14,12 +14,12 @@ pub(super) const EXAMPLES: &str = "Examples:
   pointsman customers list --remote
   pointsman customers list --local --json | jq -r '.[] | select(.disabled) | .customerId'
 
-Of a customer of whom KV holds both, the operator's own record is shown, which counts.";
+Where KV holds two records of a customer, the operator's record is shown, since that one counts.";
 
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
-    /// Prints the records that count as a JSON array; one that is no JSON stands as {\"customerId\", \"malformed\"}.
-    /// Those of the config API have fetchedAt.
+    /// Prints the records that count as a JSON array; a record that is not JSON is {"customerId", "malformed"}. Records of
+    /// the config API have fetchedAt.
     #[arg(long)]
     json: bool,
     #[command(flatten)]

@@ -42,7 +42,7 @@ pub(crate) struct Arguments {
     /// Refuses the customer's requests.
     #[arg(long)]
     disabled: bool,
-    /// From where alone its callers may come: an address or a range. May stand several times.
+    /// An address or a range from which its callers may come; from no other. May be given several times.
     #[arg(long, value_name = "RANGE")]
     allowed_ip: Vec<String>,
     #[command(flatten)]

@@ -14,10 +14,10 @@ use crate::{
 pub(super) const EXAMPLES: &str = "Example:
   pointsman customers tidy --remote
 
-Before refreshes had names of their own, they wrote customer:<id>. Such an entry, told by its fetchedAt, is read by
-nobody any more once source:customer:<id> is there. The gateway deletes none of them: it could not know what it deletes.
-Neither can this command entirely: it reads each entry right before it deletes it, and KV cannot make that one step.
-Run it while nobody writes customers.";
+Before 0.1.0, refreshes wrote customer:<id>. Such an entry has fetchedAt, and nobody reads the entry any more once
+source:customer:<id> is there. The gateway deletes no such entry, since it cannot know what the entry holds at that
+moment. This command reads each entry right before it deletes the entry, but KV cannot do both in one step: run the
+command while nobody writes customers.";
 
 #[derive(clap::Args)]
 pub(crate) struct Arguments {

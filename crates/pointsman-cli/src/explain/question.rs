@@ -8,7 +8,7 @@ use pointsman_core::{
         shape::{Table, shape},
         time::Timestamp,
     },
-    http::head::{Fields, Place, Seen},
+    http::head::{Fields, Place, PresentFields},
     identity::{claims::Claims, principal::Principal},
     state::config::Gateway,
 };
@@ -62,7 +62,7 @@ impl Question {
             fields.extend(values);
         }
         if let Some(key) = &self.key {
-            let keys = gateway.api_keys.as_ref().ok_or("the configuration takes no API keys")?;
+            let keys = gateway.api_keys().ok_or("the configuration takes no API keys")?;
             let value =
                 if keys.scheme().is_empty() { key.clone() } else { format!("{} {key}", keys.scheme()) };
             fields.push((keys.field().to_owned(), value));
@@ -117,8 +117,10 @@ pub(super) struct SentFields {
 }
 
 impl SentFields {
-    pub(super) fn seen(&self, gateway: &Gateway) -> Seen {
-        self.fields.iter().fold(Seen::default(), |seen, (name, _)| seen.and(gateway.fields.judge(name).seen))
+    pub(super) fn seen(&self, gateway: &Gateway) -> PresentFields {
+        self.fields
+            .iter()
+            .fold(PresentFields::default(), |seen, (name, _)| seen.and(gateway.fields().judge(name).seen))
     }
 }
 

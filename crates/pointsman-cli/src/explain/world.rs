@@ -10,7 +10,7 @@ use pointsman_core::{
 };
 use pointsman_loader::{
     native,
-    ports::{Document, DocumentRequest, Landing, Ports, SourceError, VerifyError},
+    ports::{Document, DocumentRequest, LoadResult, Ports, SourceError, VerifyError},
 };
 use serde_json::json;
 
@@ -36,7 +36,7 @@ fn discovered(issuer: &str) -> String {
 
 /// The documents that an issuer's key set, given as a file, stands for.
 pub(super) fn key_set_documents(gateway: &Gateway, issuer: &str, set: &[u8]) -> Vec<(String, Vec<u8>)> {
-    let Some(issuer) = gateway.issuers.iter().find(|own| *own.name == *issuer) else { return Vec::new() };
+    let Some(issuer) = gateway.issuers().iter().find(|own| *own.name == *issuer) else { return Vec::new() };
     match &issuer.keys {
         KeySource::Url(url) => vec![(url.clone(), set.to_vec())],
         KeySource::Discovery(url) => {
@@ -86,11 +86,11 @@ impl Ports for World<'_> {
     }
 
     /// Nobody else loads anything here.
-    async fn landed(&self, _: &str, _: Span) -> Landing {
-        Landing::Late
+    async fn wait_for_load(&self, _: &str, _: Span) -> LoadResult {
+        LoadResult::Late
     }
 
-    fn land(&self, _: &str, _: bool) {}
+    fn complete_load(&self, _: &str, _: bool) {}
 
     async fn verify(
         &self,

@@ -28,16 +28,16 @@ pub(crate) struct Arguments {
     prefix: String,
     #[command(flatten)]
     gateway: GatewayFile,
-    /// Whom the key stands for.
+    /// The subject that the key stands for.
     #[arg(long)]
     subject: String,
-    /// What every rule reads, as a JSON object.
+    /// The claims that rules read, as a JSON object.
     #[arg(long, value_name = "JSON", default_value = "{}")]
     claims: String,
     /// When the key stops working (RFC 3339).
     #[arg(long, value_name = "INSTANT")]
     expires_at: Option<String>,
-    /// What people call it.
+    /// A name for people.
     #[arg(long)]
     name: Option<String>,
     /// Prints the key and its record as JSON.

@@ -21,11 +21,11 @@ pub(super) const EXAMPLES: &str = "Examples:
   pointsman keys inspect --key-file key.txt --remote   # with its record
   pointsman keys inspect --pattern                  # the regular expression for secret scanners
 
-Without --local or --remote nothing is asked. A key that the gateway would not take ends with exit code 1.";
+Without --local or --remote no KV is asked. A key that the gateway would not take ends with exit code 1.";
 
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
-    /// - reads the key from standard input. A key itself is no argument: it would stand in the shell's history.
+    /// - reads the key from standard input. The key itself is never an argument: it would stay in the shell's history.
     #[arg(value_name = "-", required_unless_present_any = ["pattern", "key_file"], conflicts_with_all = ["pattern", "key_file"])]
     key: Option<String>,
     #[command(flatten)]
@@ -44,7 +44,7 @@ pub(crate) struct Arguments {
 
 pub(super) fn run(arguments: &Arguments) -> Outcome {
     let gateway = arguments.gateway.load(arguments.target.project())?;
-    let Some(keys) = &gateway.api_keys else {
+    let Some(keys) = gateway.api_keys() else {
         return Err(input("gateway.toml has no [api_keys]: it takes no API keys"));
     };
     let (key, file) = (arguments.key.as_deref(), arguments.file.key_file.as_deref());

@@ -28,7 +28,7 @@ pub(crate) struct Arguments {
     /// Keys whose claims name this customer.
     #[arg(long, value_name = "ID")]
     customer: Option<String>,
-    /// Keys whose time has passed.
+    /// Keys that have expired.
     #[arg(long)]
     expired: bool,
     /// Keys that are disabled.

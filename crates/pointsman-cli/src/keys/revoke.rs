@@ -17,7 +17,7 @@ pub(super) const EXAMPLES: &str = "Examples:
   pointsman keys revoke 115bcf13bca4 --remote
   pointsman keys revoke --subject acme-ci --disable --remote   # keeps the record
 
-A revoked key goes on for as long as KV and the isolates' copies take; the command says how long that is.";
+A revoked key works until KV and the isolates' copies have changed; the command says how long that may take.";
 
 #[derive(clap::Args)]
 pub(crate) struct Arguments {

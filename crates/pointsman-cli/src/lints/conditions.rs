@@ -21,7 +21,7 @@ pub(super) fn lint(gateway: &Gateway, file: &Value, findings: &mut Findings) {
         let wanted = if matches!(rule.action, Action::Deny(_)) { Wanted::Denied } else { Wanted::LetIn };
         doubled(&rule.when, wanted, &format!("{at}/when"), findings);
     }
-    for (index, route) in gateway.routes.iter().enumerate() {
+    for (index, route) in gateway.routes().iter().enumerate() {
         doubled(&route.require, Wanted::LetIn, &format!("/routes/{index}/require"), findings);
         for (choice, tiers) in route.limits.iter().enumerate() {
             for tier in tiers.0.iter().filter(|tier| tier.limit.is_some()) {

@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use crate::{
     base::{digest::Digest, refusal::Refusal, time::Timestamp},
-    decide::decision::{Deferred, Found, Halt, Need, SignatureCheck},
+    decide::decision::{Deferred, Fetched, Halt, LoadedForRequest, Need, SignatureCheck},
     http::head::Head,
     identity::{
         compact::{self, MAX_TOKEN_BYTES},
@@ -15,7 +15,7 @@ use crate::{
         principal::Principal,
     },
     state::{
-        cache::{Claim, Loaded, Lookup, Stored},
+        cache::{Lease, Loaded, Lookup, Stored},
         config::{Gateway, RouteAuth},
         memory::Memory,
     },
@@ -26,7 +26,7 @@ pub struct Stage<'a> {
     /// The configuration.
     pub gateway: &'a Gateway,
     /// What this request has loaded.
-    pub found: &'a Found,
+    pub loaded: &'a LoadedForRequest,
     /// The time.
     pub now: Timestamp,
 }
@@ -47,7 +47,7 @@ impl Stage<'_> {
         if !auth.needs_credential() {
             return Ok(anonymous());
         }
-        if let Some(principal) = &self.found.assumed {
+        if let Some(principal) = &self.loaded.assumed {
             return Ok((Rc::clone(principal), Method::Assumed));
         }
         match find_credential(head, self.gateway.api_keys.as_ref())? {
@@ -72,9 +72,9 @@ impl Stage<'_> {
     ) -> Result<Rc<Principal>, Halt> {
         let keys = self.gateway.api_keys.as_ref().ok_or(Refusal::CredentialKindNotAccepted)?;
         let digest = keys.digest(key)?;
-        let stored = match &self.found.key {
-            Some(stored) => stored.clone(),
-            None => match memory.keys.lookup(&digest, self.now, self.found.key_failed) {
+        let stored = match &self.loaded.key {
+            Fetched::Got(stored) => stored.clone(),
+            missing => match memory.keys.lookup(&digest, self.now, missing.has_failed()) {
                 Lookup::Hit { stored, refresh } => {
                     deferred.refresh(refresh, self.now, || Need::Key(digest));
                     stored
@@ -105,7 +105,7 @@ impl Stage<'_> {
         // without the signature itself, which is not kept, and comparing text is quicker than hashing it.
         let (signing_input, signature) = compact::halves(token);
         let digest = Digest::of(signature.as_bytes());
-        if let Some(Err(Refusal::TokenSignature | Refusal::TokenKeyUnusable)) = self.found.token {
+        if let Some(Err(Refusal::TokenSignature | Refusal::TokenKeyUnusable)) = self.loaded.token {
             self.ask_for_a_replaced_key(token, auth, memory)?;
         }
         if let Some(verified) = self.verified_before(&digest, signing_input, auth, memory, deferred)? {
@@ -126,12 +126,14 @@ impl Stage<'_> {
             }
             KeySource::Inline(set) => {
                 let keys = set.select(examined.kid.as_deref(), examined.algorithm)?;
-                Err(Halt::Load(self.signature_check(examined, keys, digest), Claim::Lead))
+                Err(Halt::Load(self.signature_check(examined, keys, digest), Lease::Acquired))
             }
             KeySource::Url(_) | KeySource::Discovery(_) => {
                 let set = self.key_set(examined.issuer, memory, deferred)?;
                 match set.select(examined.kid.as_deref(), examined.algorithm) {
-                    Ok(keys) => Err(Halt::Load(self.signature_check(examined, keys, digest), Claim::Lead)),
+                    Ok(keys) => {
+                        Err(Halt::Load(self.signature_check(examined, keys, digest), Lease::Acquired))
+                    }
                     // The key may be a new one, also under an old name. Asking is bounded by the cooldown,
                     // whatever kids are sent.
                     Err(refusal) => {
@@ -153,7 +155,7 @@ impl Stage<'_> {
         memory: &Memory,
         deferred: &mut Deferred,
     ) -> Result<Option<Rc<VerifiedToken>>, Halt> {
-        if let Some(outcome) = &self.found.token {
+        if let Some(outcome) = &self.loaded.token {
             return outcome.clone().map(Some).map_err(Halt::from);
         }
         // `failed`, since there is nobody to load it from: a token is verified, by each request for itself.
@@ -181,11 +183,11 @@ impl Stage<'_> {
     }
 
     fn key_set(&self, issuer: usize, memory: &Memory, deferred: &mut Deferred) -> Result<Rc<KeySet>, Halt> {
-        if let Some(set) = &self.found.key_set {
+        if let Fetched::Got(set) = &self.loaded.key_set {
             return Ok(Rc::clone(set));
         }
         let memory = memory.key_sets.get(issuer).ok_or(Refusal::KeySetUnavailable)?;
-        match memory.set.lookup(self.now, self.found.key_set_failed) {
+        match memory.set.lookup(self.now, self.loaded.key_set.has_failed()) {
             Lookup::Hit { stored: Stored::Present(set), refresh } => {
                 deferred.refresh(refresh, self.now, || Need::KeySet(issuer));
                 Ok(set)
@@ -210,9 +212,10 @@ impl Stage<'_> {
     /// all requests together once a cooldown.
     fn ask_again(&self, index: usize, issuer: &Issuer, memory: &Memory) -> Result<(), Halt> {
         let Some(known) = memory.key_sets.get(index) else { return Ok(()) };
-        let asked = self.found.issuer_asked || self.found.key_set_failed;
-        if !asked && (known.set.is_loading(self.now) || known.is_cool(issuer.cooldown, self.now)) {
-            return Err(Halt::Load(Need::KeySet(index), known.set.claim(self.now)));
+        if !self.loaded.issuer_asked
+            && (known.set.is_loading(self.now) || known.is_cool(issuer.cooldown, self.now))
+        {
+            return Err(Halt::Load(Need::KeySet(index), known.set.acquire_lease(self.now)));
         }
         Ok(())
     }

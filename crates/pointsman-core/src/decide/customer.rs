@@ -5,7 +5,7 @@ use std::rc::Rc;
 use crate::{
     base::{refusal::Refusal, time::Timestamp},
     customer::record::CustomerConfig,
-    decide::decision::{Deferred, Found, Halt, Need},
+    decide::decision::{Deferred, Fetched, Halt, LoadedForRequest, Need},
     http::head::Head,
     identity::claimed::Claimed,
     state::{
@@ -33,7 +33,7 @@ pub enum Customer {
 pub fn resolve(
     claimed: &Claimed,
     memory: &Memory,
-    found: &Found,
+    loaded: &LoadedForRequest,
     head: &Head<'_>,
     deferred: &mut Deferred,
     now: Timestamp,
@@ -43,9 +43,9 @@ pub fn resolve(
         Claimed::Malformed => return Err(Refusal::CustomerIdMalformed.into()),
         Claimed::Id(id) => id,
     };
-    let stored = match &found.customer {
-        Some(stored) => stored.clone(),
-        None => match memory.customers.lookup(&id.cache_key(), now, found.customer_failed) {
+    let stored = match &loaded.customer {
+        Fetched::Got(stored) => stored.clone(),
+        missing => match memory.customers.lookup(&id.cache_key(), now, missing.has_failed()) {
             Lookup::Hit { stored, refresh } => {
                 deferred.refresh(refresh, now, || Need::Customer(id.clone()));
                 stored

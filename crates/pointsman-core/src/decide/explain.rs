@@ -188,9 +188,9 @@ impl Explained<'_> {
         let goes = |name: &String| policy.judge(name).removed || forward.remove.contains(name);
         let removed: Vec<_> = names.iter().filter(|name| goes(name)).collect();
         json!({
-            "url": forward.url,
-            "timeout_ms": forward.timeout.millis(),
-            "plan": forward.plan.as_ref().map(plan),
+            "url": forward.sending.url(),
+            "timeout_ms": forward.sending.timeout().millis(),
+            "plan": forward.sending.plan().map(plan),
             "removed": removed,
             "set": forward.set.iter().map(told_field).collect::<Vec<_>>(),
             "set_on_answer": forward.edits.set,

@@ -4,7 +4,7 @@ use crate::{
     base::refusal::Refusal,
     http::{
         cors::CorsPolicy,
-        head::{Head, Seen},
+        head::{Head, PresentFields},
     },
     state::config::Route,
 };
@@ -20,7 +20,7 @@ use crate::{
 /// [`Refusal::WebSocketOrigin`].
 pub(super) fn check(route: &Route, head: &Head<'_>) -> Result<(), Refusal> {
     match &route.cors {
-        Some(policy) if head.seen.has(Seen::UPGRADE) => check_origin(policy, head),
+        Some(policy) if head.seen.has(PresentFields::UPGRADE) => check_origin(policy, head),
         _ => Ok(()),
     }
 }
@@ -28,7 +28,7 @@ pub(super) fn check(route: &Route, head: &Head<'_>) -> Result<(), Refusal> {
 #[cold]
 #[inline(never)]
 fn check_origin(policy: &CorsPolicy, head: &Head<'_>) -> Result<(), Refusal> {
-    let Some(origin) = head.field(Seen::ORIGIN, "origin").filter(|_| head.is_websocket()) else {
+    let Some(origin) = head.field(PresentFields::ORIGIN, "origin").filter(|_| head.is_websocket()) else {
         return Ok(());
     };
     let own = format!("{}://{}", head.target.scheme, head.target.authority);

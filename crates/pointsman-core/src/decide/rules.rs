@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use super::Journey;
+use super::DecisionContext;
 use crate::{
     base::{name::Name, refusal::Refusal, time::Span},
     customer::{record::CustomerOrigin, template::BackendTemplate},
@@ -67,7 +67,7 @@ pub(super) struct ChosenOrigin {
     pub(super) binding: Option<Rc<str>>,
 }
 
-impl<'a> Journey<'a> {
+impl<'a> DecisionContext<'a> {
     /// The first rule that matches decides.
     pub(super) fn choose(
         &mut self,
@@ -191,7 +191,7 @@ impl<'a> Journey<'a> {
         claimed: &Claimed,
         memory: &Memory,
     ) -> Result<Option<Chosen<'a>>, Halt> {
-        let customer = resolve(claimed, memory, self.found, self.head, &mut self.deferred, self.now)?;
+        let customer = resolve(claimed, memory, self.loaded, self.head, &mut self.deferred, self.now)?;
         let config = match (customer, unlisted) {
             (Customer::Listed(config), _) => config,
             (Customer::Missing | Customer::Unlisted, Unlisted::Next) => return Ok(None),

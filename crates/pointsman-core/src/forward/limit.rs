@@ -149,9 +149,6 @@ pub struct Admission {
     pub policy: String,
     /// Who is asked.
     pub asks: Vec<Ask>,
-    /// The one origin that the request goes to, for the log; `None` where a plan says where it goes.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub origin: Option<Rc<str>>,
 }
 
 /// One question to a counter.
@@ -220,7 +217,7 @@ pub fn admission(
     }
     let policies: Vec<_> = chosen.iter().map(|limit| limit.policy(now)).collect();
     let asks = chosen.iter().map(|limit| limit.ask(caller, now)).collect();
-    Some(Admission { policy: policies.join(", "), asks, origin: None })
+    Some(Admission { policy: policies.join(", "), asks })
 }
 
 impl Limit {

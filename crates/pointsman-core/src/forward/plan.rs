@@ -11,7 +11,7 @@ use crate::{
     http::{
         cors::AnswerEdits,
         fields::{FieldLines, listed_by_connection},
-        head::{Head, Seen, Target},
+        head::{Head, PresentFields, Target},
     },
     identity::{claims::ClaimPath, customer_id::CustomerId, principal::Principal},
     routing::pattern::Rewrite,
@@ -44,10 +44,8 @@ impl Identity {
 /// A request to a backend, all but its copied fields and its body.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Forward {
-    /// The whole URL.
-    pub url: String,
-    /// How long the backend may take until it answers with a head.
-    pub timeout: Span,
+    /// Where it goes.
+    pub sending: Sending,
     /// Fields that are taken off first: those that `Connection` names, and `X-Forwarded-For` where no address takes
     /// its place.
     pub remove: Vec<String>,
@@ -57,16 +55,59 @@ pub struct Forward {
     pub edits: AnswerEdits,
     /// Whether the answer says how long its parts took.
     pub server_timing: bool,
-    /// How it is sent, where that is more than one call of one URL.
-    pub plan: Option<Plan>,
     /// What must let it pass before it is sent.
     pub admission: Option<Admission>,
+}
+
+/// How a request is sent.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Sending {
+    /// By one call of one URL, as nearly all are.
+    Direct {
+        /// The whole URL.
+        url: String,
+        /// How long the backend may take until it answers with a head.
+        timeout: Span,
+    },
+    /// By a plan.
+    Planned(Plan),
+}
+
+impl Sending {
+    /// The URL that is called, or called first.
+    #[must_use]
+    pub fn url(&self) -> &str {
+        match self {
+            Self::Direct { url, .. } => url,
+            Self::Planned(plan) => plan.attempts.first().map_or("", |first| &first.url),
+        }
+    }
+
+    /// How long that call may take.
+    #[must_use]
+    pub fn timeout(&self) -> Span {
+        match self {
+            Self::Direct { timeout, .. } => *timeout,
+            Self::Planned(plan) => {
+                plan.attempts.first().map_or_else(Span::default, |first| Span::from_millis(first.timeout))
+            }
+        }
+    }
+
+    /// The plan, where there is one.
+    #[must_use]
+    pub const fn plan(&self) -> Option<&Plan> {
+        match self {
+            Self::Direct { .. } => None,
+            Self::Planned(plan) => Some(plan),
+        }
+    }
 }
 
 /// How a request is sent that may take more than one call of one URL. It crosses to `forward.js` as JSON.
 #[derive(Clone, Debug, Default, Eq, PartialEq, Serialize)]
 pub struct Plan {
-    /// Where it is sent, in this order, each as long as the ones before failed.
+    /// Where it is sent, in this order, each as long as the ones before failed. At least one.
     pub attempts: Vec<Attempt>,
     /// Milliseconds that all attempts together may take.
     pub deadline: u64,
@@ -161,7 +202,7 @@ impl Via {
     /// # Errors
     /// [`Refusal::LoopDetected`] where we are in it already: a backend URL leads back here.
     pub fn pass(&self, head: &Head<'_>) -> Result<Cow<'_, str>, Refusal> {
-        let Some(before) = head.field(Seen::VIA, "via") else {
+        let Some(before) = head.field(PresentFields::VIA, "via") else {
             return Ok(Cow::Borrowed(&self.0));
         };
         if before.split(',').any(|hop| hop.trim() == self.0) {
@@ -186,7 +227,7 @@ pub fn edit_fields(
     set.push_checked("x-request-id", head.request_id);
     set.push_checked("x-forwarded-proto", head.target.scheme);
     set.push_checked("x-forwarded-host", head.target.authority);
-    let client = head.field(Seen::CF_CONNECTING_IP, "cf-connecting-ip");
+    let client = head.field(PresentFields::CF_CONNECTING_IP, "cf-connecting-ip");
     if !client.is_some_and(|client| set_client(&mut set, client.trim())) {
         remove.push("x-forwarded-for".to_owned());
     }
@@ -233,7 +274,7 @@ fn set_claim(set: &mut FieldLines, name: &str, claim: &Value) {
 
 /// The fields that the client's `Connection` names.
 fn listed_fields(head: &Head<'_>) -> Vec<String> {
-    let connection = head.field(Seen::CONNECTION, "connection");
+    let connection = head.field(PresentFields::CONNECTION, "connection");
     connection.map(|value| listed_by_connection(&value).collect()).unwrap_or_default()
 }
 

@@ -2,7 +2,7 @@
 
 use crate::{
     base::time::Span,
-    http::head::{Head, Seen},
+    http::head::{Head, PresentFields},
 };
 
 mod origin;
@@ -53,7 +53,7 @@ impl AnswerPrivacy {
     pub fn of_authenticated(head: &Head<'_>) -> Self {
         // Only answers to GET and HEAD are stored without being told to (RFC 9110, section 9.2.3).
         let stored_untold = matches!(head.method, "GET" | "HEAD");
-        if stored_untold && !head.seen.has(Seen::AUTHORIZATION) {
+        if stored_untold && !head.seen.has(PresentFields::AUTHORIZATION) {
             Self::UnlessPrivate
         } else {
             Self::IfShareable

@@ -2,7 +2,7 @@
 //! the query. Whatever holds the credential that was verified reaches no backend.
 
 use super::fields::{FieldLines, FieldPolicy, is_token};
-use crate::http::head::{Head, Seen, Target};
+use crate::http::head::{Head, PresentFields, Target};
 
 /// From this length on, a credential is known inside of a longer text too. A shorter one (keys minted elsewhere may be of
 /// any length) could stand there as a word.
@@ -89,7 +89,7 @@ pub fn take_off(
         if value.len() < credential.len() || remove.iter().any(|own| own == name) {
             return;
         }
-        if !policy.judge(name).seen.has(Seen::MAY_HOLD_CREDENTIAL) {
+        if !policy.judge(name).seen.has(PresentFields::MAY_HOLD_CREDENTIAL) {
             return;
         }
         let rest = match name {

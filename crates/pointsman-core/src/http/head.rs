@@ -51,7 +51,7 @@ pub trait Fields {
     fn get(&self, name: &str) -> Option<Cow<'_, str>>;
 
     /// Tells the names and values of fields, of those at least that may hold a credential
-    /// ([`Seen::MAY_HOLD_CREDENTIAL`]).
+    /// ([`PresentFields::MAY_HOLD_CREDENTIAL`]).
     fn visit(&self, visit: &mut dyn FnMut(&str, &str)) {
         let mut names = self.names();
         names.sort_unstable();
@@ -121,9 +121,9 @@ pub const MAX_FIELDS: u32 = 1024;
 
 /// Which fields of interest a request carries; found while its fields are copied for the backend.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
-pub struct Seen(u32);
+pub struct PresentFields(u32);
 
-impl Seen {
+impl PresentFields {
     /// `Authorization`.
     pub const AUTHORIZATION: Self = Self(1 << 1);
     /// The field configured to hold API keys, where it is another one.
@@ -148,7 +148,7 @@ impl Seen {
     /// More fields than [`MAX_FIELDS`]: the rest was not looked at, and the request reaches no backend.
     pub const TOO_MANY: Self = Self(1 << 11);
 
-    /// From the bits that [`Seen::bits`] gave.
+    /// From the bits that [`PresentFields::bits`] gave.
     #[must_use]
     pub const fn from_bits(bits: u32) -> Self {
         Self(bits)
@@ -180,7 +180,7 @@ pub struct Head<'a> {
     /// Where the request goes, as sent.
     pub target: Target<'a>,
     /// Which fields of interest there are.
-    pub seen: Seen,
+    pub seen: PresentFields,
     /// Their values.
     pub fields: &'a dyn Fields,
     /// The id under which log, backend and caller can find this request: letters, digits and hyphens.
@@ -199,14 +199,14 @@ impl Head<'static> {
     /// A `GET /` without any field.
     pub(crate) fn bare() -> Self {
         let target = Target { scheme: "https", authority: "gateway.example.com", path: "/", query: None };
-        Self { method: "GET", target, seen: Seen::default(), fields: &(), request_id: "r" }
+        Self { method: "GET", target, seen: PresentFields::default(), fields: &(), request_id: "r" }
     }
 }
 
 impl<'a> Head<'a> {
     /// The value of `name`, asked for only where `kind` says that it is there.
     #[must_use]
-    pub fn field(&self, kind: Seen, name: &str) -> Option<Cow<'a, str>> {
+    pub fn field(&self, kind: PresentFields, name: &str) -> Option<Cow<'a, str>> {
         if self.seen.has(kind) { self.fields.get(name) } else { None }
     }
 
@@ -215,7 +215,7 @@ impl<'a> Head<'a> {
     pub fn is_websocket(&self) -> bool {
         self.method == "GET"
             && self
-                .field(Seen::UPGRADE, "upgrade")
+                .field(PresentFields::UPGRADE, "upgrade")
                 .is_some_and(|value| value.trim().eq_ignore_ascii_case("websocket"))
     }
 }
@@ -255,7 +255,7 @@ const fn mix(value: u64) -> u64 {
 pub(crate) mod test_support {
     use std::borrow::Cow;
 
-    use super::{Fields, Seen};
+    use super::{Fields, PresentFields};
 
     /// Fields in a list, joined as Fetch joins them.
     pub(crate) struct TestFields(Vec<(String, String)>);
@@ -267,13 +267,13 @@ pub(crate) mod test_support {
             )
         }
 
-        pub(crate) fn seen(&self, api_key_field: Option<&str>) -> Seen {
+        pub(crate) fn seen(&self, api_key_field: Option<&str>) -> PresentFields {
             let policy = crate::http::fields::FieldPolicy::new(
                 [],
                 api_key_field.filter(|field| *field != "authorization"),
                 Vec::new(),
             );
-            self.0.iter().fold(Seen::default(), |seen, (name, _)| seen.and(policy.judge(name).seen))
+            self.0.iter().fold(PresentFields::default(), |seen, (name, _)| seen.and(policy.judge(name).seen))
         }
     }
 

@@ -1,6 +1,6 @@
 //! What crosses from JavaScript of a request at once: one text, since each that crosses is dear.
 
-use crate::{base::scan, http::head::Seen};
+use crate::{base::scan, http::head::PresentFields};
 
 /// A request's survey, as `survey` in `glue.js` makes it, with NUL between its parts: which fields of interest there
 /// are, the method, the URL, then names and values of these fields.
@@ -32,8 +32,8 @@ impl Survey {
 
     /// Which fields of interest there are.
     #[must_use]
-    pub fn seen(&self) -> Seen {
-        Seen::from_bits(self.part(0).parse().unwrap_or_default())
+    pub fn seen(&self) -> PresentFields {
+        PresentFields::from_bits(self.part(0).parse().unwrap_or_default())
     }
 
     /// The method (RFC 9110, section 9).
@@ -78,11 +78,11 @@ mod tests {
 
     #[test]
     fn its_parts_are_found_by_what_they_are() {
-        let bits = Seen::AUTHORIZATION.bits();
+        let bits = PresentFields::AUTHORIZATION.bits();
         let survey = Survey::new(format!(
             "{bits}\0GET\0https://a.example/x?y\0authorization\0Bearer via\0via\0\0cf-ray\08f1c"
         ));
-        assert_eq!(survey.seen(), Seen::AUTHORIZATION);
+        assert_eq!(survey.seen(), PresentFields::AUTHORIZATION);
         assert_eq!((survey.method(), survey.url()), ("GET", "https://a.example/x?y"));
         assert_eq!(survey.field("authorization"), Some("Bearer via"));
         assert_eq!(survey.field("via"), Some(""));
@@ -97,7 +97,7 @@ mod tests {
     fn what_is_missing_is_empty() {
         let survey = Survey::new(String::new());
         assert_eq!((survey.method(), survey.url(), survey.field("")), ("", "", None));
-        assert_eq!(survey.seen(), Seen::default());
+        assert_eq!(survey.seen(), PresentFields::default());
         assert_eq!(Survey::new("0\0GET\0u\0name".to_owned()).field("name"), Some(""));
     }
 

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use crate::{
     base::{cidr::Cidr, record::RecordErrors, refusal::Refusal},
-    http::head::{Head, Seen},
+    http::head::{Head, PresentFields},
 };
 
 /// Restrictions of a key's or a customer's record. What a record does not name is not restricted.
@@ -51,7 +51,7 @@ impl Permits {
             return Err(Refusal::MethodNotPermitted);
         }
         let Some(ranges) = &self.addresses else { return Ok(()) };
-        let sent = head.field(Seen::CF_CONNECTING_IP, "cf-connecting-ip");
+        let sent = head.field(PresentFields::CF_CONNECTING_IP, "cf-connecting-ip");
         let address = sent.and_then(|text| text.trim().parse::<IpAddr>().ok());
         match address {
             Some(address) if ranges.iter().any(|range| range.contains(address)) => Ok(()),

@@ -7,7 +7,7 @@ use serde_json::{Number, Value};
 use crate::{
     base::{cidr::Cidr, json, number},
     http::{
-        head::{Head, Place, Seen},
+        head::{Head, Place, PresentFields},
         path::decode_once,
     },
     identity::{claims::ClaimPath, principal::Principal},
@@ -166,7 +166,7 @@ impl Facts<'_> {
             }
             Operand::Place(place) => text(self.head.fields.place(*place)?),
             Operand::Ip => {
-                text(self.head.field(Seen::CF_CONNECTING_IP, "cf-connecting-ip")?.trim().to_owned())
+                text(self.head.field(PresentFields::CF_CONNECTING_IP, "cf-connecting-ip")?.trim().to_owned())
             }
             Operand::Method => text(self.head.method.to_owned()),
             Operand::Host => text(host(self.head.target.authority).to_ascii_lowercase()),

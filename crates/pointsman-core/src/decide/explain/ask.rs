@@ -11,7 +11,7 @@ use crate::{
     decide::operator::json_answer,
     http::{
         answer::Answer,
-        head::{Fields, Head, Place, Seen},
+        head::{Fields, Head, Place, PresentFields},
     },
     identity::principal::Principal,
     state::config::Gateway,
@@ -61,7 +61,7 @@ fn permission(gateway: &Gateway, head: &Head<'_>) -> Result<(), Refusal> {
 
 /// Whether whoever sent the request may ask how it is decided; `None` where it asks nothing.
 fn permitted(gateway: &Gateway, head: &Head<'_>) -> Option<Result<(), Refusal>> {
-    head.seen.has(Seen::EXPLAIN).then(|| permission(gateway, head))
+    head.seen.has(PresentFields::EXPLAIN).then(|| permission(gateway, head))
 }
 
 /// Keeps a question from being decided as a request that is carried out, whoever called for the decision.
@@ -104,8 +104,8 @@ impl Ask {
 
     /// Which fields the request carries then.
     #[must_use]
-    pub fn seen(&self, seen: Seen) -> Seen {
-        if self.place.contains_key("ip") { seen.and(Seen::CF_CONNECTING_IP) } else { seen }
+    pub fn seen(&self, seen: PresentFields) -> PresentFields {
+        if self.place.contains_key("ip") { seen.and(PresentFields::CF_CONNECTING_IP) } else { seen }
     }
 }
 

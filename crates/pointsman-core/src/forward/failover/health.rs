@@ -24,7 +24,7 @@ const MEMORY: Span = Span::from_secs(60);
 const MOST_SHOWN: usize = 300;
 
 /// An origin, and who calls it.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Watched<'a> {
     /// The backend, a line end, and the origin's URL. Two customers' own backends are two, whatever their URLs.
     pub key: &'a str,

@@ -35,7 +35,7 @@ fn find(sent: &Sent, url: &str, of: &Operand) -> Option<Value> {
     let head = Head {
         method: "GET",
         target: Target::parse(url).unwrap(),
-        seen: Seen::CF_CONNECTING_IP,
+        seen: PresentFields::CF_CONNECTING_IP,
         fields: sent,
         request_id: "r",
     };
@@ -48,7 +48,7 @@ fn holds(condition: &Condition, claims: &Value) -> bool {
     let principal = principal(claims);
     let sent = Sent::default();
     let target = Target::parse("https://h/").unwrap();
-    let head = Head { method: "GET", target, seen: Seen::default(), fields: &sent, request_id: "r" };
+    let head = Head { method: "GET", target, seen: PresentFields::default(), fields: &sent, request_id: "r" };
     let facts = Facts { principal: &principal, head: &head, captures: &[] };
     let holds = condition.holds(&facts);
     assert_eq!(condition.why_not(&facts).is_none(), holds, "{condition}");
@@ -291,7 +291,7 @@ fn why_not_says_what_was_found() {
     let principal = principal(&json!({"plan": "free"}));
     let sent = Sent::default();
     let target = Target::parse("https://h/").unwrap();
-    let head = Head { method: "GET", target, seen: Seen::default(), fields: &sent, request_id: "r" };
+    let head = Head { method: "GET", target, seen: PresentFields::default(), fields: &sent, request_id: "r" };
     let facts = Facts { principal: &principal, head: &head, captures: &[] };
     let gold = claim("plan", Test::Equals(json!("gold")));
     assert_eq!(gold.why_not(&facts).unwrap(), "plan is \"free\", and must be \"gold\"");
