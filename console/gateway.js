@@ -2,7 +2,7 @@
 import { callOut } from "../src/edge/outbound.js";
 import { keyField } from "./configuration.js";
 import { base64urlJson } from "./encoding.js";
-import { parseToShow } from "./record/json.js";
+import { parseToShow } from "./json.js";
 
 /** @import { RequestToExplain, Said, Settings } from "./types.d.ts" */
 

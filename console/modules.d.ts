@@ -5,6 +5,28 @@ declare module "*/build/gateway.json" {
   const text: string;
   export default text;
 }
+/** The functions that enter the core's wasm, as wasm-bindgen makes them of crates/pointsman-js; the build has them. */
+declare module "#pointsman-js" {
+  /** Makes the instance. */
+  export function initSync(source: { module: WebAssembly.Module | BufferSource }): unknown;
+  /** Makes another instance. */
+  export function __wbg_reset_state(): void;
+  export function checkCustomer(json: string, id: string, allowHttp: string): string;
+  export function checkKey(json: string, customerClaim: string, now: number): string;
+  export function entryNames(): string;
+  export function isCustomerId(text: string): boolean;
+  export function isKey(text: string, prefix: string): boolean;
+  export function isOperatorSecret(text: string): boolean;
+  export function keyEntry(key: string): string;
+  export function millisOf(instant: string): number | undefined;
+  export function mintKey(prefix: string, random: Uint8Array): string | undefined;
+  export function network(address: string): string;
+  export function objectError(json: string): string | undefined;
+}
+declare module "*.wasm" {
+  const module: WebAssembly.Module;
+  export default module;
+}
 declare module "*.css" {
   const text: string;
   export default text;

@@ -1,12 +1,10 @@
 // The console's variables, checked once. What is missing or half set keeps the whole console shut.
-import { parseToShow } from "./record/json.js";
-import { isMinted } from "./secret.js";
+import { isOperatorSecret } from "./core.js";
+import { parseToShow } from "./json.js";
 
-/** @import { AllowHttp, Bindings, Configuration, Settings } from "./types.d.ts" */
+/** @import { Bindings, Configuration, Settings } from "./types.d.ts" */
 
 const MADE = "and be a secret that `pointsman secret create` made";
-/** @type {AllowHttp[]} */
-const ALLOW_HTTP = ["never", "loopback", "always"];
 
 /**
  * { settings }, or { fault }: what to set, for the log.
@@ -17,8 +15,8 @@ const ALLOW_HTTP = ["never", "loopback", "always"];
 export function settingsOf(env, compiled) {
   const secret = env.CONSOLE_SECRET ?? "";
   const operatorSecret = env.OPERATOR_SECRET || undefined;
-  if (!isMinted(secret)) return { fault: `CONSOLE_SECRET must be set, ${MADE}` };
-  if (operatorSecret && !isMinted(operatorSecret))
+  if (!isOperatorSecret(secret)) return { fault: `CONSOLE_SECRET must be set, ${MADE}` };
+  if (operatorSecret && !isOperatorSecret(operatorSecret))
     return { fault: `OPERATOR_SECRET must be the gateway's or left out, ${MADE}` };
   const [team, audience] = [env.ACCESS_TEAM_DOMAIN || undefined, env.ACCESS_AUD || undefined];
   if ((team === undefined) !== (audience === undefined)) {
@@ -45,7 +43,7 @@ export function settingsOf(env, compiled) {
     return { fault: "CONFIGURATION must be the JSON that `pointsman compile --as-written` prints" };
   }
   // As the gateway's own: what gateway.toml leaves to a variable is that variable's value here.
-  const written = String(configuration.allow_http ?? "never").replace(/^\$\{(\w+)\}$/, (_, name) =>
+  const allowHttp = String(configuration.allow_http ?? "never").replace(/^\$\{(\w+)\}$/, (_, name) =>
     String(env[name] ?? "never"),
   );
   const settings = {
@@ -54,7 +52,7 @@ export function settingsOf(env, compiled) {
     operatorSecret,
     gatewayUrl,
     configuration,
-    allowHttp: ALLOW_HTTP.find((value) => value === written) ?? "never",
+    allowHttp,
     store,
     gateway,
   };

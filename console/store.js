@@ -1,7 +1,7 @@
 // KV as the console uses it. All truth is in the value; the metadata only says its digest, so that others need not read
 // a value to know whether it is the one that they wrote.
 import { digestOf } from "./encoding.js";
-import { isObject } from "./record/json.js";
+import { isObject } from "./json.js";
 
 /** @import { StoredText } from "./types.d.ts" */
 

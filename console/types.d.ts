@@ -10,25 +10,40 @@ export type Content = Html | string | number | boolean | null | undefined | Cont
 /** A JSON object of which nothing is known yet. */
 export type JsonObject = Record<string, unknown>;
 
-/** What is wrong with a record: a JSON Pointer and a sentence's end. */
-export interface Fault {
-  at: string;
-  what: string;
+/** What is wrong with a record, as the gateway says it: a JSON Pointer (RFC 6901) and a sentence's end. */
+export interface Finding {
+  pointer: string;
+  message: string;
 }
-/** What checks one record, and what it has found. */
-export interface Checker {
-  faults: Fault[];
-  fault(at: string, what: string): void;
-  there(name: string): boolean;
-  /** A member that may be left out: null is that too. Whether the rest may look at it. */
-  optional(name: string, holds: (value: unknown) => boolean, what: string): boolean;
-  text(name: string): void;
-  flag(name: string): void;
-  /** A text that may also be empty where it says nothing. */
-  instant(name: string, what: string): void;
-  texts(name: string, holds: (text: string) => boolean, what: string, ofEmpty: string): void;
-  ranges(): void;
-  methods(): void;
+/** What a customer's record means to the gateway. */
+export interface Customer {
+  id: string;
+  environment: string | null;
+  disabled: boolean;
+  /** Whether a refresh from the config API wrote it. */
+  refreshed: boolean;
+  backends: { url: string; region: string | null; weight: number | null }[];
+  allowedIps: string[] | null;
+}
+export interface CheckedCustomer {
+  findings: Finding[];
+  /** There where there are no findings. */
+  customer: Customer | null;
+}
+/** What a key's record means to the gateway. */
+export interface Key {
+  state: "active" | "disabled" | "expired";
+  /** In milliseconds since 1970. */
+  expiresAt: number | null;
+  allowedIps: string[] | null;
+  methods: string[] | null;
+}
+export interface CheckedKey {
+  findings: Finding[];
+  /** There where there are no findings. */
+  key: Key | null;
+  /** What the claims have where the customer is named. */
+  customer: string | null;
 }
 /** What is wrong with a form: the field's id, where there is one, its label and a sentence's end. */
 export interface FormFault {
@@ -113,7 +128,6 @@ export interface Access {
   team: string;
   audience: string;
 }
-export type AllowHttp = "never" | "loopback" | "always";
 /** The bindings after they were checked. */
 export interface Settings {
   secret: string;
@@ -121,7 +135,8 @@ export interface Settings {
   operatorSecret: string | undefined;
   gatewayUrl: URL;
   configuration: Configuration;
-  allowHttp: AllowHttp;
+  /** May records name plain http? never, loopback or always; anything else counts as never. */
+  allowHttp: string;
   store: KVNamespace;
   gateway: Fetcher;
 }
@@ -163,15 +178,15 @@ export interface KeyRecord extends JsonObject {
   methods?: string[] | null;
   name?: string | null;
 }
-/** A key's entry. The record is there where the text is a JSON object, and a `KeyRecord` where it has no faults. */
-export interface KeyEntry {
+/** A key's entry. The record is there where the text is a JSON object, and a `KeyRecord` where it has no findings. */
+export interface KeyEntry extends CheckedKey {
   digest: string;
   text: string;
   record: JsonObject | undefined;
-  faults: Fault[];
 }
 export interface UsableKeyEntry extends KeyEntry {
   record: KeyRecord;
+  key: Key;
 }
 
 /** A customer's record as the gateway reads it. */
@@ -186,11 +201,10 @@ export interface CustomerRecord extends JsonObject {
   fetchedAt?: string | null;
 }
 /** One of a customer's two entries. The record is there where the text is a JSON object. */
-export interface CustomerText {
+export interface CustomerText extends CheckedCustomer {
   name: string;
   text: string;
   record: JsonObject | undefined;
-  faults: Fault[];
 }
 /** What counts of a customer's two entries. */
 export interface CustomerEntry extends CustomerText {
@@ -203,7 +217,7 @@ export interface CustomerEntry extends CustomerText {
 /** What customers are read with. */
 export interface Reach {
   store: KVNamespace;
-  allowHttp: AllowHttp;
+  allowHttp: string;
   /** Whether the configuration names a config API. */
   hasSource: boolean;
 }

@@ -1,5 +1,5 @@
 // Conditions of rules, in words.
-import { isObject } from "./record/json.js";
+import { isObject } from "./json.js";
 
 /** @import { Condition } from "./types.d.ts" */
 

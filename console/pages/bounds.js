@@ -1,5 +1,5 @@
 // How long an old state may go on counting, as the gateway states it.
-import { isObject } from "../record/json.js";
+import { isObject } from "../json.js";
 import { html, table, tree } from "./parts.js";
 
 /** @import { Content, Html } from "../types.d.ts" */

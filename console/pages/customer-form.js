@@ -1,10 +1,10 @@
 // A customer's record as a form, and the form as a record.
 import { regions } from "../configuration.js";
-import { MOST_BACKENDS } from "../record/customer.js";
-import { isObject } from "../record/json.js";
+import { mostBackends } from "../core.js";
+import { isObject } from "../json.js";
 import { area, hidden, html, lines, textField, tick } from "./parts.js";
 
-/** @import { BackendValues, Configuration, CustomerValues, Fault, Field, FormFault, Html, JsonObject } from "../types.d.ts" */
+/** @import { BackendValues, Configuration, CustomerValues, Field, Finding, FormFault, Html, JsonObject } from "../types.d.ts" */
 
 /** @type {(value: unknown) => string} */
 const text = (value) =>
@@ -42,7 +42,7 @@ export function valuesOf(record = {}) {
 export function valuesTyped(form) {
   /** @type {(name: string) => string} */
   const of = (name) => form.get(name) ?? "";
-  const rows = Array.from({ length: MOST_BACKENDS }, (_, i) => ({
+  const rows = Array.from({ length: mostBackends() }, (_, i) => ({
     url: of(`url-${i}`),
     region: of(`region-${i}`),
     weight: of(`weight-${i}`),
@@ -100,15 +100,17 @@ const LABELS = {
 };
 
 /**
- * A fault of the record as one of the form: { id, label, what }.
- * @param {Fault} fault
- * @param {number[]} rows
+ * A finding of a record as a fault of the form: { id, label, what }. `rows` say where in the form the backends stand of a
+ * record that the form made. Such a record lacks nothing but a backend.
+ * @param {Finding} finding
+ * @param {number[]} [rows]
  * @returns {FormFault}
  */
-export function faultInForm({ at, what }, rows) {
-  const [, member, index, part] = at.split("/");
+export function faultInForm({ pointer, message: what }, rows) {
+  const [, member, index, part] = pointer.split("/");
+  if (rows && member === undefined) return { id: "backendUrl", label: "The record", what };
   if (member === "backends" && index !== undefined) {
-    const row = rows[Number(index)] ?? Number(index);
+    const row = rows?.[Number(index)] ?? Number(index);
     return {
       id: `${["url", "region", "weight"].includes(part) ? part : "url"}-${row}`,
       label: `Backend ${row + 1}`,
@@ -118,7 +120,7 @@ export function faultInForm({ at, what }, rows) {
   if (member === "backends") return { id: "url-0", label: "Further backends", what };
   if (member === "allowedIps" && index !== undefined)
     return { id: "allowedIps", label: `Allowed addresses, line ${Number(index) + 1},`, what };
-  return LABELS[member] ? { id: member, label: LABELS[member], what } : { label: at || "The record", what };
+  return LABELS[member] ? { id: member, label: LABELS[member], what } : { label: pointer || "The record", what };
 }
 
 /**
@@ -145,7 +147,7 @@ export function customerFields({ values, faults, isNew, ofApi, was, configuratio
   const empty = { url: "", region: "", weight: "" };
   const rows = [...values.backends, empty, empty].slice(
     0,
-    Math.min(MOST_BACKENDS, Math.max(2, values.backends.length + 1)),
+    Math.min(mostBackends(), Math.max(2, values.backends.length + 1)),
   );
   return html`${was ? hidden("was", was) : ""}
     ${
@@ -165,7 +167,7 @@ export function customerFields({ values, faults, isNew, ofApi, was, configuratio
     ${area({ id: "allowedIps", label: "Allowed addresses", value: values.allowedIps, fault: fault("allowedIps"), hint: "One address or range a line. Callers from anywhere else are refused; none lets all in." })}
     <details${values.backends.length > 0 || faults.some(({ id }) => /^(url|region|weight)-/.test(id ?? "")) ? html` open` : ""}>
       <summary>Several backends</summary>
-      <p class="hint">The next one is asked where one fails. With a weight at one of them, requests are shared out by weight. Save to get another line, up to ${MOST_BACKENDS}.</p>
+      <p class="hint">The next one is asked where one fails. With a weight at one of them, requests are shared out by weight. Save to get another line, up to ${mostBackends()}.</p>
       <datalist id="regions">${regions(configuration).map((name) => html`<option value="${name}"></option>`)}</datalist>
       ${rows.map((row, i) => backendRow(row, i, fault))}
     </details>

@@ -1,8 +1,8 @@
 import { audit } from "../audit.js";
 import { customerClaim } from "../configuration.js";
+import { checkCustomer, customerEntry, isCustomerId, refreshMembers } from "../core.js";
 import { readCustomer, readCustomers } from "../customer-entries.js";
 import { digestOf } from "../encoding.js";
-import { faultOfId, faultsOfCustomer, PREFIX, takenOver } from "../record/customer.js";
 import { write } from "../store.js";
 import { customerFields, faultInForm, recordOf, valuesOf, valuesTyped } from "./customer-form.js";
 import { keysOfCustomer, keyTable } from "./key-list.js";
@@ -10,7 +10,7 @@ import { show } from "./layout.js";
 import { box, facts, form, html, json, summary, table } from "./parts.js";
 
 /** @import { ContentfulStatusCode } from "hono/utils/http-status" */
-/** @import { App, Content, Ctx, CustomerEntry, CustomerText, CustomerValues, FormFault, JsonObject, Reach } from "../types.d.ts" */
+/** @import { App, Content, Ctx, CustomerEntry, CustomerText, CustomerValues, FormFault, Reach } from "../types.d.ts" */
 
 const AT = "/customers";
 const PAGE = 50;
@@ -44,20 +44,17 @@ const reach = (c) => {
 };
 
 /** @param {CustomerText} entry */
-function stateOf({ record, faults }) {
-  if (faults.length > 0) return html`<span class="state bad">cannot be used</span>`;
+function stateOf({ record, customer }) {
+  if (customer === null) return html`<span class="state bad">cannot be used</span>`;
   if (record?.gone) return html`<span class="state off">gone from the list</span>`;
-  return record?.disabled ? html`<span class="state off">disabled</span>` : html`<span class="state on">on</span>`;
+  return customer.disabled ? html`<span class="state off">disabled</span>` : html`<span class="state on">on</span>`;
 }
 
 /** @type {(entry: CustomerEntry) => string} */
 const whose = ({ ofApi, beside }) =>
   ofApi ? "config API" : beside ? "own record, before the config API's" : "own record";
-/** @type {(record: JsonObject) => string[]} */
-const wheres = (record) =>
-  [record.backendUrl, ...(Array.isArray(record.backends) ? record.backends.map((origin) => origin?.url) : [])].filter(
-    (url) => typeof url === "string",
-  );
+/** @type {(entry: CustomerText) => string[]} */
+const urlsOf = ({ customer }) => (customer?.backends ?? []).map(({ url }) => url);
 
 /** @param {Ctx} c */
 async function list(c) {
@@ -70,7 +67,7 @@ async function list(c) {
   const rows = page.customers.map((entry) => [
     html`<a href="${linkTo(entry.id)}">${entry.id}</a>`,
     stateOf(entry),
-    html`${wheres(entry.record ?? {}).map((url) => html`<div class="url">${url}</div>`)}`,
+    html`${urlsOf(entry).map((url) => html`<div class="url">${url}</div>`)}`,
     whose(entry),
   ]);
   const next = page.cursor && link({ cursor: page.cursor });
@@ -103,16 +100,17 @@ async function list(c) {
  */
 async function find(c) {
   const id = c.req.query("id") ?? "";
-  const entry = faultOfId(id) ? undefined : await readCustomer(reach(c), id);
+  const entry = isCustomerId(id) ? await readCustomer(reach(c), id) : undefined;
   if (entry) return { entry };
   const content = html`<p>KV holds no customer <code>${id}</code>. It may have been removed, or KV has not carried it here yet.</p><p><a href="${AT}">All customers</a></p>`;
   return { missing: show(c, { status: 404, title: "No such customer", at: AT, content }) };
 }
 
-const API_WARNING = box(
-  "warning",
-  html`<p><strong>This record is the config API's.</strong> Each refresh may change it. Saving this form makes a record of your own, without the refresh's notes (<code>fetchedAt</code>, <code>generation</code>, <code>etag</code>, <code>gone</code>, <code>scheduled</code>). Your record counts before what the config API says, and no refresh changes it. To let the config API decide again, remove your record here.</p>`,
-);
+const apiWarning = () =>
+  box(
+    "warning",
+    html`<p><strong>This record is the config API's.</strong> Each refresh may change it. Saving this form makes a record of your own, without the refresh's notes (${refreshMembers().map((name, i) => html`${i > 0 ? ", " : ""}<code>${name}</code>`)}). Your record counts before what the config API says, and no refresh changes it. To let the config API decide again, remove your record here.</p>`,
+  );
 
 /**
  * @param {Ctx} c
@@ -124,7 +122,7 @@ function editor(c, { values, faults = [], fresh = true, entry, was }) {
   const isNew = entry === undefined;
   const action = isNew ? "/customers/new" : linkTo(entry.id);
   const fields = customerFields({ values, faults, isNew, ofApi, was, configuration });
-  return html`${summary(faults, { fresh })}${ofApi ? API_WARNING : ""}
+  return html`${summary(faults, { fresh })}${ofApi ? apiWarning() : ""}
     ${form(c.get("session").csrf, action, html`${fields}<p class="actions"><button>${isNew ? "Create customer" : "Save"}</button> <a href="${AT}">Cancel</a></p>`, html` novalidate`)}`;
 }
 
@@ -141,15 +139,15 @@ const isRemovable = (c, entry) => !entry.ofApi || !reach(c).hasSource;
 async function showOne(c, { entry, values = valuesOf(entry.record), faults, status = 200, was }) {
   const { csrf } = c.get("session");
   const digest = was ?? (await digestOf(entry.text));
-  const found = faults ?? (entry.faults.length > 0 ? entry.faults.map((fault) => faultInForm(fault, [])) : []);
+  const found = faults ?? entry.findings.map((finding) => faultInForm(finding));
   const broken =
-    entry.faults.length > 0 &&
+    entry.customer === null &&
     box(
       "warning",
       html`<p><strong>The gateway cannot use this record as it is.</strong> Requests of this customer get 500, or go on with an older good one. Saving this form writes a good one.</p>`,
     );
-  const mine = entry.record && !entry.ofApi && entry.faults.length === 0;
-  const off = entry.record?.disabled === true;
+  const mine = entry.customer && !entry.ofApi;
+  const off = entry.customer?.disabled;
   const content = html`${done(c)}${broken}
     ${facts([
       ["State", stateOf(entry)],
@@ -181,7 +179,8 @@ async function create(c) {
   const values = valuesTyped(c.get("form"));
   const id = values.customerId.trim();
   const { record, rows } = recordOf(values, id);
-  const faults = faultsOfCustomer(record, id, allowHttp).map((fault) => faultInForm(fault, rows));
+  const { findings } = checkCustomer(JSON.stringify(record), id, allowHttp);
+  const faults = findings.map((finding) => faultInForm(finding, rows));
   const there = faults.length === 0 ? await readCustomer(reach(c), id) : undefined;
   if (there) {
     const what = there.ofApi
@@ -190,8 +189,8 @@ async function create(c) {
     faults.push({ id: "customerId", label: "Customer id", what });
   }
   if (faults.length > 0) return showNew(c, values, faults);
-  await write(store, PREFIX + id, record);
-  audit(c.get("who"), "create", PREFIX + id);
+  await write(store, customerEntry(id), record);
+  audit(c.get("who"), "create", customerEntry(id));
   return c.redirect(`${linkTo(id)}&done=created`, 303);
 }
 
@@ -217,7 +216,8 @@ async function edit(c) {
   const typed = c.get("form");
   const values = valuesTyped(typed);
   const { record, rows } = recordOf(values, entry.id);
-  const faults = faultsOfCustomer(record, entry.id, allowHttp).map((fault) => faultInForm(fault, rows));
+  const { findings } = checkCustomer(JSON.stringify(record), entry.id, allowHttp);
+  const faults = findings.map((finding) => faultInForm(finding, rows));
   if (entry.ofApi && !values.takeOver) {
     faults.push({ id: "takeOver", label: "Take over", what: "must be ticked: saving makes this record your own" });
   }
@@ -226,8 +226,8 @@ async function edit(c) {
   // What was wrong before is shown for as long as the form is not good; the digest is the new one in any case.
   if (faults.length > 0)
     return showOne(c, { entry, values, faults, status: faults[0] === CHANGED ? 409 : 422, was: now });
-  await write(store, PREFIX + entry.id, record);
-  audit(c.get("who"), entry.ofApi ? "take over" : "edit", PREFIX + entry.id);
+  await write(store, customerEntry(entry.id), record);
+  audit(c.get("who"), entry.ofApi ? "take over" : "edit", customerEntry(entry.id));
   return c.redirect(`${linkTo(entry.id)}&done=saved`, 303);
 }
 
@@ -241,16 +241,17 @@ async function switchOnOff(c) {
       faults: [{ what: "The record was changed by somebody else since the page was loaded: nothing was done." }],
       status: 409,
     });
-  if (entry.record === undefined || entry.faults.length > 0 || entry.ofApi)
+  if (entry.record === undefined || entry.customer === null || entry.ofApi)
     return showOne(c, {
       entry,
       faults: [{ what: "Only a good record of your own can be switched: use the form." }],
       status: 422,
     });
   const off = c.get("form").get("to") === "off";
-  const { disabled, ...rest } = takenOver(entry.record);
-  await write(c.get("settings").store, PREFIX + entry.id, off ? { ...rest, disabled: true } : rest);
-  audit(c.get("who"), off ? "disable" : "enable", PREFIX + entry.id);
+  const notOurs = ["disabled", ...refreshMembers()];
+  const rest = Object.fromEntries(Object.entries(entry.record).filter(([name]) => !notOurs.includes(name)));
+  await write(c.get("settings").store, customerEntry(entry.id), off ? { ...rest, disabled: true } : rest);
+  audit(c.get("who"), off ? "disable" : "enable", customerEntry(entry.id));
   return c.redirect(`${linkTo(entry.id)}&done=${off ? "disabled" : "enabled"}`, 303);
 }
 
@@ -266,16 +267,16 @@ async function askToRemove(c) {
   const settings = c.get("settings");
   const { found, more } = await keysOfCustomer(settings, entry.id);
   const content = html`
-    <p>This deletes <code>${PREFIX}${entry.id}</code> from KV. ${
+    <p>This deletes <code>${customerEntry(entry.id)}</code> from KV. ${
       entry.beside
-        ? html`What the config API says of this customer counts again from then on: ${stateOf(entry.beside)} ${wheres(entry.beside.record ?? {}).join(", ")}.`
+        ? html`What the config API says of this customer counts again from then on: ${stateOf(entry.beside)} ${urlsOf(entry.beside).join(", ")}.`
         : reach(c).hasSource
           ? "Where the config API lists this customer, what it says counts."
           : "Its callers get 403 then, or go on to the next rule where a rule says so."
     } To refuse it for certain, disable it instead.</p>
     <h2>Keys that name this customer</h2>
     <p>They stay. A key's <code>${customerClaim(settings.configuration)}</code> says whose it is.${more ? " There are more keys than were looked at, so this list may lack some." : ""}</p>
-    ${keyTable(found, settings.configuration, "Keys of this customer", "No key names it.")}
+    ${keyTable(found, "Keys of this customer", "No key names it.")}
     ${form(c.get("session").csrf, linkTo(entry.id, "/customer/remove"), html`<p class="actions"><button class="danger">Remove ${entry.id}</button> <a href="${linkTo(entry.id)}">Cancel</a></p>`)}`;
   return show(c, { title: `Remove ${entry.id}?`, at: AT, content });
 }
@@ -285,8 +286,8 @@ async function remove(c) {
   const { entry, missing } = await find(c);
   if (missing) return missing;
   if (!isRemovable(c, entry)) return showOne(c, { entry, faults: [NOTHING_OF_YOURS], status: 422 });
-  await c.get("settings").store.delete(PREFIX + entry.id);
-  audit(c.get("who"), "remove", PREFIX + entry.id);
+  await c.get("settings").store.delete(customerEntry(entry.id));
+  audit(c.get("who"), "remove", customerEntry(entry.id));
   return c.redirect(entry.beside ? `${linkTo(entry.id)}&done=returned` : `${AT}?done=removed`, 303);
 }
 

@@ -1,6 +1,6 @@
 import { keyField } from "../configuration.js";
 import { explain } from "../gateway.js";
-import { readObject } from "../record/json.js";
+import { readObject } from "../json.js";
 import { explanation } from "./explanation.js";
 import { show } from "./layout.js";
 import { area, box, choice, form, html, lines, summary, textField } from "./parts.js";

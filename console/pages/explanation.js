@@ -1,5 +1,5 @@
 // The gateway's explanation, drawn step by step. What this console does not know of is shown all the same.
-import { isObject } from "../record/json.js";
+import { isObject } from "../json.js";
 import { bounds } from "./bounds.js";
 import { box, facts, html, json, table, tree } from "./parts.js";
 

@@ -1,5 +1,5 @@
 import { status } from "../gateway.js";
-import { isObject } from "../record/json.js";
+import { isObject } from "../json.js";
 import { bounds } from "./bounds.js";
 import { show } from "./layout.js";
 import { box, facts, html, json, table, tree } from "./parts.js";

@@ -1,9 +1,9 @@
 // A key's record as a form, and the form as a record.
 import { customerClaim } from "../configuration.js";
-import { readObject } from "../record/json.js";
+import { readObject } from "../json.js";
 import { area, choice, hidden, html, lines, textField } from "./parts.js";
 
-/** @import { Configuration, Fault, FormFault, Html, KeyRecord, KeyValues } from "../types.d.ts" */
+/** @import { Configuration, Finding, FormFault, Html, KeyRecord, KeyValues } from "../types.d.ts" */
 
 /** @type {(keyof KeyValues)[]} */
 const NAMES = ["prefix", "subject", "name", "customer", "claims", "expiresAt", "allowedIps", "methods"];
@@ -68,13 +68,13 @@ const LABELS = {
 };
 
 /**
- * A fault of the record as one of the form.
- * @param {Fault} fault
+ * A finding of a record as a fault of the form.
+ * @param {Finding} finding
  * @returns {FormFault}
  */
-export function faultInForm({ at, what }) {
-  const [, member, index] = at.split("/");
-  if (!LABELS[member]) return { label: at || "The record", what };
+export function faultInForm({ pointer, message: what }) {
+  const [, member, index] = pointer.split("/");
+  if (!LABELS[member]) return { label: pointer || "The record", what };
   const label =
     member === "allowedIps" && index !== undefined ? `Allowed addresses, line ${Number(index) + 1},` : LABELS[member];
   return { id: member, label, what };

@@ -1,49 +1,24 @@
 // Keys as they are listed, by whom they stand for.
-import { customerClaim } from "../configuration.js";
-import { readObject } from "../record/json.js";
-import { claimAt, faultsOfKey, PREFIX, stateOfKey } from "../record/key.js";
+import { entryOfDigest } from "../core.js";
+import { readKey } from "../key-entries.js";
 import { search } from "../store.js";
 import { html, table } from "./parts.js";
 
-/** @import { Configuration, KeyEntry, Settings, StoredText, UsableKeyEntry } from "../types.d.ts" */
+/** @import { KeyEntry, Settings, StoredText } from "../types.d.ts" */
 
 /** Of keys that are looked through for one page: 100 at a time, so many times. */
 const MOST_PAGES = 20;
 export const ENOUGH = 50;
 
-/**
- * An entry as the gateway would read it: { digest, text, record?, faults }.
- * @param {StoredText} entry
- * @returns {KeyEntry}
- */
-export function readKey({ name, text }) {
-  const { value, what } = readObject(text);
-  const digest = name.slice(PREFIX.length);
-  if (value === undefined) return { digest, text, record: undefined, faults: [{ at: "", what }] };
-  return { digest, text, record: value, faults: faultsOfKey(value) };
-}
-
-/**
- * Whether the gateway can use an entry.
- * @param {KeyEntry} entry
- * @returns {entry is UsableKeyEntry}
- */
-export const isUsable = (entry) => entry.record !== undefined && entry.faults.length === 0;
-
 /** @type {(value: unknown) => string} */
 const shown = (value) => (value === undefined ? "" : typeof value === "string" ? value : JSON.stringify(value));
 
-/** @type {(entry: KeyEntry, configuration: Configuration) => string} */
-export const customerOf = (entry, configuration) => shown(claimAt(entry.record?.claims, customerClaim(configuration)));
-
-/**
- * @param {KeyEntry} entry
- * @param {number} [now]
- */
-export function stateOf(entry, now = Date.now()) {
-  if (!isUsable(entry)) return html`<span class="state bad">cannot be used</span>`;
-  const state = stateOfKey(entry.record, now);
-  return html`<span class="state ${state === "on" ? "on" : "off"}">${state}</span>`;
+/** @param {KeyEntry} entry */
+export function stateOf({ key }) {
+  if (key === null) return html`<span class="state bad">cannot be used</span>`;
+  return key.state === "active"
+    ? html`<span class="state on">on</span>`
+    : html`<span class="state off">${key.state}</span>`;
 }
 
 /** @type {(digest: string, path?: string) => string} */
@@ -57,15 +32,14 @@ const short = (digest) => `${digest.slice(0, 12)}…`;
 
 /**
  * @param {KeyEntry[]} entries
- * @param {Configuration} configuration
  * @param {string} caption
  * @param {string} none
  */
-export function keyTable(entries, configuration, caption, none) {
+export function keyTable(entries, caption, none) {
   const rows = entries.map((entry) => [
     html`<a href="${linkTo(entry.digest)}" title="${entry.digest}">${shown(entry.record?.name) || html`<code>${short(entry.digest)}</code>`}</a>`,
     shown(entry.record?.subject),
-    customerOf(entry, configuration),
+    entry.customer ?? "",
     stateOf(entry),
     html`<span class="time">${shown(entry.record?.expiresAt ?? undefined) || "never"}</span>`,
   ]);
@@ -86,15 +60,14 @@ export const BY = [
  * Whether an entry is what was searched for.
  * @param {SearchBy} by
  * @param {string} text
- * @param {Configuration} configuration
  * @returns {(entry: KeyEntry) => boolean}
  */
-function matcher(by, text, configuration) {
+function matcher(by, text) {
   const wanted = text.toLowerCase();
   /** @type {Record<SearchBy, (entry: KeyEntry) => string>} */
   const of = {
     subject: (entry) => shown(entry.record?.subject),
-    customer: (entry) => customerOf(entry, configuration),
+    customer: (entry) => entry.customer ?? "",
     name: (entry) => shown(entry.record?.name),
     digest: (entry) => entry.digest,
   };
@@ -109,14 +82,14 @@ function matcher(by, text, configuration) {
 export function findKeys({ store, configuration }, { by, text, cursor, enough = ENOUGH }) {
   // Digests are what entries are named by, so their beginnings can be listed.
   const named = by === "digest" && /^[0-9a-f]{1,64}$/.test(text.toLowerCase());
-  const isMeant = named ? () => true : matcher(by, text, configuration);
+  const isMeant = named ? () => true : matcher(by, text);
   /** @type {(entry: StoredText) => KeyEntry | undefined} */
   const read = (entry) => {
-    const key = readKey(entry);
+    const key = readKey(entry, configuration);
     return isMeant(key) ? key : undefined;
   };
   return search(store, {
-    prefix: PREFIX + (named ? text.toLowerCase() : ""),
+    prefix: entryOfDigest(named ? text.toLowerCase() : ""),
     cursor,
     matches: read,
     enough,
@@ -132,9 +105,14 @@ export function findKeys({ store, configuration }, { by, text, cursor, enough = 
 export async function keysOfCustomer({ store, configuration }, id) {
   /** @type {(entry: StoredText) => KeyEntry | undefined} */
   const matches = (entry) => {
-    const key = readKey(entry);
-    return customerOf(key, configuration) === id ? key : undefined;
+    const key = readKey(entry, configuration);
+    return key.customer === id ? key : undefined;
   };
-  const { found, cursor } = await search(store, { prefix: PREFIX, matches, enough: Infinity, most: MOST_PAGES });
+  const { found, cursor } = await search(store, {
+    prefix: entryOfDigest(""),
+    matches,
+    enough: Infinity,
+    most: MOST_PAGES,
+  });
   return { found, more: Boolean(cursor) };
 }

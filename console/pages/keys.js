@@ -1,13 +1,12 @@
-import { mint } from "../api-key.js";
 import { audit } from "../audit.js";
-import { mintsKeys, prefixes } from "../configuration.js";
+import { customerClaim, mintsKeys, prefixes } from "../configuration.js";
+import { checkKey, digestIn, entryOfDigest, keyEntry, millisOf, mintKey } from "../core.js";
 import { base64url, digestOf } from "../encoding.js";
-import { instantOf, spanOf } from "../record/instant.js";
-import { endAfterGrace, faultsOfKey, PREFIX, stateOfKey } from "../record/key.js";
+import { endAfterGrace, endThatLiesAhead, isUsable, readKey } from "../key-entries.js";
 import { write } from "../store.js";
 import { createOnce } from "../throttle.js";
 import { endField, faultInForm, keyFields, noValues, recordOf, valuesTyped } from "./key-form.js";
-import { BY, customerOf, findKeys, isUsable, keyTable, linkTo, readKey, stateOf } from "./key-list.js";
+import { BY, findKeys, keyTable, linkTo, stateOf } from "./key-list.js";
 import { show } from "./layout.js";
 import { box, choice, facts, form, hidden, html, json, summary, tree } from "./parts.js";
 
@@ -48,7 +47,7 @@ async function list(c) {
       ${mintsKeys(settings.configuration) ? html`<a class="button" href="/keys/new">New key</a>` : ""}
     </div>
     <p class="hint">KV holds digests. No page can show a key that was made before.</p>
-    ${keyTable(found, settings.configuration, text ? `Keys whose ${by} contains “${text}”` : "Keys in KV", text ? "None of those that were looked at." : "KV holds no keys.")}
+    ${keyTable(found, text ? `Keys whose ${by} contains “${text}”` : "Keys in KV", text ? "None of those that were looked at." : "KV holds no keys.")}
     <nav class="pager" aria-label="Pages">${cursor && html`<a href="${link({})}">From the beginning</a>`}${next && html`<span>${looked} entries looked at.</span> <a href="${link({ cursor: next })}">Go on</a>`}</nav>`;
   return show(c, { title: "Keys", at: AT, content });
 }
@@ -60,8 +59,10 @@ async function list(c) {
  */
 async function find(c) {
   const digest = c.req.query("digest") ?? "";
-  const text = isDigest(digest) ? await c.get("settings").store.get(PREFIX + digest, "text") : null;
-  if (text !== null) return { entry: readKey({ name: PREFIX + digest, text }) };
+  const { store: kv, configuration } = c.get("settings");
+  const name = entryOfDigest(digest);
+  const text = isDigest(digest) ? await kv.get(name, "text") : null;
+  if (text !== null) return { entry: readKey({ name, text }, configuration) };
   const content = html`<p>KV holds no key with this digest. It may have been revoked, or KV has not carried it here yet.</p><p><a href="${AT}">All keys</a></p>`;
   return { missing: show(c, { status: 404, title: "No such key", at: AT, content }) };
 }
@@ -88,14 +89,14 @@ async function showOne(c, { entry, faults = [], status = 200 }) {
   const { configuration } = c.get("settings");
   const { csrf } = c.get("session");
   const { record } = entry;
-  const off = record?.disabled === true;
-  const good = entry.faults.length === 0;
+  const off = entry.key?.state === "disabled";
+  const good = isUsable(entry);
   const was = await digestOf(entry.text);
   const broken =
     !good &&
     box(
       "warning",
-      html`<p><strong>The gateway cannot use this record.</strong> Requests with this key get 500. Revoke it, or repair the entry with <code>wrangler kv</code>:</p><ul>${entry.faults.map(({ at, what }) => html`<li><code>${at || "(the record)"}</code> ${what}</li>`)}</ul>`,
+      html`<p><strong>The gateway cannot use this record.</strong> Requests with this key get 500. Revoke it, or repair the entry with <code>wrangler kv</code>:</p><ul>${entry.findings.map(({ pointer, message }) => html`<li><code>${pointer || "(the record)"}</code> ${message}</li>`)}</ul>`,
     );
   const content = html`${done(c)}${summary(faults)}${broken}
     ${facts([
@@ -103,8 +104,8 @@ async function showOne(c, { entry, faults = [], status = 200 }) {
       ["Subject", record && tree(record.subject)],
       [
         "Customer",
-        record && customerOf(entry, configuration)
-          ? html`<a href="/customer?${new URLSearchParams({ id: customerOf(entry, configuration) })}">${customerOf(entry, configuration)}</a>`
+        entry.customer
+          ? html`<a href="/customer?${new URLSearchParams({ id: entry.customer })}">${entry.customer}</a>`
           : undefined,
       ],
       ["Ends", record && (record.expiresAt ? tree(record.expiresAt) : "never")],
@@ -112,7 +113,7 @@ async function showOne(c, { entry, faults = [], status = 200 }) {
       ["Allowed addresses", record?.allowedIps ? tree(record.allowedIps) : undefined],
       ["Methods", record?.methods ? tree(record.methods) : undefined],
       ["Claims", record?.claims ? tree(record.claims) : undefined],
-      ["KV entry", html`<code class="break">${PREFIX}${entry.digest}</code>`],
+      ["KV entry", html`<code class="break">${entryOfDigest(entry.digest)}</code>`],
     ])}
     <div class="actions">
       ${good && form(csrf, linkTo(entry.digest, "/key/switch"), html`${hidden("was", was)}<button name="to" value="${off ? "on" : "off"}">${off ? "Enable" : "Disable"}</button>`)}
@@ -178,11 +179,11 @@ const sentAlready = (c) =>
  * @param {{ endOf?: string }} [options]
  */
 async function store(c, record, prefix, action, options) {
-  const key = mint(prefix);
-  const digest = await digestOf(key);
-  await write(c.get("settings").store, PREFIX + digest, record, options);
-  audit(c.get("who"), action, PREFIX + digest);
-  return { key, digest };
+  const key = mintKey(prefix);
+  const name = keyEntry(key);
+  await write(c.get("settings").store, name, record, options);
+  audit(c.get("who"), action, name);
+  return { key, digest: digestIn(name) };
 }
 
 /**
@@ -196,7 +197,8 @@ const creator = (once) => async (c) => {
   const { record, faults } = recordOf(values, configuration, Date.now());
   if (!prefixes(configuration).includes(values.prefix))
     faults.push({ id: "prefix", label: "Prefix", what: "must be one of [api_keys] prefixes" });
-  faults.push(...faultsOfKey(record).map(faultInForm));
+  const { findings } = checkKey(JSON.stringify(record), customerClaim(configuration), Date.now());
+  faults.push(...findings.map(faultInForm));
   if (faults.length > 0) return showNew(c, values, faults);
   const formId = typed.get("once");
   if (!formId || !once(formId)) return sentAlready(c);
@@ -212,20 +214,24 @@ async function switchOnOff(c) {
   if (!(await isUnchanged(c, entry))) return showOne(c, { entry, faults: [CHANGED], status: 409 });
   const off = c.get("form").get("to") === "off";
   const { disabled, ...rest } = entry.record;
-  await write(c.get("settings").store, PREFIX + entry.digest, off ? { ...rest, disabled: true } : rest);
-  audit(c.get("who"), off ? "disable key" : "enable key", PREFIX + entry.digest);
+  await write(c.get("settings").store, entryOfDigest(entry.digest), off ? { ...rest, disabled: true } : rest);
+  audit(c.get("who"), off ? "disable key" : "enable key", entryOfDigest(entry.digest));
   return c.redirect(`${linkTo(entry.digest)}&done=${off ? "disabled" : "enabled"}`, 303);
 }
 
 /** @typedef {{ grace: string, prefix: string, expiresAt: string }} RollValues */
 
-/** @type {[span: string, label: string][]} */
+const HOUR = 3_600_000;
+/**
+ * How long an old key may go on.
+ * @type {{ name: string, label: string, millis: number }[]}
+ */
 const GRACES = [
-  ["0s", "at once"],
-  ["1h", "in an hour"],
-  ["24h", "in a day"],
-  ["7d", "in a week"],
-  ["30d", "in 30 days"],
+  { name: "0s", label: "at once", millis: 0 },
+  { name: "1h", label: "in an hour", millis: HOUR },
+  { name: "24h", label: "in a day", millis: 24 * HOUR },
+  { name: "7d", label: "in a week", millis: 7 * 24 * HOUR },
+  { name: "30d", label: "in 30 days", millis: 30 * 24 * HOUR },
 ];
 
 /**
@@ -241,12 +247,12 @@ async function showRoll(c, entry, values, faults = []) {
   const was = await digestOf(entry.text);
   const content = html`${summary(faults)}
     <p>Makes a new key with the record of <a href="${linkTo(entry.digest)}">${nameOf(entry)}</a>, and lets the old key expire, never later than it would have expired anyway.</p>
-    ${entry.record.disabled ? box("warning", html`<p>The old key is disabled and stays so. The new one will work.</p>`) : ""}
+    ${entry.key.state === "disabled" ? box("warning", html`<p>The old key is disabled and stays so. The new one will work.</p>`) : ""}
     ${form(
       c.get("session").csrf,
       linkTo(entry.digest, "/key/roll"),
       html`${hidden("once", onceId())}${hidden("was", was)}
-        ${choice({ id: "grace", label: "The old key ends", value: values.grace, options: GRACES, fault: fault("grace"), hint: entry.record.expiresAt ? `As it is, it ends ${entry.record.expiresAt}.` : "As it is, it has no end." })}
+        ${choice({ id: "grace", label: "The old key ends", value: values.grace, options: GRACES.map(({ name, label }) => [name, label]), fault: fault("grace"), hint: entry.record.expiresAt ? `As it is, it ends ${entry.record.expiresAt}.` : "As it is, it has no end." })}
         ${choice({ id: "prefix", label: "Prefix of the new key", value: values.prefix, options: known.map((prefix) => [prefix, `${prefix}_…`]), fault: fault("prefix"), hint: "KV does not tell the old one's." })}
         ${endField(values.expiresAt, fault("expiresAt"), "The new key ends")}
         <p class="actions"><button>Roll the key</button> <a href="${linkTo(entry.digest)}">Cancel</a></p>`,
@@ -261,13 +267,6 @@ async function showRoll(c, entry, values, faults = []) {
   });
 }
 
-/**
- * The end of the old key that the new one takes over, where it lies ahead.
- * @type {(record: KeyRecord, now: number) => string}
- */
-const laterEnd = (record, now) =>
-  record.expiresAt && stateOfKey({ ...record, disabled: false }, now) === "on" ? record.expiresAt : "";
-
 /** @param {Ctx} c */
 async function askToRoll(c) {
   const { entry, missing } = await find(c);
@@ -276,7 +275,7 @@ async function askToRoll(c) {
   return showRoll(c, entry, {
     grace: "24h",
     prefix: prefixes(c.get("settings").configuration)[0],
-    expiresAt: laterEnd(entry.record, Date.now()),
+    expiresAt: endThatLiesAhead(entry, Date.now()),
   });
 }
 
@@ -296,11 +295,11 @@ const roller = (once) => async (c) => {
     expiresAt: (typed.get("expiresAt") ?? "").trim(),
   };
   const faults = [];
-  if (!GRACES.some(([span]) => span === values.grace))
-    faults.push({ id: "grace", label: "The old key ends", what: "must be one of the list" });
+  const grace = GRACES.find(({ name }) => name === values.grace);
+  if (!grace) faults.push({ id: "grace", label: "The old key ends", what: "must be one of the list" });
   if (!prefixes(c.get("settings").configuration).includes(values.prefix))
     faults.push({ id: "prefix", label: "Prefix", what: "must be one of [api_keys] prefixes" });
-  const end = values.expiresAt && instantOf(values.expiresAt);
+  const end = values.expiresAt && millisOf(values.expiresAt);
   if (values.expiresAt && end === undefined)
     faults.push({
       id: "expiresAt",
@@ -309,7 +308,7 @@ const roller = (once) => async (c) => {
     });
   else if (end && end <= now) faults.push({ id: "expiresAt", label: "The new key ends", what: "must lie ahead" });
   if (!(await isUnchanged(c, entry))) faults.unshift(CHANGED);
-  if (faults.length > 0) return showRoll(c, entry, values, faults);
+  if (!grace || faults.length > 0) return showRoll(c, entry, values, faults);
   const formId = typed.get("once");
   if (!formId || !once(formId)) return sentAlready(c);
 
@@ -320,11 +319,11 @@ const roller = (once) => async (c) => {
     createdAt: new Date(now).toISOString(),
   };
   // An end that KV itself gives the old key is one of the key, unless another was typed.
-  const ends = values.expiresAt === laterEnd(entry.record, now) ? { endOf: PREFIX + entry.digest } : {};
+  const ends = values.expiresAt === endThatLiesAhead(entry, now) ? { endOf: entryOfDigest(entry.digest) } : {};
   const { key, digest } = await store(c, record, values.prefix, "roll key: new", ends);
-  const oldEnd = endAfterGrace(entry.record, now, spanOf(values.grace) ?? 0);
-  await write(c.get("settings").store, PREFIX + entry.digest, { ...entry.record, expiresAt: oldEnd });
-  audit(c.get("who"), "roll key: old", PREFIX + entry.digest);
+  const oldEnd = endAfterGrace(entry, now, grace.millis);
+  await write(c.get("settings").store, entryOfDigest(entry.digest), { ...entry.record, expiresAt: oldEnd });
+  audit(c.get("who"), "roll key: old", entryOfDigest(entry.digest));
   return reveal(c, {
     key,
     digest,
@@ -342,7 +341,7 @@ async function askToRevoke(c) {
     ${facts([
       ["Subject", entry.record && tree(entry.record.subject)],
       ["State", stateOf(entry)],
-      ["KV entry", html`<code class="break">${PREFIX}${entry.digest}</code>`],
+      ["KV entry", html`<code class="break">${entryOfDigest(entry.digest)}</code>`],
     ])}
     ${form(c.get("session").csrf, linkTo(entry.digest, "/key/revoke"), html`<p class="actions"><button class="danger">Revoke</button> <a href="${linkTo(entry.digest)}">Cancel</a></p>`)}`;
   return show(c, { title: `Revoke ${nameOf(entry)}?`, at: AT, content });
@@ -352,8 +351,8 @@ async function askToRevoke(c) {
 async function revoke(c) {
   const { entry, missing } = await find(c);
   if (missing) return missing;
-  await c.get("settings").store.delete(PREFIX + entry.digest);
-  audit(c.get("who"), "revoke key", PREFIX + entry.digest);
+  await c.get("settings").store.delete(entryOfDigest(entry.digest));
+  audit(c.get("who"), "revoke key", entryOfDigest(entry.digest));
   return c.redirect(`${AT}?done=revoked`, 303);
 }
 

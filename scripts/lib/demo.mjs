@@ -3,6 +3,7 @@ import { examples } from "../../demo/examples.mjs";
 import { startGateway, WRANGLER_KV } from "../../demo/gateway.mjs";
 import { seed } from "../../demo/seed.mjs";
 import { createWorld } from "../../demo/world.mjs";
+import { buildConsole, CONSOLE_DEV_OUT } from "./console-build.mjs";
 import { consoleWorkers, withOperator } from "./demo-console.mjs";
 import { Failure } from "./failure.mjs";
 import { readable } from "./log-line.mjs";
@@ -28,11 +29,13 @@ const WATCHED = {
   settings: { files: [inRoot("wrangler.toml")] },
 };
 
-async function build() {
+/** @param {{ withConsole: boolean }} options */
+async function build({ withConsole }) {
   const elapsed = stopwatch();
   say("building the gateway (the first time takes minutes)");
   await buildPointsman();
   await buildWorker({ dev: true, out: DEV_OUT, quiet: true });
+  if (withConsole) await buildConsole({ dev: true, out: CONSOLE_DEV_OUT, quiet: true });
   note(`done in ${elapsed()}`);
 }
 
@@ -65,12 +68,9 @@ async function configured(what, consolePort) {
  */
 async function takeOver(gateway, what, consolePort) {
   const elapsed = stopwatch();
-  if (what === "code") {
-    await build();
-    await gateway.reload();
-  } else {
-    await gateway.reload(await configured(what, consolePort));
-  }
+  const isCode = what === "code";
+  if (isCode) await build({ withConsole: Boolean(consolePort) });
+  await gateway.reload(isCode && !consolePort ? {} : await configured(what, consolePort));
   say(`${green("reloaded")} in ${elapsed()}`);
 }
 
@@ -80,7 +80,7 @@ export async function demo({ withConsole = false } = {}) {
   await needFreePort(port);
   const consolePort = withConsole ? nextPort(port) : undefined;
   if (consolePort) await needFreePort(consolePort);
-  await build();
+  await build({ withConsole });
   needGoodConfiguration();
   const configuration = await configured("configuration", consolePort);
 

@@ -1,5 +1,6 @@
 import { existsSync } from "node:fs";
 import { chromium } from "./chromium.mjs";
+import { buildConsole } from "./console-build.mjs";
 import { Failure } from "./failure.mjs";
 import { holdInstructions } from "./instruction-counts.mjs";
 import { checkLints, checkTypes } from "./javascript.mjs";
@@ -30,7 +31,9 @@ async function nodeTests() {
     "tests/browser/**/*.test.mjs",
     "tests/console/**/*.test.mjs",
   ]);
-  if (!existsSync(inRoot("build", "index.js"))) throw new Failure("build/ is missing", { advice: ["npm run build"] });
+  const built = { "index.js": "npm run build", "console/index.js": "npm run build -- --console" };
+  for (const [file, advice] of Object.entries(built))
+    if (!existsSync(inRoot("build", file))) throw new Failure(`build/${file} is missing`, { advice: [advice] });
   await command(process.execPath, "--test", ...files)({ CHROMIUM_BIN: await chromium() });
 }
 
@@ -57,6 +60,8 @@ export const STEPS = [
         "clippy",
         "--package",
         "pointsman",
+        "--package",
+        "pointsman-js",
         "--lib",
         "--",
         "-D",
@@ -77,6 +82,7 @@ export const STEPS = [
   },
   { part: "native", name: "instruction counts", run: () => holdInstructions() },
   { part: "wasm", name: "wasm build", run: () => buildWorker() },
+  { part: "wasm", name: "wasm build of the console", run: () => buildConsole() },
   {
     part: "wasm",
     name: "deploy, dry run",

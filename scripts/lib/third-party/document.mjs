@@ -99,7 +99,7 @@ export async function document() {
   const all = [...wasm, ...scripts];
   const parts = [
     HEAD,
-    `In the gateway's Worker, crates from crates.io:\n\n${list(wasm)}`,
+    `In the gateway's Worker, crates from crates.io, of which the console's Worker has some:\n\n${list(wasm)}`,
     STD,
     `In the console's Worker, packages from npm:\n\n${list(scripts)}`,
     ...texts(all).map(

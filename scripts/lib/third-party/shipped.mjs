@@ -1,4 +1,4 @@
-// The packages of others whose code is in what is deployed: crates in the Worker's wasm, npm packages in the two Workers.
+// The packages of others whose code is in what is deployed: crates in the wasm, npm packages in the modules of the two Workers.
 import { spawnSync } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { dirname, join, relative } from "node:path";
@@ -36,10 +36,10 @@ function cargo(...args) {
 }
 
 /** The crates of ours that are compiled to wasm. */
-const OURS = ["pointsman"];
+const OURS = ["pointsman", "pointsman-js"];
 
 /**
- * The tree says what is linked: its features are those of the Worker, and macros,
+ * The tree says what is linked: its features are those of the Workers, and macros,
  * which run while it is compiled, are left out. Where the sources are, the metadata says.
  * @returns {Package[]}
  */
@@ -120,7 +120,7 @@ async function bundled(entry) {
     metafile: true,
     format: "esm",
     conditions: ["workerd", "worker", "browser"],
-    external: ["cloudflare:*", "pointsman:*", "*/build/gateway.json"],
+    external: ["cloudflare:*", "pointsman:*", "#pointsman-js", "*/build/gateway.json", "*.wasm"],
     loader: { ".css": "text", ".svg": "text", ".client.js": "text" },
     logLevel: "silent",
   });

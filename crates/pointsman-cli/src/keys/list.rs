@@ -1,6 +1,6 @@
 //! `pointsman keys list`.
 
-use pointsman_core::base::time::Timestamp;
+use pointsman_core::{base::time::Timestamp, identity::api_key::KeyConfig};
 use serde_json::{Value, json};
 
 use super::now;
@@ -66,15 +66,8 @@ impl Stored {
 
     /// In a word, as the gateway would have it.
     pub(super) fn state(&self, now: Timestamp) -> &'static str {
-        if pointsman_core::identity::api_key::KeyConfig::parse(self.record.to_string().as_bytes()).is_err() {
-            "malformed"
-        } else if self.is_disabled() {
-            "disabled"
-        } else if self.is_expired(now) {
-            "expired"
-        } else {
-            "active"
-        }
+        KeyConfig::parse(self.record.to_string().as_bytes())
+            .map_or("malformed", |config| config.state(now).as_str())
     }
 }
 

@@ -3,12 +3,13 @@
 //! Nothing is counted here. What comes out is whom to ask, about whom and what it means if they do not
 //! answer; `limits.js` asks before the request is sent.
 
-use std::{net::IpAddr, rc::Rc};
+use std::rc::Rc;
 
 use serde::Serialize;
 
 use crate::{
     base::{
+        cidr::network,
         digest::Digest,
         time::{Span, Timestamp},
     },
@@ -293,16 +294,4 @@ impl By {
 #[must_use]
 pub fn address(facts: &Facts<'_>) -> Option<String> {
     facts.key(&Operand::Ip).map(network)
-}
-
-/// The address, or for IPv6 its first 64 bits: a client has all the addresses behind them.
-fn network(address: String) -> String {
-    match address.parse::<IpAddr>() {
-        Ok(IpAddr::V6(address)) => {
-            let [a, b, c, d, ..] = address.segments();
-            format!("{a:x}:{b:x}:{c:x}:{d:x}::/64")
-        }
-        Ok(IpAddr::V4(address)) => address.to_string(),
-        Err(_) => address,
-    }
 }
