@@ -6,7 +6,10 @@ import { Failure } from "../scripts/lib/failure.mjs";
 const USUAL = ["size", "side-by-side", "scaling", "flood", "cold"];
 /** What runs only when it is named. */
 const NAMED = ["crossings", "profile", "instructions", "load"];
-/** Other names of parts. */
+/**
+ * Other names of parts.
+ * @type {Record<string, string>}
+ */
 const ALIASES = { memory: "flood", customers: "flood" };
 
 export const USAGE = [
@@ -23,17 +26,21 @@ export const USAGE = [
   "  --json          results to stdout as JSON in place of tables",
 ];
 
+/** @param {string[]} args */
 export function options(args) {
   const usage = (what) => new Failure(what, { advice: USAGE, code: 2 });
   let values;
   try {
+    /** @type {{ type: "string" }} */
+    const text = { type: "string" };
+    /** @type {{ type: "boolean", default: boolean }} */
     const flag = { type: "boolean", default: false };
     const given = {
-      only: { type: "string" },
-      rounds: { type: "string" },
-      "warm-up": { type: "string" },
-      minutes: { type: "string", default: "10" },
-      callers: { type: "string", default: "1000000" },
+      only: text,
+      rounds: text,
+      "warm-up": text,
+      minutes: { ...text, default: "10" },
+      callers: { ...text, default: "1000000" },
       quick: flag,
       "no-build": flag,
       accept: flag,
@@ -43,7 +50,7 @@ export function options(args) {
     };
     ({ values } = parseArgs({ args, options: given }));
   } catch (error) {
-    throw usage(error.message);
+    throw usage(/** @type {Error} */ (error).message);
   }
   const parts = values.only === undefined ? USUAL : values.only.split(",").map((name) => ALIASES[name] ?? name);
   const unknown = parts.find((name) => ![...USUAL, ...NAMED].includes(name));

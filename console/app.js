@@ -13,24 +13,34 @@ import { signIn } from "./pages/sign-in.js";
 import { isLoopback, isSame, openSession } from "./session.js";
 import { settingsOf } from "./settings.js";
 
+/** @import { ContentfulStatusCode } from "hono/utils/http-status" */
+/** @import { App, Configuration, Ctx, Next } from "./types.d.ts" */
+
 /** Forms are small; what is larger is none of ours. */
 const MOST_FORM = 64 * 1024;
 
+/** @type {(c: Ctx, status: ContentfulStatusCode, title: string, text: string) => Response | Promise<Response>} */
 const refuse = (c, status, title, text) => c.html(page({ title, content: message(text) }), status);
 
 /**
  * Whether a change was asked for by a page of ours. Browsers send `Origin: null` from pages that tell no referrer, as
  * ours do; then they say themselves whence it comes, in a field that no script can set.
+ * @param {Ctx} c
+ * @param {URL} url
  */
 function isFromHere(c, url) {
   const origin = c.req.header("origin");
   return origin === url.origin || (origin === "null" && c.req.header("sec-fetch-site") === "same-origin");
 }
 
-/** Opens the way for one request: settings, scheme, Access, session, and the form with its token. */
+/**
+ * Opens the way for one request: settings, scheme, Access, session, and the form with its token.
+ * @param {Ctx} c
+ * @param {Next} next
+ */
 async function admit(c, next) {
   const { settings, fault } = settingsOf(c.env, c.get("configuration"));
-  if (fault) {
+  if (settings === undefined) {
     notice("console_misconfigured", { what: fault });
     return refuse(c, 503, "Not set up", "The console is not set up. Its log says what is missing.");
   }
@@ -41,7 +51,7 @@ async function admit(c, next) {
   c.set("settings", settings);
   if (settings.access) {
     const { who, why } = await verifyAccess(c.req.header("cf-access-jwt-assertion"), settings.access);
-    if (why) {
+    if (why !== undefined) {
       notice("console_access_refused", { why });
       return refuse(c, 403, "Refused", "This request did not come through the access proxy.");
     }
@@ -71,6 +81,7 @@ async function admit(c, next) {
   return next();
 }
 
+/** @type {(c: Ctx, next: Next) => Promise<Response | void>} */
 const needSignIn = async (c, next) => {
   if (c.get("session").signedIn) return next();
   if (c.req.method === "POST")
@@ -83,8 +94,13 @@ const needSignIn = async (c, next) => {
   return c.redirect("/sign-in", 303);
 };
 
-/** `assets`: [[path, type, text]]; `configuration`: gateway.toml as JSON. */
+/**
+ * Who may come in, and all pages.
+ * @param {{ configuration: Configuration, assets: [path: string, type: string, text: string][] }} parts
+ * @returns {App}
+ */
 export function createConsole({ configuration, assets }) {
+  /** @type {App} */
   const app = new Hono();
   app.use(async (c, next) => {
     c.set("configuration", configuration);

@@ -1,26 +1,48 @@
 // What pages need of the gateway's configuration: gateway.toml as JSON, with ${NAME} unfilled.
 
-/** Which claim names the customer. */
+/** @import { Backend, Configuration, Route, Rule, Target } from "./types.d.ts" */
+
+/**
+ * Which claim names the customer.
+ * @type {(configuration: Configuration) => string}
+ */
 export const customerClaim = (configuration) => configuration.customers?.claim ?? "customerId";
 
+/** @type {(configuration: Configuration) => string[]} */
 export const prefixes = (configuration) => configuration.api_keys?.prefixes ?? [];
 
-/** Whether keys that are minted here work: those of a gateway without checksums are minted elsewhere. */
+/**
+ * Whether keys that are minted here work: those of a gateway without checksums are minted elsewhere.
+ * @type {(configuration: Configuration) => boolean}
+ */
 export const mintsKeys = (configuration) => prefixes(configuration).length > 0;
 
-/** The field and scheme in which an API key is sent. */
+/**
+ * The field and scheme in which an API key is sent.
+ * @param {Configuration} configuration
+ */
 export function keyField(configuration) {
   const field = (configuration.api_keys?.header ?? "authorization").toLowerCase();
   const scheme = configuration.api_keys?.scheme ?? (field === "authorization" ? "Bearer" : "");
-  return { field, value: (key) => (scheme ? `${scheme} ${key}` : key) };
+  return { field, value: (/** @type {string} */ key) => (scheme ? `${scheme} ${key}` : key) };
 }
 
+/** @type {(configuration: Configuration) => string[]} */
 export const regions = (configuration) =>
   Object.keys(configuration.regions ?? { af: 1, an: 1, as: 1, eu: 1, na: 1, oc: 1, sa: 1 });
 
-const list = (value) => [value ?? []].flat();
+/**
+ * @template T
+ * @param {T | T[] | undefined} value
+ * @returns {T[]}
+ */
+const list = (value) => (value === undefined ? [] : Array.isArray(value) ? value : [value]);
 
-/** Where a rule leads: [{ to, share? }], `to` a backend's name, "customer" or { deny: status }. */
+/**
+ * Where a rule leads: [{ to, share? }], `to` a backend's name, "customer" or { deny: status }.
+ * @param {Rule} rule
+ * @returns {Target[]}
+ */
 export function targets(rule) {
   if (rule.deny !== undefined) return [{ to: { deny: rule.deny } }];
   if (!rule.split) return [{ to: rule.to }];
@@ -28,7 +50,10 @@ export function targets(rule) {
   return rule.split.map(({ to, weight }) => ({ to, share: `${Math.round((weight / whole) * 1000) / 10} %` }));
 }
 
-/** A backend's places as text: its URL, or those of its origins with region and weight. */
+/**
+ * A backend's places as text: its URL, or those of its origins with region and weight.
+ * @param {Backend} backend
+ */
 export function places(backend) {
   if (backend.url) return [backend.region ? `${backend.url} (${backend.region})` : backend.url];
   return list(backend.origins).map(({ url, region, weight }) => {
@@ -37,7 +62,10 @@ export function places(backend) {
   });
 }
 
-/** How a rule shares callers out, keeps to regions or goes on, as sentences' parts. */
+/**
+ * How a rule shares callers out, keeps to regions or goes on, as sentences' parts.
+ * @param {Rule} rule
+ */
 export function notes(rule) {
   const texts = [];
   if (rule.split) texts.push(`shared out by ${list(rule.by).join(" or ") || "$subject"}`);
@@ -47,11 +75,15 @@ export function notes(rule) {
   return texts;
 }
 
-/** How a route lets callers in. */
+/**
+ * How a route lets callers in.
+ * @param {Route} route
+ */
 export function admission(route) {
   const ways = list(route.auth).map((way) => (way === "api_key" ? "API key" : `token of ${way}`));
   if (ways.length === 0) return "no credential needed";
   return ways.join(" or ") + (route.anonymous ? ", or none" : "");
 }
 
+/** @type {(route: Route) => string[]} */
 export const methods = (route) => route.methods ?? ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"];

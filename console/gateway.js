@@ -2,12 +2,18 @@
 import { callOut } from "../src/edge/outbound.js";
 import { keyField } from "./configuration.js";
 import { base64urlJson } from "./encoding.js";
-import { parseToShow } from "./record/json.js";
+import { parseToShow } from "./json.js";
+
+/** @import { RequestToExplain, Said, Settings } from "./types.d.ts" */
 
 // More would be no explanation but a fault.
 const MOST_BYTES = 256 * 1024;
 
-/** Reads an answer: { status, json } or { status, text }. */
+/**
+ * Reads an answer: { status, json } or { status, text }.
+ * @param {Response} answer
+ * @returns {Promise<Said>}
+ */
 async function read(answer) {
   const text = (await answer.text()).slice(0, MOST_BYTES);
   try {
@@ -17,15 +23,25 @@ async function read(answer) {
   }
 }
 
+/**
+ * @param {Settings} settings
+ * @param {URL} url
+ * @param {RequestInit} init
+ * @returns {Promise<Said>}
+ */
 async function ask(settings, url, init) {
   try {
     return await read(await callOut(settings.gateway, url, init));
   } catch (error) {
-    return { failed: error.message };
+    return { failed: /** @type {Error} */ (error).message };
   }
 }
 
-/** What becomes of a request: nothing is forwarded. `request`: { method, url, fields, credential, cf }. */
+/**
+ * What becomes of a request: nothing is forwarded.
+ * @param {Settings} settings
+ * @param {RequestToExplain} request
+ */
 export function explain(settings, { method, url, fields, credential, cf }) {
   const headers = new Headers(fields);
   if (credential.kind === "key") {
@@ -35,12 +51,15 @@ export function explain(settings, { method, url, fields, credential, cf }) {
   if (credential.kind === "token") headers.set("authorization", `Bearer ${credential.text}`);
   if (credential.kind === "claims") headers.set("x-pointsman-claims", base64urlJson(credential.claims));
   if (Object.keys(cf).length > 0) headers.set("x-pointsman-cf", base64urlJson(cf));
-  headers.set("x-pointsman-explain", settings.operatorSecret);
+  headers.set("x-pointsman-explain", settings.operatorSecret ?? "");
   return ask(settings, url, { method, headers });
 }
 
-/** The gateway's status document. */
+/**
+ * The gateway's status document.
+ * @type {(settings: Settings) => Promise<Said>}
+ */
 export const status = (settings) =>
-  ask(settings, new URL(settings.configuration.operator.status, settings.gatewayUrl), {
+  ask(settings, new URL(settings.configuration.operator?.status ?? "", settings.gatewayUrl), {
     headers: { authorization: `Bearer ${settings.operatorSecret}` },
   });

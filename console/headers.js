@@ -21,6 +21,10 @@ const FIELDS = {
   "cross-origin-resource-policy": "same-origin",
 };
 
+/**
+ * @param {Response} answer
+ * @param {URL} url
+ */
 export function guardAnswer(answer, url) {
   for (const [name, value] of Object.entries(FIELDS)) answer.headers.set(name, value);
   if (url.protocol === "https:") answer.headers.set("strict-transport-security", "max-age=31536000");

@@ -1,14 +1,20 @@
 // The operators' console, a Worker of its own: `npx wrangler deploy --env console`. See docs/console.md.
+import wasm from "../build/console/index_bg.wasm";
 // Its text: as an object of JavaScript it would have lost digits.
 import configuration from "../build/gateway.json";
 import { createConsole } from "./app.js";
 import script from "./assets/comfort.client.js";
 import style from "./assets/console.css";
 import icon from "./assets/icon.svg";
-import { parseToShow } from "./record/json.js";
+import { startCore } from "./core.js";
+import { parseToShow } from "./json.js";
+
+startCore(wasm);
+
+/** @import { Bindings, Configuration } from "./types.d.ts" */
 
 const app = createConsole({
-  configuration: parseToShow(configuration),
+  configuration: /** @type {Configuration} */ (parseToShow(configuration)),
   assets: [
     ["/assets/console.css", "text/css", style],
     ["/assets/comfort.js", "text/javascript", script],
@@ -16,4 +22,5 @@ const app = createConsole({
   ],
 });
 
+/** @type {ExportedHandler<Bindings>} */
 export default { fetch: (request, env, context) => app.fetch(request, env, context) };

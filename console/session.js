@@ -3,11 +3,15 @@
 import { getCookie, setCookie } from "hono/cookie";
 import { base64url, digestOf } from "./encoding.js";
 
+/** @import { CookieOptions } from "hono/utils/cookie" */
+/** @import { Ctx, Session } from "./types.d.ts" */
+
 const HOURS = 8;
 const LIFETIME = HOURS * 3600;
 const NAME = "pointsman-console";
 const encoder = new TextEncoder();
 
+/** @param {string} secret */
 async function signingKey(secret) {
   const material = await crypto.subtle.importKey("raw", encoder.encode(secret), "HKDF", false, ["deriveKey"]);
   const how = { name: "HKDF", hash: "SHA-256", salt: new Uint8Array(), info: encoder.encode("pointsman console 1") };
@@ -17,10 +21,15 @@ async function signingKey(secret) {
   ]);
 }
 
+/** @type {(key: CryptoKey, text: string) => Promise<string>} */
 const sign = async (key, text) =>
   base64url(new Uint8Array(await crypto.subtle.sign("HMAC", key, encoder.encode(text))));
 
-/** Whether two texts are one, in a time that says nothing of either: their digests are compared. */
+/**
+ * Whether two texts are one, in a time that says nothing of either: their digests are compared.
+ * @param {string} a
+ * @param {string} b
+ */
 export async function isSame(a, b) {
   const [x, y] = await Promise.all([digestOf(a), digestOf(b)]);
   let difference = 0;
@@ -28,10 +37,16 @@ export async function isSame(a, b) {
   return difference === 0;
 }
 
+/** @type {(host: string) => boolean} */
 export const isLoopback = (host) => ["127.0.0.1", "localhost", "[::1]"].includes(host);
 
-/** How the cookie is set: browsers keep `__Host-` for https; plain http is for this machine alone. */
+/**
+ * How the cookie is set: browsers keep `__Host-` for https; plain http is for this machine alone.
+ * @param {URL} url
+ * @returns {[string, CookieOptions]}
+ */
 const cookieFor = (url) => {
+  /** @type {CookieOptions} */
   const common = { path: "/", httpOnly: true, sameSite: "Strict" };
   return url.protocol === "http:" ? [NAME, common] : [`__Host-${NAME}`, { ...common, secure: true }];
 };
@@ -41,6 +56,7 @@ const STRANGER = /^out\.([0-9A-Za-z_-]{24})$/;
 
 const chance = () => base64url(crypto.getRandomValues(new Uint8Array(18)));
 
+/** @type {(c: Ctx, value: string) => void} */
 const give = (c, value) => {
   const [name, options] = cookieFor(new URL(c.req.url));
   setCookie(c, name, value, { ...options, maxAge: LIFETIME });
@@ -50,6 +66,10 @@ const give = (c, value) => {
  * The session of a request: { signedIn, csrf }, with an id where somebody is signed in. A stranger's is made of chance
  * alone: whatever was signed with the secret's key could be used to try secrets without asking the console. The form of
  * a stranger must send what the cookie holds, which no other site can read or set.
+ * @param {Ctx} c
+ * @param {string} secret
+ * @param {number} now
+ * @returns {Promise<Session>}
  */
 export async function openSession(c, secret, now) {
   const [name] = cookieFor(new URL(c.req.url));
@@ -65,7 +85,12 @@ export async function openSession(c, secret, now) {
   return end(c);
 }
 
-/** Begins the session of somebody who has shown the secret, with a new id each time, and sets its cookie. */
+/**
+ * Begins the session of somebody who has shown the secret, with a new id each time, and sets its cookie.
+ * @param {Ctx} c
+ * @param {string} secret
+ * @param {number} now
+ */
 export async function begin(c, secret, now) {
   const id = chance();
   const text = `in.${now + LIFETIME * 1000}.${id}`;
@@ -73,7 +98,11 @@ export async function begin(c, secret, now) {
   return { id };
 }
 
-/** Makes a stranger of who asks. */
+/**
+ * Makes a stranger of who asks.
+ * @param {Ctx} c
+ * @returns {Session}
+ */
 export function end(c) {
   const csrf = chance();
   give(c, `out.${csrf}`);

@@ -1,16 +1,22 @@
 // The console's variables, checked once. What is missing or half set keeps the whole console shut.
-import { parseToShow } from "./record/json.js";
-import { isMinted } from "./secret.js";
+import { isOperatorSecret } from "./core.js";
+import { parseToShow } from "./json.js";
+
+/** @import { Bindings, Configuration, Settings } from "./types.d.ts" */
 
 const MADE = "and be a secret that `pointsman secret create` made";
-const ALLOW_HTTP = ["never", "loopback", "always"];
 
-/** { settings }, or { fault }: what to set, for the log. */
+/**
+ * { settings }, or { fault }: what to set, for the log.
+ * @param {Bindings} env
+ * @param {Configuration} compiled
+ * @returns {{ settings: Settings, fault?: undefined } | { settings?: undefined, fault: string }}
+ */
 export function settingsOf(env, compiled) {
   const secret = env.CONSOLE_SECRET ?? "";
   const operatorSecret = env.OPERATOR_SECRET || undefined;
-  if (!isMinted(secret)) return { fault: `CONSOLE_SECRET must be set, ${MADE}` };
-  if (operatorSecret && !isMinted(operatorSecret))
+  if (!isOperatorSecret(secret)) return { fault: `CONSOLE_SECRET must be set, ${MADE}` };
+  if (operatorSecret && !isOperatorSecret(operatorSecret))
     return { fault: `OPERATOR_SECRET must be the gateway's or left out, ${MADE}` };
   const [team, audience] = [env.ACCESS_TEAM_DOMAIN || undefined, env.ACCESS_AUD || undefined];
   if ((team === undefined) !== (audience === undefined)) {
@@ -20,7 +26,9 @@ export function settingsOf(env, compiled) {
   }
   if (team && !/^[0-9a-z-]+(\.[0-9a-z-]+)+$/.test(team))
     return { fault: "ACCESS_TEAM_DOMAIN must be a host, such as team.cloudflareaccess.com" };
-  for (const name of ["POINTSMAN_KV", "GATEWAY"]) if (!env[name]) return { fault: `the binding ${name} is missing` };
+  const { POINTSMAN_KV: store, GATEWAY: gateway } = env;
+  if (!store) return { fault: "the binding POINTSMAN_KV is missing" };
+  if (!gateway) return { fault: "the binding GATEWAY is missing" };
 
   let gatewayUrl;
   try {
@@ -30,24 +38,23 @@ export function settingsOf(env, compiled) {
   }
   let configuration = compiled;
   try {
-    if (env.CONFIGURATION) configuration = parseToShow(env.CONFIGURATION);
+    if (env.CONFIGURATION) configuration = /** @type {Configuration} */ (parseToShow(env.CONFIGURATION));
   } catch {
     return { fault: "CONFIGURATION must be the JSON that `pointsman compile --as-written` prints" };
   }
   // As the gateway's own: what gateway.toml leaves to a variable is that variable's value here.
-  const written = String(configuration.allow_http ?? "never").replace(
-    /^\$\{(\w+)\}$/,
-    (_, name) => env[name] ?? "never",
+  const allowHttp = String(configuration.allow_http ?? "never").replace(/^\$\{(\w+)\}$/, (_, name) =>
+    String(env[name] ?? "never"),
   );
   const settings = {
     secret,
-    access: team && { team, audience },
+    access: team && audience ? { team, audience } : undefined,
     operatorSecret,
     gatewayUrl,
     configuration,
-    allowHttp: ALLOW_HTTP.includes(written) ? written : "never",
-    store: env.POINTSMAN_KV,
-    gateway: env.GATEWAY,
+    allowHttp,
+    store,
+    gateway,
   };
   return { settings };
 }

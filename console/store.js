@@ -1,38 +1,58 @@
 // KV as the console uses it. All truth is in the value; the metadata only says its digest, so that others need not read
 // a value to know whether it is the one that they wrote.
 import { digestOf } from "./encoding.js";
-import { isObject } from "./record/json.js";
+import { isObject } from "./json.js";
+
+/** @import { StoredText } from "./types.d.ts" */
 
 /** KV reads this many values at once. */
 const BULK = 100;
 
-/** Lists names with their values: { entries: [{ name, text }], cursor }. The cursor is undefined at the end. */
+/**
+ * Lists names with their values: { entries: [{ name, text }], cursor }. The cursor is undefined at the end.
+ * @param {KVNamespace} store
+ * @param {{ prefix: string, cursor?: string, limit?: number }} order
+ * @returns {Promise<{ entries: StoredText[], cursor: string | undefined }>}
+ */
 export async function readPage(store, { prefix, cursor, limit = BULK }) {
   const page = await store.list({ prefix, limit, ...(cursor && { cursor }) });
   const names = page.keys.map(({ name }) => name);
   const values = names.length > 0 ? await store.get(names, "text") : new Map();
   // What was deleted since it was listed has no value any more.
-  const entries = names
-    .map((name) => ({ name, text: values.get(name) }))
-    .filter(({ text }) => text !== null && text !== undefined);
+  const entries = names.flatMap((name) => {
+    const text = values.get(name) ?? undefined;
+    return text === undefined ? [] : { name, text };
+  });
   return { entries, cursor: page.list_complete ? undefined : page.cursor };
 }
 
-/** Pages of 100 until `enough` matches or `most` pages were read: { found, cursor, looked }. */
-export async function search(store, { prefix, cursor, matches, enough, most }) {
+/**
+ * Pages of 100 until `enough` matches or `most` pages were read: { found, cursor, looked }.
+ * @template T
+ * @param {KVNamespace} store
+ * @param {{ prefix: string, cursor?: string, matches: (entry: StoredText) => T | undefined, enough: number, most: number }} order
+ */
+export async function search(store, { prefix, cursor: begin, matches, enough, most }) {
+  /** @type {T[]} */
   const found = [];
+  let cursor = begin;
   let looked = 0;
   for (let pages = 0; pages < most; pages++) {
     const page = await readPage(store, { prefix, cursor });
     looked += page.entries.length;
-    found.push(...page.entries.map((entry) => matches(entry)).filter(Boolean));
+    found.push(...page.entries.flatMap((entry) => matches(entry) ?? []));
     cursor = page.cursor;
     if (!cursor || found.length >= enough) break;
   }
   return { found, cursor, looked };
 }
 
-/** What an entry has beside its value: { expiration, metadata }, each only where there is one. */
+/**
+ * What an entry has beside its value: { expiration, metadata }, each only where there is one.
+ * @param {KVNamespace} store
+ * @param {string} name
+ * @returns {Promise<{ expiration?: number, metadata?: unknown }>}
+ */
 async function beside(store, name) {
   const { keys } = await store.list({ prefix: name, limit: 1 });
   return keys[0]?.name === name ? keys[0] : {};
@@ -43,7 +63,11 @@ const NEAREST = 60;
 /** KV takes no metadata that is longer as JSON, in bytes. */
 const LONGEST_METADATA = 1024;
 
-/** The metadata of an entry with the digest of its new value; without it where there is no room, since it only saves a read. */
+/**
+ * The metadata of an entry with the digest of its new value; without it where there is no room, since it only saves a read.
+ * @param {unknown} metadata
+ * @param {string} sha256
+ */
 export function metadataWith(metadata, sha256) {
   if (metadata === undefined || metadata === null) return { sha256 };
   if (!isObject(metadata)) return metadata;
@@ -55,6 +79,10 @@ export function metadataWith(metadata, sha256) {
 /**
  * Writes a record as one line of JSON. What the entry has in KV beside its value stays: an expiry works like a deletion to
  * come. `endOf` names the entry whose expiry it gets, where that is another.
+ * @param {KVNamespace} store
+ * @param {string} name
+ * @param {object} record
+ * @param {{ endOf?: string }} [options]
  */
 export async function write(store, name, record, { endOf = name } = {}) {
   const text = JSON.stringify(record);

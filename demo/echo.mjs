@@ -5,29 +5,45 @@ import { createHash } from "node:crypto";
 import { pipeline } from "node:stream/promises";
 import { setTimeout as sleep } from "node:timers/promises";
 
+/** @import { IncomingMessage, ServerResponse } from "node:http" */
+/** @import { Arrival } from "./types.d.ts" */
+
 const CHUNK = Buffer.alloc(64 * 1024, "pointsman ");
 
-/** Raw header fields as pairs, in the order and spelling in which they came. */
+/**
+ * Raw header fields as pairs, in the order and spelling in which they came.
+ * @type {(raw: string[]) => [name: string, value: string][]}
+ */
 export const headerPairs = (raw) => Array.from({ length: raw.length / 2 }, (_, i) => [raw[2 * i], raw[2 * i + 1]]);
 
 // By hand: a request target like //x or one with odd bytes is legal here and not for `new URL`.
+/** @param {string} url */
 function target(url) {
   const [path, query = ""] = url.split(/\?(.*)/s);
   return { path, query: new URLSearchParams(query) };
 }
 
+/** @type {(text: string | null | undefined, otherwise: number) => number} */
 const number = (text, otherwise) => (/^\d+$/.test(text ?? "") ? Number(text) : otherwise);
 
-/** Reads the body to its end, keeping nothing of it but its size and digest. */
-async function consume(request, record) {
+/**
+ * Reads the body to its end, keeping nothing of it but its size and digest.
+ * @param {IncomingMessage} request
+ * @param {Arrival} arrival
+ */
+async function consume(request, arrival) {
   const digest = createHash("sha256");
   for await (const chunk of request) {
-    record.bodyBytes += chunk.length;
+    arrival.bodyBytes += chunk.length;
     digest.update(chunk);
   }
-  record.bodySha256 = digest.digest("hex");
+  arrival.bodySha256 = digest.digest("hex");
 }
 
+/**
+ * @param {ServerResponse} response
+ * @param {URLSearchParams} query
+ */
 async function events(response, query) {
   response.writeHead(200, { "content-type": "text/event-stream", "cache-control": "no-cache" });
   const count = number(query.get("n"), 3);
@@ -38,14 +54,21 @@ async function events(response, query) {
   response.end();
 }
 
+/** @param {number} total */
 function* bytes(total) {
   for (let left = total; left > 0; left -= CHUNK.length) yield left < CHUNK.length ? CHUNK.subarray(0, left) : CHUNK;
 }
 
-/** Answers one request as the backend of that name. `record` is the world's note of it, filled in on the way. */
+/**
+ * Answers one request as the backend of that name. `record` is the world's note of it, filled in on the way.
+ * @param {string} name
+ * @param {IncomingMessage} request
+ * @param {ServerResponse} response
+ * @param {Arrival} record
+ */
 export async function echo(name, request, response, record) {
   response.setHeader("x-backend", name);
-  const { path, query } = target(request.url);
+  const { path, query } = target(record.url);
 
   if (/\/mirror$/.test(path)) {
     response.writeHead(200, { "content-type": request.headers["content-type"] ?? "application/octet-stream" });

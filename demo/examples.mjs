@@ -2,7 +2,16 @@
 import { mintToken } from "./issuer.mjs";
 import { demoKey } from "./seed.mjs";
 
+/** @import { Example, ExampleGroup, ExampleRequest } from "./types.d.ts" */
+
+/**
+ * An example as it stands here.
+ * @typedef {ExampleGroup | (Omit<ExampleRequest, "method" | "headers"> & ExampleOrder)} Written
+ * @typedef {{ method?: string, headers?: Record<string, string>, key?: string, claims?: object, alg?: string }} ExampleOrder
+ */
+
 // One example: `key` names a demo API key; `claims` makes a token. `expect` is a backend's name or a status.
+/** @type {Written[]} */
 const EXAMPLES = [
   { group: "1  Environment by key: /environment/{+path}" },
   { about: "test key", path: "/environment/hello", key: "sandbox", expect: "sandbox" },
@@ -87,11 +96,15 @@ const EXAMPLES = [
   { about: "the first of two origins", path: "/resilient/hello", key: "acme", expect: "production" },
 ];
 
-/** The examples with their credential made: tokens are signed now and last a day. */
+/**
+ * The examples with their credential made: tokens are signed now and last a day.
+ * @returns {Promise<Example[]>}
+ */
 export async function examples() {
   return Promise.all(
-    EXAMPLES.map(async ({ key, claims, alg, headers = {}, ...rest }) => {
-      if (rest.group) return rest;
+    EXAMPLES.map(async (example) => {
+      if (example.group !== undefined) return example;
+      const { key, claims, alg, headers = {}, ...rest } = example;
       const credential = key ? demoKey(key) : claims && (await mintToken({ sub: "demo-user", ...claims }, { alg }));
       return {
         method: "GET",

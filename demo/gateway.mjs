@@ -9,6 +9,10 @@ import { CONFIGURATION, configurationModule } from "../scripts/lib/pointsman.mjs
 import { CONFIG_API_TOKEN } from "./config-api.mjs";
 import { JWT_SECRET } from "./issuer.mjs";
 
+/** @import { Readable } from "node:stream" */
+/** @import { MiniflareOptions } from "miniflare" */
+/** @import { Changeable, GatewayOptions, WranglerSettings } from "./types.d.ts" */
+
 const root = fileURLToPath(new URL("..", import.meta.url));
 
 /** Where `wrangler kv … --local` looks, so that both see the same data. */
@@ -18,17 +22,13 @@ export const WRANGLER_KV = join(root, ".wrangler", "state", "v3", "kv");
 export const OPERATOR_SECRET = "pso_DemoOperatorSecretIsPublicNotForProduction0_1mpS7r";
 export const demoSecrets = { CONFIG_API_TOKEN, JWT_SECRET, OPERATOR_SECRET };
 
-export const wranglerSettings = () => parse(readFileSync(join(root, "wrangler.toml"), "utf8"));
+/** @type {() => WranglerSettings} */
+export const wranglerSettings = () =>
+  /** @type {WranglerSettings} */ (/** @type {unknown} */ (parse(readFileSync(join(root, "wrangler.toml"), "utf8"))));
 
 /**
- * Starts the Worker in `folder` (made by `npm run build`).
- *   world     a started world: it gets every outbound call
- *   bindings  variables over those of wrangler.toml and the demo's secrets; undefined removes one
- *   gateway   the configuration in checked form, in place of the one that stands in the folder
- *   overrides options of Miniflare over those made here, for tests
- *   workers   further Workers beside it, as Miniflare's options, for tests
- *   persist   a folder for KV; none keeps it in memory
- *   onLog     gets each line that the Worker or the runtime writes: (line, "out" | "err")
+ * Starts the Worker that `npm run build` made.
+ * @param {GatewayOptions} order
  */
 export async function startGateway({
   folder = join(root, "build"),
@@ -39,8 +39,10 @@ export async function startGateway({
   onLog = () => {},
   ...changeable
 }) {
+  /** @type {(change?: Changeable) => MiniflareOptions} */
   const options = ({ bindings = {}, gateway, overrides = {}, workers = [] } = {}) => {
     const wrangler = wranglerSettings();
+    /** @type {Record<string, string | undefined>} */
     const variables = { ...wrangler.vars, ...demoSecrets, ...bindings };
     for (const [name, value] of Object.entries(variables)) if (value === undefined) delete variables[name];
     const alone = {
@@ -67,6 +69,10 @@ export async function startGateway({
       outboundService: { external: { address: world.address, http: {} } },
       bindings: variables,
       // Both streams are read to the end: a Worker whose output nobody takes blocks.
+      /**
+       * @param {Readable} stdout
+       * @param {Readable} stderr
+       */
       handleRuntimeStdio(stdout, stderr) {
         createInterface(stdout).on("line", (line) => onLog(line, "out"));
         createInterface(stderr).on("line", (line) => onLog(line, "err"));
@@ -85,7 +91,7 @@ export async function startGateway({
     miniflare,
     kv: () => miniflare.getKVNamespace("POINTSMAN_KV"),
     /** Reads wrangler.toml and the build again, with `gateway`, `bindings`, `overrides` and `workers` as given or as they were. */
-    async reload(change = {}) {
+    async reload(/** @type {Changeable} */ change = {}) {
       current = { ...current, ...change };
       await miniflare.setOptions(options(current));
     },

@@ -14,11 +14,15 @@ export const BACKEND_HOSTS = [
   "acme.api.example.com",
 ];
 
-/** The echo backend behind a host: sandbox, acme.tenants, acme.api. Undefined where there is none. */
+/**
+ * The echo backend behind a host: sandbox, acme.tenants, acme.api. Undefined where there is none.
+ * @param {string | undefined} host
+ */
 export function backendName(host) {
   const match = /^([a-z0-9-]+)\.(backends|tenants|api)\.example\.com$/.exec(withoutPort(host));
   if (!match) return undefined;
   return match[2] === "backends" ? match[1] : `${match[1]}.${match[2]}`;
 }
 
+/** @type {(host: string | undefined) => string} */
 export const withoutPort = (host) => (host ?? "").toLowerCase().replace(/:\d+$/, "");

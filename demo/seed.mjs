@@ -3,25 +3,42 @@ import { readFileSync } from "node:fs";
 import { fileCustomers } from "./config-api.mjs";
 import { kvName } from "./keys.mjs";
 
+/** @import { DemoKey } from "./types.d.ts" */
+
+/** @type {DemoKey[]} */
 const keys = JSON.parse(readFileSync(new URL("../fixtures/demo/keys.json", import.meta.url), "utf8"));
 
-/** The demo's API keys in clear: [{ name, about, key, record }]. */
+/**
+ * The demo's API keys in clear.
+ * @type {() => DemoKey[]}
+ */
 export const demoKeys = () => structuredClone(keys);
 
-/** The demo's API key of that name. */
+/**
+ * The demo's API key of that name.
+ * @param {string} name
+ */
 export function demoKey(name) {
   const found = keys.find((entry) => entry.name === name);
   if (!found) throw new RangeError(`no demo key ${name}`);
   return found.key;
 }
 
-/** All KV entries of the demo as [name, text]. */
+/**
+ * All KV entries of the demo as [name, text].
+ * @type {() => [name: string, text: string][]}
+ */
 export const demoEntries = () => [
-  ...keys.map(({ key, record }) => [kvName(key), JSON.stringify(record)]),
-  ...fileCustomers().map((customer) => [`customer:${customer.customerId}`, JSON.stringify(customer)]),
+  ...keys.map(/** @returns {[string, string]} */ ({ key, record }) => [kvName(key), JSON.stringify(record)]),
+  ...fileCustomers().map(
+    /** @returns {[string, string]} */ (customer) => [`customer:${customer.customerId}`, JSON.stringify(customer)],
+  ),
 ];
 
-/** Writes them. What else stands in the namespace stays as it is. */
+/**
+ * Writes them. What else stands in the namespace stays as it is.
+ * @param {{ put(name: string, text: string): Promise<unknown> }} namespace
+ */
 export async function seed(namespace) {
   await Promise.all(demoEntries().map(([name, text]) => namespace.put(name, text)));
 }

@@ -8,15 +8,19 @@ import { echo, headerPairs } from "./echo.mjs";
 import { BACKEND_HOSTS, backendName, CONFIG_API_HOST, ISSUER_HOST, withoutPort } from "./hosts.mjs";
 import { createIssuer } from "./issuer.mjs";
 
+/** @import { IncomingMessage, Server, ServerResponse } from "node:http" */
+/** @import { AddressInfo } from "node:net" */
+/** @import { Duplex } from "node:stream" */
+/** @import { Arrival, Handler, Intercept, World } from "./types.d.ts" */
+
 // Enough for any test, and a demo that runs for days does not grow.
 const RECORDS_KEPT = 5000;
 
 /**
  * `ownPorts`: every demo backend also listens on a port of its own, so that it can be called without the gateway.
- * `intercept(request, response, next)` gets each request first, without a response where it asks for another protocol; it
- * answers by itself, or calls `next`.
- * `world.requests` notes what arrived: { host, backend, method, url, headers, bodyBytes, bodySha256 }.
- * `world.replace(host, handler)` puts a handler (request, response, record) in a host's place until `restore()`.
+ * `intercept` answers by itself, or calls `next`.
+ * @param {{ port?: number, ownPorts?: boolean, intercept?: Intercept }} [options]
+ * @returns {World}
  */
 export function createWorld({
   port = 0,
@@ -25,18 +29,26 @@ export function createWorld({
 } = {}) {
   const configApi = createConfigApi();
   const issuer = createIssuer();
+  /** @type {Map<string, Handler>} */
   const replaced = new Map();
+  /** @type {Arrival[]} */
   const requests = [];
+  /** @type {Server[]} */
   const servers = [];
   const sockets = new WebSocketServer({ noServer: true });
 
+  /**
+   * @param {IncomingMessage} request
+   * @param {string} [fixedHost]
+   */
   function note(request, fixedHost) {
     const host = withoutPort(fixedHost ?? request.headers.host);
+    /** @type {Arrival} */
     const record = {
       host,
       backend: backendName(host),
       method: request.method,
-      url: request.url,
+      url: request.url ?? "/",
       headers: headerPairs(request.rawHeaders),
       bodyBytes: 0,
       bodySha256: undefined,
@@ -46,10 +58,16 @@ export function createWorld({
     return record;
   }
 
+  /**
+   * @param {IncomingMessage} request
+   * @param {ServerResponse} response
+   * @param {string} [fixedHost]
+   */
   async function dispatch(request, response, fixedHost) {
     const record = note(request, fixedHost);
     const { host, backend } = record;
-    if (replaced.has(host)) return replaced.get(host)(request, response, record);
+    const instead = replaced.get(host);
+    if (instead) return instead(request, response, record);
     if (host === CONFIG_API_HOST) return configApi.handle(request, response);
     if (host === ISSUER_HOST) return issuer.handle(request, response);
     if (backend) return echo(backend, request, response, record);
@@ -57,6 +75,12 @@ export function createWorld({
     return request.socket.destroy();
   }
 
+  /**
+   * @param {IncomingMessage} request
+   * @param {Duplex} socket
+   * @param {Buffer} head
+   * @param {string} [fixedHost]
+   */
   function upgrade(request, socket, head, fixedHost) {
     const record = note(request, fixedHost);
     if (!record.backend) return socket.destroy();
@@ -67,6 +91,11 @@ export function createWorld({
     });
   }
 
+  /**
+   * @param {number} atPort
+   * @param {string} [fixedHost]
+   * @returns {Promise<number>}
+   */
   async function listen(atPort, fixedHost) {
     const server = createServer((request, response) => {
       // A client that leaves in the middle of an answer is no reason to end.
@@ -76,25 +105,31 @@ export function createWorld({
       socket.on("error", () => socket.destroy());
       intercept(request, undefined, () => upgrade(request, socket, head, fixedHost)).catch(() => socket.destroy());
     });
-    await new Promise((resolve, reject) => {
+    /** @type {Promise<void>} */
+    const listening = new Promise((resolve, reject) => {
       server.once("error", reject);
       server.listen(atPort, "127.0.0.1", resolve);
     });
+    await listening;
     servers.push(server);
-    return server.address().port;
+    return /** @type {AddressInfo} */ (server.address()).port;
   }
 
+  /** @type {World} */
   const world = {
     configApi,
     issuer,
     requests,
-    address: undefined,
-    /** Where each backend can be called directly: [{ backend, host, url }]. */
+    address: "",
     backends: [],
     async start() {
       world.address = `127.0.0.1:${await listen(port)}`;
       for (const host of ownPorts ? BACKEND_HOSTS : []) {
-        world.backends.push({ backend: backendName(host), host, url: `http://127.0.0.1:${await listen(0, host)}` });
+        world.backends.push({
+          backend: backendName(host) ?? host,
+          host,
+          url: `http://127.0.0.1:${await listen(0, host)}`,
+        });
       }
       return world;
     },
@@ -105,9 +140,9 @@ export function createWorld({
       await Promise.all(closed);
       servers.length = 0;
     },
-    replace: (host, handler) => replaced.set(host, async (...given) => handler(...given)),
+    replace: (host, handler) => void replaced.set(host, async (...given) => handler(...given)),
     restore: () => replaced.clear(),
-    clear: () => requests.splice(0),
+    clear: () => void requests.splice(0),
   };
   return world;
 }

@@ -1,7 +1,8 @@
 // npm run build: checks the configuration and compiles the Worker into build/. Also what wrangler calls ([build] in
 // wrangler.toml), so `wrangler deploy` can't ship a configuration that the check refuses.
 //   npm run build -- --dev       compiles quickly and unoptimised
-//   npm run build -- --console   makes only what the console needs, build/gateway.json
+//   npm run build -- --console   makes only what the console needs: build/gateway.json, and the core in build/console/
+import { buildConsole, CONSOLE_OUT } from "./lib/console-build.mjs";
 import { ensureTools } from "./lib/ensure.mjs";
 import { Failure, main } from "./lib/failure.mjs";
 import {
@@ -17,15 +18,20 @@ await main(async () => {
   const known = ["--dev", "--release", "--console"];
   const unknown = process.argv.slice(2).filter((argument) => !known.includes(argument));
   if (unknown.length > 0)
-    throw new Failure(`unknown option ${unknown[0]}`, { advice: ["npm run build [-- --dev|--console]"], code: 2 });
+    throw new Failure(`unknown option ${unknown[0]}`, { advice: ["npm run build [-- --dev --console]"], code: 2 });
 
   const elapsed = stopwatch();
   await ensureTools();
   await buildPointsman();
   needGoodConfiguration();
+  const dev = process.argv.includes("--dev");
   const consoleOnly = process.argv.includes("--console");
-  if (!consoleOnly) await buildWorker({ dev: process.argv.includes("--dev") });
-  if (!consoleOnly) writeConfiguration("build");
+  if (consoleOnly) {
+    await buildConsole({ dev });
+  } else {
+    await buildWorker({ dev });
+    writeConfiguration("build");
+  }
   writeConsoleConfiguration();
-  say(`built build/${consoleOnly ? "gateway.json" : "index.js"} in ${elapsed()}`);
+  say(`built ${consoleOnly ? CONSOLE_OUT : "build/index.js"} in ${elapsed()}`);
 });

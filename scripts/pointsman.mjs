@@ -9,9 +9,12 @@ import { freshPointsman } from "./lib/pointsman.mjs";
 import { needRust } from "./lib/rust.mjs";
 import { sayOnStderr } from "./lib/say.mjs";
 
+/** @type {NodeJS.Signals[]} */
+const SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP"];
+
 await main(async () => {
   sayOnStderr();
-  needRust();
+  await needRust();
   await npmPackages();
   await underModernNode();
   const program = await freshPointsman();
@@ -19,7 +22,7 @@ await main(async () => {
   const cwd = process.env.INIT_CWD || process.cwd();
   const child = spawn(program, process.argv.slice(2), { cwd, stdio: "inherit" });
   // Ctrl-C reaches both; how to end is the program's decision.
-  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) process.on(signal, () => child.kill(signal));
+  for (const signal of SIGNALS) process.on(signal, () => child.kill(signal));
   process.exitCode = await new Promise((resolve, reject) => {
     child.on("error", (error) => reject(new Failure(`can't run ${program}: ${error.message}`)));
     child.on("close", (code) => resolve(code ?? 1));

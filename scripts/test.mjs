@@ -1,4 +1,4 @@
-// npm test: everything that CI runs.   npm test -- --only=native|wasm|workerd   runs a part.
+// npm test: everything that CI runs.   npm test -- --only=javascript|native|wasm|workerd   runs a part.
 import { ensureTools } from "./lib/ensure.mjs";
 import { Failure, main } from "./lib/failure.mjs";
 import { bold, dim, green, say, stopwatch } from "./lib/say.mjs";

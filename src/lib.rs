@@ -3,3 +3,8 @@
 
 #[cfg(any(target_arch = "wasm32", edge_check))]
 mod edge;
+
+// Beside `edge` and not below it, so that its tests run natively: it names no type of the platform.
+#[cfg(any(target_arch = "wasm32", edge_check, test))]
+#[path = "edge/wire.rs"]
+mod wire;

@@ -8,7 +8,7 @@ use pointsman_core::{
         head::Fields,
     },
 };
-use pointsman_testkit::{Isolate, TestFields, World, bearer, gateway_of, head, key, token};
+use pointsman_testkit::{GatewayToml, Isolate, TestFields, World, all_to, bearer, head, key, token};
 use serde_json::{Value, json};
 
 fn with(fields: &[(&str, &str)]) -> TestFields {
@@ -110,7 +110,7 @@ fn each_rule_that_was_passed_over_says_why() {
     assert_eq!(step(&nowhere, "rule").len(), 4, "none of the rules matched");
     assert_eq!(nowhere["answer"]["problem"], "no-backend");
     let without = isolate.get(&world, "/where/x", &[]);
-    assert_eq!(without.trace.steps, None, "nobody pays for it who did not ask");
+    assert!(without.trace.steps.is_none(), "nobody pays for it who did not ask");
 }
 
 #[test]
@@ -128,6 +128,44 @@ fn a_refused_token_says_of_itself_what_it_was_and_nobody_is_believed() {
     assert!(credential["detail"]["claims"]["exp"].is_number());
     assert_eq!(expired["answer"]["reason"], "token_expired");
     assert!(step(&expired, "principal").is_empty());
+}
+
+#[test]
+fn what_a_decision_did_not_come_to_is_not_told() {
+    let (isolate, world) = (Isolate::named("demo"), World::of_fixtures());
+    let fields =
+        with(&[("authorization", &bearer(&key("acme"))), ("via", "1.1 pointsman"), ("connection", "close")]);
+    let told = isolate.explain(&world, "GET", "/hybrid/x", &fields, None);
+    assert_eq!(told["answer"]["reason"], "loop_detected");
+    assert!(step(&told, "credential").is_empty(), "nobody has looked at it");
+    // The caller's customer is in memory, and no rule of this route asks for it.
+    let claims = json!({ "customerId": "acme-corp", "environment": "sandbox" });
+    let held = isolate.explain(&world, "GET", "/customers/x", &with(&[]), Some(&claims));
+    assert_eq!(step(&held, "customer")[0]["cache"], "loaded");
+    assert!(step(&held, "customer")[0]["record"].is_object());
+    let told = isolate.explain(&world, "GET", "/environment/x", &with(&[]), Some(&claims));
+    assert_eq!(told["decision"]["backend"], "sandbox");
+    let customer = step(&told, "customer")[0];
+    assert_eq!((&customer["id"], &customer["cache"]), (&json!("acme-corp"), &Value::Null));
+    assert!(customer["record"].is_null(), "{customer}");
+}
+
+#[test]
+fn a_record_is_told_as_it_was_when_it_decided() {
+    let (isolate, world) = (Isolate::named("demo"), World::of_fixtures());
+    let claims = json!({ "customerId": "nobody-knows" });
+    let told = isolate.explain(&world, "GET", "/customers/x", &with(&[]), Some(&claims));
+    let customer = step(&told, "customer")[0];
+    assert_eq!(told["answer"]["reason"], "customer_unknown");
+    assert_eq!((&customer["cache"], &customer["record"]), (&json!("loaded"), &Value::Null));
+    assert!(customer["as_of"].is_string());
+    let fields = with(&[("authorization", &bearer(&key("acme")))]);
+    isolate.get(&world, "/customers/x", &[("authorization", &bearer(&key("acme")))]);
+    world.pass(pointsman_core::base::time::Span::from_secs(40));
+    let told = isolate.explain(&world, "GET", "/customers/x", &fields, None);
+    let credential = step(&told, "credential")[0];
+    assert_eq!(credential["cache"], "stale", "used, and refreshed behind the response");
+    assert_eq!(credential["as_of"], pointsman_testkit::noon().to_string());
 }
 
 #[test]
@@ -213,20 +251,10 @@ fn only_the_operators_secret_makes_a_request_a_question() {
 /// spelling is no field of ours: it asks nothing, and goes no further.
 #[test]
 fn without_a_secret_no_question_is_carried_out() {
-    let isolate = Isolate::new(gateway_of(
-        r#"
-        [operator]
-        health = "/healthz"
-        [backends.shared]
-        url = "https://shared.example.com"
-        [[routes]]
-        path = "/{+path}"
-        methods = ["GET", "DELETE", "OPTIONS", "BREW"]
-        auth = []
-        cors = "anything-goes"
-        rules = [{ name = "all", to = "shared" }]
-        "#,
-    ));
+    let methods = r#"methods = ["GET", "DELETE", "OPTIONS", "BREW"]"#;
+    let route = format!("{methods}\ncors = \"anything-goes\"\n{}", all_to("shared"));
+    let toml = GatewayToml::new().table("operator", "health = \"/healthz\"").backend("shared");
+    let isolate = Isolate::new(toml.route("/{+path}", &[], &route).gateway());
     let world = World::of_fixtures();
     let preflight = ("access-control-request-method", "GET");
     for value in ["", "x", SECRET, "x, x", "Bearer x"] {

@@ -1,26 +1,52 @@
-//! The golden cases of `fixtures/cases`, natively. `tests/workerd/golden.test.mjs` runs the same files
-//! through the real Worker.
+//! The golden cases of `fixtures/cases`, natively, each a test of its own by the name of its file, so that
+//! `cargo test --test golden path/nul` runs one. `tests/workerd/golden.test.mjs` runs the same files through the
+//! real Worker, by the same names.
 #![allow(missing_docs, clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::unwrap_used)]
 
-use std::{collections::HashSet, fs, path::Path};
+use std::{collections::HashSet, fs, path::Path, process::ExitCode, sync::LazyLock};
 
-use pointsman_core::base::refusal::Refusal;
-use pointsman_testkit::{Isolate, TestFields, World, bearer, files, key, read, token};
+use libtest_mimic::{Arguments, Trial};
+use pointsman_core::{base::refusal::Refusal, decide::decision::Outcome};
+use pointsman_testkit::{Isolate, TestFields, World, bearer, files, key, read, root, token};
 use serde_json::Value;
 
-#[test]
-fn golden_cases() {
-    let cases = files("fixtures/cases", "json");
+const FOLDER: &str = "fixtures/cases";
+
+fn main() -> ExitCode {
+    let arguments = Arguments::from_args();
+    let cases = files(FOLDER, "json");
+    // A run that finds no file would pass.
     assert!(cases.len() > 100, "only {} cases found", cases.len());
-    let failures: Vec<String> = cases.iter().filter_map(|case| run(case).err()).collect();
-    assert!(failures.is_empty(), "{} of {} cases:\n{}", failures.len(), cases.len(), failures.join("\n"));
+    let mut trials: Vec<Trial> = cases.iter().map(|path| trial(path)).collect();
+    trials.push(Trial::test("every_refusal_has_a_case", || {
+        every_refusal_has_a_case();
+        Ok(())
+    }));
+    libtest_mimic::run(&arguments, trials).exit_code()
+}
+
+/// The test of one file.
+fn trial(path: &Path) -> Trial {
+    let file = path.strip_prefix(root().join(FOLDER)).unwrap().display().to_string();
+    let case: Value = match serde_json::from_str(&fs::read_to_string(path).unwrap()) {
+        Ok(case) => case,
+        Err(error) => return Trial::test(file, move || Err(error.into())),
+    };
+    match (&case["where"], case["because"].as_str()) {
+        (Value::Null, _) => Trial::test(file, move || Ok(run(&case)?)),
+        (Value::String(place), Some(_)) if place == "native" => Trial::test(file, move || Ok(run(&case)?)),
+        (Value::String(place), Some(because)) if place == "workerd" => {
+            let name = format!("{file} (workerd only: {because})");
+            Trial::test(name, move || Ok(run(&case)?)).with_ignored_flag(true)
+        }
+        _ => Trial::test(file, || Err("\"where\" is native or workerd, and says \"because\"".into())),
+    }
 }
 
 /// A refusal that no case shows is a refusal that nobody tried.
-#[test]
 fn every_refusal_has_a_case() {
     let mut shown: HashSet<String> = HashSet::new();
-    for path in files("fixtures/cases", "json") {
+    for path in files(FOLDER, "json") {
         let case: Value = serde_json::from_str(&fs::read_to_string(path).unwrap()).unwrap();
         shown.extend(case["expect"]["reason"].as_str().map(str::to_owned));
     }
@@ -47,16 +73,7 @@ fn every_refusal_has_a_case() {
     assert!(unknown.is_empty(), "cases name unknown refusals {unknown:?}");
 }
 
-fn run(path: &Path) -> Result<(), String> {
-    let name = path.strip_prefix(pointsman_testkit::root()).unwrap().display().to_string();
-    let case: Value = serde_json::from_str(&fs::read_to_string(path).unwrap())
-        .map_err(|error| format!("{name}: {error}"))?;
-    match case["where"].as_str() {
-        Some("workerd") if case["because"].is_string() => return Ok(()),
-        Some("native") if case["because"].is_string() => {}
-        None => {}
-        _ => return Err(format!("{name}: \"where\" is native or workerd, and says \"because\"")),
-    }
+fn run(case: &Value) -> Result<(), String> {
     let world = World::of_fixtures();
     for fault in case["faults"].as_array().into_iter().flatten() {
         world.fault(fault.as_str().unwrap());
@@ -69,10 +86,10 @@ fn run(path: &Path) -> Result<(), String> {
     // Twice: from cold caches and from warm ones the answer is the same.
     for round in ["cold", "warm"] {
         let result = isolate.request(&world, method, request["path"].as_str().unwrap(), fields.clone());
-        check(&result, expect).map_err(|what| format!("{name} ({round}): {what}"))?;
+        check(&result, expect).map_err(|what| format!("{round}: {what}"))?;
     }
     let told = isolate.explain(&world, method, request["path"].as_str().unwrap(), &fields, None);
-    agrees(&told, expect, &fields).map_err(|what| format!("{name} (explained): {what}"))
+    agrees(&told, expect, &fields).map_err(|what| format!("explained: {what}"))
 }
 
 /// An explanation tells what happens, and gives no credential away.
@@ -114,7 +131,7 @@ fn agrees(told: &Value, expect: &Value, fields: &TestFields) -> Result<(), Strin
 fn fields_of(request: &Value, isolate: &Isolate) -> TestFields {
     let mut fields = Vec::new();
     if let Some(name) = request["key"].as_str() {
-        let keys = isolate.gateway.api_keys.as_ref().unwrap();
+        let keys = isolate.gateway.api_keys().unwrap();
         let value = if keys.in_authorization() { bearer(&key(name)) } else { key(name) };
         fields.push((keys.field().to_owned(), value));
     }
@@ -132,7 +149,7 @@ fn fields_of(request: &Value, isolate: &Isolate) -> TestFields {
 }
 
 fn check(result: &pointsman_testkit::Result_, expect: &Value) -> Result<(), String> {
-    let line: Value = log_line(result);
+    let line = log_line(result)?;
     for (name, value) in expect["log"].as_object().into_iter().flatten() {
         ensure(line.get(name) == Some(value), || format!("log {name} is {:?}, not {value}", line.get(name)))?;
     }
@@ -151,7 +168,7 @@ fn check(result: &pointsman_testkit::Result_, expect: &Value) -> Result<(), Stri
         }
         return Ok(());
     }
-    let pointsman_core::decide::decision::Outcome::Answer(answer) = &result.outcome else {
+    let Outcome::Answer(answer) = &result.outcome else {
         return Err(format!("was forwarded to {:?}", result.forwarded()));
     };
     ensure(expect["status"] == answer.status, || format!("status {}, {:?}", answer.status, answer.refusal))?;
@@ -176,14 +193,32 @@ fn check(result: &pointsman_testkit::Result_, expect: &Value) -> Result<(), Stri
     Ok(())
 }
 
-fn log_line(result: &pointsman_testkit::Result_) -> Value {
-    let subject = pointsman_core::decide::request_log::Subject {
+/// What the schema of log lines says of a line, but for what its end adds.
+static OPENING: LazyLock<jsonschema::Validator> = LazyLock::new(|| {
+    let mut schema = pointsman_testkit::json("schemas/log-line.schema.json");
+    let Some(Value::Object(mut request)) = schema["$defs"].as_object_mut().unwrap().remove("request") else {
+        panic!("the schema has no request");
+    };
+    request.remove("dependentRequired");
+    request["required"] = serde_json::json!(["event", "time", "request_id", "method"]);
+    request.insert("$defs".to_owned(), schema["$defs"].take());
+    jsonschema::draft202012::new(&Value::Object(request)).unwrap()
+});
+
+fn log_line(result: &pointsman_testkit::Result_) -> Result<Value, String> {
+    let subject = pointsman_core::decide::request_log::LoggedRequest {
         time: pointsman_testkit::noon(),
         request_id: "request-1",
         method: "GET",
     };
-    let open = result.trace.open(subject, None);
-    serde_json::from_str(&pointsman_core::decide::request_log::close(&open, 200, 1)).unwrap()
+    let mut line: Value = serde_json::from_str(&(result.trace.open(subject) + "}")).unwrap();
+    // Who was called only the end of a request knows; this is who will be.
+    if let (Outcome::Forward(_), Some(origin)) = (&result.outcome, &result.trace.origin) {
+        line["origin"] = Value::from(&**origin);
+    }
+    let faults: Vec<_> = OPENING.iter_errors(&line).map(|fault| fault.to_string()).collect();
+    ensure(faults.is_empty(), || format!("{faults:?}: {line}"))?;
+    Ok(line)
 }
 
 fn ensure(holds: bool, what: impl Fn() -> String) -> Result<(), String> {

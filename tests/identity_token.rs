@@ -13,7 +13,7 @@ fn told(path: &str, key_name: Option<&str>) -> Vec<Value> {
     let Outcome::Forward(forward) = isolate.get(&world, path, &fields).outcome else {
         panic!("{path} is not forwarded")
     };
-    let attempts = forward.plan.expect("every request has a plan").attempts;
+    let attempts = &forward.sending.plan().expect("every request has a plan").attempts;
     attempts
         .iter()
         .map(|attempt| serde_json::from_str(attempt.assertion.as_ref().unwrap()).unwrap())

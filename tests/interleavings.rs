@@ -21,34 +21,43 @@ use pointsman_core::{
         digest::Digest,
         time::{Span, Timestamp},
     },
-    decide::decision::{Decision, Deferred, Found, Outcome},
-    http::head::{Head, Seen, Target},
+    decide::decision::{Decision, Deferred, LoadedForRequest, Outcome},
+    http::head::{Head, PresentFields, RequestTarget},
     identity::{algorithm::Algorithm, jwk_set::PublicKey},
     state::{config::Gateway, memory::Memory},
 };
 use pointsman_loader::{
-    load::Context,
+    loader::Loader,
     native,
-    ports::{Document, DocumentRequest, Landing, Ports, SourceError, VerifyError},
+    ports::{DocumentRequest, FetchedDocument, LoadResult, Ports, SourceError, VerifyError},
+    scheduled::{CustomerRefresh, ScheduledRefresh},
 };
-use pointsman_testkit::{TestFields, bearer, gateway_of, noon, read, token};
+use pointsman_testkit::{GatewayToml, TestFields, all_to, bearer, noon, read, token};
 use proptest::prelude::*;
 
 const API: &str = "https://config.example.com/customers";
 const JWKS: &str = "https://id.example.com/.well-known/jwks.json";
 
 /// Short spans, so that a schedule of a hundred events crosses every limit that there is.
-const SETTINGS: &str = r#"
-    [store]
-    timeout = "500ms"
+fn settings(by_id: bool) -> GatewayToml {
+    let customers = r#"
+        fresh = "3s"
+        stale = "24s"
+        back_off = "200ms"
+        source = { url = "${CUSTOMER_CONFIG_API_URL}", token = "${CONFIG_API_TOKEN}", timeout = "1s", by_id = BY_ID, max_removed = "100%" }
+    "#;
+    let hybrid = r#"rules = [{ name = "dedicated", to = "customer", unlisted = "next" }, { name = "shared", to = "shared" }]"#;
+    GatewayToml::new()
+        .table("store", "timeout = \"500ms\"")
+        .table("api_keys", "checksum = false\nfresh = \"4s\"\nstale = \"20s\"\nback_off = \"200ms\"")
+        .table("[issuers]", ISSUER_SETTINGS)
+        .table("customers", &customers.replace("BY_ID", &by_id.to_string()))
+        .backend("shared")
+        .route("/customer/{+path}", &["api_key", "main"], &all_to("customer"))
+        .route("/hybrid/{+path}", &["api_key", "main"], hybrid)
+}
 
-    [api_keys]
-    checksum = false
-    fresh = "4s"
-    stale = "20s"
-    back_off = "200ms"
-
-    [[issuers]]
+const ISSUER_SETTINGS: &str = r#"
     name = "main"
     issuer = "https://id.example.com/"
     audience = "https://api.example.com"
@@ -59,25 +68,6 @@ const SETTINGS: &str = r#"
     cooldown = "2s"
     timeout = "1s"
     back_off = "200ms"
-
-    [customers]
-    fresh = "3s"
-    stale = "24s"
-    back_off = "200ms"
-    source = { url = "${CUSTOMER_CONFIG_API_URL}", token = "${CONFIG_API_TOKEN}", timeout = "1s", by_id = BY_ID, max_removed = "100%" }
-
-    [backends.shared]
-    url = "https://shared.example.com"
-
-    [[routes]]
-    path = "/customer/{+path}"
-    auth = ["api_key", "main"]
-    rules = [{ name = "customer", to = "customer" }]
-
-    [[routes]]
-    path = "/hybrid/{+path}"
-    auth = ["api_key", "main"]
-    rules = [{ name = "dedicated", to = "customer", unlisted = "next" }, { name = "shared", to = "shared" }]
 "#;
 const STORE_TIMEOUT: Span = Span::from_millis(500);
 const SOURCE_TIMEOUT: Span = Span::from_secs(1);
@@ -111,10 +101,9 @@ struct Fixed {
 
 impl Fixed {
     fn new() -> Self {
-        let gateway = |by_id: &str| gateway_of(&SETTINGS.replace("BY_ID", by_id));
         Self {
-            by_id: gateway("true"),
-            list: gateway("false"),
+            by_id: settings(true).gateway(),
+            list: settings(false).gateway(),
             tokens: CUSTOMERS.iter().map(|(_, name)| token(name)).collect(),
             jwks: read("fixtures/keys/issuer.jwks.json").into_bytes(),
             rotated: read("fixtures/keys/issuer-rotated.jwks.json").into_bytes(),
@@ -157,7 +146,7 @@ enum Own {
 /// What an entry was from some instant on; `None` where it was not there.
 type Version = (Timestamp, Option<Vec<u8>>);
 
-/// How a load has landed, for one who waits for it: well or not, or not yet.
+/// How a load has wait_for_load, for one who waits for it: well or not, or not yet.
 type Landed = Rc<Cell<Option<bool>>>;
 
 /// The outside of all isolates.
@@ -528,28 +517,28 @@ impl Ports for Port<'_> {
         Ok(())
     }
 
-    async fn document(&self, request: DocumentRequest<'_>) -> Result<Document, SourceError> {
+    async fn document(&self, request: DocumentRequest<'_>) -> Result<FetchedDocument, SourceError> {
         let source = if request.url == JWKS { ISSUER } else { CONFIG_API };
         let look = || {
             let (status, body) = self.world.document(request.url);
             let etag = Some(format!("\"{}\"", Digest::of(&body)));
             if request.etag.is_some() && request.etag == etag.as_deref() && status == 200 {
-                return Document { status: 304, body: Vec::new(), etag, ..Document::default() };
+                return FetchedDocument { status: 304, body: Vec::new(), etag, ..FetchedDocument::default() };
             }
-            Document { status, body, etag, ..Document::default() }
+            FetchedDocument { status, body, etag, ..FetchedDocument::default() }
         };
         self.world.call(source, format!("get {}", request.url), request.timeout, look).await
     }
 
-    async fn landed(&self, flight: &str, at_most: Span) -> Landing {
+    async fn wait_for_load(&self, flight: &str, at_most: Span) -> LoadResult {
         let landing = Rc::new(Cell::new(None));
         let name = (self.isolate, flight.to_owned());
         self.world.waiting.borrow_mut().entry(name).or_default().push(Rc::clone(&landing));
         let deadline = self.world.now.get().plus(at_most);
         poll_fn(|_| match landing.get() {
-            Some(true) => Poll::Ready(Landing::Done),
-            Some(false) => Poll::Ready(Landing::Failed),
-            None if self.world.now.get() >= deadline => Poll::Ready(Landing::Late),
+            Some(true) => Poll::Ready(LoadResult::Done),
+            Some(false) => Poll::Ready(LoadResult::Failed),
+            None if self.world.now.get() >= deadline => Poll::Ready(LoadResult::Late),
             None => {
                 self.world.blocked.set(Some(deadline));
                 Poll::Pending
@@ -558,7 +547,7 @@ impl Ports for Port<'_> {
         .await
     }
 
-    fn land(&self, flight: &str, well: bool) {
+    fn complete_load(&self, flight: &str, well: bool) {
         let waiting = self.world.waiting.borrow_mut().remove(&(self.isolate, flight.to_owned()));
         for landing in waiting.unwrap_or_default() {
             landing.set(Some(well));
@@ -594,8 +583,8 @@ struct Isolate<'w> {
 }
 
 impl Isolate<'_> {
-    fn context(&self) -> Context<'_, Port<'_>> {
-        Context { gateway: self.gateway, memory: &self.memory, ports: &self.port }
+    fn loader(&self) -> Loader<'_, Port<'_>> {
+        Loader::new(self.gateway, &self.memory, &self.port)
     }
 }
 
@@ -688,17 +677,17 @@ impl<'a> Run<'a> {
     }
 
     fn refresh_all(&mut self, isolate: usize) {
-        let context = self.isolates[isolate].context();
-        self.behind(isolate, async move { context.refresh_all().await });
+        let Isolate { gateway, memory, port } = &self.isolates[isolate];
+        let refresh = ScheduledRefresh::new(gateway, memory, port);
+        self.behind(isolate, async move { refresh.run().await });
     }
 
     /// The part of the scheduled refresh that is about customers.
     fn refresh_customers(&mut self, isolate: usize) {
-        let Isolate { gateway, .. } = &self.isolates[isolate];
-        let source = gateway.customers.as_ref().and_then(|all| all.source.as_ref()).expect("a source");
-        let context = self.isolates[isolate].context();
+        let Isolate { gateway, memory, port } = &self.isolates[isolate];
+        let refresh = CustomerRefresh::of(gateway, memory, port).expect("a config API");
         self.behind(isolate, async move {
-            context.refresh_customers(source).await.expect("the run succeeds");
+            refresh.run().await.expect("the run succeeds");
         });
     }
 
@@ -720,18 +709,18 @@ impl<'a> Run<'a> {
     /// Does what the edge does behind a response: each refresh by itself, and the writes.
     fn defer(&mut self, isolate: usize, deferred: Deferred) {
         for refresh in deferred.refreshes {
-            let context = self.isolates[isolate].context();
+            let loader = self.isolates[isolate].loader();
             self.behind(isolate, async move {
-                for write in &context.refresh(&refresh).await.writes {
-                    context.write(write).await;
+                for write in &loader.refresh(&refresh).await.writes {
+                    loader.write(write).await;
                 }
             });
         }
         if !deferred.writes.is_empty() {
-            let context = self.isolates[isolate].context();
+            let loader = self.isolates[isolate].loader();
             self.behind(isolate, async move {
                 for write in &deferred.writes {
-                    context.write(write).await;
+                    loader.write(write).await;
                 }
             });
         }
@@ -827,22 +816,25 @@ async fn request(isolate: &Isolate<'_>, caller: Caller) -> (String, Deferred) {
         fields: vec![("authorization".to_owned(), bearer(&credential))],
         ..TestFields::default()
     };
-    let policy = &isolate.gateway.fields;
-    let seen =
-        fields.fields.iter().fold(Seen::default(), |seen, (name, _)| seen.and(policy.judge(name).seen));
+    let policy = isolate.gateway.fields();
+    let seen = fields
+        .fields
+        .iter()
+        .fold(PresentFields::default(), |seen, (name, _)| seen.and(policy.judge(name).seen));
     let url = format!("https://gateway.example.com/{}/x", if caller.hybrid { "hybrid" } else { "customer" });
-    let target = Target::parse(&url).unwrap();
+    let target = RequestTarget::parse(&url).unwrap();
     let head = Head { method: "GET", target, seen, fields: &fields, request_id: "request-1" };
     let now = isolate.port.now();
-    let decision = isolate.gateway.decide(&head, &mut isolate.memory.borrow_mut(), &Found::default(), now);
+    let decision =
+        isolate.gateway.decide(&head, &mut isolate.memory.borrow_mut(), &LoadedForRequest::default(), now);
     let Decision { outcome, deferred, .. } = match decision {
         Decision { outcome: Outcome::Load(need, claim), deferred, .. } => {
-            isolate.context().decide(&head, Found::default(), need, claim, deferred).await
+            isolate.loader().decide(&head, LoadedForRequest::default(), need, claim, deferred).await
         }
         decided => decided,
     };
     let result = match outcome {
-        Outcome::Forward(forward) => forward.url,
+        Outcome::Forward(forward) => forward.sending.url().to_owned(),
         Outcome::Answer(answer) => answer.refusal.map_or("?", |refusal| refusal.id()).to_owned(),
         Outcome::Load(..) => panic!("undecided"),
     };
@@ -993,9 +985,9 @@ fn step() -> impl Strategy<Value = Step> {
 /// The longest that one request can take whose leaders all depart: two leases for each thing that it
 /// needs, and then a load of its own.
 fn longest(gateway: &Gateway, by_id: bool, by_token: bool) -> Span {
-    let keys = gateway.api_keys.as_ref().expect("keys").policy().lease;
-    let issuer = gateway.issuers[0].policy.lease;
-    let customers = gateway.customers.as_ref().expect("customers").policy.lease;
+    let keys = gateway.api_keys().expect("keys").policy().lease;
+    let issuer = gateway.issuers()[0].policy.lease;
+    let customers = gateway.customers().expect("customers").policy.lease;
     let credential = match by_token {
         true => issuer.plus(issuer).plus(STORE_TIMEOUT).plus(SOURCE_TIMEOUT),
         false => keys.plus(keys).plus(STORE_TIMEOUT),
@@ -1046,10 +1038,10 @@ proptest! {
             prop_assert!(gave_up || *result == backend(0, 0, true), "{request:?} after {departed} departures");
         }
         // One load, one more for each who departed, and refreshes: each of them a lease after another.
-        let customers = gateway.customers.as_ref().expect("customers").policy.lease;
+        let customers = gateway.customers().expect("customers").policy.lease;
         for (what, lease) in [
-            (format!("kv {}", key_name(0)), gateway.api_keys.as_ref().expect("keys").policy().lease),
-            (format!("get {JWKS}"), gateway.issuers[0].policy.lease),
+            (format!("kv {}", key_name(0)), gateway.api_keys().expect("keys").policy().lease),
+            (format!("get {JWKS}"), gateway.issuers()[0].policy.lease),
             (format!("get {API}"), customers),
             (format!("get {API}/acme-corp"), customers),
         ] {

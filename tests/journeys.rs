@@ -2,8 +2,11 @@
 //! The clock is set, never waited for.
 #![allow(missing_docs, clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::unwrap_used)]
 
-use pointsman_core::base::time::Span;
-use pointsman_testkit::{Isolate, Source, World, bearer, gateway_of, key, read, token};
+use pointsman_core::{
+    base::time::Span,
+    forward::failover::{Breaker, Ended, Watched},
+};
+use pointsman_testkit::{GatewayToml, Isolate, Source, World, all_to, bearer, gateway_of, key, read, token};
 
 const JWKS: &str = "https://id.example.com/.well-known/jwks.json";
 const CONFIG: &str = "https://config.example.com/customers";
@@ -729,17 +732,9 @@ fn a_cached_token_vouches_for_itself_alone() {
 /// Promise 39: a flood of junk does not slow those who are known.
 #[test]
 fn a_flood_of_unknown_keys_leaves_known_ones_cached() {
-    let toml = r#"
-        [api_keys]
-        checksum = false
-        [backends.shared]
-        url = "https://shared.example.com"
-        [[routes]]
-        path = "/{+path}"
-        auth = ["api_key"]
-        rules = [{ name = "all", to = "shared" }]
-    "#;
-    let (isolate, world) = (Isolate::new(gateway_of(toml)), World::of_fixtures());
+    let toml = GatewayToml::new().table("api_keys", "checksum = false").backend("shared");
+    let toml = toml.route("/{+path}", &["api_key"], &all_to("shared"));
+    let (isolate, world) = (Isolate::new(toml.gateway()), World::of_fixtures());
     let mut store = String::new();
     for round in 0..20_000 {
         call(&isolate, &world, "/x", &format!("junk-{round}"));
@@ -782,9 +777,18 @@ fn the_status_tells_how_caches_and_sources_do() {
     world.pass(secs(400));
     call(&isolate, &world, "/customer/x", &token("customer-acme"));
     call(&isolate, &world, "/customer/x", &key("umbrella"));
+    let origin = Watched { key: "backend shared\nhttps://shared.example", caller: "" };
+    let breaker = Breaker { failures: 1, ratio: 100, pause: secs(5) };
+    isolate.memory.borrow().origins.note(origin, Ended::Failed, breaker, world.now.get());
     let failing = status(&world);
-    assert!(failing["isolate"]["issuers"][0]["asked"]["last_error"]["what"].is_string());
-    assert!(failing["isolate"]["config_api"]["asked"]["last_error"]["what"].is_string());
+    let circuits = &failing["isolate"]["open_circuits"];
+    assert_eq!(circuits[0]["backend"], "backend shared");
+    assert_eq!(circuits[0]["origin"], "https://shared.example");
+    assert_eq!(before["isolate"]["open_circuits"], serde_json::json!([]));
+    assert!(failing["isolate"]["issuers"][0]["asked"]["last_error"]["message"].is_string());
+    assert!(failing["isolate"]["issuers"][0]["retry_at"].is_string());
+    assert!(after["isolate"]["issuers"][0]["retry_at"].is_null());
+    assert!(failing["isolate"]["config_api"]["asked"]["last_error"]["message"].is_string());
     let text = failing.to_string();
     for secret in
         ["demo-config-token", "pso_OperatorSecretOfTheFixturesIsPublic00000000_2KJXj2", key("acme").as_str()]
@@ -806,13 +810,10 @@ proptest::proptest! {
                 format!("{{ name = \"r{index}\", when = {{ plan = \"p{value}\", \"no-{index}\" = {{ exists = false }} }}, to = \"b{index}\" }}")
             })
             .collect();
-        let backends: String =
-            (0..wanted.len()).map(|index| format!("[backends.b{index}]\nurl = \"https://b{index}.example.com\"\n")).collect();
-        let toml = format!(
-            "[api_keys]\nchecksum = false\n{backends}[[routes]]\npath = \"/{{+path}}\"\nauth = [\"api_key\"]\nrules = [{}]\n",
-            rules.join(", ")
-        );
-        let (isolate, world) = (Isolate::new(gateway_of(&toml)), World::empty());
+        let toml = GatewayToml::new().table("api_keys", "checksum = false");
+        let toml = (0..wanted.len()).fold(toml, |toml, index| toml.backend(&format!("b{index}")));
+        let toml = toml.route("/{+path}", &["api_key"], &format!("rules = [{}]", rules.join(", ")));
+        let (isolate, world) = (Isolate::new(toml.gateway()), World::empty());
         let name = format!("key:{}", pointsman_core::base::digest::Digest::of(b"k"));
         world.put(&name, &format!(r#"{{"subject":"s","claims":{{"plan":"p{claim}"}}}}"#));
         let got = call(&isolate, &world, "/x", "k");
@@ -822,4 +823,26 @@ proptest::proptest! {
         };
         proptest::prop_assert_eq!(got, expected);
     }
+}
+
+/// What a rule split a caller into says nothing of the next rule, which the caller fell to.
+#[test]
+fn a_variant_is_that_of_the_rule_that_decided() {
+    let isolate = Isolate::new(gateway_of(
+        r#"
+        [customers]
+        [backends.shared]
+        url = "https://shared.example.com"
+        [[routes]]
+        path = "/{+path}"
+        auth = []
+        rules = [
+          { name = "dedicated", split = [{ to = "customer", weight = 1 }], by = ["$method"], unlisted = "next" },
+          { name = "shared", to = "shared" },
+        ]
+        "#,
+    ));
+    let result = isolate.get(&World::empty(), "/x", &[]);
+    assert_eq!(result.forwarded(), Some("https://shared.example.com/x"));
+    assert_eq!((result.trace.variant, result.trace.bucket), (None, None));
 }

@@ -25,7 +25,7 @@ use pointsman_core::{
         principal::Principal,
     },
     state::{
-        cache::{Cache, Claim, Loaded, Lookup, Stored},
+        cache::{Cache, Lease, Loaded, Lookup, Stored},
         memory::Memory,
     },
 };
@@ -90,7 +90,7 @@ type Weighed<T> = (Stored<T>, usize);
 fn ask<T>(cache: &mut Cache<T>, key: Digest, now: Timestamp, load: impl FnOnce() -> Weighed<T>) -> bool {
     match cache.lookup(&key, now, false) {
         Lookup::Hit { .. } => return true,
-        Lookup::Load(claim) => assert_eq!(claim, Claim::Lead, "one at a time"),
+        Lookup::Load(claim) => assert_eq!(claim, Lease::Acquired, "one at a time"),
         Lookup::Unavailable => panic!("nothing fails here"),
     }
     let (stored, weight) = load();
@@ -277,7 +277,7 @@ fn loads_that_nobody_ends_are_forgotten_when_their_lease_is_over() {
         // Fifty in a second, which is some two hundred in a lease.
         let now = noon().plus(Span::from_millis(20 * u64::try_from(number).expect("a number")));
         let lookup = memory.keys.lookup(&digest("gone", number), now, false);
-        assert_eq!(lookup, Lookup::Load(Claim::Lead));
+        assert_eq!(lookup, Lookup::Load(Lease::Acquired));
     }
     assert!(held() - before < 64 << 10, "{} bytes", held() - before);
     assert!(memory.keys.is_empty());

@@ -5,8 +5,8 @@
 use std::collections::BTreeMap;
 
 use pointsman_core::base::time::Span;
-use pointsman_loader::{load::Context, scheduled::Refreshed};
-use pointsman_testkit::{Isolate, World, bearer, gateway_of, key};
+use pointsman_loader::scheduled::{CustomerRefresh, Refreshed};
+use pointsman_testkit::{GatewayToml, Isolate, World, bearer, key};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
@@ -16,27 +16,28 @@ const INDEX: &str = "source:customers:index";
 /// What a Worker may call of KV in one run (Workers, limits).
 const MOST_CALLS: usize = 1000;
 
-const SETTINGS: &str = r#"
-    [api_keys]
-    prefixes = ["sk_live", "sk_test"]
-    [customers]
-    source = { url = "${CUSTOMER_CONFIG_API_URL}", token = "${CONFIG_API_TOKEN}", max_removed = "20%" }
-    [backends.shared]
-    url = "https://shared.example.com"
-    [[routes]]
-    path = "/customers/{+path}"
-    auth = ["api_key"]
+const TO_CUSTOMER: &str = r#"
     rewrite = "/{+path}"
     rules = [{ name = "customer", to = "customer" }]
-    [[routes]]
-    path = "/hybrid/{+path}"
-    auth = ["api_key"]
+"#;
+const TO_CUSTOMER_OR_SHARED: &str = r#"
     rewrite = "/{+path}"
     rules = [{ name = "dedicated", to = "customer", unlisted = "next" }, { name = "shared", to = "shared" }]
 "#;
 
+fn settings(max_removed: &str) -> GatewayToml {
+    let api = r#"url = "${CUSTOMER_CONFIG_API_URL}", token = "${CONFIG_API_TOKEN}""#;
+    let source = format!("source = {{ {api}, max_removed = \"{max_removed}\" }}");
+    GatewayToml::new()
+        .table("api_keys", r#"prefixes = ["sk_live", "sk_test"]"#)
+        .table("customers", &source)
+        .backend("shared")
+        .route("/customers/{+path}", &["api_key"], TO_CUSTOMER)
+        .route("/hybrid/{+path}", &["api_key"], TO_CUSTOMER_OR_SHARED)
+}
+
 fn isolate() -> Isolate {
-    Isolate::new(gateway_of(SETTINGS))
+    Isolate::new(settings("20%").gateway())
 }
 
 fn listed(id: &str, backend: &str) -> Value {
@@ -56,9 +57,8 @@ fn many(count: usize) -> Vec<Value> {
 fn run(isolate: &Isolate, world: &World) -> (Result<Refreshed, String>, usize) {
     world.pass(Span::from_secs(60));
     world.take_asked();
-    let context = Context { gateway: &isolate.gateway, memory: &isolate.memory, ports: world };
-    let source = isolate.gateway.customers.as_ref().and_then(|all| all.source.as_ref()).expect("a source");
-    let result = pollster::block_on(context.refresh_customers(source)).map_err(|error| error.0);
+    let refresh = CustomerRefresh::of(&isolate.gateway, &isolate.memory, world).expect("a config API");
+    let result = pollster::block_on(refresh.run()).map_err(|error| error.0);
     let calls = world.asked.borrow().iter().filter(|asked| !asked.starts_with("get ")).count();
     assert!(calls <= MOST_CALLS, "{calls} calls of KV in one run");
     (result, calls)
@@ -359,7 +359,7 @@ fn a_list_that_shrank_too_far_changes_nothing() {
 
 #[test]
 fn whoever_allows_it_may_empty_the_list() {
-    let isolate = Isolate::new(gateway_of(&SETTINGS.replace("20%", "100%")));
+    let isolate = Isolate::new(settings("100%").gateway());
     let world = World::empty();
     list(&world, &many(30));
     refreshed(&isolate, &world);
@@ -396,8 +396,12 @@ fn a_bad_entry_spoils_no_other_and_its_customer_keeps_what_it_had() {
         world.warnings.take();
         let done = refreshed(&isolate, &world);
         // The first time, the record is written once more: nothing vouches for it from now on.
-        let doubted = usize::from(round == 0);
-        assert_eq!((done.written, done.gone, done.pending), (1 + doubted, 0, 0), "nobody is taken for gone");
+        let unconfirmed = usize::from(round == 0);
+        assert_eq!(
+            (done.written, done.gone, done.pending),
+            (1 + unconfirmed, 0, 0),
+            "nobody is taken for gone"
+        );
         assert_eq!(without_vouching(record(&world, "c00003")), without_vouching(before.clone()));
         assert_eq!(record(&world, "c00004")["backendUrl"], format!("https://round-{round}.example.com"));
         assert!(world.warnings.take().iter().any(|warning| warning.contains("c00003")));
@@ -495,12 +499,11 @@ fn an_older_run_does_not_unconfirm_a_newer_one() {
     let newer = state(&world);
     let now = world.now.get();
     world.now.set(pointsman_core::base::time::Timestamp::from_millis(now.millis() - 10_000));
-    let context = Context { gateway: &isolate.gateway, memory: &isolate.memory, ports: &world };
-    let source = isolate.gateway.customers.as_ref().and_then(|all| all.source.as_ref()).expect("a source");
+    let refresh = CustomerRefresh::of(&isolate.gateway, &isolate.memory, &world).expect("a config API");
     let mut older = many(10);
     older[2] = listed("c00002", "as-it-was-before");
     list(&world, &older);
-    pollster::block_on(context.refresh_customers(source)).expect("the run succeeds");
+    pollster::block_on(refresh.run()).expect("the run succeeds");
     assert_eq!(state(&world), newer);
     assert_eq!(record(&world, "c00002")["backendUrl"], "https://b2.example.com", "nor its records");
 }
@@ -638,7 +641,7 @@ proptest! {
         half_taken in any::<bool>(),
         tags in any::<bool>(),
     ) {
-        let isolate = || Isolate::new(gateway_of(&SETTINGS.replace("20%", "100%")));
+        let isolate = || Isolate::new(settings("100%").gateway());
         let prepare = || {
             let world = World::empty();
             world.tags.set(tags);

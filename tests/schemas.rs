@@ -2,7 +2,7 @@
 #![allow(missing_docs, clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::unwrap_used)]
 
 use jsonschema::Validator;
-use pointsman_testkit::{files, json as document, read};
+use pointsman_testkit::{files, gateway_of, json as document, read};
 use serde_json::{Value, json};
 
 fn schema(name: &str) -> Validator {
@@ -37,13 +37,15 @@ fn gateways_that_the_check_takes_fit() {
 #[test]
 fn the_recipes_fit() {
     let schema = schema("gateway");
-    let readme = read("README.md");
-    let blocks = readme.split("```toml\n").skip(1).filter_map(|rest| rest.split("```").next());
+    let documents = [read("README.md"), read("docs/recipes.md")].concat();
+    let blocks = documents.split("```toml\n").skip(1).filter_map(|rest| rest.split("```").next());
     let recipes: Vec<_> = blocks.filter(|block| !block.starts_with("# wrangler.toml")).collect();
-    assert!(recipes.len() > 10, "only {} recipes found", recipes.len());
+    assert!(recipes.len() > 13, "only {} recipes found", recipes.len());
     for recipe in recipes {
         let faults = faults(&schema, &gateway(recipe));
         assert!(faults.is_empty(), "{recipe}\n{faults:#?}");
+        // The schema knows nothing of how parts of a file refer to each other.
+        gateway_of(recipe);
     }
 }
 
@@ -64,6 +66,17 @@ fn records_of_the_fixtures_fit() {
         assert!(!of_file.is_valid(&json!([written])), "of no key");
         written["sha256"] = json!("0".repeat(64));
         assert_eq!(faults(&of_file, &json!([written])), Vec::<String>::new(), "{}", entry["name"]);
+    }
+}
+
+/// `tests/support/log-schema.mjs` checks lines by a part of JSON Schema only; its test reads the same examples.
+#[test]
+fn log_lines_have_one_shape() {
+    let schema = schema("log-line");
+    let examples = document("fixtures/log-lines.json");
+    for example in examples.as_array().unwrap() {
+        let faults = faults(&schema, &example["line"]);
+        assert_eq!(faults.is_empty(), example["valid"] == true, "{}: {faults:#?}", example["about"]);
     }
 }
 

@@ -3,6 +3,8 @@ import { createPrivateKey, sign } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { checksum } from "../../demo/keys.mjs";
 
+/** @import { CredentialOrder } from "../types.d.ts" */
+
 export const ISSUER = "https://id.example.com/";
 export const AUDIENCE = "https://api.example.com";
 
@@ -12,6 +14,7 @@ const { x, y, kty, crv, d } = JSON.parse(
 const key = createPrivateKey({ key: { x, y, kty, crv, d }, format: "jwk" });
 export const keySet = { keys: [{ kid: "bench", use: "sig", alg: "ES256", kty, crv, x, y }] };
 
+/** @param {number} number */
 export function apiKey(number) {
   const start = `sk_live_BENCH${String(number).padStart(19, "0")}`;
   return `${start}_${checksum(start)}`;
@@ -56,13 +59,18 @@ function sameToken(number, claims) {
 
 let minted = 0;
 
-/** The credentials of `count` callers from number `from`: "key", "token", or "new-token" for tokens that nobody has seen. */
-export function credentials({ kind, from = 0, count, claims }) {
+/**
+ * The credentials of `count` callers from number `from`: "key", "token", or "new-token" for tokens that nobody has seen.
+ * @param {CredentialOrder} order
+ * @returns {string[]}
+ */
+export function credentials({ kind, from = 0, count = 1, claims }) {
+  /** @type {Record<string, (number: number) => string>} */
   const make = {
     key: (number) => apiKey(number),
     token: (number) => sameToken(number, claims),
     // Of a hundred callers, as tokens are renewed: the customers are known, the tokens are not.
     "new-token": (number) => token(number % 100, `${process.pid}-${++minted}`, claims),
-  }[kind];
-  return Array.from({ length: count }, (_, index) => make(from + index));
+  };
+  return Array.from({ length: count }, (_, index) => make[kind](from + index));
 }

@@ -3,27 +3,38 @@
 import { connect } from "node:net";
 import { credentials } from "./callers.mjs";
 
+/** @import { LoadOrder, LoadSeen } from "../types.d.ts" */
+
 const END = Buffer.from("\r\n\r\n");
 
-process.on("message", async (order) => process.send(await run(order).catch((error) => ({ error: error.message }))));
+process.on("message", async (order) => {
+  const seen = run(/** @type {Parameters<typeof run>[0]} */ (order));
+  process.send?.(await seen.catch((error) => ({ error: error.message })));
+});
 process.on("disconnect", () => process.exit(0));
 
 /** Requests that were asked for before, by what was asked. */
 const kept = new Map();
 
+/** @param {Pick<LoadOrder, "head" | "credentials">} order */
 function requestsOf({ head: { before, after }, credentials: wanted }) {
   if (wanted === undefined) return [Buffer.from(`${before}none${after}`)];
   const make = () => credentials(wanted).map((credential) => Buffer.from(`${before}${credential}${after}`, "latin1"));
-  if (wanted.kind === "new-token" || wanted.from > 0) return make();
+  if (wanted.kind === "new-token" || (wanted.from ?? 0) > 0) return make();
   const name = JSON.stringify([before, after, wanted]);
   if (!kept.has(name)) kept.set(name, make());
   return kept.get(name);
 }
 
-/** `count` requests, or as many as go into `seconds`; `keepBody` gives the last answer's body. */
+/**
+ * `count` requests, or as many as go into `seconds`; `keepBody` gives the last answer's body.
+ * @param {LoadOrder & { connections: number }} order
+ * @returns {Promise<LoadSeen>}
+ */
 async function run({ port, connections, count = Infinity, seconds = Infinity, keepBody = false, ...order }) {
   const requests = requestsOf(order);
   const latencies = [];
+  /** @type {Record<string, number>} */
   const statuses = {};
   let sent = 0;
   let failed = 0;

@@ -94,7 +94,11 @@ const BROWSER = [
 /** Field sets by how many fields the Worker sees, `host` and `authorization` included. */
 export const FIELDS = { 12: [...CLIENT, ...PLATFORM], 30: [...CLIENT, ...PLATFORM, ...BROWSER] };
 
-/** What stands before and after the credential. The `cf` object comes as a field that workerd takes off. */
+/**
+ * What stands before and after the credential. The `cf` object comes as a field that workerd takes off.
+ * @param {string} path
+ * @param {{ fields?: number, method?: string, more?: string[][] }} [options]
+ */
 export function head(path, { fields = 12, method = "GET", more = [] } = {}) {
   const all = [...FIELDS[fields], ...more, [CF_FIELD, JSON.stringify(cf)]];
   const lines = all.map(([name, value]) => `${name}: ${value}\r\n`).join("");

@@ -7,6 +7,8 @@ import { Failure } from "../../scripts/lib/failure.mjs";
 import { cpuOf } from "./proc.mjs";
 import { adopt, end } from "./processes.mjs";
 
+/** @import { LoadOrder, LoadSeen } from "../types.d.ts" */
+
 const script = (name) => fileURLToPath(new URL(name, import.meta.url));
 const CONNECTIONS = 16;
 
@@ -19,7 +21,11 @@ export async function startOrigin(name = "origin.mjs") {
 export function startGenerator() {
   const child = adopt(fork(script("generator.mjs"), { stdio: ["ignore", "inherit", "inherit", "ipc"] }));
   return {
-    /** Sends a load and gives what became of it. Any answer but 200 is a failure, unless `statuses` are given. */
+    /**
+     * Sends a load and gives what became of it. Any answer but 200 is a failure, unless `statuses` are given.
+     * @param {LoadOrder} order
+     * @returns {Promise<LoadSeen>}
+     */
     async run({ connections = CONNECTIONS, allowed = [200], ...order }) {
       child.send({ connections, ...order });
       const [seen] = await once(child, "message");

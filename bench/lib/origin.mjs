@@ -4,6 +4,8 @@
 import { createServer } from "node:net";
 import { keySet } from "./callers.mjs";
 
+/** @import { AddressInfo } from "node:net" */
+
 const answer = (body, type) =>
   Buffer.from(
     `HTTP/1.1 200 OK\r\nContent-Type: ${type}\r\nContent-Length: ${Buffer.byteLength(body)}\r\nCache-Control: no-store\r\nServer: bench\r\n\r\n${body}`,
@@ -35,5 +37,8 @@ function answerTo(bytes, end) {
   return target.startsWith("/echo") ? answer(bytes.latin1Slice(0, end), "text/plain") : OK;
 }
 
-server.listen(0, "127.0.0.1", () => process.send({ port: server.address().port }));
+server.listen(0, "127.0.0.1", () => {
+  const { port } = /** @type {AddressInfo} */ (server.address());
+  process.send?.({ port });
+});
 process.on("disconnect", () => process.exit(0));

@@ -1,6 +1,7 @@
 // Progress on stderr: one line that is rewritten on a terminal, and a line a quarter of a minute elsewhere.
 const EVERY = 15_000;
 
+/** @returns {(text: string) => void} */
 export function progress() {
   const began = Date.now();
   let last = 0;

@@ -1,6 +1,9 @@
 // Rounds: in each, every lane gets the same load, one lane after the other and each round in another order. What is
 // compared is what was measured in the same round, so that a machine that is slow for a while is slow for all.
 
+/** @import { Lane } from "../types.d.ts" */
+/** @import { startGenerator } from "./load.mjs" */
+
 /** Until the engine has compiled what is called often. */
 const WARM_UP = 4000;
 const WARM_UP_AGAIN = 1000;
@@ -9,8 +12,11 @@ const WARM_UP_AGAIN = 1000;
  * A lane is { id, worker, order }: a process of workerd, and what the generator sends it.
  * Before the first round each process gets `warmUp` requests; those of a further lane of the same process are few.
  * Gives { id: { cpu: [microseconds a request, …], perSecond: […], p50: […], p99: […] } }.
+ * @param {Lane[]} lanes
+ * @param {{ generator: ReturnType<typeof startGenerator>, rounds: number, count: number, warmUp?: number, progress: (text: string) => void }} extent
  */
 export async function run(lanes, { generator, rounds, count, warmUp = WARM_UP, progress }) {
+  /** @type {Record<string, Record<string, number[]>>} */
   const seen = Object.fromEntries(lanes.map(({ id }) => [id, { cpu: [], perSecond: [], p50: [], p99: [], own: [] }]));
   const warm = new Set();
   for (const lane of lanes) {

@@ -8,6 +8,10 @@ import { npmBin } from "../../scripts/lib/paths.mjs";
 import { cpuOf, residentOf } from "./proc.mjs";
 import { discard, end, remove, start } from "./processes.mjs";
 
+/** @import { ChildProcess } from "node:child_process" */
+/** @import { Readable } from "node:stream" */
+/** @import { WorkerModule, WorkerSettings } from "../types.d.ts" */
+
 const DATE = "2026-07-30";
 /** On the real network every request has a `cf` object. Here it comes in with this field. */
 export const CF_FIELD = "x-bench-cf";
@@ -21,15 +25,7 @@ const quoted = (text) => JSON.stringify(text);
 
 /**
  * Starts workerd with one Worker and waits until it listens.
- *   modules    [{ name, path } | { name, text }], the main module first; a name that ends in .wasm is one of those
- *   texts      bindings of text by name
- *   origin     the port that every call of fetch goes to, whatever its URL
- *   kv         what the KV stub is told, or nothing for a Worker without it
- *   kvPort     the port of a KV elsewhere
- *   limit      true binds a rate limit, LIMIT
- *   flags      compatibility flags
- *   v8Flags    flags of the engine
- *   inspector  true opens the inspector; `inspectorUrl` says where
+ * @param {WorkerSettings} settings
  */
 export async function startWorkerd({
   modules,
@@ -97,7 +93,7 @@ ${worker("main", { modules: modules.map((each) => module(folder, each)), binding
       port,
       pid: child.pid,
       startedAt,
-      inspectorUrl: inspectorPort && `http://127.0.0.1:${inspectorPort}`,
+      inspectorUrl: inspectorPort === undefined ? undefined : `http://127.0.0.1:${inspectorPort}`,
       cpu: () => cpuOf(child.pid),
       resident: () => residentOf(child.pid),
       stop,
@@ -108,12 +104,20 @@ ${worker("main", { modules: modules.map((each) => module(folder, each)), binding
   }
 }
 
+/**
+ * @param {string} folder
+ * @param {WorkerModule} module
+ */
 function module(folder, { name, path, text }) {
   if (path === undefined) writeFileSync(join(folder, name), text);
   else symlinkSync(path, join(folder, name));
   return `(name = ${quoted(name)}, ${name.endsWith(".wasm") ? "wasm" : "esModule"} = embed ${quoted(name)})`;
 }
 
+/**
+ * @param {string} name
+ * @param {{ modules: string[], bindings?: string[], flags?: string[], outbound?: string }} parts
+ */
 function worker(name, { modules, bindings = [], flags = [], outbound }) {
   return `const ${name} :Workerd.Worker = (
   modules = ${list(modules)},
@@ -125,24 +129,31 @@ function worker(name, { modules, bindings = [], flags = [], outbound }) {
 `;
 }
 
-/** Where it listens, by its control messages: lines of JSON. */
+/**
+ * Where it listens, by its control messages: lines of JSON.
+ * @param {ChildProcess} child
+ * @param {boolean} withInspector
+ * @returns {Promise<{ port: number, inspectorPort?: number }>}
+ */
 function listening(child, withInspector) {
   return new Promise((resolve, reject) => {
+    /** @type {{ port?: number, inspectorPort?: number }} */
     const ports = {};
     let said = "";
     let rest = "";
-    child.stderr.setEncoding("utf8").on("data", (text) => (said = (said + text).slice(-4000)));
+    child.stderr?.setEncoding("utf8").on("data", (text) => (said = (said + text).slice(-4000)));
     child.once("error", reject);
     child.once("exit", (code) => reject(new Failure(`workerd ended with ${code}`, { advice: said.split("\n") })));
-    child.stdio[3].setEncoding("utf8").on("data", (text) => {
+    /** @type {Readable} */ (child.stdio[3]).setEncoding("utf8").on("data", (text) => {
       const lines = (rest + text).split("\n");
-      rest = lines.pop();
+      rest = lines.pop() ?? "";
       for (const line of lines) {
         const { event, port } = JSON.parse(line);
         if (event === "listen") ports.port = port;
         if (event === "listen-inspector") ports.inspectorPort = port;
       }
-      if (ports.port && (ports.inspectorPort || !withInspector)) resolve(ports);
+      const { port, inspectorPort } = ports;
+      if (port && (inspectorPort || !withInspector)) resolve({ port, inspectorPort });
     });
   });
 }

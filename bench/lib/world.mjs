@@ -4,6 +4,8 @@ import { createHash } from "node:crypto";
 import { createServer } from "node:net";
 import { apiKey, keySet } from "./callers.mjs";
 
+/** @import { AddressInfo } from "node:net" */
+
 /** How many callers KV has. */
 const KNOWN = 200;
 const END = "\r\n\r\n";
@@ -70,6 +72,8 @@ const serve = (answer) =>
   });
 
 const listen = (server) =>
-  new Promise((resolve) => server.listen(0, "127.0.0.1", () => resolve(server.address().port)));
+  new Promise((resolve) =>
+    server.listen(0, "127.0.0.1", () => resolve(/** @type {AddressInfo} */ (server.address()).port)),
+  );
 const [port, kvPort] = await Promise.all([listen(serve(answerFetch)), listen(serve(answerKv))]);
-process.send({ port, kvPort });
+process.send?.({ port, kvPort });

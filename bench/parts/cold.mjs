@@ -5,12 +5,16 @@ import { FLAGS, gateway, modules } from "../lib/pointsman.mjs";
 import { rounded, spread } from "../lib/statistics.mjs";
 import { startWorkerd } from "../lib/workerd.mjs";
 
+/** @import { WorkerSettings } from "../types.d.ts" */
+
 export async function cold({ origin, generator, times, progress }) {
+  /** @type {Record<string, Omit<WorkerSettings, "origin">>} */
   const kinds = {
     "pass-through": { modules: await peer("pass-through") },
     hono: { modules: await peer("hono") },
     own: { modules: modules(gateway), flags: FLAGS, limit: true },
   };
+  /** @type {Record<string, { cpu: number, answer: number }[]>} */
   const seen = Object.fromEntries(Object.keys(kinds).map((id) => [id, []]));
   for (let time = 0; time < times; time++) {
     for (const [id, settings] of turned(Object.entries(kinds), time)) {
@@ -34,7 +38,10 @@ export async function cold({ origin, generator, times, progress }) {
 
 const turned = (items, by) => [...items.slice(by % items.length), ...items.slice(0, by % items.length)];
 
-/** Milliseconds: of CPU from the start of the process to its first answer, and from the first request to its answer. */
+/**
+ * Milliseconds: of CPU from the start of the process to its first answer, and from the first request to its answer.
+ * @param {WorkerSettings} settings
+ */
 async function first(settings, generator) {
   const worker = await startWorkerd(settings);
   try {

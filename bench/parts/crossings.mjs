@@ -7,6 +7,9 @@ import { startGenerator, startOrigin } from "../lib/load.mjs";
 import { FLAGS, gateway, modules } from "../lib/pointsman.mjs";
 import { startWorkerd } from "../lib/workerd.mjs";
 
+/** @typedef {{ path: string, kind: string, more?: [name: string, value: string][] }} Kind */
+
+/** @type {Record<string, Kind>} */
 const KINDS = {
   "API key, customer": { path: "/customer/x", kind: "key" },
   "API key, named backend": { path: "/named/x", kind: "key" },
@@ -39,15 +42,21 @@ export async function crossings() {
   }
 }
 
+/**
+ * @param {Awaited<ReturnType<typeof startWorkerd>>} worker
+ * @param {ReturnType<typeof startGenerator>} generator
+ * @param {Kind} kind
+ */
 async function warmCount(worker, generator, { path, kind, more = [] }) {
+  /** @type {(extra: [name: string, value: string][]) => Promise<string | undefined>} */
   const ask = async (extra) => {
     const order = { head: head(path, { more: [...more, ...extra] }), credentials: { kind, count: 1 } };
     return (await generator.run({ port: worker.port, ...order, count: 1, connections: 1, keepBody: true })).body;
   };
   for (let time = 0; time < 2; time++) await ask([]);
   const [first, second] = [await ask([["x-count", "1"]]), await ask([["x-count", "1"]])];
-  if (first !== second)
-    throw new Failure("the same request took other calls the second time", { advice: [first, second] });
+  if (first === undefined || first !== second)
+    throw new Failure("the same request took other calls the second time", { advice: [`${first}`, `${second}`] });
   const { status, counts } = JSON.parse(first);
   if (status !== 200) throw new Failure(`a counted request was answered ${status}`);
   return {
@@ -56,6 +65,7 @@ async function warmCount(worker, generator, { path, kind, more = [] }) {
   };
 }
 
+/** @type {(names: Record<string, number>) => number} */
 const sum = (names) => Object.values(names).reduce((total, count) => total + count, 0);
 const sorted = (counts) =>
   Object.fromEntries(

@@ -54,6 +54,7 @@ export async function flood({ origin, generator, steps, rounds, progress }) {
     for (const step of steps) {
       await meet(met, step);
       met = step;
+      /** @type {Record<"calm" | "control" | "flooded", number[]>} */
       const seen = { calm: [], control: [], flooded: [] };
       await send(flooded, MEASURED);
       for (let round = 0; round < rounds; round++) {

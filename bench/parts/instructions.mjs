@@ -12,13 +12,25 @@ const TOLERANCE = 0.03;
 /** What comes before the first of these, and all that is done once, falls out of the difference. */
 const [FEW, MANY] = [200, 1200];
 
-/** { compiler, counts: { name: instructions } } */
+/**
+ * What was compiled with, and instructions by name.
+ * @typedef {{ compiler: string, counts: Record<string, number> }} Counts
+ */
+
+/**
+ * Counts everything.
+ * @param {{ progress: (text: string) => void }} means
+ * @returns {Promise<Counts>}
+ */
 export async function instructions({ progress }) {
   await needValgrind();
   progress("compiling what is counted");
   const program = compile();
+  /** @type {Record<string, number>} */
   const counts = {};
-  for (const name of JSON.parse(ask(program, ["--names"]))) {
+  const names = ask(program, ["--names"]);
+  if (names === undefined) throw new Failure("the program to count does not say what it counts");
+  for (const name of JSON.parse(names)) {
     progress(`counting ${name}`);
     counts[name] = Math.round((count(program, name, MANY) - count(program, name, FEW)) / (MANY - FEW));
   }
@@ -60,6 +72,11 @@ function compile() {
   return made.executable;
 }
 
+/**
+ * @param {string} program
+ * @param {string} name
+ * @param {number} times
+ */
 function count(program, name, times) {
   const args = ["--tool=callgrind", "--callgrind-out-file=/dev/null", program, name, `${times}`];
   const { status, stderr } = spawnSync("valgrind", args, { cwd: ROOT, encoding: "utf8" });
@@ -69,11 +86,19 @@ function count(program, name, times) {
   return Number(collected);
 }
 
-/** Why counts of `compiler` cannot be compared with those that were written down; undefined where they can. */
+/**
+ * Why counts of `compiler` cannot be compared with those that were written down; undefined where they can.
+ * @type {(before: Counts, compiler: string) => string | undefined}
+ */
 export const otherToolchain = (before, compiler) =>
   before.compiler === compiler ? undefined : `bench/instructions.json is of ${before.compiler}, this is ${compiler}`;
 
-/** What takes more or fewer instructions than `before`, which was written down; nothing where that was another toolchain. */
+/**
+ * What takes more or fewer instructions than `before`, which was written down; nothing where that was another toolchain.
+ * @param {Counts} now
+ * @param {Counts | undefined} before
+ * @returns {{ judged: boolean, why?: string, changed: string[] }}
+ */
 export function changes({ compiler, counts }, before) {
   if (!before) return { judged: false, why: "nothing is written down yet", changed: [] };
   const why = otherToolchain(before, compiler);
@@ -82,6 +107,11 @@ export function changes({ compiler, counts }, before) {
   return { judged: true, changed: names.flatMap((name) => change(name, before.counts[name], counts[name]) ?? []) };
 }
 
+/**
+ * @param {string} name
+ * @param {number | undefined} before
+ * @param {number | undefined} after
+ */
 function change(name, before, after) {
   if (before === undefined || after === undefined) return `${name}: ${before ?? "none"} → ${after ?? "none"}`;
   const difference = after - before;

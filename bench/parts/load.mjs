@@ -3,8 +3,7 @@
 //     is well; unknown keys get 401, or 503 while KV is ill;
 //   - once it is warm the heap does not keep growing, and requests do not get slower.
 import { setTimeout as sleep } from "node:timers/promises";
-import { openHeapMeter } from "../../tests/workerd/support/heap.mjs";
-import { keepsGrowing } from "../../tests/workerd/support/soak.mjs";
+import { keepsGrowing, openHeapMeter } from "../../tests/workerd/support/heap.mjs";
 import { head } from "../lib/heads.mjs";
 import { startGenerator, startOrigin } from "../lib/load.mjs";
 import { base, FLAGS, modules } from "../lib/pointsman.mjs";
@@ -76,7 +75,7 @@ export async function load({ minutes, progress }) {
     kvPort: world.kvPort,
     inspector: true,
   });
-  const heap = await openHeapMeter(worker.inspectorUrl, "main");
+  const heap = await openHeapMeter(worker.inspectorUrl ?? "", "main");
   const end = Date.now() + minutes * 60_000;
   const violations = [];
   const violate = (what) => violations.length < 50 && violations.push(what);

@@ -15,6 +15,7 @@ const TURNS = 4;
 /** How many of our own functions are named. */
 const SHOWN = 14;
 
+/** @type {{ id: string, peer?: string }[]} */
 const WORKERS = [
   { id: "pass-through", peer: "pass-through" },
   { id: "plain init", peer: "pass-through-init" },
@@ -28,10 +29,13 @@ const any =
     frames.some((frame) => pattern.test(frame));
 const inner =
   (pattern) =>
-  ({ frames: [frame] }) =>
-    pattern.test(frame);
+  ({ frames }) =>
+    pattern.test(frames[0]);
 
-/** What a sample is counted as: the first that fits. */
+/**
+ * What a sample is counted as: the first that fits.
+ * @type {[name: string, fits: (sample: { frames: string[], place: string | undefined }) => boolean][]}
+ */
 const KINDS = [
   ["the kernel: sockets, waiting", ({ place }) => place === "[kernel.kallsyms]"],
   ["garbage collection", any(/Heap::CollectGarbage|cppgc::internal::|Heap::Allocate.*Slow/)],
@@ -75,6 +79,10 @@ export async function profile({ progress }) {
   return summary(seen);
 }
 
+/**
+ * @param {{ peer?: string }} worker
+ * @param {{ port: number }} origin
+ */
 async function startOne({ peer: name }, origin) {
   const own = { modules: modules(gateway), flags: FLAGS, limit: true };
   // So that perf knows what the engine compiles by its names.
@@ -90,7 +98,7 @@ async function watch({ pid }, work, { kinds, functions }) {
   const counts = { kinds: new Map(), functions: new Map() };
   const add = (to, name, number = 1) => to.set(name, (to.get(name) ?? 0) + number);
   const each = await sampled(pid, work, (frames, place) => {
-    const [kind] = KINDS.find(([, fits]) => fits({ frames, place }));
+    const [kind] = KINDS.find(([, fits]) => fits({ frames, place })) ?? KINDS[KINDS.length - 1];
     add(counts.kinds, kind);
     const own = /^(?:JS|py):.*?wasm-function\[(\d+)\]/.exec(frames[0])?.[1];
     if (own !== undefined) add(counts.functions, Number(own));

@@ -7,6 +7,8 @@ import { run } from "../lib/rounds.mjs";
 import { median, noise, ratio, rounded, spread } from "../lib/statistics.mjs";
 import { startWorkerd } from "../lib/workerd.mjs";
 
+/** @import { WorkerSettings } from "../types.d.ts" */
+
 const CALLERS = 100;
 const TARGET = "orders/17?expand=lines&page=2";
 const BASE = "pass-through";
@@ -64,6 +66,8 @@ const ALSO_WITH_30 = [
   "own, token seen",
 ];
 
+/** @typedef {Awaited<ReturnType<typeof run>>} Seen */
+
 /**
  * In several sittings, each with processes of its own: one process is a few per cent quicker than another of the same
  * Worker for as long as it lives, by where its memory happens to lie.
@@ -86,7 +90,10 @@ export async function sideBySide({ origin, generator, sittings, rounds, count, w
   return { sittings, rounds: sittings * each, count, warmUp, ...summary(lanes, joined(seen), noiseOf(seen)) };
 }
 
-/** What several runs saw of the same lanes, as if it were one. */
+/**
+ * What several runs saw of the same lanes, as if it were one.
+ * @type {(sittings: Seen[]) => Seen}
+ */
 const joined = ([first, ...others]) =>
   Object.fromEntries(
     Object.entries(first).map(([id, values]) => [
@@ -102,6 +109,7 @@ async function startLanes(origin, progress) {
   for (const lane of [...PEERS, ...OWN]) {
     progress(`starting ${lane.id}`);
     const mine = lane.route !== undefined;
+    /** @type {Omit<WorkerSettings, "origin">} */
     const settings = mine
       ? { modules: modules(gateway), flags: FLAGS, limit: true }
       : { modules: await peer(lane.name) };

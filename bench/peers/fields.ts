@@ -1,5 +1,6 @@
-// Which of a client's fields do not reach a backend: those of the gateway's own (src/forward/fields.rs) but for the families
-// of other proxies' fields, of which no request of the benchmark has any. Names are judged once, so they cost nothing there.
+// Which of a client's fields do not reach a backend: the gateway's own list (crates/pointsman-core/src/http/fields.rs),
+// without the families of other proxies' fields, since no request of the benchmark has such a field. The gateway looks at
+// a name once, so these families cost nothing there.
 export const REMOVED = [
   "authorization",
   "connection",

@@ -2,6 +2,9 @@
 import { judge } from "../budgets.mjs";
 import { count, figure, kibibytes, mebibytes, range, ratio, table } from "./words.mjs";
 
+/** @import { Results } from "../types.d.ts" */
+
+/** @param {Results} results */
 export function budgets(results) {
   const rows = judge(results).map(({ title, unit, budget, stretch, figure: { median, low, high }, noise, verdict }) => [
     title,
@@ -45,7 +48,9 @@ export function scaling({ series }) {
   return table(["how many", "", "CPU, ratio to the fewest", "quartiles"], rows, [1, 2, 3]);
 }
 
+/** @param {NonNullable<Results["flood"]>} flood */
 export function flood({ points, calm }) {
+  /** @type {(point: { wasm: number, resident: number }) => string[]} */
   const memory = ({ wasm, resident }) => [mebibytes(wasm), mebibytes(resident)];
   const rows = points.map(({ size, ratio: value, ...point }) => [
     count(size),

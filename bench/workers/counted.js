@@ -3,6 +3,11 @@ import { begin, end } from "./counting.js";
 import worker from "./index.js";
 
 export default {
+  /**
+   * @param {Request} request
+   * @param {unknown} env
+   * @param {ExecutionContext} ctx
+   */
   async fetch(request, env, ctx) {
     if (!request.headers.has("x-count")) return worker.fetch(request, env, ctx);
     const alike = new Request(request);

@@ -1,10 +1,15 @@
 // Counts what a request costs in calls: over the boundary of wasm in both directions, and of the runtime.
 import { wrapInstances } from "./wrap-instances.js";
 
-let counts;
+/** @type {Record<string, Record<string, number>>} */
+let counts = {};
 /** Nothing is counted between requests. */
 let on = false;
 
+/**
+ * @param {string} kind
+ * @param {string} name
+ */
 function count(kind, name) {
   if (!on) return;
   counts[kind] ??= {};
@@ -22,19 +27,25 @@ export function end() {
   return counts;
 }
 
-wrapInstances(
-  (direction, name, call) =>
-    function counted(...given) {
-      count(direction, name);
-      return call.apply(this, given);
-    },
-);
+wrapInstances((direction, name, call) => (...given) => {
+  count(direction, name);
+  return call(...given);
+});
 
-/** Counts the calls of a method, or the readings of a property. */
+/**
+ * Counts the calls of a method, or the readings of a property.
+ * @param {object} object
+ * @param {string} property
+ * @param {string} name
+ */
 function watch(object, property, name) {
   const described = describe(object, property);
   const kind = described.get ? "get" : "value";
   const inner = described[kind];
+  /**
+   * @this {unknown}
+   * @param {unknown[]} given
+   */
   const outer = function (...given) {
     count("runtime", name);
     return inner.apply(this, given);
@@ -42,7 +53,12 @@ function watch(object, property, name) {
   Object.defineProperty(object, property, { ...described, [kind]: outer });
 }
 
-/** Where it stands may be further up. */
+/**
+ * Where it stands may be further up.
+ * @param {object} object
+ * @param {string} property
+ * @returns {PropertyDescriptor}
+ */
 function describe(object, property) {
   return Object.getOwnPropertyDescriptor(object, property) ?? describe(Object.getPrototypeOf(object), property);
 }
@@ -62,8 +78,11 @@ watch(TextEncoder.prototype, "encodeInto", "TextEncoder.encodeInto");
 for (const method of ["parse", "stringify"]) watch(JSON, method, `JSON.${method}`);
 for (const method of ["verify", "digest", "importKey"])
   watch(SubtleCrypto.prototype, method, `crypto.subtle.${method}`);
+const globals = /** @type {Record<string, new (...given: unknown[]) => object>} */ (
+  /** @type {unknown} */ (globalThis)
+);
 for (const name of ["Headers", "Request", "Response", "URL", "Promise"]) {
-  globalThis[name] = new Proxy(globalThis[name], {
+  globals[name] = new Proxy(globals[name], {
     construct(target, given, newTarget) {
       count("runtime", `new ${name}`);
       return Reflect.construct(target, given, newTarget);

@@ -3,10 +3,10 @@
 use pointsman_core::{
     base::{digest::Digest, time::Timestamp},
     decide::{
-        decision::{Found, Outcome},
-        request_log::Subject,
+        decision::{LoadedForRequest, Outcome},
+        request_log::LoggedRequest,
     },
-    http::head::{Head, Seen, Target},
+    http::head::{Head, PresentFields, RequestTarget},
     routing::{pattern::Pattern, table::RouteTable},
 };
 use pointsman_testkit::{Isolate, TestFields, World, bearer, gateway_of, key, noon, token};
@@ -101,13 +101,17 @@ fn decide(path: &'static str, authorization: &str, rules: usize, routes: usize) 
     assert!(matches!(warm.outcome, Outcome::Forward(_)), "{path}: {:?}", warm.refusal());
     let url = format!("https://api.example.com{path}?expand=lines");
     Box::new(move || {
-        let Some(target) = Target::parse(&url) else { return };
-        let seen = Seen::AUTHORIZATION.and(Seen::CF_CONNECTING_IP);
+        let Some(target) = RequestTarget::parse(&url) else { return };
+        let seen = PresentFields::AUTHORIZATION.and(PresentFields::CF_CONNECTING_IP);
         let head = Head { method: "GET", target, seen, fields: &fields, request_id: "8f1c2d3e4f5a6b7c-FRA" };
-        let decision =
-            isolate.gateway.decide(&head, &mut isolate.memory.borrow_mut(), &Found::default(), at_noon());
-        let subject = Subject { time: at_noon(), request_id: head.request_id, method: head.method };
-        std::hint::black_box((decision.trace.open(subject, None), decision.outcome));
+        let decision = isolate.gateway.decide(
+            &head,
+            &mut isolate.memory.borrow_mut(),
+            &LoadedForRequest::default(),
+            at_noon(),
+        );
+        let subject = LoggedRequest { time: at_noon(), request_id: head.request_id, method: head.method };
+        std::hint::black_box((decision.trace.open(subject), decision.outcome));
     })
 }
 

@@ -1,11 +1,13 @@
 // Comfort only: all pages work without it. Runs in the browser.
-for (const button of document.querySelectorAll("button.copy")) {
+for (const button of /** @type {NodeListOf<HTMLButtonElement>} */ (document.querySelectorAll("button.copy"))) {
   if (!navigator.clipboard) break;
   button.hidden = false;
   button.addEventListener("click", async () => {
-    const said = button.parentElement.querySelector(".copied");
+    const said = button.parentElement?.querySelector(".copied");
+    const shown = document.getElementById(button.dataset.copy ?? "");
+    if (!said || !shown) return;
     try {
-      await navigator.clipboard.writeText(document.getElementById(button.dataset.copy).textContent);
+      await navigator.clipboard.writeText(shown.textContent);
       said.textContent = "Copied.";
     } catch {
       said.textContent = "The browser does not let it be copied: select it by hand.";
@@ -14,7 +16,7 @@ for (const button of document.querySelectorAll("button.copy")) {
 }
 
 // One click, one change: a form that is under way is not sent again.
-for (const form of document.querySelectorAll('form[method="post"]')) {
+for (const form of /** @type {NodeListOf<HTMLFormElement>} */ (document.querySelectorAll('form[method="post"]'))) {
   form.addEventListener("submit", (event) => {
     if (form.dataset.sent) event.preventDefault();
     form.dataset.sent = "yes";

@@ -1,14 +1,22 @@
 // A customer's record as a form, and the form as a record.
 import { regions } from "../configuration.js";
-import { MOST_BACKENDS } from "../record/customer.js";
-import { isObject } from "../record/json.js";
+import { mostBackends } from "../core.js";
+import { isObject } from "../json.js";
 import { area, hidden, html, lines, textField, tick } from "./parts.js";
 
+/** @import { BackendValues, Configuration, CustomerValues, Field, Finding, FormFault, Html, JsonObject } from "../types.d.ts" */
+
+/** @type {(value: unknown) => string} */
 const text = (value) =>
   value === undefined || value === null ? "" : typeof value === "string" ? value : JSON.stringify(value);
+/** @type {(list: unknown) => string} */
 const joined = (list) => (Array.isArray(list) ? list.map(text).join("\n") : text(list));
 
-/** What the form holds for a record, as far as one can be read. */
+/**
+ * What the form holds for a record, as far as one can be read.
+ * @param {JsonObject} [record]
+ * @returns {CustomerValues}
+ */
 export function valuesOf(record = {}) {
   const backends = (Array.isArray(record.backends) ? record.backends : []).filter(isObject);
   return {
@@ -26,10 +34,15 @@ export function valuesOf(record = {}) {
   };
 }
 
-/** What was typed, as it was typed. */
+/**
+ * What was typed, as it was typed.
+ * @param {URLSearchParams} form
+ * @returns {CustomerValues}
+ */
 export function valuesTyped(form) {
+  /** @type {(name: string) => string} */
   const of = (name) => form.get(name) ?? "";
-  const rows = Array.from({ length: MOST_BACKENDS }, (_, i) => ({
+  const rows = Array.from({ length: mostBackends() }, (_, i) => ({
     url: of(`url-${i}`),
     region: of(`region-${i}`),
     weight: of(`weight-${i}`),
@@ -46,7 +59,11 @@ export function valuesTyped(form) {
   };
 }
 
-/** The record that was meant, with where its backends stand in the form: { record, rows }. */
+/**
+ * The record that was meant, with where its backends stand in the form: { record, rows }.
+ * @param {CustomerValues} values
+ * @param {string} id
+ */
 export function recordOf(values, id) {
   const rows = [...values.backends.keys()].filter((i) =>
     Object.values(values.backends[i]).some((value) => value.trim() !== ""),
@@ -73,6 +90,7 @@ export function recordOf(values, id) {
   return { record, rows };
 }
 
+/** @type {Record<string, string>} */
 const LABELS = {
   customerId: "Customer id",
   environmentName: "Environment",
@@ -81,11 +99,18 @@ const LABELS = {
   disabled: "Disabled",
 };
 
-/** A fault of the record as one of the form: { id, label, what }. */
-export function faultInForm({ at, what }, rows) {
-  const [, member, index, part] = at.split("/");
+/**
+ * A finding of a record as a fault of the form: { id, label, what }. `rows` say where in the form the backends stand of a
+ * record that the form made. Such a record lacks nothing but a backend.
+ * @param {Finding} finding
+ * @param {number[]} [rows]
+ * @returns {FormFault}
+ */
+export function faultInForm({ pointer, message: what }, rows) {
+  const [, member, index, part] = pointer.split("/");
+  if (rows && member === undefined) return { id: "backendUrl", label: "The record", what };
   if (member === "backends" && index !== undefined) {
-    const row = rows[Number(index)] ?? Number(index);
+    const row = rows?.[Number(index)] ?? Number(index);
     return {
       id: `${["url", "region", "weight"].includes(part) ? part : "url"}-${row}`,
       label: `Backend ${row + 1}`,
@@ -95,10 +120,16 @@ export function faultInForm({ at, what }, rows) {
   if (member === "backends") return { id: "url-0", label: "Further backends", what };
   if (member === "allowedIps" && index !== undefined)
     return { id: "allowedIps", label: `Allowed addresses, line ${Number(index) + 1},`, what };
-  return LABELS[member] ? { id: member, label: LABELS[member], what } : { label: at || "The record", what };
+  return LABELS[member] ? { id: member, label: LABELS[member], what } : { label: pointer || "The record", what };
 }
 
+/**
+ * @param {BackendValues} row
+ * @param {number} i
+ * @param {(id: string) => string | undefined} fault
+ */
 function backendRow(row, i, fault) {
+  /** @type {(part: keyof BackendValues, label: string, more?: Partial<Field>) => Html} */
   const field = (part, label, more = {}) =>
     textField({ optional: false, id: `${part}-${i}`, label, value: row[part], fault: fault(`${part}-${i}`), ...more });
   return html`<fieldset class="row"><legend>Backend ${i + 1}</legend>
@@ -106,11 +137,18 @@ function backendRow(row, i, fault) {
   </fieldset>`;
 }
 
-/** The fields. `isNew` lets the id be typed; `ofApi` asks whether to take the record over; `was` is the stored value's digest. */
+/**
+ * The fields. `isNew` lets the id be typed; `ofApi` asks whether to take the record over; `was` is the stored value's digest.
+ * @param {{ values: CustomerValues, faults: FormFault[], isNew: boolean, ofApi: boolean, was?: string, configuration: Configuration }} parts
+ */
 export function customerFields({ values, faults, isNew, ofApi, was, configuration }) {
+  /** @type {(id: string) => string | undefined} */
   const fault = (id) => faults.find((one) => one.id === id)?.what;
-  const rows = [...values.backends, {}, {}].slice(0, Math.min(MOST_BACKENDS, Math.max(2, values.backends.length + 1)));
-  const row = (part, i) => backendRow({ url: "", region: "", weight: "", ...part }, i, fault);
+  const empty = { url: "", region: "", weight: "" };
+  const rows = [...values.backends, empty, empty].slice(
+    0,
+    Math.min(mostBackends(), Math.max(2, values.backends.length + 1)),
+  );
   return html`${was ? hidden("was", was) : ""}
     ${
       isNew
@@ -129,9 +167,9 @@ export function customerFields({ values, faults, isNew, ofApi, was, configuratio
     ${area({ id: "allowedIps", label: "Allowed addresses", value: values.allowedIps, fault: fault("allowedIps"), hint: "One address or range a line. Callers from anywhere else are refused; none lets all in." })}
     <details${values.backends.length > 0 || faults.some(({ id }) => /^(url|region|weight)-/.test(id ?? "")) ? html` open` : ""}>
       <summary>Several backends</summary>
-      <p class="hint">The next one is asked where one fails. With a weight at one of them, requests are shared out by weight. Save to get another line, up to ${MOST_BACKENDS}.</p>
+      <p class="hint">The next one is asked where one fails. With a weight at one of them, requests are shared out by weight. Save to get another line, up to ${mostBackends()}.</p>
       <datalist id="regions">${regions(configuration).map((name) => html`<option value="${name}"></option>`)}</datalist>
-      ${rows.map(row)}
+      ${rows.map((row, i) => backendRow(row, i, fault))}
     </details>
     ${tick({ id: "disabled", label: "Disabled: refuse this customer's requests", checked: values.disabled })}
     ${

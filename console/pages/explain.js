@@ -1,13 +1,16 @@
 import { keyField } from "../configuration.js";
 import { explain } from "../gateway.js";
+import { readObject } from "../json.js";
 import { label, OF_PLATFORM, requestCf } from "../operands.js";
-import { readObject } from "../record/json.js";
 import { explanation } from "./explanation.js";
 import { show } from "./layout.js";
 import { area, box, choice, form, html, lines, summary, textField } from "./parts.js";
 
+/** @import { App, Credential, Ctx, FormFault, Html, Operand, RequestToExplain, Said, Settings } from "../types.d.ts" */
+
 const AT = "/explain";
 const METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"];
+/** @type {[Credential["kind"], string][]} */
 const KINDS = [
   ["none", "none"],
   ["key", "an API key"],
@@ -16,17 +19,48 @@ const KINDS = [
 ];
 /** What the console itself says to the gateway, and what the runtime makes. */
 const OWN_FIELDS = /^(x-pointsman-.*|host|connection|content-length|transfer-encoding|upgrade|cf-.*)$/i;
+/** @type {[value: string, label: string][]} */
 const YES_OR_NO = [
   ["", "no"],
   ["yes", "yes"],
 ];
-const CONTINENTS = ["", "AF", "AN", "AS", "EU", "NA", "OC", "SA"].map((code) => [code, code || "–"]);
+/** @type {[value: string, label: string][]} */
+const CONTINENTS = [
+  ["", "–"],
+  ["AF", "AF"],
+  ["AN", "AN"],
+  ["AS", "AS"],
+  ["EU", "EU"],
+  ["NA", "NA"],
+  ["OC", "OC"],
+  ["SA", "SA"],
+];
 
-/** The field of an operand that the platform says. */
+/**
+ * The field of an operand that the platform provides.
+ * @param {string} name
+ */
 const idOf = (name) => `cf-${name}`;
 
-/** What was typed. The credential is in `secret`, which no page shows again. */
+/**
+ * What the form holds. The credential is in `secret`, which no page shows again.
+ * @typedef {object} ExplainValues
+ * @property {string} method
+ * @property {string} url
+ * @property {string} fields
+ * @property {string} kind
+ * @property {string} claims
+ * @property {Record<string, string>} platform By the names of operands.
+ * @property {string} secret
+ */
+
+/**
+ * What was typed.
+ * @param {URLSearchParams} typed
+ * @returns {ExplainValues}
+ */
 function typedOf(typed) {
+  /** @type {(name: string) => string} */
   const of = (name) => typed.get(name) ?? "";
   return {
     method: of("method"),
@@ -39,13 +73,41 @@ function typedOf(typed) {
   };
 }
 
+/** @type {ExplainValues} */
 const START = { method: "GET", url: "/", fields: "", kind: "none", claims: "", platform: {}, secret: "" };
 
-/** The request that was meant: { request, faults }. */
+/**
+ * The credential that was meant.
+ * @param {ExplainValues} values
+ * @param {(id: string, label: string, what: string) => void} fault
+ * @returns {Credential}
+ */
+function credentialOf(values, fault) {
+  const { kind, secret } = values;
+  if (kind === "key" || kind === "token") {
+    if (secret === "") fault("secret", "Key or token", "must be typed each time: it is never kept");
+    else if (!/^[\x21-\x7e]+$/.test(secret)) fault("secret", "Key or token", "must be visible ASCII without spaces");
+    return { kind, text: secret };
+  }
+  if (kind === "claims") {
+    const { value, what } = readObject(values.claims.trim() || "{}");
+    if (value !== undefined) return { kind, claims: value };
+    fault("claims", "Claims", what);
+  } else if (kind !== "none") fault("kind", "Credential", "must be one of the list");
+  return { kind: "none" };
+}
+
+/**
+ * The request that was meant, or what is wrong with it.
+ * @param {ExplainValues} values
+ * @param {Settings} settings
+ */
 function requestOf(values, settings) {
+  /** @type {FormFault[]} */
   const faults = [];
+  /** @type {(id: string, label: string, what: string) => void} */
   const fault = (id, label, what) => void faults.push({ id, label, what });
-  let url;
+  let url = settings.gatewayUrl;
   try {
     url = new URL(values.url, settings.gatewayUrl);
     if (!/^https?:$/.test(url.protocol) || url.username || url.password) throw new TypeError("not a URL of ours");
@@ -53,32 +115,31 @@ function requestOf(values, settings) {
     fault("url", "URL", "must be a path such as /api/v1/orders?page=2, or a URL with a host");
   }
   if (!METHODS.includes(values.method)) fault("method", "Method", "must be one of the list");
-  const fields = lines(values.fields).map((line, i) => {
-    const [, name, value] = /^([!#$%&'*+.^_`|~0-9A-Za-z-]+):\s*([\x20-\x7e]*)$/.exec(line) ?? [];
+  /** @type {RequestToExplain["fields"]} */
+  const fields = [];
+  for (const [i, line] of lines(values.fields).entries()) {
+    const [, name, value = ""] = /^([!#$%&'*+.^_`|~0-9A-Za-z-]+):\s*([\x20-\x7e]*)$/.exec(line) ?? [];
     if (name === undefined) fault("fields", `Fields, line ${i + 1},`, "must be Name: value, in ASCII");
     else if (OWN_FIELDS.test(name)) fault("fields", `Fields, line ${i + 1},`, `must not set ${name}`);
-    return [name, value];
-  });
-  const credential = { kind: values.kind, text: values.secret };
-  if (!KINDS.some(([kind]) => kind === values.kind)) fault("kind", "Credential", "must be one of the list");
-  if (values.kind === "key" || values.kind === "token") {
-    if (values.secret === "") fault("secret", "Key or token", "must be typed each time: it is never kept");
-    else if (!/^[\x21-\x7e]+$/.test(values.secret))
-      fault("secret", "Key or token", "must be visible ASCII without spaces");
-    const field = values.kind === "key" ? keyField(settings.configuration).field : "authorization";
-    if (fields.some(([name]) => name?.toLowerCase() === field))
-      fault("fields", "Fields", `must not set ${field}, which holds the credential`);
+    else fields.push([name, value]);
   }
-  if (values.kind === "claims") {
-    const { value, what } = readObject(values.claims.trim() || "{}");
-    if (what) fault("claims", "Claims", what);
-    credential.claims = value;
+  const credential = credentialOf(values, fault);
+  if (credential.kind === "key" || credential.kind === "token") {
+    const field = credential.kind === "key" ? keyField(settings.configuration).field : "authorization";
+    if (fields.some(([name]) => name.toLowerCase() === field))
+      fault("fields", "Fields", `must not set ${field}, which holds the credential`);
   }
   const { cf, faulty } = requestCf(values.platform);
   for (const { operand, what } of faulty) fault(idOf(operand.name), label(operand), what);
-  return { faults, request: { method: values.method, url, fields, credential, cf } };
+  if (faults.length > 0) return { faults };
+  return { request: { method: values.method, url, fields, credential, cf } };
 }
 
+/**
+ * @param {Operand} operand
+ * @param {string} value
+ * @param {string | undefined} fault
+ */
 function platformField(operand, value, fault) {
   const field = { id: idOf(operand.name), label: label(operand), value, fault };
   if (operand.name === "continent") return choice({ ...field, options: CONTINENTS });
@@ -86,8 +147,15 @@ function platformField(operand, value, fault) {
   return textField({ ...field, hint: `${operand.help}. Example: ${operand.example}` });
 }
 
+/**
+ * @param {ExplainValues} values
+ * @param {FormFault[]} faults
+ * @param {Settings} settings
+ */
 function fieldset(values, faults, { configuration, gatewayUrl }) {
+  /** @type {(id: string) => string | undefined} */
   const fault = (id) => faults.find((one) => one.id === id)?.what;
+  /** @param {Operand} operand */
   const ofPlatform = (operand) =>
     platformField(operand, values.platform[operand.name] ?? "", fault(idOf(operand.name)));
   return html`
@@ -106,7 +174,11 @@ function fieldset(values, faults, { configuration, gatewayUrl }) {
     </fieldset>`;
 }
 
-/** What must be set before anything can be asked; undefined where all is. A gateway that cannot explain would forward. */
+/**
+ * What must be set before anything can be asked; undefined where all is. A gateway that cannot explain would forward.
+ * @param {Settings} settings
+ * @returns {Html | undefined}
+ */
 function missing({ operatorSecret, configuration }) {
   const lacks = [];
   if (!configuration.operator?.secret)
@@ -122,6 +194,11 @@ function missing({ operatorSecret, configuration }) {
   );
 }
 
+/**
+ * @param {Ctx} c
+ * @param {ExplainValues} values
+ * @param {{ faults?: FormFault[], answer?: Said }} [outcome]
+ */
 function view(c, values, { faults = [], answer } = {}) {
   const settings = c.get("settings");
   const lacking = missing(settings);
@@ -139,15 +216,17 @@ function view(c, values, { faults = [], answer } = {}) {
   });
 }
 
+/** @param {Ctx} c */
 async function ask(c) {
   const settings = c.get("settings");
   const values = typedOf(c.get("form"));
   if (missing(settings)) return view(c, values);
   const { request, faults } = requestOf(values, settings);
-  if (faults.length > 0) return view(c, values, { faults });
+  if (faults !== undefined) return view(c, values, { faults });
   return view(c, values, { answer: await explain(settings, request) });
 }
 
+/** @param {App} app */
 export function explainPages(app) {
   app.get(AT, (c) => view(c, { ...START, url: c.req.query("url") ?? START.url }));
   app.post(AT, ask);

@@ -1,19 +1,27 @@
 // The gateway's explanation, drawn step by step. What this console does not know of is shown all the same.
+import { isObject } from "../json.js";
 import { bounds } from "./bounds.js";
 import { box, facts, html, json, table, tree } from "./parts.js";
 
+/** @import { Content, Html, JsonObject, Said } from "../types.d.ts" */
+
+/** @type {(value: unknown) => string} */
 const text = (value) =>
   value === null || value === undefined ? "none" : typeof value === "object" ? JSON.stringify(value) : String(value);
+/** @type {Record<string, string>} */
 const FORMS = { api_key: "an API key", token: "a token", claims: "claims given by the operator", none: "none" };
 
-/** What is said of each kind of step: [mark, sentence, the members that the sentence has used up]. */
+/**
+ * What is said of each kind of step: [mark, sentence, the members that the sentence has used up].
+ * @type {Record<string, (step: JsonObject) => [mark: string, sentence: Content, used: string[]]>}
+ */
 const STEPS = {
   route: (step) => [
     step.route === null ? "no" : "yes",
     step.route === null ? "No route has this path" : html`The route <code>${text(step.route ?? step.path)}</code>`,
     ["route"],
   ],
-  credential: (step) => ["", html`The credential: ${FORMS[step.form] ?? text(step.form)}`, ["form"]],
+  credential: (step) => ["", html`The credential: ${FORMS[text(step.form)] ?? text(step.form)}`, ["form"]],
   principal: (step) => ["", html`The caller is <code>${text(step.subject)}</code>`, ["subject"]],
   customer: (step) => ["", html`The customer <code>${text(step.id)}</code>`, ["id"]],
   requirement: (step) => [
@@ -33,11 +41,13 @@ const STEPS = {
   limit: (step) => ["", html`The limit <strong>${text(step.name)}</strong>`, ["name"]],
 };
 
+/** @type {Record<string, [sign: string, word: string]>} */
 const MARKS = { yes: ["✓", "yes"], no: ["✕", "no"], "": ["•", ""] };
 
+/** @param {unknown} step */
 function stepLine(step) {
-  if (typeof step !== "object" || step === null) return html`<li class="step">${tree(step)}</li>`;
-  const [mark, sentence, used] = STEPS[step.step]?.(step) ?? ["", html`Step <code>${text(step.step)}</code>`, []];
+  if (!isObject(step)) return html`<li class="step">${tree(step)}</li>`;
+  const [mark, sentence, used] = STEPS[text(step.step)]?.(step) ?? ["", html`Step <code>${text(step.step)}</code>`, []];
   const rest = Object.entries(step).filter(
     ([name, value]) => name !== "step" && !used.includes(name) && value !== null,
   );
@@ -48,52 +58,65 @@ function stepLine(step) {
   </div></li>`;
 }
 
+/** @type {(list: unknown) => Content[][]} */
 const pairs = (list) =>
   Array.isArray(list)
     ? list
         .filter(Array.isArray)
         .map(([name, value]) => [html`<code>${text(name)}</code>`, html`<code>${text(value)}</code>`])
     : [];
+/** @type {(object: JsonObject, used: string[]) => [name: string, value: Content][]} */
 const others = (object, used) =>
   Object.entries(object)
     .filter(([name, value]) => !used.includes(name) && value !== null)
     .map(([name, value]) => [name.replaceAll("_", " "), tree(value)]);
 
-const forwarded = ({ plan, ...forward }) => html`
-  ${facts([["Forwarded to", html`<code class="break">${text(forward.url)}</code>`], ...others(forward, ["url", "set", "removed"]), ...others(plan ?? {}, ["attempts"])])}
-  ${Array.isArray(plan?.attempts) && plan.attempts.length > 0 ? html`<h3>Attempts, in order</h3><ol>${plan.attempts.map((attempt) => html`<li>${tree(attempt)}</li>`)}</ol>` : ""}
+/** @type {(forward: JsonObject) => Html} */
+const forwarded = ({ plan: planned, ...forward }) => {
+  const plan = isObject(planned) ? planned : {};
+  return html`
+  ${facts([["Forwarded to", html`<code class="break">${text(forward.url)}</code>`], ...others(forward, ["url", "set", "removed"]), ...others(plan, ["attempts"])])}
+  ${Array.isArray(plan.attempts) && plan.attempts.length > 0 ? html`<h3>Attempts, in order</h3><ol>${plan.attempts.map((attempt) => html`<li>${tree(attempt)}</li>`)}</ol>` : ""}
   <h3>Fields that are set</h3>${table({ caption: "Fields that the backend gets from the gateway", columns: ["Field", "Value"], rows: pairs(forward.set) })}
   <h3>Fields that are removed</h3>${tree(forward.removed ?? [])}`;
+};
 
+/** @type {(answer: JsonObject) => Html} */
 const answered = (answer) => html`
   ${facts([["The gateway itself answers", html`<strong>${text(answer.status)}</strong>`], ...others(answer, ["status", "fields"])])}
   ${answer.fields ? table({ caption: "Fields of the answer", columns: ["Field", "Value"], rows: pairs(answer.fields) }) : ""}`;
 
+/** @type {Record<string, [kind: string, sentence: string]>} */
 const OUTCOMES = {
   forward: ["good", "It would be forwarded."],
   answer: ["note", "The gateway would answer it itself."],
 };
 const KNOWN = ["explanation", "request", "outcome", "steps", "forward", "answer", "bounds"];
 
-/** Draws what the gateway said: { json, status } or { text, status }, or { failed }. */
+/**
+ * Draws what the gateway said.
+ * @param {Said} said
+ */
 export function explanation(said) {
-  if (said.failed) return box("warning", html`<p>The gateway could not be asked: ${said.failed}</p>`);
+  if (said.failed !== undefined) return box("warning", html`<p>The gateway could not be asked: ${said.failed}</p>`);
   const found = said.json;
-  if (found?.explanation !== 1 || !Array.isArray(found.steps)) {
+  if (!isObject(found) || found.explanation !== 1 || !Array.isArray(found.steps)) {
     return html`${box("warning", html`<p><strong>The gateway gave no explanation but an answer, ${said.status}.</strong> Is its version one that explains, and is <code>OPERATOR_SECRET</code> the one that it has?</p>`)}
       ${json(found ?? said.text ?? "")}`;
   }
-  const [kind, sentence] = OUTCOMES[found.outcome] ?? ["note", `Outcome: ${text(found.outcome)}`];
+  const [kind, sentence] = OUTCOMES[text(found.outcome)] ?? ["note", `Outcome: ${text(found.outcome)}`];
+  const forward = isObject(found.forward) ? found.forward : undefined;
+  const answer = isObject(found.answer) ? found.answer : undefined;
   const rest = Object.entries(found).filter(([name]) => !KNOWN.includes(name));
   return html`<section aria-labelledby="explanation" class="explanation">
     <h2 id="explanation" tabindex="-1" autofocus>What would happen</h2>
-    ${box(kind, html`<p role="status"><strong>${sentence}</strong>${found.answer?.status ? ` Status ${text(found.answer.status)}.` : ""}${found.forward?.url ? html` <code class="break">${text(found.forward.url)}</code>` : ""}</p>`)}
+    ${box(kind, html`<p role="status"><strong>${sentence}</strong>${answer?.status ? ` Status ${text(answer.status)}.` : ""}${forward?.url ? html` <code class="break">${text(forward.url)}</code>` : ""}</p>`)}
     ${found.request ? tree(found.request) : ""}
     <h3>Step by step</h3>
     <ol class="steps">${found.steps.map(stepLine)}</ol>
-    ${found.forward ? forwarded(found.forward) : ""}
-    ${found.answer ? answered(found.answer) : ""}
-    ${found.bounds?.length > 0 ? html`<h3>How old this may be elsewhere</h3>${bounds(found.bounds)}` : ""}
+    ${forward ? forwarded(forward) : ""}
+    ${answer ? answered(answer) : ""}
+    ${Array.isArray(found.bounds) && found.bounds.length > 0 ? html`<h3>How old this may be elsewhere</h3>${bounds(found.bounds)}` : ""}
     ${rest.length > 0 ? tree(Object.fromEntries(rest)) : ""}
   </section>`;
 }

@@ -1,13 +1,19 @@
 import { status } from "../gateway.js";
+import { isObject } from "../json.js";
 import { bounds } from "./bounds.js";
 import { show } from "./layout.js";
 import { box, facts, html, json, table, tree } from "./parts.js";
 
+/** @import { App, Asked, Content, Ctx, Html, Isolate, Issuer, JsonObject, Settings, StatusDocument } from "../types.d.ts" */
+
 const AT = "/health";
 
+/** @type {(value: unknown) => Content} */
 const number = (value) => (typeof value === "number" ? value.toLocaleString("en") : tree(value));
+/** @type {(value: unknown) => string} */
 const percent = (value) => (typeof value === "number" ? `${(value * 100).toFixed(1)} %` : "–");
 
+/** @type {(caches: Record<string, JsonObject>) => Content[][]} */
 const cacheRows = (caches) =>
   Object.entries(caches).map(([name, cache]) => [
     name.replaceAll("_", " "),
@@ -19,31 +25,52 @@ const cacheRows = (caches) =>
     number(cache.failed_loads),
   ]);
 
-const failure = (error) => (error ? html`${error.time}: ${error.what}` : "none");
+/** @type {(error: Asked["last_error"]) => Content} */
+const failure = (error) => (error ? html`${error.time}: ${error.message}` : "none");
 
+/**
+ * @param {Isolate} isolate
+ * @returns {Content[][]}
+ */
 function sourceRows({ kv, config_api: configApi }) {
+  /** @type {(name: string, asked: Asked | undefined) => Content[]} */
   const row = (name, asked) => [name, asked?.answered_at ?? "not asked yet", failure(asked?.last_error)];
-  return [kv && row("KV", kv), configApi && row(`Config API (${configApi.form})`, configApi.asked)].filter(Boolean);
+  return [
+    ...(kv ? [row("KV", kv)] : []),
+    ...(configApi ? [row(`Config API (${configApi.form})`, configApi.asked)] : []),
+  ];
 }
 
+/** @type {(issuers: Issuer[]) => Content[][]} */
 const issuerRows = (issuers) =>
   issuers.map((issuer) => [
     issuer.name,
     issuer.keys === null ? "not loaded yet" : tree(issuer.keys),
     issuer.state ?? "–",
     issuer.as_of ?? "–",
-    html`${number(issuer.failures_in_a_row)}${issuer.left_alone_until ? `, left alone until ${issuer.left_alone_until}` : ""}`,
+    html`${number(issuer.failures_in_a_row)}${issuer.retry_at ? `, asked again at ${issuer.retry_at}` : ""}`,
     failure(issuer.asked?.last_error),
   ]);
 
-/** What this page does not know of, so that nothing the gateway says is lost. */
+/**
+ * What this page does not know of, so that nothing the gateway says is lost.
+ * @type {(object: object, known: string[]) => Content}
+ */
 const rest = (object, known) => {
   const more = Object.entries(object).filter(([name]) => !known.includes(name));
   return more.length > 0 ? html`<h2>More</h2>${tree(Object.fromEntries(more))}` : "";
 };
 
+/**
+ * @param {unknown} json
+ * @returns {json is StatusDocument}
+ */
+const isStatus = (json) => isObject(json) && isObject(json.isolate);
+
+/** @param {StatusDocument} found */
 function document(found) {
   const { isolate } = found;
+  /** @type {(title: string, content: Content) => Html} */
   const section = (title, content) => html`<h2>${title}</h2>${content}`;
   return html`
     ${box("note", html`<p><strong>This is one isolate’s view.</strong> The platform runs many, each with its own memory, and another may have answered the last time. Counters begin anew with each.</p>`)}
@@ -55,13 +82,14 @@ function document(found) {
     ${section("Sources", table({ caption: "Sources, as this isolate has seen them", columns: ["Source", "Last answered", "Last error"], rows: sourceRows(isolate), none: "None was asked." }))}
     ${isolate.config_api?.scheduled_refresh ? html`<h3>Scheduled refresh</h3>${tree(isolate.config_api.scheduled_refresh)}` : ""}
     ${section("Key sets", table({ caption: "Issuers whose keys are fetched", columns: ["Issuer", "Keys", "State", "As of", "Failures in a row", "Last error"], rows: issuerRows(isolate.issuers ?? []), none: "No issuer’s keys are fetched." }))}
-    ${section("Origins left alone", isolate.origins_left_alone?.length > 0 ? table({ caption: "Origins that failed", columns: ["Backend", "Origin", "Until"], rows: isolate.origins_left_alone.map(({ backend, origin, until }) => [backend, origin, until]) }) : html`<p class="none">None: all that were called are well.</p>`)}
+    ${section("Open circuits", isolate.open_circuits?.length ? table({ caption: "Origins that failed, and are asked last until then", columns: ["Backend", "Origin", "Until"], rows: isolate.open_circuits.map(({ backend, origin, until }) => [backend, origin, until]) }) : html`<p class="none">None: all that were called are well.</p>`)}
     ${section("Caches", table({ caption: "Caches of this isolate", columns: ["Cache", "Entries", "Bytes", "Hits", "Misses", "Hit ratio", "Failed loads"], rows: cacheRows(isolate.caches ?? {}) }))}
-    ${found.bounds?.length > 0 ? section("Bounds", bounds(found.bounds)) : ""}
+    ${found.bounds?.length ? section("Bounds", bounds(found.bounds)) : ""}
     ${rest(found, ["version", "configuration", "time", "isolate", "bounds"])}
-    ${rest(isolate, ["caches", "kv", "config_api", "issuers", "origins_left_alone"])}`;
+    ${rest(isolate, ["caches", "kv", "config_api", "issuers", "open_circuits"])}`;
 }
 
+/** @param {Settings} settings */
 function lacking({ configuration, operatorSecret }) {
   const lacks = [];
   if (!configuration.operator?.status)
@@ -75,8 +103,10 @@ function lacking({ configuration, operatorSecret }) {
   return lacks;
 }
 
+/** @param {Ctx} c */
 async function page(c) {
   const settings = c.get("settings");
+  /** @type {(content: Content) => Response | Promise<Response>} */
   const view = (content) => show(c, { title: "Health", at: AT, content });
   const lacks = lacking(settings);
   if (lacks.length > 0) {
@@ -88,11 +118,13 @@ async function page(c) {
     );
   }
   const said = await status(settings);
-  if (said.failed) return view(box("warning", html`<p>The gateway could not be asked: ${said.failed}</p>`));
-  if (said.status === 200 && said.json?.isolate) return view(document(said.json));
+  if (said.failed !== undefined)
+    return view(box("warning", html`<p>The gateway could not be asked: ${said.failed}</p>`));
+  if (said.status === 200 && isStatus(said.json)) return view(document(said.json));
   return view(
     html`${box("warning", html`<p><strong>The gateway answered ${said.status}, and not with its state.</strong> Is <code>OPERATOR_SECRET</code> the one that it has, and is its configuration the one of this console?</p>`)}${json(said.json ?? said.text ?? "")}`,
   );
 }
 
-export const health = (app) => app.get(AT, page);
+/** @type {(app: App) => void} */
+export const health = (app) => void app.get(AT, page);

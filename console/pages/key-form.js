@@ -1,23 +1,41 @@
 // A key's record as a form, and the form as a record.
 import { customerClaim } from "../configuration.js";
-import { readObject } from "../record/json.js";
+import { readObject } from "../json.js";
 import { area, choice, hidden, html, lines, textField } from "./parts.js";
 
+/** @import { Configuration, Finding, FormFault, Html, KeyRecord, KeyValues } from "../types.d.ts" */
+
+/** @type {(keyof KeyValues)[]} */
 const NAMES = ["prefix", "subject", "name", "customer", "claims", "expiresAt", "allowedIps", "methods"];
 
-export const valuesTyped = (form) => Object.fromEntries(NAMES.map((name) => [name, form.get(name) ?? ""]));
-export const noValues = (given = {}) => ({ ...Object.fromEntries(NAMES.map((name) => [name, ""])), ...given });
+/** @type {(of: (name: keyof KeyValues) => string) => KeyValues} */
+const valuesFrom = (of) => /** @type {KeyValues} */ (Object.fromEntries(NAMES.map((name) => [name, of(name)])));
 
-/** Whether the customer can be a field of its own: where a plain claim names it, and no path into claims. */
+/** @type {(form: URLSearchParams) => KeyValues} */
+export const valuesTyped = (form) => valuesFrom((name) => form.get(name) ?? "");
+/** @type {(given?: Partial<KeyValues>) => KeyValues} */
+export const noValues = (given = {}) => valuesFrom((name) => given[name] ?? "");
+
+/**
+ * Whether the customer can be a field of its own: where a plain claim names it, and no path into claims.
+ * @type {(configuration: Configuration) => boolean}
+ */
 const hasCustomerField = (configuration) =>
   Boolean(configuration.customers) && !customerClaim(configuration).startsWith("/");
 
-/** The record that was meant: { record, faults } with faults in the form. */
+/**
+ * The record that was meant: { record, faults } with faults in the form.
+ * @param {KeyValues} values
+ * @param {Configuration} configuration
+ * @param {number} now
+ * @returns {{ record: KeyRecord, faults: FormFault[] }}
+ */
 export function recordOf(values, configuration, now) {
+  /** @type {FormFault[]} */
   const faults = [];
   const written = values.claims.trim() || "{}";
   const { value: claims, what } = readObject(written);
-  if (what) faults.push({ id: "claims", label: "Claims", what });
+  if (what !== undefined) faults.push({ id: "claims", label: "Claims", what });
   const customer = values.customer.trim();
   const claim = customerClaim(configuration);
   if (claims && customer && hasCustomerField(configuration)) {
@@ -39,6 +57,7 @@ export function recordOf(values, configuration, now) {
   return { record, faults };
 }
 
+/** @type {Record<string, string>} */
 const LABELS = {
   subject: "Subject",
   name: "Name",
@@ -48,15 +67,20 @@ const LABELS = {
   methods: "Methods",
 };
 
-/** A fault of the record as one of the form. */
-export function faultInForm({ at, what }) {
-  const [, member, index] = at.split("/");
-  if (!LABELS[member]) return { label: at || "The record", what };
+/**
+ * A finding of a record as a fault of the form.
+ * @param {Finding} finding
+ * @returns {FormFault}
+ */
+export function faultInForm({ pointer, message: what }) {
+  const [, member, index] = pointer.split("/");
+  if (!LABELS[member]) return { label: pointer || "The record", what };
   const label =
     member === "allowedIps" && index !== undefined ? `Allowed addresses, line ${Number(index) + 1},` : LABELS[member];
   return { id: member, label, what };
 }
 
+/** @type {(value: string, fault: string | undefined, label?: string) => Html} */
 export const endField = (value, fault, label = "Ends") =>
   textField({
     id: "expiresAt",
@@ -66,8 +90,12 @@ export const endField = (value, fault, label = "Ends") =>
     hint: "RFC 3339, such as 2026-12-31T23:59:59Z. None: it works until it is revoked.",
   });
 
-/** The fields of a new key. `once` names this form, so that it mints one key only. */
+/**
+ * The fields of a new key. `once` names this form, so that it mints one key only.
+ * @param {{ values: KeyValues, faults: FormFault[], configuration: Configuration, prefixes: string[], once: string }} parts
+ */
 export function keyFields({ values, faults, configuration, prefixes, once }) {
+  /** @type {(id: string) => string | undefined} */
   const fault = (id) => faults.find((one) => one.id === id)?.what;
   const claim = customerClaim(configuration);
   return html`${hidden("once", once)}

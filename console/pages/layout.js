@@ -1,6 +1,9 @@
 import { html } from "hono/html";
 import { form } from "./parts.js";
 
+/** @import { ContentfulStatusCode } from "hono/utils/http-status" */
+/** @import { Content, Ctx, Html, Session } from "../types.d.ts" */
+
 const PLACES = [
   ["/customers", "Customers"],
   ["/keys", "Keys"],
@@ -10,8 +13,14 @@ const PLACES = [
 ];
 
 /**
- * A whole page. `at` is the place it belongs to, `session` absent on pages that nobody is signed in for, `faulty` says
- * in the title that something is to be put right, for those who hear it first.
+ * What a page is made of. `at` is the place it belongs to, `session` absent on pages that nobody is signed in for,
+ * `faulty` says in the title that something is to be put right, for those who hear it first.
+ * @typedef {{ title: string, at?: string, session?: Session, who?: string, content: Content, faulty?: boolean }} Page
+ */
+
+/**
+ * A whole page.
+ * @type {(parts: Page) => Html}
  */
 export const page = ({ title, at, session, who, content, faulty = false }) => html`<!doctype html>
 <html lang="en">
@@ -44,9 +53,15 @@ ${content}
 </html>
 `;
 
-/** What a page says that has nothing else to say. */
+/**
+ * What a page says that has nothing else to say.
+ * @type {(text: string) => Html}
+ */
 export const message = (text) => html`<p>${text}</p>`;
 
-/** Answers with a page for somebody who is signed in. */
+/**
+ * Answers with a page for somebody who is signed in.
+ * @type {(c: Ctx, parts: Pick<Page, "title" | "at" | "content" | "faulty"> & { status?: ContentfulStatusCode }) => Response | Promise<Response>}
+ */
 export const show = (c, { status = 200, ...rest }) =>
   c.html(page({ session: c.get("session"), who: c.get("accessWho"), ...rest }), status);

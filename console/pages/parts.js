@@ -1,18 +1,30 @@
 // What pages are made of. `html` escapes all that is put into it, so that a record's contents stay text.
 import { html, raw } from "hono/html";
 
+/** @import { Content, Field, FormFault, Html } from "../types.d.ts" */
+
 export { html };
 
-/** An attribute without a value, where it is to be there. */
+/**
+ * An attribute without a value, where it is to be there.
+ * @type {(name: string, there: boolean | undefined) => Html | ""}
+ */
 export const flag = (name, there) => (there ? raw(` ${name}`) : "");
+/** @type {(name: string, value: string | undefined) => Html | ""} */
 const attribute = (name, value) => (value === undefined || value === "" ? "" : html` ${raw(name)}="${value}"`);
 
+/** @type {(id: string, hint: Content, fault: string | undefined) => string} */
 const described = (id, hint, fault) => [hint && `${id}-hint`, fault && `${id}-fault`].filter(Boolean).join(" ");
+/** @type {(id: string, hint: Content) => Content} */
 const hintOf = (id, hint) => hint && html`<p class="hint" id="${id}-hint">${hint}</p>`;
+/** @type {(id: string, fault: string | undefined) => Content} */
 const faultOf = (id, fault) =>
   fault && html`<p class="fault" id="${id}-fault"><span class="sr">Error: </span>${fault}</p>`;
 
-/** A labelled line to type in. `more`: further attributes of the input, by name. */
+/**
+ * A labelled line to type in.
+ * @param {Field} field
+ */
 export function textField({
   id,
   name = id,
@@ -33,6 +45,7 @@ export function textField({
   </div>`;
 }
 
+/** @param {Pick<Field, "id" | "name" | "label" | "value" | "hint" | "fault" | "required"> & { rows?: number }} field */
 export function area({ id, name = id, label, value = "", hint, fault, required = false, rows = 3 }) {
   // A browser drops the first line break behind the tag; this one is there to be dropped.
   return html`<div class="field wide">
@@ -43,6 +56,7 @@ ${value}</textarea>
   </div>`;
 }
 
+/** @param {Pick<Field, "id" | "name" | "label" | "value" | "hint" | "fault"> & { options: [value: string, label: string][] }} field */
 export function choice({ id, name = id, label, value, options, hint, fault }) {
   return html`<div class="field">
     <label for="${id}">${label}</label>
@@ -53,6 +67,7 @@ export function choice({ id, name = id, label, value, options, hint, fault }) {
   </div>`;
 }
 
+/** @param {Pick<Field, "id" | "name" | "label" | "hint" | "fault"> & { checked: boolean }} field */
 export function tick({ id, name = id, label, checked, hint, fault }) {
   return html`<div class="field tick">
     <input id="${id}" name="${name}" type="checkbox" value="yes"${flag("checked", checked)}${attribute("aria-describedby", described(id, hint, fault))}>
@@ -64,9 +79,13 @@ export function tick({ id, name = id, label, checked, hint, fault }) {
 /**
  * All faults above a form, each a link to its field. `faults`: [{ id, label, what }]; without an id it is plain text.
  * `fresh`: they come of what was sent just now, so they are where the reader goes on.
+ * @param {FormFault[]} faults
+ * @param {{ fresh?: boolean }} [options]
+ * @returns {Html | ""}
  */
 export function summary(faults, { fresh = true } = {}) {
   if (faults.length === 0) return "";
+  /** @type {(fault: FormFault) => Content} */
   const line = ({ label, what }) => (label ? html`<strong>${label}</strong> ${what}` : what);
   return html`<section class="summary"${fresh ? html` role="alert" tabindex="-1" autofocus` : ""} aria-labelledby="summary-title">
     <h2 id="summary-title">${faults.length === 1 ? "One thing" : `${faults.length} things`} to put right</h2>
@@ -74,16 +93,26 @@ export function summary(faults, { fresh = true } = {}) {
   </section>`;
 }
 
-/** A form that changes something: always POST, always with the session's token. */
+/**
+ * A form that changes something: always POST, always with the session's token.
+ * @type {(csrf: string, action: string, content: Content, more?: Content) => Html}
+ */
 export const form = (csrf, action, content, more = "") =>
   html`<form method="post" action="${action}"${more}><input type="hidden" name="csrf" value="${csrf}">${content}</form>`;
 
+/** @type {(name: string, value: string) => Html} */
 export const hidden = (name, value) => html`<input type="hidden" name="${name}" value="${value}">`;
 
-/** A box that says something of note. `kind`: note, warning or good. */
+/**
+ * A box that says something of note. `kind`: note, warning or good.
+ * @type {(kind: string, content: Content) => Html}
+ */
 export const box = (kind, content) => html`<div class="box ${kind}">${content}</div>`;
 
-/** A table with a caption; the first cell of a row is its header. Wide ones scroll in their own frame. */
+/**
+ * A table with a caption; the first cell of a row is its header. Wide ones scroll in their own frame.
+ * @param {{ caption: string, columns: string[], rows: Content[][], none?: string }} parts
+ */
 export function table({ caption, columns, rows, none = "None." }) {
   if (rows.length === 0) return html`<p class="none">${none}</p>`;
   return html`<div class="scroll" tabindex="0" role="region" aria-label="${caption}">
@@ -95,13 +124,21 @@ export function table({ caption, columns, rows, none = "None." }) {
   </div>`;
 }
 
-/** Names and values as a list. Pairs whose value is undefined are left out. */
+/**
+ * Names and values as a list. Pairs whose value is undefined are left out.
+ * @type {(pairs: [name: string | Html, value: Content][]) => Html}
+ */
 export const facts = (pairs) =>
   html`<dl class="facts">${pairs.filter(([, value]) => value !== undefined).map(([name, value]) => html`<div><dt>${name}</dt><dd>${value}</dd></div>`)}</dl>`;
 
+/** @type {(name: string) => string} */
 const readable = (name) => name.replaceAll("_", " ");
 
-/** Any JSON value, whatever it is, as nested lists. */
+/**
+ * Any JSON value, whatever it is, as nested lists.
+ * @param {unknown} value
+ * @returns {Html | string}
+ */
 export function tree(value) {
   if (value === null || value === undefined) return html`<span class="dim">none</span>`;
   if (typeof value === "boolean") return value ? "yes" : "no";
@@ -118,9 +155,11 @@ export function tree(value) {
     : facts(members.map(([name, member]) => [readable(name), tree(member)]));
 }
 
+/** @type {(value: unknown) => Html} */
 export const json = (value) =>
   html`<pre class="json" tabindex="0">${typeof value === "string" ? value : JSON.stringify(value, undefined, 2)}</pre>`;
 
+/** @type {(text: string | undefined) => string[]} */
 export const lines = (text) =>
   (text ?? "")
     .split(/\r?\n/)

@@ -3,15 +3,26 @@ import { admission, methods, notes, targets } from "../configuration.js";
 import { inWords } from "../words.js";
 import { html } from "./parts.js";
 
+/** @import { Html, Route, Rule, Target } from "../types.d.ts" */
+
+/**
+ * @typedef {{ x: number, width: number }} Column
+ * @typedef {{ rule: Rule & { refuses?: boolean }, leads: Target[], y: number }} Row
+ */
+
 const COLUMN = { route: { x: 1, width: 216 }, rule: { x: 258, width: 402 }, target: { x: 716, width: 198 } };
 const WIDTH = 915;
 const ROW = 62;
 const GAP = 14;
 const BOX = 48;
 
+/** @type {(text: string, length: number) => string} */
 const cut = (text, length) => (text.length > length ? `${text.slice(0, length - 1)}…` : text);
 
-/** Two lines in a box; the whole text is its tooltip. */
+/**
+ * Two lines in a box; the whole text is its tooltip.
+ * @type {(kind: string, column: Column, y: number, lines: [first: string, second: string], whole: string) => Html}
+ */
 const node = (kind, { x, width }, y, [first, second], whole) => html`<g class="node ${kind}">
   <title>${whole}</title>
   <rect x="${x}" y="${y}" width="${width}" height="${BOX}" rx="7"></rect>
@@ -19,16 +30,21 @@ const node = (kind, { x, width }, y, [first, second], whole) => html`<g class="n
   ${second ? html`<text x="${x + 11}" y="${y + 37}" class="second">${cut(second, Math.floor(width / 6.5))}</text>` : ""}
 </g>`;
 
+/** @type {(id: string, path: string, kind?: string) => Html} */
 const arrow = (id, path, kind = "") =>
   html`<path class="edge ${kind}" d="${path}" marker-end="url(#${id}-head)"></path>`;
 
-/** From the right side of one box to the left side of another. */
+/**
+ * From the right side of one box to the left side of another.
+ * @type {(from: Column, fromY: number, to: Column, toY: number) => string}
+ */
 const across = (from, fromY, to, toY) => {
   const [a, b] = [from.x + from.width, to.x - 2];
   const middle = (a + b) / 2;
   return `M${a} ${fromY}C${middle} ${fromY} ${middle} ${toY} ${b} ${toY}`;
 };
 
+/** @type {(to: Target["to"]) => [name: string, about: string]} */
 const nameOfTarget = (to) =>
   typeof to === "object"
     ? [`answer ${to.deny}`, "no backend"]
@@ -36,12 +52,19 @@ const nameOfTarget = (to) =>
       ? ["customer", "its own backend"]
       : [to, "backend"];
 
-/** Whether callers can pass by the last rule: then they are refused. */
+/**
+ * Whether callers can pass by the last rule: then they are refused.
+ * @type {(route: Route) => boolean}
+ */
 export const mayFallThrough = (route) => {
   const last = route.rules.at(-1);
   return !last || last.when !== undefined || last.unlisted === "next";
 };
 
+/**
+ * @param {(Rule & { refuses?: boolean })[]} rules
+ * @returns {Row[]}
+ */
 function laidOut(rules) {
   let y = 1;
   return rules.map((rule) => {
@@ -52,7 +75,12 @@ function laidOut(rules) {
   });
 }
 
-/** One rule's box, its arrows and where they lead. */
+/**
+ * One rule's box, its arrows and where they lead.
+ * @param {string} id
+ * @param {Row} row
+ * @param {Row | undefined} next
+ */
 function ruleParts(id, { rule, leads, y }, next) {
   const middle = y + BOX / 2;
   const listed = rule.unlisted === "next" ? " and the customer is listed" : "";
@@ -73,11 +101,15 @@ function ruleParts(id, { rule, leads, y }, next) {
   ${node("rule", COLUMN.rule, y, [rule.name, second], whole)}`;
 }
 
-/** The picture of one route. `id` tells it from others on the page. */
+/**
+ * The picture of one route. `id` tells it from others on the page.
+ * @param {Route} route
+ * @param {string} id
+ */
 export function picture(route, id) {
   const fallen = mayFallThrough(route) ? [{ name: "no rule", refuses: true, deny: 403 }] : [];
   const rows = laidOut([...route.rules, ...fallen]);
-  const last = rows.at(-1);
+  const last = rows[rows.length - 1];
   const height = last.y + (last.leads.length - 1) * ROW + BOX + 2;
   const middle = 1 + BOX / 2;
   const who = admission(route);

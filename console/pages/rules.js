@@ -4,8 +4,14 @@ import { show } from "./layout.js";
 import { html, table } from "./parts.js";
 import { mayFallThrough, picture } from "./picture.js";
 
+/** @import { App, Content, Ctx, Html, Limit, Route, Rule, Target } from "../types.d.ts" */
+
 const AT = "/rules";
 
+/**
+ * @param {Target} target
+ * @returns {Content}
+ */
 function targetInWords({ to, share }) {
   const text =
     typeof to === "object"
@@ -16,11 +22,13 @@ function targetInWords({ to, share }) {
   return share ? html`${share}: ${text}` : text;
 }
 
+/** @type {(rule: Rule) => Html} */
 const ruleInWords = (
   rule,
 ) => html`<li><strong>${rule.name}</strong>: ${rule.when === undefined ? "always" : `if ${inWords(rule.when)}`}
   <ul>${targets(rule).map((target) => html`<li>→ ${targetInWords(target)}</li>`)}${notes(rule).map((note) => html`<li>${note}</li>`)}</ul></li>`;
 
+/** @type {(limit: Limit) => string} */
 const limitName = (limit) =>
   typeof limit === "string"
     ? limit
@@ -28,6 +36,10 @@ const limitName = (limit) =>
       ? limit.map(limitName).join(" or ")
       : `${limit.use}${limit.when ? ` (if ${inWords(limit.when)})` : ""}`;
 
+/**
+ * @param {Route} route
+ * @param {number} index
+ */
 function routeSection(route, index) {
   const id = `route-${index + 1}`;
   const more = [
@@ -36,7 +48,8 @@ function routeSection(route, index) {
     route.limits && `Limits: ${route.limits.map(limitName).join(", ")}.`,
     route.max_body && `Bodies up to ${route.max_body}.`,
     route.cors && `CORS: ${route.cors}.`,
-    route.shadow_rules?.length > 0 &&
+    route.shadow_rules !== undefined &&
+      route.shadow_rules.length > 0 &&
       `${route.shadow_rules.length} shadow rules are tried beside these and change nothing.`,
   ].filter(Boolean);
   return html`<section aria-labelledby="${id}" class="route">
@@ -55,7 +68,10 @@ function routeSection(route, index) {
   </section>`;
 }
 
-/** Which routes' rules lead to a backend. */
+/**
+ * Which routes' rules lead to a backend.
+ * @type {(name: string, routes: Route[]) => string[]}
+ */
 const usesOf = (name, routes) =>
   routes.flatMap((route) =>
     route.rules
@@ -63,6 +79,7 @@ const usesOf = (name, routes) =>
       .map((rule) => `${route.path}: ${rule.name}`),
   );
 
+/** @param {Ctx} c */
 function page(c) {
   const { configuration } = c.get("settings");
   const routes = configuration.routes ?? [];
@@ -84,4 +101,5 @@ function page(c) {
   return show(c, { title: "Rules", at: AT, content });
 }
 
-export const rules = (app) => app.get(AT, page);
+/** @type {(app: App) => void} */
+export const rules = (app) => void app.get(AT, page);

@@ -4,6 +4,12 @@ import { createThrottle } from "../throttle.js";
 import { page } from "./layout.js";
 import { form, html, summary, textField } from "./parts.js";
 
+/** @import { App, Session } from "../types.d.ts" */
+
+/**
+ * @param {Session} session
+ * @param {string} [fault]
+ */
 function view(session, fault) {
   const faults = fault ? [{ id: "secret", label: "Operator secret", what: fault }] : [];
   // Password managers keep a secret by a name.
@@ -25,6 +31,7 @@ function view(session, fault) {
   });
 }
 
+/** @param {App} app */
 export function signIn(app) {
   const throttle = createThrottle();
 

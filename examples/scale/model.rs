@@ -2,7 +2,7 @@
 //!
 //! Each isolate has the gateway's own [`Cache`]s with the policies and budgets of a checked
 //! configuration. What is a model is the world around them: who calls when, what KV has at hand, and
-//! the steps of `src/customer/source.rs` that say when the config API is asked.
+//! the steps of `crates/pointsman-loader/src/customers.rs` that say when the config API is asked.
 
 use std::{collections::HashMap, hash::BuildHasherDefault, rc::Rc};
 
@@ -14,7 +14,7 @@ use pointsman_core::{
     },
     customer::record::CustomerConfig,
     identity::api_key::KeyConfig,
-    state::cache::{Cache, Claim, Loaded, Lookup, Stored},
+    state::cache::{Cache, Lease, Loaded, Lookup, Stored},
 };
 
 use crate::random::{Mixed, Random, Zipf, mix};
@@ -261,7 +261,7 @@ impl<'a> World<'a> {
         let class = &self.scenario.keys;
         let lookup = isolate.keys.lookup(digest, now, false);
         let hit = matches!(lookup, Lookup::Hit { .. });
-        if matches!(lookup, Lookup::Hit { refresh: true, .. } | Lookup::Load(Claim::Lead)) {
+        if matches!(lookup, Lookup::Hit { refresh: true, .. } | Lookup::Load(Lease::Acquired)) {
             self.tally.key_reads += 1;
             let known = self.colos.get_mut(colo).map(|colo| &mut colo.keys);
             self.tally.cold_reads += u64::from(known.is_none_or(|known| is_cold(known, rank, now)));
@@ -294,7 +294,9 @@ impl<'a> World<'a> {
                 let as_of = if state < Freshness::OnlyIfError { kept } else { self.asked(rank, kept, now) };
                 isolate.customers.store(*digest, loaded(class, now, as_of));
                 // Content with an old record while it waited, it asks behind the response.
-                if state == Freshness::Revalidate && isolate.customers.claim(digest, now) == Claim::Lead {
+                if state == Freshness::Revalidate
+                    && isolate.customers.acquire_lease(digest, now) == Lease::Acquired
+                {
                     let as_of = self.refreshed(isolate, colo, rank, now);
                     isolate.customers.store(*digest, loaded(class, now, as_of));
                 }
@@ -394,7 +396,7 @@ impl<'a> World<'a> {
         confirmed_at
     }
 
-    /// A run where the list has not changed: two reads of its note and one write, by `src/customer/refresh.rs`.
+    /// A run where the list has not changed: two reads of its note and one write, by `crates/pointsman-loader/src/scheduled/customers.rs`.
     const fn count_runs(&mut self, time: Span, period: Span) {
         self.tally.runs = time.millis() / period.millis();
         self.tally.state_reads += 2 * self.tally.runs;

@@ -15,9 +15,12 @@ use crate::model::{Class, Scenario, Source};
 /// as large as any that is read.
 const CONFIGURATION: &str = r#"{
   "api_keys": { "prefixes": ["sk_live"] },
-  "customers": { "source": { "url": "https://config.example.com/customers", "max_size": "32MB" } },
+  "customers": { "source": { "url": "https://config.example.com/customers", "token": "secret", "max_size": "32MB" } },
   "routes": [{ "path": "/{+path}", "auth": ["api_key"], "rules": [{ "name": "customer", "to": "customer" }] }]
 }"#;
+
+/// Where that has the config API's list.
+pub(crate) const CONFIG_API: &str = "https://config.example.com/customers";
 
 /// The checked configuration.
 ///
@@ -87,14 +90,14 @@ pub(crate) fn scenario(seed: u64, customers: u64, source: Source) -> Result<Scen
         measured: Span::from_secs(3600),
         source,
         keys: Class {
-            policy: *gateway.api_keys.as_ref().ok_or_else(missing)?.policy(),
-            budget: gateway.budgets.keys,
+            policy: *gateway.api_keys().ok_or_else(missing)?.policy(),
+            budget: gateway.budgets().keys,
             weight: key.weight(),
             typical: Rc::new(key),
         },
         records: Class {
-            policy: gateway.customers.as_ref().ok_or_else(missing)?.policy,
-            budget: gateway.budgets.customers,
+            policy: gateway.customers().ok_or_else(missing)?.policy,
+            budget: gateway.budgets().customers,
             weight: customer.weight(),
             typical: Rc::new(customer),
         },

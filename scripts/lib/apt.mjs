@@ -2,13 +2,20 @@ import { Failure } from "./failure.mjs";
 import { ask, attempt, which } from "./run.mjs";
 import { note } from "./say.mjs";
 
-/** The command a person would type, for messages. */
+/**
+ * The command a person would type, for messages.
+ * @type {(packages: string[]) => string}
+ */
 export const byHand = (packages) =>
   `sudo apt-get update && sudo apt-get install -y --no-install-recommends ${packages.join(" ")}`;
 
 export const haveApt = () => Boolean(which("apt-get"));
 
-/** Installs Debian packages, as root or by a sudo that asks no question. */
+/**
+ * Installs Debian packages, as root or by a sudo that asks no question.
+ * @param {string[]} packages
+ * @param {string} why
+ */
 export async function aptInstall(packages, why) {
   const prefix =
     process.getuid?.() === 0
@@ -21,6 +28,7 @@ export async function aptInstall(packages, why) {
       advice: ["Run this once, then try again:", `  ${byHand(packages)}`],
     });
   }
+  /** @type {(...args: string[]) => ReturnType<typeof attempt>} */
   const apt = (...args) => {
     const [program, ...rest] = [
       ...prefix,

@@ -1,8 +1,17 @@
 // Requests as command lines to paste.
 
-/** An argument as a POSIX shell takes it. */
+/** @import { ExampleRequest } from "../../demo/types.d.ts" */
+
+/**
+ * An argument as a POSIX shell takes it.
+ * @type {(text: string) => string}
+ */
 export const quote = (text) => (/^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`);
 
+/**
+ * @param {string} base
+ * @param {Pick<ExampleRequest, "path" | "expect"> & Partial<ExampleRequest>} request
+ */
 export function curl(base, { method = "GET", path, headers = {}, expect }) {
   const parts = ["curl", typeof expect === "number" ? "-si" : "-s"];
   if (method !== "GET") parts.push("-X", method);

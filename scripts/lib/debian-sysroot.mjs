@@ -31,6 +31,7 @@ const stampFile = () => join(folder(), "built-by");
 // rlibs only work with the very compiler that made them, so an upgraded Debian package means another build.
 const compiler = () => (existsSync(RUSTC) ? ask(RUSTC, ["-vV"]) : undefined);
 
+/** @type {(bin: string) => Record<string, string>} */
 const environment = (bin) => ({
   PATH: [bin, process.env.PATH].filter(Boolean).join(delimiter),
   RUSTC: join(bin, "rustc"),
@@ -69,7 +70,10 @@ export async function installSysroot() {
   note(`done in ${elapsed()}`);
 }
 
-/** Compiles std for an empty library and leaves the rlibs in `<into>/sysroot/lib/rustlib/<target>/lib`. */
+/**
+ * Compiles std for an empty library and leaves the rlibs in `<into>/sysroot/lib/rustlib/<target>/lib`.
+ * @param {string} into
+ */
 async function buildStd(into) {
   const crate = join(into, "empty");
   mkdirSync(join(crate, "src"), { recursive: true });
@@ -100,9 +104,14 @@ async function buildStd(into) {
   rmSync(crate, { recursive: true });
 }
 
-/** Completes the sysroot with links to Debian's own parts, and writes the programs that use it. */
+/**
+ * Completes the sysroot with links to Debian's own parts, and writes the programs that use it.
+ * @param {string} into
+ */
 function writeSysroot(into) {
-  const host = /^host: (.+)$/m.exec(compiler())[1];
+  const built = compiler() ?? "";
+  const [, host] = /^host: (.+)$/m.exec(built) ?? [];
+  if (host === undefined) throw new Failure(`${RUSTC} does not say for what it compiles`);
   const rustlib = join(into, "sysroot", "lib", "rustlib");
   symlinkSync(`/usr/lib/rustlib/${host}`, join(rustlib, host));
   symlinkSync("/usr/lib/rustlib/src", join(rustlib, "src"));
@@ -113,5 +122,5 @@ function writeSysroot(into) {
   // $0 so that the folder can be moved to its place.
   writeFileSync(rustc, `#!/bin/sh\nexec ${RUSTC} --sysroot "$(dirname "$0")/../sysroot" "$@"\n`);
   chmodSync(rustc, 0o755);
-  writeFileSync(join(into, "built-by"), compiler());
+  writeFileSync(join(into, "built-by"), built);
 }

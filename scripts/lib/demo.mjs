@@ -3,6 +3,7 @@ import { examples } from "../../demo/examples.mjs";
 import { startGateway, WRANGLER_KV } from "../../demo/gateway.mjs";
 import { seed } from "../../demo/seed.mjs";
 import { createWorld } from "../../demo/world.mjs";
+import { buildConsole, CONSOLE_DEV_OUT } from "./console-build.mjs";
 import { consoleWorkers, withOperator } from "./demo-console.mjs";
 import { Failure } from "./failure.mjs";
 import { readable } from "./log-line.mjs";
@@ -20,23 +21,30 @@ import { watch } from "./watch.mjs";
 import { welcome } from "./welcome.mjs";
 import { buildWorker, DEV_OUT } from "./worker-build.mjs";
 
+/** @import { Changeable } from "../../demo/types.d.ts" */
+
 const WATCHED = {
   code: { folders: [inRoot("src"), inRoot("crates")], files: ["Cargo.toml", "Cargo.lock"].map((name) => inRoot(name)) },
   configuration: { files: [inRoot("gateway.toml")] },
   settings: { files: [inRoot("wrangler.toml")] },
 };
 
-async function build() {
+/** @param {{ withConsole: boolean }} options */
+async function build({ withConsole }) {
   const elapsed = stopwatch();
   say("building the gateway (the first time takes minutes)");
   await buildPointsman();
   await buildWorker({ dev: true, out: DEV_OUT, quiet: true });
+  if (withConsole) await buildConsole({ dev: true, out: CONSOLE_DEV_OUT, quiet: true });
   note(`done in ${elapsed()}`);
 }
 
 /**
  * What the gateway is started with, or a failure with what is wrong in its files. `consolePort` is there where the console
  * runs beside it.
+ * @param {string} what
+ * @param {number | undefined} consolePort
+ * @returns {Promise<Changeable>}
  */
 async function configured(what, consolePort) {
   const file = `${what === "settings" ? "wrangler.toml" : "gateway.toml"} has faults`;
@@ -45,21 +53,24 @@ async function configured(what, consolePort) {
     say(found);
     throw new Failure(file);
   }
-  const written = consolePort && withOperator(configurationAsWritten());
-  const { form, findings } = compileConfiguration(written, { anyVariable: Boolean(written) });
-  if (!form) throw new Failure(file, { advice: [findings] });
-  return { gateway: form, ...(consolePort && { workers: await consoleWorkers(written, consolePort) }) };
+  const written = consolePort === undefined ? undefined : withOperator(configurationAsWritten());
+  const { form, findings } = compileConfiguration(written, { anyVariable: written !== undefined });
+  if (form === undefined) throw new Failure(file, { advice: [findings] });
+  if (written === undefined || consolePort === undefined) return { gateway: form };
+  return { gateway: form, workers: await consoleWorkers(written, consolePort) };
 }
 
-/** Takes a changed file over into the running gateway; what can't be used leaves the old one running. */
+/**
+ * Takes a changed file over into the running gateway; what can't be used leaves the old one running.
+ * @param {Awaited<ReturnType<typeof startGateway>>} gateway
+ * @param {string} what
+ * @param {number | undefined} consolePort
+ */
 async function takeOver(gateway, what, consolePort) {
   const elapsed = stopwatch();
-  if (what === "code") {
-    await build();
-    await gateway.reload();
-  } else {
-    await gateway.reload(await configured(what, consolePort));
-  }
+  const isCode = what === "code";
+  if (isCode) await build({ withConsole: Boolean(consolePort) });
+  await gateway.reload(isCode && !consolePort ? {} : await configured(what, consolePort));
   say(`${green("reloaded")} in ${elapsed()}`);
 }
 
@@ -69,7 +80,7 @@ export async function demo({ withConsole = false } = {}) {
   await needFreePort(port);
   const consolePort = withConsole ? nextPort(port) : undefined;
   if (consolePort) await needFreePort(consolePort);
-  await build();
+  await build({ withConsole });
   needGoodConfiguration();
   const configuration = await configured("configuration", consolePort);
 
@@ -87,7 +98,7 @@ export async function demo({ withConsole = false } = {}) {
     url: gateway.url,
     examples: await examples(),
     backends: world.backends,
-    console: consolePort && { url: `http://127.0.0.1:${consolePort}`, secret: CONSOLE_SECRET },
+    console: consolePort === undefined ? undefined : { url: `http://127.0.0.1:${consolePort}`, secret: CONSOLE_SECRET },
   }))
     say(line);
 
@@ -97,8 +108,8 @@ export async function demo({ withConsole = false } = {}) {
       await takeOver(gateway, what, consolePort);
     } catch (error) {
       // Whatever it was, the next save may put it right.
-      say(`${red("not taken over:")} ${error.message}; the gateway goes on as before`);
-      for (const line of error.advice ?? []) say(`  ${line}`);
+      say(`${red("not taken over:")} ${/** @type {Error} */ (error).message}; the gateway goes on as before`);
+      if (error instanceof Failure) for (const line of error.advice) say(`  ${line}`);
     }
   });
 

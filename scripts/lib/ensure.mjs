@@ -6,7 +6,7 @@ import { wasmStd } from "./wasm-std.mjs";
 
 /** Everything a build needs. Each part looks for itself first, so a second run does nothing. */
 export async function ensureTools() {
-  needRust();
+  await needRust();
   await npmPackages();
   await underModernNode();
   await wasmStd();

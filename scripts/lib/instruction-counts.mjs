@@ -6,6 +6,8 @@ import { Failure } from "./failure.mjs";
 import { say, warn } from "./say.mjs";
 import { needValgrind } from "./valgrind.mjs";
 
+/** @import { Counts } from "../../bench/parts/instructions.mjs" */
+
 const ADVICE = [
   "",
   "Meant, or fewer: write them down, and commit that with what changed them:",
@@ -15,8 +17,20 @@ const ADVICE = [
 ];
 
 /**
+ * What the step goes by; tests give their own.
+ * @typedef {object} Means
+ * @property {Counts} before what was written down
+ * @property {string} on the toolchain
+ * @property {() => Promise<void>} valgrind
+ * @property {() => Promise<Counts>} count
+ * @property {boolean} ci
+ * @property {(text: string) => void} tell
+ */
+
+/**
  * Counts, and fails where a count is not what was written down. Says so where nothing can be held: counts of another
  * toolchain are other counts, and not every system has valgrind. CI has to have it.
+ * @param {Partial<Means>} [means]
  */
 export async function holdInstructions({
   before = written(),
@@ -42,6 +56,8 @@ export async function holdInstructions({
   return say(`${Object.keys(before.counts).length} counts, all as bench/instructions.json says`);
 }
 
+/** @type {() => Counts} */
 const written = () => JSON.parse(readFileSync(BASELINE, "utf8"));
+/** @type {(tell: (text: string) => void, why: string) => void} */
 const notHeld = (tell, why) => tell(`instruction counts were not held: ${why}`);
 const counted = () => instructions({ progress: progress() }).finally(clear);

@@ -1,4 +1,7 @@
-/** A log line of the Worker for human eyes: the members of a JSON object as name=value, anything else as it is. */
+/**
+ * A log line of the Worker for human eyes: the members of a JSON object as name=value, anything else as it is.
+ * @param {string} line
+ */
 export function readable(line) {
   let entry;
   try {
@@ -7,7 +10,9 @@ export function readable(line) {
     return line;
   }
   if (entry === null || typeof entry !== "object" || Array.isArray(entry)) return line;
+  /** @type {string[]} */
   const parts = [];
+  /** @type {(value: unknown, name: string) => void} */
   const walk = (value, name) => {
     if (value === null || value === undefined) return;
     if (typeof value === "object" && !Array.isArray(value)) {

@@ -3,6 +3,13 @@ import { delimiter } from "node:path";
 import { inRoot, npmBin } from "./paths.mjs";
 import { NODE_MINIMUM } from "./versions.mjs";
 
+/** @type {NodeJS.Signals[]} */
+const SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP"];
+
+/**
+ * @param {string} version
+ * @param {number[]} [minimum]
+ */
 export function newEnough(version, [major, minor] = NODE_MINIMUM) {
   const [a, b] = version.replace(/^v/, "").split(".").map(Number);
   return a > major || (a === major && b >= minor);
@@ -20,7 +27,7 @@ export async function underModernNode() {
   process.env.PATH = withNpmBins().PATH;
   if (newEnough(process.version)) return;
   const child = spawn(npmBin("node"), process.argv.slice(1), { stdio: "inherit" });
-  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) process.on(signal, () => child.kill(signal));
+  for (const signal of SIGNALS) process.on(signal, () => child.kill(signal));
   const code = await new Promise((resolve) => child.on("close", (status) => resolve(status ?? 1)));
   process.exit(code);
 }

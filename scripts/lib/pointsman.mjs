@@ -18,11 +18,14 @@ export async function buildPointsman() {
   await must("compiling the command line", "cargo", ["build", "--package", "pointsman-cli"]);
 }
 
+/** @type {(file: string) => number} */
 const modified = (file) => statSync(file).mtimeMs;
 
 /** When any file that the command line is compiled from was last changed. gateway.toml is not one of them. */
 function sourcesModified() {
-  const sources = readdirSync(inRoot("crates"), { recursive: true }).map((name) => inRoot("crates", name));
+  const sources = readdirSync(inRoot("crates"), { recursive: true, encoding: "utf8" }).map((name) =>
+    inRoot("crates", name),
+  );
   return Math.max(...[...sources, ...["Cargo.toml", "Cargo.lock"].map((name) => inRoot(name))].map(modified));
 }
 
@@ -41,6 +44,7 @@ export async function freshPointsman() {
   return file;
 }
 
+/** @type {string | undefined} */
 let program;
 /** Where cargo put it: run from there, since `cargo run` would compile again for each change of gateway.toml. */
 function binary() {
@@ -52,6 +56,10 @@ function binary() {
   return program;
 }
 
+/**
+ * @param {string[]} args
+ * @param {string} [input]
+ */
 function run(args, input) {
   const { status, stdout, stderr, error } = spawnSync(binary(), args, {
     cwd: ROOT,
@@ -86,6 +94,9 @@ export function configurationAsWritten() {
 /**
  * A configuration in checked form, which the Worker reads: { form } or { findings }. `text` is TOML or JSON in place of
  * gateway.toml; with `anyVariable` its variables need not be those of wrangler.toml.
+ * @param {string} [text]
+ * @param {{ anyVariable?: boolean }} [options]
+ * @returns {{ form: string, findings?: undefined } | { form?: undefined, findings: string }}
  */
 export function compileConfiguration(text, { anyVariable = false } = {}) {
   const source = text === undefined ? "gateway.toml" : "-";
@@ -94,24 +105,34 @@ export function compileConfiguration(text, { anyVariable = false } = {}) {
   return status === 0 ? { form: stdout.trim() } : { findings: all };
 }
 
+/** @type {Map<string, string>} */
 const forms = new Map();
-/** The checked form of a configuration that must be in order, for tests and benchmarks. The same text is compiled once. */
+/**
+ * The checked form of a configuration that must be in order, for tests and benchmarks. The same text is compiled once.
+ * @param {string} text
+ */
 export function checkedForm(text) {
-  if (!forms.has(text)) {
-    const { form, findings } = compileConfiguration(text, { anyVariable: true });
-    if (!form) throw new Failure("the configuration has faults", { advice: [findings] });
-    forms.set(text, form);
-  }
-  return forms.get(text);
+  const held = forms.get(text);
+  if (held !== undefined) return held;
+  const { form, findings } = compileConfiguration(text, { anyVariable: true });
+  if (form === undefined) throw new Failure("the configuration has faults", { advice: [findings] });
+  forms.set(text, form);
+  return form;
 }
 
-/** The module beside the wasm from which the Worker takes its configuration. */
+/**
+ * The module beside the wasm from which the Worker takes its configuration.
+ * @type {(form: string) => string}
+ */
 export const configurationModule = (form) => `export default ${JSON.stringify(form)};\n`;
 
-/** Writes the configuration into `out`, for the Worker there. */
+/**
+ * Writes the configuration into `out`, for the Worker there.
+ * @param {string} out
+ */
 export function writeConfiguration(out) {
   const { form, findings } = compileConfiguration();
-  if (!form) throw new Failure("the configuration cannot be compiled", { advice: [findings] });
+  if (form === undefined) throw new Failure("the configuration cannot be compiled", { advice: [findings] });
   mkdirSync(inRoot(out), { recursive: true });
   writeFileSync(inRoot(out, CONFIGURATION), configurationModule(form));
 }

@@ -9,14 +9,21 @@ export function wantedPort(env = process.env) {
   return port;
 }
 
-/** The port beside it. */
+/**
+ * The port beside it.
+ * @type {(port: number) => number}
+ */
 export const nextPort = (port) => (port === 65535 ? port - 1 : port + 1);
 
-/** Stops where something else listens there already. */
+/**
+ * Stops where something else listens there already.
+ * @param {number} port
+ */
 export async function needFreePort(port, host = "127.0.0.1") {
-  await new Promise((resolve, reject) => {
+  /** @type {Promise<void>} */
+  const free = new Promise((resolve, reject) => {
     const probe = createServer();
-    probe.once("error", ({ code }) => {
+    probe.once("error", (/** @type {NodeJS.ErrnoException} */ { code }) => {
       const reason = code === "EADDRINUSE" ? "is taken" : `can't be used (${code})`;
       reject(
         new Failure(`port ${port} ${reason}`, {
@@ -24,6 +31,7 @@ export async function needFreePort(port, host = "127.0.0.1") {
         }),
       );
     });
-    probe.listen(port, host, () => probe.close(resolve));
+    probe.listen(port, host, () => probe.close(() => resolve()));
   });
+  await free;
 }

@@ -1,4 +1,5 @@
 // What the scripts print. Colour only on a terminal.
+/** @type {NodeJS.WriteStream} */
 let stream = process.stdout;
 /** From now on the scripts print to stderr: where stdout belongs to a program that they run. */
 export const sayOnStderr = () => {
@@ -6,6 +7,7 @@ export const sayOnStderr = () => {
 };
 
 const colours = () => Boolean(stream.isTTY) && !process.env.NO_COLOR && process.env.TERM !== "dumb";
+/** @type {(code: string) => (text: unknown) => string} */
 const paint = (code) => (text) => (colours() ? `\x1b[${code}m${text}\x1b[0m` : String(text));
 
 export const bold = paint("1");
@@ -15,10 +17,14 @@ export const green = paint("32");
 export const yellow = paint("33");
 export const cyan = paint("36");
 
+/** @type {(text?: string) => void} */
 export const say = (text = "") => void stream.write(`${text}\n`);
+/** @type {(text: string) => void} */
 export const note = (text) => say(dim(`  ${text}`));
+/** @type {(text: string) => void} */
 export const warn = (text) => say(`${yellow("warning:")} ${text}`);
 
+/** @param {number} milliseconds */
 export function duration(milliseconds) {
   const seconds = milliseconds / 1000;
   if (seconds < 9.95) return `${seconds.toFixed(1)} s`;
@@ -44,6 +50,7 @@ export function progressLine(everyMilliseconds = 20_000) {
   };
   const timer = setInterval(show, terminal ? 500 : everyMilliseconds);
   return {
+    /** @param {string} text */
     update(text) {
       last = text.trim() || last;
     },

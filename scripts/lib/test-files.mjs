@@ -2,7 +2,10 @@ import { globSync } from "node:fs";
 import { Failure } from "./failure.mjs";
 import { ROOT } from "./paths.mjs";
 
-/** The files that these patterns match. A pattern that matches nothing is a fault: tests would silently not run. */
+/**
+ * The files that these patterns match. A pattern that matches nothing is a fault: tests would silently not run.
+ * @param {string[]} patterns
+ */
 export function testFiles(patterns, cwd = ROOT) {
   return patterns.flatMap((pattern) => {
     const files = globSync(pattern, { cwd }).sort();

@@ -1,20 +1,23 @@
 import { existsSync } from "node:fs";
 import { chromium } from "./chromium.mjs";
+import { buildConsole } from "./console-build.mjs";
 import { Failure } from "./failure.mjs";
 import { holdInstructions } from "./instruction-counts.mjs";
+import { checkLints, checkTypes } from "./javascript.mjs";
 import { inRoot } from "./paths.mjs";
 import { buildPointsman, needGoodConfiguration } from "./pointsman.mjs";
 import { show } from "./run.mjs";
 import { testFiles } from "./test-files.mjs";
 import { buildWorker } from "./worker-build.mjs";
 
+/** @type {(program: string, ...args: string[]) => (environment?: Record<string, string>) => Promise<void>} */
 const command =
-  (...line) =>
+  (program, ...args) =>
   async (environment = {}) => {
-    const [program, ...args] = line;
     const code = await show(program, args, { env: { ...process.env, ...environment } });
-    if (code !== 0) throw new Failure(`exit code ${code}: ${line.join(" ")}`);
+    if (code !== 0) throw new Failure(`exit code ${code}: ${[program, ...args].join(" ")}`);
   };
+/** @type {(...args: string[]) => ReturnType<typeof command>} */
 const cargo = (...args) => command("cargo", ...args);
 
 async function nodeTests() {
@@ -28,12 +31,20 @@ async function nodeTests() {
     "tests/browser/**/*.test.mjs",
     "tests/console/**/*.test.mjs",
   ]);
-  if (!existsSync(inRoot("build", "index.js"))) throw new Failure("build/ is missing", { advice: ["npm run build"] });
+  const built = { "index.js": "npm run build", "console/index.js": "npm run build -- --console" };
+  for (const [file, advice] of Object.entries(built))
+    if (!existsSync(inRoot("build", file))) throw new Failure(`build/${file} is missing`, { advice: [advice] });
   await command(process.execPath, "--test", ...files)({ CHROMIUM_BIN: await chromium() });
 }
 
-/** All that `npm test` does, in order. `part` is what --only= chooses by. */
+/**
+ * All that `npm test` does, in order. `part` is what --only= chooses by.
+ * @type {{ part: string, name: string, run: () => unknown }[]}
+ */
 export const STEPS = [
+  // First: they take seconds.
+  { part: "javascript", name: "format and lint of the JavaScript", run: checkLints },
+  { part: "javascript", name: "types of the JavaScript", run: checkTypes },
   { part: "native", name: "format", run: () => cargo("fmt", "--check")() },
   {
     part: "native",
@@ -49,6 +60,8 @@ export const STEPS = [
         "clippy",
         "--package",
         "pointsman",
+        "--package",
+        "pointsman-js",
         "--lib",
         "--",
         "-D",
@@ -69,6 +82,7 @@ export const STEPS = [
   },
   { part: "native", name: "instruction counts", run: () => holdInstructions() },
   { part: "wasm", name: "wasm build", run: () => buildWorker() },
+  { part: "wasm", name: "wasm build of the console", run: () => buildConsole() },
   {
     part: "wasm",
     name: "deploy, dry run",
@@ -98,14 +112,19 @@ export const STEPS = [
   { part: "workerd", name: "tests in workerd and in a browser", run: nodeTests },
 ];
 
-/** The steps that the arguments ask for. */
+/**
+ * The steps that the arguments ask for.
+ * @param {string[]} args
+ */
 export function chosen(args) {
   const parts = [...new Set(STEPS.map(({ part }) => part))];
   const usage = `npm test [-- --only=${parts.join("|")}]`;
+  /** @type {string | undefined} */
   let only;
   for (const argument of args) {
     only = /^--only=(.+)$/.exec(argument)?.[1];
-    if (!parts.includes(only)) throw new Failure(`unknown option ${argument}`, { advice: [usage], code: 2 });
+    if (only === undefined || !parts.includes(only))
+      throw new Failure(`unknown option ${argument}`, { advice: [usage], code: 2 });
   }
   return STEPS.filter(({ part }) => !only || part === only);
 }

@@ -1,6 +1,11 @@
 // The names of functions in a wasm file: a tenth of what is uploaded, and only stack traces show them.
 
-/** A number in LEB128, and where it ends. */
+/**
+ * A number in LEB128, and where it ends.
+ * @param {Uint8Array} bytes
+ * @param {number} start
+ * @returns {[value: number, end: number]}
+ */
 function number(bytes, start) {
   let value = 0;
   for (let at = start, shift = 0; ; at += 1, shift += 7) {
@@ -9,13 +14,21 @@ function number(bytes, start) {
   }
 }
 
-/** A length and so many bytes as text, and where they end. */
+/**
+ * A length and so many bytes as text, and where they end.
+ * @param {Buffer} bytes
+ * @param {number} at
+ * @returns {[value: string, end: number]}
+ */
 function text(bytes, at) {
   const [length, start] = number(bytes, at);
   return [bytes.toString("utf8", start, start + length), start + length];
 }
 
-/** The lines `index name` of a name section's functions. */
+/**
+ * The lines `index name` of a name section's functions.
+ * @param {Buffer} section
+ */
 function functionNames(section) {
   for (let at = 0; at < section.length; ) {
     const kind = section[at];
@@ -36,9 +49,13 @@ function functionNames(section) {
   return [];
 }
 
-/** A wasm file without its custom sections, which no engine needs, and the names of its functions. */
+/**
+ * A wasm file without its custom sections, which no engine needs, and the names of its functions.
+ * @param {Buffer} bytes
+ */
 export function withoutNames(bytes) {
   const kept = [bytes.subarray(0, 8)];
+  /** @type {string[]} */
   let names = [];
   for (let at = 8; at < bytes.length; ) {
     const [size, start] = number(bytes, at + 1);

@@ -12,10 +12,13 @@ const RUSTUP_TIME_LIMIT = 180_000;
 /** Whether the ordinary toolchain can build wasm as it is. */
 function activeToolchainHasIt() {
   const folder = ask("rustc", ["--print", "target-libdir", "--target", WASM_TARGET]);
-  return Boolean(folder) && existsSync(folder) && readdirSync(folder).some((file) => file.startsWith("libstd-"));
+  return folder !== undefined && existsSync(folder) && readdirSync(folder).some((file) => file.startsWith("libstd-"));
 }
 
-/** What the wasm build must add to its environment; undefined if there is no standard library yet. */
+/**
+ * What the wasm build must add to its environment; undefined if there is no standard library yet.
+ * @returns {Record<string, string> | undefined}
+ */
 export function wasmToolchain() {
   // Setting the variable to "debian" is for testing that way on a machine that does not need it.
   if (process.env.POINTSMAN_WASM_STD !== "debian" && activeToolchainHasIt()) return {};

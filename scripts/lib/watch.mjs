@@ -3,6 +3,9 @@
 import { readdirSync, statSync } from "node:fs";
 import { join } from "node:path";
 
+/** @typedef {{ files?: string[], folders?: string[] }} Paths */
+
+/** @param {string} path */
 function stamp(path) {
   try {
     const { mtimeMs, size, ino } = statSync(path);
@@ -12,9 +15,10 @@ function stamp(path) {
   }
 }
 
+/** @param {string} folder */
 function filesBelow(folder) {
   try {
-    return readdirSync(folder, { recursive: true })
+    return readdirSync(folder, { recursive: true, encoding: "utf8" })
       .map((name) => join(folder, name))
       .sort();
   } catch {
@@ -22,18 +26,25 @@ function filesBelow(folder) {
   }
 }
 
-/** What a set of files and folders looks like now. */
+/**
+ * What a set of files and folders looks like now.
+ * @type {(paths: Paths) => string}
+ */
 export const signature = ({ files = [], folders = [] }) =>
   [...files, ...folders.flatMap(filesBelow)].map(stamp).join("\n");
 
 /**
  * Calls `changed(name)` for each named set of paths that changed and then stayed the same for a moment; one call at a
  * time. Returns a function that ends it.
+ * @param {Record<string, Paths>} sets
+ * @param {(name: string) => Promise<void>} changed
+ * @param {number} [everyMilliseconds]
  */
 export function watch(sets, changed, everyMilliseconds = 400) {
   const look = () => Object.fromEntries(Object.entries(sets).map(([name, paths]) => [name, signature(paths)]));
   const told = look();
   let before = told;
+  /** @type {NodeJS.Timeout} */
   let timer;
   let ended = false;
   const tick = async () => {

@@ -1,14 +1,20 @@
 import { curl } from "./curl.mjs";
 import { bold, cyan, dim } from "./say.mjs";
 
+/** @import { Example, ExampleRequest, World } from "../../demo/types.d.ts" */
+
+/** @type {(expect: ExampleRequest["expect"]) => string} */
 const outcome = (expect) => (typeof expect === "number" ? `${expect}, no backend called` : `→ ${expect}`);
 
-/** The lines that `npm start` prints when the gateway is up. */
+/**
+ * The lines that `npm start` prints when the gateway is up.
+ * @param {{ url: string, examples: Example[], backends: World["backends"], console?: { url: string, secret: string } }} parts
+ */
 export function welcome({ url, examples, backends, console: operators }) {
-  const width = Math.max(...examples.map(({ about = "" }) => about.length));
+  const width = Math.max(...examples.map((example) => (example.group === undefined ? example.about.length : 0)));
   const lines = [];
   for (const example of examples) {
-    if (example.group) {
+    if (example.group !== undefined) {
       lines.push("", bold(example.group));
     } else {
       lines.push(`  ${example.about.padEnd(width)}  ${cyan(outcome(example.expect))}`, curl(url, example));

@@ -3,13 +3,17 @@
 import { closesTarget, forcedPrivate, privateCacheControl, TARGETED } from "./caching.js";
 import { hostOnlyCookie, speaksForOrigin } from "./isolation.js";
 
+/** @import { Edits } from "./wire.js" */
+
 /** Fields that are looked for, each with a bit of its own; foreign ones speak for the whole origin. */
 const [CONNECTION, CACHING, TARGET, COOKIE, FOREIGN] = [1, 2, 4, 8, 16];
+/** @type {Map<string, number>} */
 const verdicts = new Map();
 /** Names that backends make up must not fill the memory. */
 const MAX_VERDICTS = 512;
 const MAX_KEPT_NAME = 64;
 
+/** @param {string} name */
 function judge(name) {
   if (name === "connection") return CONNECTION;
   if (name === "cache-control") return CACHING;
@@ -18,9 +22,13 @@ function judge(name) {
   return speaksForOrigin(name) ? FOREIGN : 0;
 }
 
-/** Which of these fields an answer has, and the names of the foreign ones: one pass, each name judged once an isolate. */
+/**
+ * Which of these fields an answer has, and the names of the foreign ones: one pass, each name judged once an isolate.
+ * @param {Headers} headers
+ */
 function survey(headers) {
   let seen = 0;
+  /** @type {string[]} */
   const foreign = [];
   for (const name of headers.keys()) {
     let bit = verdicts.get(name);
@@ -34,22 +42,36 @@ function survey(headers) {
   return { seen, foreign };
 }
 
+/** @type {string[]} */
 const NOTHING = [];
 /** Where only single fields are looked for, each is asked for by its name. */
 const UNKNOWN = { seen: CONNECTION | CACHING | TARGET, foreign: NOTHING };
 
 /**
- * What there is to do: { connection, cacheControl, remove, cookies }. Asking for a field costs a thirtieth of what a pass
+ * What there is to do.
+ * @typedef {object} OwnEdits
+ * @property {string | null} connection the answer's Connection
+ * @property {string | undefined} cacheControl the Cache-Control that is set
+ * @property {string[]} remove fields that are taken off
+ * @property {string[] | undefined} cookies all cookies that take the place of the answer's
+ */
+
+/**
+ * What there is to do. Asking for a field costs a thirtieth of what a pass
  * over a dozen names costs, so the pass is made only where any of many names may be there.
+ * @param {Headers} headers
+ * @param {Edits} edits
+ * @returns {OwnEdits}
  */
 export function ownEdits(headers, edits) {
-  const isLookedThrough = edits.startsWith("i", 4);
+  const isLookedThrough = edits.isolates;
   const { seen, foreign } = isLookedThrough ? survey(headers) : UNKNOWN;
   const connection = seen & CONNECTION ? headers.get("connection") : null;
   const remove = [...foreign];
+  /** @type {string | undefined} */
   let cacheControl;
-  const isPrivate = edits.startsWith("p", 3);
-  if (isPrivate || edits.startsWith("s", 3)) {
+  const isPrivate = edits.privacy === "unless-private";
+  if (edits.privacy !== "untouched") {
     const said = seen & CACHING ? headers.get("cache-control") : null;
     cacheControl = privateCacheControl(said, isPrivate);
     if (seen & TARGET) {
@@ -57,7 +79,7 @@ export function ownEdits(headers, edits) {
       // and the caches before us have seen that the request had a credential, they are left alone.
       const mayBeThere = isPrivate || isLookedThrough || cacheControl !== undefined || headers.has(TARGETED[0]);
       for (const name of mayBeThere ? TARGETED : NOTHING)
-        if (headers.has(name) && !closesTarget(headers.get(name))) remove.push(name);
+        if (headers.has(name) && !closesTarget(headers.get(name) ?? "")) remove.push(name);
       if (remove.length > foreign.length) cacheControl = forcedPrivate(said);
     }
   }
@@ -65,14 +87,21 @@ export function ownEdits(headers, edits) {
   return { connection, cacheControl, remove, cookies };
 }
 
-/** All cookies of an answer, where one of them is for a whole domain. */
+/**
+ * All cookies of an answer, where one of them is for a whole domain.
+ * @param {Headers} headers
+ */
 function hostOnlyCookies(headers) {
   const sent = headers.getSetCookie();
   const own = sent.map((cookie) => hostOnlyCookie(cookie));
   return own.some((cookie) => cookie !== undefined) ? own.map((cookie, at) => cookie ?? sent[at]) : undefined;
 }
 
-/** Does what `ownEdits` said. */
+/**
+ * Does what `ownEdits` said.
+ * @param {Headers} headers
+ * @param {OwnEdits} own
+ */
 export function editOwn(headers, { cacheControl, remove, cookies }) {
   for (const name of remove) headers.delete(name);
   if (cacheControl !== undefined) headers.set("cache-control", cacheControl);

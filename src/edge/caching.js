@@ -11,6 +11,8 @@ const SHAREABLE = /public|s-maxage|must-revalidate/i;
  * The Cache-Control to send in the place of `text` (null for none), so that no shared cache keeps the answer; undefined
  * where the answer says so already. Without `unlessPrivate`, silence counts as saying so: the request's Authorization
  * then keeps shared caches out.
+ * @param {string | null} text
+ * @param {boolean} unlessPrivate
  */
 export function privateCacheControl(text, unlessPrivate) {
   if (text === null) return unlessPrivate ? "private" : undefined;
@@ -21,29 +23,47 @@ export function privateCacheControl(text, unlessPrivate) {
   return isKept ? withPrivate(said) : undefined;
 }
 
-/** `text` with `private` in it, and without what says the opposite. */
+/**
+ * `text` with `private` in it, and without what says the opposite.
+ * @param {string | null} text
+ */
 export function forcedPrivate(text) {
   return text === null ? "private" : withPrivate(read(text));
 }
 
-/** Whether a targeted field keeps its cache from sharing the answer. */
+/**
+ * Whether a targeted field keeps its cache from sharing the answer.
+ * @param {string} text
+ */
 export function closesTarget(text) {
   const { closed, shared } = read(text);
   return closed && !shared;
 }
 
 /**
- * Reads the directives of one or more field lines, which Fetch joins by commas. `shared`: it may be shared, by `public` or
- * `s-maxage`. `revalidated`: so says `must-revalidate`. `closed`: no shared cache may store it.
+ * What a Cache-Control field says.
+ * @typedef {object} Directives
+ * @property {string[]} pieces the parts between commas
+ * @property {boolean} shared whether the answer may be shared, by `public` or `s-maxage`
+ * @property {boolean} revalidated whether the answer may be shared, by `must-revalidate`
+ * @property {boolean} closed whether no shared cache may store the answer
+ */
+
+/**
+ * Reads the directives of one or more field lines, which Fetch joins by commas.
  *
  * Caches differ in whether a comma inside quotes parts directives. So what opens the answer counts in either reading, and
  * what closes it only in both.
+ * @param {string} text
+ * @returns {Directives}
  */
 function read(text) {
   const pieces = splitOutsideQuotes(text);
   const strict = directives(pieces);
   const naive = directives(text.split(","));
+  /** @type {(name: string) => boolean} */
   const either = (name) => strict.has(name) || naive.has(name);
+  /** @type {(name: string) => boolean} */
   const both = (name) => strict.get(name) === "" && naive.get(name) === "";
   return {
     pieces,
@@ -55,7 +75,11 @@ function read(text) {
   };
 }
 
-/** Name → what stands behind it; "" for nothing, which counts where a name stands twice. */
+/**
+ * Name → what stands behind it; "" for nothing, which counts where a name stands twice.
+ * @param {string[]} pieces
+ * @returns {Map<string, string>}
+ */
 function directives(pieces) {
   const found = new Map();
   for (const piece of pieces) {
@@ -65,12 +89,16 @@ function directives(pieces) {
   return found;
 }
 
+/** @param {string} piece */
 function nameOf(piece) {
   const end = piece.indexOf("=");
   return (end < 0 ? piece : piece.slice(0, end)).trim().toLowerCase();
 }
 
-/** The parts between commas that stand in no quoted-string (RFC 9110, section 5.6.4). */
+/**
+ * The parts between commas that stand in no quoted-string (RFC 9110, section 5.6.4).
+ * @param {string} text
+ */
 function splitOutsideQuotes(text) {
   const pieces = [];
   let from = 0;
@@ -92,9 +120,13 @@ function splitOutsideQuotes(text) {
 
 const OPENING = ["public", "s-maxage"];
 
-/** All directives but those that open the answer, in their order; then `private`, where it does not stand there yet. */
+/**
+ * All directives but those that open the answer, in their order; then `private`, where it does not stand there yet.
+ * @param {Directives} directives
+ */
 function withPrivate({ pieces }) {
   // In either reading: quotes hide nothing from a cache that does not know them.
+  /** @type {(piece: string) => boolean} */
   const opens = (piece) => piece.split(",").some((part) => OPENING.includes(nameOf(part)));
   const kept = pieces.map((piece) => piece.trim()).filter((piece) => piece !== "" && !opens(piece));
   const isThere = kept.some((piece) => piece.toLowerCase() === "private");

@@ -1,43 +1,74 @@
-// From a decision to its sending. What was decided crosses as one text, since each string that crosses is dear.
-import { explain, failures, forward, forwardByPlan, UnusableAnswer } from "./forward.js";
+// From a decision to its sending.
+import { UnusableAnswer } from "./answer.js";
+import { forward, forwardByPlan } from "./forward.js";
 import { forwardLimited } from "./limits.js";
+import { logEvent } from "./log_event.js";
+import { endWithProblem, failures } from "./problem.js";
+import { decodeDispatch } from "./wire.js";
+
+/** @import { Incoming } from "./glue.js" */
 
 /**
- * Sends what `survey` made of a request, as the core decided. NUL tells the parts of `text` apart; a plan and an
- * admission are JSON, and empty where there is none. `began` is when the request came, `decided` when it was decided.
+ * A request that is sent to a backend.
+ * @typedef {object} Sending
+ * @property {Record<string, unknown>} env the Worker's bindings
+ * @property {Incoming} incoming what `survey` made of the request
+ * @property {import("./wire.js").NameLines} remove
+ * @property {import("./wire.js").FieldLines} set
+ * @property {import("./wire.js").Edits} edits
+ * @property {string} line the beginning of its log line
+ * @property {string} requestId
+ * @property {string} origin the one origin that is called, as a JSON string; empty where there is a plan
+ * @property {number} began when the request came
+ * @property {number} sentAt when it was decided, or when its limits let it pass
+ */
+
+/**
+ * Sends what `survey` made of a request, as the core decided and `text` says. `began` is when the request came, `decided`
+ * when it was decided.
+ * @param {Record<string, unknown>} env
+ * @param {Incoming} incoming
+ * @param {string} text
+ * @param {number} timeout
+ * @param {number} began
+ * @param {number} decided
+ * @returns {Promise<Response>}
  */
 export function dispatch(env, incoming, text, timeout, began, decided) {
-  const [url, remove, set, edits, line, requestId, plan, admission] = text.split("\0");
-  const sending = { env, incoming, remove, set, edits, line, requestId, began, sentAt: decided };
+  const { url, remove, set, edits, line, requestId, origin, plan, admission } = decodeDispatch(text);
+  const sending = { env, incoming, remove, set, edits, line, requestId, origin, began, sentAt: decided };
+  if (admission !== undefined)
+    return forwardLimited(sending, url, timeout, plan, admission).catch((error) => rescue(error, sending));
+  if (plan !== undefined) return forwardByPlan(sending, plan).catch((error) => rescue(error, sending));
   // It answers by itself whatever happens: no further promise for the request that most requests are.
-  if (admission === "" && plan === "") return forward(sending, url, timeout);
-  const sent = admission === "" ? forwardByPlan(sending, plan) : forwardLimited(sending, url, timeout, plan, admission);
-  return sent.catch((error) => rescue(error, sending));
+  return forward(sending, url, timeout);
 }
 
 /**
- * The answer and the line of a request that something unforeseen ended. Nothing that writes a request's line throws
- * afterwards, so none was written.
+ * The end of a request that something unforeseen ended. It has no other: whoever ends a request throws nothing afterwards.
+ * @param {unknown} error
+ * @param {Sending} sending
  */
-function rescue(error, { edits, line, requestId, began }) {
-  const { reason, ...problem } = error instanceof UnusableAnswer ? failures.unreachable : failures.internal;
-  const answer = explain(problem, edits, requestId);
-  console.log(`${line},"reason":"${reason}","status":${problem.status},"duration_ms":${Date.now() - began}}`);
-  if (!(error instanceof UnusableAnswer)) tellFault(error, requestId);
+function rescue(error, sending) {
+  if (error instanceof UnusableAnswer) return endWithProblem(sending, failures.unreachable);
+  const answer = endWithProblem(sending, failures.internal);
+  tellFault(error, sending.requestId);
   return answer;
 }
 
-/** Where it happened, for whoever mends it. Without the message, which may quote what a client or a backend sent. */
+/**
+ * Where it happened, for whoever mends it. Without the message, which may quote what a client or a backend sent.
+ * @param {unknown} error
+ * @param {string} requestId
+ */
 function tellFault(error, requestId) {
-  const stack = String(error?.stack ?? "")
+  const fault = /** @type {Partial<Error> | undefined} */ (error);
+  const stack = String(fault?.stack ?? "")
     .split("\n")
     .filter((frame) => /^\s+at [\w$.<> ]+\([\w./-]*:\d+:\d+\)$/.test(frame));
-  const what = {
-    event: "internal_error",
-    level: "error",
+  logEvent("error", "internal_error", {
     request_id: requestId,
-    error: error?.constructor?.name,
+    error_type: fault?.constructor?.name,
     stack: stack.map((frame) => frame.trim()),
-  };
-  console.log(JSON.stringify(what));
+  });
 }

@@ -7,11 +7,14 @@ import { fetch, initSync, prepare, scheduled } from "pointsman:core";
 import module from "pointsman:wasm";
 import { answerAlways } from "./outermost.js";
 
+/** @import { Handle } from "./outermost.js" */
+
 export { Quota } from "./quota.js";
 
 initSync({ module });
 prepareAtOnce();
 
+/** @type {{ fetch: Handle, scheduled: typeof scheduled }} */
 export default {
   fetch: answerAlways(fetch),
   scheduled: (event, env, ctx) => scheduled(event, env, ctx),

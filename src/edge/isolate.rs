@@ -5,27 +5,22 @@ use std::{
     rc::Rc,
 };
 
+use pointsman_checked::{Fault, Started, Variable, Variables};
 use pointsman_core::{
-    base::{
-        json::{json, text},
-        refusal::Refusal,
-        time::Span,
-    },
-    forward::{
-        assertion::Assertions,
-        failover::{Breaker, Ended, Watched},
-    },
-    http::head::{MAX_FIELDS, RequestIds, Seen},
-    state::{
-        checked::{Fault, Started, Variable, Variables},
-        config::Gateway,
-        memory::Memory,
-    },
+    base::time::{Span, Timestamp},
+    forward::{assertion::Assertions, failover::Watched},
+    http::head::{MAX_FIELDS, PresentFields, RequestIds},
+    state::{config::Gateway, memory::Memory},
 };
+use pointsman_loader::loader::Loader;
 use wasm_bindgen::prelude::Closure;
 use worker::Env;
 
-use super::{outside, platform};
+use super::{
+    outside::{self, Outside},
+    platform,
+};
+use crate::wire::{self, AttemptReport, AttemptStart};
 
 thread_local! {
     /// From the loading of the module to the first request, which takes it.
@@ -51,6 +46,21 @@ pub(super) struct Isolate {
 pub(super) struct Ready {
     pub(super) gateway: Gateway,
     pub(super) memory: RefCell<Memory>,
+}
+
+impl Ready {
+    /// Notes that a request is sent to an origin of a plan.
+    pub(super) fn note_sending(&self, watched: Watched<'_>, timeout: Span, now: Timestamp) {
+        // Between requests nobody holds it; if somebody did, this request would not be counted.
+        if let Ok(memory) = self.memory.try_borrow() {
+            memory.origins.begin(watched, timeout, now);
+        }
+    }
+
+    /// Loads what a decision of one request needs.
+    pub(super) fn loader<'a>(&'a self, ports: &'a Outside) -> Loader<'a, Outside> {
+        Loader::new(&self.gateway, &self.memory, ports)
+    }
 }
 
 /// Variables and secrets, which a Worker sees alike.
@@ -85,7 +95,7 @@ impl Prepared {
     fn new(env: &Env) -> Self {
         console_error_panic_hook::set_once();
         let written = Bindings(env).text("GATEWAY").unwrap_or_else(platform::configuration);
-        let read = Gateway::from_checked(&written, &Bindings(env));
+        let read = pointsman_checked::read(&written, &Bindings(env));
         install(read.as_ref().ok().map(|started| &started.gateway));
         Self { read }
     }
@@ -130,84 +140,44 @@ impl Isolate {
 
 /// Hands JavaScript what it asks the core between decisions, and what it answers without the core.
 fn install(gateway: Option<&Gateway>) {
-    let fields = gateway.map(|gateway| gateway.fields.clone());
+    let fields = gateway.map(|gateway| gateway.fields().clone());
     let judge = move |name: String| fields.as_ref().map_or(0, |fields| fields.judge(&name).bits());
     let judge: Closure<dyn Fn(String) -> u32> = Closure::new(judge);
-    platform::install(&judge.into_js_value(), MAX_FIELDS, Seen::TOO_MANY.bits());
-    let report: Closure<Report> = Closure::new(report);
-    let problem_base = gateway.map_or("", |gateway| gateway.problem_base.as_str());
-    platform::install_forward(&failures(problem_base), &report.into_js_value());
-    let token = gateway.and_then(|gateway| gateway.identity.token.as_ref());
+    platform::install(&judge.into_js_value(), MAX_FIELDS, PresentFields::TOO_MANY.bits());
+    let report: Closure<dyn Fn(String) -> bool> = Closure::new(|text: String| report(&text));
+    let problem_base = gateway.map_or("", |gateway| gateway.problem_base());
+    platform::install_forward(&wire::encode_failures(problem_base), &report.into_js_value());
+    let token = gateway.and_then(|gateway| gateway.identity().token.as_ref());
     if let Some(signer) = token.and_then(Assertions::signer) {
         platform::install_signer(&signer);
     }
-    let begin: Closure<dyn Fn(String, String, f64)> = Closure::new(begin);
+    let begin: Closure<dyn Fn(String)> = Closure::new(|text: String| begin(&text));
     platform::install_limits(&begin.into_js_value());
 }
 
-type Report = dyn Fn(String, String, u8, bool, u32, u8, f64) -> bool;
-
 /// Notes how an attempt at an origin ended, and says whether there may be another.
-fn report(
-    key: String,
-    caller: String,
-    ended: u8,
-    wants_another: bool,
-    failures: u32,
-    ratio: u8,
-    pause: f64,
-) -> bool {
+fn report(text: &str) -> bool {
+    let Some(AttemptReport { ended, wants_another, breaker, watched }) = wire::decode_attempt_report(text)
+    else {
+        return false;
+    };
     ISOLATE.with(|isolate| {
         let Some(ready) = isolate.get().and_then(|isolate| isolate.ready.as_ref()) else { return false };
         // Between requests nobody holds it; if somebody did, this attempt would not be counted.
         let Ok(memory) = ready.memory.try_borrow() else { return false };
-        #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // a cast saturates
-        let breaker = Breaker { failures, ratio, pause: Span::from_millis(pause as u64) };
-        // The numbers are those of `ENDED` in verdict.js.
-        let ended = match ended {
-            0 => Ended::Answered,
-            1 => Ended::Failed,
-            2 => Ended::Suspected,
-            _ => Ended::Nothing,
-        };
-        let (watched, now) = (Watched { key: &key, caller: &caller }, platform::now());
+        let now = platform::now();
         memory.origins.note(watched, ended, breaker, now);
         wants_another && memory.origins.may_retry(watched, now)
     })
 }
 
 /// Notes that a request is sent to an origin, once its limits let it pass.
-fn begin(key: String, caller: String, timeout: f64) {
+fn begin(text: &str) {
+    let Some(AttemptStart { timeout, watched }) = wire::decode_attempt_start(text) else { return };
     ISOLATE.with(|isolate| {
         let Some(ready) = isolate.get().and_then(|isolate| isolate.ready.as_ref()) else { return };
-        #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // a cast saturates
-        let timeout = Span::from_millis(timeout as u64);
-        ready.note_sending(Watched { key: &key, caller: &caller }, timeout, platform::now());
+        ready.note_sending(watched, timeout, platform::now());
     });
-}
-
-/// The problems that can only be known when a limit or the backend is asked.
-fn failures(problem_base: &str) -> String {
-    let problem = |refusal: Refusal| {
-        let problem = refusal.problem();
-        json!({
-            "type": format!("{problem_base}{}", problem.slug()),
-            "title": problem.title(),
-            "status": problem.status(),
-            "detail": problem.detail(),
-            "reason": refusal.id(),
-        })
-    };
-    text(&json!({
-        "unreachable": problem(Refusal::BackendUnreachable),
-        "broken": problem(Refusal::RequestBodyBroken),
-        "timeout": problem(Refusal::BackendTimeout),
-        "unsized": problem(Refusal::BodySizeUnknown),
-        "unsigned": problem(Refusal::Misconfigured),
-        "internal": problem(Refusal::InternalError),
-        "limited": problem(Refusal::RateLimited),
-        "limit_unavailable": problem(Refusal::LimitUnavailable),
-    }))
 }
 
 fn seeds() -> [u64; 3] {

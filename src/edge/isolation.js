@@ -45,14 +45,19 @@ const OF_THE_ORIGIN = new Set([
   "set-cookie2",
 ]);
 
-/** Whether a field, by its name in lower case, speaks for the origin. */
+/**
+ * Whether a field, by its name in lower case, speaks for the origin.
+ * @type {(name: string) => boolean}
+ */
 export const speaksForOrigin = (name) => OF_THE_ORIGIN.has(name);
 
+/** @type {(attribute: string) => boolean} */
 const isDomain = (attribute) => attribute.split("=", 1)[0].trim().toLowerCase() === "domain";
 
 /**
  * A cookie without its Domain, so that it is the host's only; undefined where it has none. All else stays byte for byte.
  * Quotes do not hold a semicolon in (RFC 6265, section 5.2).
+ * @param {string} cookie
  */
 export function hostOnlyCookie(cookie) {
   const [pair, ...attributes] = cookie.split(";");

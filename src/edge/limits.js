@@ -1,12 +1,37 @@
 // Asks limits before a request is sent. Which ones, about whom and what follows is decided by the core; here is what
 // happens between the question and its answer.
 import { waitUntil } from "cloudflare:workers";
-import { explain, failures, forward, forwardByPlan } from "./forward.js";
-import { makeBatches } from "./quota_batch.js";
+import { forward, forwardByPlan } from "./forward.js";
+import { logEvent } from "./log_event.js";
+import { endWithProblem, failures } from "./problem.js";
+import { makeQuotas } from "./quota_batch.js";
+import { encodeAttemptStart } from "./wire.js";
 
-/** Tells the core that a request is sent to an origin of a plan. */
+/** @import { Sending } from "./dispatch.js" */
+/** @import { Quota } from "./quota.js" */
+/** @import { Grant, Pass, Question, QuotaQuestion, Refusal } from "./quota_batch.js" */
+/** @import { Admission, Ask, Edits, Failure, Plan } from "./wire.js" */
+
+/** @typedef {[name: string, value: string][]} FieldPairs */
+
+/**
+ * What one limit says. Without `passes` its counter did not answer.
+ * @typedef {object} Verdict
+ * @property {string} name of the limit
+ * @property {boolean} [passes]
+ * @property {boolean} [closed] whether the request is refused where the counter did not answer
+ * @property {number} [retryAfter] seconds
+ * @property {string} [known] its item of RateLimit
+ * @property {() => void} [giveBack] gives back what was taken out of a quota
+ */
+
+/**
+ * Tells the core that a request is sent to an origin of a plan.
+ * @type {(text: string) => void}
+ */
 let begin;
 
+/** @param {(text: string) => void} beginSending */
 export function installLimits(beginSending) {
   begin = beginSending;
 }
@@ -14,14 +39,23 @@ export function installLimits(beginSending) {
 /** What a caller is told to wait where a limit's counter is out of order. */
 const RETRY_UNAVAILABLE = 5;
 
-/** Sends the request, by a plan where there is one, if every limit of its caller lets it pass. */
-export async function forwardLimited(sending, url, timeout, plan, admissionJson) {
-  const { env, edits, line, requestId, began } = sending;
-  const { policy, asks, origin } = JSON.parse(admissionJson);
+/**
+ * Sends the request, by a plan where there is one, if every limit of its caller lets it pass.
+ * @param {Sending} sending
+ * @param {string} url
+ * @param {number} timeout
+ * @param {Plan | undefined} plan
+ * @param {Admission} admission
+ * @returns {Promise<Response>}
+ */
+export async function forwardLimited(sending, url, timeout, plan, { policy, asks }) {
+  const { env, edits } = sending;
   const { refused, failed, known } = await admit(env, asks);
-  const fields = [["ratelimit-policy", policy], ...(known.length > 0 ? [["ratelimit", known.join(", ")]] : [])];
+  /** @type {FieldPairs} */
+  const fields = [["ratelimit-policy", policy]];
+  if (known.length > 0) fields.push(["ratelimit", known.join(", ")]);
   if (refused.length > 0) {
-    const seconds = Math.max(...refused.map(({ retryAfter }) => retryAfter));
+    const seconds = Math.max(...refused.map(({ retryAfter = RETRY_UNAVAILABLE }) => retryAfter));
     const names = refused.map(({ name }) => name);
     return refuse(failures.limited, names, { "violated-policies": names }, [...fields, ["retry-after", `${seconds}`]]);
   }
@@ -29,42 +63,50 @@ export async function forwardLimited(sending, url, timeout, plan, admissionJson)
     return refuse(failures.limit_unavailable, failed, {}, [["retry-after", `${RETRY_UNAVAILABLE}`]]);
 
   const edited = withFields(edits, fields);
-  if (plan === "") {
-    const called = `,"origin":${JSON.stringify(origin)},"attempt":1`;
-    return forward({ ...sending, edits: edited, line: line + called, sentAt: Date.now() }, url, timeout);
-  }
+  if (plan === undefined) return forward({ ...sending, edits: edited, sentAt: Date.now() }, url, timeout);
   const {
     attempts: [first],
     caller,
-  } = JSON.parse(plan);
+  } = plan;
   try {
-    if (caller !== undefined) begin(first.key, caller, first.timeout);
+    if (caller !== undefined) begin(encodeAttemptStart({ timeout: first.timeout, caller, key: first.key }));
   } catch {
     // The core that decided is gone, and with it what it knew of origins. The request goes on all the same.
   }
   return forwardByPlan({ ...sending, edits: edited }, plan);
 
-  function refuse({ reason, ...problem }, names, members, more) {
-    const duration = Date.now() - began;
-    console.log(
-      `${line},"limit":${JSON.stringify(names.join(" "))},"reason":"${reason}","status":${problem.status},"duration_ms":${duration}}`,
-    );
-    return explain({ ...problem, ...members }, withFields(edits, more), requestId);
+  /**
+   * @param {Failure} failure
+   * @param {string[]} limits
+   * @param {Record<string, unknown>} members
+   * @param {FieldPairs} more
+   */
+  function refuse(failure, limits, members, more) {
+    return endWithProblem({ ...sending, edits: withFields(edits, more) }, failure, { limits }, members);
   }
 }
 
 /**
+ * @param {Ask} ask
+ * @returns {ask is QuotaQuestion}
+ */
+const isOfQuota = (ask) => ask.quota !== undefined;
+
+/**
  * What the limits say: `refused` are those that are used up, `failed` the names of those that did not answer and let
  * nobody pass then, `known` what RateLimit says.
+ * @param {Record<string, unknown>} env
+ * @param {Ask[]} asks
  */
 async function admit(env, asks) {
-  const rates = asks.filter(({ quota }) => quota === undefined);
+  const rates = asks.filter((ask) => !isOfQuota(ask));
   const verdicts = await Promise.all(rates.map((ask) => askRate(env, ask)));
-  const isOut = ({ passes, closed }) => passes === false || (passes === undefined && closed);
+  /** @type {(verdict: Verdict) => boolean} */
+  const isOut = ({ passes, closed }) => passes === false || (passes === undefined && closed === true);
   // What a rate limit refuses is taken out of no quota, and what one quota refuses is given back to the others.
   if (!verdicts.some(isOut)) {
-    const quotas = asks.filter(({ quota }) => quota !== undefined);
-    const taken = await Promise.all(quotas.map((ask) => takeOne(env, ask)));
+    const quotas = asks.filter(isOfQuota);
+    const taken = await Promise.all(quotas.map((ask) => askQuota(env, ask)));
     if (taken.some(isOut)) for (const { giveBack } of taken) giveBack?.();
     verdicts.push(...taken);
   }
@@ -75,10 +117,15 @@ async function admit(env, asks) {
   };
 }
 
-/** { passes: true | false | undefined }: undefined where the counter did not say. */
+/**
+ * Asks a rate limit.
+ * @param {Record<string, unknown>} env
+ * @param {Ask} ask
+ * @returns {Promise<Verdict>}
+ */
 async function askRate(env, { name, binding, key, timeout, closed, retry_after: retryAfter }) {
   try {
-    const { success } = await within(timeout, () => env[binding].limit({ key }));
+    const { success } = await within(timeout, () => /** @type {RateLimit} */ (env[binding]).limit({ key }));
     if (typeof success !== "boolean") throw new Error("an answer that says neither yes nor no");
     // When its period ends, the platform does not say: after a whole one it surely has.
     return success
@@ -92,33 +139,28 @@ async function askRate(env, { name, binding, key, timeout, closed, retry_after: 
 
 /** Callers whose batches are held. */
 const MAX_BATCHES = 4096;
-const batches = makeBatches(MAX_BATCHES);
+const quotas = makeQuotas(MAX_BATCHES);
 
-/** As askRate, for a quota: from what this isolate holds, else out of the object that counts. */
-async function takeOne(env, ask) {
+/**
+ * As askRate, for a quota: from what this isolate holds, else out of the object that counts.
+ * @param {Record<string, unknown>} env
+ * @param {QuotaQuestion} ask
+ * @returns {Promise<Verdict>}
+ */
+async function askQuota(env, ask) {
   const { name, closed } = ask;
   const now = Date.now();
-  const id = `${name}:${ask.key}`;
-  const wait = (until) => Math.max(Math.ceil((until - Date.now()) / 1000), 1);
-  const refusal = ({ until }) => ({
-    name,
-    passes: false,
-    retryAfter: wait(until),
-    known: `"${name}";r=0;t=${wait(until)}`,
-  });
-  const pass = ({ left, rest, until }) => {
-    const giveBack = () => batches.giveBack(id, until, Date.now());
-    return { name, passes: true, known: `"${name}";r=${left + rest};t=${wait(until)}`, giveBack };
+  /** @type {(verdict: Pass | Refusal) => Verdict} */
+  const said = (verdict) => {
+    const wait = Math.max(Math.ceil((verdict.until - Date.now()) / 1000), 1);
+    if (!verdict.passes) return { name, passes: false, retryAfter: wait, known: `"${name}";r=0;t=${wait}` };
+    const giveBack = () => quotas.giveBack(verdict, Date.now());
+    return { name, passes: true, known: `"${name}";r=${verdict.left};t=${wait}`, giveBack };
   };
-  if (batches.takeOne(id, now)) return pass(batches.look(id, now));
-  const before = batches.look(id, now);
-  if (before.spent) return refusal(before);
+  const begun = quotas.begin(ask, now);
+  if (begun.passes !== undefined) return said(begun);
   try {
-    const answer = await takeMore(env, ask, id, now);
-    const { left } = batches.look(id, Date.now());
-    if (answer.isGranted) return pass({ left, rest: answer.left, until: answer.until });
-    // Where the object has nothing left, somebody may have brought more of it meanwhile than they need.
-    return batches.takeOne(id, Date.now()) ? pass(batches.look(id, Date.now())) : refusal(answer);
+    return said(await askObject(env, ask, begun, now));
   } catch (error) {
     warn(name, error);
     return { name, closed };
@@ -126,44 +168,49 @@ async function takeOne(env, ask) {
 }
 
 /**
- * Asks the object, and says whether it grants the request. One asks for a batch; those that come meanwhile ask each for
- * its own request alone, so that a crowd does not take all that there is into one isolate.
+ * Asks the object that counts a quota, and says whether it lets the request pass.
+ * @param {Record<string, unknown>} env
+ * @param {QuotaQuestion} ask
+ * @param {Question} question
+ * @param {number} now
+ * @returns {Promise<Pass | Refusal>}
  */
-function takeMore(env, { binding, key, timeout, quota }, id, now) {
-  const isFirst = batches.beginAsking(id, timeout, now);
-  const ended = () => {
-    if (isFirst) batches.endAsking(id);
-  };
+function askObject(env, { binding, key, timeout, quota }, question, now) {
   return new Promise((resolve, reject) => {
-    let waiting = true;
+    let isAwaited = true;
     const timer = setTimeout(() => {
-      waiting = false;
+      isAwaited = false;
       reject(new Error(`no answer within ${timeout} ms`));
     }, timeout);
-    const granted = (answer) => {
+    /** @type {(grant: Grant) => void} */
+    const answered = (grant) => {
       clearTimeout(timer);
-      ended();
-      if (!Number.isInteger(answer?.granted) || !Number.isInteger(answer.until))
+      if (!Number.isInteger(grant?.granted) || !Number.isInteger(grant.until))
         throw new Error("an answer that says nothing");
-      const own = waiting && answer.granted > 0 ? 1 : 0;
-      batches.keep(id, answer, answer.granted - own, Date.now());
-      resolve({ isGranted: own === 1, left: answer.left, until: answer.until });
+      resolve(quotas.answered(question, grant, isAwaited, Date.now()));
     };
+    /** @type {(error: unknown) => void} */
     const failed = (error) => {
       clearTimeout(timer);
-      ended();
+      quotas.unanswered(question);
       reject(error);
     };
-    const ask = async () => {
-      const objects = env[binding];
-      return objects.get(objects.idFromName(key)).take(quota, isFirst ? quota.batch : 1, now);
+    const take = async () => {
+      const objects = /** @type {DurableObjectNamespace<Quota>} */ (env[binding]);
+      return objects.get(objects.idFromName(key)).take(quota, question.want, now);
     };
     // What was granted is counted, so it is kept also where the client has left or the answer came too late.
-    waitUntil(ask().then(granted).catch(failed));
+    waitUntil(take().then(answered).catch(failed));
   });
 }
 
-/** What `ask` comes to, unless it takes longer than `timeout` milliseconds. */
+/**
+ * What `ask` comes to, unless it takes longer than `timeout` milliseconds.
+ * @template T
+ * @param {number} timeout
+ * @param {() => Promise<T>} ask
+ * @returns {Promise<T>}
+ */
 function within(timeout, ask) {
   return new Promise((resolve, reject) => {
     const timer = setTimeout(() => reject(new Error(`no answer within ${timeout} ms`)), timeout);
@@ -176,18 +223,25 @@ function within(timeout, ask) {
 
 /** One line a limit in this time, in milliseconds: a counter that is out of order fails with every request. */
 const WARN_EVERY = 10_000;
+/** @type {Map<string, number>} */
 const warned = new Map();
 
+/**
+ * @param {string} name
+ * @param {unknown} error
+ */
 function warn(name, error) {
   const now = Date.now();
   if (now - (warned.get(name) ?? 0) < WARN_EVERY) return;
   warned.set(name, now);
-  console.log(
-    JSON.stringify({ event: "limit_failed", level: "warn", limit: name, what: String(error?.message ?? error) }),
-  );
+  logEvent("warn", "limit_failed", {
+    limit: name,
+    message: String(/** @type {Partial<Error> | undefined} */ (error)?.message ?? error),
+  });
 }
 
-/** `edits` with fields that are set beside; see `apply` in forward.js. */
-function withFields(edits, fields) {
-  return (edits === "" ? "-----\n" : edits) + fields.map(([name, value]) => `${name}\n${value}\n`).join("");
-}
+/**
+ * `edits` with fields that are set beside.
+ * @type {(edits: Edits, fields: FieldPairs) => Edits}
+ */
+const withFields = (edits, fields) => ({ ...edits, set: [...edits.set, ...fields] });

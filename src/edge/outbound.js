@@ -15,6 +15,9 @@ export const NETWORK = globalThis;
 /**
  * Calls `target`, a URL or a Request, by a service binding or by `NETWORK`. `init` is the init of fetch, and belongs to
  * this call alone.
+ * @param {Pick<Fetcher, "fetch">} by
+ * @param {string | URL | Request} target
+ * @param {RequestInit} init
  */
 export function callOut(by, target, init) {
   init.cf = NOTHING_CACHED;
@@ -24,7 +27,10 @@ export function callOut(by, target, init) {
   return by.fetch(target, init);
 }
 
-/** What the runtime says of a call that failed, as far as it names nothing: a pattern and what the log says. */
+/**
+ * What the runtime says of a call that failed, as far as it names nothing: a pattern and what the log says.
+ * @type {[RegExp, string][]}
+ */
 const KNOWN_FAILURES = [
   [/^Network connection lost\.?$/i, "the connection was lost"],
   [/^Invalid URL/i, "the URL cannot be called"],
@@ -40,9 +46,10 @@ const KNOWN_FAILURES = [
 /**
  * Why a call failed, for the log. Never in the runtime's own words: those may quote the URL, and a URL of a
  * configuration may hold a secret, in its query or before its host.
+ * @param {unknown} error
  */
 export function whyCallFailed(error) {
-  const said = String(error?.message ?? "");
+  const said = String(/** @type {Partial<Error> | undefined} */ (error)?.message ?? "");
   const [, why = "no HTTP answer came"] = KNOWN_FAILURES.find(([pattern]) => pattern.test(said)) ?? [];
   return why;
 }

@@ -11,7 +11,9 @@ use pointsman_core::{
         jwk_set::PublicKey,
     },
 };
-use pointsman_loader::ports::{Document, DocumentRequest, Landing, Ports, SourceError, VerifyError};
+use pointsman_loader::ports::{
+    DocumentRequest, FetchedDocument, LoadResult, Ports, SourceError, VerifyError,
+};
 use serde_json::Value;
 use wasm_bindgen::JsValue;
 use wasm_bindgen_futures::JsFuture;
@@ -68,25 +70,28 @@ impl Ports for Outside {
         written.map(|_| ()).map_err(store_failed)
     }
 
-    async fn landed(&self, flight: &str, at_most: Span) -> Landing {
-        match JsFuture::from(platform::landed(flight, millis(at_most))).await.map(|well| well.as_bool()) {
-            Ok(Some(true)) => Landing::Done,
-            Ok(Some(false)) => Landing::Failed,
-            Ok(None) | Err(_) => Landing::Late,
+    async fn wait_for_load(&self, flight: &str, at_most: Span) -> LoadResult {
+        match JsFuture::from(platform::wait_for_load(flight, millis(at_most)))
+            .await
+            .map(|well| well.as_bool())
+        {
+            Ok(Some(true)) => LoadResult::Done,
+            Ok(Some(false)) => LoadResult::Failed,
+            Ok(None) | Err(_) => LoadResult::Late,
         }
     }
 
-    fn land(&self, flight: &str, well: bool) {
-        platform::land(flight, well);
+    fn complete_load(&self, flight: &str, well: bool) {
+        platform::complete_load(flight, well);
     }
 
-    async fn document(&self, request: DocumentRequest<'_>) -> Result<Document, SourceError> {
+    async fn document(&self, request: DocumentRequest<'_>) -> Result<FetchedDocument, SourceError> {
         #[allow(clippy::cast_precision_loss)] // far below 2^53
         let max_bytes = request.max_bytes as f64;
         let (token, etag) = (request.token.map(str::to_owned), request.etag.map(str::to_owned));
         let (timeout, user_agent) = (millis(request.timeout), request.user_agent);
         match platform::get_document(request.url, token, etag, timeout, max_bytes, user_agent).await {
-            Ok(document) => Ok(Document {
+            Ok(document) => Ok(FetchedDocument {
                 status: document.status(),
                 body: document.body().to_vec(),
                 etag: document.etag(),
@@ -120,12 +125,12 @@ impl Ports for Outside {
         verdict_of(&JsFuture::from(verdict).await.unwrap_or_default())
     }
 
-    fn note(&self, event: &str, what: &str) {
-        tell("info", event, what);
+    fn note(&self, event: &str, message: &str) {
+        platform::log_message("info", event, message);
     }
 
-    fn warn(&self, event: &str, what: &str) {
-        warn(event, what);
+    fn warn(&self, event: &str, message: &str) {
+        warn(event, message);
     }
 }
 
@@ -170,13 +175,8 @@ fn millis(span: Span) -> f64 {
 }
 
 /// Logs something wrong that no single request is to blame for.
-pub(super) fn warn(event: &str, what: &str) {
-    tell("warn", event, what);
-}
-
-fn tell(level: &str, event: &str, what: &str) {
-    let time = platform::now().to_string();
-    platform::log(&text(&json!({ "event": event, "level": level, "time": time, "what": what })));
+pub(super) fn warn(event: &str, message: &str) {
+    platform::log_message("warn", event, message);
 }
 
 /// The algorithm as WebCrypto wants it, for import and verification alike.

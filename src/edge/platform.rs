@@ -29,8 +29,6 @@ extern "C" {
     #[wasm_bindgen(method, getter)]
     pub(super) fn location(this: &Document) -> Option<String>;
 
-    #[wasm_bindgen(js_namespace = console, js_name = log)]
-    pub(super) fn log(line: &str);
     #[wasm_bindgen(js_namespace = Date, js_name = now)]
     pub(super) fn date_now() -> f64;
 }
@@ -42,7 +40,8 @@ extern "C" {
     pub(super) fn field(incoming: &Incoming, name: &str) -> Option<String>;
     pub(super) fn names(incoming: &Incoming) -> String;
     pub(super) fn cf(incoming: &Incoming, path: &str) -> Option<String>;
-    pub(super) fn answer(status: u16, fields: &str, body: Option<String>) -> JsValue;
+    /// Ends a request. `parts` is what [`crate::wire::encode_answer`] wrote.
+    pub(super) fn answer(status: u16, parts: &str, began: f64) -> JsValue;
     #[wasm_bindgen(js_name = getDocument, catch)]
     pub(super) async fn get_document(
         url: &str,
@@ -54,8 +53,10 @@ extern "C" {
     ) -> Result<Document, JsValue>;
     #[wasm_bindgen(js_name = untilTrap)]
     pub(super) fn until_trap(promise: &Promise) -> Promise;
-    pub(super) fn landed(name: &str, at_most: f64) -> Promise;
-    pub(super) fn land(name: &str, well: bool);
+    #[wasm_bindgen(js_name = waitForLoad)]
+    pub(super) fn wait_for_load(name: &str, at_most: f64) -> Promise;
+    #[wasm_bindgen(js_name = completeLoad)]
+    pub(super) fn complete_load(name: &str, well: bool);
     #[wasm_bindgen(js_name = kvGet, catch)]
     pub(super) async fn kv_get(
         store: &JsValue,
@@ -81,6 +82,12 @@ extern "C" {
     pub(super) fn after_verdict(verdict: &Promise, resume: &JsValue) -> JsValue;
     #[wasm_bindgen(js_name = randomBytes)]
     pub(super) fn random_bytes(length: u32) -> Vec<u8>;
+}
+
+#[wasm_bindgen(module = "/src/edge/log_event.js")]
+extern "C" {
+    #[wasm_bindgen(js_name = logMessage)]
+    pub(super) fn log_message(level: &str, event: &str, message: &str);
 }
 
 #[wasm_bindgen(module = "/src/edge/configuration.js")]
@@ -109,7 +116,7 @@ extern "C" {
 
 #[wasm_bindgen(module = "/src/edge/dispatch.js")]
 extern "C" {
-    /// Sends a request. `parts` are told apart by NUL: see `dispatch.js`.
+    /// Sends a request. `parts` is what [`crate::wire::encode_dispatch`] wrote.
     pub(super) fn dispatch(
         env: &JsValue,
         incoming: &Incoming,

@@ -2,6 +2,9 @@
 // exports it. Which quotas there are, and when their windows begin, isolates say.
 import { DurableObject } from "cloudflare:workers";
 
+/** @import { Grant } from "./quota_batch.js" */
+/** @import { QuotaAsk } from "./wire.js" */
+
 /** No isolate is handed more than this part of what is left, so that little is left idle when a quota runs out. */
 const LARGEST_PART = 10;
 
@@ -13,11 +16,17 @@ export class Quota extends DurableObject {
    * Takes up to `want` requests out of a quota. What is granted counts as used from then on, so no isolate that ends
    * or is cut off can make more of it. Answers with how many were granted, how many are `left` for others, and when
    * the window ends. The time is the caller's: an object's own stands still in tests.
+   * @param {QuotaAsk} ask
+   * @param {number} want
+   * @param {number} now
+   * @returns {Promise<Grant>}
    */
   async take({ count, quota, window, span }, want, now) {
     const { sql } = this.ctx.storage;
     sql.exec(TABLE);
-    let [held] = sql.exec("SELECT start, until, used FROM counts WHERE name = ?", count).toArray();
+    /** @type {SqlStorageCursor<{ start: number, until: number, used: number }>} */
+    const rows = sql.exec("SELECT start, until, used FROM counts WHERE name = ?", count);
+    let [held] = rows.toArray();
     // A clock that is behind must not open a window again that is over: only a later one takes the place of what is.
     const isOver =
       held !== undefined && (window === undefined || window === null ? now >= held.until : window[0] > held.start);
@@ -41,17 +50,27 @@ export class Quota extends DurableObject {
     return { granted, left: left - granted, until: held.until };
   }
 
-  /** When the last window is over, so is the need for this object. */
+  /**
+   * When the last window is over, so is the need for this object.
+   * @returns {Promise<void>}
+   */
   async #forgetLater() {
-    const { last } = this.ctx.storage.sql.exec("SELECT MAX(until) AS last FROM counts").one();
-    await this.ctx.storage.setAlarm(last);
+    const last = this.#lastEnd();
+    if (last !== null) await this.ctx.storage.setAlarm(last);
+  }
+
+  /** When the last window ends; null where there is none. */
+  #lastEnd() {
+    /** @type {SqlStorageCursor<{ last: number | null }>} */
+    const found = this.ctx.storage.sql.exec("SELECT MAX(until) AS last FROM counts");
+    return found.one().last;
   }
 
   async alarm() {
     const { sql } = this.ctx.storage;
     sql.exec(TABLE);
     sql.exec("DELETE FROM counts WHERE until <= ?", Date.now());
-    const { last } = sql.exec("SELECT MAX(until) AS last FROM counts").one();
+    const last = this.#lastEnd();
     if (last === null) await this.ctx.storage.deleteAll();
     else await this.ctx.storage.setAlarm(last);
   }

@@ -1,19 +1,31 @@
 // Tells backends by a signed token who is calling. What it says is the core's; here are its times and its signature,
 // and the tokens that were signed before: most requests need no signature.
+import { logEvent } from "./log_event.js";
+import { decodeSigner } from "./wire.js";
 
-/** What is signed with and how it is sent, as the core gave it; and the keys, once they were imported. */
+/** @import { Signer } from "./wire.js" */
+
+/**
+ * What is signed with and how it is sent, as the core gave it; and the keys, once they were imported.
+ * @type {Signer}
+ */
 let signer;
+/** @type {{ algorithm: SubtleCryptoImportKeyAlgorithm, own: CryptoKey } | undefined} */
 let key;
 
-/** Signed tokens by the claims in them, the oldest first: { token, until }. Plain values: no request owns them. */
+/**
+ * Signed tokens by the claims in them, the oldest first: { token, until }. Plain values: no request owns them.
+ * @type {Map<string, { token: string, until: number }>}
+ */
 const signed = new Map();
 const MAX_TOKENS = 2048;
 /** Of claims and tokens together, in characters: some callers have long claims. */
 const MAX_LENGTH = 8 * 1024 * 1024;
 let length = 0;
 
+/** @param {string} signerJson */
 export function installSigner(signerJson) {
-  signer = JSON.parse(signerJson);
+  signer = decodeSigner(signerJson);
   key = undefined;
   signed.clear();
   length = 0;
@@ -22,6 +34,8 @@ export function installSigner(signerJson) {
 /**
  * Sets the field that tells a backend who is calling; false where no token can be made. `claims` is the JSON text of all
  * claims but the times.
+ * @param {Headers} headers
+ * @param {string} claims
  */
 export async function assertCaller(headers, claims) {
   try {
@@ -30,20 +44,22 @@ export async function assertCaller(headers, claims) {
     return true;
   } catch {
     // Not even the runtime's own words: they could be about the key.
-    const what = `the identity token's key ${signer?.kid} cannot sign: its public members do not belong to its d`;
-    console.log(
-      JSON.stringify({ event: "identity_key_unusable", level: "warn", time: new Date().toISOString(), what }),
-    );
+    const message = `the identity token's key ${signer?.kid} cannot sign: its public members do not belong to its d`;
+    logEvent("warn", "identity_key_unusable", { message });
     return false;
   }
 }
 
-/** The token for exactly these claims, if there is one that has half its life left. */
+/**
+ * The token for exactly these claims, if there is one that has half its life left.
+ * @param {string} claims
+ */
 function known(claims) {
   const entry = signed.get(claims);
   return entry !== undefined && Date.now() < entry.until ? entry.token : undefined;
 }
 
+/** @param {string} claims */
 async function sign(claims) {
   key ??= await importKey();
   const now = Date.now();
@@ -56,6 +72,10 @@ async function sign(claims) {
   return token;
 }
 
+/**
+ * @param {string} claims
+ * @param {{ token: string, until: number }} entry
+ */
 function keep(claims, entry) {
   drop(claims);
   signed.set(claims, entry);
@@ -66,6 +86,7 @@ function keep(claims, entry) {
   }
 }
 
+/** @param {string} claims */
 function drop(claims) {
   const entry = signed.get(claims);
   if (entry === undefined) return;
@@ -73,7 +94,10 @@ function drop(claims) {
   length -= claims.length + entry.token.length;
 }
 
-/** Imports both halves and sees whether they belong together: else every backend would refuse every token. */
+/**
+ * Imports both halves and sees whether they belong together: else every backend would refuse every token.
+ * @returns {Promise<NonNullable<typeof key>>}
+ */
 async function importKey() {
   const algorithm =
     signer.publicKey.kty === "EC" ? { name: "ECDSA", namedCurve: "P-256", hash: "SHA-256" } : { name: "Ed25519" };
@@ -85,6 +109,7 @@ async function importKey() {
   return { algorithm, own };
 }
 
+/** @param {Uint8Array} bytes */
 function base64url(bytes) {
   let text = "";
   for (const byte of bytes) text += String.fromCharCode(byte);

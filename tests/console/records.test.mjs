@@ -1,223 +1,99 @@
-// The console reads records as the gateway does: the same are good, and faults are at the same place.
+// The console reads records by the core, as the gateway does, and shows what it says.
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { checksum, keyOf, mint, mintFrom } from "../../console/api-key.js";
+import { checkCustomer, checkKey, customerEntry, isKey, keyEntry, millisOf, mintKey } from "../../console/core.js";
 import { counting } from "../../console/customer-entries.js";
+import { parseToShow, readObject } from "../../console/json.js";
+import { endAfterGrace, endThatLiesAhead, readKey } from "../../console/key-entries.js";
 import { span } from "../../console/pages/bounds.js";
-import { isRange } from "../../console/record/address.js";
-import { faultsOfCustomer } from "../../console/record/customer.js";
-import { instantOf } from "../../console/record/instant.js";
-import { parseToShow, readObject } from "../../console/record/json.js";
-import { claimAt, endAfterGrace, faultsOfKey } from "../../console/record/key.js";
-import { faultOfUrl } from "../../console/record/url.js";
+import { faultInForm } from "../../console/pages/customer-form.js";
 import { settingsOf } from "../../console/settings.js";
 import { metadataWith } from "../../console/store.js";
 import { createThrottle } from "../../console/throttle.js";
 import { inWords } from "../../console/words.js";
 import { CONSOLE_SECRET } from "../../demo/console.mjs";
+import { checksum, kvName } from "../../demo/keys.mjs";
 import { demoEntries, demoKeys } from "../../demo/seed.mjs";
 import { json } from "../workerd/support/files.mjs";
+import "./support/core.mjs";
 
-const faultsIn = (text, check) => {
-  const { value, what } = readObject(text);
-  return value ? check(value).map(({ at }) => at) : [`JSON: ${what}`];
-};
+const NOW = Date.UTC(2026, 0, 1);
+const pointers = ({ findings }) => findings.map(({ pointer }) => pointer);
 
-test("customers: what src/customer.rs refuses is refused here, at the same place", () => {
-  const of = (text) => faultsIn(text, (record) => faultsOfCustomer(record, "acme-corp"));
-  for (const [text, at] of [
-    ['{"customerId":"acme-corp"}', "/backendUrl"],
-    ['{"customerId":"acme-corp","backendUrl":"http://x.example"}', "/backendUrl"],
-    ['{"customerId":"acme-corp","backendUrl":7}', "/backendUrl"],
-    ['{"customerId":"acme-corp","backendUrl":"https://x.example","backendURL":"https://y.example"}', "/backendURL"],
-    ['{"customerId":"wayne-ent","backendUrl":"https://x.example"}', "/customerId"],
-    ['{"customerId":"acme-corp","backendUrl":"https://x.example","disabled":"yes"}', "/disabled"],
-    ['{"customerId":"acme-corp","backendUrl":"https://x.example","allowedIps":[]}', "/allowedIps"],
-    ['{"customerId":"acme-corp","backendUrl":"https://x.example","allowedIps":["10.0.0.1/8"]}', "/allowedIps/0"],
-    ['{"customerId":"acme-corp","backendUrl":"https://x.example","fetchedAt":"yesterday"}', "/fetchedAt"],
-    ['{"customerId":"acme-corp","backendUrl":"https://x.example","environmentName":1}', "/environmentName"],
-    ['{"customerId":"acme-corp","backends":[{"url":"https://x.example","wieght":1}]}', "/backends/0/wieght"],
-    ['{"customerId":"acme-corp","backends":[{"url":"https://x.example","weight":1.0}]}', "/backends/0/weight"],
-    ['{"customerId":"acme-corp","backends":[{"url":"https://x.example","weight":-1}]}', "/backends/0/weight"],
-    ['{"customerId":"acme-corp","backends":[{"region":"eu"}]}', "/backends/0/url"],
-    [
-      JSON.stringify({
-        customerId: "acme-corp",
-        backends: Array.from({ length: 9 }, (_, i) => ({ url: `https://b${i}.example` })),
-      }),
-      "/backends",
+test("the table of records holds here too: crates/pointsman-js tries it natively", () => {
+  const table = json("fixtures/records.json");
+  assert.ok(table.length > 80);
+  for (const { kind, record, fault } of table) {
+    const checked = kind === "key" ? checkKey(record, "customerId", NOW) : checkCustomer(record, "acme-corp", "never");
+    assert.deepEqual(pointers(checked), fault === null ? [] : [fault], record);
+    assert.equal(checked[kind] === null, fault !== null, record);
+    for (const { message } of checked.findings) assert.ok(message.length > 10, record);
+  }
+});
+
+test("all that is wrong is found at once, in the gateway's words", () => {
+  const record = {
+    customerId: "acme-corp",
+    backendUrl: "http://x.example",
+    backends: [{ url: "https://y.example", weight: "many" }],
+    allowedIps: ["10.0.0.1/8", "::/0", "x"],
+  };
+  assert.deepEqual(checkCustomer(JSON.stringify(record), "acme-corp", "never"), {
+    findings: [
+      { pointer: "/backends/0/weight", message: "must be a whole number from 0 to 4294967295, not text" },
+      { pointer: "/backendUrl", message: "must be https (allow_http permits http for development)" },
+      { pointer: "/allowedIps/0", message: "must be an address or a range such as 192.0.2.0/24" },
+      { pointer: "/allowedIps/2", message: "must be an address or a range such as 192.0.2.0/24" },
     ],
-  ]) {
-    assert.deepEqual(of(text), [at], text);
-  }
-  for (const text of [
-    '{"customerId":"acme-corp","environmentName":"acme","backendUrl":"https://acme.tenants.example.com"}',
-    '{"customerId":"acme-corp","backendUrl":null,"environmentName":null,"allowedIps":null,"backends":[{"url":"https://x.example","weight":null}]}',
-    '{"customerId":"acme-corp","backendUrl":"https://x.example","fetchedAt":"2026-07-30T12:00:00.000Z","generation":3,"etag":"a","gone":true,"scheduled":true}',
-    JSON.stringify({
-      customerId: "acme-corp",
-      backendUrl: "https://B0.example/",
-      backends: Array.from({ length: 8 }, (_, i) => ({ url: `https://b${i}.example` })),
-    }),
-  ]) {
-    assert.deepEqual(of(text), [], text);
-  }
-  for (const id of ["", "a\nb", "x".repeat(257), "ü".repeat(129), "\u0085"])
-    assert.deepEqual(
-      faultsOfCustomer({ customerId: id, backendUrl: "https://x.example" }, id).map(({ at }) => at),
-      ["/customerId"],
-    );
+    customer: null,
+  });
 });
 
-test("keys: what src/authenticate/api_key.rs refuses is refused here", () => {
-  for (const [text, at] of [
-    ['{"claims":{}}', "/subject"],
-    ['{"subject":""}', "/subject"],
-    ['{"subject":"s","expiresAt":"tomorrow"}', "/expiresAt"],
-    ['{"subject":"s","createdAt":5}', "/createdAt"],
-    ['{"subject":"s","claims":[]}', "/claims"],
-    ['{"subject":"s","expires":"2027-01-01T00:00:00Z"}', "/expires"],
-    ['{"subject":"s","methods":["get"]}', "/methods/0"],
-    ['{"subject":"s","methods":[]}', "/methods"],
-    ['{"subject":"s","disabled":1}', "/disabled"],
-  ]) {
-    assert.deepEqual(faultsIn(text, faultsOfKey), [at], text);
-  }
-  for (const { record } of demoKeys()) assert.deepEqual(faultsOfKey(record), []);
-});
-
-test("what counts as not there is the same here and there: tests/records.rs tries this table too", () => {
-  for (const { kind, record, fault } of json("fixtures/records.json")) {
-    const check = kind === "key" ? faultsOfKey : (value) => faultsOfCustomer(value, "acme-corp");
-    assert.deepEqual(faultsIn(record, check), fault === null ? [] : [fault], record);
+test("all of the demo's records are good", () => {
+  for (const { record } of demoKeys())
+    assert.deepEqual(checkKey(JSON.stringify(record), "customerId", NOW).findings, []);
+  const customers = demoEntries().filter(([name]) => name.startsWith(customerEntry("")));
+  assert.ok(customers.length > 0);
+  for (const [name, text] of customers) {
+    assert.deepEqual(checkCustomer(text, name.slice(customerEntry("").length), "never").findings, []);
   }
 });
 
-test("all of the demo's customers are good", () => {
-  for (const [name, text] of demoEntries().filter(([name]) => name.startsWith("customer:"))) {
-    assert.deepEqual(
-      faultsIn(text, (record) => faultsOfCustomer(record, name.slice("customer:".length))),
-      [],
-    );
-  }
+test("what is wrong with a record is shown at its field of the form", () => {
+  const at = (pointer, rows) => {
+    const { id, label, what } = faultInForm({ pointer, message: "m" }, rows);
+    assert.equal(what, "m");
+    return [id, label];
+  };
+  assert.deepEqual(at("/backendUrl", []), ["backendUrl", "Backend URL"]);
+  assert.deepEqual(at("/backends/1/weight", [0, 3]), ["weight-3", "Backend 4"]);
+  assert.deepEqual(at("/backends/1", [0, 3]), ["url-3", "Backend 4"]);
+  assert.deepEqual(at("/backends/1/weight"), ["weight-1", "Backend 2"]);
+  assert.deepEqual(at("/allowedIps/2", []), ["allowedIps", "Allowed addresses, line 3,"]);
+  assert.deepEqual(at("", []), ["backendUrl", "The record"], "a record that a form made lacks a backend");
+  assert.deepEqual(at(""), [undefined, "The record"]);
+  assert.deepEqual(at("/disbled"), [undefined, "/disbled"]);
 });
 
-test("a member that stands twice is a fault at any depth, and numbers stay as they are written", () => {
+test("an object is read as the gateway reads it, and numbers stay as they are written", () => {
   for (const text of ['{"a":1,"a":2}', '{"a":{"b":[{"c":1,"\\u0063":2}]}}'])
     assert.match(readObject(text).what, /twice/, text);
-  for (const text of ['{"a":{"a":{"a":1}},"b":[{"a":1},{"a":2}]}', '{"a":"{\\"b\\":1,\\"b\\":2}"}'])
+  for (const text of [
+    '{"a":{"a":{"a":1}},"b":[{"a":1},{"a":2}]}',
+    '{"a":"{\\"b\\":1,\\"b\\":2}"}',
+    '\ufeff{"__proto__":1}',
+  ])
     assert.ok(readObject(text).value, text);
-  for (const text of ["", "[]", "null", "7", '"x"', "{", "{} {}"]) assert.ok(readObject(text).what, text);
-  const text = '{"big":12345678901234567890,"one":1.0,"deep":[1e400,-0]}';
+  for (const text of ["", "[]", "null", "7", '"x"', "{", "{} {}", '{"a":1e400}'])
+    assert.ok(readObject(text).what, text);
+  const text = '{"big":12345678901234567890,"one":1.0,"deep":[1e40,-0]}';
   assert.equal(JSON.stringify(readObject(text).value), text);
 });
 
-test("backend URLs are judged as src/customer/backend.rs judges them", () => {
-  for (const good of [
-    "https://Acme.Tenants.Example.com",
-    "https://h.example:8443/base/v1/",
-    "https://[2001:DB8::1]:444/",
-    "https://192.0.2.1/a%20b",
-    "https://h/a%2Fb",
-  ])
-    assert.equal(faultOfUrl(good), undefined, good);
-  for (const [text, word] of [
-    ["", "begin"],
-    ["ftp://h", "begin"],
-    ["HTTPS://h", "begin"],
-    ["//h", "begin"],
-    [" https://h", "begin"],
-    ["http://h.example", "allow_http"],
-    ["https://", "host"],
-    ["https:///x", "host"],
-    ["https://user@h", "user name"],
-    ["https://h\\@evil.example", "user name"],
-    ["https://h\\evil", "host"],
-    ["https://a..b", "host"],
-    ["https://a.b.", "host"],
-    ["https://-a.b", "host"],
-    ["https://a b", "host"],
-    ["https://h\t", "host"],
-    ["https://h\n.example", "host"],
-    ["https://bücher.example", "host"],
-    ["https://h%2e", "host"],
-    ["https://127.1", "host"],
-    ["https://0x7f000001", "host"],
-    ["https://0177.0.0.1", "host"],
-    ["https://2130706433", "host"],
-    ["https://[", "host"],
-    ["https://[v1.x]", "host"],
-    ["https://h:0", "port"],
-    ["https://h:65536", "port"],
-    ["https://h:", "port"],
-    ["https://h:08", "port"],
-    ["https://h:+8", "port"],
-    ["https://h/..", "path"],
-    ["https://h/a/%2e%2e/b", "path"],
-    ["https://h/a b", "path"],
-    ["https://h/a\r\nb", "path"],
-    ["https://h/{x}", "path"],
-    ["https://h/..;x", "path"],
-    ["https://h/%", "path"],
-    ["https://h/?q", "query"],
-    ["https://h#f", "query"],
-  ]) {
-    assert.match(faultOfUrl(text) ?? "good", new RegExp(word), JSON.stringify(text));
-  }
-  assert.ok(faultOfUrl("https://[::1"), "a bracket that does not close");
-  for (const host of ["localhost", "127.0.0.1:9000", "[::1]:9000", "acme.localhost"]) {
-    assert.equal(faultOfUrl(`http://${host}`, "loopback"), undefined, host);
-    assert.ok(faultOfUrl(`http://${host}`), host);
-  }
-  for (const host of ["h.example", "localhost.example.com", "10.0.0.1"]) {
-    assert.ok(faultOfUrl(`http://${host}`, "loopback"), host);
-    assert.equal(faultOfUrl(`http://${host}`, "always"), undefined, host);
-  }
-});
-
-test("addresses, ranges and instants", () => {
-  for (const good of [
-    "192.0.2.0/24",
-    "192.0.2.7",
-    "0.0.0.0/0",
-    "2001:db8::/32",
-    "::/0",
-    "::ffff:192.0.2.1",
-    "2001:db8::1",
-    "1:2:3:4:5:6:7:8",
-    "1:2:3:4:5:6:192.0.2.1",
-  ])
-    assert.ok(isRange(good), good);
-  for (const bad of [
-    "",
-    "/8",
-    "10.0.0.0/",
-    "10.0.0.0/33",
-    "10.0.0.1/8",
-    "10.0.0/8",
-    "::/129",
-    "::/+1",
-    "a",
-    "010.0.0.1",
-    "10.0.0.0/8 ",
-    "1:2:3:4:5:6:7",
-    "1::2::3",
-    "1:2:3:4:5:6:7:8::",
-    "2001:db8::1/32",
-  ])
-    assert.ok(!isRange(bad), bad);
-  assert.equal(instantOf("2026-07-30T12:00:00+02:00"), Date.UTC(2026, 6, 30, 10));
-  for (const bad of [
-    "2026-07-30",
-    "2026-07-30T12:00:00",
-    "1969-12-31T23:59:59Z",
-    "2026-02-30T00:00:00Z",
-    "2026-13-01T00:00:00Z",
-    "2026-01-01T24:00:00Z",
-    "",
-    "tomorrow",
-  ])
-    assert.equal(instantOf(bad), undefined, bad);
+test("instants are those of the gateway", () => {
+  assert.equal(millisOf("2026-07-30T12:00:00+02:00"), Date.UTC(2026, 6, 30, 10));
+  assert.equal(millisOf("2026-12-31 23:59:59Z"), Date.UTC(2026, 11, 31, 23, 59, 59));
+  for (const bad of ["2026-07-30", "2026-02-30T00:00:00Z", "tomorrow", ""]) assert.equal(millisOf(bad), undefined, bad);
 });
 
 test("of a customer's two entries that one counts which counts at the gateway", () => {
@@ -234,10 +110,10 @@ test("of a customer's two entries that one counts which counts at the gateway", 
     [{ own: api }, api, true],
     [{ own: api, refreshed: newer }, newer, true],
   ]) {
-    const found = counting("a", entries);
+    const found = counting("a", entries, "never");
     assert.deepEqual([found.text, found.ofApi, found.beside?.text], [text, ofApi, beside], JSON.stringify(entries));
   }
-  assert.equal(counting("a", {}), undefined);
+  assert.equal(counting("a", {}, "never"), undefined);
 });
 
 test("metadata of an entry keeps what others wrote there", () => {
@@ -249,40 +125,49 @@ test("metadata of an entry keeps what others wrote there", () => {
   assert.deepEqual(metadataWith({ ...long, sha256: "old" }, "x"), long, "without room for it the digest stays away");
 });
 
-test("keys are minted as the Rust code mints them", () => {
-  // The same bytes and the same key stand in src/authenticate/api_key.rs.
-  assert.equal(
-    mintFrom(
-      "sk_live",
-      Uint8Array.from({ length: 48 }, (_, i) => (i * 5) % 256),
-    ),
-    "sk_live_05AFKPUZejoty38DINSXchmr_2Jvp40",
-  );
-  assert.equal(mintFrom("sk_live", new Uint8Array(48).fill(255)), undefined);
-  for (const { key } of demoKeys()) {
-    const [, prefix, middle] = /^(.*)_([^_]+)_[^_]+$/.exec(key);
-    assert.equal(keyOf(prefix, middle), key);
+test("keys have the form that the documents say, and each is another", () => {
+  const keys = Array.from({ length: 50 }, () => mintKey("sk_live"));
+  assert.equal(new Set(keys).size, keys.length);
+  for (const key of keys) {
+    assert.match(key, /^sk_live_[0-9A-Za-z]{24}_[0-9A-Za-z]{6}$/);
+    assert.equal(key.slice(-6), checksum(key.slice(0, -7)));
+    assert.ok(isKey(key, "sk_live") && !isKey(key, "sk_test"));
+    assert.equal(keyEntry(key), kvName(key));
   }
+  for (const { key } of demoKeys()) assert.ok(isKey(key, key.split("_").slice(0, 2).join("_")), key);
   // The documented one.
-  assert.equal(checksum("sk_live_EvW40pcjRa3eE9jh3LRWvyUu"), "1IXnrD");
-  assert.match(mint("sk_test"), /^sk_test_[0-9A-Za-z]{24}_[0-9A-Za-z]{6}$/);
+  assert.ok(isKey("sk_live_EvW40pcjRa3eE9jh3LRWvyUu_1IXnrD", "sk_live"));
 });
 
-test("the end of a rolled key is never put off", () => {
-  const now = Date.UTC(2026, 0, 1);
+const keyWith = (members) =>
+  readKey(
+    { name: kvName("abc"), text: JSON.stringify({ subject: "s", ...members }) },
+    { customers: { claim: "/org/id" } },
+    NOW,
+  );
+
+test("a key's entry says what the gateway would say of it now", () => {
+  const entry = keyWith({ claims: { org: { id: "acme" } } });
+  assert.equal(kvName("abc"), `key:${entry.digest}`);
+  assert.deepEqual([entry.customer, entry.key.state, entry.record.subject], ["acme", "active", "s"]);
+  assert.equal(keyWith({ expiresAt: "2026-01-01T00:00:00Z" }).key.state, "expired");
+  assert.equal(keyWith({ disabled: true }).key.state, "disabled");
+  const broken = keyWith({ disbled: true, claims: { org: { id: 7 } } });
+  assert.deepEqual([pointers(broken), broken.key, broken.customer], [["/disbled"], null, "7"]);
+});
+
+test("the end of a rolled key is never put off, nor handed on when it has come", () => {
   const at = (milliseconds) => new Date(milliseconds).toISOString();
-  assert.equal(endAfterGrace({}, now, 3_600_000), at(now + 3_600_000));
-  assert.equal(endAfterGrace({ expiresAt: at(now + 60_000) }, now, 3_600_000), at(now + 60_000));
-  assert.equal(endAfterGrace({ expiresAt: at(now + 7_200_000) }, now, 3_600_000), at(now + 3_600_000));
-  assert.equal(endAfterGrace({ expiresAt: "2020-01-01T00:00:00+01:00" }, now, 0), "2020-01-01T00:00:00+01:00");
-});
-
-test("claims are found by name and by pointer", () => {
-  const claims = { "a/b": 1, org: { "id~x": ["acme"] } };
-  assert.equal(claimAt(claims, "a/b"), 1);
-  assert.equal(claimAt(claims, "/org/id~0x/0"), "acme");
-  for (const path of ["org.id", "/org/none/x", "constructor", "/org/id~0x/length/x"])
-    assert.equal(claimAt(claims, path), undefined, path);
+  const hour = 3_600_000;
+  const ends = (expiresAt, grace = hour) => endAfterGrace(keyWith({ expiresAt }), NOW, grace);
+  assert.equal(ends(undefined), at(NOW + hour));
+  assert.equal(ends(at(NOW + 60_000)), at(NOW + 60_000));
+  assert.equal(ends(at(NOW + 2 * hour)), at(NOW + hour));
+  assert.equal(ends("2020-01-01 00:00:00+01:00", 0), "2020-01-01 00:00:00+01:00");
+  const ahead = (members) => endThatLiesAhead(keyWith(members), NOW);
+  assert.equal(ahead({}), "");
+  assert.equal(ahead({ expiresAt: at(NOW) }), "");
+  assert.equal(ahead({ expiresAt: at(NOW + 1), disabled: true }), at(NOW + 1));
 });
 
 test("conditions read as words", () => {

@@ -1,12 +1,13 @@
 // What the console gives to those who have not shown its secret says nothing of the secret: it is the same for any.
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { checksum, keyOf } from "../../console/api-key.js";
 import { createConsole } from "../../console/app.js";
-import { isMinted } from "../../console/secret.js";
+import { isOperatorSecret } from "../../console/core.js";
 import { CONSOLE_SECRET } from "../../demo/console.mjs";
 import { OPERATOR_SECRET } from "../../demo/gateway.mjs";
+import { checksum } from "../../demo/keys.mjs";
 import { hiddenOf } from "./support/console.mjs";
+import "./support/core.mjs";
 
 const ORIGIN = "https://console.example.com";
 const COOKIE = "__Host-pointsman-console";
@@ -36,10 +37,11 @@ const signIn = async (secret) => {
 };
 
 test("only what pointsman made is a secret", () => {
-  // The same secret, of the same random bytes, stands in src/operator/secret.rs.
+  // The same secret, of the same random bytes, stands in crates/pointsman-core/src/identity/operator_secret.rs.
   const minted = "pso_02468ACEGIKMOQSUWYacegikmoqsuwy02468ACEGIKM_0JlQ4k";
-  for (const good of [minted, OTHER, CONSOLE_SECRET, OPERATOR_SECRET]) assert.ok(isMinted(good), good);
+  for (const good of [minted, OTHER, CONSOLE_SECRET, OPERATOR_SECRET]) assert.ok(isOperatorSecret(good), good);
   const digits = "0".repeat(43);
+  const keyOf = (prefix, middle) => `${prefix}_${middle}_${checksum(`${prefix}_${middle}`)}`;
   for (const bad of [
     "",
     "correct horse battery staple",
@@ -55,7 +57,7 @@ test("only what pointsman made is a secret", () => {
     keyOf("sk_live", digits),
     `pso_${digits}_${checksum(digits)}`,
   ]) {
-    assert.ok(!isMinted(bad), bad);
+    assert.ok(!isOperatorSecret(bad), bad);
   }
 });
 

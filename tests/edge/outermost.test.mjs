@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
 import { answerAlways } from "../../src/edge/outermost.js";
+import { faultsOfLine } from "../support/log-schema.mjs";
 
 const source = readFileSync(new URL("../../src/edge/outermost.js", import.meta.url), "utf8");
 
@@ -31,8 +32,14 @@ const FAILURES = {
   },
 };
 
+const KINDS = {
+  "a trap": "RuntimeError",
+  "an exception that is none": undefined,
+  "a promise that is rejected": "TypeError",
+};
+
 for (const [what, fetch] of Object.entries(FAILURES)) {
-  test(`${what} has one line and a problem`, async (context) => {
+  test(`${what} has one line and a problem, and its kind is told`, async (context) => {
     const { answer, lines } = await run(context, fetch, { headers: { "cf-ray": "8f1c0000000000ab-FRA" } });
     assert.equal(answer.status, 500);
     assert.equal(answer.headers.get("content-type"), "application/problem+json");
@@ -45,6 +52,12 @@ for (const [what, fetch] of Object.entries(FAILURES)) {
       [line.request_id, line.method, line.reason, line.status],
       [problem.instance, "GET", "internal_error", 500],
     );
+    const faults = lines.filter(({ event }) => event === "internal_error");
+    assert.deepEqual(
+      faults.map(({ level, request_id, error_type }) => [level, request_id, error_type]),
+      [["error", problem.instance, KINDS[what]]],
+    );
+    assert.deepEqual(lines.flatMap(faultsOfLine), []);
     assert.ok(!JSON.stringify(lines).includes("SECRET"));
   });
 }
@@ -65,7 +78,7 @@ test("answers pass as they are, at once or later", async (context) => {
 });
 
 test("its words are those of the core", () => {
-  const errors = readFileSync(new URL("../../src/error.rs", import.meta.url), "utf8");
+  const errors = readFileSync(new URL("../../crates/pointsman-core/src/base/refusal.rs", import.meta.url), "utf8");
   const words = /Self::GatewayError => \(\s*"([^"]+)",\s*"([^"]+)",\s*"([^"]+)",?\s*\)/.exec(errors);
   for (const text of words.slice(1)) assert.ok(source.includes(text), text);
   assert.match(errors, /InternalError = "internal_error" => GatewayError/);

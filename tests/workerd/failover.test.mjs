@@ -143,7 +143,7 @@ describe("a request that is safe to send again", () => {
         assert.deepEqual([line.status, line.origin, line.attempt, line.reason], [200, second.url, 2, undefined]);
         const [failed, ...more] = failedAttempts(line.request_id);
         assert.deepEqual(more, []);
-        assert.deepEqual([failed.origin, failed.attempt, failed.why, failed.level], [first.url, 1, why, "warn"]);
+        assert.deepEqual([failed.origin, failed.attempt, failed.error_type, failed.level], [first.url, 1, why, "warn"]);
         assert.deepEqual(
           first.seen.map(({ headers }) => headers["x-request-id"]),
           first.seen.map(() => line.request_id),
@@ -636,7 +636,7 @@ describe("a customer with several backends", () => {
       assert.equal(answer.status, 500, answer.text());
       const line = await gateway.log.request(answer.json().instance);
       assert.equal(line.reason, "customer_record_malformed");
-      const { what: found } = await gateway.log.event("customer_record_malformed");
+      const { message: found } = await gateway.log.event("customer_record_malformed");
       assert.ok(found.includes(`customer:${name}`) && found.includes(pointer), found);
       assert.deepEqual(first.seen, []);
     });

@@ -404,7 +404,7 @@ for (const [what, key] of [
     assert.equal(answer.status, 500);
     assert.match(answer.json().type, /:gateway-misconfigured$/);
     assert.equal((await gateway.log.request(answer.json().instance)).reason, "misconfigured");
-    assert.match((await gateway.log.event("identity_key_unusable")).what, /key old cannot sign/);
+    assert.match((await gateway.log.event("identity_key_unusable")).message, /key old cannot sign/);
     assert.deepEqual(gateway.called(), []);
     assert.ok(!gateway.log.texts.join("\n").includes(key.d));
   });
@@ -416,7 +416,7 @@ test("a key that is none is found at the start, and the log does not show it", a
     await gateway.restart({ toml: toml(), bindings: bindings(key) });
     gateway.log.clear();
     assert.equal((await ask("/shared/x", demoKey("acme"))).status, 500);
-    assert.match((await gateway.log.event("misconfigured")).what, /^\/identity\/token\/keys\/0: must /);
+    assert.match((await gateway.log.event("misconfigured")).message, /^\/identity\/token\/keys\/0: must /);
     assert.ok(!gateway.log.texts.join("\n").includes(OLD.d));
     assert.deepEqual(gateway.called(), []);
   }

@@ -184,7 +184,7 @@ test("a redirect of the issuer is told with its place and without its query", as
   );
   await gateway.unavailable(signed(OLD.kid), "/x/y", "key_set_unavailable");
   assert.match(
-    (await gateway.log.event("key_set_failed")).what,
+    (await gateway.log.event("key_set_failed")).message,
     /302, a redirect to https:\/\/login\.example\.com\/a$/,
   );
 });
@@ -281,7 +281,7 @@ describe("a key set in KV", () => {
       await handOver(change);
       await good();
       assert.equal(gateway.calls(ISSUER), 1);
-      assert.ok((await gateway.log.event("key_set_store_failed")).what.includes("keyset:"));
+      assert.ok((await gateway.log.event("key_set_store_failed")).message.includes("keyset:"));
     });
   }
 

@@ -20,7 +20,7 @@ wrapInstances((direction, name, call) => (...given) => {
 });
 console.log = (line) => lines.push(JSON.parse(line));
 const taken = () => {
-  const all = { calls, events: lines.map(({ event }) => event), whats: lines.map(({ what }) => what) };
+  const all = { calls, events: lines.map(({ event }) => event), messages: lines.map(({ message }) => message) };
   [calls, lines] = [[], []];
   return all;
 };
@@ -88,7 +88,7 @@ test("the configuration is read before the first request, and nothing else is do
     "kvGetMany",
     "kvPutMany",
     "getDocument",
-    "log",
+    "logMessage",
     "survey",
     "dispatch",
   ]);
@@ -107,7 +107,7 @@ test("a configuration with faults keeps nothing from loading: the first request 
   includesAll(first.atLoad.calls, INSTALLED);
   assert.deepEqual(first.atLoad.events, []);
   assert.deepEqual(first.now.events, ["misconfigured", "misconfigured", "request"]);
-  assert.match(first.now.whats.join("\n"), /SEKRET/);
+  assert.match(first.now.messages.join("\n"), /SEKRET/);
   assert.deepEqual(second.now.events, ["request"]);
   for (const { status, problem } of [first, second]) {
     assert.equal(status, 500);

@@ -70,7 +70,7 @@ for (const [what, url, handler] of [
     ];
     if (url === NO_URL)
       assert.deepEqual(
-        [source.what, keySet.what],
+        [source.message, keySet.message],
         [`${PLACE}: the URL cannot be called`, `main: ${PLACE}: the URL cannot be called`],
       );
     assert.ok(!gateway.log.texts.join("\n").includes(SECRET), gateway.log.texts.join("\n"));

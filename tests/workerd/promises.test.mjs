@@ -177,7 +177,7 @@ describe("documents are had from where configuration says and nowhere else", () 
       return calls(ISSUER).length >= 2;
     }, "another fetch");
     assert.equal(await statusOf(token("good-es256")), 200);
-    assert.ok((await gateway.log.event("key_set_failed")).what.includes("262144"));
+    assert.ok((await gateway.log.event("key_set_failed")).message.includes("262144"));
     await gateway.restart({ toml: toml() });
   });
 });
@@ -535,10 +535,10 @@ describe("the configuration", () => {
         assert.equal((await gateway.log.request(problem.instance)).reason, "misconfigured");
       }
       const event = await gateway.log.event("misconfigured");
-      assert.ok(event.what.length > 0);
+      assert.ok(event.message.length > 0);
       if (finding)
         assert.ok(
-          gateway.log.lines.some(({ what: text }) => finding.test(text ?? "")),
+          gateway.log.lines.some(({ message: text }) => finding.test(text ?? "")),
           `no finding says ${finding}`,
         );
       assert.deepEqual(gateway.world.requests, []);

@@ -47,7 +47,7 @@ async function changesNothing(why) {
   gateway.log.clear();
   await gateway.refresh();
   assert.deepEqual(changed(before, await gateway.records()), []);
-  assert.match((await gateway.log.event("customers_refresh_failed")).what, why);
+  assert.match((await gateway.log.event("customers_refresh_failed")).message, why);
 }
 
 test("it writes every customer of the list, and a second run writes the state alone", async () => {
@@ -68,7 +68,7 @@ test("it writes every customer of the list, and a second run writes the state al
     changed(before, first),
     [...customersOf(12).map(({ customerId }) => `source:customer:${customerId}`), STATE, INDEX].sort(),
   );
-  assert.match((await gateway.log.event("customers_refreshed")).what, /^12 listed, 12 written, 0 /);
+  assert.match((await gateway.log.event("customers_refreshed")).message, /^12 listed, 12 written, 0 /);
   const state = JSON.parse(first[STATE]);
   assert.deepEqual([state.count, state.generation, state.pending], [12, 1, 0]);
 
@@ -228,7 +228,7 @@ test("a bad entry is named in the log, and keeps nobody else's from being writte
   for (const name of doubted)
     assert.equal(JSON.parse(after[name]).backendUrl, JSON.parse(before[name]).backendUrl, name);
   const said = () =>
-    gateway.log.lines.filter(({ event }) => event === "customer_record_malformed").map(({ what }) => what);
+    gateway.log.lines.filter(({ event }) => event === "customer_record_malformed").map(({ message }) => message);
   await until(() => said().length >= 3, "three warnings");
   for (const [id, pointer] of [
     ["c-3", "/backendUrl"],
@@ -253,7 +253,7 @@ test("while an entry has no customerId that can be read, nobody is taken for gon
   const after = await gateway.records();
   assert.deepEqual(changed(before, after), ["source:customer:c-11", STATE, INDEX]);
   assert.equal(JSON.parse(after["source:customer:c-11"]).gone, undefined);
-  assert.match((await gateway.log.event("customer_record_malformed")).what, /no customerId/);
+  assert.match((await gateway.log.event("customer_record_malformed")).message, /no customerId/);
 });
 
 test("an operator's own records decide, whatever the list says, and stay as they are", async () => {

@@ -87,7 +87,7 @@ for (const [how, begins] of Object.entries(FAULTS)) {
     test("an issuer's keys are had from the issuer", async () => {
       begins();
       assert.equal(await gateway.status(fresh("es256-1")), 200);
-      assert.ok((await gateway.log.event("key_set_store_failed")).what.startsWith("main: "));
+      assert.ok((await gateway.log.event("key_set_store_failed")).message.startsWith("main: "));
       faults.mend();
     });
 

@@ -22,7 +22,7 @@ pub(crate) fn check(gateway: &Gateway, file: &Json, deployment: &Deployment) -> 
     let mut findings = Findings::default();
     store(gateway, deployment, &mut findings);
     services(gateway, file, deployment, &mut findings);
-    for limit in &gateway.limits {
+    for limit in gateway.limits() {
         let at = format!("/limits/{}", escape(&limit.name));
         match limit.measure {
             Measure::Rate { limit: most, period } => {
@@ -50,10 +50,10 @@ fn store(gateway: &Gateway, deployment: &Deployment, findings: &mut Findings) {
     let what = format!(
         "needs the KV namespace {STORE}, which {place} does not bind{why}: add [[{table}]] binding = \"{STORE}\", id = \"…\""
     );
-    let needed = [("/api_keys", gateway.api_keys.is_some()), ("/customers", gateway.customers.is_some())];
+    let needed = [("/api_keys", gateway.api_keys().is_some()), ("/customers", gateway.customers().is_some())];
     match needed.into_iter().find(|(_, needed)| *needed) {
         Some((pointer, _)) => findings.error(pointer, what),
-        None if gateway.issuers.iter().any(|issuer| issuer.keys.is_fetched()) => {
+        None if gateway.issuers().iter().any(|issuer| issuer.keys.is_fetched()) => {
             let what = format!(
                 "{what}; without it each isolate asks every issuer for its keys, and has none while it is down"
             );
@@ -64,7 +64,7 @@ fn store(gateway: &Gateway, deployment: &Deployment, findings: &mut Findings) {
 }
 
 fn services(gateway: &Gateway, file: &Json, deployment: &Deployment, findings: &mut Findings) {
-    for backend in &gateway.backends {
+    for backend in gateway.backends() {
         let at = format!("/backends/{}", escape(&backend.name));
         let written = file.get("backends").and_then(|all| all.get(backend.name.as_ref()));
         let has_url = written.and_then(|backend| backend.get("url")).is_some();
@@ -155,10 +155,10 @@ fn triggers(gateway: &Gateway, deployment: &Deployment, findings: &mut Findings)
     if entries(crons).next().is_some() {
         return;
     }
-    let source = gateway.customers.as_ref().and_then(|customers| customers.source.as_ref());
+    let source = gateway.customers().and_then(|customers| customers.source.as_ref());
     let (pointer, what) = if source.is_some_and(|source| !source.by_id) {
         ("/customers/source", "KV is not brought in line with the config API's list")
-    } else if gateway.issuers.iter().any(|issuer| issuer.keys.is_fetched()) {
+    } else if gateway.issuers().iter().any(|issuer| issuer.keys.is_fetched()) {
         ("/issuers", "the keys of issuers are not kept at hand")
     } else {
         return;
@@ -174,29 +174,24 @@ fn triggers(gateway: &Gateway, deployment: &Deployment, findings: &mut Findings)
 mod tests {
     use std::collections::HashMap;
 
+    use pointsman_testkit::{GatewayToml, all_to};
+
     use super::*;
 
+    /// A limit and a quota.
+    fn limited() -> GatewayToml {
+        GatewayToml::new()
+            .table("limits.standard", "binding = \"LIMIT\"\nlimit = 100\nperiod = \"60s\"")
+            .table("limits.monthly", "binding = \"QUOTAS\"\nquota = 10000\nper = \"month\"")
+    }
+
+    fn limited_to(backend: &str) -> String {
+        format!("limits = [\"standard\", \"monthly\"]\n{}", all_to(backend))
+    }
+
     fn findings(wrangler: &str) -> Vec<String> {
-        let gateway: Json = toml::from_str(
-            r#"
-            [[routes]]
-            path = "/{+path}"
-            auth = []
-            rules = [{ name = "all", to = "shared" }]
-            limits = ["standard", "monthly"]
-            [backends.shared]
-            url = "https://shared.example"
-            [limits.standard]
-            binding = "LIMIT"
-            limit = 100
-            period = "60s"
-            [limits.monthly]
-            binding = "QUOTAS"
-            quota = 10000
-            per = "month"
-            "#,
-        )
-        .unwrap();
+        let toml = limited().backend("shared").route("/{+path}", &[], &limited_to("shared"));
+        let gateway: Json = toml::from_str(&toml.to_string()).unwrap();
         let json = serde_json::to_string(&gateway).unwrap();
         let checked = pointsman_config::parse(&json, &HashMap::new()).ok().unwrap();
         let deployment = Deployment::parse("wrangler.toml", wrangler.to_owned(), None).unwrap();
@@ -267,34 +262,14 @@ mod tests {
     "#;
 
     fn needs_all(wrangler: &str, environment: Option<&str>) -> Vec<String> {
-        let text = r#"
-            [api_keys]
-            prefixes = ["sk"]
-            [[issuers]]
-            name = "main"
-            issuer = "https://id.example/"
-            audience = "a"
-            algorithms = ["ES256"]
-            jwks_url = "https://id.example/jwks"
-            [customers.source]
-            url = "https://config.example/customers"
-            [[routes]]
-            path = "/{+path}"
-            auth = ["api_key", "main"]
-            limits = ["standard", "monthly"]
-            rules = [{ name = "all", to = "inner" }]
-            [backends.inner]
-            origins = [{ url = "https://near.example" }, { url = "binding:INNER/base" }]
-            [limits.standard]
-            binding = "LIMIT"
-            limit = 100
-            period = "60s"
-            [limits.monthly]
-            binding = "QUOTAS"
-            quota = 10000
-            per = "month"
-        "#;
-        let file: Json = toml::from_str(text).unwrap();
+        let origins = r#"origins = [{ url = "https://near.example" }, { url = "binding:INNER/base" }]"#;
+        let toml = limited()
+            .table("api_keys", "prefixes = [\"sk\"]")
+            .issuer("main")
+            .table("customers.source", "url = \"https://config.example/customers\"")
+            .table("backends.inner", origins)
+            .route("/{+path}", &["api_key", "main"], &limited_to("inner"));
+        let file: Json = toml::from_str(&toml.to_string()).unwrap();
         let checked = pointsman_config::parse(&file.to_string(), &HashMap::new())
             .unwrap_or_else(|all| panic!("{all:?}"));
         let deployment = Deployment::parse("wrangler.toml", wrangler.to_owned(), environment).unwrap();

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::{
     configuration::{GATEWAY, Judged, Secrets, Source, upward},
-    ending::{End, Outcome},
+    ending::{CommandResult, End},
     findings::{Placed, errors, print_all},
     output::{self, warning},
     store::Kv,
@@ -32,7 +32,7 @@ pub(crate) struct Arguments {
     target: OptionalTarget,
 }
 
-pub(crate) fn run(arguments: &Arguments) -> Outcome {
+pub(crate) fn run(arguments: &Arguments) -> CommandResult {
     let file = upward(&arguments.file, GATEWAY);
     // What the check lets pass is deployed: secrets of this machine say nothing about those that are.
     let source = Source::read(&file, arguments.target.project(), Secrets::Declared)?;

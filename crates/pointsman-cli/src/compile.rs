@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use crate::{
     configuration::{GATEWAY, Judged, Project, Secrets, Source, upward},
-    ending::{End, Failure, Outcome, input},
+    ending::{CommandResult, End, Failure, input},
     findings::{errors, print_all},
     output,
 };
@@ -30,7 +30,7 @@ pub(crate) struct Arguments {
     as_written: bool,
 }
 
-pub(crate) fn run(arguments: &Arguments) -> Outcome {
+pub(crate) fn run(arguments: &Arguments) -> CommandResult {
     let file = upward(&arguments.file, GATEWAY);
     if arguments.as_written {
         output::line(&as_written(&file)?.to_string());

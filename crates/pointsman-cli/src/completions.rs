@@ -4,7 +4,7 @@ use clap::CommandFactory;
 use clap_complete::{Generator, Shell};
 
 use crate::{
-    ending::{End, Outcome},
+    ending::{CommandResult, End},
     output,
 };
 
@@ -18,7 +18,7 @@ pub(crate) struct Arguments {
     shell: Shell,
 }
 
-pub(crate) fn run<C: CommandFactory>(arguments: &Arguments) -> Outcome {
+pub(crate) fn run<C: CommandFactory>(arguments: &Arguments) -> CommandResult {
     output::line(&String::from_utf8_lossy(&script::<C>(arguments.shell)));
     Ok(End::Done)
 }

@@ -9,6 +9,7 @@ use std::{
 use pointsman_config::{
     Variable, Variables,
     findings::{Finding, Severity},
+    unset_variable,
 };
 use pointsman_core::state::config::Gateway;
 use serde_json::Value;
@@ -29,7 +30,7 @@ pub(crate) struct Project {
     /// Where variables are set ([vars]), secrets are named ([secrets] required) and KV is bound.
     #[arg(long, value_name = "FILE", default_value = WRANGLER)]
     wrangler: PathBuf,
-    /// The environment of wrangler.toml that counts; as wrangler, else the one that CLOUDFLARE_ENV names.
+    /// The environment of wrangler.toml. Default the one that CLOUDFLARE_ENV names, as for wrangler.
     #[arg(long, value_name = "NAME")]
     env: Option<String>,
 }
@@ -221,7 +222,6 @@ impl Source {
             }
             Err(findings) => (None, None, findings),
         };
-        let found = found.into_iter().map(|finding| self.variables.explain(finding)).collect();
         let mut findings = self.place_all(found);
         findings.sort_by_key(Placed::line);
         Judged { gateway, form, findings }
@@ -265,19 +265,6 @@ impl WranglerVariables {
         let secrets = entries(required).filter_map(|name| name.as_str().map(str::to_owned)).collect();
         Self { deployment, vars, secrets, known, any_secret: false }
     }
-
-    /// Says of a variable that is not set in which environment it is not: that of the top level does not count there.
-    fn explain(&self, finding: Finding) -> Finding {
-        let Some(environment) = &self.deployment.environment else { return finding };
-        if !finding.what.starts_with("the variable ") {
-            return finding;
-        }
-        let what = finding
-            .what
-            .replace("is not set: add it under [vars]", &format!("is not set in [env.{environment}], which takes over none of the top level: add it under [env.{environment}.vars]"))
-            .replace("` and list it under [secrets]", &format!(" --env {environment}` and list it under [env.{environment}.secrets]"));
-        Finding { what: what.into(), ..finding }
-    }
 }
 
 impl Variables for WranglerVariables {
@@ -289,5 +276,15 @@ impl Variables for WranglerVariables {
             (None, None) if self.any_secret || self.secrets.contains(name) => Variable::Secret,
             (None, None) => Variable::Missing,
         }
+    }
+
+    /// Says in which environment it is not set: that of the top level does not count there.
+    fn unset(&self, name: &str) -> String {
+        let Some(environment) = &self.deployment.environment else { return unset_variable(name) };
+        format!(
+            "the variable {name} is not set in [env.{environment}], which takes over none of the top level: add it \
+             under [env.{environment}.vars] in wrangler.toml, or set the secret with `wrangler secret put {name} \
+             --env {environment}` and list it under [env.{environment}.secrets] required"
+        )
     }
 }

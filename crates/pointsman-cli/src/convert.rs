@@ -9,7 +9,7 @@ use std::{
 use serde_json::{Value, json};
 
 use crate::{
-    ending::{End, Failure, Outcome, input},
+    ending::{CommandResult, End, Failure, input},
     output::{self, counted},
 };
 
@@ -23,10 +23,10 @@ use self::{draft::Draft, findings::Finding};
 pub(crate) enum Command {
     /// Writes gateway.toml from a Zuplo project: config/*.oas.json and config/policies.json.
     ///
-    /// What has no equal here is listed, route by route, with the section of docs/configuration.md to do it by
-    /// hand. A route that would let in whom Zuplo keeps out is written with a rule that denies.
+    /// What cannot be carried over is listed, route by route, with the section of docs/configuration.md that says how to
+    /// do it by hand. A route that would let in a caller that Zuplo keeps out gets a rule that denies.
     #[command(
-        after_help = "Exit codes: 0 all was carried over, 1 the project cannot be read, 4 parts are left to do by hand.\n\nExamples:\n  pointsman import zuplo ../my-api --out gateway.toml\n  pointsman import zuplo ../my-api --json | jq .findings"
+        after_help = "Exit codes: 0 everything was carried over, 1 the project cannot be read, 4 parts are left to do by hand.\n\nExamples:\n  pointsman import zuplo ../my-api --out gateway.toml\n  pointsman import zuplo ../my-api --json | jq .findings"
     )]
     Zuplo(Arguments),
 }
@@ -36,21 +36,21 @@ pub(crate) struct Arguments {
     /// The project's folder, which has config/ in it.
     #[arg(value_name = "FOLDER")]
     project: PathBuf,
-    /// Where gateway.toml is written; else it is printed.
+    /// Where gateway.toml is written; otherwise it is printed.
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
-    /// Where the lines that wrangler.toml needs are written. They stand in gateway.toml as a comment, too.
+    /// Where the lines that wrangler.toml needs are written. gateway.toml has them as a comment, too.
     #[arg(long, value_name = "FILE")]
     wrangler_out: Option<PathBuf>,
-    /// Writes over files that are there.
+    /// Overwrites files that exist.
     #[arg(long)]
     force: bool,
-    /// Prints findings as JSON, and what is not written to files with them.
+    /// Prints findings as JSON, together with what is not written to files.
     #[arg(long)]
     json: bool,
 }
 
-pub(crate) fn run(command: &Command) -> Outcome {
+pub(crate) fn run(command: &Command) -> CommandResult {
     let Command::Zuplo(arguments) = command;
     let (draft, findings) = zuplo::import(&arguments.project).map_err(input)?;
     if draft.routes.is_empty() {

@@ -4,7 +4,7 @@ use pointsman_core::{customer::backend_url::AllowHttp, identity::customer_id::Cu
 
 use crate::{
     configuration::{GatewayFile, Project},
-    ending::{Failure, Outcome, input},
+    ending::{CommandResult, Failure, input},
     output::plain,
     records::{Judge, Kind},
 };
@@ -20,31 +20,31 @@ mod tidy;
 
 #[derive(clap::Subcommand)]
 pub(crate) enum Command {
-    /// Lists the customers in KV: an operator's own, and those of whom only the config API knows.
+    /// Lists the customers in KV: those with an operator's record, and those that only the config API knows.
     #[command(after_help = list::EXAMPLES)]
     List(list::Arguments),
-    /// Prints the record of one customer that counts.
+    /// Prints the record that counts of one customer.
     #[command(after_help = get::EXAMPLES)]
     Get(get::Arguments),
-    /// Writes an operator's own record of one customer, in place of the one that KV has. It counts before what
-    /// the config API says.
+    /// Writes an operator's record of one customer, in place of the one that KV has. This record counts before what the
+    /// config API says.
     #[command(after_help = put::EXAMPLES)]
     Put(put::Arguments),
-    /// Removes operators' own records. What the config API says of these customers counts again.
+    /// Removes operators' records. What the config API says of these customers counts again.
     #[command(after_help = remove::EXAMPLES)]
     Remove(remove::Arguments),
     /// Puts each customer of a file or folder into KV. All are checked before any is written.
     #[command(after_help = import::EXAMPLES)]
     Import(import::Arguments),
-    /// Writes operators' own records into a file or a folder.
+    /// Writes operators' records into a file or a folder.
     #[command(after_help = export::EXAMPLES)]
     Export(export::Arguments),
-    /// Deletes what an older version left of the config API's records under operators' names.
+    /// Deletes the config API's records that an older version left under operators' names.
     #[command(after_help = tidy::EXAMPLES)]
     Tidy(tidy::Arguments),
 }
 
-pub(crate) fn run(command: &Command) -> Outcome {
+pub(crate) fn run(command: &Command) -> CommandResult {
     match command {
         Command::List(arguments) => list::run(arguments),
         Command::Get(arguments) => get::run(arguments),
@@ -61,7 +61,7 @@ pub(crate) fn run(command: &Command) -> Outcome {
 struct JudgeArguments {
     #[command(flatten)]
     gateway: GatewayFile,
-    /// Where plain http may be spoken: never, loopback or always. By default what gateway.toml says.
+    /// Where plain http is allowed: never, loopback or always. By default what gateway.toml says.
     #[arg(long, value_name = "WHERE", value_parser = |text: &str| AllowHttp::parse(text).ok_or("never, loopback or always"))]
     allow_http: Option<AllowHttp>,
 }

@@ -25,7 +25,7 @@ pub(crate) enum Failure {
 }
 
 /// What a command comes to.
-pub(crate) type Outcome = Result<End, Failure>;
+pub(crate) type CommandResult = Result<End, Failure>;
 
 impl End {
     /// The exit code, as the help says.
@@ -40,7 +40,7 @@ impl End {
 }
 
 /// Says what went wrong.
-pub(crate) fn finish(outcome: Outcome) -> End {
+pub(crate) fn finish(outcome: CommandResult) -> End {
     match outcome {
         Ok(end) => end,
         Err(Failure::Input(what)) => {

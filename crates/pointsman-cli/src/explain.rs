@@ -12,11 +12,11 @@ use std::{
 use pointsman_config::file::OneOrMany;
 use pointsman_core::{
     base::time::Timestamp,
-    http::head::{Head, Target as UrlTarget},
+    http::head::{Head, RequestTarget as UrlTarget},
     identity::{jwt, principal::Principal},
     state::{config::Gateway, memory::Memory},
 };
-use pointsman_loader::load::Context;
+use pointsman_loader::loader::Loader;
 use serde_json::{Map, Value, json};
 
 mod cases;
@@ -38,7 +38,7 @@ use self::{
 use crate::{
     configuration::GatewayFile,
     credentials,
-    ending::{End, Failure, Outcome, input},
+    ending::{CommandResult, End, Failure, input},
     files,
     findings::{At, Placed, print_all},
     output::{coloured, error, line, warning},
@@ -59,7 +59,7 @@ variant, bucket, url, status, problem, reason, and set.<field> for a field that 
 
 A case file (JSON, or TOML with [[cases]]) holds one case or a list:
   { \"name\": \"…\", \"request\": { \"path\": \"/x\", \"claims\": { … }, \"country\": \"DE\" }, \"expect\": { \"backend\": \"shared\" } }
-Its request has the members MEMBERS, as the options here.
+Its request has the members MEMBERS, which mean the same as the options here.
 
 Exit codes: 0 explained, and as expected; 1 not as expected, or something is wrong with the input.";
 
@@ -70,13 +70,13 @@ pub(crate) fn help() -> String {
 
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
-    /// The API key that the request is sent with, from standard input. It is no argument itself.
+    /// The API key of the request, from standard input. The key itself is never an argument.
     #[arg(long, value_name = "-", conflicts_with_all = ["key_file", "jwt", "jwt_file", "claims", "subject"])]
     key: Option<String>,
     /// The API key, from a file; - is standard input.
     #[arg(long, value_name = "FILE", conflicts_with_all = ["jwt", "jwt_file", "claims", "subject"])]
     key_file: Option<PathBuf>,
-    /// The token that the request is sent with, from standard input. It is no argument itself.
+    /// The token of the request, from standard input. The token itself is never an argument.
     #[arg(long, value_name = "-", conflicts_with_all = ["jwt_file", "claims", "subject"])]
     jwt: Option<String>,
     /// The token, from a file; - is standard input.
@@ -100,7 +100,7 @@ pub(crate) struct Arguments {
     /// A field of the request. May be given several times.
     #[arg(long = "header", value_name = "NAME: VALUE")]
     headers: Vec<String>,
-    /// Fields of the request, one in a line, from a file; - is standard input. For what is nobody else's business.
+    /// Fields of the request, one in a line, from a file; - is standard input. For fields that hold secrets.
     #[arg(long, value_name = "FILE")]
     header_file: Option<PathBuf>,
     #[command(flatten)]
@@ -111,11 +111,11 @@ pub(crate) struct Arguments {
     /// The time at which the request is decided. Default now.
     #[arg(long, value_name = "INSTANT")]
     now: Option<String>,
-    /// The key set of an issuer, which is not asked offline.
+    /// The key set of an issuer: offline, issuers are not asked.
     #[arg(long = "jwks", value_name = "[ISSUER=]FILE")]
     key_sets: Vec<String>,
-    /// A folder of customers and keys, as `plan` and `apply` take it, in place of a KV. There are no others:
-    /// the config API counts as listing nobody.
+    /// A folder of customers and keys, as for `plan` and `apply`, in place of KV. There are no other records: the config
+    /// API counts as an API that lists nobody.
     #[arg(long, value_name = "FOLDER", conflicts_with_all = ["local", "remote"])]
     data: Option<PathBuf>,
     /// What is expected of the decision. May be given several times.
@@ -133,7 +133,7 @@ pub(crate) struct Arguments {
     from: OptionalTarget,
 }
 
-pub(crate) fn run(arguments: &Arguments) -> Outcome {
+pub(crate) fn run(arguments: &Arguments) -> CommandResult {
     let gateway = arguments.gateway.load(arguments.from.project())?;
     let documents = documents(&arguments.key_sets, &gateway)?;
     let kv = arguments.from.kv();
@@ -143,7 +143,7 @@ pub(crate) fn run(arguments: &Arguments) -> Outcome {
     let read = |names: &[String]| read_once(kv.as_ref().map(|kv| kv as &dyn Kv), &kept, names);
     let records: Option<&Records<'_>> = if given { Some(&read) } else { None };
     // The files say which customers there are: the config API is none that could not be asked.
-    let config_api = gateway.customers.as_ref().and_then(|customers| customers.source.as_ref());
+    let config_api = gateway.customers().and_then(|customers| customers.source.as_ref());
     let nobody_else_at = config_api.filter(|_| arguments.data.is_some()).map(|source| source.url.as_str());
     let explain = Explain { gateway: &gateway, records, documents: &documents, nobody_else_at };
     match &arguments.cases {
@@ -196,7 +196,7 @@ fn read_once(
     Ok(names.iter().map(|name| kept.get(name).cloned().flatten().map(String::into_bytes)).collect())
 }
 
-fn run_one(explain: &Explain<'_>, arguments: &Arguments) -> Outcome {
+fn run_one(explain: &Explain<'_>, arguments: &Arguments) -> CommandResult {
     let told = explain.tell(&question(arguments)?).map_err(input)?;
     let text = |(name, value): &(String, String)| (name.clone(), Value::from(value.as_str()));
     let expected: Expectations = arguments.expect.iter().map(text).collect();
@@ -212,7 +212,7 @@ fn run_one(explain: &Explain<'_>, arguments: &Arguments) -> Outcome {
     Ok(if unmet.is_empty() { End::Done } else { End::BadInput })
 }
 
-fn run_cases(explain: &Explain<'_>, path: &Path, as_json: bool) -> Outcome {
+fn run_cases(explain: &Explain<'_>, path: &Path, as_json: bool) -> CommandResult {
     let cases = cases::read(path).map_err(|problems| input(problems.join("\n")))?;
     let (total, mut failed, mut results) = (cases.len(), 0, Vec::new());
     for (place, case) in cases {
@@ -265,8 +265,8 @@ impl Explain<'_> {
         let mut notes = world.warnings.take();
         // Nobody was asked for the keys. All else that can be said of the token is said.
         if let (Some(token), "key_set_unavailable") = (&question.jwt, reason(&told)) {
-            let all: Vec<usize> = (0..self.gateway.issuers.len()).collect();
-            if let Ok(examined) = jwt::examine(token, &self.gateway.issuers, &all, world.now) {
+            let all: Vec<usize> = (0..self.gateway.issuers().len()).collect();
+            if let Ok(examined) = jwt::examine(token, self.gateway.issuers(), &all, world.now) {
                 let credential = credential_step(&mut told).map(Value::take);
                 told = self.ask(&sent, &world, Some(Rc::new(examined.principal)))?;
                 if let (Some(step), Some(mut credential)) = (credential_step(&mut told), credential) {
@@ -296,9 +296,9 @@ impl Explain<'_> {
         };
         // Each request is the first one of its isolate.
         let memory = RefCell::new(Memory::new(self.gateway, 1));
-        let context = Context { gateway: self.gateway, memory: &memory, ports: world };
+        let loader = Loader::new(self.gateway, &memory, world);
         let assumed = believed.or_else(|| sent.assumed.clone());
-        Ok(pollster::block_on(context.explain(&head, assumed)).0)
+        Ok(pollster::block_on(loader.explain(&head, assumed)).0)
     }
 }
 
@@ -377,7 +377,7 @@ fn question(arguments: &Arguments) -> Result<Question, Failure> {
 }
 
 fn documents(given: &[String], gateway: &Gateway) -> Result<HashMap<String, Vec<u8>>, Failure> {
-    let fetched: Vec<_> = gateway.issuers.iter().filter(|issuer| issuer.keys.is_fetched()).collect();
+    let fetched: Vec<_> = gateway.issuers().iter().filter(|issuer| issuer.keys.is_fetched()).collect();
     let names = || fetched.iter().map(|issuer| &*issuer.name).collect::<Vec<_>>().join(", ");
     let mut documents = HashMap::new();
     for given in given {

@@ -6,7 +6,7 @@ use pointsman_core::base::time::Span;
 use serde_json::{Value, json};
 
 use crate::{
-    ending::{End, Failure, Outcome},
+    ending::{CommandResult, End, Failure},
     files::of_path,
     findings::{errors, print_all},
     output::{counted, line, warning},
@@ -26,7 +26,7 @@ pub(crate) fn import(
     target: &TargetOrDryRun,
     wait: Span,
     as_json: bool,
-) -> Outcome {
+) -> CommandResult {
     let wanted = match Wanted::read(of_path(path, kind)?, Vec::new(), judge, Extras::Taken) {
         Ok((wanted, warnings)) => {
             print_all(&warnings);

@@ -12,7 +12,7 @@ use pointsman_core::{
 };
 
 use crate::{
-    ending::{Failure, Outcome, input},
+    ending::{CommandResult, Failure, input},
     entropy::random,
     records::Kind,
 };
@@ -27,27 +27,27 @@ mod roll;
 
 #[derive(clap::Subcommand)]
 pub(crate) enum Command {
-    /// Makes an API key. It is shown once; KV gets its digest and what it stands for.
+    /// Makes an API key. The key is shown once; KV gets its digest and its record.
     #[command(after_help = create::EXAMPLES)]
     Create(create::Arguments),
     /// Lists the keys in KV by their digests. The keys themselves are stored nowhere.
     #[command(after_help = list::EXAMPLES)]
     List(list::Arguments),
-    /// Says what can be told of a key at hand, and of its record.
+    /// Shows form and digest of an API key, and its record.
     #[command(after_help = inspect::EXAMPLES)]
     Inspect(inspect::Arguments),
-    /// Makes a new key for an old one, which goes on for a while.
+    /// Makes a new key in place of an old one, which stays valid for a while.
     #[command(after_help = roll::EXAMPLES)]
     Roll(roll::Arguments),
     /// Takes a key out of use.
     #[command(after_help = revoke::EXAMPLES)]
     Revoke(revoke::Arguments),
-    /// Brings in keys that were minted elsewhere. All are checked before any is written.
+    /// Imports keys that were minted elsewhere. All are checked before any is written.
     #[command(after_help = import::EXAMPLES)]
     Import(import::Arguments),
 }
 
-pub(crate) fn run(command: &Command) -> Outcome {
+pub(crate) fn run(command: &Command) -> CommandResult {
     match command {
         Command::Create(arguments) => create::run(arguments),
         Command::List(arguments) => list::run(arguments),
@@ -78,7 +78,7 @@ fn mint(prefix: &str) -> Result<String, Failure> {
 
 /// A new key of a prefix that the gateway knows: with another it would never work.
 fn mint_known(gateway: &Gateway, prefix: &str) -> Result<String, Failure> {
-    let known = gateway.api_keys.as_ref().map(api_key::ApiKeys::prefixes).unwrap_or_default();
+    let known = gateway.api_keys().map(api_key::ApiKeys::prefixes).unwrap_or_default();
     if known.iter().any(|known| known == prefix) {
         return mint(prefix);
     }

@@ -35,7 +35,7 @@ pub(crate) fn lint(gateway: &Gateway, file: &Value) -> Vec<Finding> {
 }
 
 fn regions(gateway: &Gateway, file: &Value, findings: &mut Findings) {
-    let known: BTreeSet<&str> = match gateway.regions.as_slice() {
+    let known: BTreeSet<&str> = match gateway.regions() {
         [] => CONTINENTS.into(),
         regions => regions.iter().map(|region| region.name.as_ref()).collect(),
     };
@@ -45,7 +45,7 @@ fn regions(gateway: &Gateway, file: &Value, findings: &mut Findings) {
             format!("\"{region}\" is no region, so no client is ever in it: there are {}", names.join(", "));
         (!known.contains(region)).then_some(what)
     };
-    for backend in &gateway.backends {
+    for backend in gateway.backends() {
         let at = format!("/backends/{}", escape(&backend.name));
         let has_url = written(file, backend).and_then(|written| written.get("url")).is_some();
         for (index, origin) in backend.origins.iter().enumerate() {
@@ -70,7 +70,7 @@ fn written<'a>(file: &'a Value, backend: &Backend) -> Option<&'a Value> {
 
 /// All rules with their places, those in the shadow too.
 fn rules(gateway: &Gateway) -> impl Iterator<Item = (String, &Rule)> {
-    gateway.routes.iter().enumerate().flat_map(|(index, route)| {
+    gateway.routes().iter().enumerate().flat_map(|(index, route)| {
         let place =
             move |list: &'static str| move |position: usize| format!("/routes/{index}/{list}/{position}");
         let shadow = route.shadow.iter().enumerate();
@@ -81,7 +81,7 @@ fn rules(gateway: &Gateway) -> impl Iterator<Item = (String, &Rule)> {
 }
 
 fn single_origins(gateway: &Gateway, file: &Value, findings: &mut Findings) {
-    for backend in gateway.backends.iter().filter(|backend| backend.origins.len() == 1) {
+    for backend in gateway.backends().iter().filter(|backend| backend.origins.len() == 1) {
         let has = |field: &&str| written(file, backend).and_then(|written| written.get(field)).is_some();
         let at = format!("/backends/{}", escape(&backend.name));
         for field in BETWEEN_ORIGINS.iter().filter(|field| has(field)) {
@@ -97,7 +97,7 @@ fn single_origins(gateway: &Gateway, file: &Value, findings: &mut Findings) {
 /// A deadline that the first attempt can use up leaves nobody else to ask when that one hangs.
 fn deadlines(gateway: &Gateway, findings: &mut Findings) {
     let several = |backend: &&Backend| backend.origins.len() > 1;
-    for (index, backend) in gateway.backends.iter().enumerate().filter(|(_, backend)| several(backend)) {
+    for (index, backend) in gateway.backends().iter().enumerate().filter(|(_, backend)| several(backend)) {
         let Some(first) = first_timeout(backend) else { continue };
         let led_here = |rule: &Rule| match &rule.action {
             Action::To(target) => *target == Target::Backend(index),
@@ -106,7 +106,7 @@ fn deadlines(gateway: &Gateway, findings: &mut Findings) {
         };
         let name = &backend.name;
         let mut too_short = false;
-        for (position, route) in gateway.routes.iter().enumerate() {
+        for (position, route) in gateway.routes().iter().enumerate() {
             if !route.rules.iter().any(led_here) {
                 continue;
             }
@@ -132,11 +132,11 @@ fn deadlines(gateway: &Gateway, findings: &mut Findings) {
 
 /// Subjects of two issuers may have one name, and a backend that is not told the issuer takes the one for the other.
 fn unnamed_issuers(gateway: &Gateway, findings: &mut Findings) {
-    if gateway.identity.authenticated_by.is_some() {
+    if gateway.identity().authenticated_by.is_some() {
         return;
     }
-    for (index, route) in gateway.routes.iter().enumerate() {
-        let issuers = route.auth.issuers.iter().filter_map(|issuer| gateway.issuers.get(*issuer));
+    for (index, route) in gateway.routes().iter().enumerate() {
+        let issuers = route.auth.issuers.iter().filter_map(|issuer| gateway.issuers().get(*issuer));
         let api_key = route.auth.api_key.then_some("api_key");
         let kinds: Vec<_> = api_key.into_iter().chain(issuers.map(|issuer| &*issuer.name)).collect();
         if kinds.len() > 1 {
@@ -163,6 +163,8 @@ fn first_timeout(backend: &Backend) -> Option<pointsman_core::base::time::Span> 
 mod tests {
     use std::collections::HashMap;
 
+    use pointsman_testkit::{GatewayToml, all_to};
+
     use super::*;
 
     pub(super) fn lints(toml_text: &str) -> Vec<String> {
@@ -173,13 +175,11 @@ mod tests {
     }
 
     fn with(backend: &str, route: &str) -> Vec<String> {
-        lints(&format!(
-            "{route}\nauth = []\n[backends.b]\n{backend}",
-            route = route.replacen("ROUTE", "[[routes]]\npath = \"/{+path}\"", 1)
-        ))
+        let toml = GatewayToml::new().route("/{+path}", &[], route).table("backends.b", backend);
+        lints(&toml.to_string())
     }
 
-    const PLAIN: &str = "ROUTE\nrules = [{ name = \"all\", to = \"b\" }]";
+    const PLAIN: &str = "rules = [{ name = \"all\", to = \"b\" }]";
     const TWO: &str =
         "origins = [{ url = \"https://a.example\" }, { url = \"https://b.example\", timeout = \"1s\" }]";
 
@@ -190,7 +190,7 @@ mod tests {
                 "origins = [{{ url = \"https://a.example\", region = \"{a}\" }}, {{ url = \"https://b.example\", region = \"{b}\" }}]"
             )
         };
-        let within = "ROUTE\nrules = [{ name = \"all\", to = \"b\", within = [\"eu\", \"mars\"] }]";
+        let within = "rules = [{ name = \"all\", to = \"b\", within = [\"eu\", \"mars\"] }]";
         let there = "there are af, an, as, eu, na, oc, sa, t1";
         assert_eq!(
             with(&origins("eu", "europe"), within),
@@ -238,27 +238,16 @@ mod tests {
 
     #[test]
     fn who_vouched_is_told_where_several_do() {
-        let issuer = |name: &str| {
-            format!(
-                "[[issuers]]\nname = \"{name}\"\nissuer = \"https://{name}.example\"\naudience = \"a\"\n\
-                 algorithms = [\"ES256\"]\ndiscovery = true\n"
-            )
-        };
-        let route = |path: &str, auth: &str| {
-            format!(
-                "[[routes]]\npath = \"{path}\"\nauth = {auth}\nrules = [{{ name = \"all\", to = \"b\" }}]\n"
-            )
-        };
-        let all = [
-            "[api_keys]\nprefixes = [\"sk\"]\n[backends.b]\nurl = \"https://b.example\"\n".to_owned(),
-            issuer("staff"),
-            issuer("partner"),
-            route("/a", "[\"api_key\", \"staff\"]"),
-            route("/b", "[\"staff\"]"),
-            route("/c", "[\"staff\", \"partner\"]"),
-            route("/d", "[\"api_key\"]"),
-        ]
-        .concat();
+        let all = GatewayToml::new()
+            .table("api_keys", "prefixes = [\"sk\"]")
+            .backend("b")
+            .issuer("staff")
+            .issuer("partner")
+            .route("/a", &["api_key", "staff"], &all_to("b"))
+            .route("/b", &["staff"], &all_to("b"))
+            .route("/c", &["staff", "partner"], &all_to("b"))
+            .route("/d", &["api_key"], &all_to("b"))
+            .to_string();
         assert_eq!(lints(&all), Vec::<String>::new());
         assert_eq!(lints(&format!("{all}[identity]\nauthenticated_by = \"x-by\"")), Vec::<String>::new());
         let said = lints(&format!("{all}[identity]\nauthenticated_by = \"\""));

@@ -56,7 +56,7 @@ const WRONG_USAGE: u8 = 2;
 
 #[derive(Subcommand)]
 enum Command {
-    /// Checks gateway.toml with the code that runs at the edge, and what wrangler.toml must bind; names file, line and field.
+    /// Checks gateway.toml with the code of the Worker, and what wrangler.toml must bind; names file, line and field.
     #[command(
         after_help = "Examples:\n  pointsman check\n  pointsman check other.toml --env staging --json\n  pointsman check --data data --remote   # customers and keys too"
     )]
@@ -66,10 +66,10 @@ enum Command {
         after_help = "Examples:\n  pointsman compile > gateway.json\n  pointsman compile other.toml --env staging"
     )]
     Compile(compile::Arguments),
-    /// Tells how a request is decided, step by step.
+    /// Explains how a request is decided, step by step.
     #[command(after_help = explain::help())]
     Explain(Box<explain::Arguments>),
-    /// Shows what there is to do to bring KV in line with a folder of files.
+    /// Shows what must be written and deleted to bring KV in line with a folder of files.
     #[command(after_help = reconcile::PLAN_EXAMPLES)]
     Plan(reconcile::PlanArguments),
     /// Brings KV in line with a folder of files.
@@ -84,12 +84,12 @@ enum Command {
     /// Makes secrets for operators.
     #[command(subcommand)]
     Secret(secret::Command),
-    /// Writes gateway.toml from what another gateway is configured by.
+    /// Writes gateway.toml from the configuration of another gateway.
     #[command(subcommand)]
     Import(convert::Command),
     /// Prints the JSON Schema of gateway.toml or of a record in KV, for editors.
     Schema(schema::Arguments),
-    /// Prints what a shell needs to complete this command line.
+    /// Prints the script with which a shell completes this command line.
     Completions(completions::Arguments),
     /// Prints docs/cli.md.
     #[command(hide = true)]

@@ -6,7 +6,7 @@ use pointsman_core::base::time::Span;
 
 use crate::{
     configuration::GatewayFile,
-    ending::{End, Failure, Outcome},
+    ending::{CommandResult, End, Failure},
     files::of_folder,
     findings::{errors, print_all},
     output::{error, line},
@@ -31,17 +31,17 @@ pub(crate) const APPLY_EXAMPLES: &str = "Examples:
   pointsman apply data --local
   pointsman apply data --remote --prune
 
-One that was interrupted is run again: what is done already is not done twice.";
+If a run was interrupted, run it again: what is done already is not done twice.";
 
 #[derive(clap::Args)]
 struct Common {
     /// The folder with customers and keys.
     #[arg(value_name = "DIR")]
     folder: PathBuf,
-    /// Deletes what KV has and no file: of customers where DIR has any file for customers, and so with keys.
+    /// Deletes what KV has and no file has: customers where DIR has any file for customers, and keys in the same way.
     #[arg(long)]
     prune: bool,
-    /// Reads every value, and does not rely on what KV's listing says of it.
+    /// Reads every value, and does not rely on KV's listing.
     #[arg(long)]
     verify: bool,
     /// Prints JSON.
@@ -57,7 +57,7 @@ struct Common {
 pub(crate) struct PlanArguments {
     #[command(flatten)]
     common: Common,
-    /// Ends with exit code 4 where there is anything to do.
+    /// Ends with exit code 4 where changes are pending.
     #[arg(long)]
     detailed_exitcode: bool,
 }
@@ -66,7 +66,7 @@ pub(crate) struct PlanArguments {
 pub(crate) struct ApplyArguments {
     #[command(flatten)]
     common: Common,
-    /// Deletes also where it is more than 20 % of the customers or keys and more than 10.
+    /// Deletes also more than 20 % of the customers or keys, if these are more than 10.
     #[arg(long)]
     yes: bool,
     /// How long to wait until KV shows what was written.
@@ -82,7 +82,7 @@ pub(crate) fn span(text: &str) -> Result<Span, String> {
     }
 }
 
-pub(crate) fn plan(arguments: &PlanArguments) -> Outcome {
+pub(crate) fn plan(arguments: &PlanArguments) -> CommandResult {
     let Some((wanted, judge)) = read(&arguments.common)? else { return Ok(End::BadInput) };
     let plan = planned(&arguments.common, &wanted, &judge)?;
     if arguments.common.json {
@@ -93,7 +93,7 @@ pub(crate) fn plan(arguments: &PlanArguments) -> Outcome {
     Ok(if arguments.detailed_exitcode && !plan.is_empty() { End::Pending } else { End::Done })
 }
 
-pub(crate) fn apply(arguments: &ApplyArguments) -> Outcome {
+pub(crate) fn apply(arguments: &ApplyArguments) -> CommandResult {
     let Common { json, target, .. } = &arguments.common;
     let Some((wanted, judge)) = read(&arguments.common)? else { return Ok(End::BadInput) };
     let plan = planned(&arguments.common, &wanted, &judge)?;

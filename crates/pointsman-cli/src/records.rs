@@ -11,7 +11,7 @@ use pointsman_core::{
         record::{CustomerConfig, CustomerRecord},
     },
     identity::{
-        api_key::{ApiKeys, KeyConfig, KeyRecord},
+        api_key::{ApiKeys, KeyConfig, KeyRecord, STORE_PREFIX},
         claims::{ClaimPath, Claims},
         customer_id::CustomerId,
     },
@@ -34,8 +34,8 @@ impl Kind {
     /// What the names of its entries begin with.
     pub(crate) const fn prefix(self) -> &'static str {
         match self {
-            Self::Customer => "customer:",
-            Self::Key => "key:",
+            Self::Customer => CustomerId::STORE_PREFIX,
+            Self::Key => STORE_PREFIX,
         }
     }
 
@@ -102,7 +102,7 @@ pub(crate) struct Judge {
 /// The claim that names the customer where the configuration says nothing of it.
 const USUAL_CLAIM: &str = "customerId";
 /// What a refresh notes in a customer's record.
-const NOTES: [&str; 5] = ["fetchedAt", "generation", "etag", "gone", "scheduled"];
+const NOTES: [&str; 5] = CustomerRecord::REFRESH_MEMBERS;
 
 impl Judge {
     /// What is wrong with a claim that should name a customer.
@@ -110,12 +110,12 @@ impl Judge {
 
     /// By a configuration; without one, by the defaults.
     pub(crate) fn of(gateway: Option<&Gateway>) -> Self {
-        let claim = gateway.and_then(|gateway| gateway.customers.as_ref());
+        let claim = gateway.and_then(|gateway| gateway.customers());
         let usual = || ClaimPath::parse(USUAL_CLAIM).unwrap_or_else(ClaimPath::never);
         Self {
-            allow_http: gateway.map_or(AllowHttp::Never, |gateway| gateway.allow_http),
+            allow_http: gateway.map_or(AllowHttp::Never, |gateway| gateway.allow_http()),
             claim: claim.map_or_else(usual, |customers| customers.claim.clone()),
-            api_keys: gateway.and_then(|gateway| gateway.api_keys.clone()),
+            api_keys: gateway.and_then(|gateway| gateway.api_keys().cloned()),
             source: claim.is_some_and(|customers| customers.source.is_some()),
         }
     }

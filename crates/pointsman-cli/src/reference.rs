@@ -6,7 +6,7 @@ use std::{fmt::Write, fs, path::PathBuf};
 use clap::{Arg, ArgAction, Command, CommandFactory, ValueEnum};
 
 use crate::{
-    ending::{End, Outcome, input},
+    ending::{CommandResult, End, input},
     output,
 };
 
@@ -39,7 +39,7 @@ pub(crate) struct Arguments {
     write: Option<PathBuf>,
 }
 
-pub(crate) fn run<C: CommandFactory>(arguments: &Arguments) -> Outcome {
+pub(crate) fn run<C: CommandFactory>(arguments: &Arguments) -> CommandResult {
     let Some(file) = &arguments.write else {
         let text = if arguments.part == Part::Commands { reference::<C>() } else { operands::table() };
         output::line(text.trim_end());

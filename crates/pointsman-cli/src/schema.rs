@@ -12,7 +12,7 @@ use schemars::{JsonSchema, generate::SchemaSettings};
 use serde_json::{Map, Value};
 
 use crate::{
-    ending::{End, Outcome, input},
+    ending::{CommandResult, End, input},
     output,
 };
 
@@ -26,12 +26,12 @@ pub(crate) use self::operands::type_name;
 
 /// A kind of document.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
-enum Document {
+enum SchemaDocument {
     /// gateway.toml, or the GATEWAY variable
     Gateway,
     /// A customer's record in KV
     Customer,
-    /// A list of customers, as `customers import` takes it and the config API answers it
+    /// A list of customers, as for `customers import` and as the config API answers
     Customers,
     /// An API key's record in KV
     Key,
@@ -44,14 +44,14 @@ enum Document {
 pub(crate) struct Arguments {
     /// What the schema is of.
     #[arg(value_enum, default_value = "gateway")]
-    document: Document,
-    /// Writes the schemas of all documents into this folder instead, over those that are there; and what conditions can look
-    /// at, as operands.json.
+    document: SchemaDocument,
+    /// Writes the schemas of all documents and operands.json, the list of operands, into this folder instead, and overwrites
+    /// those that exist.
     #[arg(long, value_name = "FOLDER", conflicts_with = "document")]
     write: Option<PathBuf>,
 }
 
-pub(crate) fn run(arguments: &Arguments) -> Outcome {
+pub(crate) fn run(arguments: &Arguments) -> CommandResult {
     match &arguments.write {
         None => output::line(text(&schema(arguments.document).map_err(input)?).trim_end()),
         Some(folder) => write(folder).map_err(input)?,
@@ -61,7 +61,7 @@ pub(crate) fn run(arguments: &Arguments) -> Outcome {
 
 fn write(folder: &Path) -> Result<(), String> {
     fs::create_dir_all(folder).map_err(|problem| format!("{}: {problem}", folder.display()))?;
-    for document in Document::value_variants() {
+    for document in SchemaDocument::value_variants() {
         let file = folder.join(document.file());
         fs::write(&file, text(&schema(*document)?))
             .map_err(|problem| format!("{}: {problem}", file.display()))?;
@@ -77,7 +77,7 @@ fn text(schema: &Value) -> String {
     format!("{schema:#}\n")
 }
 
-impl Document {
+impl SchemaDocument {
     const fn file(self) -> &'static str {
         match self {
             Self::Gateway => "gateway.schema.json",
@@ -100,13 +100,13 @@ impl Document {
 }
 
 /// The schema of a document: the shape by the types, and by `fields` what a text or number must be.
-fn schema(document: Document) -> Result<Value, String> {
+fn schema(document: SchemaDocument) -> Result<Value, String> {
     let (raw, fields, definitions) = match document {
-        Document::Gateway => (raw::<GatewayFile>(), fields::gateway(), grammar::definitions()),
-        Document::Customer => (raw::<CustomerRecord>(), fields::customer(), Map::new()),
-        Document::Customers => (raw::<Vec<CustomerRecord>>(), fields::customer(), Map::new()),
-        Document::Key => (raw::<KeyRecord>(), fields::key(), Map::new()),
-        Document::Keys => (raw::<Vec<KeyRecord>>(), fields::key_of_file(), Map::new()),
+        SchemaDocument::Gateway => (raw::<GatewayFile>(), fields::gateway(), grammar::definitions()),
+        SchemaDocument::Customer => (raw::<CustomerRecord>(), fields::customer(), Map::new()),
+        SchemaDocument::Customers => (raw::<Vec<CustomerRecord>>(), fields::customer(), Map::new()),
+        SchemaDocument::Key => (raw::<KeyRecord>(), fields::key(), Map::new()),
+        SchemaDocument::Keys => (raw::<Vec<KeyRecord>>(), fields::key_of_file(), Map::new()),
     };
     let mut schema = refine::refine(raw, &fields, definitions)?;
     if let Some(members) = schema.as_object_mut() {
@@ -128,7 +128,7 @@ mod tests {
 
     #[test]
     fn the_committed_schemas_are_those_of_the_code() {
-        for document in Document::value_variants() {
+        for document in SchemaDocument::value_variants() {
             let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../schemas").join(document.file());
             let committed = fs::read_to_string(&file).unwrap_or_default();
             let fresh = text(&schema(*document).unwrap());
@@ -148,7 +148,7 @@ mod tests {
             (raw::<KeyRecord>(), fields::key()),
         ] {
             let left = refine::unrefined(&raw, &fields);
-            assert!(left.is_empty(), "src/bin/pointsman/schema/fields.rs does not name {left:?}");
+            assert!(left.is_empty(), "src/schema/fields.rs does not name {left:?}");
         }
     }
 

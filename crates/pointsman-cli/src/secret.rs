@@ -5,7 +5,7 @@ use std::{fs, io::Write, os::unix::fs::OpenOptionsExt, path::PathBuf};
 use pointsman_core::identity::operator_secret;
 
 use crate::{
-    ending::{End, Failure, Outcome, input},
+    ending::{CommandResult, End, Failure, input},
     entropy::random,
     output::shown,
 };
@@ -14,8 +14,8 @@ use crate::{
 pub(crate) enum Command {
     /// Makes a secret for operators: CONSOLE_SECRET of the console, or the one of [operator] in gateway.toml.
     ///
-    /// It has 256 random bits and a checksum, and is stored nowhere. The gateway and the console take no other. Make
-    /// one for each of them.
+    /// The secret has 256 random bits and a checksum, and is stored nowhere. The gateway and the console take no other
+    /// secret. Make one for each of them.
     #[command(after_help = EXAMPLES)]
     Create(Arguments),
 }
@@ -30,12 +30,12 @@ Keep it where you keep passwords, then delete the file.";
 
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
-    /// Writes it to a new file that you alone can read; else it is printed, this once.
+    /// Writes the secret to a new file that only you can read; otherwise the secret is printed, once.
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
 }
 
-pub(crate) fn run(command: &Command) -> Outcome {
+pub(crate) fn run(command: &Command) -> CommandResult {
     let Command::Create(arguments) = command;
     let secret = mint()?;
     let Some(file) = &arguments.out else {

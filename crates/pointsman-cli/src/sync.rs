@@ -26,7 +26,7 @@ use self::{
 };
 use crate::{
     customers::known::known_beside,
-    ending::{End, Failure, Outcome},
+    ending::{CommandResult, End, Failure},
     findings::Placed,
     output::{counted, error, line, warning},
     records::{Judge, Kind, own_name},
@@ -77,7 +77,13 @@ pub(crate) fn planned(
 ///
 /// # Errors
 /// Where KV failed.
-pub(crate) fn carried_out(kv: &dyn Kv, wanted: &Wanted, plan: &Plan, judge: &Judge, wait: Span) -> Outcome {
+pub(crate) fn carried_out(
+    kv: &dyn Kv,
+    wanted: &Wanted,
+    plan: &Plan,
+    judge: &Judge,
+    wait: Span,
+) -> CommandResult {
     let told = if plan.creates.len() + plan.changes.len() + plan.deletes.len() > 1 {
         Told::Progress
     } else {
@@ -115,7 +121,7 @@ pub(crate) fn carried_out(kv: &dyn Kv, wanted: &Wanted, plan: &Plan, judge: &Jud
 ///
 /// # Errors
 /// As [`carried_out`].
-pub(crate) fn bring(kv: &dyn Kv, wanted: &Wanted, judge: &Judge, wait: Span, as_json: bool) -> Outcome {
+pub(crate) fn bring(kv: &dyn Kv, wanted: &Wanted, judge: &Judge, wait: Span, as_json: bool) -> CommandResult {
     let (plan, warnings) = planned(kv, wanted, judge, Options::default())?;
     crate::findings::print_all(&warnings);
     let end = carried_out(kv, wanted, &plan, judge, wait)?;

@@ -75,7 +75,7 @@ struct AnyPlace {
 struct Reach {
     #[command(flatten)]
     project: Project,
-    /// Where the local KV lies, if not beside wrangler.toml; as wrangler's own option.
+    /// The folder of the local KV, if it is not beside wrangler.toml; the same as wrangler's option.
     #[arg(long, value_name = "FOLDER")]
     persist_to: Option<PathBuf>,
 }

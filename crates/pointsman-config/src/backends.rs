@@ -1,10 +1,11 @@
 //! Named backends and their origins.
 
+use pointsman_checked::origin_place;
 use pointsman_core::{
     base::time::Span,
     customer::{backend_url::AllowHttp, template::BackendTemplate},
     forward::failover::Breaker,
-    state::{checked::origin_place, config::DEFAULT_BACKEND_TIMEOUT},
+    state::config::DEFAULT_BACKEND_TIMEOUT,
 };
 use serde_json::{Value, json};
 

@@ -2,6 +2,7 @@
 
 use std::rc::Rc;
 
+use pointsman_checked::read_conditions;
 use pointsman_core::{
     base::{cidr::Cidr, number::is_exact},
     routing::{
@@ -9,12 +10,10 @@ use pointsman_core::{
         operand::Operand,
         pattern::Pattern,
     },
-    state::checked::read_conditions,
 };
 use serde_json::{Map, Value, json};
 
 use super::{
-    UNKNOWN,
     findings::{Findings, escape},
     operands::{check_operator, check_value, operand},
 };
@@ -161,7 +160,7 @@ fn is(value: &Value, at: &str, scope: Scope<'_>, findings: &mut Findings) -> Opt
     for name in names {
         match find(scope.named, name) {
             Some(place) => found.push(json!({ "named": place })),
-            None => findings.error(at, format!("\"{name}\" {UNKNOWN}: write a name of [conditions]")),
+            None => findings.follow_up(at, format!("\"{name}\" is unknown: write a name of [conditions]")),
         }
     }
     if found.len() == 1 { found.pop() } else { Some(json!({ "any": found })) }

@@ -1,6 +1,6 @@
 //! The configuration as it is written: `gateway.toml`, or the same as JSON in the `GATEWAY` variable.
 
-use pointsman_core::base::shape::{At, Misfits, Shape, Table, shape};
+use pointsman_core::base::shape::{At, Shape, ShapeErrors, Table, shape};
 use serde_json::{Map, Value};
 
 use super::{findings::Findings, write_all};
@@ -89,14 +89,14 @@ impl Default for OneOrMany {
 }
 
 impl Shape for OneOrMany {
-    fn read(value: &Value, at: &At<'_>, misfits: &mut Misfits) -> Option<Self> {
+    fn read(value: &Value, at: &At<'_>, shape_errors: &mut ShapeErrors) -> Option<Self> {
         match value {
             Value::String(text) => Some(Self::One(text.clone())),
             Value::Array(items) => {
-                let texts = Vec::read(value, at, misfits)?;
+                let texts = Vec::read(value, at, shape_errors)?;
                 (texts.len() == items.len()).then_some(Self::Many(texts))
             }
-            _ => misfits.other(at, value, "text or a list of texts"),
+            _ => shape_errors.other(at, value, "text or a list of texts"),
         }
     }
 }
@@ -181,14 +181,14 @@ impl Default for CustomersOfIssuerFile {
 }
 
 impl Shape for CustomersOfIssuerFile {
-    fn read(value: &Value, at: &At<'_>, misfits: &mut Misfits) -> Option<Self> {
+    fn read(value: &Value, at: &At<'_>, shape_errors: &mut ShapeErrors) -> Option<Self> {
         match value {
             Value::Array(items) => {
-                let ids = Vec::read(value, at, misfits)?;
+                let ids = Vec::read(value, at, shape_errors)?;
                 (ids.len() == items.len()).then_some(Self::Ids(ids))
             }
-            Value::Object(_) => CustomerClaimFile::read(value, at, misfits).map(Self::Claim),
-            _ => misfits.other(at, value, "a list of customer ids, or { claim = \"…\" }"),
+            Value::Object(_) => CustomerClaimFile::read(value, at, shape_errors).map(Self::Claim),
+            _ => shape_errors.other(at, value, "a list of customer ids, or { claim = \"…\" }"),
         }
     }
 }
@@ -376,7 +376,7 @@ shape! {
 /// A CORS policy.
 #[derive(Clone, Debug)]
 pub struct CorsFile {
-    /// Origins: exact, `https://*.example.com` or `https://shop-*-team.example.app` with a free place in the first
+    /// AllowedOrigins: exact, `https://*.example.com` or `https://shop-*-team.example.app` with a free place in the first
     /// label, `http://localhost:*`; or `*` for any, without credentials.
     pub origins: OneOrMany,
     /// Request fields that scripts may set. Default none beyond the safelisted ones.

@@ -7,8 +7,8 @@ use std::{
     fmt,
 };
 
+use pointsman_checked::Fault;
 pub use pointsman_core::base::shape::escape;
-use pointsman_core::state::checked::Fault;
 use serde_json::Value;
 
 /// Whether a finding keeps the configuration from being used.
@@ -45,11 +45,15 @@ impl fmt::Display for Finding {
     }
 }
 
+impl std::error::Error for Finding {}
+
 /// Findings as they are collected, and the texts that have places for variables: what is checked is what they are filled with,
 /// what is written into the checked form is the text itself.
 #[derive(Debug, Default)]
 pub struct Findings {
     all: Vec<Finding>,
+    /// The places in `all` of what may only follow from something else.
+    follow_ups: BTreeSet<usize>,
     /// By pointer.
     with_variables: BTreeMap<String, String>,
     /// The pointers of those that were written.
@@ -96,6 +100,13 @@ impl Findings {
         self.add(Severity::Warning, pointer.into(), what.into());
     }
 
+    /// Notes an error that something else may have brought forth: a backend that was left out, since it could not be
+    /// read, is missing where a rule names it.
+    pub(crate) fn follow_up(&mut self, pointer: impl Into<String>, what: impl Into<Cow<'static, str>>) {
+        self.follow_ups.insert(self.all.len());
+        self.error(pointer, what);
+    }
+
     #[cold]
     #[inline(never)]
     fn add(&mut self, severity: Severity, pointer: String, what: Cow<'static, str>) {
@@ -111,6 +122,16 @@ impl Findings {
     #[must_use]
     pub fn has_errors(&self) -> bool {
         self.all.iter().any(|finding| finding.severity == Severity::Error)
+    }
+
+    /// The errors that nothing else can have brought forth.
+    pub(crate) fn into_causes(self) -> Vec<Finding> {
+        let Self { all, follow_ups, .. } = self;
+        let all = all.into_iter().enumerate();
+        let is_cause = |place: usize, finding: &Finding| {
+            finding.severity == Severity::Error && !follow_ups.contains(&place)
+        };
+        all.filter(|(place, finding)| is_cause(*place, finding)).map(|(_, finding)| finding).collect()
     }
 
     /// All of them.

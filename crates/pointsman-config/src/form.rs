@@ -1,10 +1,7 @@
 //! The whole in checked form.
 
-use pointsman_core::{
-    customer::backend_url::AllowHttp,
-    http::fields::is_token,
-    state::checked::{DEFAULT_PROBLEM_BASE, FORMAT, MAX_USER_AGENT, is_user_agent},
-};
+use pointsman_checked::{DEFAULT_PROBLEM_BASE, FORMAT, MAX_USER_AGENT, is_user_agent};
+use pointsman_core::{customer::backend_url::AllowHttp, http::fields::is_token};
 use serde_json::{Value, json};
 
 use super::{

@@ -1,6 +1,7 @@
 //! The parts of a configuration that say who may call and how backends are told: API keys, issuers,
 //! customers, identity fields.
 
+use pointsman_checked::MAX_LEEWAY;
 use pointsman_core::{
     base::time::Span,
     customer::backend_url::{AllowHttp, document_url},
@@ -10,8 +11,8 @@ use pointsman_core::{
         claims::ClaimPath,
         customer_id::CustomerId,
         jwk_set::PublicKey,
+        method::RESERVED_NAMES,
     },
-    state::checked::MAX_LEEWAY,
 };
 use serde_json::{Value, json};
 
@@ -61,9 +62,6 @@ const NEEDED_FIELDS: &[&str] = &[
     "x-forwarded-proto",
     "x-request-id",
 ];
-
-/// What the log and backends call callers whom no issuer vouched for.
-const TAKEN_NAMES: &[&str] = &["api_key", "anonymous", "assumed"];
 
 pub(super) fn api_keys(file: &ApiKeysFile, findings: &mut Findings) -> Value {
     let header = file.header.as_deref().unwrap_or("authorization").to_ascii_lowercase();
@@ -170,7 +168,7 @@ fn issuer(
     findings: &mut Findings,
 ) -> Value {
     let at = |field: &str| format!("/issuers/{index}/{field}");
-    if TAKEN_NAMES.contains(&file.name.as_str()) {
+    if RESERVED_NAMES.contains(&file.name.as_str()) {
         findings.error(
             at("name"),
             format!("must not be \"{}\", which names callers whom no issuer vouched for", file.name),
@@ -378,7 +376,7 @@ fn check_distinct(names: &[String], findings: &mut Findings) {
     for name in names {
         let canonical = canonical(name);
         if seen.contains(&canonical) {
-            findings.error("/identity", format!("{name} stands twice, as backends read field names"));
+            findings.error("/identity", format!("{name} is a duplicate, as backends read field names"));
         }
         seen.push(canonical);
     }

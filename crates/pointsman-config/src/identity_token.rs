@@ -1,9 +1,9 @@
 //! The part of a configuration that says how backends are told by a signed token who is calling.
 
+use pointsman_checked::SECRET_PLACEHOLDER;
 use pointsman_core::{
     base::time::Span,
     forward::assertion::{OWN_CLAIMS, SigningKey},
-    state::checked::SECRET_PLACEHOLDER,
 };
 use serde_json::{Value, json};
 
@@ -153,7 +153,7 @@ mod tests {
             keys = ["${KEY_es256-1}", "${KEY_eddsa-1}"]
             "#,
         );
-        let token = checked.ok().unwrap().gateway.identity.token.unwrap();
+        let token = checked.ok().unwrap().gateway.identity().token.clone().unwrap();
         assert_eq!(token.field.as_ref(), "x-pointsman-identity");
         assert_eq!(token.lifetime, Span::from_secs(60));
         assert_eq!(token.key_set_path.as_deref(), Some("/.well-known/jwks.json"));
@@ -163,7 +163,7 @@ mod tests {
     #[test]
     fn a_secret_that_a_check_does_not_know_is_no_fault() {
         let checked = check("issuer = \"i\"\nkeys = [\"${SECRET}\", \"${KEY_es256-1}\"]");
-        assert_eq!(checked.ok().unwrap().gateway.identity.token.unwrap().keys.len(), 1);
+        assert_eq!(checked.ok().unwrap().gateway.identity().token.clone().unwrap().keys.len(), 1);
         assert_eq!(findings("issuer = \"i\"\nkeys = \"${SECRET}\""), Vec::<String>::new());
     }
 
@@ -180,7 +180,7 @@ mod tests {
             "#,
         );
         for line in [
-            "/identity: x-subject stands twice, as backends read field names",
+            "/identity: x-subject is a duplicate, as backends read field names",
             "/identity/token/issuer: must be what backends check iss against",
             "/identity/token/keys/1: must be a key of kty EC with crv P-256, or of kty OKP with crv Ed25519",
             "/identity/token/keys/2: must be a private JWK as JSON text",

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use pointsman_checked::{Fault, Started, has_variables, read_document, substitute};
 use pointsman_core::{
     base::{
         digest::Digest,
@@ -9,14 +10,11 @@ use pointsman_core::{
         shape::At,
         time::Span,
     },
-    state::{
-        checked::{Fault, Started, has_variables, substitute},
-        config::Gateway,
-    },
+    state::config::Gateway,
 };
 use serde_json::Value;
 
-pub use pointsman_core::state::checked::{Variable, Variables};
+pub use pointsman_checked::{Variable, Variables, unset_variable};
 
 mod backends;
 mod conditions;
@@ -56,7 +54,7 @@ pub fn parse(json: &str, variables: &dyn Variables) -> Result<Checked, Vec<Findi
         Err(error) => {
             let what = match error {
                 ObjectError::NotAnObject(what) => format!("is not a JSON object: {what}"),
-                ObjectError::DuplicateMember => "has a member that stands twice".to_owned(),
+                ObjectError::DuplicateMember => "has a duplicate member".to_owned(),
             };
             return Err(vec![Finding {
                 severity: Severity::Error,
@@ -81,10 +79,10 @@ pub fn parse(json: &str, variables: &dyn Variables) -> Result<Checked, Vec<Findi
     if shape_is_good && !meaning.has_errors() {
         meaning.refuse_other_variables();
     }
-    // Follow-ups of what could not be read are left out: a removed backend is not also an unknown one.
-    let meaning = meaning.into_vec().into_iter().filter(|finding| shape_is_good || !is_follow_up(finding));
+    // What follows from what could not be read is left out: a removed backend is not also an unknown one.
+    let meaning = if shape_is_good { meaning.into_vec() } else { meaning.into_causes() };
     let mut all = findings.into_vec();
-    all.extend(meaning.map(|finding| removed.with_original_pointer(finding)));
+    all.extend(meaning.into_iter().map(|finding| removed.with_original_pointer(finding)));
     match form {
         Some(form) if all.iter().all(|finding| finding.severity == Severity::Warning) => {
             start(form, variables, all)
@@ -99,7 +97,7 @@ fn start(
     variables: &dyn Variables,
     mut warnings: Vec<Finding>,
 ) -> Result<Checked, Vec<Finding>> {
-    match Gateway::from_document(&mut form.clone(), variables) {
+    match read_document(&mut form.clone(), variables) {
         Ok(Started { gateway, shut }) => {
             warnings.extend(shut.into_iter().map(|fault| Finding::of(Severity::Warning, fault)));
             Ok(Checked { gateway, form, warnings })
@@ -129,13 +127,6 @@ fn texts_with_variables(value: &Value, at: &At<'_>, texts: &mut BTreeMap<String,
         }
         _ => {}
     }
-}
-
-const UNKNOWN: &str = "is unknown";
-
-fn is_follow_up(finding: &Finding) -> bool {
-    let is_warning = finding.severity == Severity::Warning;
-    is_warning || finding.what.contains(UNKNOWN) || finding.pointer == "/routes"
 }
 
 /// The items of a list as the checked form has them.

@@ -1,15 +1,10 @@
 //! Limits, and which of them a route has.
 
-use pointsman_core::{
-    base::time::Span,
-    http::fields::is_token,
-    routing::condition::Condition,
-    state::checked::{LONGEST_TIMEOUT, is_binding},
-};
+use pointsman_checked::{LONGEST_TIMEOUT, is_binding};
+use pointsman_core::{base::time::Span, http::fields::is_token, routing::condition::Condition};
 use serde_json::{Value, json};
 
 use super::{
-    UNKNOWN,
     conditions::{self, Scope, conditions_of},
     file::{GatewayFile, LimitFile, OneOrMany, RouteFile},
     findings::{Findings, escape},
@@ -228,7 +223,7 @@ fn tier(
     }
     let index = limits.iter().position(|limit| **limit == **name);
     if index.is_none() {
-        findings.error(at, format!("\"{name}\" {UNKNOWN}: write a name of [limits], or \"none\""));
+        findings.follow_up(at, format!("\"{name}\" is unknown: write a name of [limits], or \"none\""));
     }
     index.map(|index| json!({ "when": when, "limit": index }))
 }

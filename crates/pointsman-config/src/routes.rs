@@ -1,8 +1,10 @@
 //! The parts of a configuration that say where requests go: CORS policies, routes and rules.
 
+use pointsman_checked::MAX_BODY;
 use pointsman_core::{
     base::{shape::Table, time::Span},
     http::{cors::OriginPattern, fields::is_token},
+    identity::method::API_KEY,
     routing::{
         condition::Condition,
         pattern::{Pattern, Rewrite},
@@ -10,12 +12,10 @@ use pointsman_core::{
         split::runs,
         table::RouteTable,
     },
-    state::checked::MAX_BODY,
 };
 use serde_json::{Value, json};
 
 use super::{
-    UNKNOWN,
     conditions::{self, NamedCondition, Scope, conditions_of},
     file::{CorsFile, GatewayFile, OneOrMany, RouteFile, RuleFile, VariantFile},
     findings::{Findings, escape},
@@ -66,7 +66,7 @@ pub(super) fn all(file: &GatewayFile, names: &Names<'_>, findings: &mut Findings
         }
     }
     if file.routes.is_empty() {
-        findings.error("/routes", "must have at least one route");
+        findings.follow_up("/routes", "must have at least one route");
     }
     routes
 }
@@ -163,7 +163,7 @@ fn policy_of(file: &RouteFile, at: &str, names: &Names<'_>, findings: &mut Findi
             let place = names.policies.iter().position(|own| *own == name);
             if place.is_none() {
                 let hint = "write \"none\", \"anything-goes\" or a name of [cors]";
-                findings.error(format!("{at}/cors"), format!("\"{name}\" {UNKNOWN}: {hint}"));
+                findings.follow_up(format!("{at}/cors"), format!("\"{name}\" is unknown: {hint}"));
             }
             place
         }
@@ -254,7 +254,7 @@ fn auth(file: &RouteFile, at: &str, names: &Names<'_>, findings: &mut Findings) 
     let mut auth = Auth::default();
     for (index, name) in file.auth.iter().enumerate() {
         let pointer = format!("{at}/auth/{index}");
-        if name == "api_key" {
+        if name == API_KEY {
             auth.api_key = true;
             if !names.has_api_keys {
                 findings.error(pointer, "\"api_key\" needs an [api_keys] section");
@@ -263,8 +263,10 @@ fn auth(file: &RouteFile, at: &str, names: &Names<'_>, findings: &mut Findings) 
         }
         match names.issuers.iter().position(|issuer| **issuer == **name) {
             Some(issuer) => auth.issuers.push(issuer),
-            None => findings
-                .error(pointer, format!("\"{name}\" {UNKNOWN}: write \"api_key\" or the name of an issuer")),
+            None => findings.follow_up(
+                pointer,
+                format!("\"{name}\" is unknown: write \"api_key\" or the name of an issuer"),
+            ),
         }
     }
     if file.auth.is_empty() && file.anonymous == Some(true) {
@@ -362,7 +364,7 @@ fn target(name: &str, next: bool, at: &str, names: &Names<'_>, findings: &mut Fi
     let place = names.backends.iter().position(|backend| *backend == name);
     if place.is_none() {
         let hint = "write \"customer\" or the name of a backend";
-        findings.error(at, format!("\"{name}\" {UNKNOWN}: {hint}"));
+        findings.follow_up(at, format!("\"{name}\" is unknown: {hint}"));
     }
     place.into()
 }

@@ -1,6 +1,6 @@
 //! Reads the shape of a configuration and finds everything in it that has no place there.
 
-use pointsman_core::base::shape::{At, Misfits, Shape};
+use pointsman_core::base::shape::{At, Shape, ShapeErrors};
 use serde_json::Value;
 
 use super::{
@@ -13,12 +13,12 @@ use super::{
 pub(super) struct Removed(Vec<(String, usize)>);
 
 pub(super) fn read(document: &Value, findings: &mut Findings) -> (Option<GatewayFile>, Removed) {
-    let mut misfits = Misfits::default();
-    let file = GatewayFile::read(document, &At::Root, &mut misfits);
-    for (pointer, what) in misfits.found {
+    let mut shape_errors = ShapeErrors::default();
+    let file = GatewayFile::read(document, &At::Root, &mut shape_errors);
+    for (pointer, what) in shape_errors.found {
         findings.error(pointer, what);
     }
-    (file, Removed(misfits.left_out))
+    (file, Removed(shape_errors.left_out))
 }
 
 impl Removed {

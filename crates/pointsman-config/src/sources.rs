@@ -1,16 +1,14 @@
 //! The parts of a configuration that say where records come from, how long they are used, and what the
 //! gateway tells of it: the store, customers and their config API, memory, operators.
 
+use pointsman_checked::{MAX_SOURCE_TIMEOUT, MAX_STORE_TIMEOUT};
 use pointsman_core::{
     base::{
         time::Span,
         units::{parse_share, parse_size},
     },
     customer::backend_url::{AllowHttp, document_url},
-    state::{
-        checked::{MAX_SOURCE_TIMEOUT, MAX_STORE_TIMEOUT},
-        config::Budgets,
-    },
+    state::config::Budgets,
 };
 use serde_json::{Value, json};
 

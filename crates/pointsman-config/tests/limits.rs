@@ -10,8 +10,8 @@ use std::{
 use pointsman_config::Checked;
 use pointsman_core::{
     base::{object::parse_object, time::Timestamp},
-    http::head::{Fields, Head, Seen, Target},
-    identity::{claims::Claims, customer_id::CustomerId, method::Method, principal::Principal},
+    http::head::{Fields, Head, PresentFields, RequestTarget},
+    identity::{claims::Claims, customer_id::CustomerId, method::AuthMethod, principal::Principal},
     routing::condition::Facts,
 };
 use serde_json::{Value, json};
@@ -26,14 +26,17 @@ impl Fields for Sent {
     }
 }
 
-const REST: &str = r#"
-    [[routes]]
-    path = "/{+path}"
-    auth = []
-    rules = [{ name = "all", to = "shared" }]
-    limits = [[{ use = "none", when = { plan = "internal" } }, { use = "gold", when = { plan = "gold" } }, "standard"], "customer"]
-    [backends.shared]
-    url = "https://shared.example"
+/// A gateway whose one route has these limits, with these tables.
+fn limited(limits: &str, tables: &str) -> String {
+    let backend = "[backends.shared]\nurl = \"https://shared.example\"\n";
+    let rules = "rules = [{ name = \"all\", to = \"shared\" }]";
+    format!("{backend}{tables}\n[[routes]]\npath = \"/{{+path}}\"\nauth = []\n{rules}\nlimits = {limits}\n")
+}
+
+fn rest() -> String {
+    limited(
+        r#"[[{ use = "none", when = { plan = "internal" } }, { use = "gold", when = { plan = "gold" } }, "standard"], "customer"]"#,
+        r#"
     [customers]
     [limits.standard]
     binding = "LIMIT"
@@ -50,7 +53,9 @@ const REST: &str = r#"
     limit = 5
     period = "10s"
     by = "$customer"
-"#;
+"#,
+    )
+}
 
 fn read(toml_text: &str) -> Result<Checked, Vec<String>> {
     let value: Value = toml::from_str(toml_text).unwrap();
@@ -73,18 +78,18 @@ fn asked(
     ip: Option<&'static str>,
     customer: Option<&str>,
 ) -> Option<Admission> {
-    let gateway = read(REST).ok().unwrap().gateway;
+    let gateway = read(&rest()).ok().unwrap().gateway;
     let claims = Claims::new(parse_object(claims.to_string().as_bytes()).unwrap());
     let principal = Principal::new(subject.map(Rc::from), claims);
     let fields = Sent(ip.map(|ip| ("cf-connecting-ip", ip)).into_iter().collect());
-    let target = Target::parse("https://gw/x").unwrap();
-    let seen = if ip.is_some() { Seen::CF_CONNECTING_IP } else { Seen::default() };
+    let target = RequestTarget::parse("https://gw/x").unwrap();
+    let seen = if ip.is_some() { PresentFields::CF_CONNECTING_IP } else { PresentFields::default() };
     let head = Head { method: "GET", target, seen, fields: &fields, request_id: "r" };
     let facts = Facts { principal: &principal, head: &head, captures: &[] };
     let customer = customer.and_then(CustomerId::parse);
-    let method = Method::Token(Rc::from("main"));
-    let caller = Caller { facts: &facts, method: &method, customer: customer.as_ref() };
-    admission(&gateway.routes[0].limits, &gateway.limits, caller, at("2026-07-30T12:34:56Z"))
+    let method = AuthMethod::Token(Rc::from("main"));
+    let caller = LimitedCaller { facts: &facts, method: &method, customer: customer.as_ref() };
+    admission(&gateway.routes()[0].limits, gateway.limits(), caller, at("2026-07-30T12:34:56Z"))
 }
 
 fn at(text: &str) -> Timestamp {
@@ -183,14 +188,9 @@ fn windows_of_the_calendar_follow_each_other() {
 
 #[test]
 fn a_quota_is_asked_for_by_its_window() {
-    let quotas = r#"
-        [[routes]]
-        path = "/{+path}"
-        auth = []
-        rules = [{ name = "all", to = "shared" }]
-        limits = ["monthly", "daily"]
-        [backends.shared]
-        url = "https://shared.example"
+    let quotas = limited(
+        r#"["monthly", "daily"]"#,
+        r#"
         [limits.monthly]
         binding = "QUOTAS"
         quota = 10000
@@ -201,15 +201,17 @@ fn a_quota_is_asked_for_by_its_window() {
         per = "day"
         anchor = "first-use"
         batch = 7
-    "#;
-    let gateway = read(quotas).ok().unwrap().gateway;
+    "#,
+    );
+    let gateway = read(&quotas).ok().unwrap().gateway;
     let (principal, fields) = (Principal::default(), Sent(HashMap::new()));
-    let target = Target::parse("https://gw/x").unwrap();
-    let head = Head { method: "GET", target, seen: Seen::default(), fields: &fields, request_id: "r" };
+    let target = RequestTarget::parse("https://gw/x").unwrap();
+    let head =
+        Head { method: "GET", target, seen: PresentFields::default(), fields: &fields, request_id: "r" };
     let facts = Facts { principal: &principal, head: &head, captures: &[] };
-    let caller = Caller { facts: &facts, method: &Method::Anonymous, customer: None };
+    let caller = LimitedCaller { facts: &facts, method: &AuthMethod::Anonymous, customer: None };
     let now = at("2026-02-10T00:00:00Z");
-    let admission = admission(&gateway.routes[0].limits, &gateway.limits, caller, now).unwrap();
+    let admission = admission(&gateway.routes()[0].limits, gateway.limits(), caller, now).unwrap();
     assert_eq!(admission.policy, r#""monthly";q=10000;w=2419200, "daily";q=50;w=86400"#);
     let [monthly, daily] = [0, 1].map(|index| admission.asks[index].quota.clone().unwrap());
     assert_eq!(
@@ -226,15 +228,9 @@ fn a_quota_is_asked_for_by_its_window() {
 
 #[test]
 fn what_is_wrong_with_quotas_is_said() {
-    let said = findings(
+    let said = findings(&limited(
+        r#"["a", "b", "c", "d"]"#,
         r#"
-        [[routes]]
-        path = "/{+path}"
-        auth = []
-        rules = [{ name = "all", to = "shared" }]
-        limits = ["a", "b", "c", "d"]
-        [backends.shared]
-        url = "https://shared.example"
         [limits.a]
         binding = "Q"
         quota = 0
@@ -257,7 +253,7 @@ fn what_is_wrong_with_quotas_is_said() {
         per = "day"
         batch = 11
         "#,
-    );
+    ));
     for line in [
         "/limits/a/period: is only for a limit; a quota has per",
         "/limits/a/quota: must be from 1 to 999999999999999",
@@ -273,14 +269,9 @@ fn what_is_wrong_with_quotas_is_said() {
 
 #[test]
 fn what_is_wrong_with_limits_is_said() {
-    assert_eq!(findings(REST), Vec::<String>::new());
-    let said = findings(
-        r#"
-        [[routes]]
-        path = "/{+path}"
-        auth = []
-        rules = [{ name = "all", to = "shared" }]
-        limits = [
+    assert_eq!(findings(&rest()), Vec::<String>::new());
+    let said = findings(&limited(
+        r#"[
           "missing",
           [],
           ["a", { use = "b", when = { plan = "gold" } }],
@@ -288,9 +279,8 @@ fn what_is_wrong_with_limits_is_said() {
           { use = "a", where = 1 },
           7,
           "none",
-        ]
-        [backends.shared]
-        url = "https://shared.example"
+        ]"#,
+        r#"
         [limits.a]
         binding = "not-a-name"
         limit = 0
@@ -318,7 +308,7 @@ fn what_is_wrong_with_limits_is_said() {
         period = "60s"
         by = "$param:x"
         "#,
-    );
+    ));
     for line in [
         "/limits/a/binding: must be the name of a binding in wrangler.toml",
         "/limits/a/limit: must be from 1 to 999999999999999",

@@ -7,7 +7,7 @@ use pointsman_config::Checked;
 use pointsman_core::{
     http::{
         cf::CfValue,
-        head::{Fields, Head, Seen, Target},
+        head::{Fields, Head, PresentFields, RequestTarget},
     },
     identity::{claims::Claims, principal::Principal},
     routing::{
@@ -104,7 +104,7 @@ fn each_operand_stands_where_operands_stand() {
             }],
         });
         let gateway = read(&file).unwrap_or_else(|findings| panic!("{name}: {findings:?}")).gateway;
-        let Action::Split(split) = &gateway.routes[0].rules[0].action else { panic!("{name}") };
+        let Action::Split(split) = &gateway.routes()[0].rules[0].action else { panic!("{name}") };
         assert_eq!((split.by[0].to_string(), split.chosen_by[0].to_string()), (name.clone(), name));
     }
 }
@@ -126,10 +126,11 @@ fn seen_from(entry: &Entry, cf: Map<String, Value>) -> (bool, Option<String>) {
     });
     let gateway = read(&file).unwrap_or_else(|findings| panic!("{findings:?}")).gateway;
     let (fields, principal) = (Platform(cf), Principal::new(None, Claims::default()));
-    let target = Target::parse("https://gateway.example.com/").unwrap();
-    let head = Head { method: "GET", target, seen: Seen::default(), fields: &fields, request_id: "r" };
+    let target = RequestTarget::parse("https://gateway.example.com/").unwrap();
+    let head =
+        Head { method: "GET", target, seen: PresentFields::default(), fields: &fields, request_id: "r" };
     let facts = Facts { principal: &principal, head: &head, captures: &[] };
-    let rules = &gateway.routes[0].rules;
+    let rules = &gateway.routes()[0].rules;
     let Action::Split(split) = &rules[1].action else { panic!("no split") };
     (rules[0].matches(&facts), facts.key(&split.by[0]))
 }

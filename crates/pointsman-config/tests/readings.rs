@@ -33,12 +33,12 @@ fn gateway(routes: &[(&str, Option<&str>)], fold_case: bool) -> Gateway {
 /// The route that a request is forwarded under; `None` where it is refused.
 fn forwarded(gateway: &Gateway, path: &str) -> Option<usize> {
     let spelling = path::check(path).ok()?;
-    let matched = gateway.table.find(path)?;
+    let matched = gateway.table().find(path)?;
     let own = matched.route("GET")?;
-    let differ = gateway.readings.differ(
+    let differ = gateway.readings().differ(
         spelling,
         &Taken { path, method: "GET", route: own, captures: &matched.captures },
-        &|one, other| guard_alike(&gateway.routes, one, other),
+        &|one, other| guard_alike(gateway.routes(), one, other),
     );
     (!differ).then_some(own)
 }

@@ -2,7 +2,7 @@
 //!
 //! [`Gateway::decide`] is synchronous. Where everything it needs is in memory it decides at once,
 //! which is the usual case and the fast one; else it says what must be loaded, and is called again
-//! when that is there ([`pointsman_loader::load`]).
+//! when that is there ([`pointsman_loader::loader`]).
 
 pub mod authenticate;
 pub mod customer;
@@ -13,6 +13,7 @@ mod handshake;
 pub mod operator;
 pub mod request_log;
 mod rules;
+pub mod steps;
 
 use std::rc::Rc;
 
@@ -22,25 +23,26 @@ use crate::{
     base::{refusal::Refusal, time::Timestamp},
     decide::{
         authenticate::Stage,
-        decision::{Decision, Deferred, Found, Halt, Outcome},
-        request_log::{Step, Trace},
+        decision::{Decision, Deferred, Halt, LoadedForRequest, Outcome},
+        request_log::Trace,
+        steps::{Requirement, RouteStep, Steps},
     },
     forward::{
         limit,
-        plan::{self, Caller, Forward},
+        plan::{self, CallerIdentity, Forward},
     },
     http::{
         answer::{Answer, problem},
         cors::{AnswerEdits, AnswerPrivacy, Preflight},
         credential_copies,
         fields::{FieldLines, lists_too_many},
-        head::{Head, Seen},
+        head::{Head, PresentFields},
         path,
     },
     identity::{
         claimed::Claimed,
         credential::{Credential, find_credential},
-        method::Method,
+        method::AuthMethod,
     },
     routing::{
         condition::{Condition, Facts},
@@ -58,13 +60,13 @@ use crate::{
 /// No token and no key with a checksum is shorter. Keys that were minted elsewhere may be.
 const SHORTEST_CREDENTIAL: usize = 24;
 
-use self::{dispatch::Sending, rules::Verdict};
+use self::{dispatch::Destination, rules::RuleDecision};
 
 /// A request on the way through the stages.
-struct Journey<'a> {
+struct DecisionContext<'a> {
     gateway: &'a Gateway,
     head: &'a Head<'a>,
-    found: &'a Found,
+    loaded: &'a LoadedForRequest,
     now: Timestamp,
     trace: Trace,
     deferred: Deferred,
@@ -80,17 +82,26 @@ struct Copied<'a> {
 impl Gateway {
     /// Decides what becomes of a request.
     #[must_use]
-    pub fn decide(&self, head: &Head<'_>, memory: &mut Memory, found: &Found, now: Timestamp) -> Decision {
-        let mut journey = Journey {
+    pub fn decide(
+        &self,
+        head: &Head<'_>,
+        memory: &mut Memory,
+        loaded: &LoadedForRequest,
+        now: Timestamp,
+    ) -> Decision {
+        let mut context = DecisionContext {
             gateway: self,
             head,
-            found,
+            loaded,
             now,
-            trace: Trace { steps: found.explain.then(Vec::new), ..Trace::default() },
+            trace: Trace {
+                steps: loaded.explain.map(|began| Box::new(Steps::new(began))),
+                ..Trace::default()
+            },
             deferred: Deferred::default(),
         };
-        let outcome = journey.travel(memory);
-        Decision { outcome, trace: journey.trace, deferred: journey.deferred }
+        let outcome = context.decide(memory);
+        Decision { outcome, trace: context.trace, deferred: context.deferred }
     }
 
     /// The problem for a refusal, with the fields that the route's callers get on any answer.
@@ -133,7 +144,7 @@ impl Gateway {
 
     fn answer_edits(&self, route: &Route, head: &Head<'_>) -> AnswerEdits {
         let mut edits = match &route.cors {
-            Some(policy) => policy.answer(head.field(Seen::ORIGIN, "origin").as_deref()),
+            Some(policy) => policy.answer(head.field(PresentFields::ORIGIN, "origin").as_deref()),
             None => AnswerEdits::default(),
         };
         if route.shows_request_id {
@@ -143,17 +154,20 @@ impl Gateway {
     }
 }
 
-impl<'a> Journey<'a> {
-    fn travel(&mut self, memory: &mut Memory) -> Outcome {
+impl<'a> DecisionContext<'a> {
+    fn decide(&mut self, memory: &mut Memory) -> Outcome {
         let path = self.head.target.path;
         let gateway = self.gateway;
-        if let Err(refusal) = explain::refuse_question(gateway, self.head, self.found.explain) {
+        if let Err(refusal) = explain::refuse_question(gateway, self.head, self.loaded.explain.is_some()) {
             return self.refused(refusal, None);
         }
         if let Some(answer) = operator::answer(gateway, self.head, memory, self.now, &mut self.trace) {
             return Outcome::Answer(answer);
         }
         let matched = gateway.table.find(path);
+        self.trace.record(|steps| {
+            steps.route = RouteStep::NotTaken { methods: matched.as_ref().map(Matched::allow) };
+        });
         let spelling = match path::check(path) {
             Ok(spelling) => spelling,
             Err(refusal) => {
@@ -174,36 +188,47 @@ impl<'a> Journey<'a> {
             return self.method_refused(&matched);
         };
         self.trace.route = Some(Rc::clone(&route.name));
+        self.trace.record(|steps| steps.take_route(route, &matched.captures));
         let taken = Taken { path, method, route: index, captures: &matched.captures };
         let guards_like = |one, other| guard_alike(&gateway.routes, one, other);
         if gateway.readings.differ(spelling, &taken, &guards_like) {
             return self.refused(Refusal::PathOfAnotherRoute, Some(route));
         }
-        match self.along(route, &matched.captures, memory) {
+        match self.decide_on_route(route, &matched.captures, memory) {
             Ok(outcome) => outcome,
             Err(Halt::Load(need, claim)) => Outcome::Load(need, claim),
             Err(Halt::Refuse(refusal)) => self.refused(refusal, Some(route)),
         }
     }
 
-    fn along(&mut self, route: &'a Route, captures: &[&str], memory: &mut Memory) -> Result<Outcome, Halt> {
+    fn decide_on_route(
+        &mut self,
+        route: &'a Route,
+        captures: &[&str],
+        memory: &mut Memory,
+    ) -> Result<Outcome, Halt> {
         let gateway = self.gateway;
         let via = gateway.via.pass(self.head)?;
-        if self.head.seen.has(Seen::TOO_MANY.and(Seen::CONNECTION)) {
+        if self.head.seen.has(PresentFields::TOO_MANY.and(PresentFields::CONNECTION)) {
             self.check_size()?;
         }
         handshake::check(route, self.head)?;
-        let stage = Stage { gateway, found: self.found, now: self.now };
-        let (principal, method) = stage.authenticate(self.head, &route.auth, memory, &mut self.deferred)?;
+        let stage = Stage { gateway, loaded: self.loaded, now: self.now };
+        let (principal, method) =
+            stage.authenticate(self.head, &route.auth, memory, &mut self.deferred, &mut self.trace)?;
         self.trace.auth = Some(method.name());
         self.trace.subject = principal.subject.clone();
-        self.note(|| Step::Principal(Rc::clone(&principal)));
+        self.trace.record(|steps| {
+            steps.principal = Some(Rc::clone(&principal));
+            steps.requirement = (!route.require.is_empty()).then_some(Requirement::Holds);
+        });
         let claimed = match &gateway.customers {
             Some(customers) => principal.customer(&customers.claim),
             None => &Claimed::Missing,
         };
         if let Claimed::Id(id) = claimed {
             self.trace.customer = Some(id.shared());
+            self.trace.record(|steps| steps.name_customer(id));
         }
         let facts = Facts { principal: &principal, head: self.head, captures };
         if let Some(failed) = route.require.iter().find(|condition| !condition.holds(&facts)) {
@@ -215,8 +240,8 @@ impl<'a> Journey<'a> {
             self.compare_shadow(route, &facts, &decided);
         }
         let chosen = match decided? {
-            Verdict::Backend(chosen) => chosen,
-            Verdict::Deny(status) => {
+            RuleDecision::Backend(chosen) => chosen,
+            RuleDecision::Deny(status) => {
                 return Ok(Outcome::Answer(gateway.refuse(
                     Refusal::DeniedByRule,
                     Some(status),
@@ -229,37 +254,33 @@ impl<'a> Journey<'a> {
             Claimed::Id(id) => Some(id),
             Claimed::Missing | Claimed::Malformed => None,
         };
-        let caller = Caller { principal: &principal, customer, authenticated_by: method.authority() };
+        let caller = CallerIdentity { principal: &principal, customer, authenticated_by: method.authority() };
         let copied = if self.may_be_copied() { self.copied(&method) } else { None };
         let rest = copied.as_ref().and_then(|copied| copied.query.as_deref());
         let isolates = chosen.own && gateway.customers.as_ref().is_some_and(|all| all.isolate_answers);
         let privacy = match method {
-            Method::Anonymous => AnswerPrivacy::Untouched,
-            Method::ApiKey | Method::Token(_) | Method::Assumed => AnswerPrivacy::of_authenticated(self.head),
+            AuthMethod::Anonymous => AnswerPrivacy::Untouched,
+            AuthMethod::ApiKey | AuthMethod::Token(_) | AuthMethod::Assumed => {
+                AnswerPrivacy::of_authenticated(self.head)
+            }
         };
-        let to = Sending { chosen, route, captures, rest, needs_size };
-        let (url, timeout, mut plan) = self.send(to, &facts, memory)?;
-        if let Some(token) = &gateway.identity.token {
-            let plan = plan.as_mut().ok_or(Refusal::Misconfigured)?;
-            token.assert(caller, &mut plan.attempts)?;
-        }
+        let to = Destination { chosen, route, caller, captures, rest, needs_size };
+        let sending = self.send(to, &facts, memory)?;
         let admission = if route.limits.is_empty() {
             None
         } else {
-            self.admission(route, limit::Caller { facts: &facts, method: &method, customer })
+            self.admission(route, limit::LimitedCaller { facts: &facts, method: &method, customer })
         };
         let (remove, set) = match &copied {
             None => plan::edit_fields(self.head, &via, &gateway.identity, caller),
             Some(copied) => self.edit_copied(&via, caller, copied.credential.as_str()),
         };
         Ok(Outcome::Forward(Box::new(Forward {
-            url,
-            timeout,
+            sending,
             remove,
             set,
             edits: AnswerEdits { privacy, isolates, ..gateway.answer_edits(route, self.head) },
             server_timing: route.server_timing,
-            plan,
             admission,
         })))
     }
@@ -271,7 +292,7 @@ impl<'a> Journey<'a> {
             let may_be_short = self.gateway.api_keys.as_ref().is_some_and(|keys| !keys.has_checksum());
             may_be_short || query.len() >= SHORTEST_CREDENTIAL
         };
-        self.head.seen.has(Seen::MAY_HOLD_CREDENTIAL.and(Seen::VIA))
+        self.head.seen.has(PresentFields::MAY_HOLD_CREDENTIAL.and(PresentFields::VIA))
             || self.head.target.query.is_some_and(is_long_enough)
     }
 
@@ -279,8 +300,8 @@ impl<'a> Journey<'a> {
     /// sent.
     #[cold]
     #[inline(never)]
-    fn copied(&self, method: &Method) -> Option<Box<Copied<'a>>> {
-        if *method == Method::Anonymous {
+    fn copied(&self, method: &AuthMethod) -> Option<Box<Copied<'a>>> {
+        if *method == AuthMethod::Anonymous {
             return None;
         }
         let credential = find_credential(self.head, self.gateway.api_keys.as_ref()).ok().flatten()?;
@@ -291,7 +312,12 @@ impl<'a> Journey<'a> {
     /// As [`plan::edit_fields`], and what holds the credential goes.
     #[cold]
     #[inline(never)]
-    fn edit_copied(&self, via: &str, caller: Caller<'_>, credential: &str) -> (Vec<String>, FieldLines) {
+    fn edit_copied(
+        &self,
+        via: &str,
+        caller: CallerIdentity<'_>,
+        credential: &str,
+    ) -> (Vec<String>, FieldLines) {
         let via = if credential_copies::holds(via, credential) { self.gateway.via.alone() } else { via };
         let (mut remove, mut set) = plan::edit_fields(self.head, via, &self.gateway.identity, caller);
         credential_copies::take_off(self.head, &self.gateway.fields, credential, &mut remove, &mut set);
@@ -302,10 +328,10 @@ impl<'a> Journey<'a> {
     #[cold]
     #[inline(never)]
     fn check_size(&self) -> Result<(), Refusal> {
-        if self.head.seen.has(Seen::TOO_MANY) {
+        if self.head.seen.has(PresentFields::TOO_MANY) {
             return Err(Refusal::TooManyFields);
         }
-        let connection = self.head.field(Seen::CONNECTION, "connection");
+        let connection = self.head.field(PresentFields::CONNECTION, "connection");
         if connection.is_some_and(|names| lists_too_many(&names)) {
             return Err(Refusal::ConnectionTooLong);
         }
@@ -315,23 +341,15 @@ impl<'a> Journey<'a> {
     #[cold]
     #[inline(never)]
     fn requirement_failed(&mut self, failed: &Condition, facts: &Facts<'_>) -> Halt {
-        self.note(|| Step::Requirement(failed.why_not(facts).unwrap_or_default()));
+        let why_not = || failed.why_not(facts).unwrap_or_default();
+        self.trace.record(|steps| steps.requirement = Some(Requirement::Fails(why_not())));
         Refusal::RequirementNotMet.into()
     }
 
-    /// What must let the request pass. Only then is it known that an origin is called, so the edge says
-    /// which one.
+    /// What must let the request pass.
     #[inline(never)]
-    fn admission(&mut self, route: &Route, caller: limit::Caller<'_>) -> Option<limit::Admission> {
-        let admission = limit::admission(&route.limits, &self.gateway.limits, caller, self.now)?;
-        self.trace.planned = true;
-        Some(limit::Admission { origin: self.trace.origin.take(), ..admission })
-    }
-
-    fn note(&mut self, step: impl FnOnce() -> Step) {
-        if let Some(steps) = &mut self.trace.steps {
-            steps.push(step());
-        }
+    fn admission(&self, route: &Route, caller: limit::LimitedCaller<'_>) -> Option<limit::Admission> {
+        limit::admission(&route.limits, &self.gateway.limits, caller, self.now)
     }
 
     /// Whether a body must be refused, since the route takes bodies up to a size and the request does not
@@ -345,13 +363,13 @@ impl<'a> Journey<'a> {
         }
     }
 
-    /// A preflight (`OPTIONS` with `Origin` and `Access-Control-Request-Method`) is answered by the
+    /// A preflight (`OPTIONS` with `Origin` and `Access-Control-Request-AuthMethod`) is answered by the
     /// policy of the route that the request itself would take: before authentication, since browsers
     /// send no credential along, and without a backend.
     #[cold]
     #[inline(never)]
     fn preflight(&mut self, matched: &Matched<'_, '_>) -> Option<Answer> {
-        let origin = self.head.field(Seen::ORIGIN, "origin")?;
+        let origin = self.head.field(PresentFields::ORIGIN, "origin")?;
         let asked = self.head.fields.get("access-control-request-method")?;
         let route_of = |index: usize| self.gateway.routes.get(index).filter(|route| route.cors.is_some());
         let route = match matched.route(asked.trim()) {

@@ -2,6 +2,7 @@
 
 pub mod bounds;
 pub mod cache;
-pub mod checked;
 pub mod config;
 pub mod memory;
+mod seeded_hash;
+pub mod slot;

@@ -4,7 +4,7 @@
 //! issuer is down it has the last good set all the same. A set ages from when the issuer was asked,
 //! whoever asked; so the store never makes a withdrawn key live longer.
 
-use std::rc::Rc;
+use std::{cell::RefCell, rc::Rc};
 
 use pointsman_core::{
     base::{
@@ -14,23 +14,47 @@ use pointsman_core::{
         object::parse_object,
         time::{Span, Timestamp},
     },
-    customer::backend_url::document_url,
-    decide::decision::{Deferred, Found, Write},
+    customer::backend_url::{AllowHttp, document_url},
+    decide::decision::{Deferred, Write},
     identity::{
         jwk_set::{KeySet, MAX_SET_BYTES},
         jwt::{Issuer, KeySource},
     },
-    state::cache::{Loaded, Stored},
+    state::{
+        cache::{Loaded, Stored},
+        config::Gateway,
+        memory::Memory,
+    },
 };
 use serde_json::Value;
 
 use crate::{
-    load::Context,
     ports::{DocumentRequest, Ports, SourceError},
+    store::Store,
 };
 
+/// Loads key sets of issuers.
+pub(crate) struct KeySetLoader<'a, P> {
+    issuers: &'a [Issuer],
+    allow_http: AllowHttp,
+    user_agent: &'a str,
+    /// What one call of the store may take: it is part of the time in which a set must be there.
+    store_timeout: Span,
+    memory: &'a RefCell<Memory>,
+    ports: &'a P,
+    store: Store<'a, P>,
+}
+
+/// What loading a key set came to.
+pub(crate) struct KeySetLoad {
+    /// The set; `None` where it could not be had.
+    pub(crate) set: Option<Rc<KeySet>>,
+    /// Whether the issuer itself was asked, and not only what others had of it.
+    pub(crate) issuer_asked: bool,
+}
+
 /// A key set and where it came from.
-struct Fetched {
+struct KeySetDocument {
     set: Rc<KeySet>,
     body: Vec<u8>,
     as_of: Timestamp,
@@ -46,37 +70,43 @@ fn store_key(issuer: &Issuer) -> String {
     format!("keyset:{}", Digest::of(format!("{}\n{place}", issuer.issuer).as_bytes()))
 }
 
-impl<P: Ports> Context<'_, P> {
-    /// Loads the key set of an issuer. What was found is in `found`; true where it was found.
-    pub(crate) async fn load_key_set(
-        &self,
-        index: usize,
-        found: &mut Found,
-        deferred: &mut Deferred,
-    ) -> bool {
-        found.key_set_failed = true;
-        let Some(issuer) = self.gateway.issuers.get(index) else { return false };
+impl<'a, P: Ports> KeySetLoader<'a, P> {
+    pub(crate) fn new(gateway: &'a Gateway, memory: &'a RefCell<Memory>, ports: &'a P) -> Self {
+        Self {
+            issuers: gateway.issuers(),
+            allow_http: gateway.allow_http(),
+            user_agent: gateway.user_agent(),
+            store_timeout: gateway.store_timeout(),
+            memory,
+            ports,
+            store: Store::new(gateway, memory, ports),
+        }
+    }
+
+    /// Loads the key set of an issuer.
+    pub(crate) async fn load(&self, index: usize, deferred: &mut Deferred) -> KeySetLoad {
+        let Some(issuer) = self.issuers.get(index) else {
+            return KeySetLoad { set: None, issuer_asked: false };
+        };
         let asked_at = self.ports.now();
-        let shared = self.shared_set(issuer, asked_at).await;
+        let shared = self.read_shared(issuer, asked_at).await;
         let held = self.memory.borrow().key_sets.get(index).and_then(|memory| memory.set.as_of(asked_at));
         // Of what others had, only what this isolate does not know yet is news.
         let news = shared.as_ref().filter(|shared| held.is_none_or(|held| shared.as_of > held));
-        let state = |fetched: &Fetched| issuer.policy.lifetimes.state(asked_at.since(fetched.as_of));
+        let state = |fetched: &KeySetDocument| issuer.policy.lifetimes.state(asked_at.since(fetched.as_of));
         if let Some(news) = news
             && state(news) == Freshness::Fresh
         {
-            self.keep_key_set(index, news, asked_at, found);
-            return true;
+            return KeySetLoad { set: Some(self.keep(index, news, asked_at)), issuer_asked: false };
         }
-        found.issuer_asked = true;
-        let fetched = self.fetch_key_set(issuer, asked_at).await;
+        let fetched = self.fetch(issuer, asked_at).await;
         let now = self.ports.now();
         if let Some(memory) = self.memory.borrow_mut().key_sets.get_mut(index) {
             memory.was_asked(now);
             let went = fetched.as_ref().map(|_| ()).map_err(|SourceError(what)| what.as_str());
             memory.health.note(now, went);
         }
-        match fetched {
+        let set = match fetched {
             Ok(fetched) => {
                 if let Some(complaint) = fetched.set.complaint() {
                     self.ports.warn("key_set_has_unusable_keys", &format!("{}: {complaint}", issuer.name));
@@ -85,34 +115,29 @@ impl<P: Ports> Context<'_, P> {
                     let what = format!("{}: no key of the set can be used, so no token is", issuer.name);
                     self.ports.warn("key_set_is_empty", &what);
                 }
-                self.keep_key_set(index, &fetched, asked_at, found);
+                let set = self.keep(index, &fetched, asked_at);
                 // What the store gives back has lost what stood around it.
                 let body = without_bom(&fetched.body).trim_ascii();
                 let same = shared.as_ref().is_some_and(|shared| shared.body == body);
                 if !same || shared.as_ref().is_none_or(|shared| state(shared) > Freshness::Fresh) {
                     deferred.writes.extend(fetched.write(issuer));
                 }
-                true
+                Some(set)
             }
             Err(SourceError(what)) => {
                 self.ports.warn("key_set_failed", &format!("{}: {what}", issuer.name));
                 let usable = news.filter(|news| state(news) < Freshness::Expired);
-                if let Some(usable) = usable {
-                    self.keep_key_set(index, usable, asked_at, found);
-                }
+                let set = usable.map(|usable| self.keep(index, usable, asked_at));
                 if let Some(memory) = self.memory.borrow_mut().key_sets.get_mut(index) {
                     memory.set.fail(asked_at, now);
                 }
-                usable.is_some()
+                set
             }
-        }
+        };
+        KeySetLoad { set, issuer_asked: true }
     }
 
-    fn keep_key_set(&self, index: usize, fetched: &Fetched, asked_at: Timestamp, found: &mut Found) {
-        found.key_set = Some(Rc::clone(&fetched.set));
-        // What was judged by another set is judged again.
-        found.token = None;
-        found.key_set_failed = false;
+    fn keep(&self, index: usize, fetched: &KeySetDocument, asked_at: Timestamp) -> Rc<KeySet> {
         if let Some(memory) = self.memory.borrow_mut().key_sets.get_mut(index) {
             memory.was_asked(fetched.as_of);
             memory.set.store(Loaded {
@@ -122,14 +147,15 @@ impl<P: Ports> Context<'_, P> {
                 as_of: fetched.as_of,
             });
         }
+        Rc::clone(&fetched.set)
     }
 
-    async fn shared_set(&self, issuer: &Issuer, now: Timestamp) -> Option<Fetched> {
+    async fn read_shared(&self, issuer: &Issuer, now: Timestamp) -> Option<KeySetDocument> {
         if !self.ports.has_store() {
             return None;
         }
         let key = store_key(issuer);
-        let json = match self.read_store(&key).await {
+        let json = match self.store.read(&key).await {
             Ok(json) => json?,
             Err(SourceError(what)) => {
                 self.ports.warn("key_set_store_failed", &format!("{}: {what}", issuer.name));
@@ -146,7 +172,7 @@ impl<P: Ports> Context<'_, P> {
             let as_of = Timestamp::parse_rfc3339(&fetched_at)?;
             let set = Rc::new(KeySet::parse(&body).ok()?);
             // A time that lies in the future was made by a broken clock, and would outlive a withdrawal.
-            (as_of <= now.plus(MAX_CLOCK_SKEW)).then_some(Fetched { set, body, as_of: as_of.min(now) })
+            (as_of <= now.plus(MAX_CLOCK_SKEW)).then_some(KeySetDocument { set, body, as_of: as_of.min(now) })
         };
         let fetched = read();
         if fetched.is_none() {
@@ -155,8 +181,8 @@ impl<P: Ports> Context<'_, P> {
         fetched
     }
 
-    async fn fetch_key_set(&self, issuer: &Issuer, asked_at: Timestamp) -> Result<Fetched, SourceError> {
-        let deadline = asked_at.plus(self.gateway.store_timeout).plus(issuer.timeout);
+    async fn fetch(&self, issuer: &Issuer, asked_at: Timestamp) -> Result<KeySetDocument, SourceError> {
+        let deadline = asked_at.plus(self.store_timeout).plus(issuer.timeout);
         let url = match &issuer.keys {
             KeySource::Url(url) => url.clone(),
             KeySource::Discovery(url) => self.discover(issuer, url).await?,
@@ -168,7 +194,7 @@ impl<P: Ports> Context<'_, P> {
         let left = deadline.since(self.ports.now()).min(issuer.timeout);
         let body = self.issuers_document(&url, left).await?;
         let set = KeySet::parse(&body).map_err(|what| SourceError(what.to_owned()))?;
-        Ok(Fetched { set: Rc::new(set), body, as_of: asked_at })
+        Ok(KeySetDocument { set: Rc::new(set), body, as_of: asked_at })
     }
 
     /// The `jwks_uri` of the provider's metadata, if the metadata is this issuer's (OpenID Connect
@@ -182,14 +208,19 @@ impl<P: Ports> Context<'_, P> {
         }
         let uri = metadata.get("jwks_uri").and_then(Value::as_str);
         let uri = uri.ok_or_else(|| SourceError("the provider metadata has no jwks_uri".to_owned()))?;
-        let allow_http = self.gateway.allow_http;
-        document_url(uri, allow_http).map_err(|error| SourceError(format!("the provider's jwks_uri {error}")))
+        document_url(uri, self.allow_http)
+            .map_err(|error| SourceError(format!("the provider's jwks_uri {error}")))
     }
 
     async fn issuers_document(&self, url: &str, timeout: Span) -> Result<Vec<u8>, SourceError> {
-        let user_agent = &self.gateway.user_agent;
-        let max_bytes = MAX_SET_BYTES;
-        let request = DocumentRequest { url, token: None, etag: None, user_agent, timeout, max_bytes };
+        let request = DocumentRequest {
+            url,
+            token: None,
+            etag: None,
+            user_agent: self.user_agent,
+            timeout,
+            max_bytes: MAX_SET_BYTES,
+        };
         let document = self.ports.document(request).await?;
         if document.status != 200 {
             return Err(SourceError(format!("the issuer answered {}", document.outcome())));
@@ -198,7 +229,7 @@ impl<P: Ports> Context<'_, P> {
     }
 }
 
-impl Fetched {
+impl KeySetDocument {
     fn write(&self, issuer: &Issuer) -> Option<Write> {
         // It was read as JSON before, so it stands as well in another object.
         let set = std::str::from_utf8(without_bom(&self.body)).ok()?.trim_ascii();

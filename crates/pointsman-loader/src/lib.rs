@@ -1,12 +1,20 @@
 //! Loads what a decision needs, over ports: records and key sets out of the store, from issuers and the config API.
 //!
-//! The core decides by what is in memory and says what is missing. [`load`] brings that and has it decided again;
-//! [`scheduled`] does the same for everybody, before anybody asks.
+//! The core decides by what is in memory and says what is missing. [`loader`] brings that and has it decided again, by
+//! one loader for each class of what can be missing; [`scheduled`] does the same for everybody, before anybody asks.
 
+mod api_keys;
+mod cold;
+mod config_api;
 mod customers;
 mod key_sets;
-pub mod load;
+mod leases;
+mod load_for;
+pub mod loader;
 #[cfg(feature = "native")]
 pub mod native;
 pub mod ports;
+mod refresh_state;
 pub mod scheduled;
+mod signatures;
+mod store;

@@ -1,6 +1,8 @@
 //! What the core asks of the outside. The edge implements these with the platform; tests with maps
 //! and a clock that they set.
 
+use std::fmt;
+
 use pointsman_core::{
     base::time::{Span, Timestamp},
     identity::{algorithm::Algorithm, jwk_set::PublicKey},
@@ -10,12 +12,30 @@ use pointsman_core::{
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct SourceError(pub String);
 
+impl fmt::Display for SourceError {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for SourceError {}
+
 /// Why a signature could not be judged.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum VerifyError {
     /// The key is no key: a point off its curve, say.
     UnusableKey,
 }
+
+impl fmt::Display for VerifyError {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::UnusableKey => formatter.write_str("the key cannot be used"),
+        }
+    }
+}
+
+impl std::error::Error for VerifyError {}
 
 /// A `GET` for a document of a source that the configuration names.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -37,7 +57,7 @@ pub struct DocumentRequest<'a> {
 
 /// A source's answer.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
-pub struct Document {
+pub struct FetchedDocument {
     /// The HTTP status. Redirects are not followed, so a 3xx is one.
     pub status: u16,
     /// The body; empty where the status is no 2xx.
@@ -48,7 +68,7 @@ pub struct Document {
     pub location: Option<String>,
 }
 
-impl Document {
+impl FetchedDocument {
     /// What the log says of a status that is none that was hoped for: with it, where a redirect leads to. A login
     /// page or another host there explains more than the status does.
     #[must_use]
@@ -61,24 +81,29 @@ impl Document {
     }
 }
 
-/// A URL reference without what may be a secret in it: user name and password, query and fragment.
+/// A URL reference without what may be a secret in it: user name and password, query and fragment. It is read as URL parsers
+/// read it, who find a user name in `https:user@host` and behind any number of slashes.
 fn without_secrets(reference: &str) -> String {
     const MOST: usize = 200;
-    let place = reference.split(['?', '#']).next().unwrap_or_default();
-    let cut = match place.split_once("//") {
-        Some((scheme, rest)) => {
-            let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
-            let host = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
-            format!("{scheme}//{host}{path}")
-        }
-        None => place.to_owned(),
+    let is_slash = |character| matches!(character, '/' | '\\');
+    let plain: String = reference.chars().filter(|character| !character.is_control()).collect();
+    let place = plain.split(['?', '#']).next().unwrap_or_default().trim();
+    let (scheme, rest) = match place.split_once(':') {
+        Some((scheme, rest)) if !scheme.contains(is_slash) => (format!("{scheme}:"), rest),
+        _ => (String::new(), place),
     };
-    cut.chars().filter(|character| !character.is_control()).take(MOST).collect()
+    let after = rest.trim_start_matches(is_slash);
+    let slashes = rest.strip_suffix(after).unwrap_or_default();
+    let is_path = scheme.is_empty() && slashes.len() < 2;
+    let (authority, path) =
+        if is_path { ("", after) } else { after.split_at(after.find(is_slash).unwrap_or(after.len())) };
+    let host = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
+    format!("{scheme}{slashes}{host}{path}").chars().take(MOST).collect()
 }
 
 /// How a wait for somebody else's load ended.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Landing {
+pub enum LoadResult {
     /// What was loaded is in memory.
     Done,
     /// The load failed.
@@ -118,14 +143,14 @@ pub trait Ports {
     ///
     /// # Errors
     /// Where there is no answer within the time, or it is too long.
-    async fn document(&self, request: DocumentRequest<'_>) -> Result<Document, SourceError>;
+    async fn document(&self, request: DocumentRequest<'_>) -> Result<FetchedDocument, SourceError>;
 
     /// Waits until the load of that name ends ([`Ports::land`]), at most `at_most`. The wait is the
     /// caller's own: whoever loads may be gone, and must not take those who wait along.
-    async fn landed(&self, flight: &str, at_most: Span) -> Landing;
+    async fn wait_for_load(&self, flight: &str, at_most: Span) -> LoadResult;
 
     /// Tells all who wait for the load of that name that it has ended, and whether well.
-    fn land(&self, flight: &str, well: bool);
+    fn complete_load(&self, flight: &str, well: bool);
 
     /// Verifies a signature.
     ///
@@ -140,10 +165,10 @@ pub trait Ports {
     ) -> Result<bool, VerifyError>;
 
     /// Tells the operator of something worth knowing.
-    fn note(&self, event: &str, what: &str);
+    fn note(&self, event: &str, message: &str);
 
     /// Tells the operator of something wrong that no single request is to blame for.
-    fn warn(&self, event: &str, what: &str);
+    fn warn(&self, event: &str, message: &str);
 }
 
 #[cfg(test)]
@@ -154,7 +179,7 @@ mod tests {
     fn a_redirect_is_told_with_its_place_and_without_secrets() {
         let outcome = |status, location: Option<&str>| {
             let location = location.map(str::to_owned);
-            Document { status, location, ..Document::default() }.outcome()
+            FetchedDocument { status, location, ..FetchedDocument::default() }.outcome()
         };
         assert_eq!(outcome(403, None), "403");
         assert_eq!(outcome(200, Some("https://x.example")), "200");
@@ -163,6 +188,12 @@ mod tests {
             ("https://user:secret@login.example:8443", "https://login.example:8443"),
             ("https://a:secret@b@login.example/x@y", "https://login.example/x@y"),
             ("//user:secret@login.example/x", "//login.example/x"),
+            ("https:user:secret@login.example/x", "https:login.example/x"),
+            ("https:///user:secret@login.example/x", "https:///login.example/x"),
+            (r"https:\\user:secret@login.example", r"https:\\login.example"),
+            ("ht\ttps:/\t/user:secret@login.example", "https://login.example"),
+            (" //user:secret@login.example", "//login.example"),
+            ("/users/a@b:c", "/users/a@b:c"),
             ("/login?code=secret", "/login"),
             ("", ""),
         ] {

@@ -9,6 +9,10 @@
     clippy::unwrap_used
 )]
 
+mod gateway_toml;
+
+pub use self::gateway_toml::{GatewayToml, all_to};
+
 use std::{
     borrow::Cow,
     cell::{Cell, RefCell},
@@ -24,21 +28,21 @@ use pointsman_core::{
         time::{Span, Timestamp},
     },
     decide::{
-        decision::{Decision, Deferred, Found, Need, Outcome},
+        decision::{Decision, Deferred, LoadedForRequest, Need, Outcome},
         request_log::Trace,
     },
     http::{
         answer::Answer,
         cf::CfValue,
-        head::{Fields, Head, MAX_FIELDS, Seen, Target},
+        head::{Fields, Head, MAX_FIELDS, PresentFields, RequestTarget},
     },
     identity::{algorithm::Algorithm, jwk_set::PublicKey, principal::Principal},
     state::{config::Gateway, memory::Memory},
 };
 use pointsman_loader::{
-    load::Context,
+    loader::Loader,
     native,
-    ports::{Document, DocumentRequest, Landing, Ports, SourceError, VerifyError},
+    ports::{DocumentRequest, FetchedDocument, LoadResult, Ports, SourceError, VerifyError},
 };
 use serde_json::{Map, Value};
 
@@ -248,7 +252,7 @@ impl Ports for World {
         result
     }
 
-    async fn document(&self, request: DocumentRequest<'_>) -> Result<Document, SourceError> {
+    async fn document(&self, request: DocumentRequest<'_>) -> Result<FetchedDocument, SourceError> {
         self.asked.borrow_mut().push(format!("get {}", request.url));
         assert_eq!(request.user_agent, concat!("pointsman/", env!("CARGO_PKG_VERSION")));
         let config_api = request.url.starts_with("https://config.example.com");
@@ -257,20 +261,30 @@ impl Ports for World {
             Some(Source::Answers(status, body)) if body.len() <= request.max_bytes => {
                 let etag = self.tags.get().then(|| format!("\"{}\"", Digest::of(body)));
                 if etag.is_some() && request.etag == etag.as_deref() {
-                    return Ok(Document { status: 304, body: Vec::new(), etag, ..Document::default() });
+                    return Ok(FetchedDocument {
+                        status: 304,
+                        body: Vec::new(),
+                        etag,
+                        ..FetchedDocument::default()
+                    });
                 }
-                Ok(Document { status: *status, body: body.clone(), etag, ..Document::default() })
+                Ok(FetchedDocument {
+                    status: *status,
+                    body: body.clone(),
+                    etag,
+                    ..FetchedDocument::default()
+                })
             }
             Some(_) => Err(SourceError("no answer".to_owned())),
-            None => Ok(Document { status: 404, ..Document::default() }),
+            None => Ok(FetchedDocument { status: 404, ..FetchedDocument::default() }),
         }
     }
 
-    async fn landed(&self, flight: &str, _: Span) -> Landing {
+    async fn wait_for_load(&self, flight: &str, _: Span) -> LoadResult {
         panic!("nobody else loads {flight} where requests come one by one")
     }
 
-    fn land(&self, _: &str, _: bool) {}
+    fn complete_load(&self, _: &str, _: bool) {}
 
     async fn verify(
         &self,
@@ -364,10 +378,10 @@ impl Isolate {
     ) -> Value {
         let url = format!("https://gateway.example.com{path}");
         let head = head(&self.gateway, method, &url, fields);
-        let context = Context { gateway: &self.gateway, memory: &self.memory, ports: world };
+        let loader = Loader::new(&self.gateway, &self.memory, world);
         let assumed = claims.map(|claims| Rc::new(Principal::assumed(claims.as_object().unwrap().clone())));
-        let (told, deferred) = pollster::block_on(context.explain(&head, assumed));
-        self.finish(&context, deferred);
+        let (told, deferred) = pollster::block_on(loader.explain(&head, assumed));
+        self.finish(&loader, deferred);
         told
     }
 
@@ -375,18 +389,22 @@ impl Isolate {
     /// response.
     pub fn request(&self, world: &World, method: &str, path: &str, fields: TestFields) -> Result_ {
         let url = format!("https://gateway.example.com{path}");
-        let policy = &self.gateway.fields;
+        let policy = self.gateway.fields();
         let head = head(&self.gateway, method, &url, &fields);
-        let decision =
-            self.gateway.decide(&head, &mut self.memory.borrow_mut(), &Found::default(), world.now.get());
-        let context = Context { gateway: &self.gateway, memory: &self.memory, ports: world };
+        let decision = self.gateway.decide(
+            &head,
+            &mut self.memory.borrow_mut(),
+            &LoadedForRequest::default(),
+            world.now.get(),
+        );
+        let loader = Loader::new(&self.gateway, &self.memory, world);
         let Decision { outcome, trace, deferred } = match decision {
             Decision { outcome: Outcome::Load(need, claim), deferred, .. } => {
-                pollster::block_on(context.decide(&head, Found::default(), need, claim, deferred))
+                pollster::block_on(loader.decide(&head, LoadedForRequest::default(), need, claim, deferred))
             }
             decided => decided,
         };
-        self.finish(&context, deferred);
+        self.finish(&loader, deferred);
         let backend_fields = match &outcome {
             Outcome::Forward(forward) => {
                 let mut passed: HashMap<String, Vec<String>> = HashMap::new();
@@ -408,27 +426,27 @@ impl Isolate {
     }
 
     /// What happens behind a response.
-    fn finish(&self, context: &Context<'_, World>, mut deferred: Deferred) {
+    fn finish(&self, loader: &Loader<'_, World>, mut deferred: Deferred) {
         for refresh in std::mem::take(&mut deferred.refreshes) {
             assert!(!matches!(refresh.need, Need::Signature(_)), "a signature is never refreshed");
-            deferred.append(pollster::block_on(context.refresh(&refresh)));
+            deferred.append(pollster::block_on(loader.refresh(&refresh)));
         }
         assert!(deferred.refreshes.is_empty(), "a refresh asks for no refresh");
         for write in &deferred.writes {
-            pollster::block_on(context.write(write));
+            pollster::block_on(loader.write(write));
         }
     }
 }
 
 pub fn head<'a>(gateway: &Gateway, method: &'a str, url: &'a str, fields: &'a TestFields) -> Head<'a> {
-    let seen = fields.fields.iter().fold(Seen::default(), |seen, (name, _)| {
-        seen.and(gateway.fields.judge(&name.to_ascii_lowercase()).seen)
+    let seen = fields.fields.iter().fold(PresentFields::default(), |seen, (name, _)| {
+        seen.and(gateway.fields().judge(&name.to_ascii_lowercase()).seen)
     });
     let mut names = fields.names();
     names.sort_unstable();
     names.dedup();
-    let seen = if names.len() > MAX_FIELDS as usize { seen.and(Seen::TOO_MANY) } else { seen };
-    Head { method, target: Target::parse(url).unwrap(), seen, fields, request_id: "request-1" }
+    let seen = if names.len() > MAX_FIELDS as usize { seen.and(PresentFields::TOO_MANY) } else { seen };
+    Head { method, target: RequestTarget::parse(url).unwrap(), seen, fields, request_id: "request-1" }
 }
 
 impl Result_ {
@@ -449,7 +467,7 @@ impl Result_ {
     /// The URL that is called.
     pub fn forwarded(&self) -> Option<&str> {
         match &self.outcome {
-            Outcome::Forward(forward) => Some(&forward.url),
+            Outcome::Forward(forward) => Some(forward.sending.url()),
             _ => None,
         }
     }

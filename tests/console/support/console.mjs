@@ -1,6 +1,7 @@
 // The console beside the built gateway, in the demo's world; and a client that keeps cookies, as a browser does.
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
+import { fileURLToPath } from "node:url";
 import { parse } from "smol-toml";
 import { CONSOLE, CONSOLE_SECRET, consoleWorker } from "../../../demo/console.mjs";
 import { OPERATOR_SECRET, startGateway } from "../../../demo/gateway.mjs";
@@ -8,6 +9,7 @@ import { seed } from "../../../demo/seed.mjs";
 import { createWorld } from "../../../demo/world.mjs";
 import { bundleConsole } from "../../../scripts/lib/console-bundle.mjs";
 import { checkedForm } from "../../../scripts/lib/pointsman.mjs";
+import { CORE } from "./core.mjs";
 
 const toml = parse(readFileSync(new URL("../../../gateway.toml", import.meta.url), "utf8"));
 // With what Explain and Health need.
@@ -23,8 +25,10 @@ const withOperator = {
 export async function openConsole({ configuration = withOperator, bindings = {}, gateway } = {}) {
   const world = await createWorld().start();
   const logged = [];
-  const script = await bundleConsole(JSON.stringify(configuration));
+  const folder = fileURLToPath(CORE);
+  const script = await bundleConsole(JSON.stringify(configuration), folder);
   const worker = consoleWorker({
+    folder,
     script,
     bindings: { OPERATOR_SECRET, ...bindings },
     serviceBindings: gateway && { GATEWAY: gateway },

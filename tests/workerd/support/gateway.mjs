@@ -110,6 +110,7 @@ export async function openGateway({
     async stop() {
       await started.stop();
       await world.stop();
+      assert.deepEqual([...new Set(log.faults)], [], "log lines are not as schemas/log-line.schema.json has them");
       if (!consults) assert.deepEqual([...new Set(zone.consulted)], [], "these calls read through the zone's cache");
     },
   };

@@ -6,12 +6,16 @@ import { WebSocket } from "ws";
 /**
  * Asks V8's inspector how much of the Worker's heap is in use, in bytes. What the process has of the system says little:
  * workerd takes more and more for a long time also where a Worker does nothing but answer.
+ * @param {URL | string} inspectorUrl
+ * @param {string} name
  */
 export async function openHeapMeter(inspectorUrl, name) {
   const inspector = new URL("/json", String(inspectorUrl).replace(/^ws/, "http"));
-  const targets = await (await fetch(inspector)).json();
-  const { webSocketDebuggerUrl } = targets.find(({ id }) => id.includes(name));
-  const socket = new WebSocket(webSocketDebuggerUrl);
+  /** @type {{ id: string, webSocketDebuggerUrl: string }[]} */
+  const targets = JSON.parse(await (await fetch(inspector)).text());
+  const target = targets.find(({ id }) => id.includes(name));
+  if (!target) throw new Error(`the inspector knows no Worker ${name}`);
+  const socket = new WebSocket(target.webSocketDebuggerUrl);
   await once(socket, "open");
   let number = 0;
   const call = (method) => {
@@ -37,4 +41,16 @@ export async function openHeapMeter(inspectorUrl, name) {
     },
     close: () => socket.terminate(),
   };
+}
+
+/**
+ * Whether it grows all the time: each quarter's least is above the one's before, and by much in the end.
+ * @param {number[]} samples
+ */
+export function keepsGrowing(samples) {
+  const quarter = Math.floor(samples.length / 4);
+  if (quarter < 3) return false;
+  const least = [0, 1, 2, 3].map((index) => Math.min(...samples.slice(index * quarter, (index + 1) * quarter)));
+  const rises = least.every((bytes, index) => index === 0 || bytes > least[index - 1] * 1.01);
+  return rises && least[3] - least[0] > 4 * 1024 * 1024;
 }

@@ -3,7 +3,7 @@
 //   - a safe one is answered as long as one origin is well;
 //   - once it is warm, the Worker's heap does not keep growing.
 import { setTimeout as sleep } from "node:timers/promises";
-import { openHeapMeter } from "./heap.mjs";
+import { keepsGrowing, openHeapMeter } from "./heap.mjs";
 import { BEHAVIOURS, openOriginsGateway } from "./origins.mjs";
 
 const NAMES = ["first", "second", "third"];
@@ -40,15 +40,6 @@ const ILLS = {
   resetting: { begin: (origin) => origin.be(BEHAVIOURS.reset) },
   unavailable: { begin: (origin) => origin.be(BEHAVIOURS.status(503)) },
 };
-
-/** Whether it grows all the time: each quarter's least is above the one's before, and by much in the end. */
-export function keepsGrowing(samples) {
-  const quarter = Math.floor(samples.length / 4);
-  if (quarter < 3) return false;
-  const least = [0, 1, 2, 3].map((index) => Math.min(...samples.slice(index * quarter, (index + 1) * quarter)));
-  const rises = least.every((bytes, index) => index === 0 || bytes > least[index - 1] * 1.01);
-  return rises && least[3] - least[0] > 4 * 1024 * 1024;
-}
 
 const megabytes = (bytes) => `${(bytes / 1024 / 1024).toFixed(1)} MB`;
 

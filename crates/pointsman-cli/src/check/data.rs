@@ -171,8 +171,8 @@ fn unknown(judge: &Judge, folder: bool, wanted: Option<&Wanted>, stored: Option<
 fn unused(gateway: &Gateway, wanted: Option<&Wanted>, stored: Option<&Stored>) -> Vec<Placed> {
     let mut findings = Vec::new();
     for (kind, used, section) in [
-        (Kind::Customer, gateway.customers.is_some(), "[customers]"),
-        (Kind::Key, gateway.api_keys.is_some(), "[api_keys]"),
+        (Kind::Customer, gateway.customers().is_some(), "[customers]"),
+        (Kind::Key, gateway.api_keys().is_some(), "[api_keys]"),
     ] {
         let in_files = || wanted.and_then(|wanted| wanted.first_of(kind));
         let in_kv = || stored.and_then(|stored| stored.kinds.get(&kind)).map(|name| At::Entry(name.clone()));
@@ -189,6 +189,7 @@ fn unused(gateway: &Gateway, wanted: Option<&Wanted>, stored: Option<&Stored>) -
 mod tests {
     use std::collections::HashMap;
 
+    use pointsman_testkit::{GatewayToml, all_to};
     use serde_json::json;
 
     use super::*;
@@ -199,11 +200,9 @@ mod tests {
     };
 
     fn gateway(more: &str) -> Gateway {
-        let text = format!(
-            "[[routes]]\npath = \"/{{+path}}\"\nauth = [\"api_key\"]\nrules = [{{ name = \"all\", to = \"b\" }}]\n\
-             [backends.b]\nurl = \"https://b.example\"\n[api_keys]\nprefixes = [\"sk\"]\n{more}"
-        );
-        let value: Value = toml::from_str(&text).unwrap();
+        let toml = GatewayToml::new().route("/{+path}", &["api_key"], &all_to("b")).backend("b");
+        let toml = toml.table("api_keys", "prefixes = [\"sk\"]");
+        let value: Value = toml::from_str(&format!("{toml}{more}")).unwrap();
         pointsman_config::parse(&value.to_string(), &HashMap::new()).ok().unwrap().gateway
     }
 

@@ -12,7 +12,7 @@ use serde_json::Value;
 
 use crate::{
     configuration::GatewayFile,
-    ending::{End, Failure, Outcome, input},
+    ending::{CommandResult, End, Failure, input},
     output::{counted, warning},
     records::without_notes,
     store::Sum,
@@ -32,8 +32,8 @@ pub(crate) struct Arguments {
     /// The file or folder that is written; by default standard output.
     #[arg(long, value_name = "PATH", required_if_eq("format", "folder"))]
     to: Option<PathBuf>,
-    /// Writes every customer, by the record that counts: also those of whom only the config API knows, with what the
-    /// refresh notes (fetchedAt, generation, etag, gone, scheduled).
+    /// Writes every customer, by the record that counts: also those that only the config API knows, with the refresh's
+    /// notes (fetchedAt, generation, etag, gone, scheduled).
     #[arg(long)]
     all: bool,
     #[command(flatten)]
@@ -49,7 +49,7 @@ enum Format {
     Folder,
 }
 
-pub(super) fn run(arguments: &Arguments) -> Outcome {
+pub(super) fn run(arguments: &Arguments) -> CommandResult {
     let to = arguments.to.as_deref();
     if let (Format::Folder, Some(folder)) = (arguments.format, to) {
         need_empty(folder)?;

@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     configuration::GatewayFile,
-    ending::{End, Failure, Outcome, input},
+    ending::{CommandResult, End, Failure, input},
     output::{line, plain},
     target::Target,
 };
@@ -17,14 +17,14 @@ pub(super) const EXAMPLES: &str = "Examples:
   pointsman customers get acme-corp --remote
   pointsman customers get acme-corp --config-api --remote   # what the config API says, whether it counts or not
 
-The record that counts is printed: an operator's own, where there is one. If KV holds both, standard error says what
-the config API says.";
+The record that counts is printed: the operator's, where there is one. If KV holds both, standard error has what the
+config API says.";
 
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
     /// The customer's id.
     id: String,
-    /// Prints what the config API says, also where an operator's own record counts.
+    /// Prints what the config API says, also where an operator's record counts.
     #[arg(long)]
     config_api: bool,
     /// Prints the record in one line.
@@ -36,7 +36,7 @@ pub(crate) struct Arguments {
     target: Target,
 }
 
-pub(super) fn run(arguments: &Arguments) -> Outcome {
+pub(super) fn run(arguments: &Arguments) -> CommandResult {
     let id = id(&arguments.id)?;
     // A fault in gateway.toml keeps nobody from looking.
     let gateway = arguments.gateway.load_if_there(arguments.target.project()).ok().flatten();

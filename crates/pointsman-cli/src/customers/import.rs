@@ -5,7 +5,9 @@ use std::path::PathBuf;
 use pointsman_core::base::time::Span;
 
 use super::JudgeArguments;
-use crate::{ending::Outcome, import::import, reconcile::span, records::Kind, sync, target::TargetOrDryRun};
+use crate::{
+    ending::CommandResult, import::import, reconcile::span, records::Kind, sync, target::TargetOrDryRun,
+};
 
 pub(super) const EXAMPLES: &str = "Examples:
   pointsman customers import customers.json --local
@@ -16,7 +18,7 @@ Customers that the files lack stay as they are; see `pointsman apply` for the wh
 
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
-    /// A JSON array of customers [{ \"customerId\": …, \"backendUrl\": … }, …], JSON lines (.jsonl), or a folder of such files.
+    /// A JSON array of customers [{ "customerId": …, "backendUrl": … }, …], JSON lines (.jsonl), or a folder of such files.
     file: PathBuf,
     #[command(flatten)]
     judge: JudgeArguments,
@@ -30,7 +32,7 @@ pub(crate) struct Arguments {
     target: TargetOrDryRun,
 }
 
-pub(super) fn run(arguments: &Arguments) -> Outcome {
+pub(super) fn run(arguments: &Arguments) -> CommandResult {
     let judge = arguments.judge.judge(arguments.target.project())?;
     import(&arguments.file, Kind::Customer, &judge, &arguments.target, arguments.wait, arguments.json)
 }

@@ -43,7 +43,7 @@ impl Known {
 
 /// Whether the gateway reads what the config API says. Where no configuration is at hand it may.
 pub(super) fn has_source(gateway: Option<&Gateway>) -> bool {
-    gateway.is_none_or(|gateway| gateway.customers.as_ref().is_some_and(|all| all.source.is_some()))
+    gateway.is_none_or(|gateway| gateway.customers().is_some_and(|all| all.source.is_some()))
 }
 
 /// All customers that KV knows, by id; of the config API's only with `source`.

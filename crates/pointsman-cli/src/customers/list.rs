@@ -5,7 +5,7 @@ use serde_json::Value;
 use super::known::{Known, all, as_json, has_source};
 use crate::{
     configuration::GatewayFile,
-    ending::{End, Outcome},
+    ending::{CommandResult, End},
     output::{line, plain, table},
     target::Target,
 };
@@ -14,12 +14,12 @@ pub(super) const EXAMPLES: &str = "Examples:
   pointsman customers list --remote
   pointsman customers list --local --json | jq -r '.[] | select(.disabled) | .customerId'
 
-Of a customer of whom KV holds both, the operator's own record is shown, which counts.";
+Where KV holds two records of a customer, the operator's record is shown, since that one counts.";
 
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
-    /// Prints the records that count as a JSON array; one that is no JSON stands as {\"customerId\", \"malformed\"}.
-    /// Those of the config API have fetchedAt.
+    /// Prints the records that count as a JSON array; a record that is not JSON is {"customerId", "malformed"}. Records of
+    /// the config API have fetchedAt.
     #[arg(long)]
     json: bool,
     #[command(flatten)]
@@ -28,7 +28,7 @@ pub(crate) struct Arguments {
     target: Target,
 }
 
-pub(super) fn run(arguments: &Arguments) -> Outcome {
+pub(super) fn run(arguments: &Arguments) -> CommandResult {
     // A fault in gateway.toml keeps nobody from looking.
     let gateway = arguments.gateway.load_if_there(arguments.target.project()).ok().flatten();
     let customers = all(&arguments.target.kv(), has_source(gateway.as_ref()))?;

@@ -11,7 +11,7 @@ use serde_json::{Map, Value};
 
 use super::{JudgeArguments, id};
 use crate::{
-    ending::{End, Failure, Outcome, input},
+    ending::{CommandResult, End, Failure, input},
     lines::lines_into,
     output::line,
     reconcile::span,
@@ -42,7 +42,7 @@ pub(crate) struct Arguments {
     /// Refuses the customer's requests.
     #[arg(long)]
     disabled: bool,
-    /// From where alone its callers may come: an address or a range. May stand several times.
+    /// An address or a range from which its callers may come; from no other. May be given several times.
     #[arg(long, value_name = "RANGE")]
     allowed_ip: Vec<String>,
     #[command(flatten)]
@@ -57,7 +57,7 @@ pub(crate) struct Arguments {
     target: Target,
 }
 
-pub(super) fn run(arguments: &Arguments) -> Outcome {
+pub(super) fn run(arguments: &Arguments) -> CommandResult {
     let id = id(&arguments.id)?;
     let judge = arguments.judge.judge(arguments.target.project())?;
     let written = match &arguments.file {

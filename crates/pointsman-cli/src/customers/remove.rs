@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     configuration::GatewayFile,
-    ending::{End, Failure, Outcome, input},
+    ending::{CommandResult, End, Failure, input},
     output::{Progress, counted, error, line, plain, warning},
     records::{Claimed, Judge, Kind},
     store::{Kv, delete_all},
@@ -23,15 +23,15 @@ pub(super) const EXAMPLES: &str = "Examples:
   pointsman customers remove acme-corp --remote
   pointsman customers remove acme-corp wayne-ent --yes --remote
 
-Where keys name one of the customers, nothing is removed without --yes. Where KV holds what the config API says of
-one, that counts from then on: to keep a customer out, put a record that is disabled.";
+Where keys name one of the customers, and KV does not hold what the config API says of that customer, nothing is removed
+without --yes. What the config API says counts from then on: to keep a customer out, put a record that is disabled.";
 
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
     /// The customers' ids.
     #[arg(required = true, value_name = "ID")]
     ids: Vec<String>,
-    /// Removes them also where keys name them and nothing else is known of them.
+    /// Removes them also where keys name them and the config API does not know them.
     #[arg(long)]
     yes: bool,
     /// Prints what was removed as JSON.
@@ -43,7 +43,7 @@ pub(crate) struct Arguments {
     target: Target,
 }
 
-pub(super) fn run(arguments: &Arguments) -> Outcome {
+pub(super) fn run(arguments: &Arguments) -> CommandResult {
     let ids: Vec<CustomerId> = arguments.ids.iter().map(|text| id(text)).collect::<Result<_, _>>()?;
     let gateway = arguments.gateway.load_if_there(arguments.target.project())?;
     let kv = arguments.target.kv();

@@ -4,7 +4,7 @@ use serde_json::json;
 
 use super::{known::known_beside, names};
 use crate::{
-    ending::{End, Failure, Outcome},
+    ending::{CommandResult, End, Failure},
     output::{Progress, counted, line},
     records::is_left_over,
     store::Kv,
@@ -14,10 +14,10 @@ use crate::{
 pub(super) const EXAMPLES: &str = "Example:
   pointsman customers tidy --remote
 
-Before refreshes had names of their own, they wrote customer:<id>. Such an entry, told by its fetchedAt, is read by
-nobody any more once source:customer:<id> is there. The gateway deletes none of them: it could not know what it deletes.
-Neither can this command entirely: it reads each entry right before it deletes it, and KV cannot make that one step.
-Run it while nobody writes customers.";
+Before 0.1.0, refreshes wrote customer:<id>. Such an entry has fetchedAt, and nobody reads the entry any more once
+source:customer:<id> is there. The gateway deletes no such entry, since it cannot know what the entry holds at that
+moment. This command reads each entry right before it deletes the entry, but KV cannot do both in one step: run the
+command while nobody writes customers.";
 
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
@@ -31,7 +31,7 @@ pub(crate) struct Arguments {
 /// So many are read and then deleted, so that little time passes in between.
 const AT_ONCE: usize = 1000;
 
-pub(super) fn run(arguments: &Arguments) -> Outcome {
+pub(super) fn run(arguments: &Arguments) -> CommandResult {
     let kv = arguments.target.kv();
     let (deleted, left) = tidy(&kv)?;
     if arguments.json {

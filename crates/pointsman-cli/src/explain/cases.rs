@@ -5,7 +5,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use pointsman_core::base::shape::{At, Misfits, Shape, shape};
+use pointsman_core::base::shape::{At, Shape, ShapeErrors, shape};
 use serde_json::Value;
 
 use super::{expect::Expectations, question::Question};
@@ -79,14 +79,15 @@ fn read_file(file: &Path) -> Result<Vec<Case>, String> {
     } else {
         serde_json::from_str(&text).map_err(|problem| problem.to_string())?
     };
-    let mut misfits = Misfits::default();
+    let mut shape_errors = ShapeErrors::default();
     let cases = match &value {
-        Value::Array(_) => Vec::read(&value, &At::Root, &mut misfits),
+        Value::Array(_) => Vec::read(&value, &At::Root, &mut shape_errors),
         Value::Object(members) if members.contains_key("cases") => {
-            List::read(&value, &At::Root, &mut misfits).map(|list| list.cases)
+            List::read(&value, &At::Root, &mut shape_errors).map(|list| list.cases)
         }
-        _ => Case::read(&value, &At::Root, &mut misfits).map(|case| vec![case]),
+        _ => Case::read(&value, &At::Root, &mut shape_errors).map(|case| vec![case]),
     };
-    let said: Vec<_> = misfits.found.iter().map(|(pointer, what)| format!("{pointer}: {what}")).collect();
+    let said: Vec<_> =
+        shape_errors.found.iter().map(|(pointer, what)| format!("{pointer}: {what}")).collect();
     cases.filter(|_| said.is_empty()).ok_or_else(|| said.join("; "))
 }

@@ -3,7 +3,7 @@
 
 use clap::{Arg, ArgAction, ArgMatches, Command, FromArgMatches};
 use pointsman_core::{
-    base::shape::{At, Misfits, Object, Shape},
+    base::shape::{At, Object, Shape, ShapeErrors},
     http::cf::{CfKind, CfProperty},
     routing::operand::registry::{Entry, of_platform},
 };
@@ -42,8 +42,8 @@ impl PlatformOptions {
 struct NumberMember(Value);
 
 impl Shape for NumberMember {
-    fn read(value: &Value, at: &At<'_>, misfits: &mut Misfits) -> Option<Self> {
-        if value.is_number() { Some(Self(value.clone())) } else { misfits.other(at, value, "a number") }
+    fn read(value: &Value, at: &At<'_>, shape_errors: &mut ShapeErrors) -> Option<Self> {
+        if value.is_number() { Some(Self(value.clone())) } else { shape_errors.other(at, value, "a number") }
     }
 }
 

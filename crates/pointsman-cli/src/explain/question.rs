@@ -5,12 +5,12 @@ use std::{borrow::Cow, rc::Rc};
 use pointsman_config::file::OneOrMany;
 use pointsman_core::{
     base::{
-        shape::{At, Misfits, Object, Shape, Table},
+        shape::{At, Object, Shape, ShapeErrors, Table},
         time::Timestamp,
     },
     http::{
         cf::CfValue,
-        head::{Fields, Seen},
+        head::{Fields, PresentFields},
     },
     identity::{claims::Claims, principal::Principal},
     state::config::Gateway,
@@ -48,8 +48,8 @@ pub(super) fn members() -> Vec<&'static str> {
 }
 
 impl Shape for Question {
-    fn read(value: &Value, at: &At<'_>, misfits: &mut Misfits) -> Option<Self> {
-        let mut object = Object::new(value, &members(), at, misfits)?;
+    fn read(value: &Value, at: &At<'_>, shape_errors: &mut ShapeErrors) -> Option<Self> {
+        let mut object = Object::new(value, &members(), at, shape_errors)?;
         let read = Self {
             method: object.member("method"),
             path: object.member("path"),
@@ -91,7 +91,7 @@ impl Question {
             fields.extend(values);
         }
         if let Some(key) = &self.key {
-            let keys = gateway.api_keys.as_ref().ok_or("the configuration takes no API keys")?;
+            let keys = gateway.api_keys().ok_or("the configuration takes no API keys")?;
             let value =
                 if keys.scheme().is_empty() { key.clone() } else { format!("{} {key}", keys.scheme()) };
             fields.push((keys.field().to_owned(), value));
@@ -146,8 +146,10 @@ pub(super) struct SentFields {
 }
 
 impl SentFields {
-    pub(super) fn seen(&self, gateway: &Gateway) -> Seen {
-        self.fields.iter().fold(Seen::default(), |seen, (name, _)| seen.and(gateway.fields.judge(name).seen))
+    pub(super) fn seen(&self, gateway: &Gateway) -> PresentFields {
+        self.fields
+            .iter()
+            .fold(PresentFields::default(), |seen, (name, _)| seen.and(gateway.fields().judge(name).seen))
     }
 }
 

@@ -10,7 +10,7 @@ use pointsman_core::{
 };
 use pointsman_loader::{
     native,
-    ports::{Document, DocumentRequest, Landing, Ports, SourceError, VerifyError},
+    ports::{DocumentRequest, FetchedDocument, LoadResult, Ports, SourceError, VerifyError},
 };
 use serde_json::json;
 
@@ -36,7 +36,7 @@ fn discovered(issuer: &str) -> String {
 
 /// The documents that an issuer's key set, given as a file, stands for.
 pub(super) fn key_set_documents(gateway: &Gateway, issuer: &str, set: &[u8]) -> Vec<(String, Vec<u8>)> {
-    let Some(issuer) = gateway.issuers.iter().find(|own| *own.name == *issuer) else { return Vec::new() };
+    let Some(issuer) = gateway.issuers().iter().find(|own| *own.name == *issuer) else { return Vec::new() };
     match &issuer.keys {
         KeySource::Url(url) => vec![(url.clone(), set.to_vec())],
         KeySource::Discovery(url) => {
@@ -74,23 +74,25 @@ impl Ports for World<'_> {
         Ok(())
     }
 
-    async fn document(&self, request: DocumentRequest<'_>) -> Result<Document, SourceError> {
+    async fn document(&self, request: DocumentRequest<'_>) -> Result<FetchedDocument, SourceError> {
         if let Some(rest) = self.nobody_else_at.and_then(|url| request.url.strip_prefix(url)) {
             let status = if rest.is_empty() { 200 } else { 404 };
-            return Ok(Document { status, body: b"[]".to_vec(), ..Document::default() });
+            return Ok(FetchedDocument { status, body: b"[]".to_vec(), ..FetchedDocument::default() });
         }
         match self.documents.get(request.url) {
-            Some(body) => Ok(Document { status: 200, body: body.clone(), ..Document::default() }),
+            Some(body) => {
+                Ok(FetchedDocument { status: 200, body: body.clone(), ..FetchedDocument::default() })
+            }
             None => Err(SourceError(format!("{} is not asked offline", request.url))),
         }
     }
 
     /// Nobody else loads anything here.
-    async fn landed(&self, _: &str, _: Span) -> Landing {
-        Landing::Late
+    async fn wait_for_load(&self, _: &str, _: Span) -> LoadResult {
+        LoadResult::Late
     }
 
-    fn land(&self, _: &str, _: bool) {}
+    fn complete_load(&self, _: &str, _: bool) {}
 
     async fn verify(
         &self,

@@ -9,7 +9,7 @@ use serde_json::{Map, Value, json};
 use super::{mint_known, now, unseen};
 use crate::{
     configuration::GatewayFile,
-    ending::{End, Failure, Outcome, input},
+    ending::{CommandResult, End, Failure, input},
     output::shown,
     records::digits_kept,
     store::{Entry, Kv},
@@ -28,16 +28,16 @@ pub(crate) struct Arguments {
     prefix: String,
     #[command(flatten)]
     gateway: GatewayFile,
-    /// Whom the key stands for.
+    /// The subject that the key stands for.
     #[arg(long)]
     subject: String,
-    /// What every rule reads, as a JSON object.
+    /// The claims that rules read, as a JSON object.
     #[arg(long, value_name = "JSON", default_value = "{}")]
     claims: String,
     /// When the key stops working (RFC 3339).
     #[arg(long, value_name = "INSTANT")]
     expires_at: Option<String>,
-    /// What people call it.
+    /// A name for people.
     #[arg(long)]
     name: Option<String>,
     /// Prints the key and its record as JSON.
@@ -47,7 +47,7 @@ pub(crate) struct Arguments {
     target: TargetOrDryRun,
 }
 
-pub(super) fn run(arguments: &Arguments) -> Outcome {
+pub(super) fn run(arguments: &Arguments) -> CommandResult {
     let gateway = arguments.gateway.load(arguments.target.project())?;
     let record = record(arguments)?;
     let key = mint_known(&gateway, &arguments.prefix)?;

@@ -6,7 +6,7 @@ use pointsman_core::base::time::Span;
 
 use crate::{
     configuration::GatewayFile,
-    ending::Outcome,
+    ending::CommandResult,
     import::import,
     reconcile::span,
     records::{Judge, Kind},
@@ -38,7 +38,7 @@ pub(crate) struct Arguments {
     target: TargetOrDryRun,
 }
 
-pub(super) fn run(arguments: &Arguments) -> Outcome {
+pub(super) fn run(arguments: &Arguments) -> CommandResult {
     // Which keys the gateway would take at all, its configuration says.
     let gateway = arguments.gateway.load(arguments.target.project())?;
     let judge = Judge::of(Some(&gateway));

@@ -10,7 +10,7 @@ use super::{list::Stored, now};
 use crate::{
     configuration::GatewayFile,
     credentials::{self, KeyFile},
-    ending::{End, Failure, Outcome, input},
+    ending::{CommandResult, End, Failure, input},
     output::{line, plain},
     store::Kv,
     target::OptionalTarget,
@@ -21,11 +21,11 @@ pub(super) const EXAMPLES: &str = "Examples:
   pointsman keys inspect --key-file key.txt --remote   # with its record
   pointsman keys inspect --pattern                  # the regular expression for secret scanners
 
-Without --local or --remote nothing is asked. A key that the gateway would not take ends with exit code 1.";
+Without --local or --remote no KV is asked. A key that the gateway would not take ends with exit code 1.";
 
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
-    /// - reads the key from standard input. A key itself is no argument: it would stand in the shell's history.
+    /// - reads the key from standard input. The key itself is never an argument: it would stay in the shell's history.
     #[arg(value_name = "-", required_unless_present_any = ["pattern", "key_file"], conflicts_with_all = ["pattern", "key_file"])]
     key: Option<String>,
     #[command(flatten)]
@@ -42,9 +42,9 @@ pub(crate) struct Arguments {
     target: OptionalTarget,
 }
 
-pub(super) fn run(arguments: &Arguments) -> Outcome {
+pub(super) fn run(arguments: &Arguments) -> CommandResult {
     let gateway = arguments.gateway.load(arguments.target.project())?;
-    let Some(keys) = &gateway.api_keys else {
+    let Some(keys) = gateway.api_keys() else {
         return Err(input("gateway.toml has no [api_keys]: it takes no API keys"));
     };
     let (key, file) = (arguments.key.as_deref(), arguments.file.key_file.as_deref());
@@ -70,7 +70,7 @@ pub(super) fn run(arguments: &Arguments) -> Outcome {
     Ok(if seen.taken && matches!(state, None | Some("active")) { End::Done } else { End::BadInput })
 }
 
-fn pattern(keys: &ApiKeys, as_json: bool) -> Outcome {
+fn pattern(keys: &ApiKeys, as_json: bool) -> CommandResult {
     if keys.prefixes().is_empty() {
         return Err(input("[api_keys] has no prefixes: no expression could tell its keys from other text"));
     }
@@ -81,7 +81,7 @@ fn pattern(keys: &ApiKeys, as_json: bool) -> Outcome {
 
 /// What a key tells by itself.
 #[derive(Debug, Eq, PartialEq)]
-struct Seen<'a> {
+struct InspectedKey<'a> {
     prefix: Option<&'a str>,
     /// Whether it is of the form of minted keys, with the right checksum.
     minted: bool,
@@ -89,11 +89,11 @@ struct Seen<'a> {
     taken: bool,
 }
 
-fn look<'a>(keys: &'a ApiKeys, key: &str) -> Seen<'a> {
+fn look<'a>(keys: &'a ApiKeys, key: &str) -> InspectedKey<'a> {
     let minted = keys.prefixes().iter().any(|prefix| is_well_formed(key, prefix));
     let visible = key.bytes().all(|byte| byte.is_ascii_graphic() && byte != b',');
     let taken = visible && key.len() <= ApiKeys::MAX_BYTES && keys.has_form(key) && keys.digest(key).is_ok();
-    Seen { prefix: keys.prefix_of(key), minted, taken }
+    InspectedKey { prefix: keys.prefix_of(key), minted, taken }
 }
 
 fn record(kv: &dyn Kv, name: &str) -> Result<Option<Stored>, Failure> {
@@ -104,7 +104,7 @@ fn record(kv: &dyn Kv, name: &str) -> Result<Option<Stored>, Failure> {
     Ok(stored)
 }
 
-fn print_json(seen: &Seen<'_>, name: &str, stored: Option<&Option<Stored>>, state: Option<&str>) {
+fn print_json(seen: &InspectedKey<'_>, name: &str, stored: Option<&Option<Stored>>, state: Option<&str>) {
     let mut object = json!({
         "prefix": seen.prefix, "checksum": seen.minted, "accepted": seen.taken,
         "digest": name.trim_start_matches("key:"), "storedAs": name,
@@ -116,7 +116,7 @@ fn print_json(seen: &Seen<'_>, name: &str, stored: Option<&Option<Stored>>, stat
     line(&object.to_string());
 }
 
-fn print(seen: &Seen<'_>, name: &str, stored: Option<&Option<Stored>>, state: Option<&str>) {
+fn print(seen: &InspectedKey<'_>, name: &str, stored: Option<&Option<Stored>>, state: Option<&str>) {
     let yes = |yes: bool, no: &'static str| if yes { "yes" } else { no };
     line(&format!("prefix         {}", seen.prefix.unwrap_or("none of [api_keys] prefixes")));
     line(&format!(

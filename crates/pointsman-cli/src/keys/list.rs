@@ -1,12 +1,12 @@
 //! `pointsman keys list`.
 
-use pointsman_core::base::time::Timestamp;
+use pointsman_core::{base::time::Timestamp, identity::api_key::KeyConfig};
 use serde_json::{Value, json};
 
 use super::now;
 use crate::{
     configuration::GatewayFile,
-    ending::{End, Failure, Outcome},
+    ending::{CommandResult, End, Failure},
     output::{line, plain, table},
     records::{Claimed, Judge, Kind},
     store::Kv,
@@ -28,7 +28,7 @@ pub(crate) struct Arguments {
     /// Keys whose claims name this customer.
     #[arg(long, value_name = "ID")]
     customer: Option<String>,
-    /// Keys whose time has passed.
+    /// Keys that have expired.
     #[arg(long)]
     expired: bool,
     /// Keys that are disabled.
@@ -66,15 +66,8 @@ impl Stored {
 
     /// In a word, as the gateway would have it.
     pub(super) fn state(&self, now: Timestamp) -> &'static str {
-        if pointsman_core::identity::api_key::KeyConfig::parse(self.record.to_string().as_bytes()).is_err() {
-            "malformed"
-        } else if self.is_disabled() {
-            "disabled"
-        } else if self.is_expired(now) {
-            "expired"
-        } else {
-            "active"
-        }
+        KeyConfig::parse(self.record.to_string().as_bytes())
+            .map_or("malformed", |config| config.state(now).as_str())
     }
 }
 
@@ -98,7 +91,7 @@ pub(super) fn all(kv: &dyn Kv, prefix: &str) -> Result<Vec<Stored>, Failure> {
     Ok(found)
 }
 
-pub(super) fn run(arguments: &Arguments) -> Outcome {
+pub(super) fn run(arguments: &Arguments) -> CommandResult {
     let gateway = match arguments.customer {
         Some(_) => arguments.gateway.load_if_there(arguments.target.project())?,
         None => None,

@@ -12,16 +12,16 @@ use crate::{
 /// Names one key in KV.
 #[derive(clap::Args)]
 pub(crate) struct Reference {
-    /// The key's digest, or at least 6 digits of its beginning; - reads the key itself from standard input, so
-    /// that it stands in no history.
+    /// The key's digest, or at least its first 6 digits; - reads the key itself from standard input, so that the key
+    /// stays in no history.
     #[arg(value_name = "DIGEST|-", required_unless_present_any = ["subject", "name", "key_file"], conflicts_with_all = ["subject", "name", "key_file"])]
     key: Option<String>,
     #[command(flatten)]
     file: KeyFile,
-    /// The one key of this subject.
+    /// The key of this subject, which must have only one.
     #[arg(long, conflicts_with = "key_file")]
     subject: Option<String>,
-    /// The one key of this name.
+    /// The key of this name, which only one key may have.
     #[arg(long, conflicts_with = "key_file")]
     name: Option<String>,
 }

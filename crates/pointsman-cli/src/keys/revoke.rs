@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::{list::short, reference::Reference, revocation};
 use crate::{
     configuration::GatewayFile,
-    ending::{End, Outcome, input},
+    ending::{CommandResult, End, input},
     output::line,
     records::Kind,
     store::{Entry, Kv, keeps_of},
@@ -17,7 +17,7 @@ pub(super) const EXAMPLES: &str = "Examples:
   pointsman keys revoke 115bcf13bca4 --remote
   pointsman keys revoke --subject acme-ci --disable --remote   # keeps the record
 
-A revoked key goes on for as long as KV and the isolates' copies take; the command says how long that is.";
+A revoked key works until KV and the isolates' copies have changed; the command says how long that may take.";
 
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
@@ -35,7 +35,7 @@ pub(crate) struct Arguments {
     target: Target,
 }
 
-pub(super) fn run(arguments: &Arguments) -> Outcome {
+pub(super) fn run(arguments: &Arguments) -> CommandResult {
     // Nothing keeps a leaked key from being revoked: least of all a fault in gateway.toml.
     let gateway = arguments.gateway.load_if_there(arguments.target.project());
     let kv = arguments.target.kv();

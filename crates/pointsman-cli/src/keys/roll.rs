@@ -18,7 +18,7 @@ use super::{
 };
 use crate::{
     configuration::GatewayFile,
-    ending::{End, Failure, Outcome, input},
+    ending::{CommandResult, End, Failure, input},
     output::shown,
     reconcile::span,
     records::digits_kept,
@@ -37,17 +37,17 @@ The new key is stored and shown before the old one is touched: whatever is inter
 pub(crate) struct Arguments {
     #[command(flatten)]
     reference: Reference,
-    /// One of the prefixes of [api_keys], for the new key; else the old key's, if standard input has that, or the
-    /// only one there is. KV does not know it.
+    /// One of the prefixes of [api_keys], for the new key. Default the old key's, if standard input has the old key, or
+    /// the only prefix there is. KV does not know prefixes.
     #[arg(long)]
     prefix: Option<String>,
-    /// How long the old key goes on; 0 revokes it at once.
+    /// How long the old key stays valid; 0 revokes it at once.
     #[arg(long, value_name = "SPAN", default_value = "24h", value_parser = span)]
     grace: Span,
-    /// When the new key stops working (RFC 3339), if not when the old one would have.
+    /// When the new key stops working (RFC 3339). Default when the old key would have.
     #[arg(long, value_name = "INSTANT")]
     expires_at: Option<String>,
-    /// Prints both keys' places and the new key as JSON.
+    /// Prints both keys' entries and the new key as JSON.
     #[arg(long)]
     json: bool,
     #[command(flatten)]
@@ -56,7 +56,7 @@ pub(crate) struct Arguments {
     target: Target,
 }
 
-pub(super) fn run(arguments: &Arguments) -> Outcome {
+pub(super) fn run(arguments: &Arguments) -> CommandResult {
     let gateway = arguments.gateway.load(arguments.target.project())?;
     let old_key = arguments.reference.key()?;
     let new_key = mint_known(&gateway, &prefix(arguments.prefix.as_deref(), old_key.as_deref(), &gateway)?)?;
@@ -119,7 +119,7 @@ fn end(kv: &dyn Kv, old: &Stored, entry: Entry) -> Result<(), Failure> {
 
 /// The prefix of the new key.
 fn prefix(given: Option<&str>, old_key: Option<&str>, gateway: &Gateway) -> Result<String, Failure> {
-    let keys = gateway.api_keys.as_ref();
+    let keys = gateway.api_keys();
     let of_old = || old_key.and_then(|key| keys?.prefix_of(key));
     let only = || match keys?.prefixes() {
         [only] => Some(only.as_str()),

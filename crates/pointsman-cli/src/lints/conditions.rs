@@ -22,7 +22,7 @@ pub(super) fn lint(gateway: &Gateway, file: &Value, findings: &mut Findings) {
         let wanted = if matches!(rule.action, Action::Deny(_)) { Wanted::Denied } else { Wanted::LetIn };
         doubled(&rule.when, wanted, &format!("{at}/when"), findings);
     }
-    for (index, route) in gateway.routes.iter().enumerate() {
+    for (index, route) in gateway.routes().iter().enumerate() {
         doubled(&route.require, Wanted::LetIn, &format!("/routes/{index}/require"), findings);
         for (choice, tiers) in route.limits.iter().enumerate() {
             for tier in tiers.0.iter().filter(|tier| tier.limit.is_some()) {
@@ -179,13 +179,13 @@ fn fails_doubled(test: &Test, failing: bool, is_field: bool) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use pointsman_testkit::GatewayToml;
+
     use crate::lints::tests::lints;
 
     fn with(rules: &str) -> Vec<String> {
-        lints(&format!(
-            "[backends.b]\nurl = \"https://b.example\"\n[conditions]\ndebug = {{ \"$query:debug\" = \"1\" }}\n\
-             [[routes]]\npath = \"/{{+path}}\"\nauth = []\n{rules}"
-        ))
+        let toml = GatewayToml::new().backend("b").table("conditions", r#"debug = { "$query:debug" = "1" }"#);
+        lints(&toml.route("/{+path}", &[], rules).to_string())
     }
 
     fn when(condition: &str, action: &str) -> Vec<String> {

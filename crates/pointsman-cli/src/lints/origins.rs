@@ -123,13 +123,13 @@ fn check(origin: &str, credentials: bool, at: String, findings: &mut Findings) {
 
 #[cfg(test)]
 mod tests {
+    use pointsman_testkit::{GatewayToml, all_to};
+
     use crate::lints::tests::lints;
 
     fn with(policy: &str) -> Vec<String> {
-        lints(&format!(
-            "[backends.b]\nurl = \"https://b.example\"\n[cors.app]\n{policy}\n[[routes]]\npath = \"/{{+path}}\"\nauth = []\n\
-             cors = \"app\"\nrules = [{{ name = \"r\", to = \"b\" }}]"
-        ))
+        let toml = GatewayToml::new().backend("b").table("cors.app", policy);
+        lints(&toml.route("/{+path}", &[], &format!("cors = \"app\"\n{}", all_to("b"))).to_string())
     }
 
     #[test]

@@ -15,7 +15,7 @@ const BEGIN: &str =
 const END: &str = "<!-- end of operands -->\n";
 
 const HEAD: &str = "\
-| thing | value | what it is | example |
+| operand | value | what it is | example |
 | --- | --- | --- | --- |
 | `plan`, `\"/org/plan\"` | any | A claim, by its name or a JSON Pointer | `plan = \"gold\"` |
 ";

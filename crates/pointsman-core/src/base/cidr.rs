@@ -1,6 +1,9 @@
 //! Address ranges (RFC 4632, RFC 4291): an address, or an address and the length of its prefix.
 
-use std::net::{IpAddr, Ipv6Addr};
+use std::{
+    fmt,
+    net::{IpAddr, Ipv6Addr},
+};
 
 /// A range of addresses. IPv4 addresses that come mapped into IPv6 are the IPv4 addresses that they
 /// stand for.
@@ -51,6 +54,37 @@ impl Cidr {
     }
 }
 
+impl fmt::Display for Cidr {
+    /// As it is written: an address alone is one without a length.
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let v6 = Ipv6Addr::from(self.bits);
+        // A mapped address has bits set up to its 96th, so no shorter range begins with one.
+        let (address, before): (IpAddr, _) = match v6.to_ipv4_mapped() {
+            Some(v4) => (v4.into(), 96),
+            None => (v6.into(), 0),
+        };
+        address.fmt(formatter)?;
+        match self.prefix {
+            128 => Ok(()),
+            prefix => write!(formatter, "/{}", prefix.saturating_sub(before)),
+        }
+    }
+}
+
+/// What tells one client from another: the address, or for IPv6 its first 64 bits, since a client has all the addresses
+/// behind them. An address that stands for an IPv4 address counts as that. What is no address is one client's as it is.
+#[must_use]
+pub fn network(address: String) -> String {
+    match address.parse::<IpAddr>().map(|address| address.to_canonical()) {
+        Ok(IpAddr::V6(address)) => {
+            let [a, b, c, d, ..] = address.segments();
+            format!("{a:x}:{b:x}:{c:x}:{d:x}::/64")
+        }
+        Ok(IpAddr::V4(address)) => address.to_string(),
+        Err(_) => address,
+    }
+}
+
 fn mapped(address: IpAddr) -> u128 {
     let v6: Ipv6Addr = match address {
         IpAddr::V4(v4) => v4.to_ipv6_mapped(),
@@ -83,6 +117,30 @@ mod tests {
     }
 
     #[test]
+    fn a_range_prints_as_it_is_written() {
+        for text in ["192.0.2.0/24", "192.0.2.7", "0.0.0.0/0", "2001:db8::/32", "::/0", "2001:db8::1"] {
+            assert_eq!(Cidr::parse(text).unwrap().to_string(), text);
+        }
+        for (written, printed) in [("192.0.2.7/32", "192.0.2.7"), ("::ffff:192.0.2.0/120", "192.0.2.0/24")] {
+            assert_eq!(Cidr::parse(written).unwrap().to_string(), printed);
+        }
+    }
+
+    #[test]
+    fn a_client_is_known_by_its_network_however_that_is_written() {
+        for (address, expected) in [
+            ("192.0.2.7", "192.0.2.7"),
+            ("2001:db8:1:2::a", "2001:db8:1:2::/64"),
+            ("2001:0DB8:0001:2:ffff::1", "2001:db8:1:2::/64"),
+            ("::ffff:192.0.2.7", "192.0.2.7"),
+            ("::ffff:c000:207", "192.0.2.7"),
+            ("unknown", "unknown"),
+        ] {
+            assert_eq!(network(address.to_owned()), expected);
+        }
+    }
+
+    #[test]
     fn what_is_no_range_is_refused() {
         for text in [
             "",
@@ -96,6 +154,7 @@ mod tests {
             "a",
             "010.0.0.1",
             "10.0.0.0/8 ",
+            "::ffff:0:0/95",
         ] {
             assert_eq!(Cidr::parse(text), None, "{text}");
         }

@@ -1,12 +1,9 @@
 //! JSON objects in which no member stands twice: what is security-relevant is read no other way, since two readers
 //! could see two values.
 
-use std::fmt;
+use std::{cell::Cell, fmt};
 
-use serde::{
-    Deserialize,
-    de::{Deserializer, Error as _, MapAccess, SeqAccess, Visitor},
-};
+use serde::de::{DeserializeSeed, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Value};
 
 /// Why bytes are not one unambiguous JSON object.
@@ -18,33 +15,49 @@ pub enum ObjectError {
     DuplicateMember,
 }
 
+impl fmt::Display for ObjectError {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(match self {
+            Self::NotAnObject(what) => what,
+            Self::DuplicateMember => DUPLICATE,
+        })
+    }
+}
+
+impl std::error::Error for ObjectError {}
+
+const DUPLICATE: &str = "a member stands twice";
+
 /// Reads one JSON object in which no member stands twice at any depth.
 ///
 /// # Errors
 /// [`ObjectError`] where the bytes are anything else.
 pub fn parse_object(bytes: &[u8]) -> Result<Map<String, Value>, ObjectError> {
-    match serde_json::from_slice::<Unambiguous>(bytes) {
-        Ok(Unambiguous(Value::Object(members))) => Ok(members),
+    let saw_duplicate = Cell::new(false);
+    let mut deserializer = serde_json::Deserializer::from_slice(bytes);
+    let read = Unambiguous(&saw_duplicate).deserialize(&mut deserializer);
+    match read.and_then(|value| deserializer.end().map(|()| value)) {
+        Ok(Value::Object(members)) => Ok(members),
         Ok(_) => Err(ObjectError::NotAnObject("expected a JSON object".to_owned())),
-        Err(error) if error.to_string().starts_with(DUPLICATE) => Err(ObjectError::DuplicateMember),
+        Err(_) if saw_duplicate.get() => Err(ObjectError::DuplicateMember),
         Err(error) => Err(ObjectError::NotAnObject(error.to_string())),
     }
 }
 
-const DUPLICATE: &str = "a member stands twice";
+/// Reads a JSON value whose objects hold each member once. Says beside its error whether one was there twice: the error is
+/// the reader's own type, which has only a text for that.
+#[derive(Clone, Copy)]
+struct Unambiguous<'a>(&'a Cell<bool>);
 
-/// A JSON value whose objects hold each member once.
-struct Unambiguous(Value);
+impl<'de> DeserializeSeed<'de> for Unambiguous<'_> {
+    type Value = Value;
 
-impl<'de> Deserialize<'de> for Unambiguous {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(UnambiguousVisitor).map(Self)
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Value, D::Error> {
+        deserializer.deserialize_any(self)
     }
 }
 
-struct UnambiguousVisitor;
-
-impl<'de> Visitor<'de> for UnambiguousVisitor {
+impl<'de> Visitor<'de> for Unambiguous<'_> {
     type Value = Value;
 
     fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -81,7 +94,7 @@ impl<'de> Visitor<'de> for UnambiguousVisitor {
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Value, A::Error> {
         let mut list = Vec::new();
-        while let Some(Unambiguous(item)) = items.next_element()? {
+        while let Some(item) = items.next_element_seed(self)? {
             list.push(item);
         }
         Ok(Value::Array(list))
@@ -89,8 +102,9 @@ impl<'de> Visitor<'de> for UnambiguousVisitor {
 
     fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Value, A::Error> {
         let mut members = Map::new();
-        while let Some((name, Unambiguous(value))) = entries.next_entry::<String, _>()? {
-            if members.insert(name, value).is_some() {
+        while let Some(name) = entries.next_key::<String>()? {
+            if members.insert(name, entries.next_value_seed(self)?).is_some() {
+                self.0.set(true);
                 return Err(A::Error::custom(DUPLICATE));
             }
         }

@@ -14,6 +14,15 @@ macro_rules! refusals {
             $($(#[$doc])* $variant,)+
         }
 
+        impl std::fmt::Display for Refusal {
+            /// Its id.
+            fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                formatter.write_str(self.id())
+            }
+        }
+
+        impl std::error::Error for Refusal {}
+
         impl Refusal {
             /// Every refusal, for the inventory that wants a test case of each.
             pub const ALL: &[Self] = &[$(Self::$variant,)+];
@@ -390,7 +399,7 @@ impl Problem {
             Self::RouteNotFound => ("route-not-found", "Not found", "Nothing is served at this path."),
             Self::MethodNotAllowed => (
                 "method-not-allowed",
-                "Method not allowed",
+                "AuthMethod not allowed",
                 "This path does not take this method; Allow lists those it takes.",
             ),
             Self::BodyBroken => (

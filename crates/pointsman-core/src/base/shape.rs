@@ -17,7 +17,7 @@ pub trait Shape: Sized {
     const REQUIRED: bool = true;
 
     /// Reads a value and notes what does not fit. `None` where nothing is left that could be used.
-    fn read(value: &Value, at: &At<'_>, misfits: &mut Misfits) -> Option<Self>;
+    fn read(value: &Value, at: &At<'_>, shape_errors: &mut ShapeErrors) -> Option<Self>;
 }
 
 /// A place in a document.
@@ -49,14 +49,14 @@ pub fn escape(name: &str) -> String {
 
 /// What does not fit.
 #[derive(Debug, Default)]
-pub struct Misfits {
+pub struct ShapeErrors {
     /// Pointers, and what is wrong there.
     pub found: Vec<(String, String)>,
     /// The items that were left out of lists: the list's pointer, and where in the list it stood.
     pub left_out: Vec<(String, usize)>,
 }
 
-impl Misfits {
+impl ShapeErrors {
     fn note(&mut self, at: &At<'_>, what: String) {
         self.found.push((at.to_string(), what));
     }
@@ -86,32 +86,37 @@ impl Misfits {
 pub struct Object<'a> {
     members: &'a Map<String, Value>,
     at: &'a At<'a>,
-    misfits: &'a mut Misfits,
+    shape_errors: &'a mut ShapeErrors,
     complete: bool,
 }
 
 impl<'a> Object<'a> {
     /// The members of a value that should be an object with no members but `names`.
-    pub fn new(value: &'a Value, names: &[&str], at: &'a At<'a>, misfits: &'a mut Misfits) -> Option<Self> {
+    pub fn new(
+        value: &'a Value,
+        names: &[&str],
+        at: &'a At<'a>,
+        shape_errors: &'a mut ShapeErrors,
+    ) -> Option<Self> {
         let Value::Object(members) = value else {
-            return misfits.other(at, value, "an object");
+            return shape_errors.other(at, value, "an object");
         };
         let unknown = |name: &str, value: &Value| !value.is_null() && !names.contains(&name);
         for (name, _) in members.iter().filter(|(name, value)| unknown(name, value)) {
             let what = format!("unknown field `{name}`, expected one of `{}`", names.join("`, `"));
-            misfits.note(&At::Member(at, name), what);
+            shape_errors.note(&At::Member(at, name), what);
         }
-        Some(Self { members, at, misfits, complete: true })
+        Some(Self { members, at, shape_errors, complete: true })
     }
 
     /// Reads a member. Without one that is required, or where that cannot be used, neither can the object.
     #[inline(never)]
     pub fn member<T: Shape + Default>(&mut self, name: &str) -> T {
         let read = match self.value(name) {
-            Some(value) => T::read(value, &At::Member(self.at, name), self.misfits),
+            Some(value) => T::read(value, &At::Member(self.at, name), self.shape_errors),
             None => {
                 if T::REQUIRED {
-                    self.misfits.note(self.at, format!("missing field `{name}`"));
+                    self.shape_errors.note(self.at, format!("missing field `{name}`"));
                 }
                 None
             }
@@ -124,7 +129,9 @@ impl<'a> Object<'a> {
     #[inline(never)]
     pub fn member_or_default<T: Shape + Default>(&mut self, name: &str) -> T {
         let value = self.value(name);
-        value.and_then(|value| T::read(value, &At::Member(self.at, name), self.misfits)).unwrap_or_default()
+        value
+            .and_then(|value| T::read(value, &At::Member(self.at, name), self.shape_errors))
+            .unwrap_or_default()
     }
 
     fn value(&self, name: &str) -> Option<&'a Value> {
@@ -157,9 +164,9 @@ macro_rules! shape {
             fn read(
                 value: &serde_json::Value,
                 at: &$crate::base::shape::At<'_>,
-                misfits: &mut $crate::base::shape::Misfits,
+                shape_errors: &mut $crate::base::shape::ShapeErrors,
             ) -> Option<Self> {
-                let mut object = $crate::base::shape::Object::new(value, &[$($name),+], at, misfits)?;
+                let mut object = $crate::base::shape::Object::new(value, &[$($name),+], at, shape_errors)?;
                 let read = Self { $($field: $crate::shape!(object, $name $(, $default)?),)+ };
                 object.is_complete().then_some(read)
             }
@@ -171,36 +178,36 @@ macro_rules! shape {
 pub use shape;
 
 impl Shape for Value {
-    fn read(value: &Value, _: &At<'_>, _: &mut Misfits) -> Option<Self> {
+    fn read(value: &Value, _: &At<'_>, _: &mut ShapeErrors) -> Option<Self> {
         Some(value.clone())
     }
 }
 
 impl Shape for Map<String, Value> {
-    fn read(value: &Value, at: &At<'_>, misfits: &mut Misfits) -> Option<Self> {
-        value.as_object().cloned().or_else(|| misfits.other(at, value, "an object"))
+    fn read(value: &Value, at: &At<'_>, shape_errors: &mut ShapeErrors) -> Option<Self> {
+        value.as_object().cloned().or_else(|| shape_errors.other(at, value, "an object"))
     }
 }
 
 impl Shape for String {
-    fn read(value: &Value, at: &At<'_>, misfits: &mut Misfits) -> Option<Self> {
-        value.as_str().map(str::to_owned).or_else(|| misfits.other(at, value, "text"))
+    fn read(value: &Value, at: &At<'_>, shape_errors: &mut ShapeErrors) -> Option<Self> {
+        value.as_str().map(str::to_owned).or_else(|| shape_errors.other(at, value, "text"))
     }
 }
 
 impl Shape for bool {
-    fn read(value: &Value, at: &At<'_>, misfits: &mut Misfits) -> Option<Self> {
-        value.as_bool().or_else(|| misfits.other(at, value, "true or false"))
+    fn read(value: &Value, at: &At<'_>, shape_errors: &mut ShapeErrors) -> Option<Self> {
+        value.as_bool().or_else(|| shape_errors.other(at, value, "true or false"))
     }
 }
 
 macro_rules! whole_numbers {
     ($($type:ty)+) => {$(
         impl Shape for $type {
-            fn read(value: &Value, at: &At<'_>, misfits: &mut Misfits) -> Option<Self> {
+            fn read(value: &Value, at: &At<'_>, shape_errors: &mut ShapeErrors) -> Option<Self> {
                 let whole = value.as_u64().and_then(|number| Self::try_from(number).ok());
                 if whole.is_none() {
-                    no_whole_number(value, Self::MAX as u64, at, misfits);
+                    no_whole_number(value, Self::MAX as u64, at, shape_errors);
                 }
                 whole
             }
@@ -209,33 +216,33 @@ macro_rules! whole_numbers {
 }
 whole_numbers!(u16 u32 u64 usize);
 
-fn no_whole_number(value: &Value, most: u64, at: &At<'_>, misfits: &mut Misfits) {
+fn no_whole_number(value: &Value, most: u64, at: &At<'_>, shape_errors: &mut ShapeErrors) {
     let wanted = format!("a whole number from 0 to {most}");
     if value.is_number() {
-        misfits.note(at, format!("must be {wanted}"));
+        shape_errors.note(at, format!("must be {wanted}"));
     } else {
-        misfits.note_other(at, value, &wanted);
+        shape_errors.note_other(at, value, &wanted);
     }
 }
 
 impl<T: Shape> Shape for Option<T> {
     const REQUIRED: bool = false;
 
-    fn read(value: &Value, at: &At<'_>, misfits: &mut Misfits) -> Option<Self> {
-        Some(if value.is_null() { None } else { T::read(value, at, misfits) })
+    fn read(value: &Value, at: &At<'_>, shape_errors: &mut ShapeErrors) -> Option<Self> {
+        Some(if value.is_null() { None } else { T::read(value, at, shape_errors) })
     }
 }
 
 impl<T: Shape> Shape for Vec<T> {
-    fn read(value: &Value, at: &At<'_>, misfits: &mut Misfits) -> Option<Self> {
+    fn read(value: &Value, at: &At<'_>, shape_errors: &mut ShapeErrors) -> Option<Self> {
         let Value::Array(items) = value else {
-            return misfits.other(at, value, "a list");
+            return shape_errors.other(at, value, "a list");
         };
         let mut list = Self::with_capacity(items.len());
         for (index, item) in items.iter().enumerate() {
-            match T::read(item, &At::Item(at, index), misfits) {
+            match T::read(item, &At::Item(at, index), shape_errors) {
                 Some(item) => list.push(item),
-                None => misfits.left_out.push((at.to_string(), index)),
+                None => shape_errors.left_out.push((at.to_string(), index)),
             }
         }
         Some(list)
@@ -278,13 +285,13 @@ impl<T> Table<T> {
 }
 
 impl<T: Shape> Shape for Table<T> {
-    fn read(value: &Value, at: &At<'_>, misfits: &mut Misfits) -> Option<Self> {
+    fn read(value: &Value, at: &At<'_>, shape_errors: &mut ShapeErrors) -> Option<Self> {
         let Value::Object(members) = value else {
-            return misfits.other(at, value, "an object");
+            return shape_errors.other(at, value, "an object");
         };
         let mut table = Vec::with_capacity(members.len());
         for (name, member) in members {
-            if let Some(read) = T::read(member, &At::Member(at, name), misfits) {
+            if let Some(read) = T::read(member, &At::Member(at, name), shape_errors) {
                 table.push((name.clone(), read));
             }
         }
@@ -314,9 +321,9 @@ mod tests {
     }
     shape! { for Bed { plants: "thePlants", area: "area", } }
 
-    fn read(json: &str) -> (Option<Garden>, Misfits) {
-        let mut misfits = Misfits::default();
-        (Garden::read(&serde_json::from_str(json).unwrap(), &At::Root, &mut misfits), misfits)
+    fn read(json: &str) -> (Option<Garden>, ShapeErrors) {
+        let mut shape_errors = ShapeErrors::default();
+        (Garden::read(&serde_json::from_str(json).unwrap(), &At::Root, &mut shape_errors), shape_errors)
     }
 
     fn found(json: &str) -> Vec<String> {
@@ -325,12 +332,12 @@ mod tests {
 
     #[test]
     fn what_may_be_missing_may_be_missing_and_null_is_no_value() {
-        let (garden, misfits) = read(r#"{"name":"g","fenced":null,"beds":[{"thePlants":[]}]}"#);
+        let (garden, shape_errors) = read(r#"{"name":"g","fenced":null,"beds":[{"thePlants":[]}]}"#);
         let bed = Bed { plants: vec![], area: None };
         let expected =
             Garden { name: "g".to_owned(), fenced: None, beds: vec![bed], paths: Table::default() };
         assert_eq!(garden.as_ref(), Some(&expected));
-        assert!(misfits.found.is_empty());
+        assert!(shape_errors.found.is_empty());
         assert_eq!(
             found(r#"{"name":null,"beds":null,"paths":null,"moat":null}"#),
             [": missing field `name`"],
@@ -366,12 +373,12 @@ mod tests {
 
     #[test]
     fn what_cannot_be_used_is_left_out_of_its_list() {
-        let (garden, misfits) =
+        let (garden, shape_errors) =
             read(r#"{"name":"g","beds":[{"area":1},{"thePlants":[1,"rose"],"weeds":0},{"thePlants":1}]}"#);
         let beds = garden.unwrap().beds;
         assert_eq!(beds, [Bed { plants: vec!["rose".to_owned()], area: None }]);
         let at = |list: &str, index| (list.to_owned(), index);
-        assert_eq!(misfits.left_out, [at("/beds", 0), at("/beds/1/thePlants", 0), at("/beds", 2)]);
+        assert_eq!(shape_errors.left_out, [at("/beds", 0), at("/beds/1/thePlants", 0), at("/beds", 2)]);
     }
 
     #[test]

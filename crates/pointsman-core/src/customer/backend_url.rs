@@ -77,6 +77,8 @@ impl fmt::Display for BackendUrlError {
     }
 }
 
+impl std::error::Error for BackendUrlError {}
+
 impl BackendUrl {
     /// Parses an absolute URL.
     ///

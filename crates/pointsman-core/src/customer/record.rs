@@ -8,13 +8,13 @@ use serde_json::Value;
 use crate::{
     base::{
         freshness::MAX_CLOCK_SKEW,
-        record::{RecordError, read_record, record_from_value, said},
+        record::{RecordError, RecordErrors, record_from_value, said},
         shape::shape,
         time::Timestamp,
     },
     customer::backend_url::{AllowHttp, BackendUrl},
     identity::{
-        access::Permits,
+        access::AccessRestrictions,
         claims::{BLOCK, COUNTED},
         customer_id::CustomerId,
     },
@@ -94,9 +94,12 @@ shape! { for CustomerRecord {
 shape! { for OriginRecord { url: "url", weight: "weight", region: "region", }}
 
 /// More places than this would be no failover but a search.
-const MOST_BACKENDS: usize = 8;
+pub const MOST_BACKENDS: usize = 8;
 
 impl CustomerRecord {
+    /// The members that refreshes write beside what the config API says. No operator's record has them.
+    pub const REFRESH_MEMBERS: [&str; 5] = ["fetchedAt", "generation", "etag", "gone", "scheduled"];
+
     /// Whether a refresh from the config API wrote it, whatever name it stands under.
     #[must_use]
     pub const fn is_refreshed(&self) -> bool {
@@ -125,7 +128,7 @@ pub struct CustomerConfig {
     id: CustomerId,
     environment: Option<Rc<str>>,
     backends: Vec<CustomerOrigin>,
-    permits: Permits,
+    restrictions: AccessRestrictions,
     disabled: bool,
     refreshed: bool,
 }
@@ -147,7 +150,19 @@ impl CustomerConfig {
     /// # Errors
     /// The first field that cannot be used.
     pub fn parse(json: &[u8], id: &CustomerId, allow_http: AllowHttp) -> Result<Self, RecordError> {
-        Self::of(&read_record(json)?, id, allow_http)
+        let mut errors = RecordErrors::default();
+        let config = Self::read(json, id.as_str(), allow_http, &mut errors);
+        errors.first(config)
+    }
+
+    /// Reads the JSON stored for `id` for somebody who wants to mend it.
+    ///
+    /// # Errors
+    /// All fields that cannot be used.
+    pub fn check(json: &[u8], id: &str, allow_http: AllowHttp) -> Result<Self, Vec<RecordError>> {
+        let mut errors = RecordErrors::default();
+        let config = Self::read(json, id, allow_http, &mut errors);
+        errors.all(config)
     }
 
     /// Checks the record of `id`.
@@ -155,15 +170,9 @@ impl CustomerConfig {
     /// # Errors
     /// The first field that cannot be used.
     pub fn of(record: &CustomerRecord, id: &CustomerId, allow_http: AllowHttp) -> Result<Self, RecordError> {
-        let config = Self::from_record(record, allow_http)?;
-        // A record copied under another customer's key must not send one to the other's backend.
-        if config.id != *id {
-            return Err(RecordError {
-                pointer: "/customerId".to_owned(),
-                what: format!("must be {id:?}, the id it is stored under", id = id.as_str()),
-            });
-        }
-        Ok(config)
+        let mut errors = RecordErrors::default();
+        let config = Self::read_record_of(record, id.as_str(), allow_http, &mut errors);
+        errors.first(config)
     }
 
     /// Checks a record.
@@ -171,20 +180,51 @@ impl CustomerConfig {
     /// # Errors
     /// The first field that cannot be used.
     pub fn from_record(record: &CustomerRecord, allow_http: AllowHttp) -> Result<Self, RecordError> {
-        let id = CustomerId::parse(&record.customer_id).ok_or_else(|| RecordError {
-            pointer: "/customerId".to_owned(),
-            what: format!("must be 1 to {} bytes without control characters", CustomerId::MAX_BYTES),
-        })?;
-        let backends = backends(record, allow_http)?;
-        if record.fetched_at.as_deref().is_some_and(|at| Timestamp::parse_rfc3339(at).is_none()) {
-            let what = "must be an instant in RFC 3339; leave it out for a record of your own".to_owned();
-            return Err(RecordError { pointer: "/fetchedAt".to_owned(), what });
+        let mut errors = RecordErrors::default();
+        let config = Self::read_record(record, allow_http, &mut errors);
+        errors.first(config)
+    }
+
+    fn read(json: &[u8], id: &str, allow_http: AllowHttp, errors: &mut RecordErrors) -> Option<Self> {
+        Self::read_record_of(&errors.read(json)?, id, allow_http, errors)
+    }
+
+    fn read_record_of(
+        record: &CustomerRecord,
+        id: &str,
+        allow_http: AllowHttp,
+        errors: &mut RecordErrors,
+    ) -> Option<Self> {
+        let config = Self::read_record(record, allow_http, errors)?;
+        // A record copied under another customer's key must not send one to the other's backend.
+        if config.id.as_str() != id {
+            errors.note("/customerId", format!("must be {id:?}, the id it is stored under"));
         }
-        Ok(Self {
-            id,
+        Some(config)
+    }
+
+    /// What a record says, as far as it can be used. What cannot is noted, and then nothing of this counts.
+    fn read_record(
+        record: &CustomerRecord,
+        allow_http: AllowHttp,
+        errors: &mut RecordErrors,
+    ) -> Option<Self> {
+        let id = CustomerId::parse(&record.customer_id);
+        if id.is_none() {
+            let most = CustomerId::MAX_BYTES;
+            errors.note("/customerId", format!("must be 1 to {most} bytes without control characters"));
+        }
+        let backends = backends(record, allow_http, errors);
+        if record.fetched_at.as_deref().is_some_and(|at| Timestamp::parse_rfc3339(at).is_none()) {
+            let what = "must be an instant in RFC 3339; leave it out for a record of your own";
+            errors.note("/fetchedAt", what);
+        }
+        let restrictions = AccessRestrictions::read(record.allowed_ips.as_deref(), None, errors);
+        Some(Self {
+            id: id?,
             environment: said(record.environment_name.as_deref()).map(Rc::from),
             backends,
-            permits: Permits::parse(record.allowed_ips.as_deref(), None)?,
+            restrictions,
             disabled: record.disabled || record.gone,
             refreshed: record.is_refreshed(),
         })
@@ -210,8 +250,8 @@ impl CustomerConfig {
 
     /// What its callers are restricted to.
     #[must_use]
-    pub const fn permits(&self) -> &Permits {
-        &self.permits
+    pub const fn restrictions(&self) -> &AccessRestrictions {
+        &self.restrictions
     }
 
     /// Whether requests of this customer are refused.
@@ -236,34 +276,40 @@ impl CustomerConfig {
             size_of::<CustomerOrigin>() + place.url.weight() + region
         };
         let backends: usize = self.backends.iter().map(place).sum();
-        COUNTED + size_of::<Self>() + id + environment + BLOCK + backends + self.permits.weight()
+        COUNTED + size_of::<Self>() + id + environment + BLOCK + backends + self.restrictions.weight()
     }
 }
 
-fn backends(record: &CustomerRecord, allow_http: AllowHttp) -> Result<Vec<CustomerOrigin>, RecordError> {
-    let wrong = |pointer: String, what: String| RecordError { pointer, what };
-    let parse = |url: &str, pointer: String| {
-        BackendUrl::parse(url, allow_http).map_err(|error| wrong(pointer, error.to_string()))
-    };
+/// The places of a record, each once.
+fn backends(
+    record: &CustomerRecord,
+    allow_http: AllowHttp,
+    errors: &mut RecordErrors,
+) -> Vec<CustomerOrigin> {
     let mut found = Vec::new();
-    if let Some(url) = said(record.backend_url.as_deref()) {
-        let url = parse(url, "/backendUrl".to_owned())?;
+    let mut parse = |url: &str, pointer: &dyn Fn() -> String| {
+        BackendUrl::parse(url, allow_http).map_err(|error| errors.note(pointer(), error.to_string())).ok()
+    };
+    let alone = said(record.backend_url.as_deref());
+    if let Some(url) = alone.and_then(|url| parse(url, &|| "/backendUrl".to_owned())) {
         found.push(CustomerOrigin { url, weight: None, region: None });
     }
     for (index, origin) in record.backends.iter().enumerate() {
-        let url = parse(&origin.url, format!("/backends/{index}/url"))?;
+        let Some(url) = parse(&origin.url, &|| format!("/backends/{index}/url")) else { continue };
         // What stands in both is described by the list.
         found.retain(|other| other.url != url);
         let region = said(origin.region.as_deref()).map(Rc::from);
         found.push(CustomerOrigin { url, weight: origin.weight, region });
     }
-    if found.is_empty() {
-        return Err(wrong(String::new(), "must have a backendUrl, or backends".to_owned()));
+    // A member that could not be read is there all the same.
+    let unread = errors.has("/backendUrl") || errors.has("/backends");
+    if alone.is_none() && record.backends.is_empty() && !unread {
+        errors.note("", "must have a backendUrl, or backends");
     }
     if found.len() > MOST_BACKENDS {
-        return Err(wrong("/backends".to_owned(), format!("must be at most {MOST_BACKENDS}")));
+        errors.note("/backends", format!("must be at most {MOST_BACKENDS}"));
     }
-    Ok(found)
+    found
 }
 
 /// Reads a record out of a provider's own document, which may say more of a customer than we ask for:
@@ -322,6 +368,53 @@ mod tests {
         ] {
             assert_eq!(parse(json).unwrap_err().pointer, pointer, "{json}");
         }
+    }
+
+    #[test]
+    fn a_check_finds_all_at_once_each_at_its_place() {
+        let pointers = |json: &str| {
+            let errors = CustomerConfig::check(json.as_bytes(), "acme-corp", AllowHttp::Never).unwrap_err();
+            let first = parse(json).unwrap_err();
+            assert_eq!(errors[0], first, "{json}");
+            errors.into_iter().map(|error| error.pointer).collect::<Vec<_>>()
+        };
+        let many = r#"{"customerId":"wayne-ent","backendUrl":"http://x.example","fetchedAt":"now",
+            "backends":[{"url":"ftp://x","weight":"many"},{"url":"https://y.example"},{"url":"z"}],"allowedIps":["a","::/0","b"]}"#;
+        assert_eq!(
+            pointers(many),
+            [
+                "/backends/0/weight",
+                "/backendUrl",
+                "/backends/0/url",
+                "/backends/2/url",
+                "/fetchedAt",
+                "/allowedIps/0",
+                "/allowedIps/2",
+                "/customerId"
+            ]
+        );
+        assert_eq!(pointers(r#"{"customerId":"acme-corp","backendUrl":7}"#), ["/backendUrl"]);
+        assert_eq!(pointers(r#"{"customerId":"acme-corp","backends":7}"#), ["/backends"]);
+        assert_eq!(pointers(r#"{"customerId":"","allowedIps":[]}"#), ["/customerId", "", "/allowedIps"]);
+        // The second backend would be the first of those that could be read.
+        let shifted = r#"{"customerId":"acme-corp","backends":[7,{"url":"ftp://x"}]}"#;
+        assert_eq!(pointers(shifted), ["/backends/0"]);
+        let good = br#"{"customerId":"acme-corp","backendUrl":"https://x.example"}"#;
+        assert!(CustomerConfig::check(good, "acme-corp", AllowHttp::Never).is_ok());
+    }
+
+    #[test]
+    fn what_refreshes_write_is_known_by_its_names() {
+        let json = r#"{"customerId":"a","backendUrl":"https://a.example","fetchedAt":"2026-01-01T00:00:00Z",
+            "generation":1,"etag":"x","gone":true,"scheduled":true}"#;
+        let record: CustomerRecord = record_from_value(&serde_json::from_str(json).unwrap()).unwrap();
+        let names = |record: &CustomerRecord| {
+            let Ok(Value::Object(members)) = serde_json::to_value(record) else { panic!("an object") };
+            members.into_iter().map(|(name, _)| name).collect::<Vec<_>>()
+        };
+        let mut all = names(&record);
+        all.retain(|name| !CustomerRecord::REFRESH_MEMBERS.contains(&name.as_str()));
+        assert_eq!(all, names(&record.content()));
     }
 
     #[test]

@@ -64,6 +64,8 @@ impl fmt::Display for TemplateError {
     }
 }
 
+impl std::error::Error for TemplateError {}
+
 impl From<BackendUrlError> for TemplateError {
     fn from(error: BackendUrlError) -> Self {
         Self::Url(error)

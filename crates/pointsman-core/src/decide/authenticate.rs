@@ -4,18 +4,22 @@ use std::rc::Rc;
 
 use crate::{
     base::{digest::Digest, refusal::Refusal, time::Timestamp},
-    decide::decision::{Deferred, Found, Halt, Need, SignatureCheck},
+    decide::{
+        decision::{Deferred, Fetched, Halt, LoadedForRequest, Need, SignatureCheck},
+        request_log::Trace,
+        steps::Steps,
+    },
     http::head::Head,
     identity::{
         compact::{self, MAX_TOKEN_BYTES},
         credential::{Credential, find_credential},
         jwk_set::{Candidates, KeySet},
         jwt::{self, Examined, Issuer, KeySource, VerifiedToken},
-        method::Method,
+        method::AuthMethod,
         principal::Principal,
     },
     state::{
-        cache::{Claim, Loaded, Lookup, Stored},
+        cache::{Lease, Loaded, Lookup, Stored},
         config::{Gateway, RouteAuth},
         memory::Memory,
     },
@@ -26,7 +30,7 @@ pub struct Stage<'a> {
     /// The configuration.
     pub gateway: &'a Gateway,
     /// What this request has loaded.
-    pub found: &'a Found,
+    pub loaded: &'a LoadedForRequest,
     /// The time.
     pub now: Timestamp,
 }
@@ -42,22 +46,30 @@ impl Stage<'_> {
         auth: &RouteAuth,
         memory: &mut Memory,
         deferred: &mut Deferred,
-    ) -> Result<(Rc<Principal>, Method), Halt> {
-        let anonymous = || (Rc::new(Principal::default()), Method::Anonymous);
+        trace: &mut Trace,
+    ) -> Result<(Rc<Principal>, AuthMethod), Halt> {
+        trace.record(|steps| steps.accept(auth, self.gateway));
+        let anonymous = || (Rc::new(Principal::default()), AuthMethod::Anonymous);
         if !auth.needs_credential() {
             return Ok(anonymous());
         }
-        if let Some(principal) = &self.found.assumed {
-            return Ok((Rc::clone(principal), Method::Assumed));
+        if let Some(principal) = &self.loaded.assumed {
+            trace.record(Steps::assume);
+            return Ok((Rc::clone(principal), AuthMethod::Assumed));
         }
-        match find_credential(head, self.gateway.api_keys.as_ref())? {
+        let credential = find_credential(head, self.gateway.api_keys.as_ref());
+        trace
+            .record(|steps| steps.find_credential(credential.as_ref().map_err(|error| *error), self.gateway));
+        match credential? {
             None if auth.anonymous => Ok(anonymous()),
             None => Err(Refusal::CredentialMissing.into()),
-            Some(Credential::ApiKey(key)) if auth.api_key => {
-                self.api_key(&key, head, memory, deferred).map(|principal| (principal, Method::ApiKey))
-            }
+            Some(Credential::ApiKey(key)) if auth.api_key => self
+                .api_key(&key, head, memory, deferred, trace)
+                .map(|principal| (principal, AuthMethod::ApiKey)),
             Some(Credential::Token(token)) if !auth.issuers.is_empty() => {
-                self.token(&token, auth, memory, deferred)
+                let authenticated = self.token(&token, auth, memory, deferred)?;
+                trace.record(|steps| steps.believe_token(&token, memory));
+                Ok(authenticated)
             }
             Some(_) => Err(Refusal::CredentialKindNotAccepted.into()),
         }
@@ -69,12 +81,13 @@ impl Stage<'_> {
         head: &Head<'_>,
         memory: &Memory,
         deferred: &mut Deferred,
+        trace: &mut Trace,
     ) -> Result<Rc<Principal>, Halt> {
         let keys = self.gateway.api_keys.as_ref().ok_or(Refusal::CredentialKindNotAccepted)?;
         let digest = keys.digest(key)?;
-        let stored = match &self.found.key {
-            Some(stored) => stored.clone(),
-            None => match memory.keys.lookup(&digest, self.now, self.found.key_failed) {
+        let stored = match &self.loaded.key {
+            Fetched::Got(stored) => stored.clone(),
+            missing => match memory.keys.lookup(&digest, self.now, missing.has_failed()) {
                 Lookup::Hit { stored, refresh } => {
                     deferred.refresh(refresh, self.now, || Need::Key(digest));
                     stored
@@ -83,6 +96,7 @@ impl Stage<'_> {
                 Lookup::Unavailable => return Err(Refusal::KeyStoreUnavailable.into()),
             },
         };
+        trace.record(|steps| steps.judge_key(&stored, keys, memory));
         match stored {
             Stored::Absent => Err(Refusal::ApiKeyUnknown.into()),
             Stored::Malformed => Err(Refusal::ApiKeyRecordMalformed.into()),
@@ -96,20 +110,20 @@ impl Stage<'_> {
         auth: &RouteAuth,
         memory: &mut Memory,
         deferred: &mut Deferred,
-    ) -> Result<(Rc<Principal>, Method), Halt> {
+    ) -> Result<(Rc<Principal>, AuthMethod), Halt> {
         // Before anything of it is read, or hashed.
         if token.len() > MAX_TOKEN_BYTES {
             return Err(Refusal::TokenTooLarge.into());
         }
         // A verified token is known by its signature's digest and by the text that is signed. Neither is any use
         // without the signature itself, which is not kept, and comparing text is quicker than hashing it.
-        let (signing_input, signature) = compact::halves(token);
+        let (signing_input, signature) = compact::split_signing_input(token);
         let digest = Digest::of(signature.as_bytes());
-        if let Some(Err(Refusal::TokenSignature | Refusal::TokenKeyUnusable)) = self.found.token {
-            self.ask_for_a_replaced_key(token, auth, memory)?;
+        if let Some(Err(Refusal::TokenSignature | Refusal::TokenKeyUnusable)) = self.loaded.token {
+            self.refetch_after_bad_signature(token, auth, memory)?;
         }
         if let Some(verified) = self.verified_before(&digest, signing_input, auth, memory, deferred)? {
-            return Ok(self.admitted(&verified));
+            return Ok(self.authenticated(&verified));
         }
         let examined = jwt::examine(token, &self.gateway.issuers, &auth.issuers, self.now)?;
         let issuer = self.gateway.issuers.get(examined.issuer).ok_or(Refusal::TokenIssuer)?;
@@ -117,21 +131,23 @@ impl Stage<'_> {
             KeySource::Secret(secret) => {
                 self.shared_secret(secret, &examined)?;
                 self.gateway.read_customer(&examined.principal);
-                let verified = Rc::new(examined.believed(None));
+                let verified = Rc::new(examined.into_verified(None));
                 let (asked_at, as_of) = (self.now, self.now);
                 let stored = Stored::Present(Rc::clone(&verified));
                 let loaded = Loaded { stored, weight: verified.weight(), asked_at, as_of };
                 memory.tokens.store(digest, loaded);
-                Ok(self.admitted(&verified))
+                Ok(self.authenticated(&verified))
             }
             KeySource::Inline(set) => {
                 let keys = set.select(examined.kid.as_deref(), examined.algorithm)?;
-                Err(Halt::Load(self.signature_check(examined, keys, digest), Claim::Lead))
+                Err(Halt::Load(self.signature_check(examined, keys, digest), Lease::Acquired))
             }
             KeySource::Url(_) | KeySource::Discovery(_) => {
                 let set = self.key_set(examined.issuer, memory, deferred)?;
                 match set.select(examined.kid.as_deref(), examined.algorithm) {
-                    Ok(keys) => Err(Halt::Load(self.signature_check(examined, keys, digest), Claim::Lead)),
+                    Ok(keys) => {
+                        Err(Halt::Load(self.signature_check(examined, keys, digest), Lease::Acquired))
+                    }
                     // The key may be a new one, also under an old name. Asking is bounded by the cooldown,
                     // whatever kids are sent.
                     Err(refusal) => {
@@ -153,7 +169,7 @@ impl Stage<'_> {
         memory: &Memory,
         deferred: &mut Deferred,
     ) -> Result<Option<Rc<VerifiedToken>>, Halt> {
-        if let Some(outcome) = &self.found.token {
+        if let Some(outcome) = &self.loaded.token {
             return outcome.clone().map(Some).map_err(Halt::from);
         }
         // `failed`, since there is nobody to load it from: a token is verified, by each request for itself.
@@ -181,11 +197,11 @@ impl Stage<'_> {
     }
 
     fn key_set(&self, issuer: usize, memory: &Memory, deferred: &mut Deferred) -> Result<Rc<KeySet>, Halt> {
-        if let Some(set) = &self.found.key_set {
+        if let Fetched::Got(set) = &self.loaded.key_set {
             return Ok(Rc::clone(set));
         }
         let memory = memory.key_sets.get(issuer).ok_or(Refusal::KeySetUnavailable)?;
-        match memory.set.lookup(self.now, self.found.key_set_failed) {
+        match memory.set.lookup(self.now, self.loaded.key_set.has_failed()) {
             Lookup::Hit { stored: Stored::Present(set), refresh } => {
                 deferred.refresh(refresh, self.now, || Need::KeySet(issuer));
                 Ok(set)
@@ -197,7 +213,12 @@ impl Stage<'_> {
 
     /// A signature that does not verify may be one of a key that took the place of another under the same
     /// `kid`, or in a set without any; and a key that is none, off its curve, may have been mended. Within the cooldown's bound, the issuer is asked before it is refused.
-    fn ask_for_a_replaced_key(&self, token: &str, auth: &RouteAuth, memory: &Memory) -> Result<(), Halt> {
+    fn refetch_after_bad_signature(
+        &self,
+        token: &str,
+        auth: &RouteAuth,
+        memory: &Memory,
+    ) -> Result<(), Halt> {
         let examined = jwt::examine(token, &self.gateway.issuers, &auth.issuers, self.now)?;
         let issuer = self.gateway.issuers.get(examined.issuer).ok_or(Refusal::TokenIssuer)?;
         if issuer.keys.is_fetched() {
@@ -210,9 +231,10 @@ impl Stage<'_> {
     /// all requests together once a cooldown.
     fn ask_again(&self, index: usize, issuer: &Issuer, memory: &Memory) -> Result<(), Halt> {
         let Some(known) = memory.key_sets.get(index) else { return Ok(()) };
-        let asked = self.found.issuer_asked || self.found.key_set_failed;
-        if !asked && (known.set.is_loading(self.now) || known.is_cool(issuer.cooldown, self.now)) {
-            return Err(Halt::Load(Need::KeySet(index), known.set.claim(self.now)));
+        if !self.loaded.issuer_asked
+            && (known.set.is_loading(self.now) || known.cooldown_elapsed(issuer.cooldown, self.now))
+        {
+            return Err(Halt::Load(Need::KeySet(index), known.set.acquire_lease(self.now)));
         }
         Ok(())
     }
@@ -228,7 +250,7 @@ impl Stage<'_> {
         self.gateway.read_customer(&examined.principal);
         let signature = std::mem::take(&mut examined.signature);
         let algorithm = examined.algorithm;
-        let verified = Rc::new(examined.believed(Some(*key.thumbprint())));
+        let verified = Rc::new(examined.into_verified(Some(*key.thumbprint())));
         Need::Signature(Rc::new(SignatureCheck {
             key,
             others,
@@ -240,12 +262,12 @@ impl Stage<'_> {
         }))
     }
 
-    fn admitted(&self, verified: &VerifiedToken) -> (Rc<Principal>, Method) {
+    fn authenticated(&self, verified: &VerifiedToken) -> (Rc<Principal>, AuthMethod) {
         let name = self
             .gateway
             .issuers
             .get(verified.issuer)
             .map_or_else(|| Rc::from(""), |issuer| Rc::clone(&issuer.name));
-        (Rc::clone(&verified.principal), Method::Token(name))
+        (Rc::clone(&verified.principal), AuthMethod::Token(name))
     }
 }

@@ -5,9 +5,9 @@ use std::rc::Rc;
 use crate::{
     base::{refusal::Refusal, time::Timestamp},
     customer::record::CustomerConfig,
-    decide::decision::{Deferred, Found, Halt, Need},
+    decide::decision::{Deferred, Fetched, Halt, LoadedForRequest, Need},
     http::head::Head,
-    identity::claimed::Claimed,
+    identity::customer_id::CustomerId,
     state::{
         cache::{Lookup, Stored},
         memory::Memory,
@@ -25,41 +25,42 @@ pub enum Customer {
     Listed(Rc<CustomerConfig>),
 }
 
-/// Finds the customer's configuration in what this request has loaded, then in memory.
+/// Looks up a customer's record in what this request has loaded, then in memory.
+///
+/// # Errors
+/// What must be loaded first, or a refusal where it cannot be had.
+pub fn look_up(
+    id: &CustomerId,
+    memory: &Memory,
+    loaded: &LoadedForRequest,
+    deferred: &mut Deferred,
+    now: Timestamp,
+) -> Result<Stored<CustomerConfig>, Halt> {
+    if let Fetched::Got(stored) = &loaded.customer {
+        return Ok(stored.clone());
+    }
+    match memory.customers.lookup(&id.cache_key(), now, loaded.customer.has_failed()) {
+        Lookup::Hit { stored, refresh } => {
+            deferred.refresh(refresh, now, || Need::Customer(id.clone()));
+            Ok(stored)
+        }
+        Lookup::Load(claim) => Err(Halt::Load(Need::Customer(id.clone()), claim)),
+        Lookup::Unavailable => Err(Refusal::CustomerSourceUnavailable.into()),
+    }
+}
+
+/// Who the customer of this record is to the routing.
 ///
 /// # Errors
 /// A refusal for what is malformed, disabled or out of reach: none of that is "not listed", so none of
 /// it can fall to a shared backend.
-pub fn resolve(
-    claimed: &Claimed,
-    memory: &Memory,
-    found: &Found,
-    head: &Head<'_>,
-    deferred: &mut Deferred,
-    now: Timestamp,
-) -> Result<Customer, Halt> {
-    let id = match claimed {
-        Claimed::Missing => return Ok(Customer::Missing),
-        Claimed::Malformed => return Err(Refusal::CustomerIdMalformed.into()),
-        Claimed::Id(id) => id,
-    };
-    let stored = match &found.customer {
-        Some(stored) => stored.clone(),
-        None => match memory.customers.lookup(&id.cache_key(), now, found.customer_failed) {
-            Lookup::Hit { stored, refresh } => {
-                deferred.refresh(refresh, now, || Need::Customer(id.clone()));
-                stored
-            }
-            Lookup::Load(claim) => return Err(Halt::Load(Need::Customer(id.clone()), claim)),
-            Lookup::Unavailable => return Err(Refusal::CustomerSourceUnavailable.into()),
-        },
-    };
+pub fn admit(stored: Stored<CustomerConfig>, head: &Head<'_>) -> Result<Customer, Halt> {
     match stored {
         Stored::Absent => Ok(Customer::Unlisted),
         Stored::Malformed => Err(Refusal::CustomerRecordMalformed.into()),
         Stored::Present(config) if config.disabled() => Err(Refusal::CustomerDisabled.into()),
         Stored::Present(config) => {
-            config.permits().admit(head)?;
+            config.restrictions().admit(head)?;
             Ok(Customer::Listed(config))
         }
     }

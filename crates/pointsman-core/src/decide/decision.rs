@@ -16,7 +16,7 @@ use crate::{
         jwt::VerifiedToken,
         principal::Principal,
     },
-    state::cache::{Claim, Stored},
+    state::cache::{Lease, Stored},
 };
 
 /// What becomes of a request.
@@ -27,7 +27,7 @@ pub enum Outcome {
     /// It is answered here.
     Answer(Answer),
     /// It cannot be decided before this is loaded, by this request or by the one that has begun to.
-    Load(Need, Claim),
+    Load(Need, Lease),
 }
 
 /// A decision, with what the log says of it and what is done behind the response.
@@ -113,40 +113,82 @@ pub enum Judgement {
     Next(Rc<SignatureCheck>),
 }
 
+/// What a request has of something that it may have to load.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub enum Fetched<T> {
+    /// Nothing was asked for it: memory may hold it.
+    #[default]
+    NotAsked,
+    /// This.
+    Got(T),
+    /// Its source was asked in vain, by this request or by the one that it waited for.
+    Failed,
+}
+
+impl<T> Fetched<T> {
+    /// What a load brought; `None` where it failed.
+    #[must_use]
+    pub fn of(loaded: Option<T>) -> Self {
+        loaded.map_or(Self::Failed, Self::Got)
+    }
+
+    /// Whether its source was asked in vain.
+    #[must_use]
+    pub const fn has_failed(&self) -> bool {
+        matches!(self, Self::Failed)
+    }
+
+    /// Notes that its source was asked in vain. What the request has already stays good.
+    pub fn note_failed(&mut self) {
+        if !matches!(self, Self::Got(_)) {
+            *self = Self::Failed;
+        }
+    }
+}
+
 /// What was loaded for one request. It counts before memory does, so that a full cache cannot make a
 /// request load the same thing for ever, and a source that failed is asked once.
 #[derive(Debug, Default)]
-pub struct Found {
-    /// Whether the trace is to hold the steps of the decision.
-    pub explain: bool,
+pub struct LoadedForRequest {
+    /// When somebody asked how it is decided: then the trace holds the steps of the decision.
+    pub explain: Option<Timestamp>,
     /// Whose request it is taken for, in place of its credential. Only an explanation is ever made of
-    /// such a decision ([`pointsman_loader::load::Context::explain`]).
+    /// such a decision ([`pointsman_loader::loader::Loader::explain`]).
     pub assumed: Option<Rc<Principal>>,
     /// The API key's record.
-    pub key: Option<Stored<KeyConfig>>,
-    /// The key store failed.
-    pub key_failed: bool,
+    pub key: Fetched<Stored<KeyConfig>>,
     /// The customer's record.
-    pub customer: Option<Stored<CustomerConfig>>,
-    /// The customers' sources failed.
-    pub customer_failed: bool,
+    pub customer: Fetched<Stored<CustomerConfig>>,
     /// The issuer's key set.
-    pub key_set: Option<Rc<KeySet>>,
-    /// The issuer's key set could not be had.
-    pub key_set_failed: bool,
-    /// The issuer itself was asked, and not only what others had of it.
+    pub key_set: Fetched<Rc<KeySet>>,
+    /// The issuer itself was asked, and not only what others had of it; or waited for in vain. It is not asked again.
     pub issuer_asked: bool,
     /// The judgement on the token.
     pub token: Option<Result<Rc<VerifiedToken>, Refusal>>,
 }
 
-impl Found {
+impl LoadedForRequest {
+    /// Takes the issuer's key set; `None` where it could not be had.
+    pub fn take_key_set(&mut self, set: Option<Rc<KeySet>>) {
+        match set {
+            Some(set) => {
+                self.key_set = Fetched::Got(set);
+                // What was judged by another set is judged again.
+                self.token = None;
+            }
+            None => self.key_set.note_failed(),
+        }
+    }
+
     /// Notes that `need` could not be loaded.
     pub fn note_failed(&mut self, need: &Need) {
         match need {
-            Need::Key(_) => self.key_failed = true,
-            Need::Customer(_) => self.customer_failed = true,
-            Need::KeySet(_) => self.key_set_failed = true,
+            Need::Key(_) => self.key.note_failed(),
+            Need::Customer(_) => self.customer.note_failed(),
+            Need::KeySet(_) => {
+                self.key_set.note_failed();
+                self.issuer_asked = true;
+            }
             Need::Signature(_) => {}
         }
     }
@@ -216,11 +258,37 @@ pub enum Halt {
     /// The request is refused.
     Refuse(Refusal),
     /// Something must be loaded first.
-    Load(Need, Claim),
+    Load(Need, Lease),
 }
 
 impl From<Refusal> for Halt {
     fn from(refusal: Refusal) -> Self {
         Self::Refuse(refusal)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_got_outlives_a_failure_and_nothing_else_does() {
+        let mut loaded = LoadedForRequest::default();
+        loaded.note_failed(&Need::KeySet(0));
+        assert!(loaded.key_set.has_failed() && loaded.issuer_asked, "it is not waited for again");
+        let set = || Rc::new(KeySet::parse(br#"{"keys":[]}"#).unwrap());
+        loaded.token = Some(Err(Refusal::TokenSignature));
+        loaded.take_key_set(Some(set()));
+        assert!(loaded.token.is_none(), "another set may verify it");
+        // The issuer was asked once more for a key that the set lacks, and did not answer.
+        loaded.take_key_set(None);
+        loaded.note_failed(&Need::KeySet(0));
+        assert!(matches!(loaded.key_set, Fetched::Got(_)));
+        let key = Need::Key(Digest::of(b"k"));
+        loaded.note_failed(&key);
+        assert!(loaded.key.has_failed() && !loaded.customer.has_failed());
+        loaded.key = Fetched::Got(Stored::Absent);
+        loaded.note_failed(&key);
+        assert_eq!(loaded.key, Fetched::Got(Stored::Absent));
     }
 }

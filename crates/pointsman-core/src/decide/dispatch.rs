@@ -1,29 +1,31 @@
-//! From what a rule chose to what is sent: one URL, or a plan of several attempts.
+//! From what a rule chose to how the request is sent: to one URL, or by a plan of several attempts.
 
 use std::rc::Rc;
 
 use super::{
-    Journey,
-    rules::{Chosen, ChosenOrigin},
+    DecisionContext,
+    rules::{ChosenBackend, ChosenOrigin},
 };
 use crate::{
     base::{digest::Digest, refusal::Refusal, time::Span},
     decide::decision::Halt,
     forward::{
-        failover::{self, Candidate, Choice, Watched},
+        failover::{self, OriginCandidate, Selection, Watched},
         limit,
-        plan::{self, Attempt, Plan},
+        plan::{self, Attempt, CallerIdentity, Plan, Sending},
     },
-    http::head::Target,
+    http::head::RequestTarget,
     identity::claimed::Claimed,
     routing::condition::Facts,
     state::{config::Route, memory::Memory},
 };
 
-/// What a request is sent by: where a rule sends it, and how its route has it sent.
-pub(super) struct Sending<'a> {
-    pub(super) chosen: Chosen<'a>,
+/// Where a rule sends a request, and how its route has it sent.
+pub(super) struct Destination<'a> {
+    pub(super) chosen: ChosenBackend<'a>,
     pub(super) route: &'a Route,
+    /// Who is calling, for backends that are told by a token.
+    pub(super) caller: CallerIdentity<'a>,
     pub(super) captures: &'a [&'a str],
     /// The query without the credential, where that is there.
     pub(super) rest: Option<&'a str>,
@@ -31,21 +33,21 @@ pub(super) struct Sending<'a> {
     pub(super) needs_size: bool,
 }
 
-impl Journey<'_> {
+impl DecisionContext<'_> {
     /// The request's target, without the credential in its query.
-    fn target<'t>(&'t self, rest: Option<&'t str>) -> Target<'t> {
+    fn target<'t>(&'t self, rest: Option<&'t str>) -> RequestTarget<'t> {
         let target = self.head.target;
         rest.map_or(target, |rest| target.with_query(rest))
     }
 
-    /// Where the request is sent first, how long that may take, and what else there is to it.
+    /// How the request is sent.
     pub(super) fn send(
         &mut self,
-        to: Sending<'_>,
+        to: Destination<'_>,
         facts: &Facts<'_>,
         memory: &Memory,
-    ) -> Result<(String, Span, Option<Plan>), Halt> {
-        let Sending { chosen, route, captures, rest, needs_size } = &to;
+    ) -> Result<Sending, Halt> {
+        let Destination { chosen, route, captures, rest, needs_size, .. } = &to;
         if let ([only], false, true) = (chosen.origins.as_slice(), *needs_size, chosen.within.is_empty())
             && only.binding.is_none()
             && self.gateway.identity.token.is_none()
@@ -53,22 +55,17 @@ impl Journey<'_> {
             let rewrite = route.rewrite.as_ref();
             let url = plan::url(&only.origin, &only.base, rewrite, captures, self.target(*rest));
             self.trace.origin = Some(Rc::clone(&only.origin));
-            return Ok((url, route.timeout.unwrap_or(only.timeout), None));
+            return Ok(Sending::Direct { url, timeout: route.timeout.unwrap_or(only.timeout) });
         }
-        self.plan(&to, facts, memory)
+        self.plan(&to, facts, memory).map(Sending::Planned)
     }
 
-    /// The same where it takes a plan.
+    /// Where one call of one URL will not do.
     #[cold]
     #[inline(never)]
-    fn plan(
-        &mut self,
-        to: &Sending<'_>,
-        facts: &Facts<'_>,
-        memory: &Memory,
-    ) -> Result<(String, Span, Option<Plan>), Halt> {
-        let Sending { chosen, route, captures, rest, needs_size } = to;
-        let Chosen { origins, within, balance, deadline, breaker, statuses, own } = chosen;
+    fn plan(&mut self, to: &Destination<'_>, facts: &Facts<'_>, memory: &Memory) -> Result<Plan, Halt> {
+        let Destination { chosen, route, captures, rest, needs_size, .. } = to;
+        let ChosenBackend { origins, within, balance, deadline, breaker, statuses, own } = chosen;
         let origins = origins.as_slice();
         let single = origins.len() == 1;
         let url = |origin: &ChosenOrigin| {
@@ -92,7 +89,11 @@ impl Journey<'_> {
         let candidates: Vec<_> = origins
             .iter()
             .zip(&keys)
-            .map(|(origin, key)| Candidate { key, region: origin.region.as_deref(), weight: origin.weight })
+            .map(|(origin, key)| OriginCandidate {
+                key,
+                region: origin.region.as_deref(),
+                weight: origin.weight,
+            })
             .collect();
         let near = if candidates.iter().any(|candidate| candidate.region.is_some()) {
             self.gateway.regions_of(facts)
@@ -100,10 +101,10 @@ impl Journey<'_> {
             Vec::new()
         };
         let choice =
-            Choice { balance: *balance, near: &near, within, salt: self.head.request_id, caller: &caller };
+            Selection { balance: *balance, near: &near, within, salt: self.head.request_id, caller: &caller };
         let order = failover::order(&candidates, choice, &memory.origins, self.now);
         let tries = |key: &str| memory.origins.is_half_open(Watched { key, caller: &caller }, self.now);
-        let attempts: Vec<_> = order
+        let mut attempts: Vec<_> = order
             .iter()
             .filter_map(|index| origins.get(*index).zip(keys.get(*index)))
             .enumerate()
@@ -117,22 +118,24 @@ impl Journey<'_> {
                 assertion: None,
             })
             .collect();
-        let first = order.first().and_then(|index| origins.get(*index)).ok_or(Refusal::NoOriginInRegion)?;
-        let (first_url, first_timeout) = (url(first), one_of_several(first));
+        if attempts.is_empty() {
+            return Err(Refusal::NoOriginInRegion.into());
+        }
         let whole = deadline.or(route.timeout).unwrap_or_else(|| {
             let all = attempts.iter().map(|attempt| attempt.timeout).sum();
             Span::from_millis(all)
         });
-        self.trace.planned = true;
-        let plan = Plan {
+        if let Some(token) = &self.gateway.identity.token {
+            token.assert(to.caller, &mut attempts)?;
+        }
+        Ok(Plan {
             attempts,
             deadline: whole.millis(),
             statuses: statuses.to_vec(),
             breaker: (breaker.failures, breaker.ratio, breaker.pause.millis()),
             needs_size: *needs_size,
             caller: (!single).then_some(caller),
-        };
-        Ok((first_url, first_timeout, Some(plan)))
+        })
     }
 
     /// Tells the callers of a backend apart: by customer, else by who they are, else by their address. Those

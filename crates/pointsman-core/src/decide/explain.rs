@@ -1,6 +1,6 @@
 //! A decision told step by step: what `pointsman explain` prints, and what the running gateway answers
-//! an operator who shows the secret. It is put together from what the decision left behind and from
-//! what memory holds. Nothing here decides, and no request that is forwarded comes by.
+//! an operator who shows the secret. The decision has recorded its steps itself ([`Steps`]); here they become a document.
+//! Nothing here decides or looks anything up, and no request that is forwarded comes by.
 
 use serde_json::Value;
 
@@ -9,29 +9,26 @@ mod credential;
 mod masked;
 
 pub(crate) use self::ask::refuse_question;
-pub use self::ask::{Ask, asked};
+pub use self::ask::{ExplainRequest, asked};
 use crate::{
     base::{
-        digest::Digest,
         json::{ToJson, json, put},
         time::Timestamp,
     },
     customer::record::CustomerConfig,
     decide::{
         decision::{Decision, Outcome},
-        request_log::{Step, Trace},
+        request_log::Trace,
+        steps::{Age, CustomerStep, Requirement, RouteStep, Steps},
     },
     forward::{
         limit::Admission,
         plan::{Forward, Plan},
     },
     http::{answer::Answer, head::Head},
-    identity::customer_id::CustomerId,
     state::{
         bounds::{Bound, bounds},
-        cache::Cache,
-        config::{Gateway, Route},
-        memory::Memory,
+        config::Gateway,
     },
 };
 
@@ -44,8 +41,6 @@ pub struct Explained<'a> {
     pub gateway: &'a Gateway,
     /// The request.
     pub head: &'a Head<'a>,
-    /// What was in memory when it was decided.
-    pub memory: &'a Memory,
     /// When it came in.
     pub began: Timestamp,
 }
@@ -76,7 +71,7 @@ impl Explained<'_> {
                 Outcome::Answer(_) | Outcome::Load(..) => "answer",
             },
             "decision": decided(trace),
-            "steps": self.steps(decision),
+            "steps": decision.trace.steps.as_deref().map_or_else(Vec::new, |steps| told_steps(steps, decision)),
             "bounds": bounds(self.gateway).iter().map(Bound::to_json).collect::<Vec<_>>(),
         });
         let (name, value) = match &decision.outcome {
@@ -90,111 +85,84 @@ impl Explained<'_> {
         told
     }
 
-    fn steps(&self, decision: &Decision) -> Vec<Value> {
-        let trace = &decision.trace;
-        let matched = self.gateway.table.find(self.head.target.path);
-        let index = matched.as_ref().and_then(|matched| matched.route(self.head.method));
-        let route = index.and_then(|index| self.gateway.routes.get(index));
-        // A path that cannot be forwarded, a preflight, one of the gateway's own: no route was taken.
-        let Some(route) = route.filter(|route| trace.route.as_ref() == Some(&route.name)) else {
-            let methods = matched.map(|matched| matched.allow());
-            return vec![json!({ "step": "route", "route": trace.route.as_deref(), "methods": methods })];
-        };
-        let captures = matched.map(|matched| matched.captures).unwrap_or_default();
-        let mut steps = vec![json!({
-            "step": "route",
-            "route": &*route.name,
-            "path": &*route.path,
-            "captures": captures,
-        })];
-        steps.push(self.credential(route, trace));
-        let Some(noted) = &trace.steps else { return steps };
-        for step in noted {
-            steps.push(match step {
-                Step::Principal(principal) => json!({
-                    "step": "principal",
-                    "auth": trace.auth.as_deref(),
-                    "subject": principal.subject.as_deref(),
-                    "claims": principal.claims.to_json(),
-                }),
-                Step::Requirement(why_not) => {
-                    json!({ "step": "requirement", "holds": false, "why_not": why_not })
-                }
-                Step::PassedOver(rule, why_not) => {
-                    json!({ "step": "rule", "rule": &**rule, "matched": false, "why_not": why_not })
-                }
-            });
-            let admitted = matches!(step, Step::Principal(_)) && !route.require.is_empty();
-            if admitted && !noted.iter().any(|step| matches!(step, Step::Requirement(_))) {
-                steps.push(json!({ "step": "requirement", "holds": true }));
-            }
-        }
-        if let Some(rule) = &trace.rule {
-            steps.push(json!({
-                "step": "rule",
-                "rule": &**rule,
-                "matched": true,
-                "to": trace.backend.as_deref(),
-                "variant": trace.variant.as_deref(),
-                "bucket": trace.bucket,
-            }));
-        }
-        steps.extend(self.customer(trace));
-        if let Outcome::Forward(forward) = &decision.outcome {
-            steps.extend(limits(route, forward.admission.as_ref()));
-        }
-        if let Some(shadow) = &trace.shadow {
-            steps.push(json!({ "step": "shadow", "would": shadow }));
-        }
-        steps
-    }
-
-    /// The customer's record; nothing where no rule asked for it.
-    fn customer(&self, trace: &Trace) -> Option<Value> {
-        let id = trace.customer.as_deref().and_then(CustomerId::parse)?;
-        let customers = self.gateway.customers.as_ref()?;
-        let (key, cache) = (id.cache_key(), &self.memory.customers);
-        let record = cache.peek(&key);
-        let mut step = json!({
-            "step": "customer",
-            "id": id.as_str(),
-            "stored_as": id.store_key(),
-            "record": record.as_deref().map(customer_record),
-        });
-        self.add_age(&mut step, cache, &key, &customers.policy);
-        Some(step)
-    }
-
-    /// Whether an entry was loaded for this request, or how old it was.
-    fn add_age<T>(
-        &self,
-        step: &mut Value,
-        cache: &Cache<T>,
-        key: &Digest,
-        policy: &crate::base::freshness::Policy,
-    ) {
-        let as_of = cache.peek_as_of(key);
-        let state = as_of.map(|at| policy.lifetimes.state(self.began.since(at)).as_str());
-        let loaded = cache.asked_at(key).is_some_and(|at| at >= self.began);
-        if let Value::Object(members) = step {
-            put(members, "cache", if loaded { Some("loaded") } else { state }.to_json());
-            put(members, "as_of", as_of.map(|at| at.to_string()).to_json());
-        }
-    }
-
     fn forwarded(&self, forward: &Forward) -> Value {
         let policy = &self.gateway.fields;
         let names = self.head.fields.names();
         let goes = |name: &String| policy.judge(name).removed || forward.remove.contains(name);
         let removed: Vec<_> = names.iter().filter(|name| goes(name)).collect();
         json!({
-            "url": forward.url,
-            "timeout_ms": forward.timeout.millis(),
-            "plan": forward.plan.as_ref().map(plan),
+            "url": forward.sending.url(),
+            "timeout_ms": forward.sending.timeout().millis(),
+            "plan": forward.sending.plan().map(plan),
             "removed": removed,
             "set": forward.set.iter().map(told_field).collect::<Vec<_>>(),
             "set_on_answer": forward.edits.set,
         })
+    }
+}
+
+/// The steps in the order of their stages.
+fn told_steps(steps: &Steps, decision: &Decision) -> Vec<Value> {
+    let trace = &decision.trace;
+    let mut told = vec![match &steps.route {
+        RouteStep::Taken { name, path, captures } => {
+            json!({ "step": "route", "route": &**name, "path": &**path, "captures": captures })
+        }
+        // A path that cannot be forwarded, a preflight, one of the gateway's own.
+        RouteStep::NotTaken { methods } => {
+            json!({ "step": "route", "route": trace.route.as_deref(), "methods": methods })
+        }
+    }];
+    told.extend(steps.credential.as_ref().map(credential::told));
+    if let Some(principal) = &steps.principal {
+        told.push(json!({
+            "step": "principal",
+            "auth": trace.auth.as_deref(),
+            "subject": principal.subject.as_deref(),
+            "claims": principal.claims.to_json(),
+        }));
+    }
+    told.extend(steps.requirement.as_ref().map(|requirement| match requirement {
+        Requirement::Holds => json!({ "step": "requirement", "holds": true }),
+        Requirement::Fails(why_not) => json!({ "step": "requirement", "holds": false, "why_not": why_not }),
+    }));
+    told.extend(steps.passed_over.iter().map(
+        |(rule, why_not)| json!({ "step": "rule", "rule": &**rule, "matched": false, "why_not": why_not }),
+    ));
+    if let Some(rule) = &trace.rule {
+        told.push(json!({
+            "step": "rule",
+            "rule": &**rule,
+            "matched": true,
+            "to": trace.backend.as_deref(),
+            "variant": trace.variant.as_deref(),
+            "bucket": trace.bucket,
+        }));
+    }
+    told.extend(steps.customer.as_ref().map(customer));
+    if let Outcome::Forward(forward) = &decision.outcome {
+        told.extend(limits(steps, forward.admission.as_ref()));
+    }
+    told.extend(trace.shadow.as_ref().map(|shadow| json!({ "step": "shadow", "would": shadow })));
+    told
+}
+
+fn customer(step: &CustomerStep) -> Value {
+    let CustomerStep { id, record, age } = step;
+    let mut told = json!({
+        "step": "customer",
+        "id": id.as_str(),
+        "stored_as": id.store_key(),
+        "record": record.as_deref().map(customer_record),
+    });
+    add_age(&mut told, age);
+    told
+}
+
+fn add_age(step: &mut Value, age: &Age) {
+    if let Value::Object(members) = step {
+        put(members, "cache", age.cache.to_json());
+        put(members, "as_of", age.as_of.map(|at| at.to_string()).to_json());
     }
 }
 
@@ -233,12 +201,12 @@ fn customer_record(config: &CustomerConfig) -> Value {
     })
 }
 
-fn limits(route: &Route, admission: Option<&Admission>) -> Vec<Value> {
+fn limits(steps: &Steps, admission: Option<&Admission>) -> Vec<Value> {
     let Some(admission) = admission else {
-        let spared = (!route.limits.is_empty()).then(|| json!({ "step": "limit", "name": Value::Null, }));
+        let spared = steps.has_limits.then(|| json!({ "step": "limit", "name": Value::Null, }));
         return spared.into_iter().collect();
     };
-    let ask = |ask: &crate::forward::limit::Ask| {
+    let ask = |ask: &crate::forward::limit::CounterRequest| {
         json!({
             "step": "limit",
             "name": &*ask.name,

@@ -4,7 +4,7 @@ use crate::{
     base::refusal::Refusal,
     http::{
         cors::CorsPolicy,
-        head::{Head, Seen},
+        head::{Head, PresentFields},
     },
     state::config::Route,
 };
@@ -20,7 +20,7 @@ use crate::{
 /// [`Refusal::WebSocketOrigin`].
 pub(super) fn check(route: &Route, head: &Head<'_>) -> Result<(), Refusal> {
     match &route.cors {
-        Some(policy) if head.seen.has(Seen::UPGRADE) => check_origin(policy, head),
+        Some(policy) if head.seen.has(PresentFields::UPGRADE) => check_origin(policy, head),
         _ => Ok(()),
     }
 }
@@ -28,7 +28,7 @@ pub(super) fn check(route: &Route, head: &Head<'_>) -> Result<(), Refusal> {
 #[cold]
 #[inline(never)]
 fn check_origin(policy: &CorsPolicy, head: &Head<'_>) -> Result<(), Refusal> {
-    let Some(origin) = head.field(Seen::ORIGIN, "origin").filter(|_| head.is_websocket()) else {
+    let Some(origin) = head.field(PresentFields::ORIGIN, "origin").filter(|_| head.is_websocket()) else {
         return Ok(());
     };
     let own = format!("{}://{}", head.target.scheme, head.target.authority);
@@ -39,14 +39,15 @@ fn check_origin(policy: &CorsPolicy, head: &Head<'_>) -> Result<(), Refusal> {
 mod tests {
     use super::*;
     use crate::http::{
-        cors::{OriginPattern, Origins},
-        head::{Target, test_support::TestFields},
+        cors::{AllowedOrigins, OriginPattern},
+        head::{RequestTarget, test_support::TestFields},
     };
 
     #[test]
     fn a_page_elsewhere_opens_no_websocket_and_everybody_else_does() {
         let mut policy = CorsPolicy::anything_goes();
-        policy.origins = Origins::Listed(vec![OriginPattern::parse("https://app.example.com").unwrap()]);
+        policy.origins =
+            AllowedOrigins::Listed(vec![OriginPattern::parse("https://app.example.com").unwrap()]);
         let socket = ("upgrade", "WebSocket");
         let elsewhere = ("origin", "https://evil.example");
         for (method, sent, refused) in [
@@ -63,7 +64,7 @@ mod tests {
             ("POST", vec![socket, elsewhere], false),
         ] {
             let fields = TestFields::new(&sent);
-            let target = Target::parse("https://gw.example:8443/x").unwrap();
+            let target = RequestTarget::parse("https://gw.example:8443/x").unwrap();
             let head = Head { method, target, seen: fields.seen(None), fields: &fields, request_id: "id" };
             let checked = check_origin(&policy, &head);
             assert_eq!(checked, if refused { Err(Refusal::WebSocketOrigin) } else { Ok(()) }, "{sent:?}");

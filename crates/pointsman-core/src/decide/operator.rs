@@ -15,7 +15,7 @@ use crate::{
     forward::assertion::Assertions,
     http::{
         answer::Answer,
-        head::{Head, Seen},
+        head::{Head, PresentFields},
     },
     identity::{
         credential::{field_content, scheme_and_text},
@@ -90,7 +90,8 @@ fn answer_to(
 /// Whether the request shows the operator's secret. Digests are compared, so that the time this takes
 /// says nothing of the secret.
 fn authorized(secret: Option<&Digest>, head: &Head<'_>) -> Result<(), Refusal> {
-    let shown = head.field(Seen::AUTHORIZATION, "authorization").ok_or(Refusal::CredentialMissing)?;
+    let shown =
+        head.field(PresentFields::AUTHORIZATION, "authorization").ok_or(Refusal::CredentialMissing)?;
     let (scheme, token) = scheme_and_text(field_content(&shown)).ok_or(Refusal::OperatorSecret)?;
     let right = secret.is_some_and(|secret| Digest::of(token.as_bytes()) == *secret);
     if right && scheme.eq_ignore_ascii_case("bearer") { Ok(()) } else { Err(Refusal::OperatorSecret) }
@@ -129,8 +130,10 @@ fn key_set_answer(head: &Head<'_>, token: &Assertions) -> Answer {
 fn state(gateway: &Gateway, memory: &Memory, now: Timestamp) -> Value {
     let issuers = gateway.issuers.iter().zip(&memory.key_sets).filter(|(issuer, _)| issuer.keys.is_fetched());
     let issuers: Vec<_> = issuers.map(|(issuer, known)| issuer_state(issuer, known, now)).collect();
-    let origins = memory.origins.open(now).into_iter();
-    let origins: Vec<_> = origins
+    let circuits: Vec<_> = memory
+        .origins
+        .open(now)
+        .into_iter()
         .map(|(name, until)| {
             let (backend, origin) = name.split_once('\n').unwrap_or(("", &name));
             json!({ "backend": backend, "origin": origin, "until": until.to_string() })
@@ -157,7 +160,7 @@ fn state(gateway: &Gateway, memory: &Memory, now: Timestamp) -> Value {
             "kv": asked(&memory.store_health),
             "config_api": config_api,
             "issuers": issuers,
-            "origins_left_alone": origins,
+            "open_circuits": circuits,
         },
         "bounds": bounds(gateway).iter().map(Bound::to_json).collect::<Vec<_>>(),
     })
@@ -173,7 +176,7 @@ fn issuer_state(issuer: &Issuer, known: &KeySetMemory, now: Timestamp) -> Value 
         "state": as_of.map(|at| issuer.policy.lifetimes.state(now.since(at)).as_str()),
         "as_of": instant(as_of),
         "failures_in_a_row": failures,
-        "left_alone_until": instant((retry_at > now).then_some(retry_at)),
+        "retry_at": instant((retry_at > now).then_some(retry_at)),
     })
 }
 
@@ -194,7 +197,8 @@ fn cache<T>(cache: &Cache<T>) -> Value {
 }
 
 fn asked(health: &SourceHealth) -> Value {
-    let error = health.error.as_ref().map(|(at, what)| json!({ "time": at.to_string(), "what": what }));
+    let error =
+        health.error.as_ref().map(|(at, message)| json!({ "time": at.to_string(), "message": message }));
     json!({ "answered_at": instant(health.answered_at), "last_error": error })
 }
 

@@ -4,8 +4,8 @@
 use std::rc::Rc;
 
 use crate::{
-    base::{json::write_inside, name::Name, refusal::Refusal, time::Timestamp},
-    identity::principal::Principal,
+    base::{json::write_inside, name::Name, time::Timestamp},
+    decide::steps::Steps,
 };
 
 /// What is known of a request so far. Fields are filled as stages pass.
@@ -30,29 +30,16 @@ pub struct Trace {
     /// What the shadow rules would have done, where that is something else: a rule's name and its target.
     pub shadow: Option<String>,
     /// The steps of the decision, where somebody asked.
-    pub steps: Option<Vec<Step>>,
+    pub steps: Option<Box<Steps>>,
     /// The backend's name; `customer` for a customer's own.
     pub backend: Option<Name>,
-    /// The origin that is called.
+    /// The one origin that may be called; `None` where a plan says which are.
     pub origin: Option<Rc<str>>,
-    /// Whether origin and attempt are only known when the answer is there.
-    pub planned: bool,
-}
-
-/// A step of a decision, kept for whoever asks how it came about.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Step {
-    /// Who is calling.
-    Principal(Rc<Principal>),
-    /// Something that the route asks of its callers did not hold; what, for people.
-    Requirement(String),
-    /// A rule was passed over; what did not hold, for people.
-    PassedOver(Rc<str>, String),
 }
 
 /// Whose line it is and when it began.
 #[derive(Clone, Copy, Debug)]
-pub struct Subject<'a> {
+pub struct LoggedRequest<'a> {
     /// When the request came in.
     pub time: Timestamp,
     /// Its id.
@@ -62,10 +49,17 @@ pub struct Subject<'a> {
 }
 
 impl Trace {
-    /// The line up to what only its end knows: it lacks `"status"`, the durations and the closing
-    /// brace, which [`close`] adds; for a forwarded request the edge does, when the answer is there.
+    /// Notes a step of the decision, where somebody asked.
+    pub(super) fn record(&mut self, step: impl FnOnce(&mut Steps)) {
+        if let Some(steps) = &mut self.steps {
+            step(steps);
+        }
+    }
+
+    /// The beginning of the line: all that the decision knows. Who was called, why the request was refused, the status,
+    /// the durations and the closing brace are written by `finish.js`, the one end of every request.
     #[must_use]
-    pub fn open(&self, subject: Subject<'_>, refusal: Option<Refusal>) -> String {
+    pub fn open(&self, subject: LoggedRequest<'_>) -> String {
         let mut line = String::with_capacity(512);
         line.push_str("{\"event\":\"request\",\"time\":\"");
         subject.time.write(&mut line);
@@ -84,11 +78,6 @@ impl Trace {
         }
         member(&mut line, ",\"shadow\":\"", self.shadow.as_deref());
         member(&mut line, ",\"backend\":\"", self.backend.as_deref());
-        member(&mut line, ",\"origin\":\"", self.origin.as_deref());
-        if self.backend.is_some() && !self.planned {
-            line.push_str(",\"attempt\":1");
-        }
-        member(&mut line, ",\"reason\":\"", refusal.map(Refusal::id));
         line
     }
 }
@@ -106,12 +95,6 @@ fn member(line: &mut String, opening: &str, value: Option<&str>) {
     line.push_str(opening);
     write_inside(value, line);
     line.push('"');
-}
-
-/// Ends a line that [`Trace::open`] began.
-#[must_use]
-pub fn close(open: &str, status: u16, duration_ms: u64) -> String {
-    format!("{open},\"status\":{status},\"duration_ms\":{duration_ms}}}")
 }
 
 #[cfg(test)]
@@ -136,18 +119,14 @@ mod tests {
             steps: None,
             backend: Some(Name::Fixed("b")),
             origin: said("https://b.example"),
-            planned: false,
         };
-        let subject = Subject { time: Timestamp::from_millis(1), request_id: "id", method: "GET" };
+        let subject = LoggedRequest { time: Timestamp::from_millis(1), request_id: "id", method: "GET" };
         let expected = concat!(
             r#"{"event":"request","time":"1970-01-01T00:00:00.001Z","request_id":"id","method":"GET","#,
             r#""route":"/a","auth":"api_key","subject":"s","customer":"c","environment":"e","rule":"r","#,
-            r#""variant":"v","bucket":9999,"shadow":"other: next","backend":"b","#,
-            r#""origin":"https://b.example","attempt":1"#,
+            r#""variant":"v","bucket":9999,"shadow":"other: next","backend":"b""#,
         );
-        assert_eq!(trace.open(subject, None), expected);
-        let planned = Trace { backend: Some(Name::Fixed("b")), planned: true, ..Trace::default() };
-        assert!(planned.open(subject, None).ends_with(r#","backend":"b""#));
+        assert_eq!(trace.open(subject), expected);
     }
 
     #[test]
@@ -157,14 +136,12 @@ mod tests {
             backend: Some(Name::Given(Rc::from("shared"))),
             ..Trace::default()
         };
-        let subject = Subject { time: Timestamp::from_millis(0), request_id: "r\"1", method: "GET\"" };
-        let text = close(&trace.open(subject, Some(Refusal::BackendUnreachable)), 502, 12);
+        let subject = LoggedRequest { time: Timestamp::from_millis(0), request_id: "r\"1", method: "GET\"" };
+        let text = trace.open(subject) + "}";
         assert!(!text.contains('\n'));
         let line: Value = serde_json::from_str(&text).unwrap();
         assert_eq!(line["subject"], "a\"b\n\u{2028}é");
-        assert_eq!(line["status"], 502);
-        assert_eq!(line["reason"], "backend_unreachable");
-        assert_eq!(line["attempt"], 1);
+        assert_eq!(line["request_id"], "r\"1");
         assert!(line.get("route").is_none());
     }
 }

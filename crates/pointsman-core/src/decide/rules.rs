@@ -2,14 +2,14 @@
 
 use std::rc::Rc;
 
-use super::Journey;
+use super::DecisionContext;
 use crate::{
     base::{name::Name, refusal::Refusal, time::Span},
     customer::{record::CustomerOrigin, template::BackendTemplate},
     decide::{
-        customer::{Customer, resolve},
+        customer::{Customer, admit, look_up},
         decision::Halt,
-        request_log::Step,
+        steps::Steps,
     },
     forward::failover::{Balance, Breaker},
     identity::{claimed::Claimed, principal::Principal},
@@ -25,14 +25,14 @@ use crate::{
 };
 
 /// What the rules say.
-pub(super) enum Verdict<'a> {
-    Backend(Chosen<'a>),
+pub(super) enum RuleDecision<'a> {
+    Backend(ChosenBackend<'a>),
     Deny(u16),
 }
 
 /// Where a rule sends a request.
-pub(super) struct Chosen<'a> {
-    pub(super) origins: Origins,
+pub(super) struct ChosenBackend<'a> {
+    pub(super) origins: ChosenOrigins,
     pub(super) within: &'a [Rc<str>],
     pub(super) balance: Balance,
     pub(super) deadline: Option<Span>,
@@ -43,12 +43,12 @@ pub(super) struct Chosen<'a> {
 }
 
 /// Nearly always one, which takes no list.
-pub(super) enum Origins {
+pub(super) enum ChosenOrigins {
     One(ChosenOrigin),
     Several(Vec<ChosenOrigin>),
 }
 
-impl Origins {
+impl ChosenOrigins {
     pub(super) fn as_slice(&self) -> &[ChosenOrigin] {
         match self {
             Self::One(only) => std::slice::from_ref(only),
@@ -67,7 +67,7 @@ pub(super) struct ChosenOrigin {
     pub(super) binding: Option<Rc<str>>,
 }
 
-impl<'a> Journey<'a> {
+impl<'a> DecisionContext<'a> {
     /// The first rule that matches decides.
     pub(super) fn choose(
         &mut self,
@@ -75,13 +75,13 @@ impl<'a> Journey<'a> {
         facts: &Facts<'_>,
         claimed: &Claimed,
         memory: &Memory,
-    ) -> Result<Verdict<'a>, Halt> {
+    ) -> Result<RuleDecision<'a>, Halt> {
         let mut next = 0;
         while let Some((index, rule)) = self.matching_rule(route, next, facts) {
             next = index + 1;
             self.trace.rule = Some(Rc::clone(&rule.name));
             let target = match &rule.action {
-                Action::Deny(status) => return Ok(Verdict::Deny(*status)),
+                Action::Deny(status) => return Ok(RuleDecision::Deny(*status)),
                 Action::To(target) => *target,
                 Action::Split(split) => {
                     let chosen = split.choose(facts).ok_or(Refusal::Misconfigured)?;
@@ -95,10 +95,14 @@ impl<'a> Journey<'a> {
                 Target::Customer { unlisted } => self.customers_backend(unlisted, claimed, memory)?,
             };
             if let Some(chosen) = chosen {
-                return Ok(Verdict::Backend(Chosen { within: &rule.within, ..chosen }));
+                return Ok(RuleDecision::Backend(ChosenBackend { within: &rule.within, ..chosen }));
             }
+            // A split that was passed over has split nobody.
+            (self.trace.variant, self.trace.bucket) = (None, None);
             let why_not = "the caller's customer is not listed";
-            self.note(|| Step::PassedOver(Rc::clone(&rule.name), why_not.to_owned()));
+            self.trace.record(|steps| {
+                steps.passed_over.push((Rc::clone(&rule.name), why_not.to_owned()));
+            });
         }
         self.trace.rule = None;
         Err(Refusal::NoRuleMatched.into())
@@ -113,10 +117,9 @@ impl<'a> Journey<'a> {
         facts: &Facts<'_>,
     ) -> Option<(usize, &'r Rule)> {
         let found = route.index.find(&route.rules, from, facts);
-        if let Some(steps) = &mut self.trace.steps {
-            let passed_over = route.rules.iter().take(found.unwrap_or(usize::MAX)).skip(from);
-            tell_passed_over(steps, passed_over, facts);
-        }
+        self.trace.record(|steps| {
+            pass_over(steps, route.rules.iter().take(found.unwrap_or(usize::MAX)).skip(from), facts);
+        });
         found.and_then(|index| Some((index, route.rules.get(index)?)))
     }
 
@@ -127,7 +130,7 @@ impl<'a> Journey<'a> {
         &mut self,
         route: &Route,
         facts: &Facts<'_>,
-        decided: &Result<Verdict<'_>, Halt>,
+        decided: &Result<RuleDecision<'_>, Halt>,
     ) {
         if matches!(decided, Err(Halt::Load(..))) {
             return;
@@ -142,8 +145,8 @@ impl<'a> Journey<'a> {
         let rule = route.shadow.iter().find(|rule| rule.matches(facts));
         let shadow = rule.map_or_else(|| "no rule".to_owned(), |rule| says(&rule.action));
         let actual = match decided {
-            Ok(Verdict::Backend(_)) => self.trace.backend.as_deref().unwrap_or_default().to_owned(),
-            Ok(Verdict::Deny(status)) => format!("deny {status}"),
+            Ok(RuleDecision::Backend(_)) => self.trace.backend.as_deref().unwrap_or_default().to_owned(),
+            Ok(RuleDecision::Deny(status)) => format!("deny {status}"),
             Err(Halt::Refuse(Refusal::NoRuleMatched)) => "no rule".to_owned(),
             // Refused on the way to where both may lead.
             Err(_) => return,
@@ -154,7 +157,7 @@ impl<'a> Journey<'a> {
         }
     }
 
-    fn named_backend(&mut self, index: usize, principal: &Principal) -> Result<Chosen<'a>, Halt> {
+    fn named_backend(&mut self, index: usize, principal: &Principal) -> Result<ChosenBackend<'a>, Halt> {
         let backend = self.gateway.backends.get(index).ok_or(Refusal::Misconfigured)?;
         self.trace.backend = Some(Name::Given(Rc::clone(&backend.name)));
         let chosen_origin = |place: &Origin| -> Result<ChosenOrigin, Refusal> {
@@ -171,10 +174,10 @@ impl<'a> Journey<'a> {
                 binding: place.binding.clone(),
             })
         };
-        Ok(Chosen {
+        Ok(ChosenBackend {
             origins: match backend.origins.as_slice() {
-                [only] => Origins::One(chosen_origin(only)?),
-                all => Origins::Several(all.iter().map(chosen_origin).collect::<Result<_, _>>()?),
+                [only] => ChosenOrigins::One(chosen_origin(only)?),
+                all => ChosenOrigins::Several(all.iter().map(chosen_origin).collect::<Result<_, _>>()?),
             },
             within: &[],
             balance: backend.balance,
@@ -190,8 +193,16 @@ impl<'a> Journey<'a> {
         unlisted: Unlisted,
         claimed: &Claimed,
         memory: &Memory,
-    ) -> Result<Option<Chosen<'a>>, Halt> {
-        let customer = resolve(claimed, memory, self.found, self.head, &mut self.deferred, self.now)?;
+    ) -> Result<Option<ChosenBackend<'a>>, Halt> {
+        let customer = match claimed {
+            Claimed::Missing => Customer::Missing,
+            Claimed::Malformed => return Err(Refusal::CustomerIdMalformed.into()),
+            Claimed::Id(id) => {
+                let stored = look_up(id, memory, self.loaded, &mut self.deferred, self.now)?;
+                self.trace.record(|steps| steps.judge_customer(&stored, self.gateway, memory));
+                admit(stored, self.head)?
+            }
+        };
         let config = match (customer, unlisted) {
             (Customer::Listed(config), _) => config,
             (Customer::Missing | Customer::Unlisted, Unlisted::Next) => return Ok(None),
@@ -209,10 +220,10 @@ impl<'a> Journey<'a> {
             binding: None,
         };
         let weighted = config.backends().iter().any(|place| place.weight.is_some());
-        Ok(Some(Chosen {
+        Ok(Some(ChosenBackend {
             origins: match config.backends() {
-                [only] => Origins::One(chosen_origin(only)),
-                all => Origins::Several(all.iter().map(chosen_origin).collect()),
+                [only] => ChosenOrigins::One(chosen_origin(only)),
+                all => ChosenOrigins::Several(all.iter().map(chosen_origin).collect()),
             },
             within: &[],
             balance: if weighted { Balance::Weighted } else { Balance::Ordered },
@@ -224,14 +235,10 @@ impl<'a> Journey<'a> {
     }
 }
 
+#[cold]
 #[inline(never)]
-fn tell_passed_over<'r>(
-    steps: &mut Vec<Step>,
-    passed_over: impl Iterator<Item = &'r Rule>,
-    facts: &Facts<'_>,
-) {
-    steps.extend(
-        passed_over
-            .map(|rule| Step::PassedOver(Rc::clone(&rule.name), rule.why_not(facts).unwrap_or_default())),
-    );
+fn pass_over<'r>(steps: &mut Steps, rules: impl Iterator<Item = &'r Rule>, facts: &Facts<'_>) {
+    steps
+        .passed_over
+        .extend(rules.map(|rule| (Rc::clone(&rule.name), rule.why_not(facts).unwrap_or_default())));
 }

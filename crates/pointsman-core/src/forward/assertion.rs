@@ -9,7 +9,7 @@ use std::{fmt, rc::Rc};
 use base64ct::{Base64UrlUnpadded, Encoding};
 use serde_json::{Map, Value};
 
-use super::plan::{Attempt, Caller};
+use super::plan::{Attempt, CallerIdentity};
 use crate::{
     base::{
         json::{json, text},
@@ -53,7 +53,7 @@ impl Assertions {
     ///
     /// # Errors
     /// [`Refusal::Misconfigured`] where there is no key to sign with: nothing is sent unsigned.
-    pub fn assert(&self, caller: Caller<'_>, attempts: &mut [Attempt]) -> Result<(), Refusal> {
+    pub fn assert(&self, caller: CallerIdentity<'_>, attempts: &mut [Attempt]) -> Result<(), Refusal> {
         if self.keys.is_empty() {
             return Err(Refusal::Misconfigured);
         }
@@ -68,7 +68,7 @@ impl Assertions {
     }
 
     /// All but `aud` and the times.
-    fn claims_of(&self, caller: Caller<'_>) -> Map<String, Value> {
+    fn claims_of(&self, caller: CallerIdentity<'_>) -> Map<String, Value> {
         let mut claims = Map::new();
         claims.insert("iss".to_owned(), self.issuer.as_str().into());
         if let Some(subject) = &caller.principal.subject {
@@ -179,6 +179,8 @@ impl fmt::Display for SigningKeyError {
     }
 }
 
+impl std::error::Error for SigningKeyError {}
+
 impl SigningKey {
     /// Reads a private JWK. Whether its public members belong to the private one takes the arithmetic of
     /// the curve: `sign.js` tries that before the first use.
@@ -280,7 +282,7 @@ mod tests {
         }
     }
 
-    fn claims_at(assertions: &Assertions, caller: Caller<'_>, origin: &str) -> Value {
+    fn claims_at(assertions: &Assertions, caller: CallerIdentity<'_>, origin: &str) -> Value {
         let mut attempts = [attempt(origin)];
         assertions.assert(caller, &mut attempts).unwrap();
         serde_json::from_str(attempts[0].assertion.as_ref().unwrap()).unwrap()
@@ -292,7 +294,7 @@ mod tests {
         let principal = Principal::new(Some(Rc::from("admin")), Claims::default());
         let texts = [Some("staff"), Some("partner"), Some("api_key"), None].map(|authenticated_by| {
             let mut attempts = [attempt("https://b.example")];
-            let caller = Caller { principal: &principal, customer: None, authenticated_by };
+            let caller = CallerIdentity { principal: &principal, customer: None, authenticated_by };
             assertions(&["es256-1"]).assert(caller, &mut attempts).unwrap();
             attempts[0].assertion.clone().unwrap()
         });
@@ -305,8 +307,11 @@ mod tests {
         let claims = parse_object(br#"{"org":{"plan":["free",7]},"email":"e"}"#).unwrap();
         let principal = Principal::new(Some(Rc::from("u\"1")), Claims::new(claims));
         let customer = CustomerId::parse("acme-corp").unwrap();
-        let caller =
-            Caller { principal: &principal, customer: Some(&customer), authenticated_by: Some("api_key") };
+        let caller = CallerIdentity {
+            principal: &principal,
+            customer: Some(&customer),
+            authenticated_by: Some("api_key"),
+        };
         assert_eq!(
             claims_at(&assertions(&["es256-1"]), caller, "https://b.example:8443"),
             json!({
@@ -333,7 +338,7 @@ mod tests {
             let claims = parse_object(format!(r#"{{"org":{{"plan":[{number}]}}}}"#).as_bytes()).unwrap();
             let principal = Principal::new(None, Claims::new(claims));
             let mut attempts = [attempt("https://b.example")];
-            let caller = Caller { principal: &principal, customer: None, authenticated_by: None };
+            let caller = CallerIdentity { principal: &principal, customer: None, authenticated_by: None };
             assertions(&["es256-1"]).assert(caller, &mut attempts).unwrap();
             let text = attempts[0].assertion.as_ref().unwrap();
             assert_eq!(text.contains(&format!(r#""plan":[{number}]"#)), told, "{text}");
@@ -344,7 +349,7 @@ mod tests {
     #[test]
     fn of_an_anonymous_caller_it_says_nothing() {
         let principal = Principal::default();
-        let caller = Caller { principal: &principal, customer: None, authenticated_by: None };
+        let caller = CallerIdentity { principal: &principal, customer: None, authenticated_by: None };
         assert_eq!(
             claims_at(&assertions(&["es256-1"]), caller, "https://b.example"),
             json!({ "iss": "https://api.example.com", "aud": "https://b.example" })
@@ -354,7 +359,7 @@ mod tests {
     #[test]
     fn each_attempt_has_an_audience_of_its_own() {
         let principal = Principal::default();
-        let caller = Caller { principal: &principal, customer: None, authenticated_by: None };
+        let caller = CallerIdentity { principal: &principal, customer: None, authenticated_by: None };
         let assertions = assertions(&["es256-1"]);
         let mut attempts = [attempt("https://a.example"), attempt("https://b.example")];
         assertions.assert(caller, &mut attempts).unwrap();
@@ -383,7 +388,7 @@ mod tests {
     #[test]
     fn nothing_is_sent_without_a_key() {
         let principal = Principal::default();
-        let caller = Caller { principal: &principal, customer: None, authenticated_by: None };
+        let caller = CallerIdentity { principal: &principal, customer: None, authenticated_by: None };
         let refused = assertions(&[]).assert(caller, &mut [attempt("https://b.example")]);
         assert_eq!(refused, Err(Refusal::Misconfigured));
     }

@@ -52,7 +52,7 @@ pub const WINDOW: u32 = 20;
 pub const MOST_PAUSES: u64 = 12;
 /// One origin, as far as the choice goes.
 #[derive(Clone, Copy, Debug)]
-pub struct Candidate<'a> {
+pub struct OriginCandidate<'a> {
     /// Its backend and its URL, which its health is known by: see [`Watched`].
     pub key: &'a str,
     /// Where it stands.
@@ -63,7 +63,7 @@ pub struct Candidate<'a> {
 
 /// What a choice depends on.
 #[derive(Clone, Copy, Debug)]
-pub struct Choice<'a> {
+pub struct Selection<'a> {
     /// How origins are chosen from.
     pub balance: Balance,
     /// The regions that the client is in, the most fitting first.
@@ -80,16 +80,16 @@ pub struct Choice<'a> {
 /// balance has it; those that are left alone last. Empty where no origin is in an allowed region.
 #[must_use]
 pub fn order(
-    candidates: &[Candidate<'_>],
-    choice: Choice<'_>,
+    candidates: &[OriginCandidate<'_>],
+    choice: Selection<'_>,
     health: &Health,
     now: Timestamp,
 ) -> Vec<usize> {
-    let allowed = |candidate: &Candidate<'_>| {
+    let allowed = |candidate: &OriginCandidate<'_>| {
         let is_in = |region: &Rc<str>| candidate.region == Some(region.as_ref());
         choice.within.is_empty() || choice.within.iter().any(is_in)
     };
-    let rank = |candidate: &Candidate<'_>| {
+    let rank = |candidate: &OriginCandidate<'_>| {
         let position = choice.near.iter().position(|near| candidate.region == Some(near.as_ref()));
         position.unwrap_or(usize::MAX)
     };
@@ -133,11 +133,11 @@ mod tests {
     }
 
     const B: Breaker = Breaker { failures: 3, ratio: 50, pause: Span::from_secs(5) };
-    const ANYWHERE: Choice<'_> =
-        Choice { balance: Balance::Ordered, near: &[], within: &[], salt: "", caller: "" };
+    const ANYWHERE: Selection<'_> =
+        Selection { balance: Balance::Ordered, near: &[], within: &[], salt: "", caller: "" };
 
-    fn origin<'a>(key: &'a str, region: &'a str, weight: u32) -> Candidate<'a> {
-        Candidate { key, region: (!region.is_empty()).then_some(region), weight }
+    fn origin<'a>(key: &'a str, region: &'a str, weight: u32) -> OriginCandidate<'a> {
+        OriginCandidate { key, region: (!region.is_empty()).then_some(region), weight }
     }
 
     fn fail(health: &Health, key: &str, times: u32, now: Timestamp) {
@@ -154,13 +154,13 @@ mod tests {
         let health = Health::default();
         let order = |choice| order(&origins, choice, &health, at(0));
         assert_eq!(order(ANYWHERE), [0, 1, 2, 3]);
-        assert_eq!(order(Choice { near: &near, ..ANYWHERE }), [1, 2, 0, 3]);
+        assert_eq!(order(Selection { near: &near, ..ANYWHERE }), [1, 2, 0, 3]);
         fail(&health, "de", 3, at(0));
-        assert_eq!(order(Choice { near: &near, ..ANYWHERE }), [2, 0, 3, 1]);
+        assert_eq!(order(Selection { near: &near, ..ANYWHERE }), [2, 0, 3, 1]);
         let within = [Rc::from("eu")];
-        assert_eq!(order(Choice { within: &within, ..ANYWHERE }), [2, 1], "never elsewhere");
+        assert_eq!(order(Selection { within: &within, ..ANYWHERE }), [2, 1], "never elsewhere");
         let nowhere = [Rc::from("as")];
-        assert_eq!(order(Choice { within: &nowhere, ..ANYWHERE }), [0; 0]);
+        assert_eq!(order(Selection { within: &nowhere, ..ANYWHERE }), [0; 0]);
     }
 
     #[test]
@@ -172,7 +172,7 @@ mod tests {
             let salt = format!("request-{request}");
             let order = order(
                 &origins,
-                Choice { balance: Balance::Weighted, salt: &salt, ..ANYWHERE },
+                Selection { balance: Balance::Weighted, salt: &salt, ..ANYWHERE },
                 &health,
                 at(0),
             );
@@ -203,7 +203,7 @@ mod tests {
                 health.note(Watched { key, caller: "" }, Ended::Failed, B, at(0));
             }
             let balance = if weighted { Balance::Weighted } else { Balance::Ordered };
-            let mut order = order(&candidates, Choice { balance, near: &[], within: &within, salt: &salt, caller: "" }, &health, at(0));
+            let mut order = order(&candidates, Selection { balance, near: &[], within: &within, salt: &salt, caller: "" }, &health, at(0));
             order.sort_unstable();
             let expected: Vec<_> = (0..candidates.len())
                 .filter(|index| {

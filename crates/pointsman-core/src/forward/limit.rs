@@ -3,16 +3,17 @@
 //! Nothing is counted here. What comes out is whom to ask, about whom and what it means if they do not
 //! answer; `limits.js` asks before the request is sent.
 
-use std::{net::IpAddr, rc::Rc};
+use std::rc::Rc;
 
 use serde::Serialize;
 
 use crate::{
     base::{
+        cidr::network,
         digest::Digest,
         time::{Span, Timestamp},
     },
-    identity::{customer_id::CustomerId, method::Method},
+    identity::{customer_id::CustomerId, method::AuthMethod},
     routing::{
         condition::{Condition, Facts},
         operand::Operand,
@@ -122,7 +123,7 @@ pub enum By {
 
 /// Limits of which the first that fits a caller applies.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Choice(pub Vec<Tier>);
+pub struct LimitTiers(pub Vec<Tier>);
 
 /// A limit and whom it is for.
 #[derive(Clone, Debug, PartialEq)]
@@ -135,11 +136,11 @@ pub struct Tier {
 
 /// Who calls, as far as limits tell callers apart.
 #[derive(Clone, Copy)]
-pub struct Caller<'a> {
+pub struct LimitedCaller<'a> {
     /// All that conditions can look at.
     pub facts: &'a Facts<'a>,
     /// How the caller was authenticated.
-    pub method: &'a Method,
+    pub method: &'a AuthMethod,
     /// Its customer.
     pub customer: Option<&'a CustomerId>,
 }
@@ -150,15 +151,12 @@ pub struct Admission {
     /// The value of `RateLimit-Policy`.
     pub policy: String,
     /// Who is asked.
-    pub asks: Vec<Ask>,
-    /// The one origin that the request goes to, for the log; `None` where a plan says where it goes.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub origin: Option<Rc<str>>,
+    pub asks: Vec<CounterRequest>,
 }
 
 /// One question to a counter.
 #[derive(Clone, Debug, Eq, PartialEq, Serialize)]
-pub struct Ask {
+pub struct CounterRequest {
     /// The limit's name.
     pub name: Rc<str>,
     /// The binding that is asked.
@@ -193,7 +191,7 @@ pub struct QuotaAsk {
     pub span: u64,
 }
 
-impl Choice {
+impl LimitTiers {
     /// The limit for a caller.
     fn choose(&self, facts: &Facts<'_>) -> Option<usize> {
         let holds = |tier: &&Tier| tier.when.iter().all(|condition| condition.holds(facts));
@@ -204,9 +202,9 @@ impl Choice {
 /// What must let this caller's request pass; `None` where nothing limits it.
 #[must_use]
 pub fn admission(
-    choices: &[Choice],
+    choices: &[LimitTiers],
     limits: &[Limit],
-    caller: Caller<'_>,
+    caller: LimitedCaller<'_>,
     now: Timestamp,
 ) -> Option<Admission> {
     let mut chosen: Vec<usize> = Vec::new();
@@ -222,7 +220,7 @@ pub fn admission(
     }
     let policies: Vec<_> = chosen.iter().map(|limit| limit.policy(now)).collect();
     let asks = chosen.iter().map(|limit| limit.ask(caller, now)).collect();
-    Some(Admission { policy: policies.join(", "), asks, origin: None })
+    Some(Admission { policy: policies.join(", "), asks })
 }
 
 impl Limit {
@@ -239,14 +237,14 @@ impl Limit {
         format!("\"{}\";q={most};w={}", self.name, window.secs_ceil())
     }
 
-    fn ask(&self, caller: Caller<'_>, now: Timestamp) -> Ask {
+    fn ask(&self, caller: LimitedCaller<'_>, now: Timestamp) -> CounterRequest {
         let identity = self.identity(caller);
         let (key, retry_after, quota) = match self.measure {
             Measure::Rate { period, .. } => (format!("{}:{identity}", self.name), period.secs_ceil(), None),
             // All quotas of one caller are in one object.
             Measure::Quota { per, .. } => (identity.to_string(), per.span().secs_ceil(), self.quota(now)),
         };
-        Ask {
+        CounterRequest {
             name: Rc::clone(&self.name),
             binding: Rc::clone(&self.binding),
             key,
@@ -273,7 +271,7 @@ impl Limit {
     /// Whom it counts: a digest, so that a counter learns of no subject, address or claim. What the
     /// caller is told by is part of it: no subject is ever taken for an address. Those with nothing to
     /// tell them by are counted together, so that nobody gets out of a limit by leaving something out.
-    fn identity(&self, caller: Caller<'_>) -> Digest {
+    fn identity(&self, caller: LimitedCaller<'_>) -> Digest {
         let found = self.by.iter().find_map(|by| by.of(caller));
         let (kind, value) = found.unwrap_or_default();
         Digest::of(format!("{kind}\0{value}").as_bytes())
@@ -281,7 +279,7 @@ impl Limit {
 }
 
 impl By {
-    fn of(&self, caller: Caller<'_>) -> Option<(String, String)> {
+    fn of(&self, caller: LimitedCaller<'_>) -> Option<(String, String)> {
         match self {
             Self::Customer => Some(("$customer".to_owned(), caller.customer?.as_str().to_owned())),
             // A subject is its issuer's: another's of the same name is somebody else.
@@ -299,16 +297,4 @@ impl By {
 #[must_use]
 pub fn address(facts: &Facts<'_>) -> Option<String> {
     facts.key(&Operand::Ip).map(network)
-}
-
-/// The address, or for IPv6 its first 64 bits: a client has all the addresses behind them.
-fn network(address: String) -> String {
-    match address.parse::<IpAddr>() {
-        Ok(IpAddr::V6(address)) => {
-            let [a, b, c, d, ..] = address.segments();
-            format!("{a:x}:{b:x}:{c:x}:{d:x}::/64")
-        }
-        Ok(IpAddr::V4(address)) => address.to_string(),
-        Err(_) => address,
-    }
 }

@@ -11,7 +11,7 @@ use crate::{
     http::{
         cors::AnswerEdits,
         fields::{FieldLines, listed_by_connection},
-        head::{Head, Seen, Target},
+        head::{Head, PresentFields, RequestTarget},
     },
     identity::{claims::ClaimPath, customer_id::CustomerId, principal::Principal},
     routing::pattern::Rewrite,
@@ -44,10 +44,8 @@ impl Identity {
 /// A request to a backend, all but its copied fields and its body.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Forward {
-    /// The whole URL.
-    pub url: String,
-    /// How long the backend may take until it answers with a head.
-    pub timeout: Span,
+    /// Where it goes.
+    pub sending: Sending,
     /// Fields that are taken off first: those that `Connection` names, and `X-Forwarded-For` where no address takes
     /// its place.
     pub remove: Vec<String>,
@@ -57,16 +55,59 @@ pub struct Forward {
     pub edits: AnswerEdits,
     /// Whether the answer says how long its parts took.
     pub server_timing: bool,
-    /// How it is sent, where that is more than one call of one URL.
-    pub plan: Option<Plan>,
     /// What must let it pass before it is sent.
     pub admission: Option<Admission>,
+}
+
+/// How a request is sent.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Sending {
+    /// By one call of one URL, as nearly all are.
+    Direct {
+        /// The whole URL.
+        url: String,
+        /// How long the backend may take until it answers with a head.
+        timeout: Span,
+    },
+    /// By a plan.
+    Planned(Plan),
+}
+
+impl Sending {
+    /// The URL that is called, or called first.
+    #[must_use]
+    pub fn url(&self) -> &str {
+        match self {
+            Self::Direct { url, .. } => url,
+            Self::Planned(plan) => plan.attempts.first().map_or("", |first| &first.url),
+        }
+    }
+
+    /// How long that call may take.
+    #[must_use]
+    pub fn timeout(&self) -> Span {
+        match self {
+            Self::Direct { timeout, .. } => *timeout,
+            Self::Planned(plan) => {
+                plan.attempts.first().map_or_else(Span::default, |first| Span::from_millis(first.timeout))
+            }
+        }
+    }
+
+    /// The plan, where there is one.
+    #[must_use]
+    pub const fn plan(&self) -> Option<&Plan> {
+        match self {
+            Self::Direct { .. } => None,
+            Self::Planned(plan) => Some(plan),
+        }
+    }
 }
 
 /// How a request is sent that may take more than one call of one URL. It crosses to `forward.js` as JSON.
 #[derive(Clone, Debug, Default, Eq, PartialEq, Serialize)]
 pub struct Plan {
-    /// Where it is sent, in this order, each as long as the ones before failed.
+    /// Where it is sent, in this order, each as long as the ones before failed. At least one.
     pub attempts: Vec<Attempt>,
     /// Milliseconds that all attempts together may take.
     pub deadline: u64,
@@ -106,7 +147,7 @@ pub struct Attempt {
 
 /// Who is calling, as far as a backend is told.
 #[derive(Clone, Copy, Debug)]
-pub struct Caller<'a> {
+pub struct CallerIdentity<'a> {
     /// The verified principal.
     pub principal: &'a Principal,
     /// Its customer, where it has one.
@@ -122,7 +163,7 @@ pub fn url(
     base: &str,
     rewrite: Option<&Rewrite>,
     captures: &[&str],
-    target: Target<'_>,
+    target: RequestTarget<'_>,
 ) -> String {
     let query = target.query.map_or(0, |query| query.len().saturating_add(1));
     let mut url = String::with_capacity(origin.len() + base.len() + target.path.len() + query + 16);
@@ -161,7 +202,7 @@ impl Via {
     /// # Errors
     /// [`Refusal::LoopDetected`] where we are in it already: a backend URL leads back here.
     pub fn pass(&self, head: &Head<'_>) -> Result<Cow<'_, str>, Refusal> {
-        let Some(before) = head.field(Seen::VIA, "via") else {
+        let Some(before) = head.field(PresentFields::VIA, "via") else {
             return Ok(Cow::Borrowed(&self.0));
         };
         if before.split(',').any(|hop| hop.trim() == self.0) {
@@ -177,7 +218,7 @@ pub fn edit_fields(
     head: &Head<'_>,
     via: &str,
     identity: &Identity,
-    caller: Caller<'_>,
+    caller: CallerIdentity<'_>,
 ) -> (Vec<String>, FieldLines) {
     let mut remove = listed_fields(head);
     let mut set = FieldLines::with_capacity(384);
@@ -186,7 +227,7 @@ pub fn edit_fields(
     set.push_checked("x-request-id", head.request_id);
     set.push_checked("x-forwarded-proto", head.target.scheme);
     set.push_checked("x-forwarded-host", head.target.authority);
-    let client = head.field(Seen::CF_CONNECTING_IP, "cf-connecting-ip");
+    let client = head.field(PresentFields::CF_CONNECTING_IP, "cf-connecting-ip");
     if !client.is_some_and(|client| set_client(&mut set, client.trim())) {
         remove.push("x-forwarded-for".to_owned());
     }
@@ -233,7 +274,7 @@ fn set_claim(set: &mut FieldLines, name: &str, claim: &Value) {
 
 /// The fields that the client's `Connection` names.
 fn listed_fields(head: &Head<'_>) -> Vec<String> {
-    let connection = head.field(Seen::CONNECTION, "connection");
+    let connection = head.field(PresentFields::CONNECTION, "connection");
     connection.map(|value| listed_by_connection(&value).collect()).unwrap_or_default()
 }
 
@@ -261,10 +302,11 @@ mod tests {
         for address in addresses {
             let sent: Vec<_> = address.map(|address| ("cf-connecting-ip", address)).into_iter().collect();
             let fields = TestFields::new(&sent);
-            let target = Target::parse("https://gw.example/x").unwrap();
+            let target = RequestTarget::parse("https://gw.example/x").unwrap();
             let head =
                 Head { method: "GET", target, seen: fields.seen(None), fields: &fields, request_id: "id" };
-            let caller = Caller { principal: &Principal::default(), customer: None, authenticated_by: None };
+            let caller =
+                CallerIdentity { principal: &Principal::default(), customer: None, authenticated_by: None };
             let via = Via::new("pointsman");
             let (remove, set) = edit_fields(&head, &via.pass(&head).unwrap(), &identity, caller);
             for name in REPLACED {
@@ -276,7 +318,7 @@ mod tests {
 
     #[test]
     fn urls_are_joined_with_one_slash_and_the_query_as_sent() {
-        let target = Target::parse("https://gw/api/v1/a%2Fb?q=%20&r").unwrap();
+        let target = RequestTarget::parse("https://gw/api/v1/a%2Fb?q=%20&r").unwrap();
         assert_eq!(url("https://b.example", "", None, &[], target), "https://b.example/api/v1/a%2Fb?q=%20&r");
         let pattern = Pattern::parse("/api/v1/{+path}").unwrap();
         let rewrite = Rewrite::parse("/{+path}", &pattern).unwrap();
@@ -293,7 +335,7 @@ mod tests {
             let incoming = format!("https://gw.example/api/{rest}");
             // What reaches a Worker has been through a URL parser once.
             let incoming = url::Url::parse(&incoming).unwrap().to_string();
-            let target = Target::parse(&incoming).unwrap();
+            let target = RequestTarget::parse(&incoming).unwrap();
             prop_assume!(target.path.starts_with("/api/") && path::check(target.path).is_ok());
             let pattern = Pattern::parse("/api/{+path}").unwrap();
             let rewrite = Rewrite::parse("/{+path}", &pattern).unwrap();

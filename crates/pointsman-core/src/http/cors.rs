@@ -2,18 +2,18 @@
 
 use crate::{
     base::time::Span,
-    http::head::{Head, Seen},
+    http::head::{Head, PresentFields},
 };
 
 mod origin;
 
-pub use self::origin::{OriginError, OriginPattern, Origins};
+pub use self::origin::{AllowedOrigins, OriginError, OriginPattern};
 
 /// A policy that a route names.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct CorsPolicy {
     /// Which origins may read answers.
-    pub origins: Origins,
+    pub origins: AllowedOrigins,
     /// The request fields that scripts may set.
     pub headers: RequestHeaders,
     /// The answer fields that scripts may read beyond the safelisted ones.
@@ -53,7 +53,7 @@ impl AnswerPrivacy {
     pub fn of_authenticated(head: &Head<'_>) -> Self {
         // Only answers to GET and HEAD are stored without being told to (RFC 9110, section 9.2.3).
         let stored_untold = matches!(head.method, "GET" | "HEAD");
-        if stored_untold && !head.seen.has(Seen::AUTHORIZATION) {
+        if stored_untold && !head.seen.has(PresentFields::AUTHORIZATION) {
             Self::UnlessPrivate
         } else {
             Self::IfShareable
@@ -99,7 +99,7 @@ impl CorsPolicy {
     #[must_use]
     pub const fn anything_goes() -> Self {
         Self {
-            origins: Origins::Any,
+            origins: AllowedOrigins::Any,
             headers: RequestHeaders::Any,
             expose: Vec::new(),
             max_age: Span::from_secs(600),
@@ -125,7 +125,7 @@ impl CorsPolicy {
     /// browser then does not send the request, which is how a refusal is said in this protocol.
     #[must_use]
     pub fn preflight(&self, preflight: Preflight<'_>, methods: &str) -> Vec<(&'static str, String)> {
-        let vary = "Origin, Access-Control-Request-Method, Access-Control-Request-Headers";
+        let vary = "Origin, Access-Control-Request-AuthMethod, Access-Control-Request-Headers";
         let mut set = vec![("vary", vary.to_owned())];
         let Some(origin) = self.allowed(Some(preflight.origin)) else {
             return set;
@@ -155,14 +155,14 @@ impl CorsPolicy {
     /// lets any origin in, lets any in here.
     #[must_use]
     pub fn allows_handshake(&self, origin: &str) -> bool {
-        matches!(self.origins, Origins::Any) || self.origins.allows(origin)
+        matches!(self.origins, AllowedOrigins::Any) || self.origins.allows(origin)
     }
 
     /// What `Access-Control-Allow-Origin` says to this origin. `*` is only for policies without credentials: with
     /// them it is no wildcard (Fetch, section 3.2.5), and any origin is reflected.
     fn allowed<'o>(&self, origin: Option<&'o str>) -> Option<&'o str> {
         match self.origins {
-            Origins::Any if !self.credentials => Some("*"),
+            AllowedOrigins::Any if !self.credentials => Some("*"),
             _ => origin.filter(|origin| self.origins.allows(origin)),
         }
     }
@@ -181,7 +181,7 @@ mod tests {
 
     fn listed(origins: &[&str]) -> CorsPolicy {
         CorsPolicy {
-            origins: Origins::Listed(
+            origins: AllowedOrigins::Listed(
                 origins.iter().map(|origin| OriginPattern::parse(origin).unwrap()).collect(),
             ),
             headers: RequestHeaders::Listed(vec!["content-type".to_owned()]),
@@ -252,10 +252,10 @@ mod tests {
 
     #[test]
     fn the_field_of_the_credential_decides_what_caches_are_told() {
-        use crate::http::head::{Target, test_support::TestFields};
+        use crate::http::head::{RequestTarget, test_support::TestFields};
         let privacy = |method: &str, field: &str| {
             let fields = TestFields::new(&[(field, "x")]);
-            let target = Target::parse("https://api.example.com/").unwrap();
+            let target = RequestTarget::parse("https://api.example.com/").unwrap();
             let seen = fields.seen(Some("x-api-key"));
             AnswerPrivacy::of_authenticated(&Head { method, target, seen, fields: &fields, request_id: "r" })
         };
@@ -268,7 +268,7 @@ mod tests {
     #[test]
     fn a_star_is_answered_without_credentials_only() {
         let policy = |credentials| CorsPolicy {
-            origins: Origins::Any,
+            origins: AllowedOrigins::Any,
             credentials,
             ..listed(&["https://app.example.com"])
         };

@@ -2,7 +2,7 @@
 //! the query. Whatever holds the credential that was verified reaches no backend.
 
 use super::fields::{FieldLines, FieldPolicy, is_token};
-use crate::http::head::{Head, Seen, Target};
+use crate::http::head::{Head, PresentFields, RequestTarget};
 
 /// From this length on, a credential is known inside of a longer text too. A shorter one (keys minted elsewhere may be of
 /// any length) could stand there as a word.
@@ -89,7 +89,7 @@ pub fn take_off(
         if value.len() < credential.len() || remove.iter().any(|own| own == name) {
             return;
         }
-        if !policy.judge(name).seen.has(Seen::MAY_HOLD_CREDENTIAL) {
+        if !policy.judge(name).seen.has(PresentFields::MAY_HOLD_CREDENTIAL) {
             return;
         }
         let rest = match name {
@@ -109,7 +109,7 @@ pub fn take_off(
 #[cold]
 #[inline(never)]
 #[must_use]
-pub fn clean_query(target: Target<'_>, credential: &str) -> Option<String> {
+pub fn clean_query(target: RequestTarget<'_>, credential: &str) -> Option<String> {
     let query = target.query.filter(|query| !credential.is_empty() && query.len() >= credential.len())?;
     // Old parsers part parameters by `;` too.
     without(query, b"&;", |parameter| is_parameter_with(parameter, credential))
@@ -241,13 +241,13 @@ mod tests {
     const KEY: &str = "sk_live_abcDEF123_x9";
 
     fn query(text: &str, credential: &str) -> Option<String> {
-        clean_query(Target::parse(&format!("https://gw.example/x?{text}")).unwrap(), credential)
+        clean_query(RequestTarget::parse(&format!("https://gw.example/x?{text}")).unwrap(), credential)
     }
 
     /// What becomes of fields: those that go, and those that are set to something else.
     fn cleaned(fields: &[(&str, &str)], credential: &str) -> (Vec<String>, Vec<(String, String)>) {
         let fields = TestFields::new(fields);
-        let target = Target::parse("https://gw.example/x").unwrap();
+        let target = RequestTarget::parse("https://gw.example/x").unwrap();
         let head = Head { method: "GET", target, seen: fields.seen(None), fields: &fields, request_id: "id" };
         let (mut remove, mut set) = (Vec::new(), FieldLines::default());
         take_off(&head, &FieldPolicy::new([], None, Vec::new()), credential, &mut remove, &mut set);

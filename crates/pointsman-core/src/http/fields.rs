@@ -9,7 +9,7 @@ use std::{
 };
 
 use super::{credential_copies::may_hold_a_credential, families::is_set_by_proxies};
-use crate::{base::scan, http::head::Seen};
+use crate::{base::scan, http::head::PresentFields};
 
 /// Connection-specific fields, which never pass an intermediary (RFC 9110, section 7.6.1; RFC 9113,
 /// section 8.2.2), and `Expect`: the runtime would take a backend's 100 for the answer.
@@ -103,17 +103,17 @@ impl NamePattern {
 
 /// What is to be done about one field name.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub struct Verdict {
+pub struct FieldVerdict {
     /// Whether what came under it reaches no backend.
     pub removed: bool,
     /// Whether that needs no taking off, since it is set anew whatever came.
     pub replaced: bool,
     /// Whether it is one that a decision may want to read.
-    pub seen: Seen,
+    pub seen: PresentFields,
 }
 
-impl Verdict {
-    /// As bits for the way across the boundary: bit 0 for "take it off", the rest as [`Seen`].
+impl FieldVerdict {
+    /// As bits for the way across the boundary: bit 0 for "take it off", the rest as [`PresentFields`].
     #[must_use]
     pub const fn bits(self) -> u32 {
         self.seen.bits() | (self.removed && !self.replaced) as u32
@@ -146,7 +146,7 @@ impl FieldPolicy {
     /// A name is judged by what backends make of it: CGI, WSGI and PHP fold `_`, `.` and more into
     /// one character, so `x_customer_id` would shadow `x-customer-id` there.
     #[must_use]
-    pub fn judge(&self, name: &str) -> Verdict {
+    pub fn judge(&self, name: &str) -> FieldVerdict {
         let folded = canonical(name);
         let removed = self.removed.contains(&folded)
             || is_set_by_proxies(&folded)
@@ -156,25 +156,25 @@ impl FieldPolicy {
             || self.asked.get(&folded).is_some_and(|asked| !asked.iter().any(|own| own == name));
         let seen = self.seen(name);
         let kept = !removed && may_hold_a_credential(name);
-        let seen = if kept { seen.and(Seen::MAY_HOLD_CREDENTIAL) } else { seen };
+        let seen = if kept { seen.and(PresentFields::MAY_HOLD_CREDENTIAL) } else { seen };
         // Another spelling of such a name would not be replaced.
-        Verdict { removed, replaced: REPLACED.contains(&name), seen }
+        FieldVerdict { removed, replaced: REPLACED.contains(&name), seen }
     }
 
-    fn seen(&self, name: &str) -> Seen {
+    fn seen(&self, name: &str) -> PresentFields {
         let common = match name {
-            "authorization" => Seen::AUTHORIZATION,
-            "via" => Seen::VIA,
-            "connection" => Seen::CONNECTION,
-            "upgrade" => Seen::UPGRADE,
-            "origin" => Seen::ORIGIN,
-            "cf-ray" => Seen::CF_RAY,
-            "cf-connecting-ip" => Seen::CF_CONNECTING_IP,
-            "x-pointsman-explain" => Seen::EXPLAIN,
-            _ => Seen::default(),
+            "authorization" => PresentFields::AUTHORIZATION,
+            "via" => PresentFields::VIA,
+            "connection" => PresentFields::CONNECTION,
+            "upgrade" => PresentFields::UPGRADE,
+            "origin" => PresentFields::ORIGIN,
+            "cf-ray" => PresentFields::CF_RAY,
+            "cf-connecting-ip" => PresentFields::CF_CONNECTING_IP,
+            "x-pointsman-explain" => PresentFields::EXPLAIN,
+            _ => PresentFields::default(),
         };
         let is_key = self.api_key_field.as_deref() == Some(name);
-        if is_key { common.and(Seen::API_KEY) } else { common }
+        if is_key { common.and(PresentFields::API_KEY) } else { common }
     }
 }
 
@@ -396,7 +396,7 @@ mod tests {
     /// Reading a value costs a call of the runtime: only what may hold a credential is read.
     #[test]
     fn values_are_read_of_fields_that_may_hold_a_credential_and_reach_a_backend() {
-        let read = |name: &str| policy().judge(name).seen.has(Seen::MAY_HOLD_CREDENTIAL);
+        let read = |name: &str| policy().judge(name).seen.has(PresentFields::MAY_HOLD_CREDENTIAL);
         for name in ["apikey", "x-access-token", "cookie", "referer", "sec-websocket-protocol", "x_api-token"]
         {
             assert!(read(name), "{name}");
@@ -430,8 +430,8 @@ mod tests {
 
     #[test]
     fn the_key_field_is_seen() {
-        assert!(policy().judge("x-api-key").seen.has(Seen::API_KEY));
-        assert!(!policy().judge("x_api_key").seen.has(Seen::API_KEY));
+        assert!(policy().judge("x-api-key").seen.has(PresentFields::API_KEY));
+        assert!(!policy().judge("x_api_key").seen.has(PresentFields::API_KEY));
     }
 
     #[test]

@@ -10,7 +10,7 @@ use crate::{
 /// A request's target as the platform hands it over, cut into slices and decoded nowhere: what is
 /// forwarded is a slice of what came in, so no decode can turn one path into another.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub struct Target<'a> {
+pub struct RequestTarget<'a> {
     /// `https` or `http`.
     pub scheme: &'a str,
     /// Host and port, as sent.
@@ -21,7 +21,7 @@ pub struct Target<'a> {
     pub query: Option<&'a str>,
 }
 
-impl<'a> Target<'a> {
+impl<'a> RequestTarget<'a> {
     /// Cuts an absolute URL; `None` where it is none. A fragment never belongs to a request and
     /// is dropped.
     #[must_use]
@@ -54,7 +54,7 @@ pub trait Fields {
     fn get(&self, name: &str) -> Option<Cow<'_, str>>;
 
     /// Tells the names and values of fields, of those at least that may hold a credential
-    /// ([`Seen::MAY_HOLD_CREDENTIAL`]).
+    /// ([`PresentFields::MAY_HOLD_CREDENTIAL`]).
     fn visit(&self, visit: &mut dyn FnMut(&str, &str)) {
         let mut names = self.names();
         names.sort_unstable();
@@ -85,9 +85,9 @@ pub const MAX_FIELDS: u32 = 1024;
 
 /// Which fields of interest a request carries; found while its fields are copied for the backend.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
-pub struct Seen(u32);
+pub struct PresentFields(u32);
 
-impl Seen {
+impl PresentFields {
     /// `Authorization`.
     pub const AUTHORIZATION: Self = Self(1 << 1);
     /// The field configured to hold API keys, where it is another one.
@@ -112,7 +112,7 @@ impl Seen {
     /// More fields than [`MAX_FIELDS`]: the rest was not looked at, and the request reaches no backend.
     pub const TOO_MANY: Self = Self(1 << 11);
 
-    /// From the bits that [`Seen::bits`] gave.
+    /// From the bits that [`PresentFields::bits`] gave.
     #[must_use]
     pub const fn from_bits(bits: u32) -> Self {
         Self(bits)
@@ -142,9 +142,9 @@ pub struct Head<'a> {
     /// The method, as sent: methods are case-sensitive (RFC 9110, section 9.1).
     pub method: &'a str,
     /// Where the request goes, as sent.
-    pub target: Target<'a>,
+    pub target: RequestTarget<'a>,
     /// Which fields of interest there are.
-    pub seen: Seen,
+    pub seen: PresentFields,
     /// Their values.
     pub fields: &'a dyn Fields,
     /// The id under which log, backend and caller can find this request: letters, digits and hyphens.
@@ -162,15 +162,16 @@ impl Fields for () {
 impl Head<'static> {
     /// A `GET /` without any field.
     pub(crate) fn bare() -> Self {
-        let target = Target { scheme: "https", authority: "gateway.example.com", path: "/", query: None };
-        Self { method: "GET", target, seen: Seen::default(), fields: &(), request_id: "r" }
+        let target =
+            RequestTarget { scheme: "https", authority: "gateway.example.com", path: "/", query: None };
+        Self { method: "GET", target, seen: PresentFields::default(), fields: &(), request_id: "r" }
     }
 }
 
 impl<'a> Head<'a> {
     /// The value of `name`, asked for only where `kind` says that it is there.
     #[must_use]
-    pub fn field(&self, kind: Seen, name: &str) -> Option<Cow<'a, str>> {
+    pub fn field(&self, kind: PresentFields, name: &str) -> Option<Cow<'a, str>> {
         if self.seen.has(kind) { self.fields.get(name) } else { None }
     }
 
@@ -179,7 +180,7 @@ impl<'a> Head<'a> {
     pub fn is_websocket(&self) -> bool {
         self.method == "GET"
             && self
-                .field(Seen::UPGRADE, "upgrade")
+                .field(PresentFields::UPGRADE, "upgrade")
                 .is_some_and(|value| value.trim().eq_ignore_ascii_case("websocket"))
     }
 }
@@ -219,7 +220,7 @@ const fn mix(value: u64) -> u64 {
 pub(crate) mod test_support {
     use std::borrow::Cow;
 
-    use super::{Fields, Seen};
+    use super::{Fields, PresentFields};
 
     /// Fields in a list, joined as Fetch joins them.
     pub(crate) struct TestFields(Vec<(String, String)>);
@@ -231,13 +232,13 @@ pub(crate) mod test_support {
             )
         }
 
-        pub(crate) fn seen(&self, api_key_field: Option<&str>) -> Seen {
+        pub(crate) fn seen(&self, api_key_field: Option<&str>) -> PresentFields {
             let policy = crate::http::fields::FieldPolicy::new(
                 [],
                 api_key_field.filter(|field| *field != "authorization"),
                 Vec::new(),
             );
-            self.0.iter().fold(Seen::default(), |seen, (name, _)| seen.and(policy.judge(name).seen))
+            self.0.iter().fold(PresentFields::default(), |seen, (name, _)| seen.and(policy.judge(name).seen))
         }
     }
 
@@ -262,7 +263,8 @@ mod tests {
 
     #[test]
     fn a_target_is_cut_and_nothing_is_decoded() {
-        let target = Target::parse("https://api.example.com:8443/a%2Fb//c;x/?q=%20&r=a/b?c#frag").unwrap();
+        let target =
+            RequestTarget::parse("https://api.example.com:8443/a%2Fb//c;x/?q=%20&r=a/b?c#frag").unwrap();
         assert_eq!(target.scheme, "https");
         assert_eq!(target.authority, "api.example.com:8443");
         assert_eq!(target.path, "/a%2Fb//c;x/");
@@ -271,11 +273,11 @@ mod tests {
 
     #[test]
     fn an_empty_query_is_not_the_same_as_none() {
-        assert_eq!(Target::parse("http://h/p?").unwrap().query, Some(""));
-        assert_eq!(Target::parse("http://h/p").unwrap().query, None);
-        assert_eq!(Target::parse("http://h").unwrap().path, "/");
-        assert_eq!(Target::parse("http://h?q").unwrap().path, "/");
-        assert_eq!(Target::parse("not a url"), None);
+        assert_eq!(RequestTarget::parse("http://h/p?").unwrap().query, Some(""));
+        assert_eq!(RequestTarget::parse("http://h/p").unwrap().query, None);
+        assert_eq!(RequestTarget::parse("http://h").unwrap().path, "/");
+        assert_eq!(RequestTarget::parse("http://h?q").unwrap().path, "/");
+        assert_eq!(RequestTarget::parse("not a url"), None);
     }
 
     #[test]

@@ -1,11 +1,11 @@
 //! What crosses from JavaScript of a request at once: one text, since each that crosses is dear.
 
-use crate::{base::scan, http::head::Seen};
+use crate::{base::scan, http::head::PresentFields};
 
 /// A request's survey, as `survey` in `glue.js` makes it, with NUL between its parts: which fields of interest there
 /// are, the method, the URL, then names and values of these fields.
 #[derive(Debug)]
-pub struct Survey {
+pub struct RequestPrelude {
     text: String,
     /// Where each part ends. They are asked for again and again, and looked for once.
     ends: Vec<usize>,
@@ -16,7 +16,7 @@ const FIRST_FIELD: usize = 3;
 /// The first three parts, and as many fields as most requests have that are of interest.
 const USUAL_PARTS: usize = 19;
 
-impl Survey {
+impl RequestPrelude {
     /// Finds the parts of the text. What is missing in it is empty.
     #[must_use]
     pub fn new(text: String) -> Self {
@@ -32,8 +32,8 @@ impl Survey {
 
     /// Which fields of interest there are.
     #[must_use]
-    pub fn seen(&self) -> Seen {
-        Seen::from_bits(self.part(0).parse().unwrap_or_default())
+    pub fn seen(&self) -> PresentFields {
+        PresentFields::from_bits(self.part(0).parse().unwrap_or_default())
     }
 
     /// The method (RFC 9110, section 9).
@@ -78,11 +78,11 @@ mod tests {
 
     #[test]
     fn its_parts_are_found_by_what_they_are() {
-        let bits = Seen::AUTHORIZATION.bits();
-        let survey = Survey::new(format!(
+        let bits = PresentFields::AUTHORIZATION.bits();
+        let survey = RequestPrelude::new(format!(
             "{bits}\0GET\0https://a.example/x?y\0authorization\0Bearer via\0via\0\0cf-ray\08f1c"
         ));
-        assert_eq!(survey.seen(), Seen::AUTHORIZATION);
+        assert_eq!(survey.seen(), PresentFields::AUTHORIZATION);
         assert_eq!((survey.method(), survey.url()), ("GET", "https://a.example/x?y"));
         assert_eq!(survey.field("authorization"), Some("Bearer via"));
         assert_eq!(survey.field("via"), Some(""));
@@ -95,16 +95,16 @@ mod tests {
 
     #[test]
     fn what_is_missing_is_empty() {
-        let survey = Survey::new(String::new());
+        let survey = RequestPrelude::new(String::new());
         assert_eq!((survey.method(), survey.url(), survey.field("")), ("", "", None));
-        assert_eq!(survey.seen(), Seen::default());
-        assert_eq!(Survey::new("0\0GET\0u\0name".to_owned()).field("name"), Some(""));
+        assert_eq!(survey.seen(), PresentFields::default());
+        assert_eq!(RequestPrelude::new("0\0GET\0u\0name".to_owned()).field("name"), Some(""));
     }
 
     proptest! {
         #[test]
         fn parts_are_those_of_split(text in "[ab\0é€]{0,60}") {
-            let survey = Survey::new(text.clone());
+            let survey = RequestPrelude::new(text.clone());
             let expected: Vec<_> = text.split('\0').collect();
             let parts: Vec<_> = (0..survey.ends.len()).map(|index| survey.part(index)).collect();
             prop_assert_eq!(parts, expected);

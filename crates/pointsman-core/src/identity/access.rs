@@ -3,51 +3,41 @@
 use std::net::IpAddr;
 
 use crate::{
-    base::{cidr::Cidr, record::RecordError, refusal::Refusal},
-    http::head::{Head, Seen},
+    base::{cidr::Cidr, record::RecordErrors, refusal::Refusal},
+    http::head::{Head, PresentFields},
 };
 
 /// Restrictions of a key's or a customer's record. What a record does not name is not restricted.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
-pub struct Permits {
+pub struct AccessRestrictions {
     addresses: Option<Box<[Cidr]>>,
     methods: Option<Box<[Box<str>]>>,
 }
 
-impl Permits {
-    /// Reads `allowedIps` and `methods` of a record.
-    ///
-    /// # Errors
-    /// What cannot be used. An empty list too: it would let nobody in, and was hardly meant.
-    pub fn parse(addresses: Option<&[String]>, methods: Option<&[String]>) -> Result<Self, RecordError> {
-        let wrong = |pointer: String, what: &str| RecordError { pointer, what: what.to_owned() };
-        let read_addresses = |texts: &[String]| {
-            let ranges = texts.iter().enumerate().map(|(index, text)| {
-                let what = "must be an address or a range such as 192.0.2.0/24";
-                Cidr::parse(text).ok_or_else(|| wrong(format!("/allowedIps/{index}"), what))
-            });
-            let ranges: Box<[_]> = ranges.collect::<Result<_, _>>()?;
-            if ranges.is_empty() {
-                return Err(wrong("/allowedIps".to_owned(), "must hold at least one range, or be left out"));
-            }
-            Ok(ranges)
-        };
-        let read_methods = |texts: &[String]| {
-            if texts.is_empty() {
-                return Err(wrong("/methods".to_owned(), "must hold at least one method, or be left out"));
-            }
-            let plain = |text: &String| {
-                !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_uppercase() || byte == b'-')
-            };
-            if let Some(index) = texts.iter().position(|text| !plain(text)) {
-                return Err(wrong(format!("/methods/{index}"), "must be a method in upper case"));
-            }
-            Ok(texts.iter().map(|text| Box::from(text.as_str())).collect())
-        };
-        Ok(Self {
-            addresses: addresses.map(read_addresses).transpose()?,
-            methods: methods.map(read_methods).transpose()?,
-        })
+impl AccessRestrictions {
+    /// Reads `allowedIps` and `methods` of a record, and notes what cannot be used. An empty list too: it would let
+    /// nobody in, and was hardly meant.
+    pub(crate) fn read(
+        addresses: Option<&[String]>,
+        methods: Option<&[String]>,
+        errors: &mut RecordErrors,
+    ) -> Self {
+        Self {
+            addresses: addresses.map(|texts| ranges(texts, errors)),
+            methods: methods.map(|texts| method_names(texts, errors)),
+        }
+    }
+
+    /// The ranges that callers must come from; `None` where they may come from anywhere.
+    #[must_use]
+    pub fn addresses(&self) -> Option<&[Cidr]> {
+        self.addresses.as_deref()
+    }
+
+    /// The methods that may be used; `None` where all may.
+    #[must_use]
+    pub fn methods(&self) -> Option<&[Box<str>]> {
+        self.methods.as_deref()
     }
 
     /// Whether the request is allowed. Where addresses are restricted, a request without one is not.
@@ -61,7 +51,7 @@ impl Permits {
             return Err(Refusal::MethodNotPermitted);
         }
         let Some(ranges) = &self.addresses else { return Ok(()) };
-        let sent = head.field(Seen::CF_CONNECTING_IP, "cf-connecting-ip");
+        let sent = head.field(PresentFields::CF_CONNECTING_IP, "cf-connecting-ip");
         let address = sent.and_then(|text| text.trim().parse::<IpAddr>().ok());
         match address {
             Some(address) if ranges.iter().any(|range| range.contains(address)) => Ok(()),
@@ -78,4 +68,32 @@ impl Permits {
         });
         addresses + methods
     }
+}
+
+fn ranges(texts: &[String], errors: &mut RecordErrors) -> Box<[Cidr]> {
+    if texts.is_empty() {
+        errors.note("/allowedIps", "must hold at least one range, or be left out");
+    }
+    let mut range = |(index, text): (usize, &String)| {
+        let range = Cidr::parse(text);
+        if range.is_none() {
+            let what = "must be an address or a range such as 192.0.2.0/24";
+            errors.note(format!("/allowedIps/{index}"), what);
+        }
+        range
+    };
+    texts.iter().enumerate().filter_map(&mut range).collect()
+}
+
+fn method_names(texts: &[String], errors: &mut RecordErrors) -> Box<[Box<str>]> {
+    if texts.is_empty() {
+        errors.note("/methods", "must hold at least one method, or be left out");
+    }
+    for (index, text) in texts.iter().enumerate() {
+        let plain = text.bytes().all(|byte| byte.is_ascii_uppercase() || byte == b'-');
+        if text.is_empty() || !plain {
+            errors.note(format!("/methods/{index}"), "must be a method in upper case");
+        }
+    }
+    texts.iter().map(|text| Box::from(text.as_str())).collect()
 }

@@ -4,12 +4,12 @@ use std::rc::Rc;
 
 use serde_json::{Map, Value};
 
-use super::access::Permits;
+use super::access::AccessRestrictions;
 use crate::{
     base::{
         digest::Digest,
         freshness::Policy,
-        record::{RecordError, read_record, said},
+        record::{RecordError, RecordErrors, said},
         refusal::Refusal,
         scan,
         shape::shape,
@@ -213,10 +213,13 @@ pub(crate) fn random_digits(random: &[u8], count: usize) -> Option<String> {
     (digits.len() == count).then_some(digits)
 }
 
+/// What the names of the entries begin with that hold records of keys.
+pub const STORE_PREFIX: &str = "key:";
+
 /// The name of the KV entry that holds the record of the key with this digest.
 #[must_use]
 pub fn store_key(digest: &Digest) -> String {
-    format!("key:{digest}")
+    format!("{STORE_PREFIX}{digest}")
 }
 
 /// An API key as it is stored. The key itself is stored nowhere.
@@ -258,13 +261,36 @@ shape! { for KeyRecord {
     created_at: "createdAt",
 }}
 
+/// Whether a key works at some instant, whoever uses it for what.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum KeyState {
+    /// It works.
+    Active,
+    /// Its record says that it does not.
+    Disabled,
+    /// Its end has come.
+    Expired,
+}
+
+impl KeyState {
+    /// In a word.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Active => "active",
+            Self::Disabled => "disabled",
+            Self::Expired => "expired",
+        }
+    }
+}
+
 /// An API key as authentication uses it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct KeyConfig {
     principal: Rc<Principal>,
     expires_at: Option<Timestamp>,
     disabled: bool,
-    permits: Permits,
+    restrictions: AccessRestrictions,
 }
 
 impl KeyConfig {
@@ -273,7 +299,19 @@ impl KeyConfig {
     /// # Errors
     /// The first field that cannot be used.
     pub fn parse(json: &[u8]) -> Result<Self, RecordError> {
-        Self::from_record(read_record(json)?)
+        let mut errors = RecordErrors::default();
+        let config = Self::read(json, &mut errors);
+        errors.first(config)
+    }
+
+    /// Reads it for somebody who wants to mend it.
+    ///
+    /// # Errors
+    /// All fields that cannot be used.
+    pub fn check(json: &[u8]) -> Result<Self, Vec<RecordError>> {
+        let mut errors = RecordErrors::default();
+        let config = Self::read(json, &mut errors);
+        errors.all(config)
     }
 
     /// Checks a record.
@@ -281,22 +319,35 @@ impl KeyConfig {
     /// # Errors
     /// The first field that cannot be used.
     pub fn from_record(record: KeyRecord) -> Result<Self, RecordError> {
-        let instant = |pointer: &str, text: Option<&str>| match said(text).map(Timestamp::parse_rfc3339) {
-            None => Ok(None),
-            Some(Some(instant)) => Ok(Some(instant)),
-            Some(None) => Err(RecordError {
-                pointer: pointer.to_owned(),
-                what: "must be an RFC 3339 instant such as 2026-12-31T23:59:59Z".to_owned(),
-            }),
+        let mut errors = RecordErrors::default();
+        let config = Self::read_record(record, &mut errors);
+        errors.first(Some(config))
+    }
+
+    fn read(json: &[u8], errors: &mut RecordErrors) -> Option<Self> {
+        let record = errors.read(json)?;
+        Some(Self::read_record(record, errors))
+    }
+
+    /// What a record says, as far as it can be used. What cannot is noted, and then nothing of this counts.
+    fn read_record(record: KeyRecord, errors: &mut RecordErrors) -> Self {
+        let mut instant = |pointer: &str, text: Option<&str>| {
+            let text = said(text)?;
+            let instant = Timestamp::parse_rfc3339(text);
+            if instant.is_none() {
+                errors.note(pointer, "must be an RFC 3339 instant such as 2026-12-31T23:59:59Z");
+            }
+            instant
         };
-        instant("/createdAt", record.created_at.as_deref())?;
-        let expires_at = instant("/expiresAt", record.expires_at.as_deref())?;
+        instant("/createdAt", record.created_at.as_deref());
+        let expires_at = instant("/expiresAt", record.expires_at.as_deref());
         if record.subject.is_empty() {
-            return Err(RecordError { pointer: "/subject".to_owned(), what: "must not be empty".to_owned() });
+            errors.note("/subject", "must not be empty");
         }
-        let permits = Permits::parse(record.allowed_ips.as_deref(), record.methods.as_deref())?;
+        let restrictions =
+            AccessRestrictions::read(record.allowed_ips.as_deref(), record.methods.as_deref(), errors);
         let principal = Principal::new(Some(Rc::from(record.subject)), Claims::new(record.claims));
-        Ok(Self { principal: Rc::new(principal), expires_at, disabled: record.disabled, permits })
+        Self { principal: Rc::new(principal), expires_at, disabled: record.disabled, restrictions }
     }
 
     /// Whom it stands for.
@@ -317,25 +368,42 @@ impl KeyConfig {
         self.disabled
     }
 
+    /// What its callers are restricted to.
+    #[must_use]
+    pub const fn restrictions(&self) -> &AccessRestrictions {
+        &self.restrictions
+    }
+
+    /// Whether the key works now. It has expired on or after its end, as tokens have.
+    #[must_use]
+    pub fn state(&self, now: Timestamp) -> KeyState {
+        if self.disabled {
+            KeyState::Disabled
+        } else if self.expires_at.is_some_and(|end| now >= end) {
+            KeyState::Expired
+        } else {
+            KeyState::Active
+        }
+    }
+
     /// The principal, if the key may be used now, for this request.
     ///
     /// # Errors
-    /// Disabled or expired ("on or after", as with tokens), from elsewhere, or with another method.
+    /// Disabled or expired, from elsewhere, or with another method.
     pub fn admit(&self, now: Timestamp, head: &Head<'_>) -> Result<&Rc<Principal>, Refusal> {
-        if self.disabled {
-            return Err(Refusal::ApiKeyDisabled);
+        match self.state(now) {
+            KeyState::Active => {}
+            KeyState::Disabled => return Err(Refusal::ApiKeyDisabled),
+            KeyState::Expired => return Err(Refusal::ApiKeyExpired),
         }
-        if self.expires_at.is_some_and(|end| now >= end) {
-            return Err(Refusal::ApiKeyExpired);
-        }
-        self.permits.admit(head)?;
+        self.restrictions.admit(head)?;
         Ok(&self.principal)
     }
 
     /// Bytes held, for the cache's bound.
     #[must_use]
     pub fn weight(&self) -> usize {
-        COUNTED + size_of::<Self>() + self.principal.weight() + self.permits.weight()
+        COUNTED + size_of::<Self>() + self.principal.weight() + self.restrictions.weight()
     }
 }
 
@@ -349,7 +417,6 @@ mod tests {
     fn a_minted_key_is_well_formed_and_found_by_scanners() {
         let random: Vec<u8> = (0..48).map(|byte| byte * 5).collect();
         let key = mint("sk_live", &random).unwrap();
-        // The same bytes and the same key stand in tests/console/records.test.mjs.
         assert_eq!(key, "sk_live_05AFKPUZejoty38DINSXchmr_2Jvp40");
         assert!(is_well_formed(&key, "sk_live"), "{key}");
         assert!(!is_well_formed(&key, "sk_test"));
@@ -395,10 +462,24 @@ mod tests {
     }
 
     #[test]
+    fn a_check_finds_all_at_once() {
+        let json = br#"{"subject":"","expiresAt":"tomorrow","createdAt":5,"allowedIps":["10.0.0.1/8"],
+            "methods":["GET","get",""],"disbled":true}"#;
+        let errors = KeyConfig::check(json).unwrap_err();
+        let pointers: Vec<_> = errors.iter().map(|error| error.pointer.as_str()).collect();
+        let expected =
+            ["/disbled", "/createdAt", "/expiresAt", "/subject", "/allowedIps/0", "/methods/1", "/methods/2"];
+        assert_eq!(pointers, expected);
+        assert_eq!(KeyConfig::parse(json).unwrap_err(), errors[0]);
+        assert!(KeyConfig::check(br#"{"subject":"s"}"#).is_ok());
+    }
+
+    #[test]
     fn expiry_is_on_or_after() {
         let key = KeyConfig::parse(br#"{"subject":"s","expiresAt":"2026-01-01T00:00:00Z"}"#).unwrap();
         let end = Timestamp::parse_rfc3339("2026-01-01T00:00:00Z").unwrap();
         assert!(key.admit(Timestamp::from_millis(end.millis() - 1), &Head::bare()).is_ok());
+        assert_eq!(key.state(end), KeyState::Expired);
         assert_eq!(key.admit(end, &Head::bare()), Err(Refusal::ApiKeyExpired));
         let disabled = KeyConfig::parse(br#"{"subject":"s","disabled":true}"#).unwrap();
         assert_eq!(disabled.admit(end, &Head::bare()), Err(Refusal::ApiKeyDisabled));

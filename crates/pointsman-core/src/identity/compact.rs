@@ -34,7 +34,7 @@ pub fn parse(token: &str) -> Result<Unverified<'_>, Refusal> {
     if token.len() > MAX_TOKEN_BYTES {
         return Err(Refusal::TokenTooLarge);
     }
-    let (signing_input, signature) = halves(token);
+    let (signing_input, signature) = split_signing_input(token);
     let (header, claims) = signing_input.split_once('.').ok_or(Refusal::TokenEncoding)?;
     let header = decode(header)?;
     let claims = decode(claims)?;
@@ -49,7 +49,7 @@ pub fn parse(token: &str) -> Result<Unverified<'_>, Refusal> {
 
 /// What a token's signature covers, and the signature, both as they stand there.
 #[must_use]
-pub fn halves(token: &str) -> (&str, &str) {
+pub fn split_signing_input(token: &str) -> (&str, &str) {
     token.rsplit_once('.').unwrap_or((token, ""))
 }
 

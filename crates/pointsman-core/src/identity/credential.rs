@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use crate::{
     base::{refusal::Refusal, scan},
-    http::head::{Head, Seen},
+    http::head::{Head, PresentFields},
     identity::api_key::ApiKeys,
 };
 
@@ -45,9 +45,9 @@ pub fn find_credential<'a>(
     head: &Head<'a>,
     api_keys: Option<&ApiKeys>,
 ) -> Result<Option<Credential<'a>>, Refusal> {
-    let authorization = head.field(Seen::AUTHORIZATION, "authorization");
+    let authorization = head.field(PresentFields::AUTHORIZATION, "authorization");
     let separate = api_keys.filter(|keys| !keys.in_authorization());
-    let in_own_field = separate.and_then(|keys| head.field(Seen::API_KEY, keys.field()));
+    let in_own_field = separate.and_then(|keys| head.field(PresentFields::API_KEY, keys.field()));
     let (value, own_field) = match (authorization, in_own_field) {
         (None, None) => return Ok(None),
         (Some(_), Some(_)) => return Err(Refusal::CredentialInTwoFields),
@@ -175,13 +175,13 @@ fn begins_with_scheme(element: &str, own: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::http::head::{Target, test_support::TestFields};
+    use crate::http::head::{RequestTarget, test_support::TestFields};
 
     fn find(fields: &[(&str, &str)], keys: &ApiKeys) -> Result<Option<Credential<'static>>, Refusal> {
         let fields = TestFields::new(fields);
         let head = Head {
             method: "GET",
-            target: Target::parse("https://api.example.com/").unwrap(),
+            target: RequestTarget::parse("https://api.example.com/").unwrap(),
             seen: fields.seen(Some(keys.field())),
             fields: &fields,
             request_id: "r",

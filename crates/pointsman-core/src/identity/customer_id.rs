@@ -13,6 +13,8 @@ pub struct CustomerId(Rc<str>);
 impl CustomerId {
     /// The longest id in bytes: it must fit a KV key of 512 with its prefix.
     pub const MAX_BYTES: usize = 256;
+    /// What the names of the entries begin with that hold operators' own records of customers.
+    pub const STORE_PREFIX: &str = "customer:";
     /// What the names of the entries begin with that hold what the config API says of customers.
     pub const REFRESHED_PREFIX: &str = "source:customer:";
 
@@ -51,7 +53,7 @@ impl CustomerId {
     /// The name of the KV entry that holds an operator's own record of this customer.
     #[must_use]
     pub fn store_key(&self) -> String {
-        format!("customer:{}", self.0)
+        format!("{}{}", Self::STORE_PREFIX, self.0)
     }
 
     /// The name of the KV entry that holds what the config API says of this customer. Another name than the

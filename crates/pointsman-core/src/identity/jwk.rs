@@ -101,6 +101,8 @@ impl fmt::Display for UnusableKey {
     }
 }
 
+impl std::error::Error for UnusableKey {}
+
 impl PublicKey {
     /// Reads one JWK out of a document.
     ///
@@ -380,7 +382,9 @@ fn repeated(json: &[u8]) -> String {
     let Ok(Shallow::Object(members)) = Shallow::parse(json) else { return INSIDE.to_owned() };
     let mut seen = Map::new();
     let twice = members.iter().find(|(name, _)| seen.insert(name.to_string(), Value::Null).is_some());
-    twice.map(|(name, _)| name.chars().take(MOST_OF_A_NAME).collect()).unwrap_or_else(|| INSIDE.to_owned())
+    // Escaped: whoever publishes the set chooses the name, and an operator's terminal shows it.
+    let told = |name: &str| name.chars().take(MOST_OF_A_NAME).flat_map(char::escape_debug).collect();
+    twice.map(|(name, _)| told(name)).unwrap_or_else(|| INSIDE.to_owned())
 }
 
 /// Of a name out of a document, so much is told.

@@ -314,7 +314,7 @@ pub fn verify_with<A: jwt_compact::Algorithm>(
 impl Examined<'_> {
     /// What is remembered once the signature was verified: by which key, or by none where the issuer has a shared secret.
     #[must_use]
-    pub fn believed(self, thumbprint: Option<Digest>) -> VerifiedToken {
+    pub fn into_verified(self, thumbprint: Option<Digest>) -> VerifiedToken {
         VerifiedToken {
             issuer: self.issuer,
             principal: Rc::new(self.principal),

@@ -4,9 +4,17 @@ use std::rc::Rc;
 
 use crate::base::name::Name;
 
+/// The name of API keys, in the log and where a route says what it takes.
+pub const API_KEY: &str = "api_key";
+const ANONYMOUS: &str = "anonymous";
+const ASSUMED: &str = "assumed";
+
+/// What the log and backends call callers whom no issuer vouched for. An issuer of such a name would be taken for that.
+pub const RESERVED_NAMES: [&str; 3] = [API_KEY, ANONYMOUS, ASSUMED];
+
 /// How a caller was authenticated, for the log.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub enum Method {
+pub enum AuthMethod {
     /// Not at all.
     Anonymous,
     /// By an API key.
@@ -17,15 +25,15 @@ pub enum Method {
     Assumed,
 }
 
-impl Method {
+impl AuthMethod {
     /// Its name in the log, to keep.
     #[must_use]
     pub fn name(&self) -> Name {
         match self {
-            Self::Anonymous => Name::Fixed("anonymous"),
-            Self::ApiKey => Name::Fixed("api_key"),
+            Self::Anonymous => Name::Fixed(ANONYMOUS),
+            Self::ApiKey => Name::Fixed(API_KEY),
             Self::Token(issuer) => Name::Given(Rc::clone(issuer)),
-            Self::Assumed => Name::Fixed("assumed"),
+            Self::Assumed => Name::Fixed(ASSUMED),
         }
     }
 
@@ -42,10 +50,24 @@ impl Method {
     #[must_use]
     pub fn as_str(&self) -> &str {
         match self {
-            Self::Anonymous => "anonymous",
-            Self::ApiKey => "api_key",
+            Self::Anonymous => ANONYMOUS,
+            Self::ApiKey => API_KEY,
             Self::Token(issuer) => issuer,
-            Self::Assumed => "assumed",
+            Self::Assumed => ASSUMED,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn all_names_but_those_of_issuers_are_reserved() {
+        for method in [AuthMethod::Anonymous, AuthMethod::ApiKey, AuthMethod::Assumed] {
+            assert!(RESERVED_NAMES.contains(&method.as_str()), "{method:?}");
+            assert_eq!(&*method.name(), method.as_str());
+        }
+        assert_eq!(AuthMethod::Token(Rc::from("main")).as_str(), "main");
     }
 }

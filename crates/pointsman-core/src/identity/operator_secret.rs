@@ -37,7 +37,7 @@ mod tests {
     fn what_is_minted_is_taken_and_nothing_else() {
         let random: Vec<u8> = (0..86).map(|byte| byte * 2).collect();
         let secret = mint(&random).unwrap();
-        // The same bytes and the same secret stand in tests/console/secret.test.mjs.
+        // The same bytes and the same secret stand in tests/console/strangers.test.mjs.
         assert_eq!(secret, "pso_02468ACEGIKMOQSUWYacegikmoqsuwy02468ACEGIKM_0JlQ4k");
         assert!(is_minted(&secret));
         assert_eq!(mint(&random[..42]), None);

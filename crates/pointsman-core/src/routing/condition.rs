@@ -7,7 +7,7 @@ use serde_json::{Number, Value};
 use crate::{
     base::{cidr::Cidr, json, number},
     http::{
-        head::{Head, Seen},
+        head::{Head, PresentFields},
         path::decode_once,
     },
     identity::principal::Principal,
@@ -130,7 +130,7 @@ impl Facts<'_> {
             Operand::Subject => text(self.principal.subject.as_deref()?.to_owned()),
             Operand::Cf(own) => own.property.read(self.head.fields).map(Cow::Owned),
             Operand::Ip => {
-                text(self.head.field(Seen::CF_CONNECTING_IP, "cf-connecting-ip")?.trim().to_owned())
+                text(self.head.field(PresentFields::CF_CONNECTING_IP, "cf-connecting-ip")?.trim().to_owned())
             }
             Operand::Method => text(self.head.method.to_owned()),
             Operand::Host => text(host(self.head.target.authority).to_ascii_lowercase()),

@@ -48,6 +48,8 @@ impl fmt::Display for PatternError {
     }
 }
 
+impl std::error::Error for PatternError {}
+
 impl Pattern {
     /// Parses a pattern.
     ///
@@ -173,6 +175,8 @@ impl fmt::Display for RewriteError {
         }
     }
 }
+
+impl std::error::Error for RewriteError {}
 
 impl Rewrite {
     /// Parses a rewrite for a route with this pattern. Placeholders are whole segments here as well,

@@ -38,7 +38,7 @@ pub struct Variant {
 
 /// What a split decided.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Chosen<'a> {
+pub struct ChosenVariant<'a> {
     /// The variant.
     pub variant: &'a Variant,
     /// The bucket; `None` where a tester chose, or there was nothing to tell the caller by.
@@ -48,19 +48,19 @@ pub struct Chosen<'a> {
 impl Split {
     /// The variant for a request. One that has nothing to tell it by goes to the first.
     #[must_use]
-    pub fn choose(&self, facts: &Facts<'_>) -> Option<Chosen<'_>> {
+    pub fn choose(&self, facts: &Facts<'_>) -> Option<ChosenVariant<'_>> {
         let wanted = self.chosen_by.iter().find_map(|of| facts.key(of));
         let named = wanted.and_then(|wanted| self.variants.iter().find(|variant| *variant.name == *wanted));
         if let Some(variant) = named {
-            return Some(Chosen { variant, bucket: None });
+            return Some(ChosenVariant { variant, bucket: None });
         }
         match self.by.iter().find_map(|of| facts.key(of)) {
             Some(key) => {
                 let bucket = bucket(&self.salt, &key);
                 let variant = self.variants.iter().find(|variant| bucket < variant.end)?;
-                Some(Chosen { variant, bucket: Some(bucket) })
+                Some(ChosenVariant { variant, bucket: Some(bucket) })
             }
-            None => self.variants.first().map(|variant| Chosen { variant, bucket: None }),
+            None => self.variants.first().map(|variant| ChosenVariant { variant, bucket: None }),
         }
     }
 }

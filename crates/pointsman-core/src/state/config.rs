@@ -1,4 +1,4 @@
-//! The checked configuration. Built only by [`pointsman_config`]; nothing downstream checks again.
+//! The configuration as decisions use it. `pointsman-checked` alone makes one; nothing downstream checks again.
 
 use std::rc::Rc;
 
@@ -7,7 +7,7 @@ use crate::{
     customer::{backend_url::AllowHttp, template::BackendTemplate},
     forward::{
         failover::{Balance, Breaker},
-        limit::{Choice, Limit},
+        limit::{Limit, LimitTiers},
         plan::{Identity, Via},
     },
     http::{cors::CorsPolicy, fields::FieldPolicy},
@@ -18,8 +18,8 @@ use crate::{
     },
 };
 
-/// A whole configuration.
-pub struct Gateway {
+/// What a configuration is made of, for whoever reads one.
+pub struct GatewayParts {
     /// Tells configurations apart: the first 64 bits of its text's digest, before variables were filled
     /// in, so that it says nothing of a secret.
     pub version: String,
@@ -59,6 +59,193 @@ pub struct Gateway {
     pub budgets: Budgets,
     /// What operators and probes ask, where there is such a thing.
     pub operator: Operator,
+}
+
+/// A whole configuration. Whoever holds one can read it and change nothing: it was checked as a whole.
+pub struct Gateway {
+    pub(crate) version: String,
+    pub(crate) routes: Vec<Route>,
+    pub(crate) table: RouteTable,
+    pub(crate) readings: Readings,
+    pub(crate) issuers: Vec<Issuer>,
+    pub(crate) api_keys: Option<ApiKeys>,
+    pub(crate) customers: Option<Customers>,
+    pub(crate) backends: Vec<Backend>,
+    pub(crate) regions: Vec<Region>,
+    pub(crate) limits: Vec<Limit>,
+    pub(crate) identity: Identity,
+    pub(crate) fields: FieldPolicy,
+    pub(crate) via: Via,
+    pub(crate) user_agent: String,
+    pub(crate) problem_base: String,
+    pub(crate) allow_http: AllowHttp,
+    pub(crate) store_timeout: Span,
+    pub(crate) budgets: Budgets,
+    pub(crate) operator: Operator,
+}
+
+impl Gateway {
+    /// The configuration of these parts, which the reader has checked against each other.
+    #[must_use]
+    pub fn new(parts: GatewayParts) -> Self {
+        let GatewayParts {
+            version,
+            routes,
+            table,
+            readings,
+            issuers,
+            api_keys,
+            customers,
+            backends,
+            regions,
+            limits,
+            identity,
+            fields,
+            via,
+            user_agent,
+            problem_base,
+            allow_http,
+            store_timeout,
+            budgets,
+            operator,
+        } = parts;
+        Self {
+            version,
+            routes,
+            table,
+            readings,
+            issuers,
+            api_keys,
+            customers,
+            backends,
+            regions,
+            limits,
+            identity,
+            fields,
+            via,
+            user_agent,
+            problem_base,
+            allow_http,
+            store_timeout,
+            budgets,
+            operator,
+        }
+    }
+
+    /// Tells configurations apart: the first 64 bits of its text's digest, before variables were filled
+    /// in, so that it says nothing of a secret.
+    #[must_use]
+    pub fn version(&self) -> &str {
+        &self.version
+    }
+
+    /// The routes; the table refers to them by index.
+    #[must_use]
+    pub fn routes(&self) -> &[Route] {
+        &self.routes
+    }
+
+    /// Finds a route by path and method.
+    #[must_use]
+    pub const fn table(&self) -> &RouteTable {
+        &self.table
+    }
+
+    /// Finds it by what backends may make of a path.
+    #[must_use]
+    pub const fn readings(&self) -> &Readings {
+        &self.readings
+    }
+
+    /// The issuers whose tokens routes may accept.
+    #[must_use]
+    pub fn issuers(&self) -> &[Issuer] {
+        &self.issuers
+    }
+
+    /// How API keys are sent and checked, where there are any.
+    #[must_use]
+    pub const fn api_keys(&self) -> Option<&ApiKeys> {
+        self.api_keys.as_ref()
+    }
+
+    /// Where customers come from, where there are any.
+    #[must_use]
+    pub const fn customers(&self) -> Option<&Customers> {
+        self.customers.as_ref()
+    }
+
+    /// The named backends.
+    #[must_use]
+    pub fn backends(&self) -> &[Backend] {
+        &self.backends
+    }
+
+    /// The regions that clients can be in. Where there are none, the continents are.
+    #[must_use]
+    pub fn regions(&self) -> &[Region] {
+        &self.regions
+    }
+
+    /// The limits; routes refer to them by index.
+    #[must_use]
+    pub fn limits(&self) -> &[Limit] {
+        &self.limits
+    }
+
+    /// How backends learn who is calling.
+    #[must_use]
+    pub const fn identity(&self) -> &Identity {
+        &self.identity
+    }
+
+    /// Which of a client's fields pass.
+    #[must_use]
+    pub const fn fields(&self) -> &FieldPolicy {
+        &self.fields
+    }
+
+    /// Our name in `Via`.
+    #[must_use]
+    pub const fn via(&self) -> &Via {
+        &self.via
+    }
+
+    /// What its own requests say in `User-Agent`: those to issuers and to the config API.
+    #[must_use]
+    pub fn user_agent(&self) -> &str {
+        &self.user_agent
+    }
+
+    /// What the type URIs of problems begin with.
+    #[must_use]
+    pub fn problem_base(&self) -> &str {
+        &self.problem_base
+    }
+
+    /// Where http is allowed.
+    #[must_use]
+    pub const fn allow_http(&self) -> AllowHttp {
+        self.allow_http
+    }
+
+    /// How long one call of the store may take.
+    #[must_use]
+    pub const fn store_timeout(&self) -> Span {
+        self.store_timeout
+    }
+
+    /// What each cache may hold.
+    #[must_use]
+    pub const fn budgets(&self) -> Budgets {
+        self.budgets
+    }
+
+    /// What operators and probes ask, where there is such a thing.
+    #[must_use]
+    pub const fn operator(&self) -> &Operator {
+        &self.operator
+    }
 }
 
 impl Gateway {
@@ -141,7 +328,7 @@ pub struct Route {
     /// Whether answers carry `x-request-id`.
     pub shows_request_id: bool,
     /// Its limits: each must let a request pass.
-    pub limits: Vec<Choice>,
+    pub limits: Vec<LimitTiers>,
 }
 
 /// Whether two routes guard alike: see [`Route::guards_like`].

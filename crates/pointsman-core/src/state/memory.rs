@@ -3,7 +3,6 @@
 
 use crate::{
     base::{
-        digest::Digest,
         freshness::{BackOff, Lifetimes, Policy},
         time::{Span, Timestamp},
     },
@@ -17,10 +16,7 @@ use crate::{
         jwk_set::KeySet,
         jwt::{Issuer, VerifiedToken},
     },
-    state::{
-        cache::{Cache, Claim, Loaded, Lookup, Stored},
-        config::Gateway,
-    },
+    state::{cache::Cache, config::Gateway, slot::Slot},
 };
 
 /// No verified token is believed longer than this without being verified again.
@@ -37,7 +33,7 @@ pub struct Memory {
     /// One a configured issuer, in that order.
     pub key_sets: Vec<KeySetMemory>,
     /// The config API's list, where it is asked for the whole.
-    pub roster: One<Roster>,
+    pub roster: Slot<Roster>,
     /// What the store says of the last refresh of all customers, and when it was read.
     pub roster_state: Option<(Timestamp, RosterState)>,
     /// How the store does.
@@ -67,16 +63,10 @@ impl SourceHealth {
     }
 }
 
-/// A cache of one entry.
-pub struct One<T> {
-    cache: Cache<T>,
-    key: Digest,
-}
-
 /// The key set of one issuer.
 pub struct KeySetMemory {
     /// The set.
-    pub set: One<KeySet>,
+    pub set: Slot<KeySet>,
     /// How the issuer does.
     pub health: SourceHealth,
     /// When the issuer itself was last asked, by whomever.
@@ -105,7 +95,7 @@ impl Memory {
             customers: Cache::new(budgets.customers, customers, seed),
             tokens: Cache::new(budgets.tokens, Policy { lifetimes, ..unused }, seed),
             key_sets: gateway.issuers.iter().map(|issuer| KeySetMemory::new(issuer, seed)).collect(),
-            roster: One::new("roster", roster, seed),
+            roster: Slot::new("roster", roster, seed),
             roster_state: None,
             store_health: SourceHealth::default(),
             config_api_health: SourceHealth::default(),
@@ -114,74 +104,10 @@ impl Memory {
     }
 }
 
-impl<T> One<T> {
-    fn new(name: &str, policy: Policy, seed: u64) -> Self {
-        Self { cache: Cache::of_one(policy, seed), key: Digest::of(name.as_bytes()) }
-    }
-
-    /// As [`Cache::lookup`].
-    #[must_use]
-    pub fn lookup(&self, now: Timestamp, failed: bool) -> Lookup<T> {
-        self.cache.lookup(&self.key, now, failed)
-    }
-
-    /// As [`Cache::claim`].
-    #[must_use]
-    pub fn claim(&self, now: Timestamp) -> Claim {
-        self.cache.claim(&self.key, now)
-    }
-
-    /// As [`Cache::is_loading`].
-    #[must_use]
-    pub fn is_loading(&self, now: Timestamp) -> bool {
-        self.cache.is_loading(&self.key, now)
-    }
-
-    /// As [`Cache::store`].
-    pub fn store(&mut self, loaded: Loaded<T>) -> Stored<T> {
-        self.cache.store(self.key, loaded)
-    }
-
-    /// As [`Cache::fail`].
-    pub fn fail(&mut self, asked_at: Timestamp, now: Timestamp) {
-        self.cache.fail(&self.key, asked_at, now, true);
-    }
-
-    /// As [`Cache::as_of`].
-    #[must_use]
-    pub fn as_of(&self, now: Timestamp) -> Option<Timestamp> {
-        self.cache.as_of(&self.key, now)
-    }
-
-    /// As [`Cache::peek`].
-    #[must_use]
-    pub fn peek(&self) -> Option<std::rc::Rc<T>> {
-        self.cache.peek(&self.key)
-    }
-
-    /// As [`Cache::peek_as_of`].
-    #[must_use]
-    pub fn peek_as_of(&self) -> Option<Timestamp> {
-        self.cache.peek_as_of(&self.key)
-    }
-
-    /// As [`Cache::failures`].
-    #[must_use]
-    pub fn failures(&self) -> (u32, Timestamp) {
-        self.cache.failures(&self.key)
-    }
-
-    /// Bytes held.
-    #[must_use]
-    pub fn weight(&self) -> u64 {
-        self.cache.weight()
-    }
-}
-
 impl KeySetMemory {
     fn new(issuer: &Issuer, seed: u64) -> Self {
         Self {
-            set: One::new(&issuer.name, issuer.policy, seed),
+            set: Slot::new(&issuer.name, issuer.policy, seed),
             health: SourceHealth::default(),
             asked_at: None,
         }
@@ -190,7 +116,7 @@ impl KeySetMemory {
     /// Whether the issuer may be asked again for a key that its set lacks: not within `cooldown` of the
     /// last time, and not while it is left alone after a failure.
     #[must_use]
-    pub fn is_cool(&self, cooldown: Span, now: Timestamp) -> bool {
+    pub fn cooldown_elapsed(&self, cooldown: Span, now: Timestamp) -> bool {
         let (_, retry_at) = self.set.failures();
         now >= retry_at && self.asked_at.is_none_or(|at| now.since(at) >= cooldown)
     }

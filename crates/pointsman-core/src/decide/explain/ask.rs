@@ -12,7 +12,7 @@ use crate::{
     http::{
         answer::Answer,
         cf::CfValue,
-        head::{Fields, Head, Seen},
+        head::{Fields, Head, PresentFields},
     },
     identity::principal::Principal,
     state::config::Gateway,
@@ -30,7 +30,7 @@ const CF: &str = "x-pointsman-cf";
 
 /// What an operator asks.
 #[derive(Debug)]
-pub struct Ask {
+pub struct ExplainRequest {
     /// Whom the request is taken for, in place of its credential.
     pub assumed: Option<Rc<Principal>>,
     cf: Map<String, Value>,
@@ -39,7 +39,7 @@ pub struct Ask {
 /// Reads the question, if the request is one: `None` for a request that is to be answered as any other,
 /// `Err` with what is answered to a question that is none.
 #[must_use]
-pub fn asked(gateway: &Gateway, head: &Head<'_>) -> Option<Result<Ask, Answer>> {
+pub fn asked(gateway: &Gateway, head: &Head<'_>) -> Option<Result<ExplainRequest, Answer>> {
     if let Err(refusal) = permitted(gateway, head)? {
         return Some(Err(gateway.refuse(refusal, None, None, head)));
     }
@@ -62,7 +62,7 @@ fn permission(gateway: &Gateway, head: &Head<'_>) -> Result<(), Refusal> {
 
 /// Whether whoever sent the request may ask how it is decided; `None` where it asks nothing.
 fn permitted(gateway: &Gateway, head: &Head<'_>) -> Option<Result<(), Refusal>> {
-    head.seen.has(Seen::EXPLAIN).then(|| permission(gateway, head))
+    head.seen.has(PresentFields::EXPLAIN).then(|| permission(gateway, head))
 }
 
 /// Keeps a question from being decided as a request that is carried out, whoever called for the decision.
@@ -78,7 +78,7 @@ pub(crate) fn refuse_question(gateway: &Gateway, head: &Head<'_>, explained: boo
     }
 }
 
-fn read(head: &Head<'_>) -> Result<Ask, &'static str> {
+fn read(head: &Head<'_>) -> Result<ExplainRequest, &'static str> {
     let object = |name| match head.fields.get(name) {
         None => Ok(None),
         Some(text) => {
@@ -87,7 +87,7 @@ fn read(head: &Head<'_>) -> Result<Ask, &'static str> {
         }
     };
     let assumed = object(CLAIMS)?.map(|claims| Rc::new(Principal::assumed(claims)));
-    Ok(Ask { assumed, cf: object(CF)?.unwrap_or_default() })
+    Ok(ExplainRequest { assumed, cf: object(CF)?.unwrap_or_default() })
 }
 
 /// A request's fields, coming from where an operator says.
@@ -96,7 +96,7 @@ pub struct Staged<'a> {
     cf: &'a Map<String, Value>,
 }
 
-impl Ask {
+impl ExplainRequest {
     /// The request as if it came from where the question says.
     #[must_use]
     pub fn stage<'a>(&'a self, fields: &'a dyn Fields) -> Staged<'a> {
@@ -105,8 +105,8 @@ impl Ask {
 
     /// Which fields the request carries then.
     #[must_use]
-    pub fn seen(&self, seen: Seen) -> Seen {
-        if self.cf.contains_key("ip") { seen.and(Seen::CF_CONNECTING_IP) } else { seen }
+    pub fn seen(&self, seen: PresentFields) -> PresentFields {
+        if self.cf.contains_key("ip") { seen.and(PresentFields::CF_CONNECTING_IP) } else { seen }
     }
 }
 

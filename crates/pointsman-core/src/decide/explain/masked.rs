@@ -6,7 +6,7 @@ use serde_json::Value;
 use crate::{
     http::{
         credential_copies,
-        head::{Head, Target},
+        head::{Head, RequestTarget},
     },
     identity::api_key::ApiKeys,
 };
@@ -46,7 +46,7 @@ pub(super) fn mask(told: &mut Value, credentials: &[String]) {
 
 fn masked(text: &str, credential: &str) -> String {
     let plain = text.replace(credential, MASK);
-    let Some((before, query)) = text.split_once('?').filter(|_| Target::parse(text).is_some()) else {
+    let Some((before, query)) = text.split_once('?').filter(|_| RequestTarget::parse(text).is_some()) else {
         return plain;
     };
     // What is percent-encoded is found as it is found when it is forwarded.

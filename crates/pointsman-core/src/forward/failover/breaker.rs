@@ -60,7 +60,7 @@ impl Tally {
 
 /// What was seen of an origin that has failed lately.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Seen {
+pub(super) struct AttemptHistory {
     /// What operators know it by.
     pub(super) name: Option<Rc<str>>,
     /// The failures since its last answer, or since it was last opened.
@@ -75,7 +75,7 @@ pub(super) struct Seen {
     pub(super) touched: Timestamp,
 }
 
-impl Seen {
+impl AttemptHistory {
     /// Whether it is left alone now.
     pub(super) fn is_open(&self, now: Timestamp) -> bool {
         now < self.open_until || now < self.trial_until

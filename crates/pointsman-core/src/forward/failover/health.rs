@@ -8,7 +8,7 @@ use std::{cell::RefCell, collections::HashMap, rc::Rc};
 
 use super::{
     Breaker,
-    breaker::{Ended, Seen},
+    breaker::{AttemptHistory, Ended},
     budget::Budgets,
 };
 use crate::base::{
@@ -16,7 +16,7 @@ use crate::base::{
     time::{Span, Timestamp},
 };
 
-/// Origins that are remembered by everybody, and as many again by single callers.
+/// OriginHistories that are remembered by everybody, and as many again by single callers.
 const MOST_ORIGINS: usize = 4096;
 /// How long after its pause an origin that nobody has tried since is surely remembered.
 const MEMORY: Span = Span::from_secs(60);
@@ -24,7 +24,7 @@ const MEMORY: Span = Span::from_secs(60);
 const MOST_SHOWN: usize = 300;
 
 /// An origin, and who calls it.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Watched<'a> {
     /// The backend, a line end, and the origin's URL. Two customers' own backends are two, whatever their URLs.
     pub key: &'a str,
@@ -54,8 +54,8 @@ impl Watched<'_> {
 /// What this isolate has seen of origins. Of those that are well nothing is kept.
 #[derive(Debug, Default)]
 pub struct Health {
-    all: RefCell<Origins>,
-    own: RefCell<Origins>,
+    all: RefCell<OriginHistories>,
+    own: RefCell<OriginHistories>,
     budgets: RefCell<Budgets>,
 }
 
@@ -72,10 +72,10 @@ impl Health {
         !self.is_open(watched, now) && self.either(watched, |seen| seen.is_half_open(now))
     }
 
-    fn either(&self, watched: Watched<'_>, holds: impl Fn(&Seen) -> bool) -> bool {
+    fn either(&self, watched: Watched<'_>, holds: impl Fn(&AttemptHistory) -> bool) -> bool {
         let (all, own) = (self.all.borrow(), self.own.borrow());
         // Nearly always both are empty, and no digest is made.
-        let of = |origins: &Origins, name: &dyn Fn() -> Digest| {
+        let of = |origins: &OriginHistories, name: &dyn Fn() -> Digest| {
             !origins.0.is_empty() && origins.0.get(&name()).is_some_and(&holds)
         };
         of(&all, &|| watched.by_all()) || of(&own, &|| watched.by_caller())
@@ -119,7 +119,7 @@ impl Health {
         }
     }
 
-    fn each(&self, watched: Watched<'_>, mut change: impl FnMut(&mut Origins, Digest)) {
+    fn each(&self, watched: Watched<'_>, mut change: impl FnMut(&mut OriginHistories, Digest)) {
         change(&mut self.all.borrow_mut(), watched.by_all());
         if !watched.caller.is_empty() {
             change(&mut self.own.borrow_mut(), watched.by_caller());
@@ -146,11 +146,11 @@ impl Health {
     }
 }
 
-/// Origins by name, those that have failed lately.
+/// OriginHistories by name, those that have failed lately.
 #[derive(Debug, Default)]
-struct Origins(HashMap<Digest, Seen>);
+struct OriginHistories(HashMap<Digest, AttemptHistory>);
 
-impl Origins {
+impl OriginHistories {
     /// What is remembered of it then.
     fn note(
         &mut self,
@@ -159,12 +159,12 @@ impl Origins {
         caller: u32,
         breaker: Breaker,
         now: Timestamp,
-    ) -> Option<&mut Seen> {
+    ) -> Option<&mut AttemptHistory> {
         if !self.0.contains_key(&name) {
             if ended == Ended::Answered || !self.has_room(now) {
                 return None;
             }
-            self.0.insert(name, Seen::default());
+            self.0.insert(name, AttemptHistory::default());
         }
         if !self.0.get_mut(&name)?.note(ended, caller, breaker, now) {
             self.0.remove(&name);

@@ -1,17 +1,17 @@
-//! Origins as browsers send them, and what of them a policy allows.
+//! AllowedOrigins as browsers send them, and what of them a policy allows.
 
 use std::fmt;
 
 /// Which origins a policy allows.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub enum Origins {
+pub enum AllowedOrigins {
     /// Any: reflected with credentials, else answered with `*`.
     Any,
     /// One of these.
     Listed(Vec<OriginPattern>),
 }
 
-impl Origins {
+impl AllowedOrigins {
     /// Whether this is one of them.
     ///
     /// `null` is what sandboxed frames, redirects between origins and some local files send, whoever made them. It
@@ -90,6 +90,8 @@ impl fmt::Display for OriginError {
         })
     }
 }
+
+impl std::error::Error for OriginError {}
 
 /// Hosts of this machine, whose ports change from project to project.
 const LOCAL: [&str; 3] = ["localhost", "127.0.0.1", "[::1]"];
@@ -187,7 +189,7 @@ mod tests {
     use super::*;
 
     fn matches(pattern: &str, origin: &str) -> bool {
-        Origins::Listed(vec![OriginPattern::parse(pattern).unwrap()]).allows(origin)
+        AllowedOrigins::Listed(vec![OriginPattern::parse(pattern).unwrap()]).allows(origin)
     }
 
     #[test]
@@ -296,11 +298,11 @@ mod tests {
             "http://[2001:db8::1]:3000",
         ];
         for origin in origins {
-            assert!(Origins::Any.allows(origin), "{origin}");
+            assert!(AllowedOrigins::Any.allows(origin), "{origin}");
             assert!(matches(origin, origin), "{origin}");
             assert!(!matches("https://app.example.com", origin), "{origin}");
         }
-        assert!(Origins::Any.allows("null"));
+        assert!(AllowedOrigins::Any.allows("null"));
         for text in [
             "",
             "*",
@@ -323,7 +325,7 @@ mod tests {
             "https://a\\b",
             "1a://b",
         ] {
-            assert!(!Origins::Any.allows(text), "{text}");
+            assert!(!AllowedOrigins::Any.allows(text), "{text}");
         }
     }
 

@@ -7,7 +7,7 @@ use super::*;
 use crate::{
     http::{
         cf::CfValue,
-        head::{Fields, Target},
+        head::{Fields, RequestTarget},
     },
     identity::claims::{ClaimPath, Claims},
     routing::rule::{Action, Rule},
@@ -37,8 +37,8 @@ fn find(sent: &Sent, url: &str, of: &Operand) -> Option<Value> {
     let principal = principal(&json!({"plan": "gold", "scope": "read write"}));
     let head = Head {
         method: "GET",
-        target: Target::parse(url).unwrap(),
-        seen: Seen::CF_CONNECTING_IP,
+        target: RequestTarget::parse(url).unwrap(),
+        seen: PresentFields::CF_CONNECTING_IP,
         fields: sent,
         request_id: "r",
     };
@@ -50,8 +50,8 @@ fn find(sent: &Sent, url: &str, of: &Operand) -> Option<Value> {
 fn holds(condition: &Condition, claims: &Value) -> bool {
     let principal = principal(claims);
     let sent = Sent::default();
-    let target = Target::parse("https://h/").unwrap();
-    let head = Head { method: "GET", target, seen: Seen::default(), fields: &sent, request_id: "r" };
+    let target = RequestTarget::parse("https://h/").unwrap();
+    let head = Head { method: "GET", target, seen: PresentFields::default(), fields: &sent, request_id: "r" };
     let facts = Facts { principal: &principal, head: &head, captures: &[] };
     let holds = condition.holds(&facts);
     assert_eq!(condition.why_not(&facts).is_none(), holds, "{condition}");
@@ -300,8 +300,8 @@ fn all_any_not_and_names_combine() {
 fn why_not_says_what_was_found() {
     let principal = principal(&json!({"plan": "free"}));
     let sent = Sent::default();
-    let target = Target::parse("https://h/").unwrap();
-    let head = Head { method: "GET", target, seen: Seen::default(), fields: &sent, request_id: "r" };
+    let target = RequestTarget::parse("https://h/").unwrap();
+    let head = Head { method: "GET", target, seen: PresentFields::default(), fields: &sent, request_id: "r" };
     let facts = Facts { principal: &principal, head: &head, captures: &[] };
     let gold = claim("plan", Test::Equals(json!("gold")));
     assert_eq!(gold.why_not(&facts).unwrap(), "plan is \"free\", and must be \"gold\"");

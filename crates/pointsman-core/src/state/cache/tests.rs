@@ -3,9 +3,12 @@ use std::collections::BTreeMap;
 use proptest::prelude::*;
 
 use super::*;
-use crate::base::{
-    freshness::{BackOff, Lifetimes},
-    time::Span,
+use crate::{
+    base::{
+        freshness::{BackOff, Lifetimes},
+        time::Span,
+    },
+    state::slot::Slot,
 };
 
 const T0: Timestamp = Timestamp::from_millis(1_800_000_000_000);
@@ -38,7 +41,7 @@ fn hit(value: u32, refresh: bool) -> Lookup<u32> {
     Lookup::Hit { stored: Stored::Present(Rc::new(value)), refresh }
 }
 
-const LEAD: Lookup<u32> = Lookup::Load(Claim::Lead);
+const LEAD: Lookup<u32> = Lookup::Load(Lease::Acquired);
 const ABSENT: Lookup<u32> = Lookup::Hit { stored: Stored::Absent, refresh: false };
 
 #[test]
@@ -57,10 +60,10 @@ fn fresh_then_stale_with_one_refresh_then_expired() {
 fn one_loads_and_others_wait_until_its_lease_ends() {
     let (mut cache, key) = cache();
     assert_eq!(cache.lookup(&key, at(0), false), LEAD);
-    assert_eq!(cache.lookup(&key, at(1), false), Lookup::Load(Claim::Join(at(15))));
+    assert_eq!(cache.lookup(&key, at(1), false), Lookup::Load(Lease::HeldUntil(at(15))));
     assert!(cache.is_loading(&key, at(14)) && !cache.is_loading(&key, at(15)));
     assert_eq!(cache.lookup(&key, at(15), false), LEAD, "taken over");
-    assert_eq!(cache.lookup(&key, at(16), false), Lookup::Load(Claim::Join(at(30))));
+    assert_eq!(cache.lookup(&key, at(16), false), Lookup::Load(Lease::HeldUntil(at(30))));
     cache.store(key, present(1, 15));
     assert_eq!(cache.lookup(&key, at(17), false), hit(1, false));
     assert!(!cache.is_loading(&key, at(17)));
@@ -89,7 +92,7 @@ fn a_failed_refresh_changes_nothing_but_a_back_off_that_grows() {
         while cache.lookup(&key, T0.plus(Span::from_millis(now + pause)), false) == hit(1, false) {
             pause += 10;
         }
-        cache.end_flight(&key, failed_at.plus(Span::from_millis(pause)));
+        cache.end_lease(&key, failed_at.plus(Span::from_millis(pause)));
         pauses.push(pause);
         now += pause;
     }
@@ -145,7 +148,7 @@ fn strict_entries_are_asked_for_again_after_fresh_and_fall_back_on_failure() {
     cache.store(key, present(1, 0));
     assert_eq!(cache.lookup(&key, at(29), false), hit(1, false));
     assert_eq!(cache.lookup(&key, at(30), false), hit(1, true));
-    cache.end_flight(&key, at(30));
+    cache.end_lease(&key, at(30));
     assert_eq!(cache.lookup(&key, at(60), false), LEAD);
     assert_eq!(cache.lookup(&key, at(61), false), hit(1, false), "one asks, others are served");
     cache.fail(&key, at(60), at(61), false);
@@ -217,9 +220,9 @@ fn loads_that_nobody_ended_are_forgotten() {
     let (cache, _) = cache();
     for number in 0..100_000u32 {
         let now = at(u64::from(number));
-        assert_eq!(cache.claim(&Digest::of(&number.to_le_bytes()), now), Claim::Lead);
+        assert_eq!(cache.acquire_lease(&Digest::of(&number.to_le_bytes()), now), Lease::Acquired);
     }
-    assert!(cache.flights.borrow().len() <= MANY_FLIGHTS);
+    assert!(cache.leases.borrow().len() <= MANY_LOADS);
 }
 
 /// What may happen to one key of a cache.
@@ -268,7 +271,8 @@ struct Flight {
 proptest! {
     #![proptest_config(ProptestConfig { cases: 2000, ..ProptestConfig::default() })]
 
-    /// Whatever requests, loads, failures, departures and time do to one key, in any order.
+    /// Whatever requests, loads, failures, departures and time do to one key, in any order. A slot does the same as a
+    /// cache of which nothing else is asked.
     #[test]
     fn the_state_machine_keeps_its_promises(
         events in prop::collection::vec(event(), 1..80),
@@ -279,6 +283,9 @@ proptest! {
         let lifetimes = if strict { Lifetimes::strict(fresh, stale) } else { Lifetimes::swift(fresh, stale) };
         let policy = Policy { lifetimes, ..Policy::TEST };
         let mut cache: Cache<u64> = Cache::new(1 << 20, policy, 3);
+        let mut slot: Slot<u64> = Slot::new("k", policy, 3);
+        // Of a slot, which has one source, the source is always left alone.
+        let alike = pauses_when_empty;
         let key = Digest::of(b"k");
         let mut now = T0;
         let mut flights: Vec<Flight> = Vec::new();
@@ -304,11 +311,15 @@ proptest! {
                         End::Fails => {
                             let before = cache.peek(&key);
                             cache.fail(&key, flight.began, now, pauses_when_empty);
+                            slot.fail(flight.began, now);
                             prop_assert_eq!(cache.peek(&key), before, "a failure changes no value");
                             continue;
                         }
                     };
-                    let counts = cache.store(key, Loaded { stored, weight: 8, asked_at: flight.began, as_of: flight.began });
+                    let (asked_at, as_of) = (flight.began, flight.began);
+                    let same = slot.store(Loaded { stored: stored.clone(), weight: 8, asked_at, as_of });
+                    let counts = cache.store(key, Loaded { stored, weight: 8, asked_at, as_of });
+                    prop_assert!(!alike || same == counts, "{same:?} in a slot, {counts:?} in a cache");
                     if newest_stored.is_none_or(|newest| flight.began >= newest) && !matches!(end, End::Malformed) {
                         newest_stored = Some(flight.began);
                     }
@@ -323,7 +334,9 @@ proptest! {
                 Event::Request => {
                     // What had a lease that ran out may be led again; nothing else may.
                     let live = flights.iter().any(|flight| now < flight.until);
-                    match cache.lookup(&key, now, false) {
+                    let (same, lookup) = (slot.lookup(now, false), cache.lookup(&key, now, false));
+                    prop_assert!(!alike || same == lookup, "{same:?} in a slot, {lookup:?} in a cache");
+                    match lookup {
                         Lookup::Hit { stored: Stored::Present(value), refresh } => {
                             let age = now.since(asked[&*value]);
                             prop_assert!(age < stale, "used after its time");
@@ -337,11 +350,11 @@ proptest! {
                             prop_assert!(newest_stored.is_some() || serial == 0 || !refresh);
                             prop_assert!(!refresh, "what is absent is never served stale");
                         }
-                        Lookup::Load(Claim::Lead) => {
+                        Lookup::Load(Lease::Acquired) => {
                             prop_assert!(!live, "two loads at once");
                             flights.push(Flight { began: now, until: now.plus(policy.lease) });
                         }
-                        Lookup::Load(Claim::Join(until)) => {
+                        Lookup::Load(Lease::HeldUntil(until)) => {
                             prop_assert!(until > now, "waits for what is over");
                             prop_assert!(until.since(now) <= policy.lease, "waits longer than a lease");
                         }
@@ -352,11 +365,15 @@ proptest! {
                     }
                 }
             }
+            let of_slot = (slot.peek(), slot.as_of(now), slot.peek_as_of(), slot.failures(), slot.is_loading(now));
+            let of_cache =
+                (cache.peek(&key), cache.as_of(&key, now), cache.peek_as_of(&key), cache.failures(&key), cache.is_loading(&key, now));
+            prop_assert!(!alike || of_slot == of_cache, "{of_slot:?} of a slot, {of_cache:?} of a cache");
         }
         // Whoever left or failed: after a lease and the longest pause somebody leads again, or is served.
         now = now.plus(policy.lease).plus(Span::from_millis(policy.back_off.first.millis() * BackOff::MOST * 2));
         let lookup = cache.lookup(&key, now, false);
-        prop_assert!(!matches!(lookup, Lookup::Unavailable | Lookup::Load(Claim::Join(_))), "stuck: {lookup:?}");
+        prop_assert!(!matches!(lookup, Lookup::Unavailable | Lookup::Load(Lease::HeldUntil(_))), "stuck: {lookup:?}");
     }
 
     #[test]

@@ -1,0 +1,324 @@
+// What passes between the console's modules, and between the console and the platform.
+import type { Context, Hono, Next } from "hono";
+import type { HtmlEscapedString } from "hono/utils/html";
+
+/** What `html` makes: text with everything escaped that was put into it. */
+export type Html = HtmlEscapedString | Promise<HtmlEscapedString>;
+/** What may be put into `html`. What is false, null or undefined is left out. */
+export type Content = Html | string | number | boolean | null | undefined | Content[];
+
+/** A JSON object of which nothing is known yet. */
+export type JsonObject = Record<string, unknown>;
+
+/** What is wrong with a record, as the gateway says it: a JSON Pointer (RFC 6901) and a sentence's end. */
+export interface Finding {
+  pointer: string;
+  message: string;
+}
+/** What a customer's record means to the gateway. */
+export interface Customer {
+  id: string;
+  environment: string | null;
+  disabled: boolean;
+  /** Whether a refresh from the config API wrote it. */
+  refreshed: boolean;
+  backends: { url: string; region: string | null; weight: number | null }[];
+  allowedIps: string[] | null;
+}
+export interface CheckedCustomer {
+  findings: Finding[];
+  /** There where there are no findings. */
+  customer: Customer | null;
+}
+/** What a key's record means to the gateway. */
+export interface Key {
+  state: "active" | "disabled" | "expired";
+  /** In milliseconds since 1970. */
+  expiresAt: number | null;
+  allowedIps: string[] | null;
+  methods: string[] | null;
+}
+export interface CheckedKey {
+  findings: Finding[];
+  /** There where there are no findings. */
+  key: Key | null;
+  /** What the claims have where the customer is named. */
+  customer: string | null;
+}
+/** What is wrong with a form: the field's id, where there is one, its label and a sentence's end. */
+export interface FormFault {
+  id?: string;
+  label?: string;
+  what: string;
+}
+
+type OneOrMore<T> = T | T[];
+
+/** gateway.toml as JSON, with ${NAME} unfilled. The build has checked it; this is what the console reads of it. */
+export interface Configuration {
+  allow_http?: string;
+  api_keys?: { prefixes?: string[]; header?: string; scheme?: string };
+  backends?: Record<string, Backend>;
+  conditions?: Record<string, Condition>;
+  customers?: { claim?: string; source?: unknown };
+  operator?: { secret?: string; status?: string };
+  regions?: JsonObject;
+  routes?: Route[];
+}
+export type Condition = string | JsonObject;
+export interface Origin {
+  url: string;
+  region?: string;
+  weight?: number;
+}
+export interface Backend {
+  url?: string;
+  region?: string;
+  origins?: OneOrMore<Origin>;
+}
+export interface Route {
+  path: string;
+  name?: string;
+  methods?: string[];
+  auth?: OneOrMore<string>;
+  anonymous?: boolean;
+  rules: Rule[];
+  shadow_rules?: Rule[];
+  require?: Condition;
+  rewrite?: string;
+  limits?: Limit[];
+  max_body?: string | number;
+  cors?: string;
+}
+export type Limit = string | Limit[] | { use: string; when?: Condition };
+interface RuleBase {
+  name: string;
+  when?: Condition;
+  by?: OneOrMore<string>;
+  chosen_by?: OneOrMore<string>;
+  within?: OneOrMore<string>;
+  unlisted?: string;
+}
+export type Rule = RuleBase &
+  (
+    | { to: string; deny?: undefined; split?: undefined }
+    | { deny: number; to?: undefined; split?: undefined }
+    | { split: { to: string; weight: number }[]; to?: undefined; deny?: undefined }
+  );
+/** Where a rule leads: a backend's name, "customer", or the status that the gateway answers. */
+export interface Target {
+  to: string | { deny: number };
+  /** Of the callers, where the rule shares them out. */
+  share?: string;
+}
+
+/** The console's bindings, as the platform gives them: any may be missing. */
+export interface Bindings {
+  POINTSMAN_KV?: KVNamespace;
+  GATEWAY?: Fetcher;
+  GATEWAY_URL?: string;
+  CONFIGURATION?: string;
+  CONSOLE_SECRET?: string;
+  OPERATOR_SECRET?: string;
+  ACCESS_TEAM_DOMAIN?: string;
+  ACCESS_AUD?: string;
+  [variable: string]: unknown;
+}
+export interface Access {
+  team: string;
+  audience: string;
+}
+/** The bindings after they were checked. */
+export interface Settings {
+  secret: string;
+  access: Access | undefined;
+  operatorSecret: string | undefined;
+  gatewayUrl: URL;
+  configuration: Configuration;
+  /** May records name plain http? never, loopback or always; anything else counts as never. */
+  allowHttp: string;
+  store: KVNamespace;
+  gateway: Fetcher;
+}
+export type Session = { signedIn: true; id: string; csrf: string } | { signedIn: false; id?: undefined; csrf: string };
+
+/** What a request carries from the front door to its page. */
+interface Variables {
+  configuration: Configuration;
+  settings: Settings;
+  session: Session;
+  /** Who it is by Cloudflare Access, where that stands before the console. */
+  accessWho: string | undefined;
+  /** Who it is, for the log. */
+  who: string;
+  /** What a POST sent; its token was checked. */
+  form: URLSearchParams;
+}
+interface Environment {
+  Bindings: Bindings;
+  Variables: Variables;
+}
+export type App = Hono<Environment>;
+export type Ctx = Context<Environment>;
+export type { Next };
+
+/** An entry of KV: its name and its value. */
+export interface StoredText {
+  name: string;
+  text: string;
+}
+/** A key's record as the gateway reads it. */
+export interface KeyRecord extends JsonObject {
+  subject: string;
+  claims?: JsonObject | null;
+  expiresAt?: string | null;
+  createdAt?: string | null;
+  disabled?: boolean | null;
+  allowedIps?: string[] | null;
+  methods?: string[] | null;
+  name?: string | null;
+}
+/** A key's entry. The record is there where the text is a JSON object, and a `KeyRecord` where it has no findings. */
+export interface KeyEntry extends CheckedKey {
+  digest: string;
+  text: string;
+  record: JsonObject | undefined;
+}
+export interface UsableKeyEntry extends KeyEntry {
+  record: KeyRecord;
+  key: Key;
+}
+
+/** A customer's record as the gateway reads it. */
+export interface CustomerRecord extends JsonObject {
+  customerId: string;
+  backendUrl?: string | null;
+  backends?: Origin[] | null;
+  environmentName?: string | null;
+  disabled?: boolean | null;
+  allowedIps?: string[] | null;
+  gone?: boolean | null;
+  fetchedAt?: string | null;
+}
+/** One of a customer's two entries. The record is there where the text is a JSON object. */
+export interface CustomerText extends CheckedCustomer {
+  name: string;
+  text: string;
+  record: JsonObject | undefined;
+}
+/** What counts of a customer's two entries. */
+export interface CustomerEntry extends CustomerText {
+  id: string;
+  /** Whether it is what the config API says. */
+  ofApi: boolean;
+  /** What the config API says, where that does not count. */
+  beside?: CustomerText;
+}
+/** What customers are read with. */
+export interface Reach {
+  store: KVNamespace;
+  allowHttp: string;
+  /** Whether the configuration names a config API. */
+  hasSource: boolean;
+}
+
+/** A field of a form. */
+export interface Field {
+  id: string;
+  /** The id, where it is not given. */
+  name?: string;
+  label: string;
+  value?: string;
+  hint?: Content;
+  fault?: string;
+  type?: string;
+  required?: boolean;
+  optional?: boolean;
+  /** Further attributes of the input, by name. */
+  more?: Record<string, string>;
+  wide?: boolean;
+}
+/** What a customer's form holds. */
+export interface CustomerValues {
+  customerId: string;
+  environmentName: string;
+  backendUrl: string;
+  backends: BackendValues[];
+  allowedIps: string;
+  disabled: boolean;
+  takeOver: boolean;
+}
+export interface BackendValues {
+  url: string;
+  region: string;
+  weight: string;
+}
+/** What a key's form holds. */
+export type KeyValues = Record<
+  "prefix" | "subject" | "name" | "customer" | "claims" | "expiresAt" | "allowedIps" | "methods",
+  string
+>;
+
+/** What the gateway said: JSON, other text, or nothing. */
+export type Said =
+  | { status: number; json: unknown; text?: undefined; failed?: undefined }
+  | { status: number; text: string; json?: undefined; failed?: undefined }
+  | { failed: string; status?: undefined; json?: undefined; text?: undefined };
+
+/** A request of which the gateway is to say what would become of it. */
+export interface RequestToExplain {
+  method: string;
+  url: URL;
+  fields: [name: string, value: string][];
+  credential: Credential;
+  /** Members of `request.cf`. */
+  cf: JsonObject;
+}
+/** A row of schemas/operands.json: an operand of conditions. */
+export interface Operand {
+  /** Behind `$`. */
+  name: string;
+  type: string;
+  /** What it is, as a part of a sentence. */
+  words: string;
+  help: string;
+  example: string;
+  /** An example of the name that stands behind a colon, where one must. */
+  argument?: string;
+  /** Its path into `request.cf`, where the platform provides it. */
+  cf?: string;
+}
+export type Credential =
+  | { kind: "none" }
+  | { kind: "key" | "token"; text: string }
+  | { kind: "claims"; claims: JsonObject };
+
+/** The gateway's status document: what the console reads of it. */
+export interface StatusDocument {
+  version: string;
+  configuration: unknown;
+  time: string;
+  isolate: Isolate;
+  bounds?: unknown[];
+}
+export interface Isolate {
+  caches?: Record<string, JsonObject>;
+  kv?: Asked;
+  config_api?: { form: string; asked?: Asked; scheduled_refresh?: unknown };
+  issuers?: Issuer[];
+  open_circuits?: { backend: string; origin: string; until: string }[];
+}
+export interface Issuer {
+  name: string;
+  keys: unknown;
+  state?: string;
+  as_of?: string;
+  failures_in_a_row: number;
+  retry_at?: string;
+  asked?: Asked;
+}
+/** How a source answered of late. */
+export interface Asked {
+  answered_at?: string;
+  last_error?: { time: string; message: string } | null;
+}

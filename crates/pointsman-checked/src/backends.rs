@@ -1,0 +1,62 @@
+//! Named backends and their origins.
+
+use std::rc::Rc;
+
+use pointsman_core::{
+    base::time::Span,
+    customer::{backend_url::AllowHttp, template::BackendTemplate},
+    forward::failover::{Balance, Breaker},
+    state::config::{Backend, Origin},
+};
+
+use super::node::{Node, Read, fault};
+
+const FOREVER: Span = Span::from_millis(u64::MAX);
+
+#[inline(never)]
+pub(super) fn backend(node: Node<'_>, allow_http: AllowHttp) -> Read<Backend> {
+    let timeout = |node: Node<'_>| node.timeout(FOREVER);
+    Ok(Backend {
+        name: Rc::from(node.read("name", Node::text)?),
+        origins: node.list("origins", |node| {
+            let wanted = "must name a service binding: binding:NAME or binding:NAME/base";
+            let (text, binding) = node.read("url", |node| node.known(wanted, origin_place))?;
+            Ok(Origin {
+                url: node.read("url", |_| match BackendTemplate::parse(&text, allow_http) {
+                    Ok(url) => Ok(url),
+                    Err(error) => fault(error.to_string()),
+                })?,
+                binding,
+                region: node.option("region", |node| node.text().map(Rc::from))?,
+                weight: node.read("weight", Node::small)?,
+                timeout: node.option("timeout", timeout)?,
+            })
+        })?,
+        balance: if node.read("weighted", Node::flag)? { Balance::Weighted } else { Balance::Ordered },
+        breaker: Breaker {
+            failures: node.read("failures", Node::small)?,
+            ratio: node.read("failure_ratio", Node::share)?,
+            pause: node.read("pause", timeout)?,
+        },
+        timeout: node.read("timeout", timeout)?,
+        deadline: node.option("deadline", timeout)?,
+        failure_statuses: node.list("failure_statuses", Node::small)?,
+    })
+}
+
+/// The URL of an origin, and the service binding that is called in place of the network (`binding:NAME/base`); `None` where
+/// the binding's name cannot be one.
+#[must_use]
+pub fn origin_place(text: &str) -> Option<(String, Option<Rc<str>>)> {
+    let Some(rest) = text.strip_prefix("binding:") else { return Some((text.to_owned(), None)) };
+    let (name, base) = rest.find('/').and_then(|slash| rest.split_at_checked(slash)).unwrap_or((rest, ""));
+    // Nothing is looked up: the host is what the bound Worker reads in the request's URL.
+    let host = name.to_ascii_lowercase().replace('_', "-");
+    is_binding(name).then(|| (format!("https://{host}.binding{base}"), Some(Rc::from(name))))
+}
+
+/// Whether a text can be the name of a binding.
+#[must_use]
+pub fn is_binding(name: &str) -> bool {
+    !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
+}

@@ -1,0 +1,70 @@
+//! Limits, and which of them a route has.
+
+use std::rc::Rc;
+
+use pointsman_core::{
+    base::time::Span,
+    forward::limit::{Anchor, By, Limit, LimitTiers, Measure, Per, Tier},
+};
+
+use super::{
+    backends::is_binding,
+    conditions::{Scope, conditions, operand},
+    node::{Node, Read, fault},
+};
+
+/// More, and a request that waits for its counter would be of no use to whoever sent it.
+pub const LONGEST_TIMEOUT: Span = Span::from_secs(5);
+
+#[inline(never)]
+pub(super) fn limit(node: Node<'_>) -> Read<Limit> {
+    let binding = |node: Node<'_>| {
+        node.known("must be the name of a binding in wrangler.toml", |name| {
+            is_binding(name).then(|| Rc::from(name))
+        })
+    };
+    Ok(Limit {
+        name: Rc::from(node.read("name", Node::text)?),
+        binding: node.read("binding", binding)?,
+        by: node.list("by", |node| match node.text()? {
+            "$customer" => Ok(By::Customer),
+            _ => operand(node, Scope { named: &[], params: &[] }).map(By::Of),
+        })?,
+        measure: measure(node)?,
+        timeout: node.read("timeout", |node| node.timeout(LONGEST_TIMEOUT))?,
+        closed: node.read("closed", Node::flag)?,
+    })
+}
+
+#[inline(never)]
+fn measure(node: Node<'_>) -> Read<Measure> {
+    if let Some(limit) = node.option("limit", Node::whole)? {
+        return Ok(Measure::Rate { limit, period: node.read("period", Node::span)? });
+    }
+    let per = |text: &str| match text {
+        "hour" => Some(Per::Hour),
+        "day" => Some(Per::Day),
+        "month" => Some(Per::Month),
+        _ => None,
+    };
+    let from_first_use = node.read("first_use", Node::flag)?;
+    Ok(Measure::Quota {
+        quota: node.read("quota", Node::whole)?,
+        per: node.read("per", |node| node.known("must be \"hour\", \"day\" or \"month\"", per))?,
+        anchor: if from_first_use { Anchor::FirstUse } else { Anchor::Calendar },
+        batch: node.read("batch", Node::whole)?,
+    })
+}
+
+/// Limits of which the first that fits a caller applies; `count` is how many limits there are.
+#[inline(never)]
+pub(super) fn choice(node: Node<'_>, scope: Scope<'_>, count: usize) -> Read<LimitTiers> {
+    let tiers = node.items(|node| {
+        let limit = node.option("limit", Node::small::<usize>)?;
+        if limit.is_some_and(|limit| limit >= count) {
+            return fault("is no limit's place");
+        }
+        Ok(Tier { when: node.read("when", |node| conditions(node, scope))?, limit })
+    });
+    tiers.map(LimitTiers)
+}

@@ -1,0 +1,203 @@
+//! Where requests go: CORS policies, regions, routes and rules.
+
+use std::rc::Rc;
+
+use pointsman_core::{
+    base::time::Span,
+    http::{
+        cors::{AllowedOrigins, CorsPolicy, OriginPattern, RequestHeaders},
+        fields::{FieldPolicy, is_token},
+    },
+    identity::api_key::ApiKeys,
+    routing::{
+        condition::Named,
+        index::RuleIndex,
+        operand::Operand,
+        pattern::{Pattern, Rewrite},
+        readings::Readings,
+        rule::{Action, Rule},
+        split::{Split, Variant},
+        table::RouteTable,
+        target::{Target, Unlisted},
+    },
+    state::config::{Region, Route, RouteAuth, guard_alike},
+};
+
+use super::{
+    conditions::{Scope, conditions, operand},
+    limits::choice,
+    node::{Node, Read, fault},
+};
+
+/// More than any plan of the platform takes.
+pub const MAX_BODY: u64 = 512 << 20;
+
+/// What routes refer to.
+pub(super) struct Known<'a> {
+    pub(super) named: &'a [Rc<Named>],
+    pub(super) policies: &'a [Rc<CorsPolicy>],
+    pub(super) api_keys: Option<&'a ApiKeys>,
+    /// How many there are, as of the next two.
+    pub(super) issuers: usize,
+    pub(super) backends: usize,
+    pub(super) limits: usize,
+}
+
+/// The routes, as far as they are read.
+pub(super) struct Routes {
+    pub(super) routes: Vec<Route>,
+    pub(super) table: RouteTable,
+    pub(super) readings: Readings,
+}
+
+impl Routes {
+    pub(super) fn new(fold_case: bool) -> Self {
+        Self { routes: Vec::new(), table: RouteTable::default(), readings: Readings::new(fold_case) }
+    }
+
+    /// Reads a route and adds it.
+    pub(super) fn add(&mut self, node: Node<'_>, known: &Known<'_>) -> Read<()> {
+        let pattern = node.read("path", |node| node.parsed(Pattern::parse))?;
+        let methods = node.strings("methods")?;
+        let route = route(node, &pattern, known)?;
+        let position = self.routes.len();
+        let is_new = methods.iter().all(|method| self.table.insert(&pattern, method, position));
+        // Variables can bring together what was apart when the file was checked.
+        if !is_new || self.readings.insert(&pattern, &methods, route.params()).is_err() {
+            return node.read("path", |_| fault("is already the path of another route"));
+        }
+        self.routes.push(route);
+        Ok(())
+    }
+
+    /// Ends the reading, and tells the field policy what conditions ask for.
+    pub(super) fn complete(mut self, fields: &mut FieldPolicy) -> Self {
+        let routes = &self.routes;
+        self.readings.complete(|one, other| guard_alike(routes, one, other));
+        for route in &self.routes {
+            let rules = route.rules.iter().flat_map(|rule| &rule.when);
+            let limits = route.limits.iter().flat_map(|choice| &choice.0).flat_map(|tier| &tier.when);
+            for condition in rules.chain(limits).chain(&route.require) {
+                condition.each_operand(&mut |of| {
+                    if let Operand::Header(name) = of {
+                        fields.ask_for(name);
+                    }
+                });
+            }
+        }
+        self
+    }
+}
+
+#[inline(never)]
+pub(super) fn region(node: Node<'_>, named: &[Rc<Named>]) -> Read<Region> {
+    let when = node.read("when", |node| conditions(node, Scope { named, params: &[] }))?;
+    Ok(Region { name: Rc::from(node.read("name", Node::text)?), when })
+}
+
+#[inline(never)]
+pub(super) fn policy(node: Node<'_>) -> Read<Rc<CorsPolicy>> {
+    if node.read("anything_goes", Node::flag)? {
+        return Ok(Rc::new(CorsPolicy::anything_goes()));
+    }
+    let name =
+        |node: Node<'_>| node.known("must be a field name", |name| is_token(name).then(|| name.to_owned()));
+    let origins = node.option("origins", |node| node.items(|node| node.parsed(OriginPattern::parse)))?;
+    Ok(Rc::new(CorsPolicy {
+        origins: origins.map_or(AllowedOrigins::Any, AllowedOrigins::Listed),
+        headers: RequestHeaders::Listed(node.list("headers", name)?),
+        expose: node.list("expose", name)?,
+        max_age: node.read("max_age", Node::span)?,
+        credentials: node.read("credentials", Node::flag)?,
+    }))
+}
+
+/// A place in a list of so many.
+fn place(count: usize) -> impl Fn(Node<'_>) -> Read<usize> {
+    move |node| match node.small()? {
+        place if place < count => Ok(place),
+        _ => fault("is no place in the list that it refers to"),
+    }
+}
+
+#[inline(never)]
+fn route(node: Node<'_>, pattern: &Pattern, known: &Known<'_>) -> Read<Route> {
+    let params: Vec<&str> = pattern.names().collect();
+    let scope = Scope { named: known.named, params: &params };
+    let auth = RouteAuth {
+        api_key: node.read("api_key", Node::flag)?,
+        issuers: node.list("issuers", place(known.issuers))?,
+        anonymous: node.read("anonymous", Node::flag)?,
+    };
+    let rules = node.list("rules", |node| rule(node, known, scope))?;
+    let policy = node.option("cors", place(known.policies.len()))?;
+    Ok(Route {
+        name: Rc::from(node.read("name", Node::text)?),
+        path: Rc::from(node.read("path", Node::text)?),
+        challenge: challenge(&auth, known.api_keys),
+        auth,
+        cors: policy.and_then(|policy| known.policies.get(policy)).map(Rc::clone),
+        rewrite: node.option("rewrite", |node| node.parsed(|text| Rewrite::parse(text, pattern)))?,
+        require: node.read("require", |node| conditions(node, scope))?,
+        max_body: node.option("max_body", |node| node.size(1, MAX_BODY))?,
+        index: RuleIndex::of(&rules),
+        rules,
+        shadow: node.list("shadow_rules", |node| rule(node, known, scope))?,
+        timeout: node.option("timeout", |node| node.timeout(Span::from_millis(u64::MAX)))?,
+        server_timing: node.read("server_timing", Node::flag)?,
+        shows_request_id: node.read("request_id", Node::flag)?,
+        limits: node.list("limits", |node| choice(node, scope, known.limits))?,
+    })
+}
+
+/// What `WWW-Authenticate` says on this route (RFC 9110, section 11.6.1).
+#[inline(never)]
+fn challenge(auth: &RouteAuth, api_keys: Option<&ApiKeys>) -> String {
+    match api_keys.filter(|_| auth.api_key && auth.issuers.is_empty()) {
+        Some(keys) if !keys.in_authorization() => format!("ApiKey header=\"{}\"", keys.field()),
+        Some(keys) if !keys.scheme().is_empty() => keys.scheme().to_owned(),
+        _ => "Bearer".to_owned(),
+    }
+}
+
+#[inline(never)]
+fn rule(node: Node<'_>, known: &Known<'_>, scope: Scope<'_>) -> Read<Rule> {
+    Ok(Rule {
+        name: Rc::from(node.read("name", Node::text)?),
+        when: node.read("when", |node| conditions(node, scope))?,
+        action: action(node, known, scope)?,
+        within: node.list("within", |node| node.text().map(Rc::from))?,
+    })
+}
+
+#[inline(never)]
+fn action(node: Node<'_>, known: &Known<'_>, scope: Scope<'_>) -> Read<Action> {
+    if let Some(status) = node.option("deny", Node::small)? {
+        return Ok(Action::Deny(status));
+    }
+    let target = |node: Node<'_>| target(node, known.backends);
+    if let Some(target) = node.option("to", target)? {
+        return Ok(Action::To(target));
+    }
+    let variants = node.list("split", |node| {
+        let name = Rc::from(node.read("name", Node::text)?);
+        Ok(Variant { name, to: node.read("to", target)?, end: node.read("end", Node::small)? })
+    })?;
+    Ok(Action::Split(Rc::new(Split {
+        variants,
+        by: node.list("by", |node| operand(node, scope))?,
+        salt: Rc::from(node.read("salt", Node::text)?),
+        chosen_by: node.list("chosen_by", |node| operand(node, scope))?,
+    })))
+}
+
+/// A backend's place, or what becomes of callers whom the customer's own backend is not for.
+#[inline(never)]
+fn target(node: Node<'_>, backends: usize) -> Read<Target> {
+    match node.0.as_str() {
+        None => place(backends)(node).map(Target::Backend),
+        Some("customer") => Ok(Target::Customer { unlisted: Unlisted::Refuse }),
+        Some("customer-or-next") => Ok(Target::Customer { unlisted: Unlisted::Next }),
+        Some(_) => fault("is no target"),
+    }
+}

@@ -1,0 +1,283 @@
+//! What a decision records of itself, where somebody asked how it comes about: what it met, when it met it. Nothing here is
+//! worked out again afterwards, and where nobody asked nothing of it is made.
+
+use std::rc::Rc;
+
+use serde_json::{Map, Value};
+
+use crate::{
+    base::{digest::Digest, freshness::Policy, refusal::Refusal, time::Timestamp},
+    customer::record::CustomerConfig,
+    identity::{
+        api_key::{ApiKeys, KeyConfig},
+        compact,
+        credential::Credential,
+        customer_id::CustomerId,
+        issuer_customers::Only,
+        jwt::Issuer,
+        method::API_KEY,
+        principal::Principal,
+    },
+    state::{
+        cache::{Cache, Stored},
+        config::{Gateway, Route, RouteAuth},
+        memory::Memory,
+    },
+};
+
+/// The steps of one decision.
+#[derive(Clone, Debug)]
+pub struct Steps {
+    /// When the question came in: what was asked for since was loaded for it.
+    began: Timestamp,
+    pub(super) route: RouteStep,
+    pub(super) credential: Option<CredentialStep>,
+    pub(super) principal: Option<Rc<Principal>>,
+    pub(super) requirement: Option<Requirement>,
+    /// Rules that did not match, each with what did not hold, for people.
+    pub(super) passed_over: Vec<(Rc<str>, String)>,
+    pub(super) customer: Option<CustomerStep>,
+    /// Whether the route limits anybody.
+    pub(super) has_limits: bool,
+}
+
+/// Whether a route was taken.
+#[derive(Clone, Debug)]
+pub(super) enum RouteStep {
+    Taken {
+        name: Rc<str>,
+        path: Rc<str>,
+        captures: Vec<String>,
+    },
+    /// With the methods for which there is a route at this path.
+    NotTaken {
+        methods: Option<String>,
+    },
+}
+
+/// Which credentials the route takes, and what was sent.
+#[derive(Clone, Debug)]
+pub(super) struct CredentialStep {
+    pub(super) accepted: Vec<Rc<str>>,
+    pub(super) anonymous: bool,
+    pub(super) form: CredentialForm,
+}
+
+/// What was sent, and never the credential itself.
+#[derive(Clone, Debug)]
+pub(super) enum CredentialForm {
+    NotAskedFor,
+    /// An operator assumes somebody's claims.
+    Assumed,
+    Unreadable(Refusal),
+    None,
+    ApiKey(KeyStep),
+    Token(TokenStep),
+    /// Meant as a token, and none.
+    NoToken,
+}
+
+/// An API key that was sent.
+#[derive(Clone, Debug)]
+pub(super) struct KeyStep {
+    pub(super) prefix: Option<String>,
+    pub(super) checksum: Option<bool>,
+    pub(super) digest: Digest,
+    pub(super) record: Option<Rc<KeyConfig>>,
+    pub(super) age: Age,
+}
+
+/// A token that was sent.
+#[derive(Clone, Debug)]
+pub(super) struct TokenStep {
+    /// What it says of itself; that much an operator may see of a token that nobody vouches for.
+    pub(super) header: Map<String, Value>,
+    pub(super) claims: Map<String, Value>,
+    pub(super) digest: Digest,
+    /// Where it was verified, when: `loaded` for this question, `fresh` before.
+    pub(super) verified: Option<&'static str>,
+    /// Whom its issuer may speak for, where that is limited.
+    pub(super) customers: Option<Only>,
+}
+
+/// What the route asks of its callers.
+#[derive(Clone, Debug)]
+pub(super) enum Requirement {
+    Holds,
+    /// What did not hold, for people.
+    Fails(String),
+}
+
+/// The caller's customer. Without an age no rule asked for its record.
+#[derive(Clone, Debug)]
+pub(super) struct CustomerStep {
+    pub(super) id: CustomerId,
+    pub(super) record: Option<Rc<CustomerConfig>>,
+    pub(super) age: Age,
+}
+
+/// How old what memory holds was, when it was used.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Age {
+    /// `loaded` where it was for this question, else as [`Freshness::as_str`](crate::base::freshness::Freshness::as_str).
+    pub(super) cache: Option<&'static str>,
+    /// When it was known to be so.
+    pub(super) as_of: Option<Timestamp>,
+}
+
+const LOADED: &str = "loaded";
+
+impl Age {
+    fn of<T>(cache: &Cache<T>, key: &Digest, policy: &Policy, began: Timestamp) -> Self {
+        let as_of = cache.peek_as_of(key);
+        let loaded = cache.asked_at(key).is_some_and(|at| at >= began);
+        let state = as_of.map(|at| policy.lifetimes.state(began.since(at)).as_str());
+        Self { cache: if loaded { Some(LOADED) } else { state }, as_of }
+    }
+}
+
+impl Steps {
+    /// None yet, of a question that came in at `began`.
+    #[must_use]
+    pub fn new(began: Timestamp) -> Self {
+        Self {
+            began,
+            route: RouteStep::NotTaken { methods: None },
+            credential: None,
+            principal: None,
+            requirement: None,
+            passed_over: Vec::new(),
+            customer: None,
+            has_limits: false,
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    pub(super) fn take_route(&mut self, route: &Route, captures: &[&str]) {
+        let captures = captures.iter().map(|capture| (*capture).to_owned()).collect();
+        self.route =
+            RouteStep::Taken { name: Rc::clone(&route.name), path: Rc::clone(&route.path), captures };
+        self.has_limits = !route.limits.is_empty();
+    }
+
+    /// Notes which credentials a route takes, before any is looked for.
+    #[cold]
+    #[inline(never)]
+    pub(super) fn accept(&mut self, auth: &RouteAuth, gateway: &Gateway) {
+        let issuers = auth.issuers.iter().filter_map(|index| gateway.issuers.get(*index));
+        let api_key = auth.api_key.then(|| Rc::from(API_KEY));
+        let accepted = api_key.into_iter().chain(issuers.map(|issuer| Rc::clone(&issuer.name))).collect();
+        let form = CredentialForm::NotAskedFor;
+        self.credential = Some(CredentialStep { accepted, anonymous: auth.anonymous, form });
+    }
+
+    pub(super) fn assume(&mut self) {
+        self.set_form(CredentialForm::Assumed);
+    }
+
+    /// Notes what was sent, before it is looked at.
+    #[cold]
+    #[inline(never)]
+    pub(super) fn find_credential(
+        &mut self,
+        found: Result<&Option<Credential<'_>>, Refusal>,
+        gateway: &Gateway,
+    ) {
+        self.set_form(match found {
+            Err(refusal) => CredentialForm::Unreadable(refusal),
+            Ok(None) => CredentialForm::None,
+            Ok(Some(Credential::ApiKey(key))) => {
+                CredentialForm::ApiKey(KeyStep::of(key, gateway.api_keys.as_ref()))
+            }
+            Ok(Some(Credential::Token(token))) => {
+                TokenStep::of(token, &gateway.issuers).map_or(CredentialForm::NoToken, CredentialForm::Token)
+            }
+        });
+    }
+
+    fn set_form(&mut self, form: CredentialForm) {
+        if let Some(credential) = &mut self.credential {
+            credential.form = form;
+        }
+    }
+
+    /// Notes the record by which an API key is judged.
+    #[cold]
+    #[inline(never)]
+    pub(super) fn judge_key(&mut self, stored: &Stored<KeyConfig>, keys: &ApiKeys, memory: &Memory) {
+        let Some(CredentialStep { form: CredentialForm::ApiKey(key), .. }) = &mut self.credential else {
+            return;
+        };
+        key.record = match stored {
+            Stored::Present(record) => Some(Rc::clone(record)),
+            Stored::Absent | Stored::Malformed => None,
+        };
+        key.age = Age::of(&memory.keys, &key.digest, keys.policy(), self.began);
+    }
+
+    /// Notes that a token was verified: now, or before and nothing has changed that.
+    #[cold]
+    #[inline(never)]
+    pub(super) fn believe_token(&mut self, text: &str, memory: &Memory) {
+        let Some(CredentialStep { form: CredentialForm::Token(token), .. }) = &mut self.credential else {
+            return;
+        };
+        let known_by = Digest::of(compact::split_signing_input(text).1.as_bytes());
+        let loaded = memory.tokens.asked_at(&known_by).is_some_and(|at| at >= self.began);
+        token.verified = Some(if loaded { LOADED } else { "fresh" });
+        token.customers = None;
+    }
+
+    #[cold]
+    #[inline(never)]
+    pub(super) fn name_customer(&mut self, id: &CustomerId) {
+        self.customer = Some(CustomerStep { id: id.clone(), record: None, age: Age::default() });
+    }
+
+    /// Notes the record by which a customer is judged.
+    #[cold]
+    #[inline(never)]
+    pub(super) fn judge_customer(
+        &mut self,
+        stored: &Stored<CustomerConfig>,
+        gateway: &Gateway,
+        memory: &Memory,
+    ) {
+        let (Some(customer), Some(customers)) = (&mut self.customer, &gateway.customers) else { return };
+        customer.record = match stored {
+            Stored::Present(record) => Some(Rc::clone(record)),
+            Stored::Absent | Stored::Malformed => None,
+        };
+        let key = customer.id.cache_key();
+        customer.age = Age::of(&memory.customers, &key, &customers.policy, self.began);
+    }
+}
+
+impl KeyStep {
+    fn of(key: &str, keys: Option<&ApiKeys>) -> Self {
+        let checksum = keys.filter(|keys| keys.has_checksum()).map(|keys| keys.digest(key).is_ok());
+        let prefix = keys.and_then(|keys| keys.prefix_of(key)).map(str::to_owned);
+        Self { prefix, checksum, digest: Digest::of(key.as_bytes()), record: None, age: Age::default() }
+    }
+}
+
+impl TokenStep {
+    /// Nothing where it is no JWS in compact serialization.
+    fn of(token: &str, issuers: &[Issuer]) -> Option<Self> {
+        let parsed = compact::parse(token).ok()?;
+        let pick = |from: &Map<String, Value>, names: &[&str]| -> Map<String, Value> {
+            let of = |name: &&str| Some(((*name).to_owned(), from.get(*name)?.clone()));
+            names.iter().filter_map(of).collect()
+        };
+        let named = parsed.claims.get("iss").and_then(Value::as_str);
+        let issuer = named.and_then(|named| issuers.iter().find(|issuer| issuer.issuer == named));
+        Some(Self {
+            header: pick(&parsed.header, &["alg", "kid", "typ"]),
+            claims: pick(&parsed.claims, &["iss", "aud", "exp", "nbf", "iat"]),
+            digest: Digest::of(token.as_bytes()),
+            verified: None,
+            customers: issuer.and_then(|issuer| Some(issuer.customers.as_ref()?.only.clone())),
+        })
+    }
+}

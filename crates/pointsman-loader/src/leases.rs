@@ -1,0 +1,57 @@
+//! Who loads what: the leases on loads, by what is loaded.
+
+use std::cell::RefCell;
+
+use pointsman_core::{
+    base::time::{Span, Timestamp},
+    decide::decision::Need,
+    state::{cache::Lease, config::Gateway, memory::Memory},
+};
+
+/// The leases of one isolate. A signature has none, since each request verifies it for itself.
+pub(crate) struct Leases<'a> {
+    gateway: &'a Gateway,
+    memory: &'a RefCell<Memory>,
+}
+
+impl<'a> Leases<'a> {
+    pub(crate) const fn new(gateway: &'a Gateway, memory: &'a RefCell<Memory>) -> Self {
+        Self { gateway, memory }
+    }
+
+    /// How long a lease on loading this lasts.
+    pub(crate) fn duration(&self, need: &Need) -> Span {
+        let gateway = self.gateway;
+        let policy = match need {
+            Need::Key(_) => gateway.api_keys().map(|keys| keys.policy()),
+            Need::Customer(_) => gateway.customers().map(|customers| &customers.policy),
+            Need::KeySet(issuer) => gateway.issuers().get(*issuer).map(|issuer| &issuer.policy),
+            Need::Signature(_) => None,
+        };
+        policy.map_or_else(Span::default, |policy| policy.lease)
+    }
+
+    /// Takes the lease on loading this, or says until when somebody else holds it.
+    pub(crate) fn lease(&self, need: &Need, now: Timestamp) -> Lease {
+        let memory = self.memory.borrow();
+        match need {
+            Need::Key(digest) => memory.keys.acquire_lease(digest, now),
+            Need::Customer(id) => memory.customers.acquire_lease(&id.cache_key(), now),
+            Need::KeySet(issuer) => {
+                memory.key_sets.get(*issuer).map_or(Lease::Acquired, |known| known.set.acquire_lease(now))
+            }
+            Need::Signature(_) => Lease::Acquired,
+        }
+    }
+
+    /// Whether somebody loads this whom a caller can count on.
+    pub(crate) fn is_loading(&self, need: &Need, now: Timestamp) -> bool {
+        let memory = self.memory.borrow();
+        match need {
+            Need::Key(digest) => memory.keys.is_loading(digest, now),
+            Need::Customer(id) => memory.customers.is_loading(&id.cache_key(), now),
+            Need::KeySet(issuer) => memory.key_sets.get(*issuer).is_some_and(|set| set.set.is_loading(now)),
+            Need::Signature(_) => false,
+        }
+    }
+}

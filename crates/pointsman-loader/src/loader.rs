@@ -1,0 +1,205 @@
+//! Decides a request for which something must be loaded first: load, decide again, until decided.
+//!
+//! What several requests need at once is loaded by one of them; the others wait, each by a timer of its
+//! own, and take the load over where its lease runs out ([`pointsman_core::state::cache`]). Every load and every wait
+//! changes what this request has loaded or counts against it, so the loop ends.
+
+use std::{cell::RefCell, rc::Rc};
+
+use pointsman_core::{
+    base::{refusal::Refusal, time::Timestamp},
+    decide::{
+        decision::{
+            Decision, Deferred, Fetched, Judgement, LoadedForRequest, Need, Outcome, Refresh, SignatureCheck,
+            Write,
+        },
+        explain::Explained,
+        request_log::Trace,
+    },
+    http::head::Head,
+    identity::principal::Principal,
+    state::{cache::Lease, config::Gateway, memory::Memory},
+};
+
+use crate::{
+    api_keys::KeyLoader,
+    cold::boxed_cold,
+    customers::CustomerLoader,
+    key_sets::{KeySetLoad, KeySetLoader},
+    leases::Leases,
+    load_for::LoadFor,
+    ports::{LoadResult, Ports, VerifyError},
+    signatures::SignatureVerifier,
+    store::Store,
+};
+
+/// More rounds than any request can need.
+const MAX_ROUNDS: usize = 16;
+/// A request waits for the load of another, and for that of one who took it over; then it gives up.
+const MAX_LATE: usize = 2;
+
+/// Loads what requests need, for one isolate: by its configuration, into its memory, over its ports.
+pub struct Loader<'a, P> {
+    gateway: &'a Gateway,
+    /// Borrowed only between awaits: a borrow held across one would meet another request's.
+    memory: &'a RefCell<Memory>,
+    ports: &'a P,
+}
+
+impl<'a, P: Ports> Loader<'a, P> {
+    /// A loader of the isolate with this configuration and memory. `ports` are those of the request that it
+    /// works for.
+    pub const fn new(gateway: &'a Gateway, memory: &'a RefCell<Memory>, ports: &'a P) -> Self {
+        Self { gateway, memory, ports }
+    }
+
+    /// Tells how a request is decided: as itself or, where somebody is assumed, as theirs. What comes of
+    /// it is a document and never a request.
+    pub async fn explain(
+        &self,
+        head: &Head<'_>,
+        assumed: Option<Rc<Principal>>,
+    ) -> (serde_json::Value, Deferred) {
+        let began = self.ports.now();
+        let loaded = LoadedForRequest { explain: Some(began), assumed, ..LoadedForRequest::default() };
+        let decision = self.gateway.decide(head, &mut self.memory.borrow_mut(), &loaded, began);
+        let decision = match decision.outcome {
+            Outcome::Load(need, lease) => self.decide(head, loaded, need, lease, decision.deferred).await,
+            Outcome::Forward(_) | Outcome::Answer(_) => decision,
+        };
+        let explanation = Explained { gateway: self.gateway, head, began };
+        (explanation.tell(&decision), decision.deferred)
+    }
+
+    /// Decides a request, loading what that takes. `loaded` is what a synchronous decision was made by, `need`
+    /// and `lease` are what it met, and `deferred` what it left to do: each round's is kept, since nobody else
+    /// refreshes an entry while its lease runs.
+    pub async fn decide(
+        &self,
+        head: &Head<'_>,
+        mut loaded: LoadedForRequest,
+        mut need: Need,
+        mut lease: Lease,
+        mut deferred: Deferred,
+    ) -> Decision {
+        let mut late = 0;
+        for _ in 0..MAX_ROUNDS {
+            // Whose lease this request holds itself, it loads at once and not behind the response.
+            if matches!(lease, Lease::HeldUntil(_)) && deferred.take_refresh(&need) {
+                lease = Lease::Acquired;
+            }
+            match lease {
+                Lease::Acquired => self.load(&need, &mut loaded, LoadFor::Request, &mut deferred).await,
+                Lease::HeldUntil(until) => self.wait_for_load(&need, until, &mut loaded, &mut late).await,
+            }
+            let now = self.ports.now();
+            let mut decision = self.gateway.decide(head, &mut self.memory.borrow_mut(), &loaded, now);
+            deferred.append(std::mem::take(&mut decision.deferred));
+            match decision.outcome {
+                Outcome::Load(next, who) => {
+                    if next.flight() != need.flight() {
+                        late = 0;
+                    }
+                    (need, lease) = (next, who);
+                }
+                Outcome::Forward(_) | Outcome::Answer(_) => return Decision { deferred, ..decision },
+            }
+        }
+        self.ports.warn("undecided", "a request needed more loads than there are things to load");
+        let answer = self.gateway.refuse(Refusal::Misconfigured, None, None, head);
+        Decision { outcome: Outcome::Answer(answer), trace: Trace::default(), deferred }
+    }
+
+    /// Refreshes an entry behind a response, and says what is to be written to the store for it.
+    pub async fn refresh(&self, refresh: &Refresh) -> Deferred {
+        let mut deferred = Deferred::default();
+        let Refresh { need, claimed_at } = refresh;
+        let (leases, now) = (self.leases(), self.ports.now());
+        // It may have waited longer than its lease, and somebody else have taken that.
+        if now.since(*claimed_at) >= leases.duration(need) && leases.lease(need, now) != Lease::Acquired {
+            return deferred;
+        }
+        self.load(need, &mut LoadedForRequest::default(), LoadFor::BackgroundRefresh, &mut deferred).await;
+        deferred
+    }
+
+    /// Writes a refreshed record to the store, unless what stands there is newer.
+    pub async fn write(&self, write: &Write) {
+        Store::new(self.gateway, self.memory, self.ports).write_refreshed(write).await;
+    }
+
+    /// What becomes of a token by the verdict on its signature. One that verifies is remembered.
+    #[must_use]
+    pub fn conclude(&self, check: &SignatureCheck, verdict: Result<bool, VerifyError>) -> Judgement {
+        self.signatures().conclude(check, verdict)
+    }
+
+    /// Waits for somebody else's load.
+    async fn wait_for_load(
+        &self,
+        need: &Need,
+        until: Timestamp,
+        loaded: &mut LoadedForRequest,
+        late: &mut usize,
+    ) {
+        let (Some(flight), now) = (need.flight(), self.ports.now()) else { return };
+        // It may have ended since it was looked for.
+        if !self.leases().is_loading(need, now) {
+            return;
+        }
+        match self.ports.wait_for_load(&flight, until.since(now)).await {
+            LoadResult::Done => {}
+            LoadResult::Failed => loaded.note_failed(need),
+            LoadResult::Late => {
+                *late += 1;
+                if *late >= MAX_LATE {
+                    loaded.note_failed(need);
+                }
+            }
+        }
+    }
+
+    async fn load(
+        &self,
+        need: &Need,
+        loaded: &mut LoadedForRequest,
+        load_for: LoadFor,
+        deferred: &mut Deferred,
+    ) {
+        let well = match need {
+            Need::Key(digest) => {
+                let key = KeyLoader::new(self.gateway, self.memory, self.ports).load(digest).await;
+                loaded.key = Fetched::of(key);
+                !loaded.key.has_failed()
+            }
+            Need::Customer(id) => {
+                let customers = CustomerLoader::new(self.gateway, self.memory, self.ports);
+                loaded.customer = Fetched::of(customers.load(id, load_for, deferred).await);
+                !loaded.customer.has_failed()
+            }
+            Need::KeySet(issuer) => {
+                let key_sets = KeySetLoader::new(self.gateway, self.memory, self.ports);
+                let KeySetLoad { set, issuer_asked } = boxed_cold(key_sets.load(*issuer, deferred)).await;
+                let well = set.is_some();
+                loaded.take_key_set(set);
+                loaded.issuer_asked |= issuer_asked;
+                well
+            }
+            Need::Signature(check) => {
+                loaded.token = Some(self.signatures().verify(check).await);
+                return;
+            }
+        };
+        if let Some(flight) = need.flight() {
+            self.ports.complete_load(&flight, well);
+        }
+    }
+
+    const fn leases(&self) -> Leases<'a> {
+        Leases::new(self.gateway, self.memory)
+    }
+
+    const fn signatures(&self) -> SignatureVerifier<'a, P> {
+        SignatureVerifier::new(self.memory, self.ports)
+    }
+}
