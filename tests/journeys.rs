@@ -895,7 +895,7 @@ fn a_refresh_whose_lease_another_has_taken_is_counted_as_dropped() {
     use pointsman_core::{
         base::digest::Digest,
         decide::decision::{Need, Refresh},
-        state::cache::Claim,
+        state::cache::Lease,
     };
     let (isolate, world) = (Isolate::new(gateway_of(OPERATED)), World::of_fixtures());
     let digest = Digest::of(key("acme").as_bytes());
@@ -903,7 +903,7 @@ fn a_refresh_whose_lease_another_has_taken_is_counted_as_dropped() {
     let lease = isolate.gateway.api_keys().unwrap().policy().lease;
     world.pass(lease);
     // Another request, which finds the lease run out.
-    assert_eq!(isolate.memory.borrow().keys.claim(&digest, world.now.get()), Claim::Lead);
+    assert_eq!(isolate.memory.borrow().keys.acquire_lease(&digest, world.now.get()), Lease::Acquired);
     let loader = pointsman_loader::loader::Loader::new(&isolate.gateway, &isolate.memory, &world);
     let refresh = Refresh { need: Need::Key(digest), claimed_at };
     pollster::block_on(loader.refresh(&refresh));
