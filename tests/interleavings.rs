@@ -146,7 +146,7 @@ enum Own {
 /// What an entry was from some instant on; `None` where it was not there.
 type Version = (Timestamp, Option<Vec<u8>>);
 
-/// How a load has wait_for_load, for one who waits for it: well or not, or not yet.
+/// How a load ended, for one who waits for it: well or not, or not yet.
 type Landed = Rc<Cell<Option<bool>>>;
 
 /// The outside of all isolates.

@@ -846,3 +846,71 @@ fn a_variant_is_that_of_the_rule_that_decided() {
     assert_eq!(result.forwarded(), Some("https://shared.example.com/x"));
     assert_eq!((result.trace.variant, result.trace.bucket), (None, None));
 }
+
+const OPERATED: &str = r#"
+    [operator]
+    status = "/status"
+    secret = "${OPERATOR_SECRET}"
+    [api_keys]
+    prefixes = ["sk_live", "sk_test"]
+    [customers]
+    [backends.shared]
+    url = "https://shared.example.com"
+    [[routes]]
+    path = "/{+path}"
+    auth = ["api_key"]
+    rules = [{ name = "own", to = "customer", unlisted = "next" }, { name = "shared", to = "shared" }]
+"#;
+
+/// The counts of one class of refreshes in the status document: ran, failed, dropped.
+fn counted(isolate: &Isolate, world: &World, class: &str) -> [u64; 3] {
+    let secret = bearer(&pointsman_testkit::variables()["OPERATOR_SECRET"]);
+    let result = isolate.get(world, "/status", &[("authorization", &secret)]);
+    let status: serde_json::Value = serde_json::from_str(result.answer().body.as_ref().unwrap()).unwrap();
+    let counts = &status["isolate"]["background_refreshes"][class];
+    ["ran", "failed", "dropped"].map(|name| counts[name].as_u64().unwrap())
+}
+
+#[test]
+fn an_operator_sees_how_refreshes_behind_responses_went() {
+    let (isolate, world) = (Isolate::new(gateway_of(OPERATED)), World::of_fixtures());
+    let all = |isolate: &Isolate, world: &World| {
+        ["api_keys", "customers", "key_sets"].map(|class| counted(isolate, world, class))
+    };
+    call(&isolate, &world, "/x", &key("acme"));
+    assert_eq!(all(&isolate, &world), [[0; 3]; 3], "what a request waits for is no refresh");
+    // Of the key, which is in the second half of its time; the customer is not.
+    world.pass(secs(40));
+    call(&isolate, &world, "/x", &key("acme"));
+    assert_eq!(all(&isolate, &world), [[1, 0, 0], [0, 0, 0], [0, 0, 0]]);
+    // Of the customer, while the store is down. The key is asked for first, and served as it is.
+    world.pass(secs(300));
+    world.fault("kv");
+    assert_eq!(call(&isolate, &world, "/x", &key("acme")), "https://acme.tenants.example.com/x");
+    assert_eq!(all(&isolate, &world), [[1, 0, 0], [1, 1, 0], [0, 0, 0]]);
+}
+
+#[test]
+fn a_refresh_whose_lease_another_has_taken_is_counted_as_dropped() {
+    use pointsman_core::{
+        base::digest::Digest,
+        decide::decision::{Need, Refresh},
+        state::cache::Lease,
+    };
+    let (isolate, world) = (Isolate::new(gateway_of(OPERATED)), World::of_fixtures());
+    let digest = Digest::of(key("acme").as_bytes());
+    let claimed_at = world.now.get();
+    let lease = isolate.gateway.api_keys().unwrap().policy().lease;
+    world.pass(lease);
+    // Another request, which finds the lease run out.
+    assert_eq!(isolate.memory.borrow().keys.acquire_lease(&digest, world.now.get()), Lease::Acquired);
+    let loader = pointsman_loader::loader::Loader::new(&isolate.gateway, &isolate.memory, &world);
+    let refresh = Refresh { need: Need::Key(digest), claimed_at };
+    pollster::block_on(loader.refresh(&refresh));
+    assert_eq!(counted(&isolate, &world, "api_keys"), [0, 0, 1]);
+    assert_eq!(world.take_asked(), Vec::<String>::new(), "nothing is asked for it");
+    // Where nobody has taken it, it is begun after all.
+    world.pass(lease);
+    pollster::block_on(loader.refresh(&refresh));
+    assert_eq!(counted(&isolate, &world, "api_keys"), [1, 0, 1]);
+}

@@ -376,7 +376,7 @@ shape! {
 /// A CORS policy.
 #[derive(Clone, Debug)]
 pub struct CorsFile {
-    /// AllowedOrigins: exact, `https://*.example.com` or `https://shop-*-team.example.app` with a free place in the first
+    /// Origins: exact, `https://*.example.com` or `https://shop-*-team.example.app` with a free place in the first
     /// label, `http://localhost:*`; or `*` for any, without credentials.
     pub origins: OneOrMany,
     /// Request fields that scripts may set. Default none beyond the safelisted ones.

@@ -363,7 +363,7 @@ impl<'a> DecisionContext<'a> {
         }
     }
 
-    /// A preflight (`OPTIONS` with `Origin` and `Access-Control-Request-AuthMethod`) is answered by the
+    /// A preflight (`OPTIONS` with `Origin` and `Access-Control-Request-Method`) is answered by the
     /// policy of the route that the request itself would take: before authentication, since browsers
     /// send no credential along, and without a backend.
     #[cold]

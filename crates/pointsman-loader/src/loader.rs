@@ -18,7 +18,11 @@ use pointsman_core::{
     },
     http::head::Head,
     identity::principal::Principal,
-    state::{cache::Lease, config::Gateway, memory::Memory},
+    state::{
+        cache::Lease,
+        config::Gateway,
+        memory::{Memory, RefreshCounts},
+    },
 };
 
 use crate::{
@@ -89,7 +93,9 @@ impl<'a, P: Ports> Loader<'a, P> {
                 lease = Lease::Acquired;
             }
             match lease {
-                Lease::Acquired => self.load(&need, &mut loaded, LoadFor::Request, &mut deferred).await,
+                Lease::Acquired => {
+                    self.load(&need, &mut loaded, LoadFor::Request, &mut deferred).await;
+                }
                 Lease::HeldUntil(until) => self.wait_for_load(&need, until, &mut loaded, &mut late).await,
             }
             let now = self.ports.now();
@@ -117,10 +123,24 @@ impl<'a, P: Ports> Loader<'a, P> {
         let (leases, now) = (self.leases(), self.ports.now());
         // It may have waited longer than its lease, and somebody else have taken that.
         if now.since(*claimed_at) >= leases.duration(need) && leases.lease(need, now) != Lease::Acquired {
+            self.count_refresh(need, RefreshCounts::note_dropped);
             return deferred;
         }
-        self.load(need, &mut LoadedForRequest::default(), LoadFor::BackgroundRefresh, &mut deferred).await;
+        let loaded = &mut LoadedForRequest::default();
+        let well = self.load(need, loaded, LoadFor::BackgroundRefresh, &mut deferred).await;
+        self.count_refresh(need, |counts| counts.note_end(well));
         deferred
+    }
+
+    /// For operators: where refreshes fail or are dropped, callers are served what is old.
+    fn count_refresh(&self, need: &Need, count: impl FnOnce(&mut RefreshCounts)) {
+        let refreshes = &mut self.memory.borrow_mut().refreshes;
+        match need {
+            Need::Key(_) => count(&mut refreshes.keys),
+            Need::Customer(_) => count(&mut refreshes.customers),
+            Need::KeySet(_) => count(&mut refreshes.key_sets),
+            Need::Signature(_) => {}
+        }
     }
 
     /// Writes a refreshed record to the store, unless what stands there is newer.
@@ -159,13 +179,14 @@ impl<'a, P: Ports> Loader<'a, P> {
         }
     }
 
+    /// Loads this and tells those who wait for it; false where it could not be had.
     async fn load(
         &self,
         need: &Need,
         loaded: &mut LoadedForRequest,
         load_for: LoadFor,
         deferred: &mut Deferred,
-    ) {
+    ) -> bool {
         let well = match need {
             Need::Key(digest) => {
                 let key = KeyLoader::new(self.gateway, self.memory, self.ports).load(digest).await;
@@ -187,12 +208,13 @@ impl<'a, P: Ports> Loader<'a, P> {
             }
             Need::Signature(check) => {
                 loaded.token = Some(self.signatures().verify(check).await);
-                return;
+                true
             }
         };
         if let Some(flight) = need.flight() {
             self.ports.complete_load(&flight, well);
         }
+        well
     }
 
     const fn leases(&self) -> Leases<'a> {

@@ -399,7 +399,7 @@ impl Problem {
             Self::RouteNotFound => ("route-not-found", "Not found", "Nothing is served at this path."),
             Self::MethodNotAllowed => (
                 "method-not-allowed",
-                "AuthMethod not allowed",
+                "Method not allowed",
                 "This path does not take this method; Allow lists those it takes.",
             ),
             Self::BodyBroken => (

@@ -25,7 +25,7 @@ use crate::{
         bounds::{Bound, bounds},
         cache::Cache,
         config::Gateway,
-        memory::{KeySetMemory, Memory, SourceHealth},
+        memory::{KeySetMemory, Memory, RefreshCounts, SourceHealth},
     },
 };
 
@@ -157,6 +157,11 @@ fn state(gateway: &Gateway, memory: &Memory, now: Timestamp) -> Value {
                 "customers": cache(&memory.customers),
                 "tokens": cache(&memory.tokens),
             },
+            "background_refreshes": {
+                "api_keys": refreshes(memory.refreshes.keys),
+                "customers": refreshes(memory.refreshes.customers),
+                "key_sets": refreshes(memory.refreshes.key_sets),
+            },
             "kv": asked(&memory.store_health),
             "config_api": config_api,
             "issuers": issuers,
@@ -194,6 +199,11 @@ fn cache<T>(cache: &Cache<T>) -> Value {
         "hit_ratio": ratio,
         "failed_loads": counts.failures,
     })
+}
+
+fn refreshes(counts: RefreshCounts) -> Value {
+    let RefreshCounts { ran, failed, dropped } = counts;
+    json!({ "ran": ran, "failed": failed, "dropped": dropped })
 }
 
 fn asked(health: &SourceHealth) -> Value {

@@ -125,7 +125,7 @@ impl CorsPolicy {
     /// browser then does not send the request, which is how a refusal is said in this protocol.
     #[must_use]
     pub fn preflight(&self, preflight: Preflight<'_>, methods: &str) -> Vec<(&'static str, String)> {
-        let vary = "Origin, Access-Control-Request-AuthMethod, Access-Control-Request-Headers";
+        let vary = "Origin, Access-Control-Request-Method, Access-Control-Request-Headers";
         let mut set = vec![("vary", vary.to_owned())];
         let Some(origin) = self.allowed(Some(preflight.origin)) else {
             return set;

@@ -42,6 +42,45 @@ pub struct Memory {
     pub config_api_health: SourceHealth,
     /// How the origins of backends do that have several.
     pub origins: Health,
+    /// How refreshes behind responses went.
+    pub refreshes: Refreshes,
+}
+
+/// How refreshes behind responses went, by what was refreshed.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct Refreshes {
+    /// Of API keys.
+    pub keys: RefreshCounts,
+    /// Of customers.
+    pub customers: RefreshCounts,
+    /// Of issuers' key sets.
+    pub key_sets: RefreshCounts,
+}
+
+/// How many refreshes there were since the isolate began.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct RefreshCounts {
+    /// Those that came to their end.
+    pub ran: u64,
+    /// Those of them that brought nothing.
+    pub failed: u64,
+    /// Those that were not begun: they had waited until their lease ran out, and somebody else had it by then.
+    pub dropped: u64,
+}
+
+impl RefreshCounts {
+    /// Counts one that came to its end.
+    pub const fn note_end(&mut self, well: bool) {
+        self.ran += 1;
+        if !well {
+            self.failed += 1;
+        }
+    }
+
+    /// Counts one that was not begun.
+    pub const fn note_dropped(&mut self) {
+        self.dropped += 1;
+    }
 }
 
 /// How a source did when it was last asked, for operators.
@@ -100,6 +139,7 @@ impl Memory {
             store_health: SourceHealth::default(),
             config_api_health: SourceHealth::default(),
             origins: Health::default(),
+            refreshes: Refreshes::default(),
         }
     }
 }

@@ -98,7 +98,7 @@ pub(super) struct Entry<T> {
 }
 
 /// What may be done at `now` with an entry, where there is one. `failed` where the request has tried to load it in
-/// vain: then it is given what there is, and loads nothing more. `claim` takes the lease on loading it, or says until
+/// vain: then it is given what there is, and loads nothing more. `acquire_lease` takes the lease on loading it, or says until
 /// when somebody else holds it.
 pub(super) fn look_up<T>(
     entry: Option<&Entry<T>>,

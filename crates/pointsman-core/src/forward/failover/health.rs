@@ -16,7 +16,7 @@ use crate::base::{
     time::{Span, Timestamp},
 };
 
-/// OriginHistories that are remembered by everybody, and as many again by single callers.
+/// Origins that are remembered by everybody, and as many again by single callers.
 const MOST_ORIGINS: usize = 4096;
 /// How long after its pause an origin that nobody has tried since is surely remembered.
 const MEMORY: Span = Span::from_secs(60);
@@ -146,7 +146,7 @@ impl Health {
     }
 }
 
-/// OriginHistories by name, those that have failed lately.
+/// Histories by the name of an origin, of those that have failed lately.
 #[derive(Debug, Default)]
 struct OriginHistories(HashMap<Digest, AttemptHistory>);
 

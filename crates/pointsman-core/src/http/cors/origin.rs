@@ -1,4 +1,4 @@
-//! AllowedOrigins as browsers send them, and what of them a policy allows.
+//! Origins as browsers send them, and what of them a policy allows.
 
 use std::fmt;
 
