@@ -1,4 +1,5 @@
-// What the build puts in the place of modules, as wrangler.toml says, and generated files; and what the runtime has beyond TypeScript's library.
+// What the build puts in the place of modules, as wrangler.toml says; generated files; and what the runtime has beyond
+// TypeScript's library.
 
 /** The checked configuration, as text: as an object of JavaScript it would have lost digits. */
 declare module "*/build/gateway.json" {
