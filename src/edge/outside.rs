@@ -6,15 +6,11 @@ use pointsman_core::{
         json::{json, text},
         time::{Span, Timestamp},
     },
-    identity::{
-        algorithm::{Algorithm, Curve, KeyKind},
-        jwk_set::PublicKey,
-    },
+    identity::{algorithm::Algorithm, jwk_set::PublicKey},
 };
 use pointsman_loader::ports::{
     DocumentRequest, FetchedDocument, LoadResult, Ports, SourceError, VerifyError,
 };
-use serde_json::Value;
 use wasm_bindgen::JsValue;
 use wasm_bindgen_futures::JsFuture;
 use worker::Env;
@@ -116,7 +112,7 @@ impl Ports for Outside {
             Some(verdict) => verdict,
             None => {
                 let jwk = text(&key.to_jwk());
-                let parameters = text(&web_crypto_parameters(algorithm));
+                let parameters = text(&algorithm.web_crypto());
                 let imported = platform::import_key(&imported_name(key, algorithm), &jwk, &parameters).await;
                 imported.map_err(|_| VerifyError::UnusableKey)?;
                 verify_at_once(key, algorithm, signing_input, signature).ok_or(VerifyError::UnusableKey)?
@@ -177,23 +173,6 @@ fn millis(span: Span) -> f64 {
 /// Logs something wrong that no single request is to blame for.
 pub(super) fn warn(event: &str, message: &str) {
     platform::log_message("warn", event, message);
-}
-
-/// The algorithm as WebCrypto wants it, for import and verification alike.
-fn web_crypto_parameters(algorithm: Algorithm) -> Value {
-    let hash = format!("SHA-{}", algorithm.hash_bits());
-    match algorithm.key_kind() {
-        KeyKind::Rsa if algorithm.is_pss() => {
-            json!({ "name": "RSA-PSS", "hash": hash, "saltLength": algorithm.hash_bits() / 8 })
-        }
-        KeyKind::Rsa => json!({ "name": "RSASSA-PKCS1-v1_5", "hash": hash }),
-        KeyKind::Ec(curve) => {
-            let name =
-                Curve::ALL.iter().find(|(known, _, _)| *known == curve).map_or("", |(_, name, _)| name);
-            json!({ "name": "ECDSA", "namedCurve": name, "hash": hash })
-        }
-        KeyKind::Ed25519 | KeyKind::Secret => json!({ "name": "Ed25519" }),
-    }
 }
 
 fn message(error: &JsValue) -> String {

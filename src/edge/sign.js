@@ -99,8 +99,7 @@ function drop(claims) {
  * @returns {Promise<NonNullable<typeof key>>}
  */
 async function importKey() {
-  const algorithm =
-    signer.publicKey.kty === "EC" ? { name: "ECDSA", namedCurve: "P-256", hash: "SHA-256" } : { name: "Ed25519" };
+  const { algorithm } = signer;
   const own = await crypto.subtle.importKey("jwk", { ...signer.publicKey, d: signer.d }, algorithm, false, ["sign"]);
   const published = await crypto.subtle.importKey("jwk", signer.publicKey, algorithm, false, ["verify"]);
   const trial = new TextEncoder().encode("trial");

@@ -433,6 +433,7 @@ describe("signed tokens are kept", () => {
     header,
     lifetime: 60,
     kid: "old",
+    algorithm: { name: "ECDSA", namedCurve: "P-256", hash: "SHA-256" },
     publicKey: { crv: "P-256", kty: "EC", x, y },
     d,
   };

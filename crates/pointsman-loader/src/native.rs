@@ -54,15 +54,7 @@ fn verify_rsa(
     signing_input: &str,
     signature: &[u8],
 ) -> Result<bool, VerifyError> {
-    let rsa = match algorithm {
-        Algorithm::Rs256 => Rsa::rs256(),
-        Algorithm::Rs384 => Rsa::rs384(),
-        Algorithm::Rs512 => Rsa::rs512(),
-        Algorithm::Ps256 => Rsa::ps256(),
-        Algorithm::Ps384 => Rsa::ps384(),
-        Algorithm::Ps512 => Rsa::ps512(),
-        _ => return Err(VerifyError::UnusableKey),
-    };
+    let rsa: Rsa = algorithm.name().parse().map_err(|_| VerifyError::UnusableKey)?;
     let key = rsa_public_key(n, e).ok_or(VerifyError::UnusableKey)?;
     Ok(verify_with(&rsa, &key, signing_input, signature))
 }

@@ -1,5 +1,6 @@
 //! Which grammar each field has. A test finds the fields that are missing here.
 
+use pointsman_core::identity::algorithm::Algorithm;
 use serde_json::{Value, json};
 
 use super::{
@@ -10,10 +11,6 @@ use super::{
     refine::Field,
 };
 
-const ALGORITHMS: [&str; 14] = [
-    "HS256", "HS384", "HS512", "RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384",
-    "ES512", "EdDSA", "Ed25519",
-];
 /// The largest integer of a structured field (RFC 9651, section 3.3.1).
 const MOST: u64 = 999_999_999_999_999;
 
@@ -71,7 +68,7 @@ fn callers() -> Vec<Field> {
         ),
         issuer("issuer", some_text()),
         issuer("audience", one_or_many(&some_text())),
-        issuer("algorithms", list(&word(&ALGORITHMS), 1)),
+        issuer("algorithms", list(&word(&Algorithm::names().collect::<Vec<_>>()), 1)),
         issuer("jwks_url", refer("DocumentUrl")),
         issuer("keys", list(&jwk, 1)),
         issuer("secret", some_text()),

@@ -19,7 +19,7 @@ use crate::{
         time::Span,
     },
     identity::{
-        algorithm::{Curve, KeyKind},
+        algorithm::{Algorithm, Curve, KeyKind},
         claims::ClaimPath,
         jwk_set::{Flaw, PublicKey},
     },
@@ -103,7 +103,7 @@ impl Assertions {
     #[must_use]
     pub fn signer(&self) -> Option<String> {
         let key = self.keys.first()?;
-        let header = text(&json!({ "alg": key.algorithm, "kid": key.id, "typ": "JWT" }));
+        let header = text(&json!({ "alg": key.algorithm.name(), "kid": key.id, "typ": "JWT" }));
         let is_credential = self.field.as_ref() == "authorization";
         let signer = json!({
             "field": self.field,
@@ -111,6 +111,7 @@ impl Assertions {
             "header": Base64UrlUnpadded::encode_string(header.as_bytes()),
             "lifetime": self.lifetime.millis() / 1000,
             "kid": key.id,
+            "algorithm": key.algorithm.web_crypto(),
             "publicKey": key.public.to_jwk(),
             "d": key.secret.0,
         });
@@ -127,11 +128,11 @@ fn audience(origin: &str) -> &str {
     }
 }
 
-/// A private key for ES256 or EdDSA.
+/// A private key of the curve P-256 or Ed25519.
 #[derive(Clone, Debug)]
 pub struct SigningKey {
     id: String,
-    algorithm: &'static str,
+    algorithm: Algorithm,
     public: PublicKey,
     secret: Secret,
 }
@@ -202,7 +203,6 @@ impl SigningKey {
             Some(Value::String(id)) if !id.is_empty() => Some(id.clone()),
             Some(_) => return Err(SigningKeyError::Id),
         };
-        let named = members.get("alg").cloned();
         let public = PublicKey::parse(&Value::Object(members)).map_err(|why| match why.flaw {
             Flaw::Kind | Flaw::Weak | Flaw::Private => SigningKeyError::Kind,
             Flaw::Encryption if why.member == "crv" => SigningKeyError::Kind,
@@ -211,10 +211,10 @@ impl SigningKey {
             Flaw::Algorithm => SigningKeyError::Algorithm,
         })?;
         let algorithm = match public.kind() {
-            KeyKind::Ec(Curve::P256) => "ES256",
-            KeyKind::Ed25519 if named.is_some_and(|name| name == "Ed25519") => "Ed25519",
-            KeyKind::Ed25519 => "EdDSA",
-            _ => return Err(SigningKeyError::Kind),
+            kind @ (KeyKind::Ec(Curve::P256) | KeyKind::Ed25519) => {
+                public.algorithm().or_else(|| Algorithm::of_kind(kind)).ok_or(SigningKeyError::Kind)?
+            }
+            KeyKind::Secret | KeyKind::Rsa | KeyKind::Ec(_) => return Err(SigningKeyError::Kind),
         };
         let Some(Value::String(secret)) = secret else { return Err(SigningKeyError::Private) };
         if Base64UrlUnpadded::decode_vec(&secret).map_or(0, |bytes| bytes.len()) != 32 {
@@ -233,7 +233,7 @@ impl SigningKey {
     fn to_public_jwk(&self) -> Value {
         let mut jwk = self.public.to_jwk();
         if let Some(members) = jwk.as_object_mut() {
-            members.insert("alg".to_owned(), self.algorithm.into());
+            members.insert("alg".to_owned(), self.algorithm.name().into());
             members.insert("kid".to_owned(), self.id.as_str().into());
             members.insert("use".to_owned(), "sig".into());
         }
@@ -435,7 +435,7 @@ mod tests {
             if let Some(alg) = alg {
                 jwk["alg"] = json!(alg);
             }
-            assert_eq!(SigningKey::parse(&jwk.to_string()).unwrap().algorithm, expected);
+            assert_eq!(SigningKey::parse(&jwk.to_string()).unwrap().algorithm.name(), expected);
         }
     }
 

@@ -150,6 +150,12 @@ impl PublicKey {
         Ok(Self { id, algorithm, kind, material, thumbprint })
     }
 
+    /// The algorithm that its `alg` names.
+    #[must_use]
+    pub const fn algorithm(&self) -> Option<Algorithm> {
+        self.algorithm
+    }
+
     /// Whether tokens of `algorithm` may be verified with it.
     #[must_use]
     pub fn fits(&self, algorithm: Algorithm) -> bool {
@@ -259,8 +265,7 @@ fn parse_material(members: &Map<String, Value>) -> Result<(KeyKind, Material), U
         }
         "EC" => {
             let name = required_text(members, "crv")?;
-            let known = Curve::ALL.into_iter().find(|(_, known, _)| *known == name);
-            let Some((curve, _, length)) = known else {
+            let Some((curve, length)) = Curve::from_name(name) else {
                 return Err(UnusableKey::new(Flaw::Kind, "crv", "is none of P-256, P-384 and P-521"));
             };
             let (x, y) = (coordinate(members, "x", length)?, coordinate(members, "y", length)?);
@@ -283,9 +288,7 @@ fn parse_material(members: &Map<String, Value>) -> Result<(KeyKind, Material), U
 fn minimal_jwk(kind: KeyKind, material: &Material) -> Value {
     let encode = |bytes: &[u8]| Base64UrlUnpadded::encode_string(bytes);
     let curve_name = match kind {
-        KeyKind::Ec(curve) => {
-            Curve::ALL.iter().find(|(known, _, _)| *known == curve).map_or("", |(_, name, _)| name)
-        }
+        KeyKind::Ec(curve) => curve.name(),
         KeyKind::Ed25519 => "Ed25519",
         KeyKind::Rsa | KeyKind::Secret => "",
     };
