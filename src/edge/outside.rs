@@ -3,7 +3,7 @@
 use js_sys::Promise;
 use pointsman_core::{
     base::{
-        json::{json, text},
+        json::text,
         time::{Span, Timestamp},
     },
     identity::{algorithm::Algorithm, jwk_set::PublicKey},
