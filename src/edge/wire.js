@@ -226,6 +226,7 @@ export const decodeFailures = (/** @type {string} */ json) => JSON.parse(json);
  * @property {string} header the token's header, encoded
  * @property {number} lifetime in seconds
  * @property {string} kid
+ * @property {{ name: string, hash?: string, namedCurve?: string }} algorithm what WebCrypto is given to sign with
  * @property {JsonWebKey} publicKey
  * @property {string} d the private member of the JWK (RFC 7518, section 6.2.2; RFC 8037, section 2)
  */
