@@ -7,6 +7,7 @@ pub mod json;
 pub mod name;
 pub mod number;
 pub mod object;
+pub mod percent;
 pub mod record;
 pub mod refusal;
 pub mod scan;

@@ -2,7 +2,10 @@
 //! the query. Whatever holds the credential that was verified reaches no backend.
 
 use super::fields::{FieldLines, FieldPolicy, is_token};
-use crate::http::head::{Head, PresentFields, RequestTarget};
+use crate::{
+    base::percent::decode_lenient,
+    http::head::{Head, PresentFields, RequestTarget},
+};
 
 /// From this length on, a credential is known inside of a longer text too. A shorter one (keys minted elsewhere may be of
 /// any length) could stand there as a word.
@@ -166,32 +169,13 @@ fn is_decoded(text: &str, credential: &str, is_it: fn(&str, &str) -> bool) -> bo
         return is_it(text, credential);
     }
     let spaced = |text: &str| text.replace('+', " ");
-    let decoded = percent_decoded(text);
+    let decoded = String::from_utf8_lossy(&decode_lenient(text.as_bytes())).into_owned();
     is_it(&decoded, credential) || is_copy(&spaced(&decoded), &spaced(credential))
 }
 
 /// Whether a text is the credential, or one in which that stands unmistakably: a URL to come back to, JSON of a session.
 fn contains_credential(text: &str, credential: &str) -> bool {
     is_copy(text, credential) || (credential.len() >= UNMISTAKABLE && stands_in(text, credential))
-}
-
-fn percent_decoded(text: &str) -> String {
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.as_bytes();
-    while let [first, behind @ ..] = rest {
-        let digit = |at: usize| behind.get(at).and_then(|byte| char::from(*byte).to_digit(16));
-        rest = match (first, digit(0), digit(1)) {
-            (b'%', Some(high), Some(low)) => {
-                bytes.push(u8::try_from(high * 16 + low).unwrap_or_default());
-                behind.get(2..).unwrap_or_default()
-            }
-            _ => {
-                bytes.push(*first);
-                behind
-            }
-        };
-    }
-    String::from_utf8_lossy(&bytes).into_owned()
 }
 
 /// Whether a field's value holds the credential: it is that, or one of a list (repeated fields arrive as one), or, where
@@ -338,6 +322,8 @@ mod tests {
             (format!("key=Bearer+{KEY}&z"), "z"),
             (format!("key=bearer%20{KEY}&z"), "z"),
             ("key=%73k_live_abc%44EF123_x9&z".to_owned(), "z"),
+            // A % by itself keeps no credential from being found.
+            (format!("back=%zz%,%2C{KEY}&z"), "z"),
             (format!("{KEY}&z"), "z"),
             (format!("{KEY}=&z"), "z"),
             (format!("back=https://app.example/?apikey={KEY}&z"), "z"),

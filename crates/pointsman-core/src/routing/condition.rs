@@ -5,11 +5,8 @@ use std::{borrow::Cow, cmp::Ordering, fmt, net::IpAddr, rc::Rc};
 use serde_json::{Number, Value};
 
 use crate::{
-    base::{cidr::Cidr, json, number},
-    http::{
-        head::{Head, PresentFields},
-        path::decode_once,
-    },
+    base::{cidr::Cidr, json, number, percent::decode_lenient},
+    http::head::{Head, PresentFields},
     identity::principal::Principal,
     routing::operand::Operand,
 };
@@ -159,7 +156,7 @@ fn decoded_segment(segment: &str) -> String {
     let parts: Vec<_> = segment
         .split("%2F")
         .flat_map(|part| part.split("%2f"))
-        .map(|part| String::from_utf8_lossy(&decode_once(part.as_bytes(), b'/')).into_owned())
+        .map(|part| String::from_utf8_lossy(&decode_lenient(part.as_bytes())).into_owned())
         .collect();
     parts.join("%2F")
 }
@@ -188,26 +185,8 @@ fn query(query: &str, name: &str) -> Option<Value> {
 }
 
 fn decode_form(text: &str) -> String {
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.bytes();
-    while let Some(byte) = rest.next() {
-        match byte {
-            b'+' => bytes.push(b' '),
-            b'%' => {
-                let mut ahead = rest.clone();
-                let digit = |digit: Option<u8>| digit.and_then(|digit| char::from(digit).to_digit(16));
-                match (digit(ahead.next()), digit(ahead.next())) {
-                    (Some(high), Some(low)) => {
-                        bytes.push(u8::try_from(high * 16 + low).unwrap_or(b'%'));
-                        rest = ahead;
-                    }
-                    _ => bytes.push(b'%'),
-                }
-            }
-            other => bytes.push(other),
-        }
-    }
-    String::from_utf8_lossy(&bytes).into_owned()
+    let spaced = text.replace('+', " ");
+    String::from_utf8_lossy(&decode_lenient(spaced.as_bytes())).into_owned()
 }
 
 impl Condition {

@@ -3,8 +3,8 @@
 use std::{borrow::Cow, fmt};
 
 use crate::{
-    base::scan,
-    http::path::{self, hex_digit},
+    base::{percent, scan},
+    http::path,
 };
 
 /// A parsed pattern.
@@ -119,12 +119,11 @@ pub fn decode_unreserved(segment: &str) -> Cow<'_, str> {
 fn decoded(segment: &str) -> String {
     let mut decoded = String::with_capacity(segment.len());
     let mut rest = segment;
-    while let Some((before, after)) = rest.split_once('%') {
+    while let Some(at) = rest.find('%') {
+        let (before, escape) = rest.split_at_checked(at).unwrap_or_default();
         decoded.push_str(before);
-        let value: Option<u8> = match after.as_bytes() {
-            [high, low, ..] => hex_digit(*high).zip(hex_digit(*low)).map(|(high, low)| high << 4 | low),
-            _ => None,
-        };
+        let value = percent::octet(escape.as_bytes()).map(|(byte, _)| byte);
+        let after = escape.get(1..).unwrap_or_default();
         let unreserved = value.filter(|byte| byte.is_ascii_alphanumeric() || b"-._~".contains(byte));
         match unreserved {
             Some(byte) => {

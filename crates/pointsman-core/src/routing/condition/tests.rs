@@ -226,6 +226,9 @@ fn a_parameter_is_found_in_every_spelling_that_the_url_standard_reads() {
         ("admin=0&%61%64min=1", Some(json!(["0", "1"]))),
         ("admin=&admin", Some(json!(["", ""]))),
         ("admin%3D1", None),
+        // A % by itself is one, and hides nothing behind it.
+        ("admin=100%", Some(json!("100%"))),
+        ("%zz&admin=%2%31+%2B", Some(json!("%21 +"))),
         ("Admin=1", None),
         ("x=1;admin=1", None),
     ] {
