@@ -338,6 +338,7 @@ fn signer() {
         "kid": "wNAeUborbwydQJrTCm7_YfNnjOjIH4fiqzCbSTPMd4M",
         "publicKey": { "crv": public("crv"), "kty": public("kty"), "x": public("x"), "y": public("y") },
         "d": key["d"],
+        "algorithm": { "name": "ECDSA", "namedCurve": "P-256", "hash": "SHA-256" },
     });
     current("signer", &json!([example("an ES256 key of the tests", text, value)]));
 }
