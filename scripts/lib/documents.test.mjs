@@ -1,7 +1,9 @@
 // Documents lead where they say: links, anchors, and the places in documents that code and findings name.
 import assert from "node:assert/strict";
+import { globSync } from "node:fs";
 import { test } from "node:test";
 import { anchors, linkFault, links, projectFiles, readProjectFile } from "./markdown.mjs";
+import { ROOT } from "./paths.mjs";
 
 const DOCUMENTS = projectFiles("**/*.md");
 
@@ -26,6 +28,22 @@ test("every document that code, tests and configuration name is there, with the 
       return fault ? [`${file}: ${target}: ${fault}`] : [];
     });
   });
+  assert.deepEqual(faults, []);
+});
+
+/** Files, folders and patterns of the project in code spans. Placeholders (`<name>`, `…`) stand for many. */
+const NAMED_PATH =
+  /`((?:src|crates|tests|scripts|fixtures|docs|console|bench|benches|demo|tools|schemas|examples|fuzz|\.github)\/[^`\s<…]*(?:\.\w+|\/|\*))`/g;
+
+/** What a run writes, and git ignores. */
+const IS_WRITTEN = /^fuzz\/(artifacts|grown)\//;
+
+test("every path that a document names is there", () => {
+  const faults = DOCUMENTS.flatMap((file) =>
+    [...readProjectFile(file).matchAll(NAMED_PATH)].flatMap(([, path]) =>
+      IS_WRITTEN.test(path) || globSync(path, { cwd: ROOT }).length > 0 ? [] : [`${file}: ${path}`],
+    ),
+  );
   assert.deepEqual(faults, []);
 });
 
