@@ -70,7 +70,7 @@ fn issuer(
     let algorithm = |node: Node<'_>| node.known("must be the name of an algorithm", Algorithm::from_name);
     let algorithms = node.list("algorithms", algorithm)?;
     let timeout = node.read("timeout", |node| node.timeout(MAX_SOURCE_TIMEOUT))?;
-    let issuer = node.read("issuer", Node::string)?;
+    let issuer = node.read("issuer", Node::filled_text)?;
     Ok(Issuer {
         name: node.read("name", Node::text)?.into(),
         audience: node.strings("audience")?,
@@ -185,7 +185,7 @@ fn assertions(node: Node<'_>) -> Read<Assertions> {
     })?;
     Ok(Assertions {
         field: Rc::from(node.read("field", field)?),
-        issuer: node.read("issuer", Node::string)?,
+        issuer: node.read("issuer", Node::filled_text)?,
         keys,
         lifetime: node.read("lifetime", Node::span)?,
         claims: claims(node, |node| node.string())?,

@@ -11,6 +11,7 @@ use pointsman_core::{
     customer::backend_url::AllowHttp,
     forward::plan::Via,
     http::fields::{FieldPolicy, NamePattern, is_token},
+    identity::jwt::Issuer,
 };
 use serde_json::Value;
 
@@ -107,6 +108,12 @@ fn read_parts(document: Node<'_>) -> Read<Started> {
     let customers = document.option("customers", |node| customers(node, allow_http, store_timeout))?;
     let claim = customers.as_ref().map(|customers| &customers.claim);
     let issuers = document.list("issuers", issuers(claim, allow_http, store_timeout))?;
+    // Two entries for one `iss` would let a token choose the weaker of them; variables can bring that about.
+    let is_double =
+        |(place, own): (usize, &Issuer)| issuers.iter().take(place).any(|other| other.issuer == own.issuer);
+    if issuers.iter().enumerate().any(is_double) {
+        return document.read("issuers", |_| fault("two entries are for one issuer"));
+    }
     let identity = document.read("identity", identity)?;
     let removed = document.list("remove", |node| node.known("must be a field name", NamePattern::parse))?;
     let key_field = api_keys.as_ref().filter(|keys| !keys.in_authorization()).map(|keys| keys.field());

@@ -96,6 +96,15 @@ impl<'a> Node<'a> {
         }
     }
 
+    /// Text that is not empty: a variable without a value would match everything, or nothing.
+    #[inline(never)]
+    pub(super) fn filled_text(self) -> Read<String> {
+        match self.text()? {
+            "" => fault("must not be empty"),
+            text => Ok(text.to_owned()),
+        }
+    }
+
     /// Reads a list of texts that is empty where it is missing.
     #[inline(never)]
     pub(super) fn strings(self, name: &str) -> Read<Vec<String>> {

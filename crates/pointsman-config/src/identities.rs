@@ -88,9 +88,9 @@ pub(super) fn api_keys(file: &ApiKeysFile, findings: &mut Findings) -> Value {
         }
     }
     json!({
-        "header": findings.write("/api_keys/header", header),
+        "header": header,
         "scheme": findings.write("/api_keys/scheme", scheme),
-        "prefixes": write_all("/api_keys/prefixes", file.prefixes.iter().map(String::as_str), findings),
+        "prefixes": file.prefixes,
         "checksum": checksum,
         "fresh": span(file.fresh.as_deref(), MINUTE, "/api_keys/fresh", findings),
         "stale": span(file.stale.as_deref(), HOUR, "/api_keys/stale", findings),
@@ -315,7 +315,7 @@ pub(super) fn identity(file: Option<&IdentityFile>, findings: &mut Findings) -> 
         }
         check_field_name(&name, pointer, findings);
         names.push(name.clone());
-        Some(findings.write(pointer, name))
+        Some(name.into())
     };
     let subject = field(file.and_then(|file| file.subject.as_ref()), "x-subject", "/identity/subject");
     let customer = field(file.and_then(|file| file.customer.as_ref()), "x-customer-id", "/identity/customer");
@@ -365,7 +365,7 @@ pub(super) fn removed(file: Option<&ForwardFile>, own: &[String], findings: &mut
                 ),
             );
         }
-        patterns.push(findings.write(&pointer, text.as_str()));
+        patterns.push(text.as_str().into());
     }
     patterns
 }

@@ -324,3 +324,49 @@ fn nothing_is_taken_for_granted_of_issuers() {
         assert!(said.iter().any(|finding| finding.starts_with(line)), "missing {line}\n{said:#?}");
     }
 }
+
+/// What only an isolate knows can still be wrong there: no variable may weaken what the check has seen.
+#[test]
+fn a_variable_that_would_weaken_a_check_is_refused_where_it_is_filled_in() {
+    let issuer = |name: &str, variable: &str| {
+        format!(
+            "[[issuers]]\nname = \"{name}\"\nissuer = \"${{{variable}}}\"\naudience = \"x\"\nalgorithms = [\"ES256\"]\njwks_url = \"https://a.example/jwks\"\n"
+        )
+    };
+    let rest = SMALL
+        .replace("auth = []", "auth = [\"a\", \"b\"]")
+        .replace("name = \"all\"", "name = \"all\", when = { plan = { prefix = \"${PREFIX}\" } }");
+    let file: Value = toml::from_str(&format!("{}{}{rest}", issuer("a", "ONE"), issuer("b", "TWO"))).unwrap();
+    let known = |two: &str, prefix: &str| {
+        let all = [
+            ("ONE", "https://a.example"),
+            ("TWO", two),
+            ("PREFIX", prefix),
+            ("SHARED", "https://shared.example"),
+        ];
+        all.map(|(name, value)| (name.to_owned(), value.to_owned())).into_iter().collect::<HashMap<_, _>>()
+    };
+    let form =
+        parse(&file.to_string(), &known("https://b.example", "gold")).map(|checked| checked.form).unwrap();
+    let read = |two, prefix| pointsman_checked::read(&form.to_string(), &known(two, prefix)).is_ok();
+    assert!(read("https://b.example", "gold"));
+    assert!(!read("https://a.example", "gold"), "two entries for one issuer");
+    assert!(!read("", "gold"), "an issuer without a name");
+    assert!(!read("https://b.example", ""), "a beginning that all texts have");
+}
+
+#[test]
+fn names_of_fields_and_paths_of_our_own_take_no_variable() {
+    let said = findings(&format!("[identity]\nsubject = \"x-${{SHARED}}\"\n{SMALL}"));
+    assert!(said.iter().any(|line| line.starts_with("/identity/subject")), "{said:#?}");
+    let known = HashMap::from([
+        ("SHARED".to_owned(), "https://shared.example".to_owned()),
+        ("NAME".to_owned(), "x-who".to_owned()),
+    ]);
+    let file: Value = toml::from_str(&format!("[identity]\nsubject = \"${{NAME}}\"\n{SMALL}")).unwrap();
+    let found = parse(&file.to_string(), &known).err().unwrap();
+    assert_eq!(
+        found.iter().map(|finding| finding.pointer.as_str()).collect::<Vec<_>>(),
+        ["/identity/subject"]
+    );
+}
