@@ -337,7 +337,8 @@ impl World {
         if self.lag == Span::default() || !self.ran_at.get().is_some_and(|ran| ran >= since) {
             return false;
         }
-        let backend = record.split_once(r#""backendUrl""#).map_or(record, |(_, rest)| rest.trim_end_matches('}'));
+        let backend =
+            record.split_once(r#""backendUrl""#).map_or(record, |(_, rest)| rest.trim_end_matches('}'));
         let versions = self.versions.borrow();
         let Some(versions) = versions.get(&format!("source:customer:{id}")) else { return false };
         versions.iter().enumerate().any(|(index, (written, value))| {
