@@ -334,7 +334,7 @@ impl World {
     /// shows where no refresh had run for longer than `stale`, and for no longer than the lag.
     fn vouched_for(&self, record: &str, id: &str, from: Timestamp, to: Timestamp) -> bool {
         let since = Timestamp::from_millis(from.millis() - self.lag.millis());
-        if self.lag == Span::default() || !self.ran_at.get().is_some_and(|ran| ran >= since) {
+        if self.lag == Span::default() || self.ran_at.get().is_none_or(|ran| ran < since) {
             return false;
         }
         let backend =
