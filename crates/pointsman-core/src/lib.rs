@@ -15,6 +15,8 @@ pub mod identity;
 
 pub mod customer;
 
+pub mod directory;
+
 pub mod routing;
 
 pub mod forward;

@@ -5,7 +5,8 @@
 use std::{fs, path::Path};
 
 /// The order of `src/lib.rs`.
-const LAYERS: [&str; 8] = ["base", "http", "identity", "customer", "routing", "forward", "state", "decide"];
+const LAYERS: [&str; 9] =
+    ["base", "http", "identity", "customer", "directory", "routing", "forward", "state", "decide"];
 
 /// Code without comments: what documentation refers to needs nothing.
 fn without_comments(code: &str) -> String {

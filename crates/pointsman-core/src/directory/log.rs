@@ -1,0 +1,348 @@
+//! The log of changes as followers read it: its head, and segments of what is older.
+
+use crate::{
+    base::time::Timestamp,
+    directory::{
+        bytes::{Reader, hex, put_varint},
+        record_key::{Kind, RecordKey},
+        row::{FREE_BITS, Row},
+    },
+};
+
+/// The format of all that is written here. A follower that meets another one takes the record from KV.
+pub const FORMAT: u8 = 1;
+/// The longest head.
+pub const MAX_HEAD_BYTES: usize = 16_384;
+/// Changes that a head holds at most.
+pub const HEAD_CHANGES: usize = 128;
+/// Changes of a segment, all of them.
+pub const SEGMENT_CHANGES: u64 = 256;
+/// More shards than this are no manifest.
+pub const MAX_PREFIX_BITS: u8 = 10;
+
+/// Numbers changes in their order; the first one is 1.
+pub type Revision = u64;
+
+/// Drawn when a ledger's database is made or restored.
+#[derive(Clone, Copy, Debug, Default, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub struct Epoch(pub [u8; 16]);
+
+impl std::fmt::Display for Epoch {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str(&hex(&self.0))
+    }
+}
+
+/// One change of one record.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Change {
+    /// Of which record.
+    pub key: RecordKey,
+    /// What it says from then on; `None` where it is gone.
+    pub row: Option<Row>,
+}
+
+const REMOVED: u8 = 3;
+
+impl Change {
+    /// Appends the change. A removal takes 17 bytes.
+    pub fn put(&self, into: &mut Vec<u8>) {
+        let kind = (self.key.kind as u8) << FREE_BITS;
+        let Some(row) = &self.row else {
+            into.push(kind | REMOVED);
+            into.extend_from_slice(&self.key.digest);
+            return;
+        };
+        into.push(kind | row.flags());
+        into.extend_from_slice(&self.key.digest);
+        row.put_expiry(into);
+        put_varint(into, row.text.len() as u64);
+        into.extend_from_slice(&row.text);
+    }
+
+    /// Reads what [`Change::put`] appended.
+    pub fn read(reader: &mut Reader<'_>) -> Option<Self> {
+        let flags = reader.byte()?;
+        let key = RecordKey { kind: Kind::of(flags >> FREE_BITS)?, digest: reader.array()? };
+        if flags & 3 == REMOVED {
+            return Some(Self { key, row: None });
+        }
+        let row = Row::read_expiry(flags, reader)?;
+        Some(Self { key, row: Some(Row { text: reader.sized()?.to_vec(), ..row }) })
+    }
+}
+
+fn put_changes(into: &mut Vec<u8>, first: Revision, changes: &[Change]) {
+    into.extend_from_slice(&first.to_be_bytes());
+    put_varint(into, changes.len() as u64);
+    changes.iter().for_each(|change| change.put(into));
+}
+
+fn read_changes(reader: &mut Reader<'_>) -> Option<(Revision, Vec<Change>)> {
+    let first = reader.u64()?;
+    let count = reader.varint()?;
+    let changes = (0..count).map(|_| Change::read(reader)).collect::<Option<Vec<_>>>()?;
+    reader.is_empty().then_some((first, changes))
+}
+
+/// Of what the directory holds everything, so that "not there" is an answer.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct Complete {
+    /// All keys.
+    pub keys: bool,
+    /// All customers.
+    pub customers: bool,
+}
+
+/// Which immutable KV value a shard is.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct ShardRef {
+    /// The last change that it holds.
+    pub revision: Revision,
+    /// The beginning of the SHA-256 digest of its bytes.
+    pub hash: [u8; 16],
+    /// Its length in bytes.
+    pub size: u32,
+}
+
+impl ShardRef {
+    fn put(&self, into: &mut Vec<u8>) {
+        into.extend_from_slice(&self.revision.to_be_bytes());
+        into.extend_from_slice(&self.hash);
+        into.extend_from_slice(&self.size.to_be_bytes());
+    }
+
+    fn read(reader: &mut Reader<'_>) -> Option<Self> {
+        Some(Self { revision: reader.u64()?, hash: reader.array()?, size: reader.u32()? })
+    }
+
+    /// The name of the KV entry that holds the shard whose digests begin with the bits of `prefix`.
+    #[must_use]
+    pub fn name(&self, epoch: Epoch, prefix: u32, prefix_bits: u8) -> String {
+        format!("directory:{epoch}:{prefix_bits}.{prefix}:{}:{}", self.revision, hex(&self.hash))
+    }
+
+    /// The name of the KV entry that holds the revocations of tokens.
+    #[must_use]
+    pub fn tokens_name(&self, epoch: Epoch) -> String {
+        format!("directory:{epoch}:tokens:{}:{}", self.revision, hex(&self.hash))
+    }
+}
+
+/// Which shards are current, and of what they hold everything.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Manifest {
+    /// Of what everything is held.
+    pub complete: Complete,
+    /// By how many bits of the digest records are shared out among shards.
+    pub prefix_bits: u8,
+    /// One a prefix, in their order; none before the first ones are there.
+    pub shards: Vec<ShardRef>,
+    /// The revocations of tokens, all in one value; none where nothing was compacted yet.
+    pub tokens: Option<ShardRef>,
+}
+
+const KEYS: u8 = 1;
+const CUSTOMERS: u8 = 2;
+const TOKENS: u8 = 4;
+const SHARDS: u8 = 8;
+
+impl Manifest {
+    fn put(&self, into: &mut Vec<u8>) {
+        let bit = |set: bool, bit: u8| if set { bit } else { 0 };
+        into.push(
+            bit(self.complete.keys, KEYS)
+                | bit(self.complete.customers, CUSTOMERS)
+                | bit(self.tokens.is_some(), TOKENS)
+                | bit(!self.shards.is_empty(), SHARDS),
+        );
+        into.push(self.prefix_bits);
+        self.tokens.iter().chain(&self.shards).for_each(|shard| shard.put(into));
+    }
+
+    fn read(reader: &mut Reader<'_>) -> Option<Self> {
+        let flags = reader.byte()?;
+        let prefix_bits = reader.byte().filter(|bits| *bits <= MAX_PREFIX_BITS)?;
+        let tokens = if flags & TOKENS == 0 { None } else { Some(ShardRef::read(reader)?) };
+        let count = if flags & SHARDS == 0 { 0 } else { 1 << prefix_bits };
+        let shards = (0..count).map(|_| ShardRef::read(reader)).collect::<Option<Vec<_>>>()?;
+        let complete = Complete { keys: flags & KEYS != 0, customers: flags & CUSTOMERS != 0 };
+        Some(Self { complete, prefix_bits, shards, tokens })
+    }
+}
+
+/// The newest part of the log: what a poll brings.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Head {
+    /// Of which database.
+    pub epoch: Epoch,
+    /// The last change that there is.
+    pub revision: Revision,
+    /// When the ledger wrote that this is so. What a follower hears is as old as this says, whoever brings it.
+    pub as_of: Timestamp,
+    /// How much slower than usual to poll, in percent: 100 is as usual.
+    pub pace: u16,
+    /// The current shards.
+    pub manifest: Manifest,
+    /// The revision of the first change here.
+    pub first: Revision,
+    /// The last changes in their order, up to `revision`.
+    pub changes: Vec<Change>,
+}
+
+const HEAD: [u8; 2] = *b"PH";
+const SEGMENT: [u8; 2] = *b"PL";
+
+impl Head {
+    /// The bytes that go over the wire.
+    #[must_use]
+    pub fn encode(&self) -> Vec<u8> {
+        let mut bytes = Vec::with_capacity(512);
+        bytes.extend_from_slice(&HEAD);
+        bytes.push(FORMAT);
+        bytes.extend_from_slice(&self.epoch.0);
+        bytes.extend_from_slice(&self.revision.to_be_bytes());
+        bytes.extend_from_slice(&self.as_of.millis().to_be_bytes());
+        bytes.extend_from_slice(&self.pace.to_be_bytes());
+        self.manifest.put(&mut bytes);
+        put_changes(&mut bytes, self.first, &self.changes);
+        bytes
+    }
+
+    /// Reads a head. `None` for what is none, or one of another format, or whose changes do not end at its revision.
+    #[must_use]
+    pub fn decode(bytes: &[u8]) -> Option<Self> {
+        let mut reader = Reader::new(bytes);
+        (reader.array() == Some(HEAD) && reader.byte() == Some(FORMAT)).then_some(())?;
+        let epoch = Epoch(reader.array()?);
+        let revision = reader.u64()?;
+        let as_of = Timestamp::from_millis(reader.u64()?);
+        let pace = reader.u16()?;
+        let manifest = Manifest::read(&mut reader)?;
+        let (first, changes) = read_changes(&mut reader)?;
+        let joins = first.checked_add(changes.len() as u64)? == revision.checked_add(1)?;
+        joins.then_some(Self { epoch, revision, as_of, pace, manifest, first, changes })
+    }
+}
+
+/// An immutable part of the log: changes `256 n + 1` to `256 (n + 1)`.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Segment {
+    /// Of which database.
+    pub epoch: Epoch,
+    /// The revision of its first change.
+    pub first: Revision,
+    /// Its changes, in their order.
+    pub changes: Vec<Change>,
+}
+
+impl Segment {
+    /// The revision of the first change of the segment that holds `revision`.
+    #[must_use]
+    pub const fn first_of(revision: Revision) -> Revision {
+        revision.saturating_sub(1) / SEGMENT_CHANGES * SEGMENT_CHANGES + 1
+    }
+
+    /// The bytes that go over the wire.
+    #[must_use]
+    pub fn encode(&self) -> Vec<u8> {
+        let mut bytes = Vec::with_capacity(512);
+        bytes.extend_from_slice(&SEGMENT);
+        bytes.push(FORMAT);
+        bytes.extend_from_slice(&self.epoch.0);
+        put_changes(&mut bytes, self.first, &self.changes);
+        bytes
+    }
+
+    /// Reads a segment; `None` for what is none, or one of another format.
+    #[must_use]
+    pub fn decode(bytes: &[u8]) -> Option<Self> {
+        let mut reader = Reader::new(bytes);
+        (reader.array() == Some(SEGMENT) && reader.byte() == Some(FORMAT)).then_some(())?;
+        let epoch = Epoch(reader.array()?);
+        let (first, changes) = read_changes(&mut reader)?;
+        Some(Self { epoch, first, changes })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::directory::row::Usable;
+
+    fn changes() -> Vec<Change> {
+        vec![
+            Change { key: RecordKey::customer("acme"), row: Some(Row::of(r#"{"customerId":"acme"}"#)) },
+            Change { key: RecordKey::customer("wayne"), row: None },
+            Change {
+                key: RecordKey::token_id("https://id.example.com", "1"),
+                row: Some(Row { expires_at: Some(Timestamp::from_millis(5_000)), ..Row::of("{}") }),
+            },
+            Change {
+                key: RecordKey::customer("umbrella"),
+                row: Some(Row { usable: Usable::Unsure, provider: true, ..Row::default() }),
+            },
+        ]
+    }
+
+    fn head() -> Head {
+        let shard = |revision| ShardRef { revision, hash: [7; 16], size: 900 };
+        Head {
+            epoch: Epoch([3; 16]),
+            revision: 12,
+            as_of: Timestamp::from_millis(1_785_412_800_000),
+            pace: 150,
+            manifest: Manifest {
+                complete: Complete { keys: true, customers: false },
+                prefix_bits: 1,
+                shards: vec![shard(3), shard(4)],
+                tokens: Some(shard(2)),
+            },
+            first: 9,
+            changes: changes(),
+        }
+    }
+
+    #[test]
+    fn heads_are_read_as_written_and_nothing_else_is() {
+        let bytes = head().encode();
+        assert_eq!(Head::decode(&bytes), Some(head()));
+        for end in 0..bytes.len() {
+            assert_eq!(Head::decode(&bytes[..end]), None, "cut at {end}");
+        }
+        let with = |at: usize, byte: u8| {
+            let mut other = bytes.clone();
+            other[at] = byte;
+            Head::decode(&other)
+        };
+        assert_eq!(with(2, FORMAT + 1), None, "another format");
+        assert_eq!(with(3 + 16 + 7, 13), None, "changes that do not end at the revision");
+        let without = Head { manifest: Manifest::default(), first: 13, changes: Vec::new(), ..head() };
+        assert_eq!(Head::decode(&without.encode()), Some(without));
+    }
+
+    #[test]
+    fn a_removal_takes_seventeen_bytes() {
+        let mut bytes = Vec::new();
+        changes()[1].put(&mut bytes);
+        assert_eq!(bytes.len(), 17);
+    }
+
+    #[test]
+    fn segments_are_aligned() {
+        assert_eq!([1, 256, 257, 512, 513].map(Segment::first_of), [1, 1, 257, 257, 513]);
+        let segment = Segment { epoch: Epoch([1; 16]), first: 257, changes: changes() };
+        assert_eq!(Segment::decode(&segment.encode()), Some(segment.clone()));
+        assert_eq!(Segment::decode(&head().encode()), None, "a head is no segment");
+    }
+
+    #[test]
+    fn shards_have_names_of_their_own() {
+        let shard = head().manifest.shards[0];
+        let epoch = Epoch([0xab; 16]);
+        let name = shard.name(epoch, 5, 3);
+        assert_eq!(name, format!("directory:{}:3.5:3:{}", "ab".repeat(16), "07".repeat(16)));
+        assert_ne!(shard.name(epoch, 0, 1), shard.name(epoch, 0, 2));
+        assert!(shard.tokens_name(epoch).contains(":tokens:"));
+    }
+}

@@ -1,0 +1,37 @@
+//! What many records say alike, with places for what each says by itself.
+
+use crate::directory::bytes::Reader;
+
+/// Stands in a template where the row's next word comes. JSON has no control character as it is, so none can be text.
+pub(super) const HOLE: u8 = 1;
+/// Stands for the name that a record is looked up by.
+pub(super) const NAME: u8 = 2;
+/// The first of the bytes that stand for a word that came before: the row's first one, and those behind it.
+pub(super) const AGAIN: u8 = 3;
+/// Words that a template can repeat.
+pub(super) const WORDS: usize = 0x1f - AGAIN as usize;
+
+/// Literal text, holes and repetitions.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Template<'a>(pub(super) &'a [u8]);
+
+impl Template<'_> {
+    /// The text, with the words of a row and the name that it was found by.
+    pub(super) fn fill(self, words: &mut Reader<'_>, name: &str) -> Option<Vec<u8>> {
+        let mut text = Vec::with_capacity(self.0.len() + words.rest().len());
+        let mut known: Vec<&[u8]> = Vec::new();
+        for byte in self.0 {
+            match *byte {
+                HOLE => {
+                    let word = words.sized()?;
+                    text.extend_from_slice(word);
+                    known.push(word);
+                }
+                NAME => text.extend_from_slice(name.as_bytes()),
+                AGAIN..0x20 => text.extend_from_slice(known.get(usize::from(byte - AGAIN))?),
+                byte => text.push(byte),
+            }
+        }
+        Some(text)
+    }
+}
