@@ -332,7 +332,7 @@ mod tests {
     fn segments_are_aligned() {
         assert_eq!([1, 256, 257, 512, 513].map(Segment::first_of), [1, 1, 257, 257, 513]);
         let segment = Segment { epoch: Epoch([1; 16]), first: 257, changes: changes() };
-        assert_eq!(Segment::decode(&segment.encode()), Some(segment.clone()));
+        assert_eq!(Segment::decode(&segment.encode()), Some(segment));
         assert_eq!(Segment::decode(&head().encode()), None, "a head is no segment");
     }
 
