@@ -342,6 +342,14 @@ impl RequestContext {
         if deferred.is_empty() {
             return;
         }
+        if deferred.follow {
+            let (isolate, outside) = (Rc::clone(&self.isolate), Outside::new(self.env.clone()));
+            self.wait_until(async move {
+                if let Some(ready) = &isolate.ready {
+                    ready.loader(&outside).follow().await;
+                }
+            });
+        }
         for refresh in deferred.refreshes {
             let (isolate, outside) = (Rc::clone(&self.isolate), Outside::new(self.env.clone()));
             self.wait_until(async move {

@@ -100,6 +100,9 @@ impl Gateway {
             },
             deferred: Deferred::default(),
         };
+        if let Some(directory) = &mut memory.directory {
+            context.deferred.follow = directory.follower.begin_due_poll(now);
+        }
         let outcome = context.decide(memory);
         Decision { outcome, trace: context.trace, deferred: context.deferred }
     }

@@ -79,7 +79,7 @@ impl Stage<'_> {
         &self,
         key: &str,
         head: &Head<'_>,
-        memory: &Memory,
+        memory: &mut Memory,
         deferred: &mut Deferred,
         trace: &mut Trace,
     ) -> Result<Rc<Principal>, Halt> {
@@ -87,7 +87,7 @@ impl Stage<'_> {
         let digest = keys.digest(key)?;
         let stored = match &self.loaded.key {
             Fetched::Got(stored) => stored.clone(),
-            missing => match memory.keys.lookup(&digest, self.now, missing.has_failed()) {
+            missing => match memory.look_up_key(&digest, self.now, missing.has_failed()) {
                 Lookup::Hit { stored, refresh } => {
                     deferred.refresh(refresh, self.now, || Need::Key(digest));
                     stored

@@ -201,6 +201,8 @@ pub struct Deferred {
     pub refreshes: Vec<Refresh>,
     /// What is written to the store, for all isolates.
     pub writes: Vec<Write>,
+    /// Whether the head of the directory's log is due; this request has the lease on polling.
+    pub follow: bool,
 }
 
 /// An entry that is refreshed behind the response.
@@ -242,13 +244,14 @@ impl Deferred {
     /// Whether there is nothing to do.
     #[must_use]
     pub const fn is_empty(&self) -> bool {
-        self.refreshes.is_empty() && self.writes.is_empty()
+        self.refreshes.is_empty() && self.writes.is_empty() && !self.follow
     }
 
     /// Takes over what `other` holds.
     pub fn append(&mut self, mut other: Self) {
         self.refreshes.append(&mut other.refreshes);
         self.writes.append(&mut other.writes);
+        self.follow |= other.follow;
     }
 }
 

@@ -13,7 +13,7 @@ use crate::{
     base::time::{Span, Timestamp},
     directory::{
         log::{Change, Complete, Epoch, Head, Manifest, Revision, Segment, ShardRef},
-        pace::{Asking, Dice, Pace},
+        pace::{Asking, Dice, Pace, TRAFFIC},
         record_key::{Kind, RecordKey},
         row::Row,
         shard::{Shard, in_force},
@@ -49,8 +49,6 @@ pub struct Follow {
     pub budget: usize,
     /// Whether the last state counts on while the ledger is silent.
     pub open: bool,
-    /// For how long it does.
-    pub stale: Span,
 }
 
 /// How a head was come by.
@@ -149,6 +147,10 @@ pub struct Follower {
     ahead: Option<(Head, Heard)>,
     next_poll: Option<Timestamp>,
     polling_until: Timestamp,
+    /// The lease was taken by a request when it was decided; what works behind its response has it.
+    lease_handed_on: bool,
+    /// When the last two requests came.
+    requests: [Timestamp; 2],
     failures: u32,
     /// What has changed since somebody last took it out of here; `None` where everything may have.
     moved: Option<Vec<Change>>,
@@ -174,6 +176,8 @@ impl Follower {
             ahead: None,
             next_poll: None,
             polling_until: Timestamp::default(),
+            lease_handed_on: false,
+            requests: [Timestamp::default(); 2],
             failures: 0,
             moved: None,
         }
@@ -225,9 +229,9 @@ impl Follower {
         }
     }
 
-    /// Whether the copy may answer at `now`.
+    /// Whether the copy may answer at `now`. While the ledger is silent, the last state counts for `stale`.
     #[must_use]
-    pub fn currency(&self, now: Timestamp) -> Currency {
+    pub fn currency(&self, now: Timestamp, stale: Span) -> Currency {
         let Some(known_at) = self.known_at else {
             return if self.is_silent(now) { Currency::Unknown } else { Currency::TooOld };
         };
@@ -236,7 +240,7 @@ impl Follower {
             Currency::Current
         } else if !self.is_silent(now) {
             Currency::TooOld
-        } else if self.follow.open && age <= self.follow.stale {
+        } else if self.follow.open && age <= stale {
             Currency::Silent
         } else {
             Currency::Closed
@@ -247,9 +251,30 @@ impl Follower {
         self.failures > 0 && self.next_poll.is_some_and(|at| now < at)
     }
 
-    /// Whether a poll is due behind a response, and nobody polls. Whoever is told so polls.
+    /// Notes that a request came, and says whether a poll is due behind its response that nobody makes. Then it has the
+    /// lease.
     pub fn begin_due_poll(&mut self, now: Timestamp) -> bool {
-        self.next_poll.is_some_and(|at| now >= at) && self.begin_poll(now)
+        self.requests = [now, self.requests[0]];
+        let polls = self.is_due(now) && self.begin_poll(now);
+        self.lease_handed_on |= polls;
+        polls
+    }
+
+    fn is_due(&self, now: Timestamp) -> bool {
+        self.next_poll.is_some_and(|at| now >= at)
+    }
+
+    /// Whether whoever works behind a response polls: by the lease that its request took, or by a new one.
+    pub fn take_poll_lease(&mut self, now: Timestamp) -> bool {
+        std::mem::take(&mut self.lease_handed_on) || (self.is_due(now) && self.begin_poll(now))
+    }
+
+    /// How long until the next poll, where the last two requests make it likely that there is a next one.
+    #[must_use]
+    pub fn next_poll_in_traffic(&self, now: Timestamp) -> Option<Span> {
+        let [last, before] = self.requests;
+        let is_traffic = last.since(before) <= TRAFFIC && now.since(last) <= TRAFFIC;
+        self.next_poll.filter(|_| is_traffic).map(|at| at.since(now))
     }
 
     /// Takes the one poll that may be under way; false where somebody else has it.
@@ -473,6 +498,13 @@ impl Follower {
         u32::try_from(prefix).ok()
     }
 
+    /// Whether a shard is missing that fits into the budget and that nobody loads.
+    #[must_use]
+    pub fn is_missing(&self, now: Timestamp) -> bool {
+        let slots = self.slots.iter().take(self.capacity());
+        slots.into_iter().any(|slot| slot.loaded.is_none() && now >= slot.not_before)
+    }
+
     /// Takes the lease on loading this shard; false where somebody else has it.
     pub fn begin_load_of(&mut self, prefix: u32, now: Timestamp) -> bool {
         let Some(slot) = self.slot(prefix) else { return false };
@@ -533,6 +565,12 @@ impl Follower {
     #[must_use]
     pub const fn has_tokens(&self) -> bool {
         self.has_tokens
+    }
+
+    /// Whether anything has changed since [`Follower::take_moved`].
+    #[must_use]
+    pub fn has_moved(&self) -> bool {
+        self.moved.as_ref().is_none_or(|moved| !moved.is_empty())
     }
 
     /// What has changed since this was last called; `None` where everything may have.

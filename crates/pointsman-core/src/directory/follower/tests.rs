@@ -3,6 +3,7 @@
 use super::*;
 use crate::directory::shard;
 
+const STALE: Span = Span::from_secs(600);
 const EPOCH: Epoch = Epoch([1; 16]);
 
 fn at(millis: u64) -> Timestamp {
@@ -10,12 +11,7 @@ fn at(millis: u64) -> Timestamp {
 }
 
 fn follower() -> Follower {
-    let follow = Follow {
-        pace: Pace::new(Span::from_secs(10)),
-        budget: 32 << 20,
-        open: true,
-        stale: Span::from_secs(600),
-    };
+    let follow = Follow { pace: Pace::new(Span::from_secs(10)), budget: 32 << 20, open: true };
     Follower::new(follow, 7)
 }
 
@@ -52,13 +48,13 @@ fn find(follower: &Follower, n: u64) -> Found {
 #[test]
 fn changes_are_known_once_heard_and_what_is_not_there_is_an_answer() {
     let mut follower = follower();
-    assert_eq!(follower.currency(at(0)), Currency::TooOld, "it has heard nothing");
+    assert_eq!(follower.currency(at(0), STALE), Currency::TooOld, "it has heard nothing");
     assert_eq!(
         hear(&mut follower, &head(2, at(0), vec![change(1, row("a")), change(2, None)])),
         Taken::Applied
     );
-    assert_eq!(follower.currency(at(9_000)), Currency::Current);
-    assert_eq!(follower.currency(at(9_001)), Currency::TooOld, "a second is for clocks");
+    assert_eq!(follower.currency(at(9_000), STALE), Currency::Current);
+    assert_eq!(follower.currency(at(9_001), STALE), Currency::TooOld, "a second is for clocks");
     assert_eq!(find(&follower, 1), Found::Row(Row::of("a")));
     assert_eq!(find(&follower, 2), Found::Removed);
     assert_eq!(find(&follower, 3), Found::Absent);
@@ -236,13 +232,17 @@ fn a_silent_ledger_leaves_the_last_state_for_a_while() {
     hear(&mut follower, &head(1, at(0), vec![change(1, row("a"))]));
     assert!(follower.begin_poll(at(10_000)) && !follower.begin_poll(at(10_500)), "one polls");
     follower.poll_failed(at(10_600));
-    assert_eq!(follower.currency(at(10_700)), Currency::Silent);
-    assert_eq!(follower.currency(at(12_000)), Currency::TooOld, "it is asked again");
+    assert_eq!(follower.currency(at(10_700), STALE), Currency::Silent);
+    assert_eq!(follower.currency(at(12_000), STALE), Currency::TooOld, "it is asked again");
     follower.poll_failed(at(600_600));
-    assert_eq!(follower.currency(at(600_700)), Currency::Closed, "longer than what is kept may be used");
+    assert_eq!(
+        follower.currency(at(600_700), STALE),
+        Currency::Closed,
+        "longer than what is kept may be used"
+    );
     follower.follow.open = false;
     follower.poll_failed(at(10_600));
-    assert_eq!(follower.currency(at(10_601)), Currency::Closed);
+    assert_eq!(follower.currency(at(10_601), STALE), Currency::Closed);
 }
 
 #[test]
