@@ -346,7 +346,9 @@ impl RequestContext {
             let (isolate, outside) = (Rc::clone(&self.isolate), Outside::new(self.env.clone()));
             self.wait_until(async move {
                 if let Some(ready) = &isolate.ready {
-                    ready.loader(&outside).follow().await;
+                    let loader = ready.loader(&outside);
+                    loader.follow().await;
+                    loader.keep_following().await;
                 }
             });
         }

@@ -129,7 +129,7 @@ impl<'a, P: Ports> DirectoryLoader<'a, P> {
     /// Polls, or waits for who does.
     async fn poll_or_wait(&self) {
         let now = self.ports.now();
-        let until = self.with(|follower| match follower.begin_poll(now) {
+        let until = self.with(|follower| match follower.take_poll(now) {
             true => None,
             false => follower.is_polling_until(now),
         });
@@ -266,12 +266,15 @@ impl<'a, P: Ports> DirectoryLoader<'a, P> {
         });
     }
 
-    /// Works behind a response: polls where that is due, loads shards that are missing, and goes on polling for a while
-    /// where there is traffic, so that the next request finds a young copy.
+    /// Works behind a response: polls where that is due, and loads shards that are missing.
     pub(crate) async fn follow(&self) {
-        let began = self.ports.now();
-        self.poll_if_due(began).await;
+        self.poll_if_due(self.ports.now()).await;
         self.load_missing().await;
+    }
+
+    /// Goes on polling for a while where there is traffic, so that the next request finds a young copy.
+    pub(crate) async fn keep_following(&self) {
+        let began = self.ports.now();
         loop {
             let now = self.ports.now();
             let Some(pause) = self.with(|follower| follower.next_poll_in_traffic(now)).flatten() else {
@@ -287,7 +290,7 @@ impl<'a, P: Ports> DirectoryLoader<'a, P> {
 
     async fn poll_if_due(&self, now: Timestamp) {
         // The request may have taken the lease when it was decided.
-        let polls = self.with(|follower| follower.take_poll_lease(now));
+        let polls = self.with(|follower| follower.take_due_poll(now));
         if polls == Some(true) {
             self.poll().await;
         }

@@ -271,6 +271,11 @@ impl<'a, P: Ports> Loader<'a, P> {
         self.directory().follow().await;
     }
 
+    /// Goes on following it for a while, where there is traffic.
+    pub async fn keep_following(&self) {
+        self.directory().keep_following().await;
+    }
+
     const fn directory(&self) -> DirectoryLoader<'a, P> {
         DirectoryLoader::new(self.memory, self.ports)
     }

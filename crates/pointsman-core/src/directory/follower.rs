@@ -265,8 +265,14 @@ impl Follower {
     }
 
     /// Whether whoever works behind a response polls: by the lease that its request took, or by a new one.
-    pub fn take_poll_lease(&mut self, now: Timestamp) -> bool {
+    pub fn take_due_poll(&mut self, now: Timestamp) -> bool {
         std::mem::take(&mut self.lease_handed_on) || (self.is_due(now) && self.begin_poll(now))
+    }
+
+    /// Whether whoever waits for the head polls. The lease that a request took for later is used now: that request may be
+    /// the one that waits.
+    pub fn take_poll(&mut self, now: Timestamp) -> bool {
+        std::mem::take(&mut self.lease_handed_on) || self.begin_poll(now)
     }
 
     /// How long until the next poll, where the last two requests make it likely that there is a next one.
