@@ -14,7 +14,7 @@ use pointsman_core::{
         shard,
     },
 };
-use pointsman_testkit::{GatewayToml, Isolate, LedgerStub, World, bearer, noon};
+use pointsman_testkit::{GatewayToml, Isolate, LedgerStub, World, bearer, noon, read, token};
 
 const KEY: &str = "key-of-acme";
 const HYBRID: &str = r#"rules = [{ name = "dedicated", to = "customer", unlisted = "next" }, { name = "shared", to = "shared" }]"#;
@@ -332,4 +332,104 @@ fn a_record_that_kv_drops_at_a_second_ends_then() {
     assert_eq!(told(&isolate, &world, KEY), ACME);
     world.pass(Span::from_millis(1));
     assert_eq!(told(&isolate, &world, KEY), "api_key_unknown");
+}
+
+const ISSUER: &str = "https://id.example.com/";
+const ISSUER_SETTINGS: &str = r#"
+    name = "main"
+    issuer = "https://id.example.com/"
+    audience = "https://api.example.com"
+    jwks_url = "https://id.example.com/.well-known/jwks.json"
+    algorithms = ["ES256"]
+"#;
+
+/// An isolate for tokens, and a world with their issuer and a ledger that says this.
+fn with_tokens(on_failure: &str, changes: Vec<Change>) -> (Isolate, World) {
+    let settings = settings(on_failure).table("[issuers]", ISSUER_SETTINGS).route(
+        "/tokens/{+path}",
+        &["main"],
+        r#"rules = [{ name = "all", to = "shared" }]"#,
+    );
+    let world = world(head(changes));
+    world.answer(
+        "https://id.example.com/.well-known/jwks.json",
+        200,
+        &read("fixtures/keys/issuer.jwks.json"),
+    );
+    (Isolate::following(settings.gateway()), world)
+}
+
+fn told_token(isolate: &Isolate, world: &World) -> String {
+    let field = bearer(&token("customer-acme"));
+    let result = isolate.get(world, "/tokens/x", &[("authorization", &field)]);
+    result.forwarded().or(result.refusal()).expect("an outcome").to_owned()
+}
+
+const SHARED: &str = "https://shared.example.com/tokens/x";
+
+fn subject() -> RecordKey {
+    RecordKey::subject(ISSUER, "user-1")
+}
+
+#[test]
+fn a_revoked_token_is_refused_also_where_it_was_verified_before() {
+    for row in [
+        Row::of("{}"),
+        Row::of(r#"{"issuedBefore":"2099-01-01T00:00:00Z"}"#),
+        Row::of(r#"{"issuedBefore":7}"#),
+    ] {
+        let (isolate, world) = with_tokens("open", Vec::new());
+        assert_eq!(told_token(&isolate, &world), SHARED);
+        change(&world, vec![put(subject(), row)]);
+        world.pass(Span::from_secs(10));
+        assert_eq!(told_token(&isolate, &world), "token_revoked");
+        // Taken back by who had mistyped it.
+        change(&world, vec![Change { key: subject(), row: None }]);
+        world.pass(Span::from_secs(10));
+        assert_eq!(told_token(&isolate, &world), SHARED);
+    }
+}
+
+#[test]
+fn a_revocation_is_of_one_issuer_one_time_and_one_span() {
+    let ends = noon().plus(Span::from_secs(60));
+    for (key, row) in [
+        (RecordKey::subject("https://other.example.com/", "user-1"), Row::of("{}")),
+        (RecordKey::subject(ISSUER, "user-2"), Row::of("{}")),
+        (RecordKey::token_id(ISSUER, "user-1"), Row::of("{}")),
+        (subject(), Row { expires_at: Some(ends), ..Row::of("{}") }),
+    ] {
+        let (isolate, world) = with_tokens("open", vec![put(key, row)]);
+        world.pass(Span::from_secs(60));
+        assert_eq!(told_token(&isolate, &world), SHARED);
+    }
+}
+
+#[test]
+fn revocations_that_are_in_their_shard_are_loaded_before_anybody_is_let_in() {
+    let bytes = shard::encode(&[(subject(), Row::of("{}"))], 0);
+    let named = ShardRef { revision: 7, hash: [3; 16], size: bytes.len() as u32 };
+    let (isolate, world) = with_tokens("open", Vec::new());
+    with(&world, |ledger| {
+        ledger.head = Head { revision: 7, first: 8, ..ledger.head.clone() };
+        ledger.head.manifest.tokens = Some(named);
+    });
+    assert_eq!(told_token(&isolate, &world), "revocations_unavailable", "its shard cannot be had");
+    with(&world, |ledger| ledger.shards.insert(named.tokens_name(ledger.head.epoch), bytes));
+    world.pass(Span::from_secs(40));
+    assert_eq!(told_token(&isolate, &world), "token_revoked");
+}
+
+#[test]
+fn who_is_born_while_the_ledger_is_silent_never_begins_without_the_revocations() {
+    let (isolate, world) = with_tokens("open", Vec::new());
+    with(&world, |ledger| {
+        ledger.fails = true;
+        ledger.tail = Some(head(vec![put(subject(), Row::of("{}"))]));
+    });
+    assert_eq!(told_token(&isolate, &world), "token_revoked");
+    // No ledger has ever said anything: there is nothing to know.
+    let (isolate, world) = with_tokens("open", Vec::new());
+    with(&world, |ledger| ledger.fails = true);
+    assert_eq!(told_token(&isolate, &world), SHARED);
 }

@@ -12,6 +12,7 @@ pub mod explain;
 mod handshake;
 pub mod operator;
 pub mod request_log;
+mod revocation;
 mod rules;
 pub mod steps;
 

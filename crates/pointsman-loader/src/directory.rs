@@ -88,7 +88,7 @@ impl<'a, P: Ports> DirectoryLoader<'a, P> {
         let mut found = None;
         let mut look =
             |directory: &mut Directory, asked, now| next(directory.key(digest, asked, now), &mut found);
-        let next = boxed_cold(self.resolve(RecordKey::api_key(digest), &mut look)).await;
+        let next = boxed_cold(self.resolve(Some(RecordKey::api_key(digest)), &mut look)).await;
         resolved(&next, found)
     }
 
@@ -97,13 +97,20 @@ impl<'a, P: Ports> DirectoryLoader<'a, P> {
         let mut found = None;
         let mut look =
             |directory: &mut Directory, asked, now| next(directory.customer(id, asked, now), &mut found);
-        let next = boxed_cold(self.resolve(RecordKey::customer(id.as_str()), &mut look)).await;
+        let next = boxed_cold(self.resolve(Some(RecordKey::customer(id.as_str())), &mut look)).await;
         resolved(&next, found)
+    }
+
+    /// Fetches what it takes to tell tokens from revoked ones; false where that cannot be had.
+    pub(crate) async fn revocations(&self) -> bool {
+        let mut found = None;
+        let mut look = |directory: &mut Directory, _, now| next(directory.revocations(now), &mut found);
+        matches!(self.resolve(None, &mut look).await, Next::Done)
     }
 
     async fn resolve(
         &self,
-        key: RecordKey,
+        key: Option<RecordKey>,
         look: &mut dyn FnMut(&mut Directory, bool, Timestamp) -> Next,
     ) -> Next {
         let mut asked = false;
@@ -118,7 +125,9 @@ impl<'a, P: Ports> DirectoryLoader<'a, P> {
                 Step::Poll => self.poll_or_wait().await,
                 Step::Shard(prefix) => self.load_or_wait(prefix).await,
                 Step::Ask => {
-                    self.ask(key).await;
+                    if let Some(key) = key {
+                        self.ask(key).await;
+                    }
                     asked = true;
                 }
             }
@@ -208,7 +217,10 @@ impl<'a, P: Ports> DirectoryLoader<'a, P> {
     async fn take_tail(&self) {
         let bytes = match self.ports.tail(SHARD_TIMEOUT).await {
             Ok(Some(bytes)) => bytes,
-            Ok(None) => return,
+            Ok(None) => {
+                self.with(Follower::note_no_tail);
+                return;
+            }
             Err(SourceError(message)) => return self.ports.warn("directory_tail_failed", &message),
         };
         let now = self.ports.now();

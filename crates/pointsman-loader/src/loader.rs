@@ -141,7 +141,7 @@ impl<'a, P: Ports> Loader<'a, P> {
             Need::Key(_) => count(&mut refreshes.keys),
             Need::Customer(_) => count(&mut refreshes.customers),
             Need::KeySet(_) => count(&mut refreshes.key_sets),
-            Need::Signature(_) => {}
+            Need::Revocations | Need::Signature(_) => {}
         }
     }
 
@@ -204,6 +204,11 @@ impl<'a, P: Ports> Loader<'a, P> {
                 let well = set.is_some();
                 loaded.take_key_set(set);
                 loaded.issuer_asked |= issuer_asked;
+                well
+            }
+            Need::Revocations => {
+                let well = boxed_cold(self.directory().revocations()).await;
+                loaded.revocations_failed = !well;
                 well
             }
             Need::Signature(check) => {

@@ -142,6 +142,10 @@ pub struct Follower {
     tokens: Slot,
     /// Whether any token was ever revoked, as far as is known.
     has_tokens: bool,
+    /// Counts what is heard of revoked tokens, from 1 on.
+    tokens_heard: u64,
+    /// The store has no word of the ledger's: there was none yet that revoked anything.
+    has_no_tail: bool,
     changes: HashMap<RecordKey, Latest, ByDigest>,
     /// A head that does not join on yet.
     ahead: Option<(Head, Heard)>,
@@ -172,6 +176,8 @@ impl Follower {
             slots: Vec::new(),
             tokens: Slot::default(),
             has_tokens: false,
+            tokens_heard: 1,
+            has_no_tail: false,
             changes: HashMap::with_hasher(ByDigest),
             ahead: None,
             next_poll: None,
@@ -380,6 +386,7 @@ impl Follower {
         self.slots.clear();
         self.tokens = Slot::default();
         self.has_tokens = false;
+        self.tokens_heard += 1;
         self.changes.clear();
         self.ahead = None;
         self.manifest = Manifest::default();
@@ -394,7 +401,10 @@ impl Follower {
             }
             self.revision = revision;
             self.asking.log_moved();
-            self.has_tokens |= change.key.kind == Kind::Token;
+            if change.key.kind == Kind::Token {
+                self.has_tokens = true;
+                self.tokens_heard += 1;
+            }
             match &mut self.moved {
                 Some(moved) if moved.len() < MANY_MOVED => moved.push(change.clone()),
                 _ => self.moved = None,
@@ -416,7 +426,10 @@ impl Follower {
             slot.failed &= known.shards.get(index) == manifest.shards.get(index);
         }
         tokens.failed &= !moved;
-        self.has_tokens |= manifest.tokens.is_some_and(|tokens| tokens.size > 0);
+        if !self.has_tokens && manifest.tokens.is_some() {
+            self.has_tokens = true;
+            self.tokens_heard += 1;
+        }
         self.manifest = manifest;
         if moved {
             self.forget_what_shards_hold();
@@ -466,6 +479,17 @@ impl Follower {
             Some(Slot { failed: true, not_before, .. }) if now < *not_before => Found::Unreadable,
             Some(_) if prefix != TOKENS && prefix as usize >= self.capacity() => Found::Unreadable,
             Some(_) => Found::NotLoaded(prefix),
+        }
+    }
+
+    /// Whether the revocations of tokens are loaded: [`Found::Absent`] where they are, or where there are none.
+    #[must_use]
+    pub fn tokens(&self, now: Timestamp) -> Found {
+        match &self.tokens {
+            _ if self.manifest.tokens.is_none() => Found::Absent,
+            Slot { loaded: Some(_), .. } => Found::Absent,
+            Slot { failed: true, not_before, .. } if now < *not_before => Found::Unreadable,
+            Slot { .. } => Found::NotLoaded(TOKENS),
         }
     }
 
@@ -577,6 +601,23 @@ impl Follower {
     #[must_use]
     pub fn has_moved(&self) -> bool {
         self.moved.as_ref().is_none_or(|moved| !moved.is_empty())
+    }
+
+    /// Which state of the revocations of tokens this is: another number after each change.
+    #[must_use]
+    pub const fn tokens_heard(&self) -> u64 {
+        self.tokens_heard
+    }
+
+    /// Notes that the ledger left nothing in the store, which it does when it has said anything.
+    pub const fn note_no_tail(&mut self) {
+        self.has_no_tail = true;
+    }
+
+    /// Whether nothing was ever heard of a ledger, neither by itself nor by the store.
+    #[must_use]
+    pub const fn has_no_tail(&self) -> bool {
+        self.has_no_tail
     }
 
     /// What has changed since this was last called; `None` where everything may have.

@@ -1,7 +1,7 @@
 //! Look-ups of keys and customers in the isolate's copy of the directory. What was decoded once is kept, as long as the log
 //! says nothing else of it.
 
-use std::rc::Rc;
+use std::{cell::Cell, rc::Rc};
 
 use crate::{
     base::{
@@ -27,6 +27,9 @@ use crate::{
 const YOUNG: Span = Span::from_secs(1);
 /// For so long a silent ledger is waited for before KV is asked as well.
 const SILENCE: Span = Span::from_secs(60);
+
+/// For so long the last state of the revocations counts at least, where no setting of keys or customers says longer.
+const LEAST_STALE: Span = Span::from_secs(3600);
 
 /// What a look-up waits for.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -56,6 +59,30 @@ pub enum Answer<T> {
     Closed,
 }
 
+/// The names under which a token can be revoked.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct TokenNames {
+    /// By its `jti`.
+    pub id: Option<RecordKey>,
+    /// By its `sub`.
+    pub subject: Option<RecordKey>,
+    /// Its `iat`, in seconds.
+    pub issued_at: Option<f64>,
+}
+
+/// Whether a token was revoked.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Revocation {
+    /// It was not.
+    None,
+    /// It was.
+    Revoked,
+    /// The revocations must be had first.
+    Wait,
+    /// They cannot be had.
+    Unavailable,
+}
+
 /// The copy, and what was decoded of it.
 pub struct Directory {
     /// The copy.
@@ -64,6 +91,7 @@ pub struct Directory {
     customers: Cache<CustomerConfig>,
     stale_keys: Span,
     stale_customers: Span,
+    stale_tokens: Span,
     allow_http: AllowHttp,
     /// Where a key's claims name its customer, so that what holds the customer is weighed with the key.
     customer_claim: Option<ClaimPath>,
@@ -84,6 +112,8 @@ impl Directory {
     #[must_use]
     pub fn new(gateway: &Gateway, seed: u64) -> Self {
         let stale = |policy: Option<Policy>| policy.map_or(Span::default(), |policy| policy.lifetimes.stale);
+        let stale_keys = stale(gateway.api_keys.as_ref().map(|keys| *keys.policy()));
+        let stale_customers = stale(gateway.customers.as_ref().map(|customers| customers.policy));
         // What is held counts until the log says otherwise.
         let always = Span::from_millis(u64::MAX >> 1);
         let lifetimes = Lifetimes { fresh: always, revalidate: always, stale: always };
@@ -93,8 +123,9 @@ impl Directory {
             follower: Follower::new(gateway.directory.follow, seed),
             keys: Cache::new(gateway.budgets.keys, policy, seed),
             customers: Cache::new(gateway.budgets.customers, policy, seed),
-            stale_keys: stale(gateway.api_keys.as_ref().map(|keys| *keys.policy())),
-            stale_customers: stale(gateway.customers.as_ref().map(|customers| customers.policy)),
+            stale_keys,
+            stale_customers,
+            stale_tokens: stale_keys.max(stale_customers).max(LEAST_STALE),
             allow_http: gateway.allow_http,
             customer_claim: gateway.customers.as_ref().map(|customers| customers.claim.clone()),
         }
@@ -165,6 +196,59 @@ impl Directory {
             None => Stored::Absent,
         };
         self.answer(stored, now)
+    }
+
+    /// Whether a token was revoked that has these names. `checked` is up to which state of the revocations it is known not to
+    /// be, so that most requests look nothing up.
+    pub fn revocation(
+        &self,
+        checked: &Cell<u64>,
+        names: impl FnOnce() -> TokenNames,
+        now: Timestamp,
+    ) -> Revocation {
+        match self.follower.currency(now, self.stale_tokens) {
+            Currency::Current | Currency::Silent => {}
+            Currency::TooOld => return Revocation::Wait,
+            Currency::Unknown if self.follower.has_no_tail() => return Revocation::None,
+            Currency::Unknown | Currency::Closed => return Revocation::Unavailable,
+        }
+        let heard = self.follower.tokens_heard();
+        if !self.follower.has_tokens() || checked.get() == heard {
+            return Revocation::None;
+        }
+        let found = self.look_for(&names(), now);
+        if found == Revocation::None {
+            checked.set(heard);
+        }
+        found
+    }
+
+    #[inline(never)]
+    fn look_for(&self, names: &TokenNames, now: Timestamp) -> Revocation {
+        for key in [names.id, names.subject].into_iter().flatten() {
+            match self.follower.find(&key, "", now) {
+                Found::Row(row) if revokes(&row, names.issued_at) => return Revocation::Revoked,
+                Found::Row(_) | Found::Removed | Found::Absent => {}
+                Found::NotLoaded(_) => return Revocation::Wait,
+                Found::Unreadable => return Revocation::Unavailable,
+            }
+        }
+        Revocation::None
+    }
+
+    /// What is to be had before tokens can be told from revoked ones; [`Answer::Known`] where nothing is.
+    pub fn revocations(&self, now: Timestamp) -> Answer<()> {
+        match self.follower.currency(now, self.stale_tokens) {
+            Currency::Current | Currency::Silent => {}
+            Currency::TooOld => return Answer::Wait(Step::Poll),
+            Currency::Unknown if self.follower.has_no_tail() => return Answer::Known(Stored::Absent),
+            Currency::Unknown | Currency::Closed => return Answer::Closed,
+        }
+        match self.follower.tokens(now) {
+            Found::NotLoaded(prefix) => Answer::Wait(Step::Shard(prefix)),
+            Found::Unreadable => Answer::Unsure,
+            Found::Row(_) | Found::Removed | Found::Absent => Answer::Known(Stored::Absent),
+        }
     }
 
     #[allow(clippy::missing_const_for_fn)] // drops
@@ -251,6 +335,18 @@ impl Directory {
     }
 }
 
+/// Whether this row revokes a token that was issued then. One that does not say when may have been issued at any time.
+fn revokes(row: &Row, issued_at: Option<f64>) -> bool {
+    let record: serde_json::Value = serde_json::from_slice(&row.text).unwrap_or_default();
+    let Some(before) = record.get("issuedBefore") else { return true };
+    let before = before.as_str().and_then(Timestamp::parse_rfc3339);
+    match (before, issued_at) {
+        (Some(before), Some(issued_at)) => issued_at < before.numeric_date(),
+        // What cannot be read was meant to keep somebody out.
+        _ => true,
+    }
+}
+
 /// Whether a copy of this age may answer.
 const fn may_answer(currency: Currency) -> bool {
     matches!(currency, Currency::Current | Currency::Silent)
@@ -275,4 +371,18 @@ fn keep<T>(
 fn customer_of(text: &[u8]) -> Option<CustomerId> {
     let record: serde_json::Value = serde_json::from_slice(text).ok()?;
     CustomerId::parse(record.get("customerId")?.as_str()?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn issued_before_revokes_what_is_older_and_what_does_not_say() {
+        let row = Row::of(r#"{"issuedBefore":"2026-01-01T00:00:00Z"}"#);
+        let new_year = 1_767_225_600.0;
+        assert!(revokes(&row, Some(new_year - 1.0)) && revokes(&row, None));
+        assert!(!revokes(&row, Some(new_year)) && !revokes(&row, Some(new_year + 1.0)));
+        assert!(revokes(&Row::of("{}"), Some(new_year)) && revokes(&Row::of("not JSON"), Some(new_year)));
+    }
 }
