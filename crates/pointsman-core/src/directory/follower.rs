@@ -156,6 +156,7 @@ pub struct Follower {
     /// When the last two requests came.
     requests: [Timestamp; 2],
     failures: u32,
+    clock_ahead: Option<i64>,
     /// What has changed since somebody last took it out of here; `None` where everything may have.
     moved: Option<Vec<Change>>,
 }
@@ -185,6 +186,7 @@ impl Follower {
             lease_handed_on: false,
             requests: [Timestamp::default(); 2],
             failures: 0,
+            clock_ahead: None,
             moved: None,
         }
     }
@@ -365,7 +367,12 @@ impl Follower {
             return Taken::Behind(Segment::first_of(self.revision.saturating_add(1)));
         }
         let at = match heard {
-            Heard::Ledger { asked_at } => asked_at,
+            Heard::Ledger { asked_at } => {
+                let [theirs, ours] =
+                    [head.as_of, now].map(|time| i64::try_from(time.millis()).unwrap_or(i64::MAX));
+                self.clock_ahead = Some(theirs.saturating_sub(ours));
+                asked_at
+            }
             Heard::Cache => head.as_of.min(now),
         };
         self.known_at = Some(self.known_at.map_or(at, |before| before.max(at)));
@@ -589,6 +596,19 @@ impl Follower {
                 false
             }
         }
+    }
+
+    /// Polls that failed since the last one that did not.
+    #[must_use]
+    pub const fn failures(&self) -> u32 {
+        self.failures
+    }
+
+    /// By how many milliseconds the ledger's clock was ahead of this isolate's when it was last asked; at least, since the
+    /// answer took a while.
+    #[must_use]
+    pub const fn clock_ahead(&self) -> Option<i64> {
+        self.clock_ahead
     }
 
     /// Whether tokens may have been revoked, so that they are looked up.
