@@ -106,11 +106,13 @@ pub fn any_or_pair(text: &str, pair: u8, found: impl Fn(Word) -> u64) -> bool {
 #[inline(never)]
 pub fn position(text: &str, byte: u8) -> Option<usize> {
     let (words, rest) = text.as_bytes().as_chunks::<8>();
-    for (index, word) in words.iter().enumerate() {
+    let mut before = 0;
+    for word in words {
         let found = Word(u64::from_le_bytes(*word)).is(byte);
         if found != 0 {
-            return Some(index * 8 + found.trailing_zeros() as usize / 8);
+            return Some(before + found.trailing_zeros() as usize / 8);
         }
+        before += 8;
     }
     let Some(last) = text.as_bytes().last_chunk::<8>() else {
         return rest.iter().position(|other| *other == byte);
