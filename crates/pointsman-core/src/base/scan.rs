@@ -39,7 +39,7 @@ impl Word {
     pub const fn beyond_alphanumeric(self) -> u64 {
         // Sums of seven bits, so that none is carried into the next byte.
         let low = self.0 & !HIGH;
-        let folded = low | ONES * 0x20;
+        let folded = low | (ONES * 0x20);
         let digit = at_least(low, b'0') & !at_least(low, b'9' + 1);
         let letter = at_least(folded, b'a') & !at_least(folded, b'z' + 1);
         (!(digit | letter) | self.0) & HIGH
@@ -49,7 +49,7 @@ impl Word {
 /// Which bytes are this one or above it, as bits; all of them are ASCII.
 #[inline]
 const fn at_least(word: u64, byte: u8) -> u64 {
-    word + ONES * (0x80 - byte) as u64 & HIGH
+    (word + ONES * (0x80 - byte) as u64) & HIGH
 }
 
 /// Whether `found` has bits set for some of the text's bytes. A text of less than eight is filled up with letters,
