@@ -1,12 +1,15 @@
 //! SHA-256 digests: the name under which a credential or an id is stored and cached.
 
-use std::fmt;
+use std::{
+    fmt,
+    hash::{Hash, Hasher},
+};
 
 use sha2::{Digest as _, Sha256};
 
 /// A SHA-256 digest. Caches and the key store see credentials only as these, so that neither a memory dump
 /// of a cache nor a listing of the store holds anything that works as one.
-#[derive(Clone, Copy, Eq, Hash, PartialEq)]
+#[derive(Clone, Copy, Eq, PartialEq)]
 pub struct Digest([u8; 32]);
 
 impl Digest {
@@ -52,6 +55,14 @@ impl Digest {
     #[must_use]
     pub fn prefix(&self) -> u64 {
         self.0.first_chunk::<8>().map_or(0, |bytes| u64::from_be_bytes(*bytes))
+    }
+}
+
+impl Hash for Digest {
+    /// Without the length that the standard library hashes before a list of bytes: all digests are as long.
+    #[inline]
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        state.write(&self.0);
     }
 }
 

@@ -32,6 +32,24 @@ impl Word {
     pub const fn beyond_visible(self) -> u64 {
         (self.0.wrapping_add(ONES) | self.0) & HIGH
     }
+
+    /// Whether one of the bytes is neither a letter nor a digit of ASCII, as bits.
+    #[must_use]
+    #[inline]
+    pub const fn beyond_alphanumeric(self) -> u64 {
+        // Sums of seven bits, so that none is carried into the next byte.
+        let low = self.0 & !HIGH;
+        let folded = low | (ONES * 0x20);
+        let digit = at_least(low, b'0') & !at_least(low, b'9' + 1);
+        let letter = at_least(folded, b'a') & !at_least(folded, b'z' + 1);
+        (!(digit | letter) | self.0) & HIGH
+    }
+}
+
+/// Which bytes are this one or above it, as bits; all of them are ASCII.
+#[inline]
+const fn at_least(word: u64, byte: u8) -> u64 {
+    (word + ONES * (0x80 - byte) as u64) & HIGH
 }
 
 /// Whether `found` has bits set for some of the text's bytes. A text of less than eight is filled up with letters,
@@ -49,8 +67,12 @@ fn any_of(text: &str, mut found: impl FnMut(Word) -> u64) -> bool {
     let Some(last) = bytes.last_chunk::<8>() else {
         return found(Word(short(bytes))) != 0;
     };
-    let mut words = bytes.as_chunks::<8>().0.iter().chain([last]);
-    words.any(|word| found(Word(u64::from_le_bytes(*word))) != 0)
+    for word in bytes.as_chunks::<8>().0 {
+        if found(Word(u64::from_le_bytes(*word))) != 0 {
+            return true;
+        }
+    }
+    found(Word(u64::from_le_bytes(*last))) != 0
 }
 
 /// All of less than eight bytes, in some order.
@@ -84,11 +106,13 @@ pub fn any_or_pair(text: &str, pair: u8, found: impl Fn(Word) -> u64) -> bool {
 #[inline(never)]
 pub fn position(text: &str, byte: u8) -> Option<usize> {
     let (words, rest) = text.as_bytes().as_chunks::<8>();
-    for (index, word) in words.iter().enumerate() {
+    let mut before = 0;
+    for word in words {
         let found = Word(u64::from_le_bytes(*word)).is(byte);
         if found != 0 {
-            return Some(index * 8 + found.trailing_zeros() as usize / 8);
+            return Some(before + found.trailing_zeros() as usize / 8);
         }
+        before += 8;
     }
     let Some(last) = text.as_bytes().last_chunk::<8>() else {
         return rest.iter().position(|other| *other == byte);
@@ -111,6 +135,22 @@ mod tests {
 
     use super::*;
 
+    /// Each byte at each place of a word, among neighbours that would carry into it.
+    #[test]
+    fn letters_and_digits_are_told_from_all_others() {
+        for (byte, beside) in
+            (0..=u8::MAX).flat_map(|byte| [b'0', b'Z', b'z', 0x7f, 0].map(|beside| (byte, beside)))
+        {
+            for place in 0..8 {
+                let mut bytes = [beside; 8];
+                bytes[place] = byte;
+                let expected = !bytes.iter().all(u8::is_ascii_alphanumeric);
+                let found = Word(u64::from_le_bytes(bytes)).beyond_alphanumeric() != 0;
+                assert_eq!(found, expected, "{bytes:?}");
+            }
+        }
+    }
+
     proptest! {
         #[test]
         fn no_pair_is_missed(text in "[/a.0]{0,40}") {
@@ -127,6 +167,8 @@ mod tests {
             if byte <= b'a' {
                 prop_assert_eq!(super::any(&text, |word| word.below(byte)), text.bytes().any(|own| own < byte));
             }
+            let alphanumeric = |own: u8| own.is_ascii_alphanumeric();
+            prop_assert_eq!(super::any(&text, Word::beyond_alphanumeric), !text.bytes().all(alphanumeric));
             prop_assert_eq!(super::any(&text, Word::beyond_visible), text.bytes().any(|own| own >= 0x7f));
         }
     }

@@ -124,6 +124,7 @@ fn days((year, month, day): (i64, i64, i64)) -> Option<i64> {
 
 /// The date that lies so many days after the Unix epoch, up to the end of the year 9999. In 32 bits: a division
 /// of 64 is among the slowest things that WebAssembly can do.
+#[inline]
 fn date(days_since_epoch: u64) -> Option<(u32, u32, u32)> {
     let shifted = u32::try_from(days_since_epoch).ok()?.checked_add(719_468)?;
     let (era, day_of_era) = (shifted / 146_097, shifted % 146_097);
@@ -137,9 +138,11 @@ fn date(days_since_epoch: u64) -> Option<(u32, u32, u32)> {
 }
 
 /// The digits of a number below 100.
+#[inline]
 fn two_digits(number: u32) -> [u8; 2] {
+    let (tens, ones) = (number / 10, number % 10);
     #[allow(clippy::cast_possible_truncation)] // one digit
-    [number / 10, number % 10].map(|digit| b'0' + digit as u8)
+    [b'0' + tens as u8, b'0' + ones as u8]
 }
 
 /// Takes exactly so many digits.

@@ -263,6 +263,7 @@ impl FieldLines {
         self.push_line(value);
     }
 
+    #[inline]
     fn push_line(&mut self, line: &str) {
         self.0.push_str(line);
         self.0.push('\n');

@@ -11,7 +11,7 @@ use crate::{
         freshness::Policy,
         record::{RecordError, RecordErrors, said},
         refusal::Refusal,
-        scan,
+        scan::{self, Word},
         shape::shape,
         time::Timestamp,
     },
@@ -134,6 +134,7 @@ impl ApiKeys {
     }
 }
 
+#[inline]
 fn after_prefix<'a>(key: &'a str, prefix: &str) -> Option<&'a str> {
     key.strip_prefix(prefix)?.strip_prefix('_')
 }
@@ -144,7 +145,7 @@ pub fn is_well_formed(key: &str, prefix: &str) -> bool {
     let Some((random, checksum)) = after_prefix(key, prefix).and_then(|rest| scan::cut(rest, b'_')) else {
         return false;
     };
-    let plain = random.bytes().all(|byte| byte.is_ascii_alphanumeric());
+    let plain = !scan::any(random, Word::beyond_alphanumeric);
     let body = key.strip_suffix(checksum).and_then(|rest| rest.strip_suffix('_'));
     plain
         && RANDOM_LENGTHS.contains(&random.len())
@@ -159,6 +160,7 @@ pub fn checksum_of(prefix: &str, random: &str) -> String {
 }
 
 /// The checksum of all that stands before it.
+#[inline]
 fn digits_of(body: &str) -> [u8; CHECKSUM_LENGTH] {
     let mut rest = crc32(body.as_bytes());
     let mut digits = [b'0'; CHECKSUM_LENGTH];
@@ -173,7 +175,11 @@ fn digits_of(body: &str) -> [u8; CHECKSUM_LENGTH] {
 /// short as keys.
 fn crc32(bytes: &[u8]) -> u32 {
     let entry = |index: u32| CRC32.get(index as usize & 0xff).copied().unwrap_or_default();
-    !bytes.iter().fold(u32::MAX, |sum, byte| entry(sum ^ u32::from(*byte)) ^ sum >> 8)
+    let add = |sum: u32, byte: &u8| entry(sum ^ u32::from(*byte)) ^ sum >> 8;
+    // Four in a row: counting takes as long as a byte does, and the compiler unrolls nothing where it makes code small.
+    let (fours, rest) = bytes.as_chunks::<4>();
+    let sum = fours.iter().fold(u32::MAX, |sum, [a, b, c, d]| add(add(add(add(sum, a), b), c), d));
+    !rest.iter().fold(sum, add)
 }
 
 /// What each value of a byte does to a CRC-32.

@@ -155,6 +155,7 @@ fn lists_keys(text: &str, keys: &ApiKeys) -> bool {
 }
 
 /// Visible ASCII without a comma: one credential, not a list and not a text around one.
+#[inline]
 fn is_credential_text(text: &str) -> bool {
     !text.is_empty() && !scan::any(text, |word| word.below(b'!') | word.beyond_visible() | word.is(b','))
 }

@@ -43,6 +43,7 @@ pub struct Matched<'t, 'p> {
 impl Matched<'_, '_> {
     /// The route for this method.
     #[must_use]
+    #[inline]
     pub fn route(&self, method: &str) -> Option<usize> {
         self.endpoints.iter().find(|endpoint| endpoint.method == method).map(|endpoint| endpoint.route)
     }
@@ -56,6 +57,7 @@ impl Matched<'_, '_> {
 }
 
 impl Node {
+    #[inline]
     fn place_of(&self, literal: &str) -> Result<usize, usize> {
         self.literals.binary_search_by(|(own, _)| own.as_str().cmp(literal))
     }
