@@ -1,5 +1,6 @@
 // The ledger's storage: an ordered map of bytes in the object's own SQLite. What stands in it, and under which keys, only
 // the ledger's wasm knows.
+import { join } from "./ledger_frames.js";
 
 /**
  * The map as the wasm sees it. A scan gives the entries from `from` up to before `to`, in order and at most `limit`: keys and
@@ -13,8 +14,6 @@
 
 /** The table is only ever added to: an older version of the Worker must be able to read what a newer one wrote. */
 const TABLE = "CREATE TABLE IF NOT EXISTS entries (key BLOB PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID";
-
-const LENGTH_BYTES = 4;
 
 /** @typedef {{ key: ArrayBuffer, value: ArrayBuffer }} Row */
 
@@ -40,27 +39,12 @@ export function openEntries(sql) {
     scan(from, to, limit) {
       const query = "SELECT key, value FROM entries WHERE key >= ? AND key < ? ORDER BY key LIMIT ?";
       const rows = sql.exec(query, copy(from), copy(to), limit).toArray();
-      return framed(/** @type {Row[]} */ (rows).flatMap(({ key, value }) => [key, value]));
+      return join(
+        /** @type {Row[]} */ (rows).flatMap(({ key, value }) => [new Uint8Array(key), new Uint8Array(value)]),
+      );
     },
   };
 }
 
 /** @type {(bytes: Uint8Array) => ArrayBuffer} */
 const copy = (bytes) => /** @type {ArrayBuffer} */ (bytes.slice().buffer);
-
-/**
- * All parts in one array, each behind its length in network byte order: one crossing for a whole scan.
- * @param {ArrayBuffer[]} parts
- */
-function framed(parts) {
-  const size = parts.reduce((sum, { byteLength }) => sum + LENGTH_BYTES + byteLength, 0);
-  const bytes = new Uint8Array(size);
-  const view = new DataView(bytes.buffer);
-  let at = 0;
-  for (const part of parts) {
-    view.setUint32(at, part.byteLength);
-    bytes.set(new Uint8Array(part), at + LENGTH_BYTES);
-    at += LENGTH_BYTES + part.byteLength;
-  }
-  return bytes;
-}

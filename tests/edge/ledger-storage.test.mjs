@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { DatabaseSync } from "node:sqlite";
 import { beforeEach, describe, test } from "node:test";
+import { split } from "../../src/edge/ledger_frames.js";
 import { openEntries } from "../../src/edge/ledger_storage.js";
 
 /** What an object's storage has as `sql`: blobs come and go as an ArrayBuffer, and as nothing else. */
@@ -31,15 +32,9 @@ function sqlOf(database) {
 
 const bytes = (...values) => new Uint8Array(values);
 
-/** What a scan says, read as the wasm reads it. */
+/** What a scan says, as numbers. */
 function pairs(framed) {
-  const view = new DataView(framed.buffer, framed.byteOffset, framed.byteLength);
-  const parts = [];
-  for (let at = 0; at < framed.length; ) {
-    const size = view.getUint32(at);
-    parts.push([...framed.subarray(at + 4, at + 4 + size)]);
-    at += 4 + size;
-  }
+  const parts = split(framed).map((part) => [...part]);
   return Array.from({ length: parts.length / 2 }, (_, index) => [parts[index * 2], parts[index * 2 + 1]]);
 }
 
