@@ -2,21 +2,32 @@
 // that only answers requests never pays for it, and thrown away after a trap.
 
 /**
- * Gives a function that calls into the wasm. A call that throws may have left the wasm's memory in the middle of something:
- * the next call gets a new instance. Nothing is lost with the old one, since the storage holds everything.
- * @param {{ start: () => void, reset: () => void }} instance
- * @returns {<Result>(call: () => Result) => Result}
+ * @typedef {object} Instance
+ * @property {<Result>(call: (generation: number) => Result) => Result} enter calls into the wasm. `generation` is another
+ *   number for each instance: what was made in one before is of no use
  */
-export function keepWhole({ start, reset }) {
-  /** @type {"none" | "whole" | "suspect"} */
-  let state = "none";
-  return (call) => {
-    if (state === "none") start();
-    else if (state === "suspect") reset();
-    // Until the call has come back, nobody knows that it will.
-    state = "suspect";
-    const result = call();
-    state = "whole";
-    return result;
+
+/**
+ * A call that throws may have left the wasm's memory in the middle of something: the next call gets a new instance. Nothing
+ * is lost with the old one, since the storage holds everything.
+ * @param {{ start: () => void, reset: () => void }} wasm
+ * @returns {Instance}
+ */
+export function makeInstance({ start, reset }) {
+  let generation = 0;
+  let isWhole = false;
+  return {
+    enter(call) {
+      if (!isWhole) {
+        if (generation === 0) start();
+        else reset();
+        generation += 1;
+      }
+      // Until the call has come back, nobody knows that it will.
+      isWhole = false;
+      const result = call(generation);
+      isWhole = true;
+      return result;
+    },
   };
 }

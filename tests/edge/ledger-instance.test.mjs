@@ -1,11 +1,11 @@
 // When an instance of the ledger's wasm is made: not before somebody needs it, and again after a call that did not come back.
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { keepWhole } from "../../src/edge/ledger_instance.js";
+import { makeInstance } from "../../src/edge/ledger_instance.js";
 
 test("an instance is made by the first call, used by all others, and made anew after a call that threw", () => {
   const made = [];
-  const enter = keepWhole({ start: () => made.push("start"), reset: () => made.push("reset") });
+  const { enter } = makeInstance({ start: () => made.push("start"), reset: () => made.push("reset") });
   assert.deepEqual(made, []);
   assert.equal(
     enter(() => 1),
@@ -39,7 +39,7 @@ test("an instance that cannot be made is made by the next call", () => {
     if (fails) throw new Error("no memory");
     made.push("start");
   };
-  const enter = keepWhole({ start, reset: () => made.push("reset") });
+  const { enter } = makeInstance({ start, reset: () => made.push("reset") });
   assert.throws(() => enter(() => 1), /no memory/);
   fails = false;
   assert.equal(
