@@ -126,7 +126,7 @@ async function inTurns(all, act) {
  * @param {unknown} error
  */
 export const logFault = (during, error) =>
-  logEvent("error", "ledger_failed", {
+  logEvent("error", "ledger_fault", {
     during,
     error_type: /** @type {object | undefined} */ (error)?.constructor?.name,
   });

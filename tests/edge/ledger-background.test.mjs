@@ -76,7 +76,7 @@ describe("an alarm", () => {
       assert.equal(world.alarm, 1_060_000);
       assert.deepEqual(
         lines.map(({ time, ...line }) => line),
-        [{ event: "ledger_failed", level: "error", during: "alarm", error_type: "RangeError" }],
+        [{ event: "ledger_fault", level: "error", during: "alarm", error_type: "RangeError" }],
       );
       world.faults.clear();
       await world.ring();
