@@ -9,3 +9,4 @@ mod bindings;
 #[cfg(any(target_arch = "wasm32", edge_check))]
 mod entries;
 pub mod frames;
+pub mod messages;

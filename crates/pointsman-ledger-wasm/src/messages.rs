@@ -1,0 +1,55 @@
+//! What crosses the boundary as JSON.
+
+use pointsman_ledger::Settings;
+use serde::{Serialize, de::DeserializeOwned};
+use serde_json::json;
+
+/// The object's settings. What cannot be read is as where nothing is said: an object that does not open serves nobody.
+#[must_use]
+pub fn settings(json: &str) -> Settings {
+    serde_json::from_str(json).unwrap_or_default()
+}
+
+/// Reads what is asked for and writes what came of it. Both answers and refusals are JSON; a refusal has a member `error`.
+pub fn answer<Asked: DeserializeOwned, Answer: Serialize, Refusal: Serialize>(
+    json: &str,
+    act: impl FnOnce(Asked) -> Result<Answer, Refusal>,
+) -> String {
+    let asked = match serde_json::from_str(json) {
+        Ok(asked) => asked,
+        Err(error) => {
+            return json!({ "error": "unreadable", "message": error.to_string() }).to_string();
+        }
+    };
+    match act(asked) {
+        Ok(answer) => text(&answer),
+        Err(refusal) => text(&refusal),
+    }
+}
+
+/// As JSON. All that is written here has only text for the names of its members, so none fails.
+pub fn text(value: &impl Serialize) -> String {
+    serde_json::to_string(value).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_answer_a_refusal_and_what_cannot_be_read_are_told_apart() {
+        let half = |number: u64| match number % 2 {
+            0 => Ok(json!({ "half": number / 2 })),
+            _ => Err(json!({ "error": "odd" })),
+        };
+        assert_eq!(answer("8", half), r#"{"half":4}"#);
+        assert_eq!(answer("7", half), r#"{"error":"odd"}"#);
+        assert!(answer("\"7\"", half).starts_with(r#"{"error":"unreadable","message":"#));
+    }
+
+    #[test]
+    fn settings_that_cannot_be_read_allow_nothing() {
+        assert_eq!(settings(r#"{"allowHttp":"always"}"#).allow_http, "always");
+        assert_eq!(settings("").allow_http, "");
+    }
+}
