@@ -102,7 +102,7 @@ impl Gateway {
             deferred: Deferred::default(),
         };
         if let Some(directory) = &mut memory.directory {
-            context.deferred.follow = directory.follower.begin_due_poll(now);
+            context.deferred.follow = directory.follower.note_request(now);
         }
         let outcome = context.decide(memory);
         Decision { outcome, trace: context.trace, deferred: context.deferred }

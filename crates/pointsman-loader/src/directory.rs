@@ -287,8 +287,13 @@ impl<'a, P: Ports> DirectoryLoader<'a, P> {
     /// Goes on polling for a while where there is traffic, so that the next request finds a young copy.
     pub(crate) async fn keep_following(&self) {
         let began = self.ports.now();
+        self.with(|follower| follower.begin_to_keep_polling(began));
         loop {
             let now = self.ports.now();
+            // A later request took over.
+            if self.with(|follower| follower.polling_since()) != Some(began) {
+                return;
+            }
             let Some(pause) = self.with(|follower| follower.next_poll_in_traffic(now)).flatten() else {
                 return;
             };

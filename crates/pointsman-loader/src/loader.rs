@@ -73,7 +73,8 @@ impl<'a, P: Ports> Loader<'a, P> {
             Outcome::Load(need, lease) => self.decide(head, loaded, need, lease, decision.deferred).await,
             Outcome::Forward(_) | Outcome::Answer(_) => decision,
         };
-        let explanation = Explained { gateway: self.gateway, head, began };
+        let hears = self.memory.borrow().hears();
+        let explanation = Explained { gateway: self.gateway, head, began, hears };
         (explanation.tell(&decision), decision.deferred)
     }
 

@@ -35,6 +35,8 @@ const FAR_BEHIND: Revision = 4096;
 const LOAD_LEASE: Span = Span::from_secs(5);
 /// A shard that could not be had is left alone this long.
 const SHARD_PAUSE: Span = Span::from_secs(30);
+/// A request takes over from one that has gone on polling for so long.
+const TAKE_OVER: Span = Span::from_secs(5);
 /// A poll that nothing was heard of holds others up no longer.
 const POLL_LEASE: Span = Span::from_secs(1);
 /// After a poll that failed the next one is this much later; twice as long after each further one, up to sixteen times.
@@ -153,9 +155,12 @@ pub struct Follower {
     polling_until: Timestamp,
     /// The lease was taken by a request when it was decided; what works behind its response has it.
     lease_handed_on: bool,
+    /// When whoever goes on polling began to.
+    polling_since: Timestamp,
     /// When the last two requests came.
     requests: [Timestamp; 2],
     failures: u32,
+    clock_ahead: Option<i64>,
     /// What has changed since somebody last took it out of here; `None` where everything may have.
     moved: Option<Vec<Change>>,
 }
@@ -183,8 +188,10 @@ impl Follower {
             next_poll: None,
             polling_until: Timestamp::default(),
             lease_handed_on: false,
+            polling_since: Timestamp::default(),
             requests: [Timestamp::default(); 2],
             failures: 0,
+            clock_ahead: None,
             moved: None,
         }
     }
@@ -257,13 +264,25 @@ impl Follower {
         self.failures > 0 && self.next_poll.is_some_and(|at| now < at)
     }
 
-    /// Notes that a request came, and says whether a poll is due behind its response that nobody makes. Then it has the
-    /// lease.
-    pub fn begin_due_poll(&mut self, now: Timestamp) -> bool {
+    /// Notes that a request came, and says whether there is work behind its response: a poll is due that nobody makes, for
+    /// which the request then has the lease; or it takes over from the request that goes on polling, since what works
+    /// behind a response ends some time after it.
+    pub fn note_request(&mut self, now: Timestamp) -> bool {
         self.requests = [now, self.requests[0]];
         let polls = self.is_due(now) && self.begin_poll(now);
         self.lease_handed_on |= polls;
-        polls
+        polls || (now.since(self.polling_since) >= TAKE_OVER && self.next_poll_in_traffic(now).is_some())
+    }
+
+    /// Notes that somebody goes on polling from now on, in place of whoever did before.
+    pub const fn begin_to_keep_polling(&mut self, now: Timestamp) {
+        self.polling_since = now;
+    }
+
+    /// Since when whoever goes on polling does.
+    #[must_use]
+    pub const fn polling_since(&self) -> Timestamp {
+        self.polling_since
     }
 
     fn is_due(&self, now: Timestamp) -> bool {
@@ -365,7 +384,12 @@ impl Follower {
             return Taken::Behind(Segment::first_of(self.revision.saturating_add(1)));
         }
         let at = match heard {
-            Heard::Ledger { asked_at } => asked_at,
+            Heard::Ledger { asked_at } => {
+                let [theirs, ours] =
+                    [head.as_of, now].map(|time| i64::try_from(time.millis()).unwrap_or(i64::MAX));
+                self.clock_ahead = Some(theirs.saturating_sub(ours));
+                asked_at
+            }
             Heard::Cache => head.as_of.min(now),
         };
         self.known_at = Some(self.known_at.map_or(at, |before| before.max(at)));
@@ -589,6 +613,19 @@ impl Follower {
                 false
             }
         }
+    }
+
+    /// Polls that failed since the last one that did not.
+    #[must_use]
+    pub const fn failures(&self) -> u32 {
+        self.failures
+    }
+
+    /// By how many milliseconds the ledger's clock was ahead of this isolate's when it was last asked; at least, since the
+    /// answer took a while.
+    #[must_use]
+    pub const fn clock_ahead(&self) -> Option<i64> {
+        self.clock_ahead
     }
 
     /// Whether tokens may have been revoked, so that they are looked up.

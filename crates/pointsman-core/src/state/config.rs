@@ -261,6 +261,16 @@ impl Gateway {
 }
 
 impl Gateway {
+    /// For how long the last state of what keys, customers and tokens were revoked counts while the ledger is silent: the
+    /// longest `stale`, and an hour at least.
+    #[must_use]
+    pub fn stale_revocations(&self) -> Span {
+        const LEAST: Span = Span::from_secs(3600);
+        let keys = self.api_keys.as_ref().map(|keys| keys.policy().lifetimes.stale);
+        let customers = self.customers.as_ref().map(|customers| customers.policy.lifetimes.stale);
+        keys.into_iter().chain(customers).fold(LEAST, Span::max)
+    }
+
     /// Reads what a caller's claims say of its customer, so that what holds the caller is weighed with it.
     pub fn read_customer(&self, principal: &Principal) {
         if let Some(customers) = &self.customers {

@@ -28,9 +28,6 @@ const YOUNG: Span = Span::from_secs(1);
 /// For so long a silent ledger is waited for before KV is asked as well.
 const SILENCE: Span = Span::from_secs(60);
 
-/// For so long the last state of the revocations counts at least, where no setting of keys or customers says longer.
-const LEAST_STALE: Span = Span::from_secs(3600);
-
 /// What a look-up waits for.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Step {
@@ -125,7 +122,7 @@ impl Directory {
             customers: Cache::new(gateway.budgets.customers, policy, seed),
             stale_keys,
             stale_customers,
-            stale_tokens: stale_keys.max(stale_customers).max(LEAST_STALE),
+            stale_tokens: gateway.stale_revocations(),
             allow_http: gateway.allow_http,
             customer_claim: gateway.customers.as_ref().map(|customers| customers.claim.clone()),
         }

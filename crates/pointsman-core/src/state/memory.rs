@@ -19,6 +19,7 @@ use crate::{
         jwt::{Issuer, VerifiedToken},
     },
     state::{
+        bounds::Hears,
         cache::{Cache, Lease, Lookup, Stored},
         config::Gateway,
         directory::{Answer, Directory},
@@ -151,6 +152,12 @@ impl Memory {
             refreshes: Refreshes::default(),
             directory: None,
         }
+    }
+
+    /// How this isolate learns of changes.
+    #[must_use]
+    pub const fn hears(&self) -> Hears {
+        if self.directory.is_some() { Hears::Ledger } else { Hears::Kv }
     }
 
     /// Looks up the key with this digest at the time `now`: in the directory, or else in what was loaded before. `failed`
