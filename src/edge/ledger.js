@@ -1,7 +1,7 @@
 // The ledger: one object that puts all changes of keys and customers in order. The Worker's main module exports it. What it
 // decides is in its wasm; here are its database, its clock, its way to KV, and its alarm.
 import { DurableObject } from "cloudflare:workers";
-import { __wbg_reset_state as reset, initSync, Ledger as Logic } from "pointsman:ledger";
+import { initSync, Ledger as Logic, __wbg_reset_state as reset } from "pointsman:ledger";
 import module from "pointsman:ledger-wasm";
 import { configuration } from "./configuration.js";
 import { logFault, makeBackground } from "./ledger_background.js";
@@ -16,6 +16,10 @@ import { openEntries } from "./ledger_storage.js";
 const instance = makeInstance({ start: () => initSync({ module }), reset });
 
 const RANDOM_BYTES = 48;
+/** Past what the location has kept, as far as KV allows. */
+const SHORTEST_CACHE_SECONDS = 30;
+/** With what all names begin that are not records. */
+const DIRECTORY = "directory:";
 
 /**
  * @typedef {object} Env
@@ -40,7 +44,7 @@ export class Ledger extends DurableObject {
     this.#background = makeBackground({
       ledger: {
         jobs: () => this.#event("jobs", (logic, now) => readJobs(logic.jobs(now))),
-        done: (job, outcome) => this.#event("done", (logic, now) => logic.done(job, outcome, now)),
+        done: (_, outcome) => this.#event("done", (logic, now) => logic.done(outcome, now)),
         nextAlarm: () => this.#event("next_alarm", (logic, now) => logic.nextAlarm(now)),
       },
       carryOut: (job) => carryOut(this.#store, job),
@@ -69,10 +73,57 @@ export class Ledger extends DurableObject {
     return this.#event("segment", (logic) => logic.segment(first) ?? null);
   }
 
+  /**
+   * What there is of one record, by the name of its entry in KV: a segment of the log with the change that made it what it
+   * is, or with none. Where the ledger has nothing, it reads KV: somebody may have made the entry by hand.
+   * @param {string} name
+   * @returns {Promise<Uint8Array>}
+   */
+  async ask(name) {
+    const known = this.#event("ask", (logic, now) => logic.ask(name, now));
+    if (known !== undefined) return known;
+    // A read does not tell when the entry ends, and a listing does: the name itself is the first with this beginning.
+    const [read, listed] = await Promise.all([
+      this.#store.texts([name], SHORTEST_CACHE_SECONDS),
+      this.#store.list(name, undefined, 1),
+    ]);
+    if (!("result" in read) || !("result" in listed)) return this.#event("ask", (logic, now) => logic.known(name, now));
+    const [value] = read.result;
+    const [entry] = listed.result.entries;
+    const expiration = entry?.name === name ? entry.expiration : undefined;
+    return this.#event("ask", (logic, now) => logic.tookFromKv(name, value ?? undefined, expiration, now));
+  }
+
+  /**
+   * Makes edits, all or none: JSON in, JSON out. A refusal has a member `error`. KV is written behind the answer.
+   * @param {string} json
+   * @returns {Promise<string>}
+   */
   async commit(json) {
     const answer = this.#event("commit", (logic, now) => logic.commit(json, now));
     this.ctx.waitUntil(this.#background.soon());
     return answer;
+  }
+
+  /**
+   * The bytes of a shard or of what else of the directory stands in KV, as the object's own location has it; null where it
+   * is not there.
+   * @param {string} name
+   * @returns {Promise<Uint8Array | null>}
+   */
+  async shard(name) {
+    if (!name.startsWith(DIRECTORY)) return null;
+    const read = await this.#store.bytes(name, SHORTEST_CACHE_SECONDS);
+    if (!("result" in read)) throw new Error(`KV ${read.failed}`);
+    return read.result;
+  }
+
+  /**
+   * How the ledger is: JSON.
+   * @returns {Promise<string>}
+   */
+  async status() {
+    return this.#event("status", (logic, now) => logic.status(now));
   }
 
   /** @returns {Promise<void>} */

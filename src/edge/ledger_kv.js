@@ -4,9 +4,6 @@
 /** Longer than any operation of KV's that comes to an end, so that nothing is taken for failed that was done. */
 const LIMIT_MS = 20_000;
 
-/** Many texts in one call: it counts as one operation. */
-export const NAMES_AT_ONCE = 100;
-
 /**
  * @template Result
  * @typedef {{ result: Result } | { failed: "unavailable" | "timeout" }} Outcome
@@ -26,7 +23,7 @@ export const makeStore = (kv, limit = LIMIT_MS) => ({
   delete: (name) => outcomeOf(limit, async () => kv.delete(name).then(() => null)),
 
   /**
-   * The values of entries in the order of their names, null where there is none.
+   * The values of at most 100 entries in the order of their names, null where there is none: one operation.
    * @type {(names: string[], cacheTtl: number) => Promise<Outcome<(string | null)[]>>}
    */
   texts: (names, cacheTtl) =>
@@ -35,7 +32,7 @@ export const makeStore = (kv, limit = LIMIT_MS) => ({
       return names.map((name) => found.get(name) ?? null);
     }),
 
-  /** @type {(name: string, cacheTtl: number) => Promise<Outcome<Uint8Array | null>>} */
+  /** @type {(name: string, cacheTtl: number) => Promise<Outcome<Uint8Array<ArrayBuffer> | null>>} */
   bytes: (name, cacheTtl) =>
     outcomeOf(limit, async () => {
       const found = await kv.get(name, { type: "arrayBuffer", cacheTtl });
@@ -52,6 +49,8 @@ export const makeStore = (kv, limit = LIMIT_MS) => ({
       return { entries: page.keys, ...(!page.list_complete && { cursor: page.cursor }) };
     }),
 });
+
+/** @typedef {ReturnType<typeof makeStore>} Store */
 
 /** @typedef {{ entries: ({ name: string } & Keeps)[], cursor?: string }} Page */
 
