@@ -342,6 +342,16 @@ impl RequestContext {
         if deferred.is_empty() {
             return;
         }
+        if deferred.follow {
+            let (isolate, outside) = (Rc::clone(&self.isolate), Outside::new(self.env.clone()));
+            self.wait_until(async move {
+                if let Some(ready) = &isolate.ready {
+                    let loader = ready.loader(&outside);
+                    loader.follow().await;
+                    loader.keep_following().await;
+                }
+            });
+        }
         for refresh in deferred.refreshes {
             let (isolate, outside) = (Rc::clone(&self.isolate), Outside::new(self.env.clone()));
             self.wait_until(async move {

@@ -199,6 +199,7 @@ fn verified(claims: &str) -> impl Fn() -> Weighed<VerifiedToken> + use<> {
             expires_at: noon().plus(Span::from_secs(600)),
             thumbprint: Some(Digest::of(b"a key")),
             signing_input: signing_input.as_str().into(),
+            checked: Cell::default(),
         };
         let weight = token.weight();
         (Stored::Present(Rc::new(token)), weight)

@@ -3,6 +3,7 @@
 
 import { finish } from "./finish.js";
 import { callOut, NETWORK, whyCallFailed } from "./outbound.js";
+import { within } from "./within.js";
 import { decodeAnswer, encodeNames, encodeNotedField, encodePrelude, forEachField } from "./wire.js";
 
 /**
@@ -249,26 +250,6 @@ export function completeLoad(name, well) {
   const hearers = waiting.get(name);
   waiting.delete(name);
   for (const hear of hearers?.keys() ?? []) hear(well);
-}
-
-/**
- * What `promise` comes to, unless it takes longer than `timeout` milliseconds.
- * @template T
- * @param {number} timeout
- * @param {Promise<T>} promise
- */
-async function within(timeout, promise) {
-  /** @type {number | null} */
-  let timer = null;
-  /** @type {Promise<never>} */
-  const late = new Promise((_, reject) => {
-    timer = setTimeout(() => reject(new Error(`no answer within ${timeout} ms`)), timeout);
-  });
-  try {
-    return await Promise.race([promise, late]);
-  } finally {
-    clearTimeout(timer);
-  }
 }
 
 /**

@@ -10,7 +10,7 @@ use pointsman_core::{
     base::time::{Span, Timestamp},
     forward::{assertion::Assertions, failover::Watched},
     http::head::{MAX_FIELDS, PresentFields, RequestIds},
-    state::{config::Gateway, memory::Memory},
+    state::{config::Gateway, directory::Directory, memory::Memory},
 };
 use pointsman_loader::loader::Loader;
 use wasm_bindgen::prelude::Closure;
@@ -33,6 +33,8 @@ thread_local! {
 pub(super) struct Prepared {
     /// The configuration, or why there is none.
     read: Result<Started, Vec<Fault>>,
+    /// Whether a ledger is bound, so that the isolate follows the directory.
+    follows: bool,
 }
 
 /// Configuration and memory.
@@ -97,7 +99,7 @@ impl Prepared {
         let written = Bindings(env).text("GATEWAY").unwrap_or_else(platform::configuration);
         let read = pointsman_checked::read(&written, &Bindings(env));
         install(read.as_ref().ok().map(|started| &started.gateway));
-        Self { read }
+        Self { read, follows: platform::has_ledger(env.as_ref()) }
     }
 
     /// Adds what needs a request.
@@ -106,8 +108,9 @@ impl Prepared {
         let ready = match self.read {
             Ok(Started { gateway, shut }) => {
                 warn_of(&shut);
-                let memory = RefCell::new(Memory::new(&gateway, third));
-                Some(Ready { gateway, memory })
+                let mut memory = Memory::new(&gateway, third);
+                memory.directory = self.follows.then(|| Directory::new(&gateway, third));
+                Some(Ready { gateway, memory: RefCell::new(memory) })
             }
             Err(faults) => {
                 warn_of(&faults);
@@ -151,6 +154,8 @@ fn install(gateway: Option<&Gateway>) {
     if let Some(signer) = token.and_then(Assertions::signer) {
         platform::install_signer(&signer);
     }
+    let region = gateway.and_then(|gateway| gateway.directory().region.as_deref());
+    platform::install_directory(region.unwrap_or_default());
     let begin: Closure<dyn Fn(String)> = Closure::new(|text: String| begin(&text));
     platform::install_limits(&begin.into_js_value());
 }

@@ -6,12 +6,17 @@ use pointsman_core::{
         json::text,
         time::{Span, Timestamp},
     },
+    directory::{
+        bytes::hex,
+        log::{Epoch, Revision, ShardRef},
+        record_key::RecordKey,
+    },
     identity::{algorithm::Algorithm, jwk_set::PublicKey},
 };
 use pointsman_loader::ports::{
-    DocumentRequest, FetchedDocument, LoadResult, Ports, SourceError, VerifyError,
+    DocumentRequest, FetchedDocument, HeadAnswer, LoadResult, Ports, SourceError, VerifyError,
 };
-use wasm_bindgen::JsValue;
+use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::JsFuture;
 use worker::Env;
 
@@ -101,6 +106,40 @@ impl Ports for Outside {
         }
     }
 
+    async fn head(&self, at_most: Span, timeout: Span) -> Result<HeadAnswer, SourceError> {
+        let head = platform::head(self.env.as_ref(), millis(at_most), millis(timeout)).await;
+        let head = head.map_err(ledger_failed)?;
+        #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // a cast saturates
+        let asked_at = head.asked_at().map(|at| Timestamp::from_millis(at as u64));
+        Ok(HeadAnswer { bytes: head.bytes().to_vec(), asked_at })
+    }
+
+    async fn segment(&self, _epoch: Epoch, first: Revision, timeout: Span) -> Result<Vec<u8>, SourceError> {
+        #[allow(clippy::cast_precision_loss)] // far below 2^53
+        let first = first as f64;
+        let bytes = platform::segment(self.env.as_ref(), first, millis(timeout)).await;
+        bytes.map(|bytes| bytes.to_vec()).map_err(ledger_failed)
+    }
+
+    async fn shard(&self, name: &str, named: &ShardRef, timeout: Span) -> Result<Vec<u8>, SourceError> {
+        let bytes = platform::shard(self.env.as_ref(), name, &hex(&named.hash), millis(timeout)).await;
+        bytes.map(|bytes| bytes.to_vec()).map_err(|error| SourceError(message(&error)))
+    }
+
+    async fn ask_ledger(&self, key: &RecordKey, timeout: Span) -> Result<Vec<u8>, SourceError> {
+        let bytes = platform::ask_ledger(self.env.as_ref(), &hex(&key.to_bytes()), millis(timeout)).await;
+        bytes.map(|bytes| bytes.to_vec()).map_err(ledger_failed)
+    }
+
+    async fn tail(&self, timeout: Span) -> Result<Option<Vec<u8>>, SourceError> {
+        let bytes = platform::tail(self.env.as_ref(), millis(timeout)).await.map_err(store_failed)?;
+        Ok(bytes.dyn_ref::<js_sys::Uint8Array>().map(js_sys::Uint8Array::to_vec))
+    }
+
+    async fn sleep(&self, span: Span) {
+        let _ = JsFuture::from(platform::sleep(millis(span))).await;
+    }
+
     async fn verify(
         &self,
         key: &PublicKey,
@@ -163,6 +202,10 @@ fn no_store() -> SourceError {
 
 fn store_failed(error: JsValue) -> SourceError {
     SourceError(format!("KV {KV_BINDING}: {}", message(&error)))
+}
+
+fn ledger_failed(error: JsValue) -> SourceError {
+    SourceError(format!("ledger: {}", message(&error)))
 }
 
 #[allow(clippy::cast_precision_loss)] // far below 2^53

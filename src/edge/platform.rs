@@ -84,6 +84,40 @@ extern "C" {
     pub(super) fn random_bytes(length: u32) -> Vec<u8>;
 }
 
+#[wasm_bindgen]
+extern "C" {
+    /// What [`head`] got.
+    pub(super) type LedgerHead;
+    #[wasm_bindgen(method, getter)]
+    pub(super) fn bytes(this: &LedgerHead) -> Uint8Array;
+    #[wasm_bindgen(method, getter, js_name = askedAt)]
+    pub(super) fn asked_at(this: &LedgerHead) -> Option<f64>;
+}
+
+#[wasm_bindgen(module = "/src/edge/directory.js")]
+extern "C" {
+    #[wasm_bindgen(js_name = installDirectory)]
+    pub(super) fn install_directory(region: &str);
+    #[wasm_bindgen(js_name = hasLedger)]
+    pub(super) fn has_ledger(env: &JsValue) -> bool;
+    #[wasm_bindgen(catch)]
+    pub(super) async fn head(env: &JsValue, at_most: f64, timeout: f64) -> Result<LedgerHead, JsValue>;
+    #[wasm_bindgen(catch)]
+    pub(super) async fn segment(env: &JsValue, first: f64, timeout: f64) -> Result<Uint8Array, JsValue>;
+    #[wasm_bindgen(js_name = askLedger, catch)]
+    pub(super) async fn ask_ledger(env: &JsValue, key: &str, timeout: f64) -> Result<Uint8Array, JsValue>;
+    #[wasm_bindgen(catch)]
+    pub(super) async fn shard(
+        env: &JsValue,
+        name: &str,
+        hash: &str,
+        timeout: f64,
+    ) -> Result<Uint8Array, JsValue>;
+    #[wasm_bindgen(catch)]
+    pub(super) async fn tail(env: &JsValue, timeout: f64) -> Result<JsValue, JsValue>;
+    pub(super) fn sleep(millis: f64) -> Promise;
+}
+
 #[wasm_bindgen(module = "/src/edge/log_event.js")]
 extern "C" {
     #[wasm_bindgen(js_name = logMessage)]

@@ -19,7 +19,7 @@ use self::{
     identities::{api_keys, identity, issuers},
     node::{Node, Read, fault},
     routes::Routes,
-    sources::{budgets, customers, operator},
+    sources::{budgets, customers, directory, operator},
 };
 use pointsman_core::state::config::{Gateway, GatewayParts};
 
@@ -167,6 +167,7 @@ fn read_parts(document: Node<'_>) -> Read<Started> {
         allow_http,
         store_timeout,
         budgets: document.read("memory", budgets)?,
+        directory: document.read("directory", directory)?,
         operator: document.read("operator", |node| operator(node, &mut shut))?,
     });
     Ok(Started { gateway, shut })

@@ -7,8 +7,9 @@ use pointsman_core::{
         time::Span,
     },
     customer::backend_url::{AllowHttp, document_url},
+    directory::{follower::Follow, pace::Pace},
     identity::{claims::ClaimPath, operator_secret::is_minted},
-    state::config::{Budgets, ConfigSource, Customers, Operator},
+    state::config::{Budgets, ConfigSource, Customers, DirectorySettings, Operator},
 };
 
 use super::{
@@ -84,6 +85,30 @@ fn config_source(node: Node<'_>, allow_http: AllowHttp) -> Read<ConfigSource> {
 pub(super) fn budgets(node: Node<'_>) -> Read<Budgets> {
     let budget = |name| node.read(name, |node| node.size(Budgets::SMALLEST, Budgets::LARGEST));
     Ok(Budgets { keys: budget("keys")?, customers: budget("customers")?, tokens: budget("tokens")? })
+}
+
+#[inline(never)]
+pub(super) fn directory(node: Node<'_>) -> Read<DirectorySettings> {
+    let max_staleness = node.read("max_staleness", |node| node.timeout(DirectorySettings::LONGEST))?;
+    if max_staleness < DirectorySettings::SHORTEST {
+        return fault("max_staleness must be 5s at least");
+    }
+    let open = |text: &str| match text {
+        "open" => Some(true),
+        "closed" => Some(false),
+        _ => None,
+    };
+    let budget = node.read("memory", |node| node.size(Budgets::SMALLEST, DirectorySettings::LARGEST))?;
+    let region = |text: &str| DirectorySettings::REGIONS.contains(&text).then(|| text.to_owned());
+    Ok(DirectorySettings {
+        follow: Follow {
+            pace: Pace::new(max_staleness),
+            budget: budget.try_into().unwrap_or(usize::MAX),
+            open: node.read("on_failure", |node| node.known("must be \"open\" or \"closed\"", open))?,
+        },
+        region: node
+            .option("region", |node| node.known("must be a location hint of Durable Objects", region))?,
+    })
 }
 
 /// A secret that is set wrongly shuts what operators ask, and costs no caller an answer. Only a check meets the placeholder,

@@ -5,7 +5,7 @@
 use pointsman_config::findings::{Finding, Findings, escape};
 use pointsman_core::{
     forward::limit::{Limit, Measure},
-    state::config::Gateway,
+    state::{bounds::Hears, config::Gateway},
 };
 use serde_json::Value as Json;
 use toml::Value;
@@ -14,6 +14,8 @@ use crate::deployment::{Deployment, entries, named};
 
 /// The namespace of keys and customers, by the name that the Worker knows.
 const STORE: &str = "POINTSMAN_KV";
+/// The ledger of the directory, by the name that the Worker knows.
+const LEDGER: &str = "LEDGER";
 /// What has a `fetch`: lists of bindings, with the field of their names.
 const FETCHERS: [&str; 4] = ["services", "vpc_services", "vpc_networks", "mtls_certificates"];
 
@@ -33,6 +35,13 @@ pub(crate) fn check(gateway: &Gateway, file: &Json, deployment: &Deployment) -> 
     }
     triggers(gateway, deployment, &mut findings);
     findings.into_vec()
+}
+
+/// How isolates of this deployment learn of changes.
+pub(crate) fn hears(deployment: &Deployment) -> Hears {
+    let objects = deployment.bindings("durable_objects/bindings");
+    let is_bound = objects.into_iter().any(|entry| named(entry, "name", LEDGER));
+    if is_bound { Hears::Ledger } else { Hears::Kv }
 }
 
 /// Why a binding that the file has at its top level is none here.

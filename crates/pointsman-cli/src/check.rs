@@ -41,8 +41,9 @@ pub(crate) fn run(arguments: &Arguments) -> CommandResult {
             "{console} is the operators' console, a Worker of its own: what it needs is checked, and the gateway as the top level has it"
         );
     }
+    let hears = source.hears();
     let Judged { gateway, mut findings, .. } = source.judge_deployment();
-    let promised = gateway.as_ref().map(bounds).unwrap_or_default();
+    let promised = gateway.as_ref().map(|gateway| bounds(gateway, hears)).unwrap_or_default();
     let kv = arguments.target.kv();
     if let Some(gateway) = &gateway {
         let kv = kv.as_ref().map(|kv| kv as &dyn Kv);

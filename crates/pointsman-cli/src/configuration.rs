@@ -11,7 +11,7 @@ use pointsman_config::{
     findings::{Finding, Severity},
     unset_variable,
 };
-use pointsman_core::state::config::Gateway;
+use pointsman_core::state::{bounds::Hears, config::Gateway};
 use serde_json::Value;
 
 use crate::{
@@ -205,6 +205,11 @@ impl Source {
         judged.findings.sort_by_key(Placed::line);
         judged.findings.extend(self.place_in_wrangler(worker::check(deployment)));
         judged
+    }
+
+    /// How isolates of this deployment learn of changes.
+    pub(crate) fn hears(&self) -> Hears {
+        bindings::hears(&self.variables.deployment)
     }
 
     /// Checks it with the code that runs at the edge.

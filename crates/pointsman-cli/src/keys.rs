@@ -6,7 +6,7 @@ use pointsman_core::{
     base::time::Timestamp,
     identity::api_key,
     state::{
-        bounds::{Bound, bounds},
+        bounds::{Bound, Hears, bounds},
         config::Gateway,
     },
 };
@@ -97,5 +97,5 @@ fn unseen(problem: &std::io::Error, store_key: &str) -> Failure {
 
 /// How long a revoked key may still be used.
 fn revocation(gateway: &Gateway) -> Option<Bound> {
-    bounds(gateway).into_iter().find(|bound| bound.id == "api_key_revoked")
+    bounds(gateway, Hears::Kv).into_iter().find(|bound| bound.id == "api_key_revoked")
 }

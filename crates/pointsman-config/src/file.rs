@@ -26,6 +26,8 @@ pub struct GatewayFile {
     pub customers: Option<CustomersFile>,
     /// Workers KV.
     pub store: Option<StoreFile>,
+    /// How isolates follow the directory, where a ledger is bound.
+    pub directory: Option<DirectoryFile>,
     /// What each cache of an isolate may hold.
     pub memory: Option<MemoryFile>,
     /// The gateway's own answers, for probes and operators.
@@ -251,6 +253,21 @@ shape! {
 pub struct StoreFile {
     /// How long one call of it may take. Default `3s`, at most `5s`.
     pub timeout: Option<String>,
+}
+}
+
+shape! {
+/// How isolates follow the directory of all keys and customers, where a ledger is bound.
+#[derive(Clone, Debug, Default)]
+pub struct DirectoryFile {
+    /// How long after a change an isolate may still answer by what was before. Default `10s`.
+    pub max_staleness: Option<String>,
+    /// Whether the last state counts on (`open`) or callers get 503 (`closed`) while the ledger is silent. Default `open`.
+    pub on_failure: Option<String>,
+    /// How much of an isolate's memory keys and customers may take. Default `32MB`.
+    pub memory: Option<String>,
+    /// Where the ledger is made, by a location hint of Durable Objects: `weur`, `enam`, … Default near its first caller.
+    pub region: Option<String>,
 }
 }
 

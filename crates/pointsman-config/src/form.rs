@@ -51,6 +51,7 @@ pub(super) fn write(file: &GatewayFile, version: &str, findings: &mut Findings) 
         "allow_http": findings.write("/allow_http", file.allow_http.as_deref().unwrap_or("never")),
         "store_timeout": store_timeout,
         "memory": sources::budgets(file.memory.as_ref(), findings),
+        "directory": sources::directory(file.directory.as_ref(), findings),
         "operator": sources::operator(file.operator.as_ref(), findings),
         "api_keys": api_keys,
         "customers": customers,

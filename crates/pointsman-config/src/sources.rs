@@ -8,15 +8,15 @@ use pointsman_core::{
         units::{parse_share, parse_size},
     },
     customer::backend_url::{AllowHttp, document_url},
-    state::config::Budgets,
+    state::config::{Budgets, DirectorySettings},
 };
 use serde_json::{Value, json};
 
 use super::{
-    file::{CustomersFile, MemoryFile, OperatorFile, SourceFile, StoreFile},
+    file::{CustomersFile, DirectoryFile, MemoryFile, OperatorFile, SourceFile, StoreFile},
     findings::Findings,
     identities::claim_path,
-    read_timeout, span, timeout as any_timeout,
+    read_span, read_timeout, span, timeout as any_timeout,
 };
 
 const FIVE_MINUTES: Span = Span::from_secs(300);
@@ -95,6 +95,34 @@ fn config_source(file: &SourceFile, allow_http: AllowHttp, findings: &mut Findin
         "by_id": by_id,
         "max_size": max_size,
         "max_removed": percent(file.max_removed.as_deref(), 20, "/customers/source/max_removed", findings),
+    })
+}
+
+pub(super) fn directory(file: Option<&DirectoryFile>, findings: &mut Findings) -> Value {
+    let usual = DirectoryFile::default();
+    let file = file.unwrap_or(&usual);
+    let at = "/directory/max_staleness";
+    let max_staleness = read_span(file.max_staleness.as_deref(), Span::from_secs(10), at, findings);
+    let (shortest, longest) = (DirectorySettings::SHORTEST, DirectorySettings::LONGEST);
+    if !(shortest..=longest).contains(&max_staleness) {
+        findings.error(at, format!("must be from {shortest} to {longest}"));
+    }
+    let on_failure = file.on_failure.as_deref().unwrap_or("open");
+    if !["open", "closed"].contains(&on_failure) {
+        findings.error("/directory/on_failure", "must be \"open\" or \"closed\"");
+    }
+    if let Some(region) = file.region.as_deref().filter(|region| !DirectorySettings::REGIONS.contains(region))
+    {
+        let known = DirectorySettings::REGIONS.join(", ");
+        findings
+            .error("/directory/region", format!("{region:?} is no location hint; expected one of {known}"));
+    }
+    let sizes = Budgets::SMALLEST..=DirectorySettings::LARGEST;
+    json!({
+        "max_staleness": findings.write(at, max_staleness.millis()),
+        "on_failure": findings.write("/directory/on_failure", on_failure),
+        "memory": size(file.memory.as_deref(), 32 << 20, sizes, "/directory/memory", findings),
+        "region": file.region.as_deref().map(|region| findings.write("/directory/region", region)),
     })
 }
 

@@ -50,8 +50,9 @@ fn a_leeway_that_is_not_written_is_for_nbf_alone() {
         let small = SMALL.replace("auth = []", "auth = [\"a\"]");
         let value: Value = toml::from_str(&format!("{issuer}\n{line}\n{small}")).unwrap();
         let gateway = parse(&value.to_string(), &variables()).map(|checked| checked.gateway).unwrap();
-        let told =
-            pointsman_core::state::bounds::bounds(&gateway).iter().any(|bound| bound.id == "token_expired:a");
+        let told = pointsman_core::state::bounds::bounds(&gateway, pointsman_core::state::bounds::Hears::Kv)
+            .iter()
+            .any(|bound| bound.id == "token_expired:a");
         let leeway = gateway.issuers().first().unwrap().leeway;
         (leeway.expiry.millis(), leeway.not_before.millis(), told)
     };

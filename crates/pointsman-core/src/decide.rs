@@ -12,6 +12,7 @@ pub mod explain;
 mod handshake;
 pub mod operator;
 pub mod request_log;
+mod revocation;
 mod rules;
 pub mod steps;
 
@@ -100,6 +101,9 @@ impl Gateway {
             },
             deferred: Deferred::default(),
         };
+        if let Some(directory) = &mut memory.directory {
+            context.deferred.follow = directory.follower.note_request(now);
+        }
         let outcome = context.decide(memory);
         Decision { outcome, trace: context.trace, deferred: context.deferred }
     }

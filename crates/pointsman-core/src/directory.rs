@@ -3,7 +3,9 @@
 //! docs/directory.md has the whole.
 
 pub mod bytes;
+pub mod follower;
 pub mod log;
+pub mod pace;
 pub mod record_key;
 pub mod row;
 pub mod shard;

@@ -3,6 +3,7 @@
 pub mod bounds;
 pub mod cache;
 pub mod config;
+pub mod directory;
 pub mod memory;
 mod seeded_hash;
 pub mod slot;

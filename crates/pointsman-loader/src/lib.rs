@@ -7,6 +7,7 @@ mod api_keys;
 mod cold;
 mod config_api;
 mod customers;
+mod directory;
 mod key_sets;
 mod leases;
 mod load_for;

@@ -7,7 +7,8 @@
 use std::{cell::RefCell, rc::Rc};
 
 use pointsman_core::{
-    base::{refusal::Refusal, time::Timestamp},
+    base::{digest::Digest, refusal::Refusal, time::Timestamp},
+    customer::record::CustomerConfig,
     decide::{
         decision::{
             Decision, Deferred, Fetched, Judgement, LoadedForRequest, Need, Outcome, Refresh, SignatureCheck,
@@ -17,9 +18,9 @@ use pointsman_core::{
         request_log::Trace,
     },
     http::head::Head,
-    identity::principal::Principal,
+    identity::{api_key::KeyConfig, customer_id::CustomerId, principal::Principal},
     state::{
-        cache::Lease,
+        cache::{Lease, Stored},
         config::Gateway,
         memory::{Memory, RefreshCounts},
     },
@@ -29,6 +30,7 @@ use crate::{
     api_keys::KeyLoader,
     cold::boxed_cold,
     customers::CustomerLoader,
+    directory::{DirectoryLoader, Resolved},
     key_sets::{KeySetLoad, KeySetLoader},
     leases::Leases,
     load_for::LoadFor,
@@ -71,7 +73,8 @@ impl<'a, P: Ports> Loader<'a, P> {
             Outcome::Load(need, lease) => self.decide(head, loaded, need, lease, decision.deferred).await,
             Outcome::Forward(_) | Outcome::Answer(_) => decision,
         };
-        let explanation = Explained { gateway: self.gateway, head, began };
+        let hears = self.memory.borrow().hears();
+        let explanation = Explained { gateway: self.gateway, head, began, hears };
         (explanation.tell(&decision), decision.deferred)
     }
 
@@ -139,7 +142,7 @@ impl<'a, P: Ports> Loader<'a, P> {
             Need::Key(_) => count(&mut refreshes.keys),
             Need::Customer(_) => count(&mut refreshes.customers),
             Need::KeySet(_) => count(&mut refreshes.key_sets),
-            Need::Signature(_) => {}
+            Need::Revocations | Need::Signature(_) => {}
         }
     }
 
@@ -189,13 +192,11 @@ impl<'a, P: Ports> Loader<'a, P> {
     ) -> bool {
         let well = match need {
             Need::Key(digest) => {
-                let key = KeyLoader::new(self.gateway, self.memory, self.ports).load(digest).await;
-                loaded.key = Fetched::of(key);
+                loaded.key = Fetched::of(self.load_key(digest, load_for, deferred).await);
                 !loaded.key.has_failed()
             }
             Need::Customer(id) => {
-                let customers = CustomerLoader::new(self.gateway, self.memory, self.ports);
-                loaded.customer = Fetched::of(customers.load(id, load_for, deferred).await);
+                loaded.customer = Fetched::of(self.load_customer(id, load_for, deferred).await);
                 !loaded.customer.has_failed()
             }
             Need::KeySet(issuer) => {
@@ -204,6 +205,11 @@ impl<'a, P: Ports> Loader<'a, P> {
                 let well = set.is_some();
                 loaded.take_key_set(set);
                 loaded.issuer_asked |= issuer_asked;
+                well
+            }
+            Need::Revocations => {
+                let well = boxed_cold(self.directory().revocations()).await;
+                loaded.revocations_failed = !well;
                 well
             }
             Need::Signature(check) => {
@@ -215,6 +221,69 @@ impl<'a, P: Ports> Loader<'a, P> {
             self.ports.complete_load(&flight, well);
         }
         well
+    }
+
+    /// Loads a key's record: out of the directory, or else out of the store. What is refreshed is what the directory does
+    /// not know, or what the store is to confirm while the ledger is silent.
+    async fn load_key(
+        &self,
+        digest: &Digest,
+        load_for: LoadFor,
+        deferred: &mut Deferred,
+    ) -> Option<Stored<KeyConfig>> {
+        if load_for == LoadFor::Request && self.follows() {
+            let (directory, asked_at) = (self.directory(), self.ports.now());
+            let resolved = boxed_cold(directory.key(digest)).await;
+            deferred.follow |= directory.is_missing_shards();
+            match resolved {
+                Resolved::Elsewhere => {}
+                resolved => {
+                    self.memory.borrow().keys.end_lease(digest, asked_at);
+                    return resolved.known();
+                }
+            }
+        }
+        KeyLoader::new(self.gateway, self.memory, self.ports).load(digest).await
+    }
+
+    /// Loads a customer's record, as [`Loader::load_key`] does a key's.
+    async fn load_customer(
+        &self,
+        id: &CustomerId,
+        load_for: LoadFor,
+        deferred: &mut Deferred,
+    ) -> Option<Stored<CustomerConfig>> {
+        if load_for == LoadFor::Request && self.follows() {
+            let (directory, asked_at) = (self.directory(), self.ports.now());
+            let resolved = boxed_cold(directory.customer(id)).await;
+            deferred.follow |= directory.is_missing_shards();
+            match resolved {
+                Resolved::Elsewhere => {}
+                resolved => {
+                    self.memory.borrow().customers.end_lease(&id.cache_key(), asked_at);
+                    return resolved.known();
+                }
+            }
+        }
+        CustomerLoader::new(self.gateway, self.memory, self.ports).load(id, load_for, deferred).await
+    }
+
+    fn follows(&self) -> bool {
+        self.memory.borrow().directory.is_some()
+    }
+
+    /// Follows the directory's log behind a response.
+    pub async fn follow(&self) {
+        self.directory().follow().await;
+    }
+
+    /// Goes on following it for a while, where there is traffic.
+    pub async fn keep_following(&self) {
+        self.directory().keep_following().await;
+    }
+
+    const fn directory(&self) -> DirectoryLoader<'a, P> {
+        DirectoryLoader::new(self.memory, self.ports)
     }
 
     const fn leases(&self) -> Leases<'a> {

@@ -5,6 +5,10 @@ use std::fmt;
 
 use pointsman_core::{
     base::time::{Span, Timestamp},
+    directory::{
+        log::{Epoch, Revision, ShardRef},
+        record_key::RecordKey,
+    },
     identity::{algorithm::Algorithm, jwk_set::PublicKey},
 };
 
@@ -101,6 +105,19 @@ fn without_secrets(reference: &str) -> String {
     format!("{scheme}{slashes}{host}{path}").chars().take(MOST).collect()
 }
 
+/// The head of the directory's log.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct HeadAnswer {
+    /// The head.
+    pub bytes: Vec<u8>,
+    /// When the ledger was asked for it; `None` where a cache had it.
+    pub asked_at: Option<Timestamp>,
+}
+
+fn no_ledger<T>() -> Result<T, SourceError> {
+    Err(SourceError("there is no ledger".to_owned()))
+}
+
 /// How a wait for somebody else's load ended.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum LoadResult {
@@ -151,6 +168,50 @@ pub trait Ports {
 
     /// Tells all who wait for the load of that name that it has ended, and whether well.
     fn complete_load(&self, flight: &str, well: bool);
+
+    /// The head of the directory's log: what the location's cache has that is at most `at_most` old, or else what the ledger
+    /// says.
+    ///
+    /// # Errors
+    /// Where neither answers in time.
+    async fn head(&self, _at_most: Span, _timeout: Span) -> Result<HeadAnswer, SourceError> {
+        no_ledger()
+    }
+
+    /// A segment of the log.
+    ///
+    /// # Errors
+    /// Where it cannot be had in time, or is kept no longer.
+    async fn segment(&self, _epoch: Epoch, _first: Revision, _timeout: Span) -> Result<Vec<u8>, SourceError> {
+        no_ledger()
+    }
+
+    /// The bytes of a shard, compared with the digest that the manifest names.
+    ///
+    /// # Errors
+    /// Where they cannot be had, or are others.
+    async fn shard(&self, _name: &str, _named: &ShardRef, _timeout: Span) -> Result<Vec<u8>, SourceError> {
+        no_ledger()
+    }
+
+    /// What the ledger says of one record, past all caches: a segment with that change, or with none.
+    ///
+    /// # Errors
+    /// Where it does not answer in time.
+    async fn ask_ledger(&self, _key: &RecordKey, _timeout: Span) -> Result<Vec<u8>, SourceError> {
+        no_ledger()
+    }
+
+    /// The head that the ledger left in the store, with all changes that no shard holds.
+    ///
+    /// # Errors
+    /// Where the store fails.
+    async fn tail(&self, _timeout: Span) -> Result<Option<Vec<u8>>, SourceError> {
+        no_ledger()
+    }
+
+    /// Waits so long.
+    async fn sleep(&self, _span: Span) {}
 
     /// Verifies a signature.
     ///

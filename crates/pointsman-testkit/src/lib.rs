@@ -31,18 +31,23 @@ use pointsman_core::{
         decision::{Decision, Deferred, LoadedForRequest, Need, Outcome},
         request_log::Trace,
     },
+    directory::{
+        log::{self, Change, Epoch, Revision, Segment, ShardRef},
+        record_key::RecordKey,
+        row::Row,
+    },
     http::{
         answer::Answer,
         cf::CfValue,
         head::{Fields, Head, MAX_FIELDS, PresentFields, RequestTarget},
     },
     identity::{algorithm::Algorithm, jwk_set::PublicKey, principal::Principal},
-    state::{config::Gateway, memory::Memory},
+    state::{config::Gateway, directory::Directory, memory::Memory},
 };
 use pointsman_loader::{
     loader::Loader,
     native,
-    ports::{DocumentRequest, FetchedDocument, LoadResult, Ports, SourceError, VerifyError},
+    ports::{DocumentRequest, FetchedDocument, HeadAnswer, LoadResult, Ports, SourceError, VerifyError},
 };
 use serde_json::{Map, Value};
 
@@ -117,6 +122,23 @@ pub struct World {
     /// What was asked of it, in order: `kv <key> [<key>]`, `kv <n> at once`, `get <url>`, `verify <alg>`.
     pub asked: RefCell<Vec<String>>,
     pub warnings: RefCell<Vec<String>>,
+    /// The directory's ledger, where there is one.
+    pub ledger: RefCell<Option<LedgerStub>>,
+}
+
+/// What a ledger answers, as data.
+#[derive(Default)]
+pub struct LedgerStub {
+    pub head: log::Head,
+    /// Whether the location's cache has this head, which is as old as it says.
+    pub cached: Option<log::Head>,
+    pub segments: HashMap<Revision, Segment>,
+    pub shards: HashMap<String, Vec<u8>>,
+    /// What it knows of records that its head does not say.
+    pub knows: HashMap<RecordKey, Row>,
+    pub fails: bool,
+    /// What it left in the store.
+    pub tail: Option<log::Head>,
 }
 
 impl World {
@@ -131,6 +153,7 @@ impl World {
             tags: Cell::new(false),
             asked: RefCell::default(),
             warnings: RefCell::default(),
+            ledger: RefCell::default(),
         }
     }
 
@@ -280,6 +303,54 @@ impl Ports for World {
         }
     }
 
+    async fn head(&self, at_most: Span, _: Span) -> Result<HeadAnswer, SourceError> {
+        let ledger = self.ledger.borrow();
+        let ledger = ledger.as_ref().expect("a ledger");
+        let young = |head: &&log::Head| at_most > Span::default() && self.now().since(head.as_of) <= at_most;
+        if let Some(cached) = ledger.cached.as_ref().filter(young) {
+            self.asked.borrow_mut().push("cached head".to_owned());
+            return Ok(HeadAnswer { bytes: cached.encode(), asked_at: None });
+        }
+        self.asked.borrow_mut().push("head".to_owned());
+        if ledger.fails {
+            return Err(SourceError("the ledger is down".to_owned()));
+        }
+        let head = log::Head { as_of: self.now(), ..ledger.head.clone() };
+        Ok(HeadAnswer { bytes: head.encode(), asked_at: Some(self.now()) })
+    }
+
+    async fn segment(&self, _: Epoch, first: Revision, _: Span) -> Result<Vec<u8>, SourceError> {
+        self.asked.borrow_mut().push(format!("segment {first}"));
+        let ledger = self.ledger.borrow();
+        let segment = ledger.as_ref().and_then(|ledger| ledger.segments.get(&first));
+        segment.map(Segment::encode).ok_or_else(|| SourceError("no such segment".to_owned()))
+    }
+
+    async fn shard(&self, name: &str, _: &ShardRef, _: Span) -> Result<Vec<u8>, SourceError> {
+        self.asked.borrow_mut().push("shard".to_owned());
+        let ledger = self.ledger.borrow();
+        let shard = ledger.as_ref().and_then(|ledger| ledger.shards.get(name).cloned());
+        shard.ok_or_else(|| SourceError("no such shard".to_owned()))
+    }
+
+    async fn ask_ledger(&self, key: &RecordKey, _: Span) -> Result<Vec<u8>, SourceError> {
+        self.asked.borrow_mut().push("ask".to_owned());
+        let ledger = self.ledger.borrow();
+        let ledger = ledger.as_ref().expect("a ledger");
+        if ledger.fails {
+            return Err(SourceError("the ledger is down".to_owned()));
+        }
+        let change = |row: &Row| Change { key: *key, row: Some(row.clone()) };
+        let changes = ledger.knows.get(key).map(change).into_iter().collect();
+        let log::Head { epoch, revision, .. } = ledger.head;
+        Ok(Segment { epoch, first: revision + 1, changes }.encode())
+    }
+
+    async fn tail(&self, _: Span) -> Result<Option<Vec<u8>>, SourceError> {
+        self.asked.borrow_mut().push("tail".to_owned());
+        Ok(self.ledger.borrow().as_ref().and_then(|ledger| ledger.tail.as_ref().map(log::Head::encode)))
+    }
+
     async fn wait_for_load(&self, flight: &str, _: Span) -> LoadResult {
         panic!("nobody else loads {flight} where requests come one by one")
     }
@@ -358,6 +429,13 @@ impl Isolate {
         Self { gateway, memory }
     }
 
+    /// An isolate that follows a ledger.
+    pub fn following(gateway: Gateway) -> Self {
+        let isolate = Self::new(gateway);
+        isolate.memory.borrow_mut().directory = Some(Directory::new(&isolate.gateway, 42));
+        isolate
+    }
+
     pub fn named(name: &str) -> Self {
         Self::new(gateway(name))
     }
@@ -427,6 +505,9 @@ impl Isolate {
 
     /// What happens behind a response.
     fn finish(&self, loader: &Loader<'_, World>, mut deferred: Deferred) {
+        if deferred.follow {
+            pollster::block_on(loader.follow());
+        }
         for refresh in std::mem::take(&mut deferred.refreshes) {
             assert!(!matches!(refresh.need, Need::Signature(_)), "a signature is never refreshed");
             deferred.append(pollster::block_on(loader.refresh(&refresh)));

@@ -2,7 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use pointsman_core::{identity::customer_id::CustomerId, state::bounds::bounds};
+use pointsman_core::{
+    identity::customer_id::CustomerId,
+    state::bounds::{Hears, bounds},
+};
 use serde_json::{Value, json};
 
 use super::{
@@ -89,7 +92,7 @@ pub(super) fn run(arguments: &Arguments) -> CommandResult {
                 backends(&record).join(" ")
             ));
         }
-        for bound in gateway.as_ref().map(bounds).unwrap_or_default() {
+        for bound in gateway.as_ref().map(|gateway| bounds(gateway, Hears::Kv)).unwrap_or_default() {
             if bound.id == "customer_changed" {
                 eprintln!("{bound}");
             }

@@ -2,7 +2,10 @@
 
 use std::fmt::Write as _;
 
-use pointsman_core::state::{bounds::bounds, config::Gateway};
+use pointsman_core::state::{
+    bounds::{Hears, bounds},
+    config::Gateway,
+};
 use serde_json::Value;
 
 use crate::output::{coloured, plain};
@@ -41,7 +44,7 @@ pub(super) fn render(told: &Value, gateway: &Gateway) -> String {
         _ => page.answer(&told["answer"]),
     }
     page.line("");
-    for bound in bounds(gateway) {
+    for bound in bounds(gateway, Hears::Kv) {
         page.line(&dim(&bound.to_string()));
     }
     for note in told["notes"].as_array().into_iter().flatten() {

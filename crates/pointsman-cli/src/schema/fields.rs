@@ -1,6 +1,6 @@
 //! Which grammar each field has. A test finds the fields that are missing here.
 
-use pointsman_core::identity::algorithm::Algorithm;
+use pointsman_core::{identity::algorithm::Algorithm, state::config::DirectorySettings};
 use serde_json::{Value, json};
 
 use super::{
@@ -100,6 +100,10 @@ fn sources() -> Vec<Field> {
         source("max_size", size()),
         source("max_removed", refer("Share")),
         Field::of("StoreFile", "timeout", refer("Span")),
+        Field::of("DirectoryFile", "max_staleness", refer("Span")),
+        Field::of("DirectoryFile", "on_failure", word(&["open", "closed"])),
+        Field::of("DirectoryFile", "memory", size()),
+        Field::of("DirectoryFile", "region", word(&DirectorySettings::REGIONS)),
         Field::of("MemoryFile", "keys", size()),
         Field::of("MemoryFile", "customers", size()),
         Field::of("MemoryFile", "tokens", size()),

@@ -34,6 +34,14 @@ impl Digest {
         Self(bytes)
     }
 
+    /// A name that begins with these bytes, and has nothing behind them.
+    #[must_use]
+    pub fn beginning(bytes: &[u8; 16]) -> Self {
+        let mut name = [0; 32];
+        name.iter_mut().zip(bytes).for_each(|(into, from)| *into = *from);
+        Self(name)
+    }
+
     /// The 32 bytes.
     #[must_use]
     pub const fn bytes(&self) -> &[u8; 32] {

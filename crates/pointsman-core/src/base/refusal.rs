@@ -164,6 +164,10 @@ refusals! {
     TokenKeyAmbiguous = "token_key_ambiguous" => CredentialInvalid,
     /// The signature does not verify.
     TokenSignature = "token_signature" => CredentialInvalid,
+    /// The token was revoked: by its `jti`, or by its `sub`.
+    TokenRevoked = "token_revoked" => CredentialInvalid,
+    /// Which tokens were revoked cannot be known now. Not "bad token".
+    RevocationsUnavailable = "revocations_unavailable" => GatewayUnavailable,
     /// The issuer's keys cannot be had and none are cached. Not "bad token".
     KeySetUnavailable = "key_set_unavailable" => GatewayUnavailable,
 

@@ -266,6 +266,12 @@ impl CustomerConfig {
         self.refreshed
     }
 
+    /// The same, as the config API said it.
+    #[must_use]
+    pub fn refreshed(self) -> Self {
+        Self { refreshed: true, ..self }
+    }
+
     /// Bytes held, for the cache's bound.
     #[must_use]
     pub fn weight(&self) -> usize {

@@ -7,6 +7,7 @@ use crate::{
     decide::{
         decision::{Deferred, Fetched, Halt, LoadedForRequest, Need, SignatureCheck},
         request_log::Trace,
+        revocation,
         steps::Steps,
     },
     http::head::Head,
@@ -79,7 +80,7 @@ impl Stage<'_> {
         &self,
         key: &str,
         head: &Head<'_>,
-        memory: &Memory,
+        memory: &mut Memory,
         deferred: &mut Deferred,
         trace: &mut Trace,
     ) -> Result<Rc<Principal>, Halt> {
@@ -87,7 +88,7 @@ impl Stage<'_> {
         let digest = keys.digest(key)?;
         let stored = match &self.loaded.key {
             Fetched::Got(stored) => stored.clone(),
-            missing => match memory.keys.lookup(&digest, self.now, missing.has_failed()) {
+            missing => match memory.look_up_key(&digest, self.now, missing.has_failed()) {
                 Lookup::Hit { stored, refresh } => {
                     deferred.refresh(refresh, self.now, || Need::Key(digest));
                     stored
@@ -123,7 +124,7 @@ impl Stage<'_> {
             self.refetch_after_bad_signature(token, auth, memory)?;
         }
         if let Some(verified) = self.verified_before(&digest, signing_input, auth, memory, deferred)? {
-            return Ok(self.authenticated(&verified));
+            return self.authenticated(&verified, memory);
         }
         let examined = jwt::examine(token, &self.gateway.issuers, &auth.issuers, self.now)?;
         let issuer = self.gateway.issuers.get(examined.issuer).ok_or(Refusal::TokenIssuer)?;
@@ -136,7 +137,7 @@ impl Stage<'_> {
                 let stored = Stored::Present(Rc::clone(&verified));
                 let loaded = Loaded { stored, weight: verified.weight(), asked_at, as_of };
                 memory.tokens.store(digest, loaded);
-                Ok(self.authenticated(&verified))
+                self.authenticated(&verified, memory)
             }
             KeySource::Inline(set) => {
                 let keys = set.select(examined.kid.as_deref(), examined.algorithm)?;
@@ -262,12 +263,13 @@ impl Stage<'_> {
         }))
     }
 
-    fn authenticated(&self, verified: &VerifiedToken) -> (Rc<Principal>, AuthMethod) {
-        let name = self
-            .gateway
-            .issuers
-            .get(verified.issuer)
-            .map_or_else(|| Rc::from(""), |issuer| Rc::clone(&issuer.name));
-        (Rc::clone(&verified.principal), AuthMethod::Token(name))
+    fn authenticated(
+        &self,
+        verified: &VerifiedToken,
+        memory: &mut Memory,
+    ) -> Result<(Rc<Principal>, AuthMethod), Halt> {
+        let issuer = self.gateway.issuers.get(verified.issuer).ok_or(Refusal::TokenIssuer)?;
+        revocation::check(verified, &issuer.issuer, memory, self.loaded, self.now)?;
+        Ok((Rc::clone(&verified.principal), AuthMethod::Token(Rc::clone(&issuer.name))))
     }
 }

@@ -31,7 +31,7 @@ pub enum Customer {
 /// What must be loaded first, or a refusal where it cannot be had.
 pub fn look_up(
     id: &CustomerId,
-    memory: &Memory,
+    memory: &mut Memory,
     loaded: &LoadedForRequest,
     deferred: &mut Deferred,
     now: Timestamp,
@@ -39,7 +39,7 @@ pub fn look_up(
     if let Fetched::Got(stored) = &loaded.customer {
         return Ok(stored.clone());
     }
-    match memory.customers.lookup(&id.cache_key(), now, loaded.customer.has_failed()) {
+    match memory.look_up_customer(id, now, loaded.customer.has_failed()) {
         Lookup::Hit { stored, refresh } => {
             deferred.refresh(refresh, now, || Need::Customer(id.clone()));
             Ok(stored)

@@ -50,6 +50,8 @@ pub enum Need {
     Customer(CustomerId),
     /// The key set of this issuer.
     KeySet(usize),
+    /// Which tokens were revoked.
+    Revocations,
     /// The judgement on a signature.
     Signature(Rc<SignatureCheck>),
 }
@@ -63,7 +65,7 @@ impl Need {
             Self::Key(digest) => Some(format!("key:{digest}")),
             Self::Customer(id) => Some(format!("customer:{}", id.cache_key())),
             Self::KeySet(issuer) => Some(format!("keyset:{issuer}")),
-            Self::Signature(_) => None,
+            Self::Revocations | Self::Signature(_) => None,
         }
     }
 }
@@ -163,6 +165,8 @@ pub struct LoadedForRequest {
     pub key_set: Fetched<Rc<KeySet>>,
     /// The issuer itself was asked, and not only what others had of it; or waited for in vain. It is not asked again.
     pub issuer_asked: bool,
+    /// Which tokens were revoked could not be had.
+    pub revocations_failed: bool,
     /// The judgement on the token.
     pub token: Option<Result<Rc<VerifiedToken>, Refusal>>,
 }
@@ -189,6 +193,7 @@ impl LoadedForRequest {
                 self.key_set.note_failed();
                 self.issuer_asked = true;
             }
+            Need::Revocations => self.revocations_failed = true,
             Need::Signature(_) => {}
         }
     }
@@ -201,6 +206,8 @@ pub struct Deferred {
     pub refreshes: Vec<Refresh>,
     /// What is written to the store, for all isolates.
     pub writes: Vec<Write>,
+    /// Whether the head of the directory's log is due; this request has the lease on polling.
+    pub follow: bool,
 }
 
 /// An entry that is refreshed behind the response.
@@ -242,13 +249,14 @@ impl Deferred {
     /// Whether there is nothing to do.
     #[must_use]
     pub const fn is_empty(&self) -> bool {
-        self.refreshes.is_empty() && self.writes.is_empty()
+        self.refreshes.is_empty() && self.writes.is_empty() && !self.follow
     }
 
     /// Takes over what `other` holds.
     pub fn append(&mut self, mut other: Self) {
         self.refreshes.append(&mut other.refreshes);
         self.writes.append(&mut other.writes);
+        self.follow |= other.follow;
     }
 }
 

@@ -27,7 +27,7 @@ use crate::{
     },
     http::{answer::Answer, head::Head},
     state::{
-        bounds::{Bound, bounds},
+        bounds::{Bound, Hears, bounds},
         config::Gateway,
     },
 };
@@ -43,6 +43,8 @@ pub struct Explained<'a> {
     pub head: &'a Head<'a>,
     /// When it came in.
     pub began: Timestamp,
+    /// How the isolate learns of changes.
+    pub hears: Hears,
 }
 
 impl Explained<'_> {
@@ -72,7 +74,7 @@ impl Explained<'_> {
             },
             "decision": decided(trace),
             "steps": decision.trace.steps.as_deref().map_or_else(Vec::new, |steps| told_steps(steps, decision)),
-            "bounds": bounds(self.gateway).iter().map(Bound::to_json).collect::<Vec<_>>(),
+            "bounds": bounds(self.gateway, self.hears).iter().map(Bound::to_json).collect::<Vec<_>>(),
         });
         let (name, value) = match &decision.outcome {
             Outcome::Forward(forward) => ("forward", self.forwarded(forward)),

@@ -12,6 +12,7 @@ use crate::{
         time::Timestamp,
     },
     decide::request_log::Trace,
+    directory::{follower::Follower, log::Complete},
     forward::assertion::Assertions,
     http::{
         answer::Answer,
@@ -166,8 +167,29 @@ fn state(gateway: &Gateway, memory: &Memory, now: Timestamp) -> Value {
             "config_api": config_api,
             "issuers": issuers,
             "open_circuits": circuits,
+            "directory": memory.directory.as_ref().map(|directory| directory_state(&directory.follower, now)),
         },
-        "bounds": bounds(gateway).iter().map(Bound::to_json).collect::<Vec<_>>(),
+        "bounds": bounds(gateway, memory.hears()).iter().map(Bound::to_json).collect::<Vec<_>>(),
+    })
+}
+
+/// How the isolate follows the directory. What stands in it is told to nobody.
+fn directory_state(follower: &Follower, now: Timestamp) -> Value {
+    let Complete { keys, customers } = follower.complete();
+    let (loaded, shards) = follower.loaded();
+    let known_at = follower.known_at();
+    json!({
+        "epoch": known_at.map(|_| follower.epoch().to_string()),
+        "revision": follower.revision(),
+        "as_of": instant(known_at.map(|_| follower.as_of())),
+        "age_ms": known_at.map(|at| now.since(at).millis()),
+        "complete": { "api_keys": keys, "customers": customers },
+        "shards": { "loaded": loaded, "named": shards },
+        "bytes": follower.weight(),
+        "budget": follower.follow().budget,
+        "changes": follower.pending_changes(),
+        "failed_polls_in_a_row": follower.failures(),
+        "clock_ahead_ms": follower.clock_ahead().map_or(Value::Null, Value::from),
     })
 }
 

@@ -74,7 +74,7 @@ impl<'a> DecisionContext<'a> {
         route: &'a Route,
         facts: &Facts<'_>,
         claimed: &Claimed,
-        memory: &Memory,
+        memory: &mut Memory,
     ) -> Result<RuleDecision<'a>, Halt> {
         let mut next = 0;
         while let Some((index, rule)) = self.matching_rule(route, next, facts) {
@@ -192,7 +192,7 @@ impl<'a> DecisionContext<'a> {
         &mut self,
         unlisted: Unlisted,
         claimed: &Claimed,
-        memory: &Memory,
+        memory: &mut Memory,
     ) -> Result<Option<ChosenBackend<'a>>, Halt> {
         let customer = match claimed {
             Claimed::Missing => Customer::Missing,

@@ -56,6 +56,12 @@ impl Claims {
         Value::Object(self.0.clone())
     }
 
+    /// The member with this name, where there is one.
+    #[must_use]
+    pub fn member(&self, name: &str) -> Option<&Value> {
+        self.0.get(name)
+    }
+
     /// The value at `path`, where there is one. A member that is there with the value `null` is
     /// there: "absent" and "malformed" are different things to a rule.
     #[must_use]

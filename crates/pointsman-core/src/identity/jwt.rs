@@ -4,7 +4,7 @@
 //! needs is then asked of the issuer's key set, and the signature is verified by jwt-compact here
 //! (HS*) or behind a port (all others, which WebCrypto does 10 to 30 times faster than wasm).
 
-use std::rc::Rc;
+use std::{cell::Cell, rc::Rc};
 
 use jwt_compact::{
     AlgorithmSignature,
@@ -130,6 +130,8 @@ pub struct VerifiedToken {
     pub thumbprint: Option<Digest>,
     /// What its signature covers.
     pub signing_input: Box<str>,
+    /// Up to which state of the revocations it is known not to be revoked.
+    pub checked: Cell<u64>,
 }
 
 impl VerifiedToken {
@@ -321,6 +323,7 @@ impl Examined<'_> {
             expires_at: self.expires_at,
             thumbprint,
             signing_input: Box::from(self.signing_input),
+            checked: Cell::default(),
         }
     }
 }

@@ -28,19 +28,43 @@ pub struct Bound {
     pub because: String,
 }
 
-/// The bounds that this configuration gives.
+/// How isolates learn of changes.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Hears {
+    /// From the ledger's log.
+    Ledger,
+    /// From KV, where no ledger is bound.
+    Kv,
+}
+
+/// The bounds that this configuration gives to isolates that hear of changes like this.
 #[must_use]
-pub fn bounds(gateway: &Gateway) -> Vec<Bound> {
+pub fn bounds(gateway: &Gateway, hears: Hears) -> Vec<Bound> {
     let mut bounds = Vec::new();
+    let follow = gateway.directory.follow;
+    let max_staleness = follow.pace.max_staleness();
+    let by_log = |change: &str, id: &str, stale: Span| Bound {
+        change: change.to_owned(),
+        id: id.to_owned(),
+        within: max_staleness,
+        while_down: if follow.open { stale } else { max_staleness },
+        because: "max_staleness of [directory]".to_owned(),
+    };
     if let Some(keys) = &gateway.api_keys {
         let lifetimes = &keys.policy().lifetimes;
-        bounds.push(Bound {
-            change: "a revoked API key stops".to_owned(),
-            id: "api_key_revoked".to_owned(),
-            within: STORE_PROPAGATION.plus(lifetimes.revalidate),
-            while_down: lifetimes.stale,
-            because: format!("{STORE_PROPAGATION} for KV and {} fresh", lifetimes.revalidate),
+        bounds.push(match hears {
+            Hears::Ledger => by_log("a revoked API key stops", "api_key_revoked", lifetimes.stale),
+            Hears::Kv => Bound {
+                change: "a revoked API key stops".to_owned(),
+                id: "api_key_revoked".to_owned(),
+                within: STORE_PROPAGATION.plus(lifetimes.revalidate),
+                while_down: lifetimes.stale,
+                because: format!("{STORE_PROPAGATION} for KV and {} fresh", lifetimes.revalidate),
+            },
         });
+    }
+    if hears == Hears::Ledger && !gateway.issuers.is_empty() {
+        bounds.push(by_log("a revoked token stops", "token_revoked", gateway.stale_revocations()));
     }
     for issuer in gateway.issuers.iter().filter(|issuer| issuer.leeway.expiry > Span::default()) {
         let leeway = issuer.leeway.expiry;
@@ -72,12 +96,19 @@ pub fn bounds(gateway: &Gateway) -> Vec<Bound> {
     if let Some(customers) = &gateway.customers {
         let lifetimes = &customers.policy.lifetimes;
         // Where the config API has changed, an isolate may still be given the old record by its KV location.
-        bounds.push(Bound {
-            change: "a changed or removed customer counts, from the request after the first,".to_owned(),
-            id: "customer_changed".to_owned(),
-            within: STORE_PROPAGATION.plus(lifetimes.fresh),
-            while_down: lifetimes.stale,
-            because: format!("{STORE_PROPAGATION} for KV and {} fresh", lifetimes.fresh),
+        bounds.push(match hears {
+            Hears::Ledger => by_log(
+                "a customer that was changed or removed in the ledger counts",
+                "customer_changed",
+                lifetimes.stale,
+            ),
+            Hears::Kv => Bound {
+                change: "a changed or removed customer counts, from the request after the first,".to_owned(),
+                id: "customer_changed".to_owned(),
+                within: STORE_PROPAGATION.plus(lifetimes.fresh),
+                while_down: lifetimes.stale,
+                because: format!("{STORE_PROPAGATION} for KV and {} fresh", lifetimes.fresh),
+            },
         });
     }
     bounds

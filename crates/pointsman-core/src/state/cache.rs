@@ -147,7 +147,7 @@ impl<T> Cache<T> {
     }
 
     /// Ends the lease of the load of `key` that began at `asked_at`, unless somebody has taken it over.
-    fn end_lease(&self, key: &Digest, asked_at: Timestamp) {
+    pub fn end_lease(&self, key: &Digest, asked_at: Timestamp) {
         let mut leases = self.leases.borrow_mut();
         if leases.get(key).is_some_and(|until| is_lease_of(*until, asked_at, &self.policy)) {
             leases.remove(key);
@@ -158,6 +158,22 @@ impl<T> Cache<T> {
     #[cfg(test)]
     fn as_of(&self, key: &Digest, now: Timestamp) -> Option<Timestamp> {
         self.entries.peek(key)?.as_of(&self.policy, now)
+    }
+
+    /// What is stored under `key`, where nothing in it grows old.
+    #[must_use]
+    pub fn get(&self, key: &Digest) -> Option<Stored<T>> {
+        self.entries.get(key)?.stored().cloned()
+    }
+
+    /// Forgets what is stored under `key`.
+    pub fn remove(&mut self, key: &Digest) {
+        self.entries.remove(key);
+    }
+
+    /// Forgets everything that is stored.
+    pub fn clear(&mut self) {
+        self.entries.clear();
     }
 
     /// The value under `key`, however old.

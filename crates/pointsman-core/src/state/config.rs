@@ -5,6 +5,7 @@ use std::rc::Rc;
 use crate::{
     base::{digest::Digest, freshness::Policy, time::Span},
     customer::{backend_url::AllowHttp, template::BackendTemplate},
+    directory::follower::Follow,
     forward::{
         failover::{Balance, Breaker},
         limit::{Limit, LimitTiers},
@@ -57,6 +58,8 @@ pub struct GatewayParts {
     pub store_timeout: Span,
     /// What each cache may hold.
     pub budgets: Budgets,
+    /// How isolates follow the directory, where a ledger is bound.
+    pub directory: DirectorySettings,
     /// What operators and probes ask, where there is such a thing.
     pub operator: Operator,
 }
@@ -81,6 +84,7 @@ pub struct Gateway {
     pub(crate) allow_http: AllowHttp,
     pub(crate) store_timeout: Span,
     pub(crate) budgets: Budgets,
+    pub(crate) directory: DirectorySettings,
     pub(crate) operator: Operator,
 }
 
@@ -107,6 +111,7 @@ impl Gateway {
             allow_http,
             store_timeout,
             budgets,
+            directory,
             operator,
         } = parts;
         Self {
@@ -128,8 +133,15 @@ impl Gateway {
             allow_http,
             store_timeout,
             budgets,
+            directory,
             operator,
         }
+    }
+
+    /// How isolates follow the directory, where a ledger is bound.
+    #[must_use]
+    pub const fn directory(&self) -> &DirectorySettings {
+        &self.directory
     }
 
     /// Tells configurations apart: the first 64 bits of its text's digest, before variables were filled
@@ -249,6 +261,16 @@ impl Gateway {
 }
 
 impl Gateway {
+    /// For how long the last state of what keys, customers and tokens were revoked counts while the ledger is silent: the
+    /// longest `stale`, and an hour at least.
+    #[must_use]
+    pub fn stale_revocations(&self) -> Span {
+        const LEAST: Span = Span::from_secs(3600);
+        let keys = self.api_keys.as_ref().map(|keys| keys.policy().lifetimes.stale);
+        let customers = self.customers.as_ref().map(|customers| customers.policy.lifetimes.stale);
+        keys.into_iter().chain(customers).fold(LEAST, Span::max)
+    }
+
     /// Reads what a caller's claims say of its customer, so that what holds the caller is weighed with it.
     pub fn read_customer(&self, principal: &Principal) {
         if let Some(customers) = &self.customers {
@@ -286,6 +308,26 @@ impl Budgets {
     pub const SMALLEST: u64 = 64 << 10;
     /// The largest that leaves an isolate room for everything else.
     pub const LARGEST: u64 = 64 << 20;
+}
+
+/// How isolates follow the directory.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct DirectorySettings {
+    /// How a follower follows.
+    pub follow: Follow,
+    /// Where the ledger is made: a location hint of the platform's.
+    pub region: Option<String>,
+}
+
+impl DirectorySettings {
+    /// The most that shards may take: an isolate has 128 MB for everything.
+    pub const LARGEST: u64 = 64 << 20;
+    /// The longest `max_staleness`.
+    pub const LONGEST: Span = Span::from_secs(3600);
+    /// The shortest.
+    pub const SHORTEST: Span = Span::from_secs(5);
+    /// Where a ledger can be made.
+    pub const REGIONS: [&str; 9] = ["wnam", "enam", "sam", "weur", "eeur", "apac", "oc", "afr", "me"];
 }
 
 impl Default for Budgets {

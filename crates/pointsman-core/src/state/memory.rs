@@ -3,6 +3,7 @@
 
 use crate::{
     base::{
+        digest::Digest,
         freshness::{BackOff, Lifetimes, Policy},
         time::{Span, Timestamp},
     },
@@ -13,10 +14,17 @@ use crate::{
     forward::failover::Health,
     identity::{
         api_key::KeyConfig,
+        customer_id::CustomerId,
         jwk_set::KeySet,
         jwt::{Issuer, VerifiedToken},
     },
-    state::{cache::Cache, config::Gateway, slot::Slot},
+    state::{
+        bounds::Hears,
+        cache::{Cache, Lease, Lookup, Stored},
+        config::Gateway,
+        directory::{Answer, Directory},
+        slot::Slot,
+    },
 };
 
 /// No verified token is believed longer than this without being verified again.
@@ -44,6 +52,8 @@ pub struct Memory {
     pub origins: Health,
     /// How refreshes behind responses went.
     pub refreshes: Refreshes,
+    /// The isolate's copy of the directory, where a ledger is bound.
+    pub directory: Option<Directory>,
 }
 
 /// How refreshes behind responses went, by what was refreshed.
@@ -140,7 +150,64 @@ impl Memory {
             config_api_health: SourceHealth::default(),
             origins: Health::default(),
             refreshes: Refreshes::default(),
+            directory: None,
         }
+    }
+
+    /// How this isolate learns of changes.
+    #[must_use]
+    pub const fn hears(&self) -> Hears {
+        if self.directory.is_some() { Hears::Ledger } else { Hears::Kv }
+    }
+
+    /// Looks up the key with this digest at the time `now`: in the directory, or else in what was loaded before. `failed`
+    /// where this request has tried to load it in vain.
+    #[must_use]
+    pub fn look_up_key(&mut self, digest: &Digest, now: Timestamp, failed: bool) -> Lookup<KeyConfig> {
+        match self.directory.as_mut().map(|directory| directory.key(digest, false, now)) {
+            None | Some(Answer::Elsewhere) => self.keys.lookup(digest, now, failed),
+            Some(answer) => conclude(answer, &self.keys, digest, now, failed),
+        }
+    }
+
+    /// Looks up this customer as [`Memory::look_up_key`] does keys.
+    #[must_use]
+    pub fn look_up_customer(
+        &mut self,
+        id: &CustomerId,
+        now: Timestamp,
+        failed: bool,
+    ) -> Lookup<CustomerConfig> {
+        match self.directory.as_mut().map(|directory| directory.customer(id, false, now)) {
+            None | Some(Answer::Elsewhere) => self.customers.lookup(&id.cache_key(), now, failed),
+            Some(answer) => conclude(answer, &self.customers, &id.cache_key(), now, failed),
+        }
+    }
+}
+
+/// What the directory's answer means to a request. `cache` is what was loaded without it, whose leases say who loads.
+fn conclude<T>(
+    answer: Answer<T>,
+    cache: &Cache<T>,
+    place: &Digest,
+    now: Timestamp,
+    failed: bool,
+) -> Lookup<T> {
+    match answer {
+        Answer::Known(stored) => Lookup::Hit { stored, refresh: false },
+        Answer::Last(stored) => unless_removed(stored, cache.lookup(place, now, failed)),
+        Answer::Wait(_) if !failed => Lookup::Load(cache.acquire_lease(place, now)),
+        Answer::Wait(_) | Answer::Unsure | Answer::Closed | Answer::Elsewhere => Lookup::Unavailable,
+    }
+}
+
+/// While the ledger is silent, an operator can still remove an entry in KV, which is asked behind responses.
+fn unless_removed<T>(stored: Stored<T>, elsewhere: Lookup<T>) -> Lookup<T> {
+    match elsewhere {
+        Lookup::Hit { stored: Stored::Absent, refresh } => Lookup::Hit { stored: Stored::Absent, refresh },
+        Lookup::Hit { refresh, .. } => Lookup::Hit { stored, refresh },
+        Lookup::Load(lease) => Lookup::Hit { stored, refresh: lease == Lease::Acquired },
+        Lookup::Unavailable => Lookup::Hit { stored, refresh: false },
     }
 }
 

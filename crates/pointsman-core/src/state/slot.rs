@@ -164,6 +164,11 @@ impl<T> Entry<T> {
         })
     }
 
+    /// What is stored, however old.
+    pub(super) const fn stored(&self) -> Option<&Stored<T>> {
+        self.stored.as_ref()
+    }
+
     /// What a load that failed leaves: what is stored stays, and the source is left alone a while. An entry where none
     /// was, that says nothing but this.
     pub(super) fn after_failure(

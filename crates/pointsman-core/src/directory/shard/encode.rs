@@ -1,10 +1,10 @@
 //! Writing a shard: what its records share becomes templates.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use super::{
     SHARD,
-    template::{AGAIN, HOLE, NAME, WORDS},
+    template::{AGAIN, HOLE, NAME, WORDS, numbers, parts},
 };
 use crate::directory::{
     bytes::{put_sized, put_varint},
@@ -34,9 +34,12 @@ pub(super) fn bucket(key: &RecordKey, prefix_bits: u8, index_bits: u8) -> usize 
 /// bits.
 #[must_use]
 pub fn encode(rows: &[(RecordKey, Row)], prefix_bits: u8) -> Vec<u8> {
-    let shapes: Vec<Shape<'_>> =
-        rows.iter().map(|(key, row)| Shape::of(&row.text, name_of(key, row))).collect();
-    let templates = Templates::of(&shapes);
+    // A name that is counted (`customer-0000001`) shares more with others by its parts, and one that is drawn less.
+    let shapes = |by_parts| -> Vec<Shape<'_>> {
+        rows.iter().map(|(key, row)| Shape::of(&row.text, name_of(key, row), by_parts)).collect()
+    };
+    let (by_parts, whole) = (shapes(true), shapes(false));
+    let templates = Templates::of(&by_parts, &whole);
     let mut bytes = Vec::with_capacity(rows.len() * 40 + 1024);
     bytes.extend_from_slice(&SHARD);
     bytes.push(FORMAT);
@@ -46,7 +49,7 @@ pub fn encode(rows: &[(RecordKey, Row)], prefix_bits: u8) -> Vec<u8> {
     let mut index = vec![0u32; (1 << index_bits) + 1];
     let mut body = Vec::with_capacity(rows.len() * 40);
     let mut next = 0;
-    for ((key, row), shape) in rows.iter().zip(&shapes) {
+    for (((key, row), by_parts), whole) in rows.iter().zip(&by_parts).zip(&whole) {
         let bucket = bucket(key, prefix_bits, index_bits);
         let begins = u32::try_from(body.len()).unwrap_or(u32::MAX);
         index.iter_mut().take(bucket + 1).skip(next).for_each(|offset| *offset = begins);
@@ -55,7 +58,7 @@ pub fn encode(rows: &[(RecordKey, Row)], prefix_bits: u8) -> Vec<u8> {
         body.push((key.kind as u8) << FREE_BITS | row.flags());
         let mut rest = Vec::with_capacity(64);
         row.put_expiry(&mut rest);
-        templates.put(shape, &row.text, &mut rest);
+        templates.put([by_parts, whole], &row.text, &mut rest);
         put_sized(&mut body, &rest);
     }
     let end = u32::try_from(body.len()).unwrap_or(u32::MAX);
@@ -83,15 +86,21 @@ fn name_of<'a>(key: &RecordKey, row: &'a Row) -> &'a [u8] {
 /// A record's text with holes for its words, and the words.
 struct Shape<'a> {
     skeleton: Vec<u8>,
+    /// Those that the name has come first, and stand in no row.
     words: Vec<&'a [u8]>,
+    /// How many of them the name has.
+    given: usize,
+    by_parts: bool,
     /// What the record is looked up by; empty where that is no part of it.
     name: &'a [u8],
 }
 
 impl<'a> Shape<'a> {
     /// Every text and number that is a value becomes a word; one that came before is repeated.
-    fn of(text: &'a [u8], name: &'a [u8]) -> Self {
-        let mut shape = Self { skeleton: Vec::with_capacity(text.len()), words: Vec::new(), name };
+    fn of(text: &'a [u8], name: &'a [u8], by_parts: bool) -> Self {
+        let words: Vec<_> = numbers(name).collect();
+        let given = words.len();
+        let mut shape = Self { skeleton: Vec::with_capacity(text.len()), words, given, by_parts, name };
         let mut rest = text;
         while let Some((&byte, behind)) = rest.split_first() {
             match byte {
@@ -143,11 +152,18 @@ impl<'a> Shape<'a> {
         if word == self.name && !word.is_empty() {
             return self.skeleton.push(NAME);
         }
+        if self.by_parts {
+            return parts(word).for_each(|part| self.put_part(part));
+        }
+        self.put_part(word);
+    }
+
+    fn put_part(&mut self, word: &'a [u8]) {
         if let Some(known) = self.words.iter().take(WORDS).position(|known| *known == word) {
             return self.repeat(known);
         }
         // The name, or else the first word, which names the record of a key: it is often a part of the others.
-        let first = self.words.first().copied().unwrap_or_default();
+        let first = self.words.get(self.given).copied().unwrap_or_default();
         let (name, is_name) = if self.name.is_empty() { (first, false) } else { (self.name, true) };
         if name.len() >= LEAST_REPEATED
             && let Some(at) = word.windows(name.len()).position(|part| part == name)
@@ -157,7 +173,7 @@ impl<'a> Shape<'a> {
             if is_name {
                 self.skeleton.push(NAME)
             } else {
-                self.repeat(0)
+                self.repeat(self.given)
             }
             return self.put_new(behind.get(name.len()..).unwrap_or_default());
         }
@@ -198,25 +214,38 @@ struct Templates<'a> {
 type Common<'a> = Vec<Vec<&'a [u8]>>;
 
 impl<'a> Templates<'a> {
-    fn of(shapes: &'a [Shape<'a>]) -> Self {
+    fn of(by_parts: &'a [Shape<'a>], whole: &'a [Shape<'a>]) -> Self {
         let mut groups: HashMap<&[u8], Vec<&Shape<'_>>> = HashMap::new();
-        for shape in shapes {
+        for shape in by_parts.iter().chain(whole) {
             groups.entry(&shape.skeleton).or_default().push(shape);
         }
         let common = groups.into_iter().map(|(skeleton, group)| (skeleton, common_words(&group))).collect();
         let mut templates = Self { texts: Vec::new(), numbers: HashMap::new(), common };
-        let mut rows: HashMap<Vec<u8>, usize> = HashMap::new();
-        for shape in shapes {
-            *rows.entry(templates.specialize(shape).0).or_default() += 1;
-        }
-        let mut used: Vec<_> = rows.into_iter().filter(|(_, rows)| *rows >= LEAST_ROWS).collect();
+        let mut used = templates.used(by_parts.iter());
+        // What has no template by its parts may have one as a whole.
+        let known: HashSet<Vec<u8>> = used.iter().map(|(text, _)| text.clone()).collect();
+        let left =
+            by_parts.iter().zip(whole).filter(|(shape, _)| !known.contains(&templates.specialize(shape).0));
+        used.extend(templates.used(left.map(|(_, shape)| shape)));
         // The same rows make the same bytes, wherever they are encoded; what most rows have is named shortest.
         used.sort_by(|(text, rows), (other, others)| others.cmp(rows).then_with(|| text.cmp(other)));
-        for (number, (text, _)) in used.into_iter().enumerate() {
-            templates.numbers.insert(text.clone(), number);
-            templates.texts.push(text);
+        used.dedup_by(|(text, _), (other, _)| text == other);
+        for (text, _) in used {
+            let number = templates.texts.len();
+            if templates.numbers.insert(text.clone(), number).is_none() {
+                templates.texts.push(text);
+            }
         }
         templates
+    }
+
+    /// The templates that enough of these rows have, and how many that are.
+    fn used<'s>(&self, shapes: impl Iterator<Item = &'s Shape<'s>>) -> Vec<(Vec<u8>, usize)> {
+        let mut rows: HashMap<Vec<u8>, usize> = HashMap::new();
+        for shape in shapes {
+            *rows.entry(self.specialize(shape).0).or_default() += 1;
+        }
+        rows.into_iter().filter(|(_, rows)| *rows >= LEAST_ROWS).collect()
     }
 
     /// A shape's skeleton with its common words filled in, and the words that are left. A word that is filled in stays
@@ -227,21 +256,20 @@ impl<'a> Templates<'a> {
             common.and_then(|common| common.get(place)).is_some_and(|words| words.contains(&word))
         };
         let mut text = Vec::with_capacity(shape.skeleton.len() + 32);
-        let (mut left, mut places) = (Vec::new(), Vec::new());
-        let mut next = 0;
+        let mut left = Vec::new();
+        let mut places: Vec<_> = (0..shape.given).map(Some).collect();
         for byte in &shape.skeleton {
             match *byte {
                 HOLE => {
-                    let word = shape.words.get(next).copied().unwrap_or_default();
-                    if is_common(next, word) {
+                    let word = shape.words.get(places.len()).copied().unwrap_or_default();
+                    if is_common(places.len(), word) {
                         text.extend_from_slice(word);
                         places.push(None);
                     } else {
                         text.push(HOLE);
-                        places.push(Some(left.len()));
+                        places.push(Some(shape.given + left.len()));
                         left.push(word);
                     }
-                    next += 1;
                 }
                 byte @ AGAIN..0x20 => {
                     let place = usize::from(byte - AGAIN);
@@ -257,14 +285,16 @@ impl<'a> Templates<'a> {
     }
 
     /// Appends which template a row has, and its words. The number 0 is for a row that has none.
-    fn put(&self, shape: &Shape<'_>, text: &[u8], into: &mut Vec<u8>) {
-        let (template, words) = self.specialize(shape);
-        let Some(number) = self.numbers.get(&template) else {
-            put_varint(into, 0);
-            return put_sized(into, text);
-        };
-        put_varint(into, *number as u64 + 1);
-        words.iter().for_each(|word| put_sized(into, word));
+    fn put(&self, shapes: [&Shape<'_>; 2], text: &[u8], into: &mut Vec<u8>) {
+        for shape in shapes {
+            let (template, words) = self.specialize(shape);
+            if let Some(number) = self.numbers.get(&template) {
+                put_varint(into, *number as u64 + 1);
+                return words.iter().for_each(|word| put_sized(into, word));
+            }
+        }
+        put_varint(into, 0);
+        put_sized(into, text);
     }
 }
 

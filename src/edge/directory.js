@@ -1,0 +1,219 @@
+// Where an isolate's copy of the directory comes from: the head of the log out of the location's cache or the ledger,
+// shards out of KV. What they mean is the core's.
+//
+// The location's cache is no safe place: other Workers of the zone may be able to write there. So a head in it carries an
+// HMAC, whose secret stands in KV, by epoch. What it says of its own age counts, and never what the cache says.
+import { waitUntil } from "cloudflare:workers";
+import { within } from "./within.js";
+
+/** @import { Ledger } from "./ledger.js" */
+
+/**
+ * @typedef {object} Bindings
+ * @property {DurableObjectNamespace<Ledger>} [LEDGER]
+ * @property {KVNamespace} [POINTSMAN_KV]
+ */
+
+/**
+ * @typedef {object} Head
+ * @property {Uint8Array} bytes
+ * @property {number} [askedAt] when the ledger was asked; missing where a cache had it
+ */
+
+/** The row format that this version reads. */
+const FORMAT = 1;
+const CACHE = "pointsman-directory";
+const HEAD_URL = "https://directory.pointsman.invalid/head";
+const MAC_FIELD = "x-pointsman-mac";
+/** Where in a head its epoch stands, and when the ledger wrote it. */
+const EPOCH_AT = 3;
+const EPOCH_BYTES = 16;
+const AS_OF_AT = 27;
+/** Seconds for which a location may keep a shard, which never changes, and one that was not there when it was first read. */
+const SHARD_CACHE_SECONDS = 86_400;
+const SHORTEST_CACHE_SECONDS = 30;
+/** The secret is read again no sooner, whatever heads the cache has. */
+const SECRET_PAUSE = 60_000;
+const FUTURE = 1_000;
+
+/** The ledger's only object. */
+const NAME = "ledger";
+
+let region = "";
+
+/**
+ * Says where the ledger is made, by a location hint of the platform's; empty for near its first caller.
+ * @param {string} hint
+ */
+export function installDirectory(hint) {
+  region = hint;
+}
+
+/** @param {Bindings} env */
+export const hasLedger = (env) => env.LEDGER !== undefined;
+
+/** @param {Bindings} env */
+function ledger({ LEDGER }) {
+  if (LEDGER === undefined) throw new Error("there is no Durable Object bound as LEDGER");
+  const options = region === "" ? {} : { locationHint: /** @type {DurableObjectLocationHint} */ (region) };
+  return LEDGER.get(LEDGER.idFromName(NAME), options);
+}
+
+/**
+ * The head: one that is at most `atMost` milliseconds old out of the location's cache, or else the ledger's.
+ * @param {Bindings} env
+ * @param {number} atMost
+ * @param {number} timeout
+ * @returns {Promise<Head>}
+ */
+export async function head(env, atMost, timeout) {
+  const kept = atMost > 0 ? await keptHead(env, atMost) : undefined;
+  if (kept !== undefined) return { bytes: kept };
+  const askedAt = Date.now();
+  const bytes = new Uint8Array(await within(timeout, ledger(env).poll(FORMAT)));
+  waitUntil(keepHead(env, bytes, atMost));
+  return { bytes, askedAt };
+}
+
+/**
+ * @param {Bindings} env
+ * @param {number} atMost
+ */
+async function keptHead(env, atMost) {
+  try {
+    const cache = await caches.open(CACHE);
+    const answer = await cache.match(HEAD_URL);
+    if (answer === undefined) return undefined;
+    const mac = fromHex(answer.headers.get(MAC_FIELD) ?? "");
+    const bytes = new Uint8Array(await answer.arrayBuffer());
+    const age = Date.now() - asOf(bytes);
+    if (!(age <= atMost && age >= -FUTURE)) return undefined;
+    const key = await secretOf(env, epochOf(bytes));
+    const isOurs = key !== undefined && (await crypto.subtle.verify("HMAC", key, mac, bytes));
+    return isOurs ? bytes : undefined;
+  } catch {
+    // No cache here, or one that is in trouble: the ledger is asked.
+    return undefined;
+  }
+}
+
+/**
+ * @param {Bindings} env
+ * @param {Uint8Array<ArrayBuffer>} bytes
+ * @param {number} atMost
+ */
+async function keepHead(env, bytes, atMost) {
+  try {
+    const key = await secretOf(env, epochOf(bytes));
+    if (key === undefined) return;
+    const mac = new Uint8Array(await crypto.subtle.sign("HMAC", key, bytes));
+    const seconds = Math.max(1, Math.ceil(atMost / 1000));
+    const headers = { [MAC_FIELD]: toHex(mac), "cache-control": `max-age=${seconds}` };
+    const cache = await caches.open(CACHE);
+    await cache.put(HEAD_URL, new Response(bytes, { headers }));
+  } catch {
+    // Then each isolate of the location asks the ledger itself.
+  }
+}
+
+/** @type {{ epoch: string, key: CryptoKey } | undefined} */
+let secret;
+let readAgainAt = 0;
+
+/**
+ * The secret of an epoch's heads; undefined where KV has none of that epoch yet.
+ * @param {Bindings} env
+ * @param {string} epoch
+ */
+async function secretOf({ POINTSMAN_KV: store }, epoch) {
+  if (secret?.epoch === epoch) return secret.key;
+  const now = Date.now();
+  if (store === undefined || now < readAgainAt) return undefined;
+  readAgainAt = now + SECRET_PAUSE;
+  const text = await store.get("directory:secret", { type: "text", cacheTtl: SHORTEST_CACHE_SECONDS });
+  const [ofEpoch, digits] = (text ?? "").split(" ");
+  if (ofEpoch !== epoch || digits === undefined) return undefined;
+  const algorithm = { name: "HMAC", hash: "SHA-256" };
+  const key = await crypto.subtle.importKey("raw", fromHex(digits), algorithm, false, ["sign", "verify"]);
+  secret = { epoch, key };
+  return key;
+}
+
+/**
+ * A segment of the log, by the revision of its first change.
+ * @param {Bindings} env
+ * @param {number} first
+ * @param {number} timeout
+ */
+export async function segment(env, first, timeout) {
+  const bytes = await within(timeout, ledger(env).segment(first));
+  if (bytes === null) throw new Error(`the ledger keeps the log from revision ${first} on no longer`);
+  return new Uint8Array(bytes);
+}
+
+/**
+ * What the ledger says of one record: `key` is its digest and its kind in hexadecimal.
+ * @param {Bindings} env
+ * @param {string} key
+ * @param {number} timeout
+ */
+export async function askLedger(env, key, timeout) {
+  return new Uint8Array(await within(timeout, ledger(env).ask(key)));
+}
+
+/**
+ * The bytes of a shard whose digest begins with `hash`: out of KV, once more past what the location has kept, or else
+ * from the ledger.
+ * @param {Bindings} env
+ * @param {string} name
+ * @param {string} hash
+ * @param {number} timeout
+ */
+export async function shard(env, name, hash, timeout) {
+  const { POINTSMAN_KV: store } = env;
+  for (const cacheTtl of store === undefined ? [] : [SHARD_CACHE_SECONDS, SHORTEST_CACHE_SECONDS]) {
+    const value = await within(timeout, store.get(name, { type: "arrayBuffer", cacheTtl }));
+    if (value !== null && (await beginsWith(value, hash))) return new Uint8Array(value);
+  }
+  const value = await within(timeout, ledger(env).shard(name));
+  if (value === null || !(await beginsWith(value, hash))) throw new Error(`${name} is not there, or is another`);
+  return new Uint8Array(value);
+}
+
+/**
+ * @param {ArrayBuffer | Uint8Array<ArrayBuffer>} value
+ * @param {string} hash
+ */
+async function beginsWith(value, hash) {
+  const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", value));
+  return toHex(digest).startsWith(hash);
+}
+
+/**
+ * The head that the ledger left in KV, or null.
+ * @param {Bindings} env
+ * @param {number} timeout
+ */
+export async function tail({ POINTSMAN_KV: store }, timeout) {
+  if (store === undefined) return null;
+  const value = await within(
+    timeout,
+    store.get("directory:head", { type: "arrayBuffer", cacheTtl: SHORTEST_CACHE_SECONDS }),
+  );
+  return value === null ? null : new Uint8Array(value);
+}
+
+/** @param {number} millis */
+export const sleep = (millis) => new Promise((resolve) => setTimeout(resolve, millis));
+
+/** @param {Uint8Array} bytes */
+const epochOf = (bytes) => toHex(bytes.subarray(EPOCH_AT, EPOCH_AT + EPOCH_BYTES));
+
+/** @param {Uint8Array} bytes */
+const asOf = (bytes) => Number(new DataView(bytes.buffer, bytes.byteOffset).getBigUint64(AS_OF_AT));
+
+/** @param {Uint8Array} bytes */
+const toHex = (bytes) => Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
+
+/** @param {string} digits */
+const fromHex = (digits) => Uint8Array.from(digits.match(/../g) ?? [], (pair) => Number.parseInt(pair, 16));

@@ -1,0 +1,435 @@
+//! Requests in an isolate that follows a ledger: what each waits for, and what it is told. The clock is set, never waited
+//! for.
+#![allow(missing_docs, clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::unwrap_used)]
+
+use pointsman_core::{
+    base::{
+        digest::Digest,
+        time::{Span, Timestamp},
+    },
+    directory::{
+        log::{Change, Complete, Epoch, Head, Manifest, Segment, ShardRef},
+        record_key::RecordKey,
+        row::{Row, Usable},
+        shard,
+    },
+};
+use pointsman_testkit::{GatewayToml, Isolate, LedgerStub, World, bearer, noon, read, token};
+
+const KEY: &str = "key-of-acme";
+const HYBRID: &str = r#"rules = [{ name = "dedicated", to = "customer", unlisted = "next" }, { name = "shared", to = "shared" }]"#;
+
+fn settings(on_failure: &str) -> GatewayToml {
+    GatewayToml::new()
+        .table("api_keys", "checksum = false\nstale = \"10m\"")
+        .table("customers", "stale = \"10m\"")
+        .table("directory", &format!("on_failure = \"{on_failure}\""))
+        .backend("shared")
+        .route("/hybrid/{+path}", &["api_key"], HYBRID)
+}
+
+fn isolate() -> Isolate {
+    Isolate::following(settings("open").gateway())
+}
+
+fn api_key(key: &str) -> RecordKey {
+    RecordKey::api_key(&Digest::of(key.as_bytes()))
+}
+
+fn key_row(customer: &str) -> Row {
+    Row::of(format!(r#"{{"subject":"{customer}","claims":{{"customerId":"{customer}"}}}}"#))
+}
+
+fn customer_row(id: &str, backend: &str) -> Row {
+    Row::of(format!(r#"{{"customerId":"{id}","backendUrl":"https://{backend}.example.com"}}"#))
+}
+
+fn put(key: RecordKey, row: Row) -> Change {
+    Change { key, row: Some(row) }
+}
+
+fn acme() -> Vec<Change> {
+    vec![put(api_key(KEY), key_row("acme")), put(RecordKey::customer("acme"), customer_row("acme", "acme-0"))]
+}
+
+fn head(changes: Vec<Change>) -> Head {
+    Head {
+        epoch: Epoch([1; 16]),
+        revision: changes.len() as u64,
+        as_of: noon(),
+        pace: 100,
+        manifest: Manifest { complete: Complete { keys: true, customers: true }, ..Manifest::default() },
+        first: 1,
+        changes,
+    }
+}
+
+fn world(head: Head) -> World {
+    let world = World::empty();
+    *world.ledger.borrow_mut() = Some(LedgerStub { head, ..LedgerStub::default() });
+    world
+}
+
+fn with<T>(world: &World, act: impl FnOnce(&mut LedgerStub) -> T) -> T {
+    act(world.ledger.borrow_mut().as_mut().unwrap())
+}
+
+/// Adds changes to what the ledger says.
+fn change(world: &World, changes: Vec<Change>) {
+    with(world, |ledger| {
+        ledger.head.revision += changes.len() as u64;
+        ledger.head.changes.extend(changes);
+    });
+}
+
+/// Where a request of that key goes, or why it is refused; and what that asked for, before and behind the response.
+fn ask(isolate: &Isolate, world: &World, key: &str) -> (String, Vec<String>) {
+    world.take_asked();
+    let result = isolate.get(world, "/hybrid/x", &[("authorization", &bearer(key))]);
+    let outcome = result.forwarded().or(result.refusal()).expect("an outcome").to_owned();
+    (outcome, world.take_asked())
+}
+
+fn told(isolate: &Isolate, world: &World, key: &str) -> String {
+    ask(isolate, world, key).0
+}
+
+const ACME: &str = "https://acme-0.example.com/hybrid/x";
+
+#[test]
+fn the_first_request_waits_for_the_head_and_no_later_one_for_anything() {
+    let (isolate, world) = (isolate(), world(head(acme())));
+    assert_eq!(ask(&isolate, &world, KEY), (ACME.to_owned(), vec!["head".to_owned()]));
+    for _ in 0..20 {
+        world.pass(Span::from_millis(900));
+        let (told, asked) = ask(&isolate, &world, KEY);
+        assert_eq!(told, ACME);
+        assert!(
+            asked.iter().all(|what| what == "head"),
+            "{asked:?}: polls behind responses, and no read of KV"
+        );
+    }
+}
+
+#[test]
+fn a_revoked_key_is_refused_within_max_staleness_whatever_kv_says() {
+    let (isolate, world) = (isolate(), world(head(acme())));
+    assert_eq!(told(&isolate, &world, KEY), ACME);
+    world.put(&format!("key:{}", Digest::of(KEY.as_bytes())), r#"{"subject":"acme"}"#);
+    change(&world, vec![Change { key: api_key(KEY), row: None }]);
+    world.pass(Span::from_secs(10));
+    assert_eq!(told(&isolate, &world, KEY), "api_key_unknown");
+}
+
+#[test]
+fn a_key_that_was_just_made_works_at_once() {
+    let (isolate, world) = (isolate(), world(head(acme())));
+    assert_eq!(told(&isolate, &world, KEY), ACME);
+    world.pass(Span::from_secs(2));
+    with(&world, |ledger| ledger.knows.insert(api_key("new"), key_row("acme")));
+    assert_eq!(ask(&isolate, &world, "new"), (ACME.to_owned(), vec!["ask".to_owned()]));
+    assert_eq!(ask(&isolate, &world, "new"), (ACME.to_owned(), Vec::new()));
+}
+
+#[test]
+fn a_flood_of_junk_asks_a_few_times_and_never_kv() {
+    let (isolate, world) = (isolate(), world(head(acme())));
+    told(&isolate, &world, KEY);
+    let mut asks = 0;
+    for n in 0..10_000u64 {
+        world.pass(Span::from_millis(1));
+        let (told, asked) = ask(&isolate, &world, &format!("junk-{n}"));
+        assert_eq!(told, "api_key_unknown");
+        assert!(!asked.iter().any(|what| what.starts_with("kv")), "{asked:?}");
+        asks += asked.iter().filter(|what| *what == "ask").count();
+    }
+    assert!(asks <= 8, "{asks} asks in ten seconds");
+    assert_eq!(told(&isolate, &world, KEY), ACME);
+}
+
+#[test]
+fn shards_are_loaded_as_they_are_needed_and_the_others_behind_the_response() {
+    let mut rows: Vec<_> = (0..400)
+        .flat_map(|n| {
+            let id = format!("customer-{n}");
+            [(api_key(&format!("key-{n}")), key_row(&id)), (RecordKey::customer(&id), customer_row(&id, &id))]
+        })
+        .collect();
+    rows.sort_by_key(|(key, _)| *key);
+    let mut head = Head { revision: 900, first: 901, ..head(Vec::new()) };
+    let mut shards = Vec::new();
+    for prefix in 0..4 {
+        let own: Vec<_> = rows.iter().filter(|(key, _)| key.prefix(2) == prefix).cloned().collect();
+        let bytes = shard::encode(&own, 2);
+        let named = ShardRef { revision: 900, hash: [prefix as u8; 16], size: bytes.len() as u32 };
+        shards.push((named.name(head.epoch, prefix, 2), bytes));
+        head.manifest.shards.push(named);
+    }
+    head.manifest.prefix_bits = 2;
+    let (isolate, world) = (isolate(), world(head));
+    with(&world, |ledger| ledger.shards.extend(shards));
+    let (told_first, asked) = ask(&isolate, &world, "key-7");
+    assert_eq!(told_first, "https://customer-7.example.com/hybrid/x");
+    assert_eq!(asked, ["head", "shard", "shard", "shard", "shard"]);
+    for n in 0..400 {
+        let (told, asked) = ask(&isolate, &world, &format!("key-{n}"));
+        assert_eq!((told, asked), (format!("https://customer-{n}.example.com/hybrid/x"), Vec::new()));
+    }
+    // One that cannot be had is looked up as it was before there was a directory, and is never "not there".
+    let other = Isolate::following(settings("open").gateway());
+    with(&world, |ledger| ledger.shards.clear());
+    world.put(&format!("key:{}", Digest::of(b"key-7")), r#"{"subject":"x","claims":{"customerId":"in-kv"}}"#);
+    world.put("customer:in-kv", r#"{"customerId":"in-kv","backendUrl":"https://in-kv.example.com"}"#);
+    assert_eq!(told(&other, &world, "key-7"), "https://in-kv.example.com/hybrid/x");
+}
+
+#[test]
+fn what_cannot_be_used_never_falls_to_the_shared_backend() {
+    let row = |usable| Row { usable, ..Row::default() };
+    for (usable, expected) in
+        [(Usable::Malformed, "customer_record_malformed"), (Usable::Unsure, "customer_source_unavailable")]
+    {
+        let changes = vec![acme().remove(0), put(RecordKey::customer("acme"), row(usable))];
+        let (isolate, world) = (isolate(), world(head(changes)));
+        assert_eq!(told(&isolate, &world, KEY), expected);
+    }
+    let text = Row::of(r#"{"customerId":"acme","backendUrl":7}"#);
+    let world = world(head(vec![acme().remove(0), put(RecordKey::customer("acme"), text)]));
+    assert_eq!(told(&isolate(), &world, KEY), "customer_record_malformed");
+}
+
+#[test]
+fn where_not_everything_is_held_kv_is_asked_and_what_was_removed_stays_removed() {
+    let removed = Change { key: api_key("revoked"), row: None };
+    let mut changes = acme();
+    changes.push(removed);
+    let incomplete = Head { manifest: Manifest::default(), ..head(changes) };
+    let (isolate, world) = (isolate(), world(incomplete));
+    for key in ["revoked", "in-kv"] {
+        let record = r#"{"subject":"acme","claims":{"customerId":"acme"}}"#;
+        world.put(&format!("key:{}", Digest::of(key.as_bytes())), record);
+    }
+    assert_eq!(told(&isolate, &world, "in-kv"), ACME);
+    assert_eq!(told(&isolate, &world, "revoked"), "api_key_unknown");
+}
+
+#[test]
+fn while_the_ledger_is_silent_the_last_state_counts_and_kv_can_still_revoke() {
+    let (isolate, world) = (isolate(), world(head(acme())));
+    assert_eq!(told(&isolate, &world, KEY), ACME);
+    let record = r#"{"subject":"acme","claims":{"customerId":"acme"}}"#;
+    let name = format!("key:{}", Digest::of(KEY.as_bytes()));
+    world.put(&name, record);
+    world.put("customer:acme", &String::from_utf8(customer_row("acme", "acme-0").text).unwrap());
+    with(&world, |ledger| ledger.fails = true);
+    for _ in 0..30 {
+        world.pass(Span::from_secs(4));
+        assert_eq!(told(&isolate, &world, KEY), ACME);
+    }
+    world.store.borrow_mut().remove(&name);
+    let mut last = String::new();
+    for _ in 0..20 {
+        world.pass(Span::from_secs(4));
+        last = told(&isolate, &world, KEY);
+    }
+    assert_eq!(last, "api_key_unknown", "removed by hand in KV");
+    with(&world, |ledger| ledger.fails = false);
+    world.pass(Span::from_secs(20));
+    assert_eq!(told(&isolate, &world, KEY), ACME, "the ledger has the word again");
+}
+
+#[test]
+fn closed_means_503_after_max_staleness() {
+    let (isolate, world) = (Isolate::following(settings("closed").gateway()), world(head(acme())));
+    assert_eq!(told(&isolate, &world, KEY), ACME);
+    with(&world, |ledger| ledger.fails = true);
+    world.pass(Span::from_secs(8));
+    assert_eq!(told(&isolate, &world, KEY), ACME, "the copy is young enough");
+    world.pass(Span::from_secs(3));
+    assert_eq!(told(&isolate, &world, KEY), "key_store_unavailable");
+}
+
+#[test]
+fn an_isolate_that_is_born_while_the_ledger_is_silent_begins_with_what_kv_has() {
+    for (on_failure, expected) in
+        [("open", [ACME, "api_key_unknown"]), ("closed", ["key_store_unavailable"; 2])]
+    {
+        let mut changes = acme();
+        changes.push(Change { key: api_key("revoked"), row: None });
+        let world = world(head(Vec::new()));
+        with(&world, |ledger| {
+            ledger.fails = true;
+            ledger.tail = Some(head(changes));
+        });
+        world.put(&format!("key:{}", Digest::of(b"revoked")), r#"{"subject":"acme"}"#);
+        world.pass(Span::from_secs(60));
+        let isolate = Isolate::following(settings(on_failure).gateway());
+        assert_eq!([KEY, "revoked"].map(|key| told(&isolate, &world, key)), expected, "{on_failure}");
+    }
+}
+
+#[test]
+fn a_location_that_kept_an_old_head_is_passed_over() {
+    let (isolate, world) = (isolate(), world(head(acme())));
+    let old = with(&world, |ledger| ledger.head.clone());
+    assert_eq!(told(&isolate, &world, KEY), ACME);
+    change(&world, vec![Change { key: api_key(KEY), row: None }]);
+    world.pass(Span::from_secs(10));
+    assert_eq!(told(&isolate, &world, KEY), "api_key_unknown");
+    // Another isolate of the location had left this one there; its clock is ahead.
+    with(&world, |ledger| ledger.cached = Some(Head { as_of: Timestamp::from_millis(u64::MAX >> 8), ..old }));
+    world.pass(Span::from_secs(10));
+    assert_eq!(
+        ask(&isolate, &world, KEY),
+        ("api_key_unknown".to_owned(), vec!["cached head".into(), "head".into()])
+    );
+}
+
+#[test]
+fn a_gap_in_the_log_is_filled_before_anybody_is_served() {
+    let (isolate, world) = (isolate(), world(head(acme())));
+    assert_eq!(told(&isolate, &world, KEY), ACME);
+    let mut all = acme();
+    all.push(Change { key: api_key(KEY), row: None });
+    all.extend((0..600).map(|n| put(RecordKey::customer(&n.to_string()), customer_row(&n.to_string(), "x"))));
+    with(&world, |ledger| {
+        ledger.segments.extend((0..2).map(|n| {
+            let first = n * 256 + 1;
+            let changes = all[n * 256..(n + 1) * 256].to_vec();
+            (first as u64, Segment { epoch: ledger.head.epoch, first: first as u64, changes })
+        }));
+        ledger.head = Head { first: 503, changes: all[502..].to_vec(), revision: 603, ..ledger.head.clone() };
+    });
+    world.pass(Span::from_secs(10));
+    let (told, asked) = ask(&isolate, &world, KEY);
+    assert_eq!(
+        (told.as_str(), asked),
+        ("api_key_unknown", vec!["head".into(), "segment 1".into(), "segment 257".into()])
+    );
+}
+
+#[test]
+fn a_changed_customer_is_at_the_new_backend_and_a_removed_one_at_none() {
+    let (isolate, world) = (isolate(), world(head(acme())));
+    assert_eq!(told(&isolate, &world, KEY), ACME);
+    change(&world, vec![put(RecordKey::customer("acme"), customer_row("acme", "acme-1"))]);
+    world.pass(Span::from_secs(10));
+    assert_eq!(told(&isolate, &world, KEY), "https://acme-1.example.com/hybrid/x");
+    change(&world, vec![Change { key: RecordKey::customer("acme"), row: None }]);
+    world.pass(Span::from_secs(10));
+    assert!(
+        told(&isolate, &world, KEY).starts_with("https://shared."),
+        "whoever is not listed goes to the shared one"
+    );
+}
+
+#[test]
+fn a_record_that_kv_drops_at_a_second_ends_then() {
+    let end = noon().plus(Span::from_secs(30));
+    let key = Row { expires_at: Some(end), ..key_row("acme") };
+    let (isolate, world) = (isolate(), world(head(vec![put(api_key(KEY), key), acme().remove(1)])));
+    world.pass(Span::from_millis(29_999));
+    assert_eq!(told(&isolate, &world, KEY), ACME);
+    world.pass(Span::from_millis(1));
+    assert_eq!(told(&isolate, &world, KEY), "api_key_unknown");
+}
+
+const ISSUER: &str = "https://id.example.com/";
+const ISSUER_SETTINGS: &str = r#"
+    name = "main"
+    issuer = "https://id.example.com/"
+    audience = "https://api.example.com"
+    jwks_url = "https://id.example.com/.well-known/jwks.json"
+    algorithms = ["ES256"]
+"#;
+
+/// An isolate for tokens, and a world with their issuer and a ledger that says this.
+fn with_tokens(on_failure: &str, changes: Vec<Change>) -> (Isolate, World) {
+    let settings = settings(on_failure).table("[issuers]", ISSUER_SETTINGS).route(
+        "/tokens/{+path}",
+        &["main"],
+        r#"rules = [{ name = "all", to = "shared" }]"#,
+    );
+    let world = world(head(changes));
+    world.answer(
+        "https://id.example.com/.well-known/jwks.json",
+        200,
+        &read("fixtures/keys/issuer.jwks.json"),
+    );
+    (Isolate::following(settings.gateway()), world)
+}
+
+fn told_token(isolate: &Isolate, world: &World) -> String {
+    let field = bearer(&token("customer-acme"));
+    let result = isolate.get(world, "/tokens/x", &[("authorization", &field)]);
+    result.forwarded().or(result.refusal()).expect("an outcome").to_owned()
+}
+
+const SHARED: &str = "https://shared.example.com/tokens/x";
+
+fn subject() -> RecordKey {
+    RecordKey::subject(ISSUER, "user-1")
+}
+
+#[test]
+fn a_revoked_token_is_refused_also_where_it_was_verified_before() {
+    for row in [
+        Row::of("{}"),
+        Row::of(r#"{"issuedBefore":"2099-01-01T00:00:00Z"}"#),
+        Row::of(r#"{"issuedBefore":7}"#),
+    ] {
+        let (isolate, world) = with_tokens("open", Vec::new());
+        assert_eq!(told_token(&isolate, &world), SHARED);
+        change(&world, vec![put(subject(), row)]);
+        world.pass(Span::from_secs(10));
+        assert_eq!(told_token(&isolate, &world), "token_revoked");
+        // Taken back by who had mistyped it.
+        change(&world, vec![Change { key: subject(), row: None }]);
+        world.pass(Span::from_secs(10));
+        assert_eq!(told_token(&isolate, &world), SHARED);
+    }
+}
+
+#[test]
+fn a_revocation_is_of_one_issuer_one_time_and_one_span() {
+    let ends = noon().plus(Span::from_secs(60));
+    for (key, row) in [
+        (RecordKey::subject("https://other.example.com/", "user-1"), Row::of("{}")),
+        (RecordKey::subject(ISSUER, "user-2"), Row::of("{}")),
+        (RecordKey::token_id(ISSUER, "user-1"), Row::of("{}")),
+        (subject(), Row { expires_at: Some(ends), ..Row::of("{}") }),
+    ] {
+        let (isolate, world) = with_tokens("open", vec![put(key, row)]);
+        world.pass(Span::from_secs(60));
+        assert_eq!(told_token(&isolate, &world), SHARED);
+    }
+}
+
+#[test]
+fn revocations_that_are_in_their_shard_are_loaded_before_anybody_is_let_in() {
+    let bytes = shard::encode(&[(subject(), Row::of("{}"))], 0);
+    let named = ShardRef { revision: 7, hash: [3; 16], size: bytes.len() as u32 };
+    let (isolate, world) = with_tokens("open", Vec::new());
+    with(&world, |ledger| {
+        ledger.head = Head { revision: 7, first: 8, ..ledger.head.clone() };
+        ledger.head.manifest.tokens = Some(named);
+    });
+    assert_eq!(told_token(&isolate, &world), "revocations_unavailable", "its shard cannot be had");
+    with(&world, |ledger| ledger.shards.insert(named.tokens_name(ledger.head.epoch), bytes));
+    world.pass(Span::from_secs(40));
+    assert_eq!(told_token(&isolate, &world), "token_revoked");
+}
+
+#[test]
+fn who_is_born_while_the_ledger_is_silent_never_begins_without_the_revocations() {
+    let (isolate, world) = with_tokens("open", Vec::new());
+    with(&world, |ledger| {
+        ledger.fails = true;
+        ledger.tail = Some(head(vec![put(subject(), Row::of("{}"))]));
+    });
+    assert_eq!(told_token(&isolate, &world), "token_revoked");
+    // No ledger has ever said anything: there is nothing to know.
+    let (isolate, world) = with_tokens("open", Vec::new());
+    with(&world, |ledger| ledger.fails = true);
+    assert_eq!(told_token(&isolate, &world), SHARED);
+}
