@@ -1,0 +1,257 @@
+//! What the ledger knows of one key or customer.
+
+use pointsman_core::{
+    base::{digest::Digest, time::Timestamp},
+    customer::backend_url::AllowHttp,
+    directory::{
+        bytes::hex,
+        row::{Row, Usable},
+    },
+};
+use serde::{Deserialize, Serialize};
+
+use crate::rows::{Entry, malformed};
+
+/// A day in milliseconds: how long the digest of what stood in KV shows that a listing lags behind.
+pub(crate) const DAY: u64 = 86_400_000;
+/// How long the digests of a record that was removed are kept, in milliseconds.
+pub(crate) const REMOVED_KEPT: u64 = 30 * DAY;
+/// So many digests of what stood in KV before are kept; the oldest go first.
+const MOST_PAST: usize = 64;
+
+/// The digest of a value as KV has it: the beginning of SHA-256, in hexadecimal.
+pub(crate) type ValueDigest = String;
+
+/// The digest of a value.
+pub(crate) fn digest_of(value: &[u8]) -> ValueDigest {
+    let digest = Digest::of(value);
+    hex(digest.bytes().first_chunk::<16>().map_or(&[], |bytes| &bytes[..]))
+}
+
+/// What the metadata of a KV entry says of its value: the same beginning.
+pub(crate) fn digest_in_metadata(sha256: &str) -> Option<ValueDigest> {
+    let is_digest = sha256.len() == 64 && sha256.bytes().all(|byte| byte.is_ascii_hexdigit());
+    is_digest.then(|| sha256.get(..32)).flatten().map(str::to_ascii_lowercase)
+}
+
+/// What the ledger knows of one key or customer.
+#[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase", default)]
+pub(crate) struct Record {
+    /// The name of an operator's entry in KV.
+    pub(crate) name: String,
+    /// What operators say: the API's, or an entry that somebody made by hand.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) operator: Option<Held>,
+    /// What the config API says of a customer.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) provider: Option<Provided>,
+    /// When the ledger last changed either column, in milliseconds.
+    pub(crate) changed_at: u64,
+    /// What KV was last seen to hold.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) seen: Option<Seen>,
+    /// What stood in KV before, or may still stand there.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) past: Vec<Past>,
+    /// When the ledger last wrote this name in KV, in milliseconds.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub(crate) written_at: u64,
+    /// Until when no entry of KV brings this record back, whatever it says: another ledger removed it, and only that one
+    /// knew which values stood there.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub(crate) barred_until: u64,
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref)] // serde hands in a reference
+fn is_zero(number: &u64) -> bool {
+    *number == 0
+}
+
+/// A value as KV has it, or is to have it.
+#[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase", default)]
+pub(crate) struct Held {
+    /// The value.
+    pub(crate) text: String,
+    /// Its digest.
+    pub(crate) digest: ValueDigest,
+    /// When KV drops it, in seconds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) expires: Option<u64>,
+    /// The number of the change that made it so: what `expected` is compared with.
+    pub(crate) version: u64,
+}
+
+impl Held {
+    /// A value and its digest.
+    pub(crate) fn new(text: String, expires: Option<u64>) -> Self {
+        Self { digest: digest_of(text.as_bytes()), text, expires, version: 0 }
+    }
+}
+
+/// What the config API says of a customer.
+#[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase", default)]
+pub(crate) struct Provided {
+    /// The record that decides, compact; nothing where it cannot be used.
+    pub(crate) text: String,
+    /// Whether it is malformed.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) malformed: bool,
+    /// Whether its list cannot be trusted to say it.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) unsure: bool,
+    /// The number of the change that made it so.
+    pub(crate) version: u64,
+}
+
+impl Provided {
+    /// The row that followers read.
+    pub(crate) fn row(&self) -> Row {
+        let usable = match (self.malformed, self.unsure) {
+            (true, _) => Usable::Malformed,
+            (_, true) => Usable::Unsure,
+            _ => Usable::Yes,
+        };
+        let text = if usable == Usable::Yes { self.text.clone().into_bytes() } else { Vec::new() };
+        Row { text, usable, provider: true, expires_at: None }
+    }
+}
+
+/// What KV was last seen to hold under a record's name.
+#[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase", default)]
+pub(crate) struct Seen {
+    /// The digest of the value.
+    pub(crate) digest: ValueDigest,
+    /// The digest that the entry's metadata had.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) listed: Option<ValueDigest>,
+    /// The entry's expiry, in seconds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) expires: Option<u64>,
+}
+
+/// The digest of a value that stood in KV.
+#[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase", default)]
+pub(crate) struct Past {
+    /// The digest.
+    pub(crate) digest: ValueDigest,
+    /// When it last stood there as far as the ledger knows, in milliseconds.
+    pub(crate) at: u64,
+    /// Whether somebody else replaced it. Whoever did may put it back; but once the record is removed, it is as dead as
+    /// the others.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) by_hand: bool,
+}
+
+impl Past {
+    /// Whether a listing may still show it. What the ledger removed was revoked, and is remembered for longer.
+    fn is_kept(&self, removed: bool, now: Timestamp) -> bool {
+        let kept = if removed && !self.by_hand { REMOVED_KEPT } else { DAY };
+        now.millis().saturating_sub(self.at) <= kept
+    }
+}
+
+impl Record {
+    /// The row that counts: the operator's, else the config API's.
+    pub(crate) fn row(&self, entry: &Entry, allow_http: AllowHttp) -> Option<Row> {
+        let Some(held) = &self.operator else { return self.provider.as_ref().map(Provided::row) };
+        let row = if held.text.is_empty() { malformed() } else { entry.row(&held.text, allow_http) };
+        let expires_at = held.expires.map(|seconds| Timestamp::from_millis(seconds.saturating_mul(1000)));
+        Some(Row { expires_at, ..row })
+    }
+
+    /// Notes that a value stands in KV no longer, or that the ledger is about to write it.
+    pub(crate) fn note_past(&mut self, digest: &str, now: Timestamp, by_hand: bool) {
+        let at = now.millis();
+        match self.past.iter_mut().find(|past| past.digest == digest) {
+            Some(past) => {
+                past.at = past.at.max(at);
+                past.by_hand &= by_hand;
+            }
+            None => self.past.push(Past { digest: digest.to_owned(), at, by_hand }),
+        }
+        if self.past.len() > MOST_PAST {
+            self.past.sort_by_key(|past| past.at);
+            self.past.remove(0);
+        }
+    }
+
+    /// Whether an entry with this digest is KV lagging behind the ledger, and nobody's edit.
+    pub(crate) fn lags(&self, digest: &str, now: Timestamp) -> bool {
+        let removed = self.operator.is_none();
+        let is_past = |past: &Past| {
+            past.digest == digest && (removed || !past.by_hand) && past.is_kept(removed, now)
+        };
+        now.millis() < self.barred_until || self.past.iter().any(is_past)
+    }
+
+    /// Drops what is older than any listing.
+    pub(crate) fn forget_past(&mut self, now: Timestamp) {
+        let removed = self.operator.is_none();
+        self.past.retain(|past| past.is_kept(removed, now));
+    }
+
+    /// Whether nothing of the record is worth keeping.
+    pub(crate) fn is_forgotten(&self, now: Timestamp) -> bool {
+        self.operator.is_none()
+            && self.provider.is_none()
+            && self.past.is_empty()
+            && self.seen.is_none()
+            && now.millis() >= self.barred_until
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(millis: u64) -> Timestamp {
+        Timestamp::from_millis(millis)
+    }
+
+    #[test]
+    fn an_operators_record_hides_the_config_apis_and_gives_it_back() {
+        let entry = Entry::of_name("customer:a").unwrap();
+        let own = r#"{"customerId":"a","backendUrl":"https://own.example.com"}"#;
+        let mut record = Record {
+            operator: Some(Held::new(own.to_owned(), Some(60))),
+            provider: Some(Provided { text: "{}".to_owned(), ..Provided::default() }),
+            ..Record::default()
+        };
+        let row = record.row(&entry, AllowHttp::Never).unwrap();
+        assert_eq!((row.provider, row.expires_at), (false, Some(at(60_000))));
+        record.operator = None;
+        assert!(record.row(&entry, AllowHttp::Never).unwrap().provider);
+        record.provider = Some(Provided { unsure: true, ..Provided::default() });
+        assert_eq!(record.row(&entry, AllowHttp::Never).unwrap().usable, Usable::Unsure);
+        record.provider = None;
+        assert_eq!(record.row(&entry, AllowHttp::Never), None);
+    }
+
+    #[test]
+    fn what_the_ledger_replaced_lags_for_a_day_and_what_it_removed_for_thirty() {
+        let mut record = Record { operator: Some(Held::default()), ..Record::default() };
+        record.note_past("own", at(1000), false);
+        record.note_past("theirs", at(1000), true);
+        assert!(record.lags("own", at(1000 + DAY)) && !record.lags("own", at(1001 + DAY)));
+        assert!(!record.lags("theirs", at(1000)), "somebody's edit may be taken back");
+        record.operator = None;
+        assert!(record.lags("own", at(1000 + 30 * DAY)));
+        assert!(record.lags("theirs", at(1000 + DAY)) && !record.lags("theirs", at(1001 + DAY)));
+        assert!(!record.lags("own", at(1001 + 30 * DAY)) && !record.lags("new", at(1000)));
+        record.forget_past(at(1001 + 30 * DAY));
+        assert!(record.is_forgotten(at(1001 + 30 * DAY)));
+    }
+
+    #[test]
+    fn only_a_digest_in_metadata_is_one() {
+        let digest = Digest::of(b"value").to_string();
+        assert_eq!(digest_in_metadata(&digest), Some(digest_of(b"value")));
+        assert_eq!(digest_in_metadata(&digest.to_uppercase()), Some(digest_of(b"value")));
+        assert_eq!(digest_in_metadata("abc"), None);
+    }
+}

@@ -1,0 +1,44 @@
+//! What the gateway's configuration says of the ledger.
+
+use pointsman_core::customer::backend_url::AllowHttp;
+use serde::Deserialize;
+
+/// Where customers come from beside the operators.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq)]
+#[serde(rename_all = "camelCase")]
+pub enum Source {
+    /// From nowhere else.
+    #[default]
+    None,
+    /// From the config API, which lists them all.
+    List,
+    /// From the config API, which is asked for one at a time.
+    ById,
+}
+
+/// What the gateway's configuration says of the ledger.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Settings {
+    /// Where plain http may be spoken: `never`, `loopback` or `always`.
+    pub allow_http: String,
+    /// How long after a change an isolate may still answer by what was before, in milliseconds.
+    pub max_staleness: u64,
+    /// Which share of the entries one pass over KV may find gone, in percent.
+    pub max_removed: u8,
+    /// Where customers come from beside the operators.
+    pub source: Source,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self { allow_http: String::new(), max_staleness: 10_000, max_removed: 10, source: Source::None }
+    }
+}
+
+impl Settings {
+    /// Where plain http may be spoken; nowhere, where that cannot be read.
+    pub(crate) fn allow_http(&self) -> AllowHttp {
+        AllowHttp::parse(&self.allow_http).unwrap_or_default()
+    }
+}
