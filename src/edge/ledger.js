@@ -87,11 +87,11 @@ export class Ledger extends DurableObject {
       this.#store.texts([name], SHORTEST_CACHE_SECONDS),
       this.#store.list(name, undefined, 1),
     ]);
-    if (!("result" in read) || !("result" in listed)) return this.#event("ask", (logic, now) => logic.known(name, now));
-    const [value] = read.result;
-    const [entry] = listed.result.entries;
-    const expiration = entry?.name === name ? entry.expiration : undefined;
-    return this.#event("ask", (logic, now) => logic.tookFromKv(name, value ?? undefined, expiration, now));
+    const isRead = "result" in read && "result" in listed;
+    const value = isRead ? read.result[0] : null;
+    const entry = isRead ? listed.result.entries[0] : undefined;
+    const expires = entry?.name === name ? entry.expiration : undefined;
+    return this.#event("ask", (logic, now) => logic.tookFromKv(name, value ?? undefined, expires, now));
   }
 
   /**

@@ -38,7 +38,6 @@ declare module "pointsman:ledger" {
     segment(first: number): Uint8Array | undefined;
     /** Nothing where KV is to be read first. */
     ask(name: string, now: number): Uint8Array | undefined;
-    known(name: string, now: number): Uint8Array;
     tookFromKv(name: string, value: string | undefined, expires: number | undefined, now: number): Uint8Array;
     commit(json: string, now: number): string;
     status(now: number): string;

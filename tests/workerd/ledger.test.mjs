@@ -5,7 +5,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
-import { openLedger, readHead } from "./support/ledger.mjs";
+import { openLedger, readHead, readSegment } from "./support/ledger.mjs";
 import { until } from "./support/log.mjs";
 
 const folder = mkdtempSync(join(tmpdir(), "ledger-"));
@@ -95,10 +95,38 @@ describe("a ledger", () => {
 
   test("has segments of its log, and none that it has not", async () => {
     const { revision } = await headOf(object);
-    const segment = Buffer.from(await object.segment(1));
-    assert.equal(segment.subarray(0, 3).toString("latin1"), "PL\u0001");
+    const { first, changes } = readSegment(await object.segment(1));
+    assert.deepEqual([first, changes.length], [1, revision]);
     assert.equal(await object.segment(2), null);
     assert.equal(await object.segment(256 * Math.ceil(revision / 256) + 1), null);
+  });
+
+  test("reads an entry of KV that somebody made by hand, with its expiry, when it is asked for", async () => {
+    const key = someKey();
+    const asked = async (name) => readSegment(await object.ask(name));
+    assert.deepEqual((await asked(key.name)).changes, [{ ...key.record, row: null }]);
+    const store = await ledger.kv();
+    await store.put(key.name, recordOf("hand"), { expirationTtl: 600 });
+    // Another entry that begins with the same name, and sorts after it.
+    await store.put(`${key.name}0`, "{}", { expirationTtl: 60 });
+    const { changes, first } = await asked(key.name);
+    const [{ expires, ...change }] = changes;
+    assert.deepEqual(change, { ...key.record, row: '{"subject":"hand"}' });
+    const { keys } = await store.list({ prefix: key.name, limit: 1 });
+    assert.equal(expires, keys[0].expiration);
+    assert.equal(first, (await headOf(object)).revision);
+    assert.deepEqual((await asked("no name of a record")).changes, []);
+  });
+
+  test("says what it knows where KV fails", async () => {
+    const key = someKey();
+    await (await ledger.kv()).put(key.name, recordOf("hand"));
+    await object.break("get");
+    assert.deepEqual(readSegment(await object.ask(key.name)).changes, [{ ...key.record, row: null }]);
+    await object.break("list");
+    assert.deepEqual(readSegment(await object.ask(key.name)).changes, [{ ...key.record, row: null }]);
+    await object.break();
+    assert.equal(readSegment(await object.ask(key.name)).changes[0].row, '{"subject":"hand"}');
   });
 
   test("takes a change back whole where its database fails, and goes on with a new instance", async () => {

@@ -1,7 +1,7 @@
 //! The ledger as JavaScript has it: one object that is opened over a database and then called.
 #![allow(unreachable_pub)] // JavaScript reaches them, and the attribute wants them public.
 
-use pointsman_core::{base::time::Timestamp, directory::log::Revision};
+use pointsman_core::base::time::Timestamp;
 use pointsman_ledger::Ledger;
 use wasm_bindgen::{JsError, prelude::wasm_bindgen};
 
@@ -34,10 +34,26 @@ impl Handle {
         self.0.poll(time(now))
     }
 
-    pub fn jobs(&mut self, now: f64) -> Vec<u8> { let _ = now; Vec::new() }
-    pub fn done(&mut self, outcome: &str, now: f64) { let _ = (outcome, now); }
-    #[wasm_bindgen(js_name = nextAlarm)]
-    pub fn next_alarm(&mut self, now: f64) -> Option<f64> { Some(now + 60_000.0) }
+    /// What there is of the record with this KV name: a segment with one change, or none for what is no name. Nothing where
+    /// KV is to be read first.
+    pub fn ask(&mut self, name: &str, now: f64) -> Option<Vec<u8>> {
+        messages::asked(self.0.epoch(), self.0.ask(name, time(now)))
+    }
+
+    /// The same after KV was read. `value` is nothing where KV has nothing, or failed; `expires` are seconds since 1970.
+    #[wasm_bindgen(js_name = tookFromKv)]
+    pub fn took_from_kv(
+        &mut self,
+        name: &str,
+        value: Option<String>,
+        expires: Option<f64>,
+        now: f64,
+    ) -> Option<Vec<u8>> {
+        let asked = self.0.took_from_kv(name, value.as_deref(), expires.map(whole), time(now));
+        messages::asked(self.0.epoch(), asked)
+    }
+
+
     /// Makes edits, all or none: JSON in, JSON out. One that is refused has written nothing.
     pub fn commit(&mut self, json: &str, now: f64) -> String {
         messages::answer(json, |commit| self.0.commit(&commit, time(now)))
@@ -45,18 +61,17 @@ impl Handle {
 
     /// The part of the log that begins with this revision; nothing where the log has none.
     pub fn segment(&self, first: f64) -> Option<Vec<u8>> {
-        self.0.segment(revision(first)).map(|segment| segment.bytes)
+        self.0.segment(whole(first)).map(|segment| segment.bytes)
     }
 }
 
-/// Milliseconds since 1970; a cast saturates.
-#[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
+/// Milliseconds since 1970.
 const fn time(millis: f64) -> Timestamp {
-    Timestamp::from_millis(millis as u64)
+    Timestamp::from_millis(whole(millis))
 }
 
-/// Far below 2^53; a cast saturates.
+/// A number of JavaScript's that is whole and far below 2^53; a cast saturates.
 #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
-const fn revision(number: f64) -> Revision {
+const fn whole(number: f64) -> u64 {
     number as u64
 }

@@ -1,6 +1,7 @@
-//! What crosses the boundary as JSON.
+//! What crosses the boundary: JSON, and for followers the log's own format.
 
-use pointsman_ledger::Settings;
+use pointsman_core::directory::log::{Epoch, Segment};
+use pointsman_ledger::{Asked, Settings};
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::json;
 
@@ -8,6 +9,17 @@ use serde_json::json;
 #[must_use]
 pub fn settings(json: &str) -> Settings {
     serde_json::from_str(json).unwrap_or_default()
+}
+
+/// What is known of a record, as a segment that begins and ends with the log's last change. `None` where KV is to be read.
+#[must_use]
+pub fn asked(epoch: Epoch, asked: Asked) -> Option<Vec<u8>> {
+    let segment = match asked {
+        Asked::Known(change, revision) => Segment { epoch, first: revision, changes: vec![change] },
+        Asked::Invalid => Segment { epoch, ..Segment::default() },
+        Asked::Read(_) => return None,
+    };
+    Some(segment.encode())
 }
 
 /// Reads what is asked for and writes what came of it. Both answers and refusals are JSON; a refusal has a member `error`.
@@ -34,6 +46,8 @@ pub fn text(value: &impl Serialize) -> String {
 
 #[cfg(test)]
 mod tests {
+    use pointsman_core::directory::{log::Change, record_key::RecordKey};
+
     use super::*;
 
     #[test]
@@ -45,6 +59,17 @@ mod tests {
         assert_eq!(answer("8", half), r#"{"half":4}"#);
         assert_eq!(answer("7", half), r#"{"error":"odd"}"#);
         assert!(answer("\"7\"", half).starts_with(r#"{"error":"unreadable","message":"#));
+    }
+
+    #[test]
+    fn what_is_known_is_a_segment_and_what_is_not_is_read() {
+        let epoch = Epoch([7; 16]);
+        let change = Change { key: RecordKey::customer("acme"), row: None };
+        let segment = |asked| Segment::decode(&super::asked(epoch, asked).unwrap()).unwrap();
+        let known = Segment { epoch, first: 9, changes: vec![change.clone()] };
+        assert_eq!(segment(Asked::Known(change, 9)), known);
+        assert_eq!(segment(Asked::Invalid).changes, Vec::new());
+        assert_eq!(asked(epoch, Asked::Read("customer:acme".to_owned())), None);
     }
 
     #[test]

@@ -156,15 +156,8 @@ function reader(bytes) {
 
 const KINDS = ["key", "customer", "token"];
 
-/** Reads a head as crates/pointsman-core/src/directory/log.rs writes it. */
-export function readHead(bytes) {
-  const read = reader(bytes);
-  const shard = () => ({ revision: read.u64(), hash: read.hex(16), size: read.u32() });
-  assert.equal(read.text(3), "PH\u0001");
-  const head = { epoch: read.hex(16), revision: read.u64(), asOf: read.u64(), pace: read.u16() };
-  const [flags, prefixBits] = [read.u8(), read.u8()];
-  const tokens = flags & 4 ? shard() : undefined;
-  const shards = flags & 8 ? Array.from({ length: 1 << prefixBits }, shard) : [];
+/** The end of a head or a segment. */
+function changesOf(read) {
   const first = read.u64();
   const changes = Array.from({ length: read.varint() }, () => {
     const byte = read.u8();
@@ -174,6 +167,26 @@ export function readHead(bytes) {
     return { ...change, ...expires, row: read.text(read.varint()) };
   });
   assert.ok(read.isAtEnd());
+  return { first, changes };
+}
+
+/** Reads a segment. */
+export function readSegment(bytes) {
+  const read = reader(bytes);
+  assert.equal(read.text(3), "PL\u0001");
+  return { epoch: read.hex(16), ...changesOf(read) };
+}
+
+/** Reads a head as crates/pointsman-core/src/directory/log.rs writes it. */
+export function readHead(bytes) {
+  const read = reader(bytes);
+  const shard = () => ({ revision: read.u64(), hash: read.hex(16), size: read.u32() });
+  assert.equal(read.text(3), "PH\u0001");
+  const head = { epoch: read.hex(16), revision: read.u64(), asOf: read.u64(), pace: read.u16() };
+  const [flags, prefixBits] = [read.u8(), read.u8()];
+  const tokens = flags & 4 ? shard() : undefined;
+  const shards = flags & 8 ? Array.from({ length: 1 << prefixBits }, shard) : [];
+  const log = changesOf(read);
   const complete = { keys: Boolean(flags & 1), customers: Boolean(flags & 2) };
-  return { ...head, complete, prefixBits, tokens, shards, first, changes };
+  return { ...head, complete, prefixBits, tokens, shards, ...log };
 }
