@@ -15,8 +15,10 @@ import { JWT_SECRET } from "./issuer.mjs";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
 
-/** Where `wrangler kv … --local` looks, so that both see the same data. */
-export const WRANGLER_KV = join(root, ".wrangler", "state", "v3", "kv");
+/** Where `wrangler kv … --local` looks, so that both see the same data, and where `wrangler dev` keeps objects. */
+const WRANGLER_STATE = join(root, ".wrangler", "state", "v3");
+export const WRANGLER_KV = join(WRANGLER_STATE, "kv");
+export const WRANGLER_OBJECTS = join(WRANGLER_STATE, "do");
 
 /** The demo's values of the secrets that wrangler.toml names. */
 export const OPERATOR_SECRET = "pso_DemoOperatorSecretIsPublicNotForProduction0_1mpS7r";
@@ -25,6 +27,17 @@ export const demoSecrets = { CONFIG_API_TOKEN, JWT_SECRET, OPERATOR_SECRET };
 /** @type {() => WranglerSettings} */
 export const wranglerSettings = () =>
   /** @type {WranglerSettings} */ (/** @type {unknown} */ (parse(readFileSync(join(root, "wrangler.toml"), "utf8"))));
+
+/**
+ * The objects of wrangler.toml. Those of another Worker are not there.
+ * @param {WranglerSettings} settings
+ */
+const objects = ({ durable_objects }) =>
+  Object.fromEntries(
+    (durable_objects?.bindings ?? [])
+      .filter(({ script_name }) => script_name === undefined)
+      .map(({ name, class_name }) => [name, { className: class_name, useSQLite: true }]),
+  );
 
 /**
  * Starts the Worker that `npm run build` made.
@@ -36,6 +49,7 @@ export async function startGateway({
   port = 0,
   host = "127.0.0.1",
   persist,
+  persistObjects,
   onLog = () => {},
   ...changeable
 }) {
@@ -54,6 +68,7 @@ export async function startGateway({
       modules: [
         { type: "ESModule", path: join(folder, "index.js") },
         { type: "CompiledWasm", path: join(folder, "index_bg.wasm") },
+        { type: "CompiledWasm", path: join(folder, "ledger_bg.wasm") },
         {
           type: "ESModule",
           path: join(folder, CONFIGURATION),
@@ -66,6 +81,8 @@ export async function startGateway({
       compatibilityFlags: wrangler.compatibility_flags,
       kvNamespaces: Object.fromEntries((wrangler.kv_namespaces ?? []).map(({ binding, id }) => [binding, id])),
       kvPersist: persist ?? false,
+      durableObjects: objects(wrangler),
+      durableObjectsPersist: persistObjects ?? false,
       outboundService: { external: { address: world.address, http: {} } },
       bindings: variables,
       // Both streams are read to the end: a Worker whose output nobody takes blocks.

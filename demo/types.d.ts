@@ -70,6 +70,7 @@ export interface WranglerSettings {
   compatibility_flags: string[];
   vars?: Record<string, string>;
   kv_namespaces?: { binding: string; id: string }[];
+  durable_objects?: { bindings: { name: string; class_name: string; script_name?: string }[] };
   env: { console: { compatibility_flags: string[]; vars?: Record<string, string> } };
 }
 
@@ -93,6 +94,8 @@ export interface GatewayOptions extends Changeable {
   host?: string;
   /** A folder for KV; none keeps it in memory. */
   persist?: string;
+  /** The same for Durable Objects. */
+  persistObjects?: string;
   /** Gets each line that the Worker or the runtime writes. */
   onLog?: (line: string, stream: "out" | "err") => void;
 }

@@ -13,6 +13,7 @@ export const folder = () => process.env.POINTSMAN_BUILD ?? inRoot("build");
 export const modules = (gateway, { from = folder(), form = checkedForm(JSON.stringify(gateway)) } = {}) => [
   { name: "index.js", path: join(from, "index.js") },
   { name: "index_bg.wasm", path: join(from, "index_bg.wasm") },
+  { name: "ledger_bg.wasm", path: join(from, "ledger_bg.wasm") },
   { name: CONFIGURATION, text: configurationModule(form) },
 ];
 

@@ -1,6 +1,6 @@
 import { CONSOLE_SECRET } from "../../demo/console.mjs";
 import { examples } from "../../demo/examples.mjs";
-import { startGateway, WRANGLER_KV } from "../../demo/gateway.mjs";
+import { startGateway, WRANGLER_KV, WRANGLER_OBJECTS } from "../../demo/gateway.mjs";
 import { seed } from "../../demo/seed.mjs";
 import { createWorld } from "../../demo/world.mjs";
 import { buildConsole, CONSOLE_DEV_OUT } from "./console-build.mjs";
@@ -90,6 +90,7 @@ export async function demo({ withConsole = false } = {}) {
     world,
     port,
     persist: WRANGLER_KV,
+    persistObjects: WRANGLER_OBJECTS,
     ...configuration,
     onLog: (line, stream) => say(stream === "err" ? red(line) : dim(readable(line))),
   });

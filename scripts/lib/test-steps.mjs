@@ -62,6 +62,8 @@ export const STEPS = [
         "pointsman",
         "--package",
         "pointsman-js",
+        "--package",
+        "pointsman-ledger-wasm",
         "--lib",
         "--",
         "-D",

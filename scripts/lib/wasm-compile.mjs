@@ -24,8 +24,11 @@ const QUICK = {
   CARGO_PROFILE_RELEASE_OVERFLOW_CHECKS: "true",
 };
 
+/** Small rather than quick, down to the standard library's generic code: for what no request waits for. */
+const SMALL = { CARGO_PROFILE_RELEASE_OPT_LEVEL: "s" };
+
 /** The environment of all steps of a wasm build. */
-export function wasmBuildEnvironment({ dev = false } = {}) {
+export function wasmBuildEnvironment({ dev = false, small = false } = {}) {
   const toolchain = wasmToolchain();
   if (!toolchain || !existsSync(wasmBindings().path))
     throw new Failure("tools are missing", { advice: ["npm run setup"] });
@@ -34,6 +37,7 @@ export function wasmBuildEnvironment({ dev = false } = {}) {
     ...toolchain,
     PATH: withNpmBins({ PATH: toolchain.PATH ?? process.env.PATH }).PATH,
     CARGO_TARGET_DIR: targetFolder(dev),
+    ...(small && SMALL),
     ...(dev && QUICK),
   };
 }

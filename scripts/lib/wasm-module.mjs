@@ -27,11 +27,12 @@ function provenance(sources, out) {
 /**
  * Compiles a crate into the folder `out`: its wasm as `index_bg.wasm`, and what `bundle` makes of wasm-bindgen's module as
  * `index.js`. `sources` are the files that this is made of beside the wasm. Where cargo makes the same wasm as the last
- * time and no source has changed, the rest is skipped: wasm-opt alone takes a quarter of a minute for the gateway.
- * @param {{ crate: string, out: string, dev: boolean, quiet: boolean, sources: string[], bundle: (module: string, to: string) => unknown }} order
+ * time and no source has changed, the rest is skipped: wasm-opt alone takes a quarter of a minute for the gateway. `small` makes
+ * all of it small rather than quick.
+ * @param {{ crate: string, out: string, dev: boolean, quiet: boolean, small?: boolean, sources: string[], bundle: (module: string, to: string) => unknown }} order
  */
-export async function buildWasmModule({ crate, out, dev, quiet, sources, bundle }) {
-  const env = wasmBuildEnvironment({ dev });
+export async function buildWasmModule({ crate, out, dev, quiet, small = false, sources, bundle }) {
+  const env = wasmBuildEnvironment({ dev, small });
   const { folder, file } = await compileWasm(crate, { dev, quiet, env });
   const made = () => provenance([file, ...sources], out);
   const stamp = join(out, ".made-from");

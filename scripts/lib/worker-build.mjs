@@ -1,9 +1,10 @@
 // The gateway's Worker.
-import { readdirSync } from "node:fs";
+import { copyFileSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { build } from "esbuild";
 import { Failure } from "./failure.mjs";
+import { buildLedger } from "./ledger-build.mjs";
 import { inRoot } from "./paths.mjs";
 import { CONFIGURATION } from "./pointsman.mjs";
 import { buildWasmModule } from "./wasm-module.mjs";
@@ -15,14 +16,18 @@ export const DEV_OUT = "target/worker-dev";
 /** The modules that are bundled with what is made of the wasm. */
 const EDGE = inRoot("src", "edge");
 
+/** The ledger's wasm, beside the core's. */
+export const LEDGER_WASM = "ledger_bg.wasm";
+
 /**
- * Names in src/edge/entry.js that only the build can resolve.
- * @type {(core: string) => import("esbuild").Plugin}
+ * Names in the modules of src/edge that only the build can resolve.
+ * @type {(core: string, ledger: string) => import("esbuild").Plugin}
  */
-const resolveCore = (core) => ({
+const resolveCore = (core, ledger) => ({
   name: "pointsman",
   setup({ onResolve }) {
     onResolve({ filter: /^pointsman:core$/ }, () => ({ path: core }));
+    onResolve({ filter: /^pointsman:ledger$/ }, () => ({ path: ledger }));
     // Modules that the wasm calls are taken from where they stand, with whatever they import, and not from wasm-bindgen's
     // copies, which are of those alone that it was told of.
     onResolve({ filter: /\/snippets\/[^/]+\/src\/edge\// }, ({ path }) => ({
@@ -30,14 +35,15 @@ const resolveCore = (core) => ({
     }));
     onResolve({ filter: /^pointsman:configuration$/ }, () => ({ path: `./${CONFIGURATION}`, external: true }));
     onResolve({ filter: /^pointsman:wasm$/ }, () => ({ path: "./index_bg.wasm", external: true }));
+    onResolve({ filter: /^pointsman:ledger-wasm$/ }, () => ({ path: `./${LEDGER_WASM}`, external: true }));
   },
 });
 
 /**
- * Puts our entry, what enters the wasm, and the modules that the wasm calls into one module.
- * @type {(core: string, outfile: string) => Promise<unknown>}
+ * Puts our entry, what enters the two wasms, and the modules that the core's wasm calls into one module.
+ * @type {(core: string, ledger: string, outfile: string) => Promise<unknown>}
  */
-const bundle = (core, outfile) =>
+const bundle = (core, ledger, outfile) =>
   build({
     entryPoints: [join(EDGE, "entry.js")],
     outfile,
@@ -46,15 +52,24 @@ const bundle = (core, outfile) =>
     format: "esm",
     target: "es2024",
     external: ["cloudflare:*"],
-    plugins: [resolveCore(core)],
+    plugins: [resolveCore(core, ledger)],
     logLevel: "silent",
   }).catch((error) => {
     throw new Failure("the Worker's modules cannot be bundled", { advice: String(error.message).split("\n") });
   });
 
 /** Compiles the Worker. */
-export function buildWorker({ dev = false, out = RELEASE_OUT, quiet = false } = {}) {
+export async function buildWorker({ dev = false, out = RELEASE_OUT, quiet = false } = {}) {
+  const ledger = await buildLedger({ dev, quiet });
+  const ledgerBindings = join(ledger, "index.js");
   const modules = readdirSync(EDGE).filter((name) => name.endsWith(".js"));
-  const sources = [SELF, ...modules.map((name) => join(EDGE, name))];
-  return buildWasmModule({ crate: "pointsman", out: inRoot(out), dev, quiet, sources, bundle });
+  await buildWasmModule({
+    crate: "pointsman",
+    out: inRoot(out),
+    dev,
+    quiet,
+    sources: [SELF, ledgerBindings, ...modules.map((name) => join(EDGE, name))],
+    bundle: (core, outfile) => bundle(core, ledgerBindings, outfile),
+  });
+  copyFileSync(join(ledger, "index_bg.wasm"), join(inRoot(out), LEDGER_WASM));
 }

@@ -152,13 +152,14 @@ export async function segment(env, first, timeout) {
 }
 
 /**
- * What the ledger says of one record: `key` is its digest and its kind in hexadecimal.
+ * What the ledger says of one record, by the name of its entry in KV. `known` is the last change that the caller knows.
  * @param {Bindings} env
- * @param {string} key
+ * @param {string} name
+ * @param {number} known
  * @param {number} timeout
  */
-export async function askLedger(env, key, timeout) {
-  return new Uint8Array(await within(timeout, ledger(env).ask(key)));
+export async function askLedger(env, name, known, timeout) {
+  return new Uint8Array(await within(timeout, ledger(env).ask(name, known)));
 }
 
 /**
@@ -171,13 +172,16 @@ export async function askLedger(env, key, timeout) {
  */
 export async function shard(env, name, hash, timeout) {
   const { POINTSMAN_KV: store } = env;
-  for (const cacheTtl of store === undefined ? [] : [SHARD_CACHE_SECONDS, SHORTEST_CACHE_SECONDS]) {
-    const value = await within(timeout, store.get(name, { type: "arrayBuffer", cacheTtl }));
-    if (value !== null && (await beginsWith(value, hash))) return new Uint8Array(value);
+  if (store !== undefined) {
+    for (const cacheTtl of [SHARD_CACHE_SECONDS, SHORTEST_CACHE_SECONDS]) {
+      const value = await within(timeout, store.get(name, { type: "arrayBuffer", cacheTtl }));
+      if (value !== null && (await beginsWith(value, hash))) return new Uint8Array(value);
+    }
   }
-  const value = await within(timeout, ledger(env).shard(name));
-  if (value === null || !(await beginsWith(value, hash))) throw new Error(`${name} is not there, or is another`);
-  return new Uint8Array(value);
+  const found = await within(timeout, ledger(env).shard(name));
+  const bytes = found === null ? null : new Uint8Array(found);
+  if (bytes === null || !(await beginsWith(bytes, hash))) throw new Error(`${name} is not there, or is another`);
+  return bytes;
 }
 
 /**

@@ -9,6 +9,7 @@ import { answerAlways } from "./outermost.js";
 
 /** @import { Handle } from "./outermost.js" */
 
+export { Ledger } from "./ledger.js";
 export { Quota } from "./quota.js";
 
 initSync({ module });

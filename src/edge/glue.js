@@ -3,8 +3,8 @@
 
 import { finish } from "./finish.js";
 import { callOut, NETWORK, whyCallFailed } from "./outbound.js";
-import { within } from "./within.js";
 import { decodeAnswer, encodeNames, encodeNotedField, encodePrelude, forEachField } from "./wire.js";
+import { within } from "./within.js";
 
 /**
  * What came, as the edge and the core look at it.

@@ -23,3 +23,37 @@ declare module "pointsman:configuration" {
   const form: string;
   export default form;
 }
+
+/** The ledger's logic, as wasm-bindgen makes it of crates/pointsman-ledger-wasm. */
+declare module "pointsman:ledger" {
+  /** Makes the first instance. */
+  export function initSync(source: { module: WebAssembly.Module }): unknown;
+  /** Makes another instance in its place. */
+  export function __wbg_reset_state(): void;
+
+  /** A ledger over the database of one object. Times are milliseconds since 1970. */
+  export class Ledger {
+    constructor(entries: import("./ledger_storage.js").Entries, settings: string, now: number, random: Uint8Array);
+    poll(now: number): Uint8Array;
+    segment(first: number): Uint8Array | undefined;
+    /** Nothing where KV is to be read first. */
+    ask(name: string, known: number, now: number): Uint8Array | undefined;
+    tookFromKv(name: string, value: string | undefined, expires: number | undefined, now: number): Uint8Array;
+    commit(json: string, now: number): string;
+    /** Whether it has looked at what another ledger left in KV. */
+    hasStarted(): boolean;
+    provide(json: string, now: number): string;
+    provided(behind: string | undefined, limit: number): string;
+    audit(behind: number, limit: number): string;
+    status(): string;
+    jobs(now: number): Uint8Array;
+    done(outcome: string, bytes: Uint8Array | undefined, now: number): void;
+    nextAlarm(now: number): number | undefined;
+  }
+}
+
+/** The ledger's wasm, compiled. */
+declare module "pointsman:ledger-wasm" {
+  const module: WebAssembly.Module;
+  export default module;
+}

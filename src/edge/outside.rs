@@ -9,7 +9,6 @@ use pointsman_core::{
     directory::{
         bytes::hex,
         log::{Epoch, Revision, ShardRef},
-        record_key::RecordKey,
     },
     identity::{algorithm::Algorithm, jwk_set::PublicKey},
 };
@@ -126,8 +125,10 @@ impl Ports for Outside {
         bytes.map(|bytes| bytes.to_vec()).map_err(|error| SourceError(message(&error)))
     }
 
-    async fn ask_ledger(&self, key: &RecordKey, timeout: Span) -> Result<Vec<u8>, SourceError> {
-        let bytes = platform::ask_ledger(self.env.as_ref(), &hex(&key.to_bytes()), millis(timeout)).await;
+    async fn ask_ledger(&self, name: &str, known: Revision, timeout: Span) -> Result<Vec<u8>, SourceError> {
+        #[allow(clippy::cast_precision_loss)] // far below 2^53
+        let known = known as f64;
+        let bytes = platform::ask_ledger(self.env.as_ref(), name, known, millis(timeout)).await;
         bytes.map(|bytes| bytes.to_vec()).map_err(ledger_failed)
     }
 

@@ -51,14 +51,20 @@ impl<S: Storage> Ledger<S> {
         Asked::Read(entry.name())
     }
 
-    /// Takes what KV has under a name that was asked for, and says what there is of the record now.
-    pub fn took_from_kv(&mut self, name: &str, value: Option<&str>, now: Timestamp) -> Asked {
+    /// Takes what KV has under a name that was asked for (`expires` in seconds), and says what there is of the record now.
+    pub fn took_from_kv(
+        &mut self,
+        name: &str,
+        value: Option<&str>,
+        expires: Option<u64>,
+        now: Timestamp,
+    ) -> Asked {
         let Some(entry) = Entry::of_name(name) else { return Asked::Invalid };
         if let Some(value) = value
             && self.may_judge_asked(&entry, now).is_some()
         {
             let cause = Cause { now, actor: "kv", operation: "", may_wait: false };
-            self.judge_entry(&entry, value, None, &cause);
+            self.judge_entry(&entry, value, expires, &cause);
             self.save();
         }
         self.known(entry.record_key(), now)

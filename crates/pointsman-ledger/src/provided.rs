@@ -1,10 +1,7 @@
 //! What the config API says of customers: the scheduled Worker compares its list with what the ledger holds, and hands the
 //! differences over.
 
-use pointsman_core::{
-    base::time::Timestamp,
-    directory::{bytes::hex, record_key::RecordKey},
-};
+use pointsman_core::{base::time::Timestamp, directory::bytes::hex};
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -122,12 +119,19 @@ impl<S: Storage> Ledger<S> {
     /// The digests of what the config API said of customers, by record key in hexadecimal, behind `behind`: what a list is
     /// compared with.
     #[must_use]
-    pub fn provided(&self, behind: Option<&RecordKey>, limit: usize) -> Vec<(String, String)> {
+    pub fn provided(&self, behind: Option<&str>, limit: usize) -> Vec<(String, String)> {
         let from =
-            behind.map_or_else(|| vec![PROVIDED], |behind| after(&key(PROVIDED, &[&behind.to_bytes()])));
+            behind.map_or_else(|| vec![PROVIDED], |behind| after(&key(PROVIDED, &[&bytes_of(behind)])));
         let entries = self.storage.scan(&from, &end_of(PROVIDED), limit);
         let read =
             |(key, digest): (Vec<u8>, Vec<u8>)| Some((hex(key.get(1..)?), String::from_utf8(digest).ok()?));
         entries.into_iter().filter_map(read).collect()
     }
+}
+
+/// The bytes of hexadecimal digits; what is none is left out.
+fn bytes_of(digits: &str) -> Vec<u8> {
+    let (pairs, _) = digits.as_bytes().as_chunks::<2>();
+    let byte = |pair: &[u8; 2]| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok();
+    pairs.iter().filter_map(byte).collect()
 }

@@ -44,6 +44,12 @@ struct Backup {
 }
 
 impl<S: Storage> Ledger<S> {
+    /// Whether the ledger has looked at what another one left in KV.
+    #[must_use]
+    pub fn has_started(&self) -> bool {
+        self.state.standing != Standing::Starting
+    }
+
     /// Whether the ledger is on.
     #[must_use]
     pub fn is_on(&self) -> bool {

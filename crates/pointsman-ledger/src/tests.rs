@@ -315,7 +315,7 @@ fn an_entry_made_by_hand_is_taken_in_by_the_next_pass_or_when_it_is_asked_for() 
     world.put_by_hand(&name("hand"), r#"{"subject":"hand"}"#);
     let Asked::Read(read) = world.ledger.ask(&name("hand"), 0, world.at()) else { panic!() };
     let value = String::from_utf8(world.kv[&read].value.clone()).unwrap();
-    let Asked::Known(change, 1) = world.ledger.took_from_kv(&read, Some(&value), world.at()) else {
+    let Asked::Known(change, 1) = world.ledger.took_from_kv(&read, Some(&value), None, world.at()) else {
         panic!()
     };
     assert_eq!(change.row.unwrap().text, br#"{"subject":"hand"}"#);

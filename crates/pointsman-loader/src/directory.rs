@@ -16,7 +16,10 @@ use pointsman_core::{
         pace::TRAFFIC,
         record_key::RecordKey,
     },
-    identity::{api_key::KeyConfig, customer_id::CustomerId},
+    identity::{
+        api_key::{KeyConfig, store_key},
+        customer_id::CustomerId,
+    },
     state::{
         cache::Stored,
         directory::{Answer, Directory, Step},
@@ -88,7 +91,8 @@ impl<'a, P: Ports> DirectoryLoader<'a, P> {
         let mut found = None;
         let mut look =
             |directory: &mut Directory, asked, now| next(directory.key(digest, asked, now), &mut found);
-        let next = boxed_cold(self.resolve(Some(RecordKey::api_key(digest)), &mut look)).await;
+        let next =
+            boxed_cold(self.resolve(Some((RecordKey::api_key(digest), store_key(digest))), &mut look)).await;
         resolved(&next, found)
     }
 
@@ -97,7 +101,9 @@ impl<'a, P: Ports> DirectoryLoader<'a, P> {
         let mut found = None;
         let mut look =
             |directory: &mut Directory, asked, now| next(directory.customer(id, asked, now), &mut found);
-        let next = boxed_cold(self.resolve(Some(RecordKey::customer(id.as_str())), &mut look)).await;
+        let next =
+            boxed_cold(self.resolve(Some((RecordKey::customer(id.as_str()), id.store_key())), &mut look))
+                .await;
         resolved(&next, found)
     }
 
@@ -110,7 +116,7 @@ impl<'a, P: Ports> DirectoryLoader<'a, P> {
 
     async fn resolve(
         &self,
-        key: Option<RecordKey>,
+        key: Option<(RecordKey, String)>,
         look: &mut dyn FnMut(&mut Directory, bool, Timestamp) -> Next,
     ) -> Next {
         let mut asked = false;
@@ -125,8 +131,8 @@ impl<'a, P: Ports> DirectoryLoader<'a, P> {
                 Step::Poll => self.poll_or_wait().await,
                 Step::Shard(prefix) => self.load_or_wait(prefix).await,
                 Step::Ask => {
-                    if let Some(key) = key {
-                        self.ask(key).await;
+                    if let Some((key, name)) = &key {
+                        self.ask(*key, name).await;
                     }
                     asked = true;
                 }
@@ -252,10 +258,13 @@ impl<'a, P: Ports> DirectoryLoader<'a, P> {
     }
 
     /// Asks the ledger about one record.
-    async fn ask(&self, key: RecordKey) {
+    async fn ask(&self, key: RecordKey, name: &str) {
         let now = self.ports.now();
-        self.with(|follower| follower.asking().begin(now));
-        let answer = self.ports.ask_ledger(&key, LEDGER_TIMEOUT).await;
+        let known = self.with(|follower| {
+            follower.asking().begin(now);
+            follower.revision()
+        });
+        let answer = self.ports.ask_ledger(name, known.unwrap_or_default(), LEDGER_TIMEOUT).await;
         let said = match answer {
             Ok(bytes) => Segment::decode(&bytes),
             Err(SourceError(message)) => {

@@ -5,10 +5,7 @@ use std::fmt;
 
 use pointsman_core::{
     base::time::{Span, Timestamp},
-    directory::{
-        log::{Epoch, Revision, ShardRef},
-        record_key::RecordKey,
-    },
+    directory::log::{Epoch, Revision, ShardRef},
     identity::{algorithm::Algorithm, jwk_set::PublicKey},
 };
 
@@ -194,11 +191,17 @@ pub trait Ports {
         no_ledger()
     }
 
-    /// What the ledger says of one record, past all caches: a segment with that change, or with none.
+    /// What the ledger says of one record, by the name of its entry in the store, past all caches: a segment with that
+    /// change, or with none. `known` is the last change that the caller knows.
     ///
     /// # Errors
     /// Where it does not answer in time.
-    async fn ask_ledger(&self, _key: &RecordKey, _timeout: Span) -> Result<Vec<u8>, SourceError> {
+    async fn ask_ledger(
+        &self,
+        _name: &str,
+        _known: Revision,
+        _timeout: Span,
+    ) -> Result<Vec<u8>, SourceError> {
         no_ledger()
     }
 

@@ -333,15 +333,16 @@ impl Ports for World {
         shard.ok_or_else(|| SourceError("no such shard".to_owned()))
     }
 
-    async fn ask_ledger(&self, key: &RecordKey, _: Span) -> Result<Vec<u8>, SourceError> {
+    async fn ask_ledger(&self, name: &str, _: Revision, _: Span) -> Result<Vec<u8>, SourceError> {
         self.asked.borrow_mut().push("ask".to_owned());
         let ledger = self.ledger.borrow();
         let ledger = ledger.as_ref().expect("a ledger");
         if ledger.fails {
             return Err(SourceError("the ledger is down".to_owned()));
         }
-        let change = |row: &Row| Change { key: *key, row: Some(row.clone()) };
-        let changes = ledger.knows.get(key).map(change).into_iter().collect();
+        let named = |(key, _): &(&RecordKey, &Row)| name.starts_with(&format!("key:{}", key.hex()));
+        let change = |(key, row): (&RecordKey, &Row)| Change { key: *key, row: Some(row.clone()) };
+        let changes = ledger.knows.iter().find(named).map(change).into_iter().collect();
         let log::Head { epoch, revision, .. } = ledger.head;
         Ok(Segment { epoch, first: revision + 1, changes }.encode())
     }

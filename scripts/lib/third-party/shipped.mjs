@@ -36,7 +36,7 @@ function cargo(...args) {
 }
 
 /** The crates of ours that are compiled to wasm. */
-const OURS = ["pointsman", "pointsman-js"];
+const OURS = ["pointsman", "pointsman-js", "pointsman-ledger-wasm"];
 
 /**
  * The tree says what is linked: its features are those of the Workers, and macros,

@@ -29,6 +29,7 @@ const inAscii = (value) =>
  *   gateway  JSON text of a configuration instead
  *   form     text in place of the checked form, for forms that are none
  *   kv       false leaves the KV binding out: every call of it fails
+ *   objects  Durable Objects that are bound, as Miniflare has them; none unless given, so no ledger either
  *   faults   of createFaultyStore(): KV is then reached through them
  *   network  true lets calls out to where their URLs say, in place of the world
  *   folder   the Worker's folder, in place of build/
@@ -41,6 +42,7 @@ export async function openGateway({
   form,
   bindings = {},
   kv = true,
+  objects = {},
   faults,
   network,
   folder = process.env.POINTSMAN_BUILD,
@@ -59,13 +61,14 @@ export async function openGateway({
     overrides: {
       ...DIRECT,
       ...(given.kv === false && { kvNamespaces: {} }),
+      durableObjects: given.objects,
       ...(faults && viaStoreWorker),
       outboundService: throughZone(),
       ...given.overrides,
     },
     workers: [...(faults ? [faults.worker] : []), ...(network ? [zone.worker] : []), ...(given.workers ?? [])],
   });
-  let given = { gateway, form, bindings, kv, overrides, workers };
+  let given = { gateway, form, bindings, kv, objects, overrides, workers };
   const started = await startGateway({ folder, world, onLog: (line) => log.take(line), ...settings(given) });
   const opened = {
     world,

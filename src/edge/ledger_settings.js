@@ -1,0 +1,33 @@
+// What the gateway's configuration says of the ledger. The object has no other way to it: whoever calls the object may be of
+// another version of the Worker.
+
+/**
+ * What is used here of the configuration in checked form; crates/pointsman-checked reads all of it.
+ * @typedef {object} Form
+ * @property {string} allow_http
+ * @property {{ max_staleness?: number } | null} [directory]
+ * @property {{ source?: { by_id: boolean, max_removed?: number } | null } | null} [customers]
+ */
+
+/**
+ * The settings as the ledger's wasm reads them: JSON.
+ * @param {string} form
+ * @param {object} env the object's bindings, among which are the variables that the form names
+ */
+export function settingsOf(form, env) {
+  /** @type {Form} */
+  const { allow_http, directory, customers } = JSON.parse(form);
+  const source = customers?.source;
+  return JSON.stringify({
+    allowHttp: filled(allow_http, /** @type {Record<string, unknown>} */ (env)),
+    maxStaleness: directory?.max_staleness,
+    source: source ? (source.by_id ? "byId" : "list") : "none",
+  });
+}
+
+/**
+ * A text with its variable filled in; a variable that is missing leaves nothing, which allows nothing.
+ * @param {string} text
+ * @param {Record<string, unknown>} env
+ */
+const filled = (text, env) => text.replace(/\$\{(\w+)\}/g, (_, name) => String(env[name] ?? ""));

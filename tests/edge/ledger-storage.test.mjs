@@ -1,0 +1,85 @@
+// The ledger's map of bytes over SQLite, here over Node's own; tests/workerd/ledger.test.mjs has it in workerd.
+import assert from "node:assert/strict";
+import { DatabaseSync } from "node:sqlite";
+import { beforeEach, describe, test } from "node:test";
+import { split } from "../../src/edge/ledger_frames.js";
+import { openEntries } from "../../src/edge/ledger_storage.js";
+
+/** What an object's storage has as `sql`: blobs come and go as an ArrayBuffer, and as nothing else. */
+function sqlOf(database) {
+  const bind = (value) => {
+    if (typeof value === "number") return value;
+    assert.ok(value instanceof ArrayBuffer, "a view of memory that may move");
+    return new Uint8Array(value);
+  };
+  const toBuffers = (row) =>
+    Object.fromEntries(
+      Object.entries(row).map(([name, { buffer, byteOffset: at, byteLength }]) => [
+        name,
+        buffer.slice(at, at + byteLength),
+      ]),
+    );
+  return {
+    exec: (query, ...values) => {
+      const rows = database
+        .prepare(query)
+        .all(...values.map(bind))
+        .map(toBuffers);
+      return { toArray: () => rows };
+    },
+  };
+}
+
+const bytes = (...values) => new Uint8Array(values);
+
+/** What a scan says, as numbers. */
+function pairs(framed) {
+  const parts = split(framed).map((part) => [...part]);
+  return Array.from({ length: parts.length / 2 }, (_, index) => [parts[index * 2], parts[index * 2 + 1]]);
+}
+
+let database;
+let entries;
+beforeEach(() => {
+  database = new DatabaseSync(":memory:");
+  entries = openEntries(sqlOf(database));
+});
+
+describe("entries", () => {
+  test("are there as they were put, until they are deleted", () => {
+    assert.equal(entries.get(bytes(1)), undefined);
+    entries.put(bytes(1), bytes(7, 0, 255));
+    entries.put(bytes(1, 0), bytes());
+    assert.deepEqual(entries.get(bytes(1)), bytes(7, 0, 255));
+    assert.deepEqual(entries.get(bytes(1, 0)), bytes(), "an empty value is a value");
+    entries.put(bytes(1), bytes(8));
+    assert.deepEqual(entries.get(bytes(1)), bytes(8));
+    entries.delete(bytes(1));
+    entries.delete(bytes(1));
+    assert.equal(entries.get(bytes(1)), undefined);
+    assert.deepEqual(entries.get(bytes(1, 0)), bytes());
+  });
+
+  test("are scanned in the order of their bytes, from the first to before the last", () => {
+    for (const key of [[2], [1, 255], [1], [255, 1], [1, 0], [3], [255]]) entries.put(bytes(...key), bytes(...key, 9));
+    const scanned = (...order) => pairs(entries.scan(...order)).map(([key]) => key);
+    assert.deepEqual(scanned(bytes(), bytes(255, 255), 100), [[1], [1, 0], [1, 255], [2], [3], [255], [255, 1]]);
+    assert.deepEqual(scanned(bytes(1, 0), bytes(3), 100), [[1, 0], [1, 255], [2]]);
+    assert.deepEqual(scanned(bytes(1), bytes(3), 2), [[1], [1, 0]]);
+    assert.deepEqual(scanned(bytes(4), bytes(5), 9), []);
+    assert.deepEqual(pairs(entries.scan(bytes(255), bytes(255, 1), 9)), [[[255], [255, 9]]]);
+  });
+
+  test("outlive the map, which a version before this one may have made", () => {
+    entries.put(bytes(5), bytes(6));
+    assert.deepEqual(openEntries(sqlOf(database)).get(bytes(5)), bytes(6));
+  });
+
+  test("are of the bytes as they were when they were put, wherever in memory these stood", () => {
+    const memory = new Uint8Array(64).fill(1);
+    entries.put(memory.subarray(3, 5), memory.subarray(10, 13));
+    memory.fill(2);
+    assert.deepEqual(entries.get(bytes(1, 1)), bytes(1, 1, 1));
+    assert.equal(entries.get(bytes(2, 2)), undefined);
+  });
+});
