@@ -1,0 +1,103 @@
+// Two isolates of the built Worker that follow one ledger. Times are printed, and asserted only as "before the bound".
+import assert from "node:assert/strict";
+import { createHash, randomUUID } from "node:crypto";
+import { after, before, describe, test } from "node:test";
+import { openIsolates } from "./support/directory.mjs";
+
+const MAX_STALENESS = 10_000;
+const TOML = `
+[api_keys]
+prefixes = []
+checksum = false
+[customers]
+[directory]
+max_staleness = "10s"
+[backends.shared]
+url = "https://shared.example.com"
+[[routes]]
+path = "/hybrid/{+path}"
+auth = ["api_key"]
+rules = [{ name = "dedicated", to = "customer", unlisted = "next" }, { name = "shared", to = "shared" }]
+`;
+
+const digestOf = (key) => createHash("sha256").update(key).digest("hex");
+const keyRecord = (customer) => JSON.stringify({ subject: customer, claims: { customerId: customer } });
+const customerRecord = (id, host) => JSON.stringify({ customerId: id, backendUrl: `https://${host}.example.com` });
+const putKey = (key, customer) => ({ edit: "putKey", digest: digestOf(key), json: keyRecord(customer) });
+const removeKey = (key) => ({ edit: "removeKey", digest: digestOf(key) });
+const putCustomer = (id, host) => ({ edit: "putCustomer", id, json: customerRecord(id, host) });
+const someKey = () => `key-${randomUUID()}`;
+
+const pause = (milliseconds) => new Promise((resolve) => setTimeout(resolve, milliseconds));
+
+describe("two isolates and one ledger", () => {
+  let isolates;
+  before(async () => {
+    isolates = await openIsolates({ toml: TOML });
+  });
+  after(() => isolates?.stop());
+
+  const commit = async (...edits) => {
+    const answer = JSON.parse(
+      await isolates.ledger.commit(JSON.stringify({ operation: randomUUID(), actor: "a test", edits })),
+    );
+    assert.equal(answer.error, undefined, JSON.stringify(answer));
+  };
+
+  /** How long it takes until an isolate answers like this, asked again and again. */
+  async function untilAnswers(index, key, status, bound, what) {
+    const began = Date.now();
+    for (;;) {
+      const answer = await isolates.ask(index, key);
+      const passed = Date.now() - began;
+      if (answer.status === status) {
+        console.log(`  ${what}: ${passed} ms`);
+        return answer;
+      }
+      assert.ok(passed <= bound, `${what}: still ${answer.status} after ${passed} ms`);
+      await pause(100);
+    }
+  }
+
+  test("a key that was just made works at the first request, in both", async () => {
+    const key = someKey();
+    await isolates.ask(0, "somebody");
+    await isolates.ask(1, "somebody");
+    await commit(putKey(key, "acme"), putCustomer("acme", "acme-0"));
+    for (const index of [0, 1]) {
+      const answer = await untilAnswers(index, key, 200, 1500, `made, then accepted in isolate ${index}`);
+      assert.equal(answer.text, "https://acme-0.example.com/hybrid/x");
+    }
+  });
+
+  test("a revoked key is refused in the other isolate within max_staleness, while requests go on", async () => {
+    const key = someKey();
+    await commit(putKey(key, "acme"));
+    for (const index of [0, 1]) assert.equal((await untilAnswers(index, key, 200, 3000, "made")).status, 200);
+    await commit(removeKey(key));
+    for (const index of [0, 1]) {
+      await untilAnswers(index, key, 401, MAX_STALENESS, `revoked, then refused in isolate ${index}`);
+    }
+    for (let again = 0; again < 20; again += 1) assert.equal((await isolates.ask(again % 2, key)).status, 401);
+  });
+
+  test("a customer that is changed or disabled is so in both", async () => {
+    const key = someKey();
+    await commit(putKey(key, "wayne"), putCustomer("wayne", "wayne-0"));
+    assert.equal((await untilAnswers(1, key, 200, 3000, "made")).text, "https://wayne-0.example.com/hybrid/x");
+    await commit(putCustomer("wayne", "wayne-1"));
+    await pause(MAX_STALENESS);
+    assert.equal((await isolates.ask(1, key)).text, "https://wayne-1.example.com/hybrid/x");
+    const disabled = JSON.stringify({ ...JSON.parse(customerRecord("wayne", "wayne-1")), disabled: true });
+    await commit({ edit: "putCustomer", id: "wayne", json: disabled });
+    await untilAnswers(1, key, 403, MAX_STALENESS, "disabled, then refused");
+  });
+
+  test("a key that is made by hand in KV works at the first request", async () => {
+    const key = someKey();
+    await isolates.ask(1, "somebody");
+    const kv = await isolates.kv();
+    await kv.put(`key:${digestOf(key)}`, keyRecord("acme"));
+    await untilAnswers(1, key, 200, 3000, "made by hand, then accepted");
+  });
+});

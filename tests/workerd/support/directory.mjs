@@ -1,0 +1,71 @@
+// Isolates of the built Worker that follow one ledger, in workerd: each with its own memory, KV and a ledger in common. The
+// backend answers with where it was called.
+import { join } from "node:path";
+import { Log, LogLevel, Miniflare } from "miniflare";
+import { CONFIGURATION, checkedForm, configurationModule } from "../../../scripts/lib/pointsman.mjs";
+import { gatewayJson, path } from "./files.mjs";
+
+const folder = process.env.POINTSMAN_BUILD ?? path("build");
+const LEDGER_WORKER = "isolate-0";
+
+/** Answers with the URL that was called. */
+const ECHO = `export default { fetch: (request) => new Response(request.url) };`;
+
+/**
+ * Starts some isolates with a configuration given as TOML. `configApi` answers what nobody else does.
+ * @param {{ toml: string, isolates?: number, bindings?: Record<string, string> }} options
+ */
+export async function openIsolates({ toml, isolates = 2, bindings = {} }) {
+  const form = configurationModule(checkedForm(gatewayJson(toml)));
+  const worker = (index) => ({
+    name: `isolate-${index}`,
+    routes: [`isolate-${index}.example.com/*`],
+    modules: [
+      { type: "ESModule", path: join(folder, "index.js") },
+      { type: "CompiledWasm", path: join(folder, "index_bg.wasm") },
+      { type: "CompiledWasm", path: join(folder, "ledger_bg.wasm") },
+      { type: "ESModule", path: join(folder, CONFIGURATION), contents: form },
+    ],
+    modulesRoot: folder,
+    compatibilityDate: "2026-07-30",
+    compatibilityFlags: ["global_fetch_strictly_public", "enable_request_signal"],
+    kvNamespaces: { POINTSMAN_KV: "directory-kv" },
+    durableObjects: {
+      LEDGER:
+        index === 0
+          ? { className: "Ledger", useSQLite: true }
+          : { className: "Ledger", scriptName: LEDGER_WORKER, useSQLite: true },
+    },
+    bindings: { ALLOW_HTTP: "never", ...bindings },
+    outboundService: "echo",
+  });
+  const workers = Array.from({ length: isolates }, (_, index) => worker(index));
+  const miniflare = new Miniflare({
+    cf: false,
+    log: new Log(LogLevel.ERROR),
+    handleRuntimeStdio(stdout, stderr) {
+      if (process.env.POINTSMAN_SHOW) {
+        stdout.pipe(process.stderr);
+        stderr.pipe(process.stderr);
+      } else {
+        stdout.resume();
+        stderr.resume();
+      }
+    },
+    workers: [...workers, { name: "echo", modules: true, script: ECHO, compatibilityDate: "2026-07-30" }],
+  });
+  await miniflare.ready;
+  const namespace = await miniflare.getDurableObjectNamespace("LEDGER", LEDGER_WORKER);
+  return {
+    kv: () => miniflare.getKVNamespace("POINTSMAN_KV", LEDGER_WORKER),
+    ledger: namespace.get(namespace.idFromName("ledger")),
+    /** What an isolate answers: the status, and where the backend was called or why nobody was. */
+    async ask(index, credential, { path: target = "/hybrid/x", ...init } = {}) {
+      const headers = credential === undefined ? {} : { authorization: `Bearer ${credential}` };
+      const url = `https://isolate-${index}.example.com${target}`;
+      const answer = await miniflare.dispatchFetch(url, { ...init, headers: { ...headers, ...init.headers } });
+      return { status: answer.status, text: await answer.text(), headers: answer.headers };
+    },
+    stop: () => miniflare.dispose(),
+  };
+}
