@@ -15,7 +15,7 @@ use pointsman_core::{
     decide::{
         decision::{Decision, Deferred, Judgement, LoadedForRequest, Need, Outcome, SignatureCheck},
         explain::{self, ExplainRequest},
-        operator::json_answer,
+        operator::{self, LedgerCall, json_answer, ledger_answer},
         request_log::{LoggedRequest, Trace},
     },
     forward::{
@@ -159,6 +159,12 @@ impl RequestContext {
                 Err(answer) => self.answer(answer, &Trace::default()),
             };
         }
+        if let Some(asked) = operator::ledger_call(&ready.gateway, &head) {
+            return match asked {
+                Ok(call) => platform::until_trap(&future_to_promise(Rc::new(self).ask_ledger(call))).into(),
+                Err(answer) => self.answer(answer, &Trace::of_route("ledger")),
+            };
+        }
         let decision = ready.gateway.decide(&head, &mut ready.memory.borrow_mut(), &found, self.began);
         match decision {
             Decision { outcome: Outcome::Load(need, lease), deferred, .. } => {
@@ -268,6 +274,32 @@ impl RequestContext {
                 self.answer(answer, &Trace { route: Some(Rc::from("explain")), ..Trace::default() })
             }
             None => self.misconfigured(),
+        })
+    }
+
+    /// Carries an operator's call to the ledger. An edit goes on under `waitUntil` where the operator is gone.
+    async fn ask_ledger(self: Rc<Self>, call: LedgerCall) -> Result<JsValue, JsValue> {
+        let (op, behind) = match call {
+            LedgerCall::Status => ("status", 0),
+            LedgerCall::Audit(behind) => ("audit", behind),
+            LedgerCall::Commit => ("commit", 0),
+        };
+        #[allow(clippy::cast_precision_loss)] // far below 2^53
+        let behind = behind as f64;
+        let said = platform::operate(self.env.as_ref(), &self.sent.incoming, op, behind).await;
+        let Some(head) = self.head() else { return Ok(self.misconfigured()) };
+        let trace = Trace::of_route("ledger");
+        Ok(match said {
+            Ok(said) => self.answer(ledger_answer(said.status(), &head, said.text()), &trace),
+            Err(error) => {
+                outside::warn("ledger_failed", &outside::message(&error));
+                let answer = self
+                    .isolate
+                    .ready
+                    .as_ref()
+                    .map(|ready| ready.gateway.refuse(Refusal::LedgerUnavailable, None, None, &head));
+                answer.map_or_else(|| self.misconfigured(), |answer| self.answer(answer, &trace))
+            }
         })
     }
 

@@ -53,7 +53,7 @@ export function installDirectory(hint) {
 export const hasLedger = (env) => env.LEDGER !== undefined;
 
 /** @param {Bindings} env */
-function ledger({ LEDGER }) {
+export function ledger({ LEDGER }) {
   if (LEDGER === undefined) throw new Error("there is no Durable Object bound as LEDGER");
   const options = region === "" ? {} : { locationHint: /** @type {DurableObjectLocationHint} */ (region) };
   return LEDGER.get(LEDGER.idFromName(NAME), options);

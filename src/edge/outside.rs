@@ -219,7 +219,7 @@ pub(super) fn warn(event: &str, message: &str) {
     platform::log_message("warn", event, message);
 }
 
-fn message(error: &JsValue) -> String {
+pub(super) fn message(error: &JsValue) -> String {
     let text = js_sys::Reflect::get(error, &"message".into()).ok().and_then(|message| message.as_string());
     text.unwrap_or_else(|| "failed".to_owned())
 }

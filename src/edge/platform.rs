@@ -94,6 +94,27 @@ extern "C" {
     pub(super) fn asked_at(this: &LedgerHead) -> Option<f64>;
 }
 
+#[wasm_bindgen]
+extern "C" {
+    /// What [`operate`] got.
+    pub(super) type LedgerSaid;
+    #[wasm_bindgen(method, getter)]
+    pub(super) fn status(this: &LedgerSaid) -> u16;
+    #[wasm_bindgen(method, getter)]
+    pub(super) fn text(this: &LedgerSaid) -> String;
+}
+
+#[wasm_bindgen(module = "/src/edge/operate.js")]
+extern "C" {
+    #[wasm_bindgen(catch)]
+    pub(super) async fn operate(
+        env: &JsValue,
+        incoming: &Incoming,
+        op: &str,
+        behind: f64,
+    ) -> Result<LedgerSaid, JsValue>;
+}
+
 #[wasm_bindgen(module = "/src/edge/directory.js")]
 extern "C" {
     #[wasm_bindgen(js_name = installDirectory)]

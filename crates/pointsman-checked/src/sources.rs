@@ -124,6 +124,7 @@ pub(super) fn operator(node: Node<'_>, shut: &mut Vec<Fault>) -> Read<Operator> 
     Ok(Operator {
         health: node.option("health", Node::string)?,
         status: node.option("status", Node::string)?,
+        ledger: node.option("ledger", Node::string)?,
         secret: usable.map(|secret| Digest::of(secret.as_bytes())),
     })
 }

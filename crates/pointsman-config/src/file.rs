@@ -292,6 +292,8 @@ pub struct OperatorFile {
     pub health: Option<String>,
     /// The path at which operators see the state of caches and sources. Default none.
     pub status: Option<String>,
+    /// The path at which operators see the ledger and edit what it holds. Default none.
+    pub ledger: Option<String>,
     /// The secret that operators send as a bearer token: one that `pointsman secret create` made.
     pub secret: Option<String>,
 }

@@ -148,7 +148,12 @@ pub(super) fn is_own_path(path: &str) -> bool {
 /// shuts what operators ask, and costs no caller an answer.
 pub(super) fn operator(file: Option<&OperatorFile>, findings: &mut Findings) -> Value {
     let Some(file) = file else { return json!({}) };
-    for (path, pointer) in [(&file.health, "/operator/health"), (&file.status, "/operator/status")] {
+    let paths = [
+        (&file.health, "/operator/health"),
+        (&file.status, "/operator/status"),
+        (&file.ledger, "/operator/ledger"),
+    ];
+    for (path, pointer) in paths {
         if path.as_ref().is_some_and(|path| !is_own_path(path)) {
             findings.error(
                 pointer,
@@ -159,12 +164,17 @@ pub(super) fn operator(file: Option<&OperatorFile>, findings: &mut Findings) -> 
     if file.health.is_some() && file.health == file.status {
         findings.error("/operator/status", "must be another path than that of health");
     }
-    if file.status.is_some() && file.secret.is_none() {
-        findings.error("/operator/secret", "must be set where there is a status: it is for operators alone");
+    if file.ledger.is_some() && [&file.health, &file.status].contains(&&file.ledger) {
+        findings.error("/operator/ledger", "must be another path than those of health and status");
+    }
+    if (file.status.is_some() || file.ledger.is_some()) && file.secret.is_none() {
+        let what = "must be set where there is a status or a ledger: they are for operators alone";
+        findings.error("/operator/secret", what);
     }
     json!({
         "health": file.health,
         "status": file.status,
+        "ledger": file.ledger,
         "secret": file.secret.as_deref().map(|secret| findings.write("/operator/secret", secret)),
     })
 }

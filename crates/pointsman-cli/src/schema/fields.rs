@@ -107,9 +107,13 @@ fn sources() -> Vec<Field> {
         Field::of("MemoryFile", "keys", size()),
         Field::of("MemoryFile", "customers", size()),
         Field::of("MemoryFile", "tokens", size()),
-        Field::whole("OperatorFile", json!({ "dependentRequired": { "status": ["secret"] } })),
+        Field::whole(
+            "OperatorFile",
+            json!({ "dependentRequired": { "status": ["secret"], "ledger": ["secret"] } }),
+        ),
         Field::of("OperatorFile", "health", refer("OwnPath")),
         Field::of("OperatorFile", "status", refer("OwnPath")),
+        Field::of("OperatorFile", "ledger", refer("OwnPath")),
         Field::of("OperatorFile", "secret", form("^pso_[0-9A-Za-z]{43}_[0-9A-Za-z]{6}$")),
     ]
 }

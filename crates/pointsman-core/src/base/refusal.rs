@@ -164,6 +164,8 @@ refusals! {
     TokenKeyAmbiguous = "token_key_ambiguous" => CredentialInvalid,
     /// The signature does not verify.
     TokenSignature = "token_signature" => CredentialInvalid,
+    /// The ledger does not answer an operator.
+    LedgerUnavailable = "ledger_unavailable" => GatewayUnavailable,
     /// The token was revoked: by its `jti`, or by its `sub`.
     TokenRevoked = "token_revoked" => CredentialInvalid,
     /// Which tokens were revoked cannot be known now. Not "bad token".

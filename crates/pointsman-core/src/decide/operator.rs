@@ -45,9 +45,59 @@ pub fn answer(
         (true, ..) => Asked::Health,
         (_, true, _) => Asked::Status,
         (.., Some(token)) => Asked::KeySet(token),
+        // Whoever carries requests out asks the ledger before anything is decided; no route ever gets this path.
+        _ if is(&operator.ledger) => return Some(gateway.refuse(Refusal::RouteUnknown, None, None, head)),
         _ => return None,
     };
     Some(answer_to(&asked, gateway, head, memory, now, trace))
+}
+
+/// What an operator asks the ledger.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum LedgerCall {
+    /// How it does.
+    Status,
+    /// Who changed what behind this change.
+    Audit(u64),
+    /// To make edits.
+    Commit,
+}
+
+/// What a request asks the ledger; `None` where it is for another path. It must show the operator's secret.
+///
+/// # Errors
+/// What is answered to a request that asks wrongly.
+#[must_use]
+pub fn ledger_call(gateway: &Gateway, head: &Head<'_>) -> Option<Result<LedgerCall, Answer>> {
+    let is_asked = gateway.operator.ledger.as_deref() == Some(head.target.path);
+    is_asked.then(|| read_ledger_call(gateway, head))
+}
+
+#[cold]
+#[inline(never)]
+fn read_ledger_call(gateway: &Gateway, head: &Head<'_>) -> Result<LedgerCall, Answer> {
+    authorized(gateway.operator.secret.as_ref(), head)
+        .map_err(|refusal| gateway.refuse(refusal, None, None, head))?;
+    let audit = head.target.query.and_then(|query| query.strip_prefix("audit="));
+    match (head.method, audit) {
+        ("GET" | "HEAD", None) => Ok(LedgerCall::Status),
+        ("GET" | "HEAD", Some(behind)) => behind.parse().map(LedgerCall::Audit).map_err(|_| {
+            let error = "audit must be the number of a change, 0 for all that are kept";
+            json_answer(400, head, &json!({ "error": "unreadable", "message": error }))
+        }),
+        ("POST", None) => Ok(LedgerCall::Commit),
+        _ => {
+            let mut answer = gateway.refuse(Refusal::MethodNotOnRoute, None, None, head);
+            answer.fields.push(("allow", "GET, HEAD, POST".to_owned()));
+            Err(answer)
+        }
+    }
+}
+
+/// What the ledger said, for an operator: JSON.
+#[must_use]
+pub fn ledger_answer(status: u16, head: &Head<'_>, json: String) -> Answer {
+    Answer { body: Some(json + "\n"), ..json_answer(status, head, &Value::Null) }
 }
 
 /// What one of the gateway's own paths is for.

@@ -49,6 +49,12 @@ pub struct LoggedRequest<'a> {
 }
 
 impl Trace {
+    /// Of a request for one of the gateway's own paths.
+    #[must_use]
+    pub fn of_route(name: &str) -> Self {
+        Self { route: Some(Rc::from(name)), ..Self::default() }
+    }
+
     /// Notes a step of the decision, where somebody asked.
     pub(super) fn record(&mut self, step: impl FnOnce(&mut Steps)) {
         if let Some(steps) = &mut self.steps {

@@ -286,6 +286,8 @@ pub struct Operator {
     pub health: Option<String>,
     /// The path at which operators see the state of caches and sources.
     pub status: Option<String>,
+    /// The path at which operators edit what the ledger holds.
+    pub ledger: Option<String>,
     /// The digest of the secret that they show.
     pub secret: Option<Digest>,
 }
