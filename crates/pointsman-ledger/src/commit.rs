@@ -4,12 +4,13 @@ use pointsman_core::base::{record::RecordError, time::Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    keyspace::{REMOVED, key},
     ledger::{Cause, Ledger},
     operation::Known,
     record::{Held, Record},
     rows::Entry,
     storage::Storage,
-    tokens::{RevokedBy, Revocation},
+    tokens::{Revocation, RevokedBy},
 };
 
 /// Edits of one commit at most.
@@ -192,7 +193,9 @@ impl<S: Storage> Ledger<S> {
         };
         match edit {
             Edit::PutKey { digest, json, expires, expected } => put(key(digest)?, json, *expires, *expected),
-            Edit::PutCustomer { id, json, expires, expected } => put(customer(id)?, json, *expires, *expected),
+            Edit::PutCustomer { id, json, expires, expected } => {
+                put(customer(id)?, json, *expires, *expected)
+            }
             Edit::RemoveKey { digest, expected } => {
                 Ok(Checked::Remove { entry: key(digest)?, expected: *expected })
             }
@@ -212,7 +215,9 @@ impl<S: Storage> Ledger<S> {
         let mut revocations = 0;
         for (edit, change) in edits.iter().enumerate() {
             let (entry, expected) = match change {
-                Checked::Put { entry, expected, .. } | Checked::Remove { entry, expected } => (entry, expected),
+                Checked::Put { entry, expected, .. } | Checked::Remove { entry, expected } => {
+                    (entry, expected)
+                }
                 Checked::Revoke(revocation) => {
                     revocations += u64::from(!self.is_revoked(revocation));
                     continue;
@@ -247,7 +252,8 @@ impl<S: Storage> Ledger<S> {
     /// Writes or removes an operator's record, and has KV follow. Says the record's version from then on.
     fn set_operator(&mut self, entry: &Entry, held: Option<Held>, cause: &Cause<'_>) -> u64 {
         let of = entry.record_key();
-        let mut record = self.record(&of).unwrap_or_else(|| Record { name: entry.name(), ..Record::default() });
+        let mut record =
+            self.record(&of).unwrap_or_else(|| Record { name: entry.name(), ..Record::default() });
         if record.operator.is_none() && held.is_none() && self.row(&of).is_none() && record.seen.is_none() {
             // Nobody has it, and KV was never seen to: there is nothing to say to anybody.
             return 0;
@@ -278,6 +284,11 @@ impl<S: Storage> Ledger<S> {
         let action = if held.is_some() { "put" } else { "remove" };
         let version = self.next_sequence(entry.name(), action, cause);
         self.set_end(&of, end(&record.operator), end(&held));
+        let removed = key(REMOVED, &[&of.to_bytes()]);
+        match &held {
+            Some(_) => self.storage.delete(&removed),
+            None => self.storage.put(&removed, &cause.now.millis().to_be_bytes()),
+        }
         record.operator = held.map(|held| Held { version, ..held });
         record.changed_at = cause.now.millis();
         record.name = entry.name();

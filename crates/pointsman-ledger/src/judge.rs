@@ -1,6 +1,8 @@
 //! What an entry of KV is evidence of: of an edit by hand, or of KV lagging behind the ledger.
 
-use pointsman_core::{base::time::Timestamp, customer::record::CustomerRecord, directory::record_key::RecordKey};
+use pointsman_core::{
+    base::time::Timestamp, customer::record::CustomerRecord, directory::record_key::RecordKey,
+};
 
 use crate::{
     keyspace::{SEEN, key},
@@ -48,7 +50,11 @@ impl<S: Storage> Ledger<S> {
         now: Timestamp,
     ) -> Judged {
         let digest = digest_of(found.value.as_bytes());
-        self.see(entry, &mut record, Seen { digest: digest.clone(), listed: found.listed, expires: found.expires });
+        self.see(
+            entry,
+            &mut record,
+            Seen { digest: digest.clone(), listed: found.listed, expires: found.expires },
+        );
         let of = entry.record_key();
         let held = record.operator.as_ref();
         if held.is_some_and(|held| held.digest == digest && held.expires == found.expires) {

@@ -49,6 +49,9 @@ pub(crate) const BYTES: u8 = b'B';
 /// Time and KV name → nothing: files that are to be deleted.
 pub(crate) const OLD: u8 = b'z';
 
+/// Record key → when an operator's record was removed.
+pub(crate) const REMOVED: u8 = b'g';
+
 /// A key: its kind, then its parts as they are.
 pub(crate) fn key(space: u8, parts: &[&[u8]]) -> Vec<u8> {
     let mut key = Vec::with_capacity(1 + parts.iter().map(|part| part.len()).sum::<usize>());

@@ -10,6 +10,7 @@ use pointsman_core::{
 };
 
 use crate::{
+    backup::CHECKING,
     keyspace::{END, PENDING, RECORD, ROW, key, load, save},
     poll::Polls,
     record::Record,
@@ -35,6 +36,8 @@ pub struct Ledger<S> {
     pub(crate) polls: Polls,
     /// Reads of KV on behalf of those who ask.
     pub(crate) reads: Window,
+    /// Whether this instance has looked at what another ledger may have left in KV.
+    pub(crate) is_checked: bool,
 }
 
 /// Who changes something, and when.
@@ -46,6 +49,9 @@ pub(crate) struct Cause<'a> {
     /// Whether a change may wait for a shard.
     pub(crate) may_wait: bool,
 }
+
+/// More additions than this within a minute go to followers by shards.
+pub(crate) const MANY: u64 = 1000;
 
 /// Bytes that a new database is made of: the epoch, then the key of the heads' HMAC.
 pub const RANDOM_BYTES: usize = 48;
@@ -64,6 +70,7 @@ impl<S: Storage> Ledger<S> {
             head: None,
             polls: Polls::default(),
             reads: Window::default(),
+            is_checked: false,
         };
         ledger.reload();
         if ledger.state.epoch == [0; 16] {
@@ -73,11 +80,22 @@ impl<S: Storage> Ledger<S> {
     }
 
     /// Draws a new epoch: in a new database, and in one that was restored to an earlier time.
-    pub(crate) fn begin_epoch(&mut self, _now: Timestamp, random: [u8; RANDOM_BYTES]) {
+    pub(crate) fn begin_epoch(&mut self, now: Timestamp, random: [u8; RANDOM_BYTES]) {
         let (epoch, secret) = random.split_at(16);
         self.state.epoch = epoch.try_into().unwrap_or_default();
         self.state.secret = secret.try_into().unwrap_or_default();
+        // Of what was before followers of this epoch know nothing.
         self.state.first_kept = self.state.revision.saturating_add(1);
+        self.state.taken_in = false;
+        self.state.confirmed = false;
+        self.state.has_keys = false;
+        self.state.has_customers = false;
+        self.state.awake_since = now.millis();
+        self.state.pass = None;
+        self.forget_files();
+        self.state.off = Some(CHECKING.to_owned());
+        self.is_checked = false;
+        self.write_secret(now);
         self.save();
     }
 
@@ -134,7 +152,11 @@ impl<S: Storage> Ledger<S> {
     pub(crate) fn put_record(&mut self, record: &RecordKey, mut value: Record, now: Timestamp) {
         let key = key(RECORD, &[&record.to_bytes()]);
         value.forget_past(now);
-        if value.is_forgotten(now) { self.storage.delete(&key) } else { save(&mut self.storage, &key, &value) }
+        if value.is_forgotten(now) {
+            self.storage.delete(&key)
+        } else {
+            save(&mut self.storage, &key, &value)
+        }
     }
 
     /// The row that counts of a key or customer.
@@ -167,10 +189,13 @@ impl<S: Storage> Ledger<S> {
             _ => self.state.rows,
         };
         let was_pending = self.storage.get(&pending_key).is_some();
-        let waits = cause.may_wait && row.as_ref().is_some_and(|row| may_wait(before.as_ref(), row));
+        let waits = cause.may_wait
+            && row.as_ref().is_some_and(|row| may_wait(before.as_ref(), row))
+            && self.are_many(cause.now);
         if waits {
             self.storage.put(&pending_key, &self.state.sequence.to_be_bytes());
             self.count_pending(&of);
+            self.state.pending_at = cause.now.millis();
             self.state.pending = self.state.pending.saturating_add(u64::from(!was_pending));
             return;
         }
@@ -180,6 +205,17 @@ impl<S: Storage> Ledger<S> {
         }
         // A removal is written even where followers were never told of the record: one may have asked for it.
         self.append(pointsman_core::directory::log::Change { key: of, row });
+    }
+
+    /// Counts an addition, and says whether there were so many within a minute that a shard is the shorter way. All that
+    /// is found before the first shards is.
+    fn are_many(&mut self, now: Timestamp) -> bool {
+        let minute = now.millis() / 60_000;
+        if self.state.additions.0 != minute {
+            self.state.additions = (minute, 0);
+        }
+        self.state.additions.1 = self.state.additions.1.saturating_add(1);
+        !self.state.taken_in || self.state.additions.1 > MANY
     }
 
     /// Has the database tell when something ends.

@@ -6,35 +6,62 @@
 //!
 //! | call | who makes it |
 //! | --- | --- |
-//! | [`Ledger::poll`], [`Ledger::segment`], [`Ledger::ask`], [`Ledger::took_from_kv`] | followers |
-//! | [`Ledger::commit`], [`Ledger::audit`] | operators |
+//! | [`Ledger::poll`], [`Ledger::segment`], [`Ledger::file`] | followers |
+//! | [`Ledger::ask`], then [`Ledger::took_from_kv`] where it answers [`Asked::Read`] | followers, about one record |
+//! | [`Ledger::commit`], [`Ledger::audit`], [`Ledger::accept_removals`], [`Ledger::restored`] | operators |
+//! | [`Ledger::provided_page`], [`Ledger::provide`], [`Ledger::list_taken`] | the scheduled Worker |
+//! | [`Ledger::jobs`], [`Ledger::done`], [`Ledger::next_alarm`] | the ledger's own alarm |
+//!
+//! [`Ledger::call`] is all of these with a JSON request ([`Request`]), for a caller in JavaScript.
+//!
+//! **Work outside** comes as [`Job`]s, and is reported as [`Done`]. An alarm sets the next one first, then takes the jobs,
+//! does them, and reports each in a call of its own. What is never reported is given out again, so an instance may end at
+//! any time. A new ledger is off until it has been told what `directory:head` holds: another ledger may be at work.
+//!
+//! **Shards can hold rows that the log never had**: more than a thousand additions within a minute, and all that the first
+//! pass finds. When such a shard is named, the log has a change [`reload_of`] its prefix, and a follower that has loaded the
+//! shard loads it again.
+
+#![cfg_attr(test, allow(clippy::indexing_slicing, clippy::unwrap_used, clippy::string_slice))]
 
 mod ask;
+mod backup;
 mod commit;
+mod jobs;
 mod judge;
 mod keyspace;
 mod ledger;
 mod log;
 mod operation;
 mod outbox;
+mod pass;
 mod poll;
+mod provider;
 mod record;
 mod rows;
 mod settings;
+mod shards;
 mod state;
 mod storage;
 mod tokens;
 mod waiting;
 mod window;
+mod wire;
 
 pub use self::{
     ask::Asked,
+    backup::{HEAD_NAME, REVOCATIONS_NAME, SECRET_NAME, TOUCHED_NAME},
     commit::{Commit, CommitError, Committed, Edit, Fault, MOST_EDITS},
+    jobs::{Done, Job},
     ledger::{Ledger, RANDOM_BYTES},
     log::SegmentBytes,
     operation::Audit,
     outbox::{Write, Written},
+    pass::{ListJob, Listed, Page, ReadEntry},
+    provider::{Difference, Differences, MOST_DIFFERENCES, Provision, Says, content_digest, provided_key},
     settings::{Settings, Source},
+    shards::{FileJob, reload_of},
     storage::{MemoryStorage, Storage},
     tokens::{MOST_REVOCATIONS, Revocation, RevokedBy},
+    wire::{Answer, Request},
 };

@@ -64,7 +64,11 @@ impl<S: Storage> Ledger<S> {
         let done: Option<Done<T>> = load(&self.storage, &key(OPERATION, &[operation.as_bytes()]));
         match done {
             Some(done) if !operation.is_empty() && now.millis() < done.at.saturating_add(OPERATION_KEPT) => {
-                if done.asked == digest_of_asked(asked) { Known::Done(done.answer) } else { Known::Another }
+                if done.asked == digest_of_asked(asked) {
+                    Known::Done(done.answer)
+                } else {
+                    Known::Another
+                }
             }
             _ => Known::New,
         }

@@ -183,9 +183,8 @@ impl Record {
     /// Whether an entry with this digest is KV lagging behind the ledger, and nobody's edit.
     pub(crate) fn lags(&self, digest: &str, now: Timestamp) -> bool {
         let removed = self.operator.is_none();
-        let is_past = |past: &Past| {
-            past.digest == digest && (removed || !past.by_hand) && past.is_kept(removed, now)
-        };
+        let is_past =
+            |past: &Past| past.digest == digest && (removed || !past.by_hand) && past.is_kept(removed, now);
         now.millis() < self.barred_until || self.past.iter().any(is_past)
     }
 

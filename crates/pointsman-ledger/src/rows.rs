@@ -167,7 +167,7 @@ pub(crate) fn refreshed(json: &str, id: &CustomerId, allow_http: AllowHttp) -> O
 }
 
 /// What decides in a customer's record. A customer that the config API no longer lists is disabled.
-fn content(record: &CustomerRecord) -> CustomerRecord {
+pub(crate) fn content(record: &CustomerRecord) -> CustomerRecord {
     let said = |text: &Option<String>| text.clone().filter(|text| !text.is_empty());
     CustomerRecord {
         backend_url: said(&record.backend_url),
@@ -185,7 +185,11 @@ mod tests {
 
     fn row(name: &str, json: &str) -> String {
         let row = Entry::of_name(name).unwrap().row(json, AllowHttp::Never);
-        if row.usable == Usable::Malformed { "malformed".to_owned() } else { String::from_utf8(row.text).unwrap() }
+        if row.usable == Usable::Malformed {
+            "malformed".to_owned()
+        } else {
+            String::from_utf8(row.text).unwrap()
+        }
     }
 
     #[test]
@@ -197,8 +201,15 @@ mod tests {
         let key = Entry::key(&digits).unwrap().record_key();
         assert_eq!(key, RecordKey::api_key(&Digest::of(b"k")));
         for name in [
-            "key:", "key:ab", "customer:", "customer:a\nb", "source:customer:a", "directory:head", "",
-            &format!("key:{}", digits.to_uppercase()), &format!("key:{digits}0"),
+            "key:",
+            "key:ab",
+            "customer:",
+            "customer:a\nb",
+            "source:customer:a",
+            "directory:head",
+            "",
+            &format!("key:{}", digits.to_uppercase()),
+            &format!("key:{digits}0"),
         ] {
             assert_eq!(Entry::of_name(name), None, "{name}");
         }
@@ -213,7 +224,10 @@ mod tests {
         assert_eq!(row(&key, r#"{"subject":"a","methods":[]}"#), "malformed");
         assert_eq!(row(&key, "{}"), "malformed");
         let json = r#"{"environmentName":"","backendUrl":"https://a.example.com","customerId":"acme"}"#;
-        assert_eq!(row("customer:acme", json), r#"{"customerId":"acme","backendUrl":"https://a.example.com"}"#);
+        assert_eq!(
+            row("customer:acme", json),
+            r#"{"customerId":"acme","backendUrl":"https://a.example.com"}"#
+        );
         assert_eq!(row("customer:wayne", json), "malformed", "another's record");
         let long = format!(r#"{{"subject":"{}"}}"#, "a".repeat(MAX_RECORD_BYTES));
         assert_eq!(row(&key, &long), "malformed");

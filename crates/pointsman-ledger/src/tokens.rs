@@ -88,7 +88,8 @@ impl Revocation {
             None => at,
             Some(before) => at.and_then(|at| Some(at.max(issued_before(before)?))),
         };
-        let text = issued_before.map_or_else(|| "{}".to_owned(), |at| format!(r#"{{"issuedBefore":"{at}"}}"#));
+        let text =
+            issued_before.map_or_else(|| "{}".to_owned(), |at| format!(r#"{{"issuedBefore":"{at}"}}"#));
         // In whole seconds, and none of them too early.
         let end = Timestamp::from_millis(self.until.div_ceil(1000).saturating_mul(1000));
         let end = before.and_then(|row| row.expires_at).map_or(end, |before| before.max(end));
@@ -188,7 +189,10 @@ mod tests {
         assert_eq!(revocation(None, 2000).fault(now), None);
         assert_eq!(revocation(None, 1000).fault(now).unwrap().0, "/until");
         assert_eq!(revocation(Some("yesterday"), 2000).fault(now).unwrap().0, "/issuedBefore");
-        let one = Revocation { by: RevokedBy::Jti("t".to_owned()), ..revocation(Some("2026-01-01T00:00:00Z"), 2000) };
+        let one = Revocation {
+            by: RevokedBy::Jti("t".to_owned()),
+            ..revocation(Some("2026-01-01T00:00:00Z"), 2000)
+        };
         assert_eq!(one.fault(now).unwrap().0, "/issuedBefore");
         let nobody = Revocation { by: RevokedBy::Sub(String::new()), ..revocation(None, 2000) };
         assert!(nobody.fault(now).is_some());
