@@ -5,12 +5,14 @@ import { initSync, Ledger as Logic, __wbg_reset_state as reset } from "pointsman
 import module from "pointsman:ledger-wasm";
 import { configuration } from "./configuration.js";
 import { logFault, makeBackground } from "./ledger_background.js";
+import { readAnswer } from "./ledger_frames.js";
 import { makeInstance } from "./ledger_instance.js";
-import { carryOut, readJobs } from "./ledger_jobs.js";
+import { carryOut } from "./ledger_jobs.js";
 import { makeStore } from "./ledger_kv.js";
 import { settingsOf } from "./ledger_settings.js";
 import { openEntries } from "./ledger_storage.js";
 
+/** @import { Job, Report } from "./ledger_jobs.js" */
 /** @import { Entries } from "./ledger_storage.js" */
 
 const instance = makeInstance({ start: () => initSync({ module }), reset });
@@ -18,8 +20,12 @@ const instance = makeInstance({ start: () => initSync({ module }), reset });
 const RANDOM_BYTES = 48;
 /** Past what the location has kept, as far as KV allows. */
 const SHORTEST_CACHE_SECONDS = 30;
-/** With what all names begin that are not records. */
-const DIRECTORY = "directory:";
+
+/**
+ * What the ledger is asked, as crates/pointsman-ledger/src/wire.rs reads it.
+ * @typedef {{ op: string, [member: string]: unknown }} Request
+ */
+/** @typedef {ReturnType<typeof readAnswer>} Answer */
 
 /**
  * @typedef {object} Env
@@ -41,25 +47,29 @@ export class Ledger extends DurableObject {
   constructor(ctx, env) {
     super(ctx, env);
     this.#store = makeStore(env.POINTSMAN_KV);
+    const content = {
+      file: (/** @type {string} */ name) => bytesIn(this.#call({ op: "file", name })),
+      tail: () => needBytes(this.#call({ op: "tail" })),
+      revocations: () => needBytes(this.#call({ op: "revocations" })),
+    };
     this.#background = makeBackground({
       ledger: {
-        jobs: () => this.#event("jobs", (logic, now) => readJobs(logic.jobs(now))),
-        done: (_, { done, bytes }) => this.#event("done", (logic, now) => logic.done(JSON.stringify(done), bytes, now)),
-        nextAlarm: () => this.#event("next_alarm", (logic, now) => logic.nextAlarm(now)),
+        due: () => /** @type {{ jobs: Job[], next: number }} */ (jsonIn(this.#call({ op: "jobs" }))),
+        done: (/** @type {Report} */ { done, bytes }) => void this.#call({ op: "done", done }, bytes),
       },
-      carryOut: (job) => carryOut(this.#store, job),
+      carryOut: (/** @type {Job} */ job) => carryOut(this.#store, content, job),
       alarms: ctx.storage,
     });
   }
 
   /**
-   * The head of the log, in a format that the caller reads. The platform holds the answer back until what the ledger wrote
-   * of its time is durable: an object that was replaced answers nobody.
-   * @param {number} _format
+   * The head of the log. The platform holds the answer back until what the ledger wrote of its time is durable: an object that
+   * was replaced answers nobody.
+   * @param {number} [_format] of heads and rows that the caller reads. There is one so far, so there is nothing to choose
    * @returns {Promise<Uint8Array>}
    */
   async poll(_format) {
-    const head = this.#event("poll", (logic, now) => logic.poll(now));
+    const head = needBytes(await this.#callWhenOn({ op: "poll" }));
     await this.#background.keepAwake();
     return head;
   }
@@ -70,30 +80,54 @@ export class Ledger extends DurableObject {
    * @returns {Promise<Uint8Array | null>}
    */
   async segment(first) {
-    return this.#event("segment", (logic) => logic.segment(first) ?? null);
+    // Before it stands whether it is whole.
+    return bytesIn(this.#call({ op: "segment", first }))?.subarray(1) ?? null;
   }
 
   /**
-   * What there is of one record, by the name of its entry in KV: a segment of the log with the change that made it what it
-   * is, or with none. Where the ledger has nothing, it reads KV: somebody may have made the entry by hand.
+   * What there is of one record, by the name of its entry in KV: a segment of the log with one change and the log's last
+   * revision. Where the ledger has nothing, it reads KV: somebody may have made the entry by hand.
    * @param {string} name
-   * @param {number} [revision] the last change that the caller knows
    * @returns {Promise<Uint8Array>}
    */
-  async ask(name, revision = 0) {
-    await this.#start();
-    const known = this.#event("ask", (logic, now) => logic.ask(name, revision, now));
-    if (known !== undefined) return known;
+  async ask(name) {
+    const known = await this.#callWhenOn({ op: "ask", name });
+    if ("bytes" in known) return known.bytes;
+    if (!isToBeRead(known.json)) return needBytes(known);
     // A read does not tell when the entry ends, and a listing does: the name itself is the first with this beginning.
     const [read, listed] = await Promise.all([
       this.#store.texts([name], SHORTEST_CACHE_SECONDS),
       this.#store.list(name, undefined, 1),
     ]);
+    // Where KV fails, the ledger says what it knows.
     const isRead = "result" in read && "result" in listed;
     const value = isRead ? read.result[0] : null;
     const entry = isRead ? listed.result.entries[0] : undefined;
     const expires = entry?.name === name ? entry.expiration : undefined;
-    return this.#event("ask", (logic, now) => logic.tookFromKv(name, value ?? undefined, expires, now));
+    return needBytes(this.#call({ op: "tookFromKv", name, value, expires }));
+  }
+
+  /**
+   * The bytes of a shard or of another file of the directory; null where there is none. What was current a short time ago is
+   * in KV alone.
+   * @param {string} name
+   * @returns {Promise<Uint8Array | null>}
+   */
+  async shard(name) {
+    const bytes = bytesIn(this.#call({ op: "file", name }));
+    if (bytes !== undefined) return bytes;
+    if (!name.startsWith("directory:")) return null;
+    const read = await this.#store.bytes(name, SHORTEST_CACHE_SECONDS);
+    if ("failed" in read) throw new Error(`KV: ${read.failed}`);
+    return read.result;
+  }
+
+  /**
+   * The head with all changes that no shard holds, as it also stands in KV.
+   * @returns {Promise<Uint8Array>}
+   */
+  async tail() {
+    return needBytes(this.#call({ op: "tail" }));
   }
 
   /**
@@ -102,68 +136,61 @@ export class Ledger extends DurableObject {
    * @returns {Promise<string>}
    */
   async commit(json) {
-    await this.#start();
-    const answer = this.#event("commit", (logic, now) => logic.commit(json, now));
-    this.ctx.waitUntil(this.#background.soon());
-    return answer;
+    return this.#change("commit", json);
   }
 
   /**
-   * Takes over what the config API says of customers: JSON in, JSON out, as `commit`.
+   * Takes over differences between the config API's list and what the ledger has of it: JSON in, JSON out.
    * @param {string} json
    * @returns {Promise<string>}
    */
   async provide(json) {
-    await this.#start();
-    const answer = this.#event("provide", (logic, now) => logic.provide(json, now));
-    this.ctx.waitUntil(this.#background.soon());
-    return answer;
+    return this.#change("provide", json);
   }
 
   /**
-   * What the config API is known to have said, behind a record key: pairs of record key and digest, as JSON.
-   * @param {string | undefined} behind
+   * A page of what the ledger has of the config API's list.
+   * @param {string} behind the last key of the page before, in hexadecimal
    * @param {number} limit
-   * @returns {Promise<string>}
+   * @returns {Promise<Uint8Array>}
    */
   async provided(behind, limit) {
-    return this.#event("provided", (logic) => logic.provided(behind, limit));
+    return needBytes(this.#call({ op: "provided", behind, limit }));
   }
 
   /**
-   * Who changed what behind a change, as JSON.
+   * Says that a whole list was taken over, and whether every entry of it could be read.
+   * @param {boolean} isBelieved
+   * @returns {Promise<void>}
+   */
+  async listTaken(isBelieved) {
+    this.#call({ op: "listTaken", isBelieved });
+  }
+
+  /**
+   * The trail of who changed what, behind a change: JSON.
    * @param {number} behind
    * @param {number} limit
    * @returns {Promise<string>}
    */
   async audit(behind, limit) {
-    return this.#event("audit", (logic) => logic.audit(behind, limit));
-  }
-
-  /** A ledger takes no edits before it has looked at what another one left in KV. */
-  async #start() {
-    if (!this.#event("start", (logic) => logic.hasStarted())) await this.#background.soon();
+    return JSON.stringify(jsonIn(this.#call({ op: "audit", behind, limit })));
   }
 
   /**
-   * The bytes of a shard or of what else of the directory stands in KV, as the object's own location has it; null where it
-   * is not there.
-   * @param {string} name
-   * @returns {Promise<Uint8Array | null>}
-   */
-  async shard(name) {
-    if (!name.startsWith(DIRECTORY)) return null;
-    const read = await this.#store.bytes(name, SHORTEST_CACHE_SECONDS);
-    if (!("result" in read)) throw new Error(`KV ${read.failed}`);
-    return read.result;
-  }
-
-  /**
-   * How the ledger is: JSON.
+   * How the ledger is: JSON. It lists nobody.
    * @returns {Promise<string>}
    */
   async status() {
-    return this.#event("status", (logic) => logic.status());
+    return JSON.stringify(jsonIn(this.#call({ op: "status" })));
+  }
+
+  /**
+   * Lets the next pass over KV remove as many as it misses.
+   * @returns {Promise<void>}
+   */
+  async acceptRemovals() {
+    this.#call({ op: "acceptRemovals" });
   }
 
   /** @returns {Promise<void>} */
@@ -172,21 +199,48 @@ export class Ledger extends DurableObject {
   }
 
   /**
+   * @param {string} op
+   * @param {string} json
+   */
+  async #change(op, json) {
+    const asked = objectIn(json);
+    if (asked === undefined) return JSON.stringify({ error: "request", message: "no JSON object" });
+    const answer = jsonIn(await this.#callWhenOn({ ...asked, op }));
+    this.ctx.waitUntil(this.#background.soon());
+    return JSON.stringify(answer);
+  }
+
+  /**
+   * A ledger is off until it has looked into KV whether another one is at work, which it does when it is first called.
+   * @param {Request} request
+   */
+  async #callWhenOn(request) {
+    const answer = this.#call(request);
+    if (!isOff(answer)) return answer;
+    await this.#background.soon();
+    return this.#call(request);
+  }
+
+  /**
    * One transaction of the ledger: all that the call writes is kept, or nothing. After an exception nothing that was held in
    * memory counts any more, and the next call begins from the database.
-   * @template Result
-   * @param {string} during
-   * @param {(logic: Logic, now: number) => Result} call
-   * @returns {Result}
+   * @param {Request} request
+   * @param {Uint8Array} [bytes]
+   * @returns {Answer}
    */
-  #event(during, call) {
+  #call(request, bytes) {
     const { storage } = this.ctx;
     try {
       this.#entries ??= openEntries(storage.sql);
-      return storage.transactionSync(() => instance.enter((generation) => call(this.#logic(generation), Date.now())));
+      const answer = storage.transactionSync(() =>
+        instance.enter((generation) =>
+          this.#logic(generation).call(JSON.stringify(request), bytes, Date.now(), random()),
+        ),
+      );
+      return readAnswer(answer);
     } catch (error) {
       this.#opened = undefined;
-      logFault(during, error);
+      logFault(request.op, error);
       throw error;
     }
   }
@@ -197,11 +251,49 @@ export class Ledger extends DurableObject {
    */
   #logic(generation) {
     if (this.#opened?.generation !== generation) {
-      const random = crypto.getRandomValues(new Uint8Array(RANDOM_BYTES));
       const settings = settingsOf(configuration(), this.env);
-      const logic = new Logic(/** @type {Entries} */ (this.#entries), settings, Date.now(), random);
+      const logic = new Logic(/** @type {Entries} */ (this.#entries), settings, Date.now(), random());
       this.#opened = { generation, logic };
     }
     return this.#opened.logic;
+  }
+}
+
+const random = () => crypto.getRandomValues(new Uint8Array(RANDOM_BYTES));
+
+/** @param {Answer} answer */
+const bytesIn = (answer) => ("bytes" in answer ? answer.bytes : undefined);
+
+/** @param {Answer} answer */
+const jsonIn = (answer) => ("json" in answer ? answer.json : undefined);
+
+/**
+ * The bytes of an answer that is some, unless the ledger refuses.
+ * @param {Answer} answer
+ */
+function needBytes(answer) {
+  if ("bytes" in answer) return answer.bytes;
+  throw new Error(`the ledger refuses: ${errorIn(answer)}`);
+}
+
+/** @param {Answer} answer */
+const errorIn = (answer) => /** @type {{ error?: string } | undefined} */ (jsonIn(answer))?.error;
+
+/** @param {Answer} answer */
+const isOff = (answer) => errorIn(answer)?.toLowerCase() === "off";
+
+/** @param {unknown} json */
+const isToBeRead = (json) => /** @type {{ read?: string }} */ (json).read !== undefined;
+
+/**
+ * @param {string} json
+ * @returns {object | undefined}
+ */
+function objectIn(json) {
+  try {
+    const value = JSON.parse(json);
+    return typeof value === "object" && value !== null && !Array.isArray(value) ? value : undefined;
+  } catch {
+    return undefined;
   }
 }

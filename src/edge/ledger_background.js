@@ -4,17 +4,19 @@ import { logEvent } from "./log_event.js";
 
 /**
  * What the work is done for: each call is one transaction.
- * @template Job, Outcome
+ * @template Job, Report
  * @typedef {object} Ledger
- * @property {() => Job[]} jobs what is due now
- * @property {(job: Job, outcome: Outcome) => void} done says what came of it
- * @property {() => number | undefined} nextAlarm when something will be due, in milliseconds; nothing where nothing will
+ * @property {() => { jobs: Job[], next: number }} due what is due now, and when something will be, in milliseconds
+ * @property {(report: Report) => void} done says what came of a job
  */
 
 /** @typedef {Pick<DurableObjectStorage, "getAlarm" | "setAlarm" | "deleteAlarm">} Alarms */
 
-/** KV takes no more operations than 1 000 in one invocation, and polls that come meanwhile have a part of them. */
-const MOST_OPERATIONS = 800;
+/**
+ * KV takes no more operations than 1 000 in one invocation. One round of jobs goes over this number, and asks that come
+ * meanwhile have a part of them.
+ */
+const MOST_JOBS = 700;
 /** The platform has six connections for an invocation; what waits for one would use up its time. */
 const AT_ONCE = 6;
 /** After an end that nobody foresaw the work goes on as long after. */
@@ -25,10 +27,11 @@ const NEXT_MS = 1000;
 const LEASE_MS = 30_000;
 
 /**
- * @template Job, Outcome
+ * @template Job, Report
  * @param {object} parts
- * @param {Ledger<Job, Outcome>} parts.ledger
- * @param {(job: Job) => Promise<Outcome>} parts.carryOut never rejected: a failure is an outcome
+ * @param {Ledger<Job, Report>} parts.ledger
+ * @param {(job: Job) => Promise<Report | undefined>} parts.carryOut is rejected for no failure of KV's. Resolves to nothing
+ *   where the ledger is to give the job out again
  * @param {Alarms} parts.alarms
  * @param {() => number} [parts.clock]
  */
@@ -36,31 +39,32 @@ export function makeBackground({ ledger, carryOut, alarms, clock = Date.now }) {
   /** Until when another call does the work. A time and no flag, so that none is left standing. */
   let leasedUntil = 0;
 
-  /** Does what is due, and sets the alarm for what will be. */
+  /** Does what is due. Resolves to when to go on; to nothing where another call does the work. */
   async function work() {
-    if (clock() < leasedUntil) return;
-    const carried = await carryOutDue();
-    const next = ledger.nextAlarm();
-    if (carried >= MOST_OPERATIONS) await wakeBy(clock() + NEXT_MS);
-    else if (next !== undefined) await wakeBy(Math.max(next, clock() + NEXT_MS));
-  }
-
-  async function carryOutDue() {
-    let carried = 0;
+    if (clock() < leasedUntil) return undefined;
     try {
-      while (carried < MOST_OPERATIONS) {
-        const jobs = ledger.jobs().slice(0, MOST_OPERATIONS - carried);
-        if (jobs.length === 0) break;
-        carried += jobs.length;
-        await inTurns(jobs, async (job) => {
-          leasedUntil = clock() + LEASE_MS;
-          ledger.done(job, await carryOut(job));
-        });
-      }
+      return Math.max(await carryOutDue(), clock() + NEXT_MS);
     } finally {
       leasedUntil = 0;
     }
-    return carried;
+  }
+
+  async function carryOutDue() {
+    for (let carried = 0; ; ) {
+      leasedUntil = clock() + LEASE_MS;
+      const { jobs, next } = ledger.due();
+      if (jobs.length === 0) return next;
+      let isToldOfAll = true;
+      await inTurns(jobs, async (job) => {
+        leasedUntil = clock() + LEASE_MS;
+        const report = await carryOut(job);
+        if (report === undefined) isToldOfAll = false;
+        else ledger.done(report);
+      });
+      carried += jobs.length;
+      // What failed would be given out again at once, and the rest belongs to the next invocation.
+      if (!isToldOfAll || carried >= MOST_JOBS) return isToldOfAll ? 0 : next;
+    }
   }
 
   /** @param {number} time */
@@ -73,7 +77,8 @@ export function makeBackground({ ledger, carryOut, alarms, clock = Date.now }) {
     /** What a change or a question has made due, behind the answer. The alarm does it where this fails. */
     async soon() {
       try {
-        await work();
+        const next = await work();
+        if (next !== undefined) await wakeBy(next);
       } catch (error) {
         logFault("work", error);
       }
@@ -90,9 +95,13 @@ export function makeBackground({ ledger, carryOut, alarms, clock = Date.now }) {
      */
     async alarm() {
       try {
-        await alarms.setAlarm(clock() + FALLBACK_MS);
-        await work();
-        if (ledger.nextAlarm() === undefined) await alarms.deleteAlarm();
+        const fallback = clock() + FALLBACK_MS;
+        await alarms.setAlarm(fallback);
+        const next = await work();
+        if (next === undefined) return;
+        // Whoever has set another alarm meanwhile had a reason.
+        if ((await alarms.getAlarm()) === fallback) await alarms.setAlarm(next);
+        else await wakeBy(next);
       } catch (error) {
         logFault("alarm", error);
       }

@@ -1,9 +1,11 @@
-// Several byte strings in one, so that they cross the boundary to the ledger's wasm together: each behind its length, 32 bits
-// in network byte order. `crates/pointsman-ledger-wasm/src/frames.rs` is the other end.
+// How byte strings cross the boundary to the ledger's wasm. `crates/pointsman-ledger-wasm/src/frames.rs` is the other end.
 
 const LENGTH_BYTES = 4;
 
-/** @param {Uint8Array[]} parts */
+/**
+ * Several byte strings in one, each behind its length in 32 bits in network byte order.
+ * @param {Uint8Array[]} parts
+ */
 export function join(parts) {
   const bytes = new Uint8Array(parts.reduce((sum, { length }) => sum + LENGTH_BYTES + length, 0));
   const view = new DataView(bytes.buffer);
@@ -16,18 +18,14 @@ export function join(parts) {
   return bytes;
 }
 
+const JSON_TEXT = 1;
+
 /**
- * The parts of what was joined, as views of it. Throws where it is cut short.
+ * An answer of the ledger's: bytes in one of the directory's formats, or what JSON says.
  * @param {Uint8Array} bytes
+ * @returns {{ bytes: Uint8Array } | { json: unknown }}
  */
-export function split(bytes) {
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
-  const parts = [];
-  for (let at = 0; at < bytes.length; ) {
-    const start = at + LENGTH_BYTES;
-    at = start + view.getUint32(at);
-    if (at > bytes.length) throw new RangeError("a frame is cut short");
-    parts.push(bytes.subarray(start, at));
-  }
-  return parts;
+export function readAnswer(bytes) {
+  const content = bytes.subarray(1);
+  return bytes[0] === JSON_TEXT ? { json: JSON.parse(new TextDecoder().decode(content)) } : { bytes: content };
 }

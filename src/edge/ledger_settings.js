@@ -6,7 +6,8 @@
  * @typedef {object} Form
  * @property {string} allow_http
  * @property {{ max_staleness?: number } | null} [directory]
- * @property {{ source?: { by_id: boolean, max_removed?: number } | null } | null} [customers]
+ * @property {{ stale: number } | null} [api_keys]
+ * @property {{ stale?: number, source?: { by_id: boolean, max_removed?: number } | null } | null} [customers]
  */
 
 /**
@@ -16,11 +17,13 @@
  */
 export function settingsOf(form, env) {
   /** @type {Form} */
-  const { allow_http, directory, customers } = JSON.parse(form);
+  const { allow_http, directory, api_keys, customers } = JSON.parse(form);
   const source = customers?.source;
   return JSON.stringify({
     allowHttp: filled(allow_http, /** @type {Record<string, unknown>} */ (env)),
     maxStaleness: directory?.max_staleness,
+    // Shards stay in KV for as long as somebody may go on by them.
+    stale: Math.max(api_keys?.stale ?? 0, customers?.stale ?? 0),
     source: source ? (source.by_id ? "byId" : "list") : "none",
   });
 }

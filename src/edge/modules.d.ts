@@ -34,21 +34,8 @@ declare module "pointsman:ledger" {
   /** A ledger over the database of one object. Times are milliseconds since 1970. */
   export class Ledger {
     constructor(entries: import("./ledger_storage.js").Entries, settings: string, now: number, random: Uint8Array);
-    poll(now: number): Uint8Array;
-    segment(first: number): Uint8Array | undefined;
-    /** Nothing where KV is to be read first. */
-    ask(name: string, known: number, now: number): Uint8Array | undefined;
-    tookFromKv(name: string, value: string | undefined, expires: number | undefined, now: number): Uint8Array;
-    commit(json: string, now: number): string;
-    /** Whether it has looked at what another ledger left in KV. */
-    hasStarted(): boolean;
-    provide(json: string, now: number): string;
-    provided(behind: string | undefined, limit: number): string;
-    audit(behind: number, limit: number): string;
-    status(): string;
-    jobs(now: number): Uint8Array;
-    done(outcome: string, bytes: Uint8Array | undefined, now: number): void;
-    nextAlarm(now: number): number | undefined;
+    /** Answers a request, which is JSON, by what `ledger_frames.js` reads. */
+    call(request: string, bytes: Uint8Array | undefined, now: number, random: Uint8Array): Uint8Array;
   }
 }
 

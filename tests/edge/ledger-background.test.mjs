@@ -4,7 +4,7 @@ import { beforeEach, describe, test } from "node:test";
 import { makeBackground } from "../../src/edge/ledger_background.js";
 
 /** A ledger whose jobs are numbers, in the order in which they are due, and an alarm like an object's. */
-function makeWorld({ due = [], next = undefined, carryOut = async () => "done" } = {}) {
+function makeWorld({ due = [], next = 1_040_000, carryOut = async (job) => ({ job, outcome: "done" }) } = {}) {
   const world = { now: 1_000_000, due: [...due], next, done: [], alarm: null, calls: [], faults: new Set() };
   const call = (name, act) => {
     world.calls.push(name);
@@ -12,13 +12,12 @@ function makeWorld({ due = [], next = undefined, carryOut = async () => "done" }
     return act();
   };
   const ledger = {
-    jobs: () => call("jobs", () => [...world.due]),
-    done: (job, outcome) =>
+    due: () => call("due", () => ({ jobs: world.due.slice(0, 50), next: world.next })),
+    done: ({ job, outcome }) =>
       call("done", () => {
         world.due = world.due.filter((other) => other !== job);
         world.done.push([job, outcome]);
       }),
-    nextAlarm: () => call("nextAlarm", () => world.next),
   };
   const alarms = {
     getAlarm: async () => world.alarm,
@@ -26,9 +25,6 @@ function makeWorld({ due = [], next = undefined, carryOut = async () => "done" }
       call("setAlarm", () => {
         world.alarm = time;
       }),
-    deleteAlarm: async () => {
-      world.alarm = null;
-    },
   };
   world.background = makeBackground({ ledger, carryOut, alarms, clock: () => world.now });
   /** As the platform rings: by then no alarm is set any more. */
@@ -59,16 +55,20 @@ describe("an alarm", () => {
     assert.equal(world.calls[0], "setAlarm", "before anything that may fail");
   });
 
-  test("is set within a minute, however late the next thing is due, and is not where nothing will be", async () => {
+  test("is set for when the next thing is due, however late, and not put off by what came meanwhile", async () => {
     const late = makeWorld({ next: 9_000_000 });
     await late.ring();
-    assert.equal(late.alarm, 1_060_000);
-    const never = makeWorld();
-    await never.ring();
-    assert.equal(never.alarm, null);
+    assert.equal(late.alarm, 9_000_000);
+    const carryOut = async (job) => {
+      meanwhile.alarm = 1_002_000;
+      return { job };
+    };
+    const meanwhile = makeWorld({ due: [1], next: 9_000_000, carryOut });
+    await meanwhile.ring();
+    assert.equal(meanwhile.alarm, 1_002_000);
   });
 
-  for (const name of ["jobs", "done", "nextAlarm"])
+  for (const name of ["due", "done"])
     test(`goes on after an exception of ${name}, which is logged without its message`, async () => {
       const world = makeWorld({ due: [1, 2], next: 1_030_000 });
       world.faults.add(name);
@@ -94,7 +94,7 @@ describe("an alarm", () => {
   test("leaves to the next one what is too much for one invocation", async () => {
     const world = makeWorld({ due: range(2000), next: 9_000_000 });
     await world.ring();
-    assert.equal(world.done.length, 800);
+    assert.equal(world.done.length, 700);
     assert.equal(world.alarm, 1_001_000);
     await world.ring();
     await world.ring();
@@ -110,7 +110,7 @@ describe("work behind an answer", () => {
       most = Math.max(most, ++underWay);
       await new Promise(setImmediate);
       underWay -= 1;
-      return { job };
+      return { job, outcome: { job } };
     };
     const world = makeWorld({ due: range(30), carryOut });
     await world.background.soon();
@@ -136,10 +136,20 @@ describe("work behind an answer", () => {
     const world = makeWorld({ due: [1], carryOut });
     void world.background.soon();
     await world.background.soon();
-    assert.equal(world.calls.filter((name) => name === "jobs").length, 1);
+    assert.equal(world.calls.filter((name) => name === "due").length, 1);
     world.now += 30_000;
     void world.background.soon();
-    assert.equal(world.calls.filter((name) => name === "jobs").length, 2);
+    assert.equal(world.calls.filter((name) => name === "due").length, 2);
+  });
+
+  test("ends where a job comes to nothing that is to be told, and goes on later", async () => {
+    let isDown = true;
+    const world = makeWorld({ due: [1, 2], carryOut: async (job) => (isDown && job === 2 ? undefined : { job }) });
+    await world.background.soon();
+    assert.deepEqual([world.due, world.alarm], [[2], 1_040_000]);
+    isDown = false;
+    await world.background.soon();
+    assert.deepEqual(world.due, []);
   });
 
   test("throws nothing", async () => {

@@ -6,12 +6,14 @@ import { settingsOf } from "../../src/edge/ledger_settings.js";
 const settings = (form, env = {}) => JSON.parse(settingsOf(JSON.stringify({ allow_http: "never", ...form }), env));
 
 test("the ledger learns where plain http may be spoken, how old a copy may be, and where customers come from", () => {
-  assert.deepEqual(settings({ customers: null }), { allowHttp: "never", source: "none" });
+  assert.deepEqual(settings({ customers: null }), { allowHttp: "never", stale: 0, source: "none" });
   assert.deepEqual(settings({ customers: { source: null }, directory: { max_staleness: 60000 } }), {
     allowHttp: "never",
     maxStaleness: 60000,
+    stale: 0,
     source: "none",
   });
+  assert.equal(settings({ api_keys: { stale: 5 }, customers: { stale: 7 } }).stale, 7);
   assert.equal(settings({ customers: { source: { by_id: true } } }).source, "byId");
   assert.equal(settings({ customers: { source: { by_id: false } } }).source, "list");
 });

@@ -2,7 +2,6 @@
 import assert from "node:assert/strict";
 import { DatabaseSync } from "node:sqlite";
 import { beforeEach, describe, test } from "node:test";
-import { split } from "../../src/edge/ledger_frames.js";
 import { openEntries } from "../../src/edge/ledger_storage.js";
 
 /** What an object's storage has as `sql`: blobs come and go as an ArrayBuffer, and as nothing else. */
@@ -33,8 +32,14 @@ function sqlOf(database) {
 const bytes = (...values) => new Uint8Array(values);
 
 /** What a scan says, as numbers. */
-function pairs(framed) {
-  const parts = split(framed).map((part) => [...part]);
+function pairs(joined) {
+  const view = new DataView(joined.buffer, joined.byteOffset, joined.byteLength);
+  const parts = [];
+  for (let at = 0; at < joined.length; ) {
+    const end = at + 4 + view.getUint32(at);
+    parts.push([...joined.subarray(at + 4, end)]);
+    at = end;
+  }
   return Array.from({ length: parts.length / 2 }, (_, index) => [parts[index * 2], parts[index * 2 + 1]]);
 }
 

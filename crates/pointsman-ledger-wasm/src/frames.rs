@@ -1,38 +1,41 @@
-//! Several byte strings in one, so that they cross the boundary together: each behind its length, 32 bits in network byte
-//! order. `src/edge/ledger_frames.js` is the other end.
+//! How byte strings cross the boundary. `src/edge/ledger_frames.js` is the other end.
 
 use pointsman_core::directory::bytes::Reader;
+use pointsman_ledger::Answer;
 
-/// Joins parts. A part that is longer than 4 GiB, which no memory here can hold, would be empty.
-#[must_use]
-pub fn join<'a>(parts: impl IntoIterator<Item = &'a [u8]>) -> Vec<u8> {
-    let mut bytes = Vec::new();
-    for part in parts {
-        let size = u32::try_from(part.len()).unwrap_or_default();
-        bytes.extend_from_slice(&size.to_be_bytes());
-        bytes.extend_from_slice(part.get(..size as usize).unwrap_or_default());
-    }
-    bytes
-}
-
-/// The parts of what was joined; `None` where it is cut short.
-#[must_use]
-pub fn split(bytes: &[u8]) -> Option<Vec<&[u8]>> {
-    let mut reader = Reader::new(bytes);
-    let mut parts = Vec::new();
-    while !reader.is_empty() {
-        let size = reader.u32()?;
-        parts.push(reader.take(usize::try_from(size).ok()?)?);
-    }
-    Some(parts)
-}
-
-/// Parts by twos, as a scan gives keys and values; `None` where one has no other.
+/// Keys and values by turns, each behind its length in 32 bits in network byte order, so that a whole scan crosses at once.
+/// `None` where it is cut short, or a key has no value.
 #[must_use]
 pub fn pairs(bytes: &[u8]) -> Option<Vec<(Vec<u8>, Vec<u8>)>> {
-    let parts = split(bytes)?;
-    let (pairs, rest) = parts.as_chunks::<2>();
-    rest.is_empty().then(|| pairs.iter().map(|[key, value]| (key.to_vec(), value.to_vec())).collect())
+    let mut reader = Reader::new(bytes);
+    let mut part = || {
+        let size = reader.u32()?;
+        reader.take(usize::try_from(size).ok()?).map(<[u8]>::to_vec)
+    };
+    let mut pairs = Vec::new();
+    let mut left = bytes.len();
+    while left > 0 {
+        let (key, value) = (part()?, part()?);
+        left = left.checked_sub(key.len() + value.len() + 8)?;
+        pairs.push((key, value));
+    }
+    Some(pairs)
+}
+
+const BYTES: u8 = 0;
+const JSON: u8 = 1;
+
+/// An answer behind a byte that says what it is.
+#[must_use]
+pub fn answer(answer: &Answer) -> Vec<u8> {
+    let (kind, content) = match answer {
+        Answer::Bytes(bytes) => (BYTES, bytes.as_slice()),
+        Answer::Json(text) => (JSON, text.as_bytes()),
+    };
+    let mut bytes = Vec::with_capacity(content.len() + 1);
+    bytes.push(kind);
+    bytes.extend_from_slice(content);
+    bytes
 }
 
 #[cfg(test)]
@@ -40,21 +43,19 @@ mod tests {
     use super::*;
 
     #[test]
-    fn parts_are_split_as_they_were_joined() {
-        let parts: [&[u8]; 4] = [b"", b"a", &[0; 300], b"\xff\0"];
-        let bytes = join(parts);
-        assert_eq!(split(&bytes), Some(parts.to_vec()));
-        assert_eq!(split(&[]), Some(Vec::new()));
-        for end in 1..bytes.len() {
-            let cut = split(&bytes[..end]);
-            assert!(cut.is_none_or(|some| some.len() < parts.len()), "cut at {end}");
+    fn a_scan_is_keys_and_values_and_nothing_less() {
+        let bytes = [0, 0, 0, 1, b'k', 0, 0, 0, 2, b'v', b'w', 0, 0, 0, 0, 0, 0, 0, 0];
+        let found = pairs(&bytes).unwrap();
+        assert_eq!(found, [(b"k".to_vec(), b"vw".to_vec()), (Vec::new(), Vec::new())]);
+        assert_eq!(pairs(&[]), Some(Vec::new()));
+        for end in (1..bytes.len()).filter(|end| *end != 11) {
+            assert_eq!(pairs(&bytes[..end]), None, "cut at {end}");
         }
-        assert_eq!(split(&[0, 0, 0, 2, 1]), None);
     }
 
     #[test]
-    fn a_key_without_a_value_is_no_scan() {
-        assert_eq!(pairs(&join([b"k".as_slice(), b"v"])), Some(vec![(b"k".to_vec(), b"v".to_vec())]));
-        assert_eq!(pairs(&join([b"k".as_slice()])), None);
+    fn bytes_and_json_are_told_apart() {
+        assert_eq!(answer(&Answer::Bytes(vec![7])), [0, 7]);
+        assert_eq!(answer(&Answer::Json("{}".to_owned())), [1, b'{', b'}']);
     }
 }

@@ -8,11 +8,7 @@ use pointsman_core::{
     },
 };
 
-use crate::{
-    ledger::{Cause, Ledger},
-    rows::Entry,
-    storage::Storage,
-};
+use crate::{judge::Found, ledger::Ledger, record::Record, rows::Entry, storage::Storage};
 
 /// Reads of KV that the ledger makes a second for those who ask.
 const MOST_READS: u32 = 10;
@@ -29,29 +25,40 @@ pub enum Asked {
 }
 
 impl<S: Storage> Ledger<S> {
-    /// What there is of the record with this KV name (`key:<digest>`, `customer:<id>`). `known` is the last change that the
-    /// caller knows.
-    pub fn ask(&mut self, name: &str, known: Revision, now: Timestamp) -> Asked {
+    /// What there is of the record with this KV name (`key:<digest>`, `customer:<id>`).
+    pub fn ask(&mut self, name: &str, now: Timestamp) -> Asked {
         let Some(entry) = Entry::of_name(name) else { return Asked::Invalid };
         let key = entry.record_key();
-        let answer = self.known(key, now);
-        if let Asked::Known(Change { row: Some(row), .. }, revision) = &answer {
-            // Who knows all of the log and asks all the same cannot know it: the row waits for its shard.
-            if known < *revision {
-                return answer;
-            }
-            let row = Some(row.clone());
-            self.append(Change { key, row });
-            self.save();
-            return self.known(key, now);
-        }
-        if self.may_judge_asked(&entry, now).is_none() || !self.reads.take(now, MOST_READS) {
-            return answer;
+        let known = self.known(key, now);
+        let is_there = matches!(&known, Asked::Known(change, _) if change.row.is_some());
+        if is_there || self.may_judge_asked(&entry, now).is_none() || !self.reads.take(now, MOST_READS) {
+            return known;
         }
         Asked::Read(entry.name())
     }
 
-    /// Takes what KV has under a name that was asked for (`expires` in seconds), and says what there is of the record now.
+    /// What the ledger holds of a record.
+    pub(crate) fn known(&self, key: RecordKey, now: Timestamp) -> Asked {
+        let row = self.row(&key).filter(|row| !row.is_over(now));
+        Asked::Known(Change { key, row }, self.state.revision)
+    }
+}
+
+/// How long after a change no entry of KV is held against it, in milliseconds: a location may not have seen the change.
+pub(crate) const SETTLING: u64 = 300_000;
+
+impl<S: Storage> Ledger<S> {
+    /// The record to judge an entry of KV by; `None` where it changed a short time ago, or KV is still to be told of a
+    /// change, so that whatever KV shows says nothing.
+    fn may_judge_asked(&self, entry: &Entry, now: Timestamp) -> Option<Record> {
+        let Some(record) = self.record(&entry.record_key()) else {
+            return Some(Record { name: entry.name(), ..Record::default() });
+        };
+        let is_settled = now.millis() >= record.changed_at.saturating_add(SETTLING) || record.changed_at == 0;
+        (is_settled && !self.is_outstanding(&record.name)).then_some(record)
+    }
+
+    /// Takes in what KV has under a name that somebody asked for: an entry that was made by hand counts at once.
     pub fn took_from_kv(
         &mut self,
         name: &str,
@@ -60,19 +67,10 @@ impl<S: Storage> Ledger<S> {
         now: Timestamp,
     ) -> Asked {
         let Some(entry) = Entry::of_name(name) else { return Asked::Invalid };
-        if let Some(value) = value
-            && self.may_judge_asked(&entry, now).is_some()
-        {
-            let cause = Cause { now, actor: "kv", operation: "", may_wait: false };
-            self.judge_entry(&entry, value, expires, &cause);
+        if let (Some(value), Some(record)) = (value, self.may_judge_asked(&entry, now)) {
+            self.judge_value(&entry, record, Found { value, listed: None, expires }, now);
             self.save();
         }
         self.known(entry.record_key(), now)
-    }
-
-    /// What the ledger holds of a record.
-    pub(crate) fn known(&self, key: RecordKey, now: Timestamp) -> Asked {
-        let row = self.row(&key).filter(|row| !row.is_over(now));
-        Asked::Known(Change { key, row }, self.state.revision)
     }
 }

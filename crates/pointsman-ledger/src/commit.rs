@@ -4,6 +4,7 @@ use pointsman_core::base::{record::RecordError, time::Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    keyspace::{REMOVED, key},
     ledger::{Cause, Ledger},
     operation::Known,
     record::{Held, Record},
@@ -283,6 +284,11 @@ impl<S: Storage> Ledger<S> {
         let action = if held.is_some() { "put" } else { "remove" };
         let version = self.next_sequence(entry.name(), action, cause);
         self.set_end(&of, end(&record.operator), end(&held));
+        let removed = key(REMOVED, &[&of.to_bytes()]);
+        match &held {
+            Some(_) => self.storage.delete(&removed),
+            None => self.storage.put(&removed, &cause.now.millis().to_be_bytes()),
+        }
         record.operator = held.map(|held| Held { version, ..held });
         record.changed_at = cause.now.millis();
         record.name = entry.name();

@@ -1,193 +1,227 @@
-//! What is to be done outside: what the object's JavaScript is asked for, and what came of it.
+//! What is due: the ledger asks for it as data, and is told what came of it.
 
 use pointsman_core::{
-    base::{digest::Digest, time::Timestamp},
-    directory::bytes::hex,
+    base::time::Timestamp,
+    directory::record_key::{Kind, RecordKey},
 };
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 
 use crate::{
-    ledger::Ledger,
+    ask::SETTLING,
+    keyspace::{END, READ, REMOVED, end_of, key, save},
+    ledger::{Cause, Ledger, RANDOM_BYTES},
     outbox::{Write, Written},
-    state::Standing,
+    pass::{ListJob, Page},
+    poll::IDLE,
+    reads::ReadEntry,
+    record::REMOVED_KEPT,
+    rows::Entry,
+    shards::FileJob,
     storage::Storage,
 };
 
-/// Writes that are handed out together.
-const WRITES_AT_ONCE: usize = 20;
+/// Writes that one call gives out.
+const WRITES: usize = 50;
+/// Files that one call gives out.
+const FILES: usize = 6;
+/// Ends and old entries that one call works through.
+const PAGE: usize = 500;
+const MINUTE: u64 = 60_000;
 
-/// Something to be done outside.
-#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
-#[serde(rename_all = "camelCase", rename_all_fields = "camelCase", tag = "job")]
+/// Something to be done outside. Whoever does it says what came of it ([`Ledger::done`]); what nobody reports is given out
+/// again after some time.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
 pub enum Job {
-    /// Writes or deletes an entry of KV.
+    /// Write or delete a KV entry.
     Write(Write),
-    /// Reads the bytes of an entry of KV, with the shortest `cacheTtl`.
-    ReadBytes {
-        /// The name of the entry.
-        name: String,
-    },
-    /// Reads the texts of some entries of KV at once, with the shortest `cacheTtl`.
-    ReadTexts {
-        /// At most a hundred names.
-        names: Vec<String>,
-    },
-    /// Writes bytes under a name of KV.
-    WriteBytes {
-        /// The name of the entry.
-        name: String,
-        /// The bytes; apart from the JSON.
-        #[serde(skip)]
-        bytes: Vec<u8>,
-    },
-    /// Deletes an entry of KV that is no record.
-    Delete {
-        /// The name of the entry.
-        name: String,
-    },
-    /// Lists a page of KV.
-    List {
-        /// What names begin with.
-        prefix: String,
-        /// Where the last page ended; none for the first.
-        cursor: Option<String>,
-    },
-}
-
-/// An entry of a page.
-#[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq)]
-#[serde(rename_all = "camelCase", default)]
-pub struct Listed {
-    /// Its name.
-    pub name: String,
-    /// When KV drops it, in seconds since 1970.
-    pub expiration: Option<u64>,
-    /// The `sha256` of its metadata.
-    pub sha256: Option<String>,
+    /// List a page of KV.
+    List(ListJob),
+    /// Read these KV entries (`cacheTtl` 30), at most a hundred.
+    Read(Vec<String>),
+    /// Write, read back or delete a file.
+    File(FileJob),
+    /// Write [`Ledger::tail`] to `directory:head` and [`Ledger::revocations`] to `directory:revocations`.
+    Backup,
+    /// Read `directory:head`, as bytes.
+    ReadHead,
+    /// Read `directory:revocations`, as bytes.
+    ReadRevocations,
+    /// Read `directory:touched`.
+    ReadTouched,
 }
 
 /// What came of a job.
-#[derive(Clone, Debug, Deserialize, Eq, PartialEq)]
-#[serde(rename_all = "camelCase", rename_all_fields = "camelCase", tag = "job")]
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(rename_all = "camelCase", rename_all_fields = "camelCase")]
 pub enum Done {
-    /// Of a write.
+    /// A write.
     Write(Written),
-    /// Of a read of bytes.
-    ReadBytes {
-        /// The name of the entry.
-        name: String,
-        /// The bytes, where there were any; apart from the JSON.
-        #[serde(skip)]
-        bytes: Option<Vec<u8>>,
-        /// Whether KV answered.
-        well: bool,
-    },
-    /// Of a read of texts, in the order of the names; none where KV did not answer.
-    ReadTexts {
-        /// The names.
-        names: Vec<String>,
-        /// What stood under each.
-        texts: Option<Vec<Option<String>>>,
-    },
-    /// Of a write of bytes.
-    WriteBytes {
-        /// The name of the entry.
-        name: String,
-        /// Whether KV took it.
-        well: bool,
-    },
-    /// Of a deletion.
-    Delete {
-        /// The name of the entry.
-        name: String,
-        /// Whether KV took it.
-        well: bool,
-    },
-    /// Of a page.
+    /// A page; none where KV did not answer.
     List {
-        /// What names begin with.
-        prefix: String,
-        /// Where the last page ended.
-        cursor: Option<String>,
-        /// The entries, in the order of their names; none where KV did not answer.
-        entries: Option<Vec<Listed>>,
-        /// Where this page ends; none where it is the last one.
-        next: Option<String>,
+        /// The job.
+        job: ListJob,
+        /// The page.
+        page: Option<Page>,
     },
+    /// Entries that were read: those that KV answered for.
+    Read(Vec<ReadEntry>),
+    /// A file.
+    File {
+        /// The job.
+        job: FileJob,
+        /// Whether KV took it.
+        ok: bool,
+        /// The SHA-256 digest of what was read back, in hexadecimal.
+        digest: Option<String>,
+    },
+    /// The backup.
+    Backup {
+        /// Whether KV took both.
+        ok: bool,
+    },
+    /// `directory:head` was read; its bytes come beside. Not to be reported where KV did not answer.
+    ReadHead,
+    /// `directory:revocations` was read; its bytes come beside. Not to be reported where KV did not answer.
+    ReadRevocations,
+    /// Names that were touched.
+    ReadTouched(Vec<String>),
 }
 
-/// The name of the entry that isolates begin with while the ledger is silent.
-pub(crate) const HEAD_NAME: &str = "directory:head";
-/// The name of the entry with the key of the heads' HMAC.
-pub(crate) const SECRET_NAME: &str = "directory:secret";
-
 impl<S: Storage> Ledger<S> {
-    /// What is due outside. Each job is handed out once, and again where nothing was heard of it for long.
+    /// What is due, and the work of the ledger's own that is.
     pub fn jobs(&mut self, now: Timestamp) -> Vec<Job> {
-        if self.state.standing == Standing::Starting {
-            return vec![Job::ReadBytes { name: HEAD_NAME.to_owned() }];
+        let mut jobs = Vec::new();
+        if !self.is_checked {
+            let again = self.state.off.as_deref().is_none_or(|off| off == crate::backup::CHECKING)
+                || now.millis() >= self.state.backup_at.saturating_add(MINUTE);
+            jobs.extend(again.then_some(Job::ReadHead));
         }
-        if self.state.standing == Standing::Off {
-            return Vec::new();
+        if self.state.imported.is_some() {
+            jobs.push(Job::ReadRevocations);
         }
-        self.expire(now);
-        let mut jobs: Vec<_> = self.due_writes(now, WRITES_AT_ONCE).into_iter().map(Job::Write).collect();
-        jobs.extend(self.due_backup(now));
-        jobs.extend(self.due_publication(now));
-        if jobs.is_empty() {
-            jobs.extend(self.due_pass(now));
+        if !self.is_on() {
+            return jobs;
+        }
+        self.end_what_is_over(now);
+        self.forget_operations(now, PAGE);
+        self.forget_removed(now);
+        self.trim_log(now);
+        jobs.extend(self.due_writes(now, WRITES).into_iter().map(Job::Write));
+        jobs.extend(self.due_list(now).map(Job::List));
+        let names = self.due_reads(now);
+        jobs.extend((!names.is_empty()).then_some(Job::Read(names)));
+        jobs.extend(self.due_files(now, FILES).into_iter().map(Job::File));
+        if now.millis() >= self.state.touched_at.saturating_add(MINUTE) && self.is_polled(now) {
+            self.state.touched_at = now.millis();
+            jobs.push(Job::ReadTouched);
+        }
+        // Not before it is known that no other ledger writes there.
+        if self.is_checked && self.is_backup_due(now) {
+            self.begin_backup(now);
+            jobs.push(Job::Backup);
         }
         self.save();
         jobs
     }
 
-    /// Takes note of what came of a job.
-    pub fn done(&mut self, done: Done, now: Timestamp) {
+    const fn is_polled(&self, now: Timestamp) -> bool {
+        now.millis() < self.as_of.saturating_add(IDLE)
+    }
+
+    /// Takes note of what came of a job. `bytes` are what was read, where the job was to read bytes; `random` is used where
+    /// it turns out that a new epoch begins.
+    pub fn done(&mut self, done: &Done, bytes: Option<&[u8]>, now: Timestamp, random: [u8; RANDOM_BYTES]) {
         match done {
-            Done::Write(written) => self.written(&written, now),
-            Done::ReadBytes { name, bytes, well } if name == HEAD_NAME => {
-                if well {
-                    self.start(bytes.as_deref(), now);
-                }
-            }
-            Done::ReadBytes { name, bytes, .. } => {
-                let hash = bytes.map(|bytes| hex(Digest::of(&bytes).bytes()));
-                self.read_back(&name, hash.as_deref(), now);
-            }
-            Done::ReadTexts { names, texts: Some(texts) } => {
-                for (name, text) in names.iter().zip(texts) {
-                    self.took_listed(name, text.as_deref(), now);
-                }
-            }
-            Done::WriteBytes { name, well } if name == HEAD_NAME || name == SECRET_NAME => {
-                self.backed_up(&name, well, now);
-            }
-            Done::WriteBytes { name, well } => self.shard_written(&name, well, now),
-            Done::Delete { name, well } => self.deleted(&name, well),
-            Done::List { prefix, cursor, entries: Some(entries), next } => {
-                self.took_page(&prefix, cursor.as_deref(), &entries, next, now);
-            }
-            Done::ReadTexts { .. } | Done::List { .. } => self.pause_pass(now),
+            Done::Write(written) => self.written(written, now),
+            Done::List { job, page } => self.listed(job, page.as_ref(), now),
+            Done::Read(entries) => self.was_read(entries, now),
+            Done::File { job, ok, digest } => self.file_done(job, digest.as_deref(), *ok, now),
+            Done::Backup { ok: false } => self.backup_failed(),
+            Done::Backup { ok: true } => {}
+            Done::ReadHead => self.head_read(bytes, now, random),
+            Done::ReadRevocations => self.revocations_read(bytes, now),
+            Done::ReadTouched(names) => self.touched(names, now),
         }
         self.save();
     }
 
-    /// When jobs are due next, in milliseconds since 1970; `None` where nothing waits.
-    #[must_use]
-    pub fn next_alarm(&self, now: Timestamp) -> Option<u64> {
-        match self.state.standing {
-            Standing::Starting => Some(now.millis()),
-            Standing::Off => None,
-            Standing::On => {
-                let due = [
-                    self.next_write(),
-                    self.next_backup(now),
-                    self.next_publication(),
-                    self.next_pass(now),
-                    self.next_end(),
-                ];
-                due.into_iter().flatten().min()
+    /// Has the entries read that the command line says it has written.
+    fn touched(&mut self, names: &[String], now: Timestamp) {
+        for name in names.iter().filter_map(|name| Entry::of_name(name)).take(PAGE) {
+            let record = self.record(&name.record_key());
+            let is_settled =
+                record.is_none_or(|record| now.millis() >= record.changed_at.saturating_add(SETTLING));
+            let read = key(READ, &[name.name().as_bytes()]);
+            if is_settled && self.storage.get(&read).is_none() {
+                save(&mut self.storage, &read, &json!({}));
             }
         }
+    }
+
+    /// Takes out of force what has ended: entries that KV has dropped by itself, and revocations.
+    fn end_what_is_over(&mut self, now: Timestamp) {
+        let until = key(END, &[&now.millis().saturating_add(1).to_be_bytes()]);
+        for (end, _) in self.storage.scan(&[END], &until, PAGE) {
+            self.storage.delete(&end);
+            let Some(of) = end.get(9..).and_then(RecordKey::from_bytes) else { continue };
+            if of.kind == Kind::Token {
+                self.drop_token(&of);
+                continue;
+            }
+            let Some(record) = self.record(&of) else { continue };
+            if let Some(entry) = Entry::of_name(&record.name).filter(|_| record.operator.is_some()) {
+                let cause = Cause { now, actor: "expiry", operation: "", may_wait: false };
+                self.replace_operator(&entry, record, None, &cause);
+            }
+        }
+    }
+
+    /// Forgets what was removed so long ago that no listing can show it.
+    fn forget_removed(&mut self, now: Timestamp) {
+        let hour = now.millis() / 3_600_000;
+        if self.state.swept.0 == hour && self.state.swept.1.is_empty() {
+            return;
+        }
+        let begin = if self.state.swept.0 == hour { self.state.swept.1.clone() } else { vec![REMOVED] };
+        let page = self.storage.scan(&begin, &end_of(REMOVED), PAGE);
+        for (removed, at) in &page {
+            let at = at.as_slice().try_into().map(u64::from_be_bytes).unwrap_or_default();
+            let Some(of) = removed.get(1..).and_then(RecordKey::from_bytes) else { continue };
+            if now.millis() <= at.saturating_add(REMOVED_KEPT) {
+                continue;
+            }
+            let record = self.record(&of);
+            if record.as_ref().is_some_and(|record| self.is_outstanding(&record.name)) {
+                continue;
+            }
+            self.storage.delete(removed);
+            if let Some(record) = record {
+                self.put_record(&of, record, now);
+            }
+        }
+        let next =
+            page.last().filter(|_| page.len() == PAGE).map(|(removed, _)| crate::keyspace::after(removed));
+        self.state.swept = (hour, next.unwrap_or_default());
+    }
+
+    /// When the ledger wants to be woken: the alarm is set to this before anything else is done.
+    #[must_use]
+    pub fn next_alarm(&self, now: Timestamp) -> Timestamp {
+        let soon = now.millis().saturating_add(1000);
+        if !self.is_on() {
+            return Timestamp::from_millis(now.millis().saturating_add(5000));
+        }
+        let pass = (self.is_polled(now) || !self.state.taken_in).then(|| self.next_pass());
+        let reads = (self.has_reads() || self.has_builds() || self.state.pending > 0).then_some(soon + 4000);
+        let ends = self.storage.scan(&[END], &end_of(END), 1);
+        let end = ends.first().and_then(|(end, _)| Some(u64::from_be_bytes(end.get(1..9)?.try_into().ok()?)));
+        let backup = (self.state.backup_of != (self.state.revision, self.state.manifests))
+            .then(|| self.state.backup_at.saturating_add(MINUTE));
+        let latest = now.millis().saturating_add(if self.is_polled(now) { MINUTE } else { IDLE });
+        let due = [self.next_write(), self.next_file(), pass, reads, end, backup];
+        let first = due.into_iter().flatten().min().unwrap_or(latest);
+        Timestamp::from_millis(first.clamp(soon, latest))
     }
 }

@@ -21,24 +21,36 @@ pub(crate) const AUDIT: u8 = b'a';
 pub(crate) const OPERATION: u8 = b'o';
 /// Time and operation id → nothing: which operations are to be forgotten.
 pub(crate) const OPERATION_AGE: u8 = b'O';
-/// Record key → nothing: provider's digests, for comparison with the config API's list.
+/// Record key → digest and version of what the config API says, for comparison with its list.
 pub(crate) const PROVIDED: u8 = b'q';
-/// File → what waits for it.
-pub(crate) const WAITING: u8 = b'w';
-/// Name in KV → what it is to have.
-pub(crate) const OUTBOX: u8 = b'x';
-/// Time and name in KV → nothing: which write is due when.
-pub(crate) const DUE: u8 = b'd';
-/// Name in KV → how a listing last showed it.
-pub(crate) const LISTED: u8 = b'n';
-/// Name in KV → nothing: entries whose values are to be read.
-pub(crate) const READ: u8 = b'g';
-/// Name in KV → since when listings lack it.
-pub(crate) const MISSING: u8 = b'h';
-/// Name in KV → when an old shard is to be deleted.
-pub(crate) const OLD: u8 = b's';
+/// Record key → sequence: rows that followers get by a shard and not by the log.
+pub(crate) const PENDING: u8 = b'p';
 /// Time and record key → nothing: what ends when.
 pub(crate) const END: u8 = b'e';
+
+/// KV name → the newest value that KV is to have.
+pub(crate) const OUTBOX: u8 = b'w';
+/// Time and KV name → nothing: which write is due when.
+pub(crate) const DUE: u8 = b'd';
+/// File → what waits for it.
+pub(crate) const WAITING: u8 = b'c';
+/// KV name → nothing: entries that were seen in KV.
+pub(crate) const SEEN: u8 = b'k';
+/// KV name → when a pass first missed the entry.
+pub(crate) const MISSING: u8 = b'x';
+/// KV name → nothing: entries that a pass wants to have read.
+pub(crate) const READ: u8 = b'f';
+/// KV name → nothing: entries whose metadata do not say what they hold.
+pub(crate) const UNTOLD: u8 = b'n';
+/// File → a file that is being published.
+pub(crate) const BUILD: u8 = b's';
+/// KV name and number → a part of a published file.
+pub(crate) const BYTES: u8 = b'B';
+/// Time and KV name → nothing: files that are to be deleted.
+pub(crate) const OLD: u8 = b'z';
+
+/// Record key → when an operator's record was removed.
+pub(crate) const REMOVED: u8 = b'g';
 
 /// A key: its kind, then its parts as they are.
 pub(crate) fn key(space: u8, parts: &[&[u8]]) -> Vec<u8> {

@@ -10,7 +10,8 @@ use pointsman_core::{
 };
 
 use crate::{
-    keyspace::{END, RECORD, ROW, key, load, save},
+    backup::CHECKING,
+    keyspace::{END, PENDING, RECORD, ROW, key, load, save},
     poll::Polls,
     record::Record,
     rows::Entry,
@@ -35,6 +36,8 @@ pub struct Ledger<S> {
     pub(crate) polls: Polls,
     /// Reads of KV on behalf of those who ask.
     pub(crate) reads: Window,
+    /// Whether this instance has looked at what another ledger may have left in KV.
+    pub(crate) is_checked: bool,
 }
 
 /// Who changes something, and when.
@@ -46,6 +49,9 @@ pub(crate) struct Cause<'a> {
     /// Whether a change may wait for a shard.
     pub(crate) may_wait: bool,
 }
+
+/// More additions than this within a minute go to followers by shards.
+pub(crate) const MANY: u64 = 1000;
 
 /// Bytes that a new database is made of: the epoch, then the key of the heads' HMAC.
 pub const RANDOM_BYTES: usize = 48;
@@ -64,6 +70,7 @@ impl<S: Storage> Ledger<S> {
             head: None,
             polls: Polls::default(),
             reads: Window::default(),
+            is_checked: false,
         };
         ledger.reload();
         if ledger.state.epoch == [0; 16] {
@@ -73,11 +80,22 @@ impl<S: Storage> Ledger<S> {
     }
 
     /// Draws a new epoch: in a new database, and in one that was restored to an earlier time.
-    pub(crate) fn begin_epoch(&mut self, _now: Timestamp, random: [u8; RANDOM_BYTES]) {
+    pub(crate) fn begin_epoch(&mut self, now: Timestamp, random: [u8; RANDOM_BYTES]) {
         let (epoch, secret) = random.split_at(16);
         self.state.epoch = epoch.try_into().unwrap_or_default();
         self.state.secret = secret.try_into().unwrap_or_default();
+        // Of what was before followers of this epoch know nothing.
         self.state.first_kept = self.state.revision.saturating_add(1);
+        self.state.taken_in = false;
+        self.state.confirmed = false;
+        self.state.has_keys = false;
+        self.state.has_customers = false;
+        self.state.awake_since = now.millis();
+        self.state.pass = None;
+        self.forget_files();
+        self.state.off = Some(CHECKING.to_owned());
+        self.is_checked = false;
+        self.write_secret(now);
         self.save();
     }
 
@@ -96,6 +114,12 @@ impl<S: Storage> Ledger<S> {
             self.state.save(&mut self.storage);
             self.saved = self.state.clone();
         }
+    }
+
+    /// Whether the ledger takes changes and answers polls.
+    #[must_use]
+    pub const fn is_on(&self) -> bool {
+        self.state.off.is_none()
     }
 
     /// Of which database.
@@ -145,7 +169,7 @@ impl<S: Storage> Ledger<S> {
     pub(crate) fn publish(&mut self, entry: &Entry, record: &Record, cause: &Cause<'_>) {
         let of = entry.record_key();
         let bytes = of.to_bytes();
-        let row_key = key(ROW, &[&bytes]);
+        let (row_key, pending_key) = (key(ROW, &[&bytes]), key(PENDING, &[&bytes]));
         let before = self.row(&of);
         let row = record.row(entry, self.settings.allow_http());
         if row == before {
@@ -164,12 +188,34 @@ impl<S: Storage> Ledger<S> {
             (true, false) => self.state.rows.saturating_sub(1),
             _ => self.state.rows,
         };
-        if cause.may_wait && row.as_ref().is_some_and(|row| may_wait(before.as_ref(), row)) {
+        let was_pending = self.storage.get(&pending_key).is_some();
+        let waits = cause.may_wait
+            && row.as_ref().is_some_and(|row| may_wait(before.as_ref(), row))
+            && self.are_many(cause.now);
+        if waits {
+            self.storage.put(&pending_key, &self.state.sequence.to_be_bytes());
             self.count_pending(&of);
+            self.state.pending_at = cause.now.millis();
+            self.state.pending = self.state.pending.saturating_add(u64::from(!was_pending));
             return;
+        }
+        if was_pending {
+            self.storage.delete(&pending_key);
+            self.state.pending = self.state.pending.saturating_sub(1);
         }
         // A removal is written even where followers were never told of the record: one may have asked for it.
         self.append(pointsman_core::directory::log::Change { key: of, row });
+    }
+
+    /// Counts an addition, and says whether there were so many within a minute that a shard is the shorter way. All that
+    /// is found before the first shards is.
+    fn are_many(&mut self, now: Timestamp) -> bool {
+        let minute = now.millis() / 60_000;
+        if self.state.additions.0 != minute {
+            self.state.additions = (minute, 0);
+        }
+        self.state.additions.1 = self.state.additions.1.saturating_add(1);
+        !self.state.taken_in || self.state.additions.1 > MANY
     }
 
     /// Has the database tell when something ends.

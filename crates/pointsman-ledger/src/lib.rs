@@ -1,23 +1,37 @@
-//! The ledger of the directory: it gives every change of keys, customers and revocations a revision, in order, and keeps who
+//! The ledger: one place that gives every change of keys, customers and revocations a revision, in order, and keeps who
 //! made it. docs/directory.md has the whole.
 //!
-//! Pure and synchronous. It works over one ordered map of bytes ([`Storage`]), and time and random bytes come from outside.
-//! Each method of [`Ledger`] that takes `&mut self` is one transaction. What is to be done outside it hands out as
-//! [`Job`]s, and is told what came of them ([`Done`]):
+//! Nothing here waits, asks a clock, draws a random number or knows a platform. A [`Ledger`] stands on a [`Storage`], and
+//! each of its calls is one transaction of it. After a transaction that was not kept, [`Ledger::reload`] has to be called.
 //!
-//! ```text
-//! Ledger::open(storage, settings, now, random)
-//!   poll(now) → head          segment(first) → part of the log       shard bytes are read from KV by followers
-//!   ask(name, known, now) → a segment with that one change, or the KV entry that is to be read
-//!   commit(Commit) → Committed | CommitError
-//!   jobs(now) → [Job]         done(Done, now)        next_alarm(now) → when jobs are due
-//!   tail() → head with all changes that no shard holds              status(now) → for operators
-//! ```
+//! | call | who makes it |
+//! | --- | --- |
+//! | [`Ledger::poll`], [`Ledger::segment`], [`Ledger::file`] | followers |
+//! | [`Ledger::ask`], then [`Ledger::took_from_kv`] where it answers [`Asked::Read`] | followers, about one record |
+//! | [`Ledger::commit`], [`Ledger::audit`], [`Ledger::accept_removals`], [`Ledger::restored`] | operators |
+//! | [`Ledger::provided_page`], [`Ledger::provide`], [`Ledger::list_taken`] | the scheduled Worker |
+//! | [`Ledger::jobs`], [`Ledger::done`], [`Ledger::next_alarm`] | the ledger's own alarm |
+//!
+//! [`Ledger::call`] is all of these with a JSON request ([`Request`]), for a caller in JavaScript.
+//!
+//! **Work outside** comes as [`Job`]s, and is reported as [`Done`]. An alarm sets the next one first, then takes the jobs,
+//! does them, and reports each in a call of its own. What is never reported is given out again, so an instance may end at
+//! any time. A new ledger is off until it has been told what `directory:head` holds: another ledger may be at work.
+//!
+//! **Shards can hold rows that the log never had**: more than a thousand additions within a minute, and all that the first
+//! pass finds. Before such a shard is built, the log gets the change [`Change::reload_of`] its prefix: a follower that has
+//! loaded an older shard loads this one once the manifest names it.
+//!
+//! [`Change::reload_of`]: pointsman_core::directory::log::Change::reload_of
+
+#![cfg_attr(test, allow(clippy::indexing_slicing, clippy::unwrap_used, clippy::string_slice))]
 
 mod ask;
+mod backup;
+mod building;
 mod commit;
-mod entries;
 mod jobs;
+mod judge;
 mod keyspace;
 mod ledger;
 mod log;
@@ -25,32 +39,37 @@ mod operation;
 mod outbox;
 mod pass;
 mod poll;
-mod provided;
-mod publication;
+mod provider;
+mod reads;
 mod record;
 mod rows;
 mod settings;
-mod start;
+mod shards;
 mod state;
-mod status;
 mod storage;
 mod tokens;
 mod waiting;
 mod window;
-
-#[cfg(test)]
-mod tests;
+mod wire;
 
 pub use self::{
     ask::Asked,
+    backup::{HEAD_NAME, REVOCATIONS_NAME, SECRET_NAME, TOUCHED_NAME},
     commit::{Commit, CommitError, Committed, Edit, Fault, MOST_EDITS},
-    jobs::{Done, Job, Listed},
+    jobs::{Done, Job},
     ledger::{Ledger, RANDOM_BYTES},
     log::SegmentBytes,
     operation::Audit,
     outbox::{Write, Written},
-    provided::{Provide, ProvideError, Says},
+    pass::{ListJob, Listed, Page},
+    provider::{Difference, Differences, MOST_DIFFERENCES, Provision, Says, content_digest, provided_key},
+    reads::ReadEntry,
     settings::{Settings, Source},
+    shards::FileJob,
     storage::{MemoryStorage, Storage},
     tokens::{MOST_REVOCATIONS, Revocation, RevokedBy},
+    wire::{Answer, Request},
 };
+
+#[cfg(test)]
+mod tests;

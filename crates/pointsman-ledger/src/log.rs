@@ -60,7 +60,7 @@ impl<S: Storage> Ledger<S> {
             revision,
             as_of: Timestamp::default(),
             pace: 100,
-            manifest: self.manifest.clone(),
+            manifest: Manifest { complete: self.complete(), ..self.manifest.clone() },
             first: revision.saturating_add(1),
             changes: Vec::new(),
         };
@@ -115,6 +115,7 @@ impl<S: Storage> Ledger<S> {
         let head = Head { manifest, first: 1, ..Head::default() };
         self.storage.put(&meta(MANIFEST), &head.encode());
         self.manifest = head.manifest;
+        self.state.manifests = self.state.manifests.saturating_add(1);
         self.head = None;
     }
 }

@@ -70,6 +70,20 @@ pub struct Written {
 }
 
 impl<S: Storage> Ledger<S> {
+    /// Has KV take over a value of the ledger's own.
+    pub(crate) fn write_own(&mut self, name: &str, value: String, now: Timestamp) {
+        let before = self.outgoing(name);
+        self.state.sequence = self.state.sequence.saturating_add(1);
+        let outgoing = Outgoing {
+            value: Some(value),
+            number: self.state.sequence,
+            due: now.millis(),
+            since: now.millis(),
+            ..Outgoing::default()
+        };
+        self.set_outgoing(name, before.as_ref(), Some(&outgoing));
+    }
+
     /// Has KV take a record over, or delete it.
     pub(crate) fn write_behind(&mut self, entry: &Entry, held: Option<Held>, now: Timestamp) {
         let name = entry.name();
@@ -150,6 +164,7 @@ impl<S: Storage> Ledger<S> {
     /// Takes note of what came of a write.
     pub(crate) fn written(&mut self, written: &Written, now: Timestamp) {
         let Some(before) = self.outgoing(&written.name) else { return };
+        // A failure may have been one on the way back, so KV may have it all the same.
         if let Some(entry) = Entry::of_name(&written.name) {
             let of = entry.record_key();
             if let Some(mut record) = self.record(&of) {

@@ -1,326 +1,339 @@
-//! Passes over KV: what operators edit there by hand reaches followers by these. A listing is evidence of an edit, and of
-//! nothing else; an entry that is as the ledger had it before is KV lagging behind.
-
-use std::collections::BTreeMap;
+//! Reconciliation: a pass over KV's listing, which is evidence of edits by hand and of nothing else.
 
 use pointsman_core::{
-    base::{digest::Digest, time::Timestamp},
+    base::time::Timestamp,
     identity::{api_key, customer_id::CustomerId},
 };
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    entries::Shown,
-    jobs::{Job, Listed},
-    keyspace::{LISTED, MISSING, READ, after, end_of, key, load, meta, save},
-    ledger::{Cause, Ledger},
-    record::digest_in_metadata,
+    ask::SETTLING,
+    judge::Found,
+    keyspace::{MISSING, READ, SEEN, UNTOLD, after, end_of, key, load, save},
+    ledger::Ledger,
+    poll::IDLE,
+    reads::Wanted,
+    record::{DAY, Record, Seen, digest_in_metadata},
     rows::Entry,
     storage::Storage,
 };
 
-const PASS: &str = "pass";
-const PREFIXES: [&str; 2] = [api_key::STORE_PREFIX, CustomerId::STORE_PREFIX];
-/// From one pass to the next, in milliseconds; from a `max_staleness` of half a minute on, so that a day has 480.
-const BETWEEN_PASSES: u64 = 60_000;
-const BETWEEN_RARE_PASSES: u64 = 360_000;
-const RARE: u64 = 30_000;
-/// Pages a minute, but in the first pass.
-const PAGES_A_MINUTE: u32 = 20;
-/// A job that nothing was heard of is handed out again, and one that failed tried again, in milliseconds.
-const LEASE: u64 = 30_000;
-/// Names that are read at once.
-const NAMES_AT_ONCE: usize = 100;
-/// A record that changed so shortly before a pass is judged by none: its entry may be of before. In milliseconds.
-const UNJUDGED: u64 = 300_000;
-/// Who is gone is missing in two passes that are so far apart, in milliseconds.
-const MISSING_FOR: u64 = 120_000;
-/// So many may be gone at once, whatever share that is.
+/// What the names begin with that a pass lists, in this order.
+const PREFIXES: [&str; 2] = [CustomerId::STORE_PREFIX, api_key::STORE_PREFIX];
+/// From one pass to the next, and how long a list may take before it is asked for again, in milliseconds.
+pub(crate) const MINUTE: u64 = 60_000;
+/// Lists a minute, and a day where changes need not be known soon.
+const LISTS_A_MINUTE: u32 = 20;
+const LISTS_A_DAY: u32 = 480;
+/// From this setting on the free plan's limits count, in milliseconds.
+const SLOW: u64 = 30_000;
+/// How far apart two passes must miss an entry, in milliseconds.
+const APART: u64 = 120_000;
+/// So few may always be gone.
 const FEW: u64 = 10;
-/// Who was not polled for so long makes no passes, in milliseconds.
-const ASLEEP: u64 = 600_000;
-/// More entries than a page of KV has names.
-const PAGE: usize = 4096;
+/// Known entries that are looked through for one page of a listing.
+pub(crate) const PAGE: usize = 3000;
 
-/// The pass that runs, or the last one.
-#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+/// A pass that runs.
+#[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase", default)]
 pub(crate) struct Pass {
-    /// How many there were before.
-    pub(crate) number: u64,
     pub(crate) began: u64,
-    /// When it ended; 0 while it runs.
-    pub(crate) ended: u64,
-    /// Which prefix is listed; as many as there are where all was listed and values are still read.
+    /// Which of the prefixes.
     prefix: usize,
+    /// KV's cursor of the next page.
     cursor: Option<String>,
-    /// The last name that was listed.
-    last: String,
-    not_before: u64,
-    minute: u64,
-    pages: u32,
-    /// Entries listed.
-    pub(crate) listed: u64,
-    /// Whether what is new may wait for shards: there is more of it than the log is to carry.
-    bulk: bool,
-    /// How many it would have removed, and did not.
-    pub(crate) braked: u64,
+    /// The name up to which the pass has judged.
+    judged: String,
+    /// How many entries two passes have missed.
+    gone: u64,
+    leased_until: u64,
+    /// Whether every page was seen.
+    is_listed: bool,
+}
+
+/// What the passes so far came to.
+#[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase", default)]
+pub(crate) struct Passes {
+    /// When the last one began that ended.
+    pub(crate) last: u64,
+    /// When the last one began of which the missing entries may be removed, once a read misses them too.
+    pub(crate) accepted: u64,
+    /// How many the last one would have removed, where these were too many.
+    pub(crate) refused: u64,
+    /// Whether an operator has allowed the next one to remove as many as it misses.
+    pub(crate) may_remove_all: bool,
+    /// Lists in this minute and on this day.
+    minute: (u64, u32),
+    day: (u64, u32),
+    /// When entries whose metadata say nothing were read last, and up to which.
+    pub(crate) turn_at: u64,
+    pub(crate) turn: String,
+}
+
+/// A page of a listing that is wanted.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ListJob {
+    /// What the names begin with.
+    pub prefix: String,
+    /// Where the page begins, as KV said.
+    pub cursor: Option<String>,
+}
+
+/// A page of a listing.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Page {
+    /// The entries, in the order of their names.
+    pub keys: Vec<Listed>,
+    /// Where the next page begins; none where this is the last.
+    pub cursor: Option<String>,
+}
+
+/// An entry as KV lists it.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Listed {
+    /// Its name.
+    pub name: String,
+    /// `sha256` of its metadata.
+    #[serde(default)]
+    pub sha256: Option<String>,
+    /// When KV drops it, in seconds since 1970.
+    #[serde(default)]
+    pub expiration: Option<u64>,
 }
 
 #[derive(Clone, Debug, Default, Deserialize, Serialize)]
 #[serde(default)]
-struct Missing {
-    /// Since when.
-    at: u64,
-    /// Whether a read found nothing, too.
-    read: bool,
+pub(crate) struct Missed {
+    /// When the pass began that missed the entry first.
+    pub(crate) first: u64,
+    /// When the last one began that missed it, long enough after the first.
+    pub(crate) again: u64,
 }
 
 impl<S: Storage> Ledger<S> {
-    pub(crate) fn pass(&self) -> Option<Pass> {
-        load(&self.storage, &meta(PASS))
-    }
-
-    fn set_pass(&mut self, pass: &Pass) {
-        save(&mut self.storage, &meta(PASS), pass);
-    }
-
-    /// Whether anybody polls.
-    pub(crate) const fn is_awake(&self, now: Timestamp) -> bool {
-        now.millis().saturating_sub(self.state.polled_at) < ASLEEP
-    }
-
-    const fn between_passes(&self) -> u64 {
-        if self.settings.max_staleness >= RARE { BETWEEN_RARE_PASSES } else { BETWEEN_PASSES }
-    }
-
-    /// The next step of a pass.
-    pub(crate) fn due_pass(&mut self, now: Timestamp) -> Option<Job> {
+    /// The page of the listing that is due; begins a pass where one is due.
+    pub(crate) fn due_list(&mut self, now: Timestamp) -> Option<ListJob> {
         let at = now.millis();
-        let mut pass = self.pass().unwrap_or_default();
-        if at < pass.not_before || (self.state.took_in && !self.is_awake(now)) {
+        if at >= self.as_of.saturating_add(IDLE) && self.state.taken_in {
             return None;
         }
-        if pass.began == 0 || (pass.ended > 0 && at >= pass.began.saturating_add(self.between_passes())) {
-            pass = Pass { number: pass.number + 1, began: at, ..Pass::default() };
+        if self.state.pass.is_none() && (self.state.passes.last == 0 || at >= self.state.passes.last + MINUTE)
+        {
+            self.state.pass = Some(Pass { began: at.max(1), ..Pass::default() });
         }
-        if pass.ended > 0 {
+        let pass =
+            self.state.pass.as_ref().filter(|pass| !pass.is_listed && pass.leased_until <= at)?.clone();
+        let prefix = PREFIXES.get(pass.prefix)?;
+        if !self.may_list(at) {
             return None;
         }
-        let names = self.storage.scan(&[READ], &end_of(READ), NAMES_AT_ONCE);
-        let names: Vec<_> = names.iter().filter_map(|(key, _)| name_of(key)).collect();
-        pass.not_before = at.saturating_add(LEASE);
-        if !names.is_empty() {
-            self.set_pass(&pass);
-            return Some(Job::ReadTexts { names });
-        }
-        let Some(prefix) = PREFIXES.get(pass.prefix) else {
-            self.end_pass(pass, now);
-            return None;
-        };
-        let minute = at / 60_000;
-        if pass.minute != minute {
-            (pass.minute, pass.pages) = (minute, 0);
-        }
-        if self.state.took_in && pass.pages >= PAGES_A_MINUTE {
-            pass.not_before = (minute + 1) * 60_000;
-            self.set_pass(&pass);
-            return None;
-        }
-        pass.pages += 1;
-        self.set_pass(&pass);
-        Some(Job::List { prefix: (*prefix).to_owned(), cursor: pass.cursor })
+        self.state.pass = Some(Pass { leased_until: at + MINUTE, ..pass.clone() });
+        Some(ListJob { prefix: (*prefix).to_owned(), cursor: pass.cursor })
     }
 
-    /// Has the pass try again later, after KV did not answer.
-    pub(crate) fn pause_pass(&mut self, now: Timestamp) {
-        if let Some(pass) = self.pass() {
-            self.set_pass(&Pass { not_before: now.millis().saturating_add(LEASE), ..pass });
+    fn may_list(&mut self, at: u64) -> bool {
+        let (minute, day) = (at / MINUTE, at / DAY);
+        let passes = &mut self.state.passes;
+        if passes.minute.0 != minute {
+            passes.minute = (minute, 0);
         }
+        if passes.day.0 != day {
+            passes.day = (day, 0);
+        }
+        let is_slow = self.settings.max_staleness >= SLOW && self.state.taken_in;
+        let may = passes.minute.1 < LISTS_A_MINUTE && !(is_slow && passes.day.1 >= LISTS_A_DAY);
+        if may {
+            passes.minute.1 += 1;
+            passes.day.1 += 1;
+        }
+        may
     }
 
-    /// Takes a page of a listing: which of its entries are others than before, and which are missing.
-    pub(crate) fn took_page(
-        &mut self,
-        prefix: &str,
-        cursor: Option<&str>,
-        entries: &[Listed],
-        next: Option<String>,
-        now: Timestamp,
-    ) {
-        let Some(mut pass) = self.pass() else { return };
-        if PREFIXES.get(pass.prefix) != Some(&prefix) || pass.cursor.as_deref() != cursor {
+    /// Takes a page of the listing; `None` where KV did not answer, and the page is asked for again later.
+    pub(crate) fn listed(&mut self, job: &ListJob, page: Option<&Page>, now: Timestamp) {
+        let Some(mut pass) = self.state.pass.clone() else { return };
+        let is_awaited = PREFIXES.get(pass.prefix).is_some_and(|prefix| *prefix == job.prefix)
+            && pass.cursor == job.cursor
+            && !pass.is_listed;
+        if !is_awaited {
             return;
         }
-        if pass.number == 1 && pass.prefix == 0 && cursor.is_none() {
-            pass.bulk = next.is_some();
-        }
-        let from =
-            if pass.last.is_empty() { prefix.as_bytes().to_vec() } else { after(pass.last.as_bytes()) };
-        let last = entries.last().map(|entry| entry.name.clone());
-        // Without a next page everything behind is missing, too.
-        let to = match (&next, &last) {
-            (Some(_), Some(last)) => after(last.as_bytes()),
-            (Some(_), None) => from.clone(),
-            (None, _) => end_of_prefix(prefix),
+        let Some(page) = page else {
+            pass.leased_until = now.millis().saturating_add(MINUTE / 4);
+            self.state.pass = Some(pass);
+            return;
         };
-        let range = |space| self.storage.scan(&key(space, &[&from]), &key(space, &[&to]), PAGE);
-        let mut known: BTreeMap<String, Shown> = range(LISTED)
-            .into_iter()
-            .filter_map(|(key, value)| Some((name_of(&key)?, serde_json::from_slice(&value).ok()?)))
-            .collect();
-        let missing: Vec<_> = range(MISSING).into_iter().filter_map(|(key, _)| name_of(&key)).collect();
-        for entry in entries {
-            let shown = Shown {
-                digest: entry.sha256.as_deref().and_then(digest_in_metadata),
-                expires: entry.expiration,
-            };
-            let before = known.remove(&entry.name);
-            self.judge_listed(&entry.name, &shown, before.as_ref(), &pass);
-            if missing.contains(&entry.name) {
-                self.storage.delete(&key(MISSING, &[entry.name.as_bytes()]));
+        for listed in page.keys.iter().filter(|listed| listed.name > pass.judged) {
+            if let Some(entry) = Entry::of_name(&listed.name) {
+                self.judge_listed(&entry, listed, &pass, now);
             }
         }
-        for name in known.into_keys() {
-            self.note_missing(&name, &pass, now);
+        pass.leased_until = 0;
+        if let Some(stopped) = self.miss(&mut pass, page, job, now) {
+            // More entries are missing than one call looks through: the page is asked for again from there on.
+            pass.judged = stopped;
+        } else if page.cursor.is_some() {
+            pass.judged = page.keys.last().map_or(pass.judged, |listed| listed.name.clone());
+            pass.cursor.clone_from(&page.cursor);
+        } else {
+            pass = Pass { prefix: pass.prefix + 1, cursor: None, judged: String::new(), ..pass };
+            pass.is_listed = pass.prefix >= PREFIXES.len();
         }
-        pass.listed += entries.len() as u64;
-        pass.not_before = 0;
-        pass.last = last.filter(|_| next.is_some()).unwrap_or_default();
-        if next.is_none() {
-            pass.prefix += 1;
-        }
-        pass.cursor = next;
-        self.set_pass(&pass);
+        self.state.pass = Some(pass);
+        self.end_pass(now);
     }
 
-    /// Has an entry read whose listing shows another one than before.
-    fn judge_listed(&mut self, name: &str, shown: &Shown, before: Option<&Shown>, pass: &Pass) {
-        let Some(entry) = Entry::of_name(name) else { return };
-        if before == Some(shown) && (shown.digest.is_some() || !is_in_turn(name, pass.number)) {
-            return;
-        }
-        let record = self.record(&entry.record_key());
-        let held = record.as_ref().and_then(|record| record.operator.as_ref());
-        let is_ours = held
-            .is_some_and(|held| Some(&held.digest) == shown.digest.as_ref() && held.expires == shown.expires);
-        if is_ours {
-            return self.note_listed(name, shown);
-        }
-        save(&mut self.storage, &key(READ, &[name.as_bytes()]), shown);
-    }
-
-    fn note_missing(&mut self, name: &str, pass: &Pass, now: Timestamp) {
-        let place = key(MISSING, &[name.as_bytes()]);
-        let Some(missing) = load::<Missing>(&self.storage, &place) else {
-            return save(&mut self.storage, &place, &Missing { at: now.millis(), read: false });
+    /// The record to judge by; `None` where it changed within five minutes before the pass began, or since, or where KV is
+    /// still to be told.
+    pub(crate) fn may_judge(&self, entry: &Entry, began: u64) -> Option<Record> {
+        let Some(record) = self.record(&entry.record_key()) else {
+            return Some(Record { name: entry.name(), ..Record::default() });
         };
-        let is_long = now.millis().saturating_sub(missing.at) >= MISSING_FOR;
-        if is_long && self.may_judge(name, pass) {
-            save(&mut self.storage, &key(READ, &[name.as_bytes()]), &Shown::default());
-        }
+        let is_settled = record.changed_at.saturating_add(SETTLING) <= began || record.changed_at == 0;
+        (is_settled && !self.is_outstanding(&record.name)).then_some(record)
     }
 
-    /// Whether a pass may judge this record: it did not change shortly before the pass, nor since, and KV has been told of
-    /// all that was to be told.
-    fn may_judge(&self, name: &str, pass: &Pass) -> bool {
-        let Some(entry) = Entry::of_name(name) else { return false };
-        let changed_at = self.record(&entry.record_key()).map_or(0, |record| record.changed_at);
-        changed_at.saturating_add(UNJUDGED) <= pass.began && !self.is_outstanding(name)
-    }
-
-    /// Takes what an entry says that a pass had read.
-    pub(crate) fn took_listed(&mut self, name: &str, text: Option<&str>, now: Timestamp) {
-        let place = key(READ, &[name.as_bytes()]);
-        let shown: Option<Shown> = load(&self.storage, &place);
-        self.storage.delete(&place);
-        let (Some(mut pass), Some(shown), Some(entry)) = (self.pass(), shown, Entry::of_name(name)) else {
-            return;
-        };
-        pass.not_before = 0;
-        self.set_pass(&pass);
-        // Not noted as listed either, so that the next pass looks again.
-        if !self.may_judge(name, &pass) {
-            return;
+    fn judge_listed(&mut self, entry: &Entry, listed: &Listed, pass: &Pass, now: Timestamp) {
+        let name = listed.name.as_bytes();
+        let missing = key(MISSING, &[name]);
+        if self.storage.get(&missing).is_some() {
+            self.storage.delete(&missing);
         }
-        let Some(text) = text else {
-            let place = key(MISSING, &[name.as_bytes()]);
-            if let Some(missing) = load::<Missing>(&self.storage, &place) {
-                save(&mut self.storage, &place, &Missing { read: true, ..missing });
+        let Some(mut record) = self.may_judge(entry, pass.began) else { return };
+        let digest = listed.sha256.as_deref().and_then(digest_in_metadata);
+        let expires = listed.expiration;
+        let held = record.operator.clone();
+        let wanted = Wanted { listed: digest.clone(), expires, ..Wanted::default() };
+        let (untold, read) = (key(UNTOLD, &[name]), key(READ, &[name]));
+        let Some(digest) = digest else {
+            // The metadata do not say what the entry holds: it is read when it is new, and then by turns.
+            match &record.seen {
+                None => save(&mut self.storage, &read, &wanted),
+                Some(_) if self.storage.get(&untold).is_none() => self.storage.put(&untold, &[]),
+                Some(_) => {}
             }
             return;
         };
-        let cause = Cause { now, actor: "kv", operation: "", may_wait: pass.bulk };
-        self.judge_entry(&entry, text, shown.expires, &cause);
-        self.note_listed(name, &shown);
-    }
-
-    /// Removes who is gone, unless those are too many to be believed.
-    fn end_pass(&mut self, pass: Pass, now: Timestamp) {
-        let gone: Vec<_> = self
-            .storage
-            .scan(&[MISSING], &end_of(MISSING), EVERYBODY)
-            .into_iter()
-            .filter_map(|(key, value)| {
-                let missing: Missing = serde_json::from_slice(&value).ok()?;
-                let name = name_of(&key)?;
-                (missing.read && self.may_judge(&name, &pass)).then_some(name)
-            })
-            .collect();
-        let count = gone.len() as u64;
-        let share = self.state.rows.saturating_mul(self.settings.max_removed.into()) / 100;
-        let is_too_much = count > share.max(FEW - 1);
-        if !is_too_much {
-            for name in &gone {
-                self.storage.delete(&key(MISSING, &[name.as_bytes()]));
-                if let Some(entry) = Entry::of_name(name) {
-                    self.remove_gone(&entry, &Cause { now, actor: "kv", operation: "", may_wait: false });
+        if let Some(held) = held.filter(|held| held.digest == digest) {
+            if held.expires == expires {
+                let seen = Seen { digest: digest.clone(), listed: Some(digest), expires };
+                if record.seen.as_ref() != Some(&seen) {
+                    self.see(entry, &mut record, seen);
+                    self.put_record(&entry.record_key(), record, now);
                 }
+                return;
+            }
+            if !held.text.is_empty() {
+                let found = Found { value: &held.text, listed: Some(digest), expires };
+                self.judge_value(entry, record, found, now);
+                return;
             }
         }
-        let braked = if is_too_much { count } else { 0 };
-        self.set_pass(&Pass { ended: now.millis(), not_before: 0, braked, ..pass });
-        self.state.took_in = true;
-        self.judge_completeness();
-    }
-
-    /// When a pass needs something again, in milliseconds.
-    pub(crate) fn next_pass(&self, now: Timestamp) -> Option<u64> {
-        let Some(pass) = self.pass() else { return Some(0) };
-        if self.state.took_in && !self.is_awake(now) {
-            return None;
+        if record.lags(&digest, now) {
+            self.see(entry, &mut record, Seen { digest: digest.clone(), listed: Some(digest), expires });
+            return self.put_right(entry, &entry.record_key(), record, now);
         }
-        let next = if pass.ended > 0 { pass.began.saturating_add(self.between_passes()) } else { 0 };
-        Some(next.max(pass.not_before))
-    }
-
-    /// Somebody polls again after a long silence: what operators edited by hand meanwhile is not known.
-    pub(crate) fn wake(&mut self) {
-        if let Some(pass) = self.pass() {
-            self.set_pass(&Pass { number: pass.number, ended: 1, began: 1, ..Pass::default() });
+        let is_known = record.seen.as_ref().is_some_and(|seen| {
+            seen.listed.as_ref() == Some(&digest) && seen.expires == expires && seen.digest != digest
+        });
+        if is_known {
+            // Its metadata say something else than it holds, as they did when it was read.
+            if self.storage.get(&untold).is_none() {
+                self.storage.put(&untold, &[]);
+            }
+            return;
         }
-        self.doubt_completeness();
+        save(&mut self.storage, &read, &wanted);
     }
-}
 
-/// More records than a ledger is made for.
-const EVERYBODY: usize = 1 << 22;
-/// Entries without a digest are read by turns: each once in so many passes.
-const TURNS: u64 = 60;
-
-fn is_in_turn(name: &str, pass: u64) -> bool {
-    Digest::of(name.as_bytes()).prefix() % TURNS == pass % TURNS
-}
-
-fn name_of(key: &[u8]) -> Option<String> {
-    String::from_utf8(key.get(1..)?.to_vec()).ok()
-}
-
-/// What comes behind all names with this prefix, which ends in a colon.
-fn end_of_prefix(prefix: &str) -> Vec<u8> {
-    let mut end = prefix.as_bytes().to_vec();
-    if let Some(last) = end.last_mut() {
-        *last = last.saturating_add(1);
+    /// Notes which known entries the page lacks. Says up to where, if it could not look through all.
+    fn miss(&mut self, pass: &mut Pass, page: &Page, job: &ListJob, now: Timestamp) -> Option<String> {
+        let from = match pass.judged.is_empty() {
+            true => key(SEEN, &[job.prefix.as_bytes()]),
+            false => after(&key(SEEN, &[pass.judged.as_bytes()])),
+        };
+        let to = match (&page.cursor, page.keys.last()) {
+            (Some(_), Some(last)) => after(&key(SEEN, &[last.name.as_bytes()])),
+            (Some(_), None) => return None,
+            // Behind all names with this prefix: none has a byte of 255.
+            (None, _) => key(SEEN, &[job.prefix.as_bytes(), &[0xff]]),
+        };
+        let known = self.storage.scan(&from, &to, PAGE);
+        let mut listed = page.keys.iter().map(|listed| listed.name.as_str()).peekable();
+        let mut last = None;
+        for (at, _) in &known {
+            let Some(Ok(name)) = at.get(1..).map(|name| std::str::from_utf8(name)) else { continue };
+            while listed.next_if(|listed| *listed < name).is_some() {}
+            if listed.peek() != Some(&name) {
+                self.miss_one(name, pass, now);
+            }
+            last = Some(name.to_owned());
+        }
+        last.filter(|_| known.len() == PAGE)
     }
-    end
+
+    fn miss_one(&mut self, name: &str, pass: &mut Pass, now: Timestamp) {
+        let Some(entry) = Entry::of_name(name) else { return };
+        let Some(mut record) = self.may_judge(&entry, pass.began) else { return };
+        let missing = key(MISSING, &[name.as_bytes()]);
+        if record.operator.is_none() {
+            self.unsee(&entry, &mut record);
+            self.storage.delete(&missing);
+            return self.put_record(&entry.record_key(), record, now);
+        }
+        let mut missed: Missed = load(&self.storage, &missing).unwrap_or_default();
+        if missed.first == 0 {
+            missed.first = pass.began;
+        } else if missed.first.saturating_add(APART) <= pass.began {
+            missed.again = pass.began;
+            pass.gone += 1;
+        }
+        save(&mut self.storage, &missing, &missed);
+    }
+
+    /// Ends a pass of which every page was seen, once all that was to be read has been.
+    pub(crate) fn end_pass(&mut self, _now: Timestamp) {
+        let Some(pass) = self.state.pass.clone().filter(|pass| pass.is_listed) else { return };
+        if !self.storage.scan(&[READ], &end_of(READ), 1).is_empty() {
+            return;
+        }
+        let share = u64::from(self.settings.max_removed);
+        let too_many =
+            pass.gone >= FEW && pass.gone.saturating_mul(100) > share.saturating_mul(self.state.seen);
+        let passes = &mut self.state.passes;
+        passes.last = pass.began;
+        if too_many && !passes.may_remove_all {
+            passes.refused = pass.gone;
+        } else {
+            (passes.refused, passes.may_remove_all, passes.accepted) = (0, false, pass.began);
+        }
+        self.state.pass = None;
+        self.state.taken_in = true;
+        if pass.began >= self.state.awake_since {
+            self.state.confirmed = true;
+        }
+        self.judge_complete();
+    }
+
+    /// Lets the next pass remove as many entries as it misses.
+    pub fn accept_removals(&mut self) {
+        self.state.passes.may_remove_all = true;
+        self.save();
+    }
+
+    /// When the next list or read is due, at the latest.
+    pub(crate) fn next_pass(&self) -> u64 {
+        let passes = &self.state.passes;
+        match &self.state.pass {
+            // KV's lists are shared out over the minute.
+            Some(pass) if !pass.is_listed && passes.minute.1 < LISTS_A_MINUTE => pass.leased_until,
+            Some(_) => (passes.minute.0 + 1) * MINUTE,
+            None => passes.last.saturating_add(MINUTE),
+        }
+    }
 }

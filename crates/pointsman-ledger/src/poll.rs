@@ -13,6 +13,9 @@ const USUAL: u64 = 100;
 /// The slowest: a hundredth of usual.
 const SLOWEST: u64 = 10_000;
 
+/// Where nobody polls for as long, in milliseconds, nobody needs passes over KV.
+pub(crate) const IDLE: u64 = 600_000;
+
 /// How often the ledger is polled. Held in memory alone: an instance that begins anew has counted nothing.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Polls {
@@ -52,16 +55,16 @@ impl<S: Storage> Ledger<S> {
     /// gets nothing confirmed, and could otherwise go on answering.
     pub fn poll(&mut self, now: Timestamp) -> Vec<u8> {
         let pace = self.polls.count(now);
+        if now.millis() >= self.as_of.saturating_add(IDLE) && self.as_of > 0 {
+            // No pass has looked at KV for as long as nobody polled.
+            self.state.confirmed = false;
+            self.state.awake_since = now.millis();
+            self.head = None;
+        }
         // At most once a second, and never backwards.
         if now.millis() >= self.as_of.saturating_add(1000) {
             self.as_of = now.millis();
             save_as_of(&mut self.storage, self.as_of);
-        }
-        if !self.is_awake(now) && self.state.took_in {
-            self.wake();
-        }
-        if now.millis() >= self.state.polled_at.saturating_add(60_000) {
-            self.state.polled_at = now.millis();
         }
         let as_of = Timestamp::from_millis(self.as_of);
         let head = self.current_head();

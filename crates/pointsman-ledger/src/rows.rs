@@ -35,7 +35,12 @@ impl Entry {
         if let Some(digits) = name.strip_prefix(api_key::STORE_PREFIX) {
             return Self::key(digits);
         }
-        CustomerId::parse(name.strip_prefix(CustomerId::STORE_PREFIX)?).map(Self::Customer)
+        Self::customer(name.strip_prefix(CustomerId::STORE_PREFIX)?)
+    }
+
+    /// Reads a customer's id.
+    pub(crate) fn customer(id: &str) -> Option<Self> {
+        CustomerId::parse(id).map(Self::Customer)
     }
 
     /// Reads the digest of an API key: 64 lower-case hexadecimal digits.
@@ -47,11 +52,6 @@ impl Entry {
             *byte = half(*high)? << 4 | half(*low)?;
         }
         Some(Self::Key(digits.to_owned(), bytes))
-    }
-
-    /// Of this customer.
-    pub(crate) fn customer(id: &str) -> Option<Self> {
-        CustomerId::parse(id).map(Self::Customer)
     }
 
     /// The name of the KV entry.
@@ -159,8 +159,15 @@ fn customer_text(json: &str, id: &CustomerId, allow_http: AllowHttp) -> Option<V
     serde_json::to_vec(&content(&record)).ok()
 }
 
+/// What decides in a record that a refresh wrote; `None` where an operator wrote it, or it cannot be used.
+pub(crate) fn refreshed(json: &str, id: &CustomerId, allow_http: AllowHttp) -> Option<CustomerRecord> {
+    let record = read_record::<CustomerRecord>(json.as_bytes()).ok()?;
+    CustomerConfig::of(&record, id, allow_http).ok().filter(CustomerConfig::is_refreshed)?;
+    Some(content(&record))
+}
+
 /// What decides in a customer's record. A customer that the config API no longer lists is disabled.
-fn content(record: &CustomerRecord) -> CustomerRecord {
+pub(crate) fn content(record: &CustomerRecord) -> CustomerRecord {
     let said = |text: &Option<String>| text.clone().filter(|text| !text.is_empty());
     CustomerRecord {
         backend_url: said(&record.backend_url),

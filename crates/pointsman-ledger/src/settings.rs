@@ -24,6 +24,8 @@ pub struct Settings {
     pub allow_http: String,
     /// How long after a change an isolate may still answer by what was before, in milliseconds.
     pub max_staleness: u64,
+    /// The longest time for which the gateway uses what it cannot refresh, in milliseconds.
+    pub stale: u64,
     /// Which share of the entries one pass over KV may find gone, in percent.
     pub max_removed: u8,
     /// Where customers come from beside the operators.
@@ -32,7 +34,13 @@ pub struct Settings {
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { allow_http: String::new(), max_staleness: 10_000, max_removed: 10, source: Source::None }
+        Self {
+            allow_http: String::new(),
+            max_staleness: 10_000,
+            stale: 0,
+            max_removed: 10,
+            source: Source::None,
+        }
     }
 }
 

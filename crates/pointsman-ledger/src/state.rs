@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     keyspace::{load, meta, save},
+    pass::{Pass, Passes},
     storage::Storage,
 };
 
@@ -24,33 +25,53 @@ pub(crate) struct State {
     pub(crate) first_kept: Revision,
     /// How many revocations of tokens there are.
     pub(crate) tokens: u64,
-    /// Whether the ledger has looked at what another one left in KV, and is on.
-    pub(crate) standing: Standing,
-    /// Whether all of KV has been taken in once.
-    pub(crate) took_in: bool,
-    /// Whether a whole list of the config API's was believed.
-    pub(crate) believed_list: bool,
-    /// How many names of KV are still to be written.
-    pub(crate) outstanding: u64,
-    /// The revision when the log was last marked.
-    pub(crate) revision_at_mark: Revision,
-    /// When it was last polled, in milliseconds; told within a minute.
-    pub(crate) polled_at: u64,
+    /// How many rows wait for a shard.
+    pub(crate) pending: u64,
     /// How many records are in force.
     pub(crate) rows: u64,
-}
-
-/// Whether the ledger is on.
-#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub(crate) enum Standing {
-    /// It has not looked at KV yet.
-    #[default]
-    Starting,
-    /// It is.
-    On,
-    /// Another ledger's fresh word stands in KV: this one stays off.
-    Off,
+    /// How many names KV is still to be told of.
+    pub(crate) outstanding: u64,
+    /// How many entries were seen in KV.
+    pub(crate) seen: u64,
+    /// How often KV showed what the ledger had replaced, and was put right.
+    pub(crate) lags: u64,
+    /// By how many bits a new set of all shards is cut, while there is one on its way.
+    pub(crate) building_bits: Option<u8>,
+    /// Whether everything that KV has was taken in once.
+    pub(crate) taken_in: bool,
+    /// When a row last began to wait for a shard, in milliseconds.
+    pub(crate) pending_at: u64,
+    /// The last revision of each of the last hours.
+    pub(crate) marks: Vec<(u64, Revision)>,
+    /// Whether one whole list of the config API was taken over, and believed.
+    pub(crate) list_taken: bool,
+    /// Whether followers have all keys, and all customers, but for those that were added since.
+    pub(crate) has_keys: bool,
+    pub(crate) has_customers: bool,
+    /// Whether a pass has ended that began after the last long pause.
+    pub(crate) confirmed: bool,
+    /// When that pause ended, in milliseconds.
+    pub(crate) awake_since: u64,
+    /// The pass over KV that runs, and what the last ones came to.
+    pub(crate) pass: Option<Pass>,
+    pub(crate) passes: Passes,
+    /// Up to which name missing entries were looked through.
+    pub(crate) missing_from: String,
+    /// Additions of a minute, and which minute.
+    pub(crate) additions: (u64, u64),
+    /// When head and revocations were last written to KV, in milliseconds, and at which change.
+    pub(crate) backup_at: u64,
+    pub(crate) backup_of: (Revision, u64),
+    /// Changes of the manifest.
+    pub(crate) manifests: u64,
+    /// How many of another ledger's revocations were taken over; nothing where none are to be.
+    pub(crate) imported: Option<u64>,
+    /// When the entries that the command line touched were last looked for, in milliseconds.
+    pub(crate) touched_at: u64,
+    /// Up to where removed records were looked through in which hour.
+    pub(crate) swept: (u64, Vec<u8>),
+    /// Why the ledger stays off; nothing while it is on.
+    pub(crate) off: Option<String>,
 }
 
 const STATE: &str = "state";

@@ -1,0 +1,140 @@
+//! What an entry of KV is evidence of: of an edit by hand, or of KV lagging behind the ledger.
+
+use pointsman_core::{
+    base::time::Timestamp, customer::record::CustomerRecord, directory::record_key::RecordKey,
+};
+
+use crate::{
+    keyspace::{SEEN, key},
+    ledger::{Cause, Ledger},
+    record::{Held, Provided, Record, Seen, digest_of},
+    rows::{Entry, MAX_RECORD_BYTES, refreshed},
+    settings::Source,
+    storage::Storage,
+};
+
+/// Who made a change that was found in KV.
+pub(crate) const BY_HAND: &str = "kv";
+
+/// An entry of KV that was read.
+#[derive(Clone, Debug)]
+pub(crate) struct Found<'a> {
+    /// Its value.
+    pub(crate) value: &'a str,
+    /// The digest in its metadata.
+    pub(crate) listed: Option<String>,
+    /// Its expiry in seconds.
+    pub(crate) expires: Option<u64>,
+}
+
+/// What an entry of KV turned out to be.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Judged {
+    /// What the ledger has.
+    Same,
+    /// KV lagging behind: it is put right again.
+    Lag,
+    /// Somebody's edit, which was taken in.
+    Edit,
+    /// A record that a refresh of an earlier version wrote under an operator's name.
+    Refreshed,
+}
+
+impl<S: Storage> Ledger<S> {
+    /// Judges an entry by its value, and does what follows.
+    pub(crate) fn judge_value(
+        &mut self,
+        entry: &Entry,
+        mut record: Record,
+        found: Found<'_>,
+        now: Timestamp,
+    ) -> Judged {
+        let digest = digest_of(found.value.as_bytes());
+        self.see(
+            entry,
+            &mut record,
+            Seen { digest: digest.clone(), listed: found.listed, expires: found.expires },
+        );
+        let of = entry.record_key();
+        let held = record.operator.as_ref();
+        if held.is_some_and(|held| held.digest == digest && held.expires == found.expires) {
+            self.put_record(&of, record, now);
+            return Judged::Same;
+        }
+        let is_same_value = held.is_some_and(|held| held.digest == digest);
+        if !is_same_value && record.lags(&digest, now) {
+            self.put_right(entry, &of, record, now);
+            return Judged::Lag;
+        }
+        let cause = Cause { now, actor: BY_HAND, operation: "", may_wait: true };
+        if let Some(refreshed) = self.refreshed(entry, found.value) {
+            return self.take_refreshed(entry, record, refreshed, &cause);
+        }
+        if let Some(held) = &record.operator {
+            let before = held.digest.clone();
+            record.note_past(&before, now, true);
+        }
+        // The text of what is too long is not held: the record is malformed, whatever it says.
+        let text = if found.value.len() > MAX_RECORD_BYTES { "" } else { found.value };
+        let held = Held { text: text.to_owned(), digest, expires: found.expires, version: 0 };
+        self.replace_operator(entry, record, Some(held), &cause);
+        Judged::Edit
+    }
+
+    /// Has KV take over once more what the ledger has, since it shows something that the ledger has replaced.
+    pub(crate) fn put_right(&mut self, entry: &Entry, of: &RecordKey, record: Record, now: Timestamp) {
+        let held = record.operator.clone();
+        // Another ledger removed it: what stands there may have been made since, and is not this ledger's to delete.
+        let is_barred = held.is_none() && now.millis() < record.barred_until;
+        // Of what is too long nothing could be written.
+        let is_held = held.as_ref().is_none_or(|held| !held.text.is_empty());
+        self.put_record(of, record, now);
+        if is_held && !is_barred {
+            self.write_behind(entry, held, now);
+            self.state.lags = self.state.lags.saturating_add(1);
+        }
+    }
+
+    /// Notes what KV shows under a record's name.
+    pub(crate) fn see(&mut self, entry: &Entry, record: &mut Record, seen: Seen) {
+        if record.seen.is_none() {
+            self.state.seen = self.state.seen.saturating_add(1);
+            self.storage.put(&key(SEEN, &[entry.name().as_bytes()]), &[]);
+        }
+        record.seen = Some(seen);
+    }
+
+    /// Notes that KV shows nothing under a record's name any more.
+    pub(crate) fn unsee(&mut self, entry: &Entry, record: &mut Record) {
+        if record.seen.take().is_some() {
+            self.state.seen = self.state.seen.saturating_sub(1);
+            self.storage.delete(&key(SEEN, &[entry.name().as_bytes()]));
+        }
+    }
+
+    fn refreshed(&self, entry: &Entry, value: &str) -> Option<CustomerRecord> {
+        match entry {
+            Entry::Key(..) => None,
+            Entry::Customer(id) => refreshed(value, id, self.settings.allow_http()),
+        }
+    }
+
+    /// A refresh of an earlier version wrote it: it counts as the config API's until there is something newer.
+    fn take_refreshed(
+        &mut self,
+        entry: &Entry,
+        mut record: Record,
+        refreshed: CustomerRecord,
+        cause: &Cause<'_>,
+    ) -> Judged {
+        if record.provider.is_none() && self.settings.source != Source::None {
+            let text = serde_json::to_string(&refreshed).unwrap_or_default();
+            let version = self.next_sequence(entry.name(), "provide", cause);
+            record.provider = Some(Provided { text, version, ..Provided::default() });
+            record.changed_at = cause.now.millis();
+            self.publish(entry, &record, cause);
+        }
+        self.put_record(&entry.record_key(), record, cause.now);
+        Judged::Refreshed
+    }
+}
