@@ -65,3 +65,6 @@ pub use self::{
     tokens::{MOST_REVOCATIONS, Revocation, RevokedBy},
     wire::{Answer, Request},
 };
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,7 @@
+//! The ledger beside a KV namespace in memory.
+
+mod commits;
+mod passes;
+mod properties;
+mod shards;
+mod world;
