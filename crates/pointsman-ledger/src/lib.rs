@@ -19,8 +19,10 @@
 //! any time. A new ledger is off until it has been told what `directory:head` holds: another ledger may be at work.
 //!
 //! **Shards can hold rows that the log never had**: more than a thousand additions within a minute, and all that the first
-//! pass finds. When such a shard is named, the log has a change [`reload_of`] its prefix, and a follower that has loaded the
-//! shard loads it again.
+//! pass finds. Before such a shard is built, the log gets the change [`Change::reload_of`] its prefix: a follower that has
+//! loaded an older shard loads this one once the manifest names it.
+//!
+//! [`Change::reload_of`]: pointsman_core::directory::log::Change::reload_of
 
 #![cfg_attr(test, allow(clippy::indexing_slicing, clippy::unwrap_used, clippy::string_slice))]
 
@@ -60,7 +62,7 @@ pub use self::{
     pass::{ListJob, Listed, Page, ReadEntry},
     provider::{Difference, Differences, MOST_DIFFERENCES, Provision, Says, content_digest, provided_key},
     settings::{Settings, Source},
-    shards::{FileJob, reload_of},
+    shards::FileJob,
     storage::{MemoryStorage, Storage},
     tokens::{MOST_REVOCATIONS, Revocation, RevokedBy},
     wire::{Answer, Request},

@@ -6,7 +6,7 @@ use pointsman_core::{
     directory::{
         bytes::Reader,
         log::{Change, Complete, Manifest, Revision, Segment, ShardRef},
-        record_key::{Kind, RecordKey},
+        record_key::RecordKey,
         row::Row,
         shard,
     },
@@ -85,17 +85,6 @@ pub enum FileJob {
     ReadBack(String),
     /// Delete it.
     Delete(String),
-}
-
-/// The change by which followers learn that a shard holds rows that the log never had: whoever has loaded the shard loads
-/// it again. It removes a revocation that cannot be, since no digest ends in twelve zeros, so whoever does not know of it
-/// is not harmed.
-#[must_use]
-pub fn reload_of(prefix: u32, prefix_bits: u8) -> Change {
-    let mut digest = [0; 16];
-    let bits = prefix.checked_shl(32 - u32::from(prefix_bits.min(32))).unwrap_or_default();
-    digest.iter_mut().zip(bits.to_be_bytes()).for_each(|(into, from)| *into = from);
-    Change { key: RecordKey { digest, kind: Kind::Token }, row: None }
 }
 
 impl<S: Storage> Ledger<S> {
@@ -289,11 +278,6 @@ impl<S: Storage> Ledger<S> {
         waiting.rows = build.rows;
         self.set_waiting(file, &waiting);
         self.set_manifest(manifest);
-        if let File::Shard(prefix) = file
-            && build.waiting.pending > 0
-        {
-            self.append(reload_of(prefix, build.bits));
-        }
         self.sweep(file, build.bits, build.sequence);
         self.judge_complete();
     }
@@ -403,6 +387,12 @@ impl<S: Storage> Ledger<S> {
         let bytes = shard::encode(&rows, if space == TOKEN { 0 } else { bits });
         if space == ROW && bytes.len() > MOST_BYTES && bits < MOST_BITS {
             return self.cut_smaller(bits + 1);
+        }
+        if let File::Shard(prefix) = file
+            && self.state.building_bits.is_none()
+            && self.waiting(file).pending > 0
+        {
+            self.append(Change::reload_of(prefix, bits));
         }
         let digest = Digest::of(&bytes);
         let build = Build {

@@ -2,7 +2,7 @@ use std::collections::BTreeMap;
 
 use pointsman_core::directory::{
     log::{Change, Segment},
-    record_key::RecordKey,
+    record_key::{Kind, RecordKey},
     row::Row,
 };
 use proptest::prelude::*;
@@ -131,12 +131,12 @@ proptest! {
             rows.clear();
             replay(&world, &mut rows, begin);
             for (key, row) in &rows {
-                if key.kind != pointsman_core::directory::record_key::Kind::Token {
+                if key.kind != Kind::Token {
                     prop_assert_eq!(&world.ledger.row(key), row);
                 }
             }
             for key in 0..6 {
-                let key = crate::rows::Entry::of_name(&key_name(&key.to_string())).unwrap().record_key();
+                let key = rows::Entry::of_name(&key_name(&key.to_string())).unwrap().record_key();
                 let known = rows.get(&key).cloned().flatten();
                 prop_assert_eq!(world.ledger.row(&key), known);
             }
