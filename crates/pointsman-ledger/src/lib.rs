@@ -28,6 +28,7 @@
 
 mod ask;
 mod backup;
+mod building;
 mod commit;
 mod jobs;
 mod judge;
@@ -39,6 +40,7 @@ mod outbox;
 mod pass;
 mod poll;
 mod provider;
+mod reads;
 mod record;
 mod rows;
 mod settings;
@@ -59,8 +61,9 @@ pub use self::{
     log::SegmentBytes,
     operation::Audit,
     outbox::{Write, Written},
-    pass::{ListJob, Listed, Page, ReadEntry},
+    pass::{ListJob, Listed, Page},
     provider::{Difference, Differences, MOST_DIFFERENCES, Provision, Says, content_digest, provided_key},
+    reads::ReadEntry,
     settings::{Settings, Source},
     shards::FileJob,
     storage::{MemoryStorage, Storage},

@@ -8,10 +8,11 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     ask::SETTLING,
-    judge::{BY_HAND, Found},
+    judge::Found,
     keyspace::{MISSING, READ, SEEN, UNTOLD, after, end_of, key, load, save},
-    ledger::{Cause, Ledger},
+    ledger::Ledger,
     poll::IDLE,
+    reads::Wanted,
     record::{DAY, Record, Seen, digest_in_metadata},
     rows::Entry,
     storage::Storage,
@@ -20,7 +21,7 @@ use crate::{
 /// What the names begin with that a pass lists, in this order.
 const PREFIXES: [&str; 2] = [CustomerId::STORE_PREFIX, api_key::STORE_PREFIX];
 /// From one pass to the next, and how long a list may take before it is asked for again, in milliseconds.
-const MINUTE: u64 = 60_000;
+pub(crate) const MINUTE: u64 = 60_000;
 /// Lists a minute, and a day where changes need not be known soon.
 const LISTS_A_MINUTE: u32 = 20;
 const LISTS_A_DAY: u32 = 480;
@@ -31,11 +32,7 @@ const APART: u64 = 120_000;
 /// So few may always be gone.
 const FEW: u64 = 10;
 /// Known entries that are looked through for one page of a listing.
-const PAGE: usize = 3000;
-/// Names of one read.
-const NAMES_A_READ: usize = 100;
-/// How long a read may take before it is given out again, in milliseconds.
-const READ_LEASE: u64 = 60_000;
+pub(crate) const PAGE: usize = 3000;
 
 /// A pass that runs.
 #[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
@@ -62,7 +59,7 @@ pub(crate) struct Passes {
     /// When the last one began that ended.
     pub(crate) last: u64,
     /// When the last one began of which the missing entries may be removed, once a read misses them too.
-    accepted: u64,
+    pub(crate) accepted: u64,
     /// How many the last one would have removed, where these were too many.
     pub(crate) refused: u64,
     /// Whether an operator has allowed the next one to remove as many as it misses.
@@ -71,8 +68,8 @@ pub(crate) struct Passes {
     minute: (u64, u32),
     day: (u64, u32),
     /// When entries whose metadata say nothing were read last, and up to which.
-    turn_at: u64,
-    turn: String,
+    pub(crate) turn_at: u64,
+    pub(crate) turn: String,
 }
 
 /// A page of a listing that is wanted.
@@ -109,33 +106,13 @@ pub struct Listed {
     pub expiration: Option<u64>,
 }
 
-/// An entry that was read for a pass.
-#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct ReadEntry {
-    /// Its name.
-    pub name: String,
-    /// Its value; none where there is none.
-    pub value: Option<String>,
-}
-
 #[derive(Clone, Debug, Default, Deserialize, Serialize)]
 #[serde(default)]
-struct Wanted {
-    leased_until: u64,
-    listed: Option<String>,
-    expires: Option<u64>,
-    /// The pass that is to know whether the entry is gone; 0 where the entry was listed.
-    gone: u64,
-}
-
-#[derive(Clone, Debug, Default, Deserialize, Serialize)]
-#[serde(default)]
-struct Missed {
+pub(crate) struct Missed {
     /// When the pass began that missed the entry first.
-    first: u64,
+    pub(crate) first: u64,
     /// When the last one began that missed it, long enough after the first.
-    again: u64,
+    pub(crate) again: u64,
 }
 
 impl<S: Storage> Ledger<S> {
@@ -213,11 +190,11 @@ impl<S: Storage> Ledger<S> {
 
     /// The record to judge by; `None` where it changed within five minutes before the pass began, or since, or where KV is
     /// still to be told.
-    fn may_judge(&self, entry: &Entry, pass: &Pass) -> Option<Record> {
+    pub(crate) fn may_judge(&self, entry: &Entry, began: u64) -> Option<Record> {
         let Some(record) = self.record(&entry.record_key()) else {
             return Some(Record { name: entry.name(), ..Record::default() });
         };
-        let is_settled = record.changed_at.saturating_add(SETTLING) <= pass.began || record.changed_at == 0;
+        let is_settled = record.changed_at.saturating_add(SETTLING) <= began || record.changed_at == 0;
         (is_settled && !self.is_outstanding(&record.name)).then_some(record)
     }
 
@@ -227,7 +204,7 @@ impl<S: Storage> Ledger<S> {
         if self.storage.get(&missing).is_some() {
             self.storage.delete(&missing);
         }
-        let Some(mut record) = self.may_judge(entry, pass) else { return };
+        let Some(mut record) = self.may_judge(entry, pass.began) else { return };
         let digest = listed.sha256.as_deref().and_then(digest_in_metadata);
         let expires = listed.expiration;
         let held = record.operator.clone();
@@ -302,7 +279,7 @@ impl<S: Storage> Ledger<S> {
 
     fn miss_one(&mut self, name: &str, pass: &mut Pass, now: Timestamp) {
         let Some(entry) = Entry::of_name(name) else { return };
-        let Some(mut record) = self.may_judge(&entry, pass) else { return };
+        let Some(mut record) = self.may_judge(&entry, pass.began) else { return };
         let missing = key(MISSING, &[name.as_bytes()]);
         if record.operator.is_none() {
             self.unsee(&entry, &mut record);
@@ -349,113 +326,6 @@ impl<S: Storage> Ledger<S> {
         self.save();
     }
 
-    /// Names of entries that are to be read (`cacheTtl` 30): those that a pass has found, those that seem to be gone, and,
-    /// by turns, those whose metadata do not say what they hold.
-    pub(crate) fn due_reads(&mut self, now: Timestamp) -> Vec<String> {
-        let at = now.millis();
-        self.want_missing();
-        self.want_by_turns(at);
-        let mut names = Vec::new();
-        for (entry, value) in self.storage.scan(&[READ], &end_of(READ), 5 * NAMES_A_READ) {
-            let mut wanted: Wanted = serde_json::from_slice(&value).unwrap_or_default();
-            let Some(Ok(name)) = entry.get(1..).map(|name| String::from_utf8(name.to_vec())) else {
-                continue;
-            };
-            if wanted.leased_until > at || names.len() >= NAMES_A_READ {
-                continue;
-            }
-            wanted.leased_until = at.saturating_add(READ_LEASE);
-            save(&mut self.storage, &entry, &wanted);
-            names.push(name);
-        }
-        names
-    }
-
-    fn want_missing(&mut self) {
-        let accepted = self.state.passes.accepted;
-        if accepted == 0 {
-            return;
-        }
-        let from = key(MISSING, &[self.state.missing_from.as_bytes()]);
-        let missing = self.storage.scan(&from, &end_of(MISSING), PAGE);
-        for (entry, value) in &missing {
-            let missed: Missed = serde_json::from_slice(value).unwrap_or_default();
-            if missed.again == accepted {
-                let read = key(READ, &[entry.get(1..).unwrap_or_default()]);
-                save(&mut self.storage, &read, &Wanted { gone: accepted, ..Wanted::default() });
-            }
-        }
-        let last = missing.last().filter(|_| missing.len() == PAGE).and_then(|(entry, _)| entry.get(1..));
-        self.state.missing_from =
-            last.map(|name| String::from_utf8_lossy(name).into_owned()).unwrap_or_default();
-        if self.state.missing_from.is_empty() {
-            self.state.passes.accepted = 0;
-        }
-    }
-
-    fn want_by_turns(&mut self, at: u64) {
-        if at < self.state.passes.turn_at.saturating_add(MINUTE) {
-            return;
-        }
-        let from = after(&key(UNTOLD, &[self.state.passes.turn.as_bytes()]));
-        let turn = self.storage.scan(&from, &end_of(UNTOLD), NAMES_A_READ);
-        for (entry, _) in &turn {
-            let name = entry.get(1..).unwrap_or_default();
-            let read = key(READ, &[name]);
-            let seen = std::str::from_utf8(name)
-                .ok()
-                .and_then(Entry::of_name)
-                .and_then(|entry| self.record(&entry.record_key())?.seen);
-            let (listed, expires) = seen.map_or((None, None), |seen| (seen.listed, seen.expires));
-            save(&mut self.storage, &read, &Wanted { listed, expires, ..Wanted::default() });
-        }
-        self.state.passes.turn_at = at;
-        let last = turn.last().filter(|_| turn.len() == NAMES_A_READ).and_then(|(entry, _)| entry.get(1..));
-        self.state.passes.turn =
-            last.map(|name| String::from_utf8_lossy(name).into_owned()).unwrap_or_default();
-    }
-
-    /// Takes entries that were read for a pass.
-    pub(crate) fn was_read(&mut self, entries: &[ReadEntry], now: Timestamp) {
-        for found in entries {
-            let read = key(READ, &[found.name.as_bytes()]);
-            let Some(wanted) = load::<Wanted>(&self.storage, &read) else { continue };
-            self.storage.delete(&read);
-            let Some(entry) = Entry::of_name(&found.name) else { continue };
-            let pass = Pass { began: now.millis(), ..Pass::default() };
-            let began = self.state.pass.as_ref().map_or(pass.began, |pass| pass.began);
-            let pass = Pass { began: if wanted.gone > 0 { wanted.gone } else { began }, ..pass };
-            let Some(record) = self.may_judge(&entry, &pass) else { continue };
-            match &found.value {
-                Some(value) => {
-                    let (listed, expires) = match wanted.gone {
-                        0 => (wanted.listed, wanted.expires),
-                        _ => record.seen.as_ref().map_or((None, None), |s| (s.listed.clone(), s.expires)),
-                    };
-                    self.storage.delete(&key(MISSING, &[found.name.as_bytes()]));
-                    self.judge_value(&entry, record, Found { value, listed, expires }, now);
-                }
-                None if wanted.gone > 0 => self.remove_gone(&entry, record, now),
-                // It was listed and is gone by now: the next passes will miss it.
-                None => {}
-            }
-        }
-        self.end_pass(now);
-    }
-
-    /// Takes an entry for deleted by hand.
-    fn remove_gone(&mut self, entry: &Entry, mut record: Record, now: Timestamp) {
-        let name = entry.name();
-        self.storage.delete(&key(MISSING, &[name.as_bytes()]));
-        self.storage.delete(&key(UNTOLD, &[name.as_bytes()]));
-        let Some(held) = record.operator.clone() else { return };
-        // Whoever deleted it may not be overruled by a listing that still has it.
-        record.note_past(&held.digest, now, true);
-        self.unsee(entry, &mut record);
-        let cause = Cause { now, actor: BY_HAND, operation: "", may_wait: false };
-        self.replace_operator(entry, record, None, &cause);
-    }
-
     /// When the next list or read is due, at the latest.
     pub(crate) fn next_pass(&self) -> u64 {
         let passes = &self.state.passes;
@@ -465,9 +335,5 @@ impl<S: Storage> Ledger<S> {
             Some(_) => (passes.minute.0 + 1) * MINUTE,
             None => passes.last.saturating_add(MINUTE),
         }
-    }
-
-    pub(crate) fn has_reads(&self) -> bool {
-        !self.storage.scan(&[READ], &end_of(READ), 1).is_empty()
     }
 }

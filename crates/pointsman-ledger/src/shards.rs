@@ -2,19 +2,14 @@
 //! and named by the manifest after 90 seconds; the log carries what it holds meanwhile.
 
 use pointsman_core::{
-    base::{digest::Digest, time::Timestamp},
-    directory::{
-        bytes::Reader,
-        log::{Change, Complete, Manifest, Revision, Segment, ShardRef},
-        record_key::RecordKey,
-        row::Row,
-        shard,
-    },
+    base::time::Timestamp,
+    directory::log::{Complete, Manifest, Revision, Segment, ShardRef},
 };
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    keyspace::{BUILD, BYTES, CHANGE, OLD, PENDING, ROW, TOKEN, WAITING, end_of, key, load, save},
+    building::MOST_WAITING,
+    keyspace::{BUILD, BYTES, CHANGE, OLD, PENDING, WAITING, end_of, key, load, save},
     ledger::Ledger,
     record::DAY,
     settings::Source,
@@ -22,29 +17,17 @@ use crate::{
     waiting::{File, Waiting},
 };
 
-/// No shard is to be larger: from there on there are twice as many.
-const MOST_BYTES: usize = 1 << 20;
-/// More shards than this would leave a head no room for changes.
-const MOST_BITS: u8 = 9;
-/// A row takes so many bytes at most, typically: by which the first shards are cut.
-const BYTES_A_ROW: u64 = 48;
-/// So many changes of the log, of one shard or in all, and a shard is compacted.
-const MOST_WAITING: u64 = 4096;
-/// Fewer than this are no reason to compact a small shard.
-const LEAST_WAITING: u64 = 64;
 /// How long after it was read back a file is named: a location that read it too early keeps its "no" for as long.
 const SETTLES: u64 = 90_000;
 /// How long a job may take before it is given out again.
 const LEASE: u64 = 60_000;
-/// How long rows that wait for a shard are collected before it is built.
-const COLLECTED: u64 = 5_000;
 /// SQLite's values have a limit of 2 MB.
 const CHUNK: usize = 1 << 19;
 /// Rows that one call works through beside a shard.
 const PAGE: usize = 4096;
 
 #[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
-enum Stage {
+pub(crate) enum Stage {
     #[default]
     Write,
     ReadBack,
@@ -54,23 +37,23 @@ enum Stage {
 /// A file on its way.
 #[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(default)]
-struct Build {
-    bits: u8,
-    revision: Revision,
-    hash: [u8; 16],
-    size: u32,
-    stage: Stage,
+pub(crate) struct Build {
+    pub(crate) bits: u8,
+    pub(crate) revision: Revision,
+    pub(crate) hash: [u8; 16],
+    pub(crate) size: u32,
+    pub(crate) stage: Stage,
     /// When the next step may be taken, in milliseconds.
-    due: u64,
-    failures: u32,
+    pub(crate) due: u64,
+    pub(crate) failures: u32,
     /// The last change that it holds, of those that followers get by a shard.
-    sequence: u64,
-    waiting: Waiting,
-    rows: u64,
+    pub(crate) sequence: u64,
+    pub(crate) waiting: Waiting,
+    pub(crate) rows: u64,
 }
 
 impl Build {
-    const fn shard(&self) -> ShardRef {
+    pub(crate) const fn shard(&self) -> ShardRef {
         ShardRef { revision: self.revision, hash: self.hash, size: self.size }
     }
 }
@@ -97,7 +80,7 @@ impl<S: Storage> Ledger<S> {
         (!bytes.is_empty()).then_some(bytes)
     }
 
-    fn set_file(&mut self, name: &str, bytes: &[u8]) {
+    pub(crate) fn set_file(&mut self, name: &str, bytes: &[u8]) {
         for (number, chunk) in (0u8..).zip(bytes.chunks(CHUNK)) {
             self.storage.put(&key(BYTES, &[name.as_bytes(), &[0, number]]), chunk);
         }
@@ -109,7 +92,7 @@ impl<S: Storage> Ledger<S> {
         chunks.iter().for_each(|(key, _)| self.storage.delete(key));
     }
 
-    fn file_name(&self, file: File, bits: u8, shard: &ShardRef) -> String {
+    pub(crate) fn file_name(&self, file: File, bits: u8, shard: &ShardRef) -> String {
         match file {
             File::Tokens => shard.tokens_name(self.state.epoch()),
             File::Shard(prefix) => shard.name(self.state.epoch(), prefix, bits),
@@ -123,7 +106,7 @@ impl<S: Storage> Ledger<S> {
         self.storage.scan(&[BUILD], &end_of(BUILD), PAGE).into_iter().filter_map(read).collect()
     }
 
-    fn set_build(&mut self, file: File, build: &Build) {
+    pub(crate) fn set_build(&mut self, file: File, build: &Build) {
         save(&mut self.storage, &key(BUILD, &[&file.to_bytes()]), build);
     }
 
@@ -326,91 +309,8 @@ impl<S: Storage> Ledger<S> {
         left
     }
 
-    /// Builds the file that needs it most.
-    fn build_one(&mut self, builds: &[(File, Build)], now: Timestamp) -> bool {
-        if self.state.building_bits.is_none() && self.manifest.shards.is_empty() {
-            if !self.state.taken_in {
-                return false;
-            }
-            let all = self.state.rows.saturating_mul(BYTES_A_ROW);
-            let fits = |bits: &u8| all >> bits <= (MOST_BYTES as u64) * 3 / 4;
-            self.state.building_bits = Some((0..MOST_BITS).find(fits).unwrap_or(MOST_BITS));
-        }
-        let is_building = |file: File| builds.iter().any(|(other, _)| *other == file);
-        let bits = self.state.building_bits.unwrap_or(self.manifest.prefix_bits);
-        let file = match self.state.building_bits {
-            Some(bits) => {
-                let all = std::iter::once(File::Tokens).chain((0..1 << bits).map(File::Shard));
-                all.into_iter().find(|file| !is_building(*file))
-            }
-            None => self.neediest(now).filter(|file| !is_building(*file)),
-        };
-        let Some(file) = file else { return false };
-        self.build(file, bits, now);
-        true
-    }
-
-    /// The file for which most waits, where that is enough.
-    fn neediest(&self, now: Timestamp) -> Option<File> {
-        let collected = now.millis() >= self.state.pending_at.saturating_add(COLLECTED);
-        let named = |file: File| match file {
-            File::Tokens => self.manifest.tokens.map(|shard| shard.revision),
-            File::Shard(prefix) => self.manifest.shards.get(prefix as usize).map(|shard| shard.revision),
-        };
-        let mut files: Vec<(File, Waiting)> = self.all_waiting();
-        let prefixes = u32::try_from(self.manifest.shards.len()).unwrap_or_default();
-        let all = std::iter::once(File::Tokens).chain((0..prefixes).map(File::Shard));
-        for file in all {
-            if !files.iter().any(|(other, _)| *other == file) {
-                files.push((file, Waiting::default()));
-            }
-        }
-        let need = |(file, waiting): &(File, Waiting)| {
-            let behind = self.state.revision.saturating_sub(named(*file)?);
-            let many = waiting.changes >= (waiting.rows / 10).clamp(LEAST_WAITING, MOST_WAITING);
-            let is_needed = many || behind >= MOST_WAITING || (waiting.pending > 0 && collected);
-            is_needed.then_some((behind.max(waiting.changes).max(waiting.pending), *file))
-        };
-        files.iter().filter_map(need).max().map(|(_, file)| file)
-    }
-
-    fn build(&mut self, file: File, bits: u8, now: Timestamp) {
-        let (space, (from, to)) = match file {
-            File::Tokens => (TOKEN, (vec![TOKEN], end_of(TOKEN))),
-            File::Shard(prefix) => (ROW, range(ROW, prefix, bits)),
-        };
-        let read = |(at, bytes): (Vec<u8>, Vec<u8>)| {
-            let row = Row::read(&mut Reader::new(&bytes))?;
-            Some((RecordKey::from_bytes(at.get(1..)?)?, row)).filter(|(_, row)| !row.is_over(now))
-        };
-        let rows: Vec<_> = self.storage.scan(&from, &to, usize::MAX).into_iter().filter_map(read).collect();
-        let bytes = shard::encode(&rows, if space == TOKEN { 0 } else { bits });
-        if space == ROW && bytes.len() > MOST_BYTES && bits < MOST_BITS {
-            return self.cut_smaller(bits + 1);
-        }
-        if let File::Shard(prefix) = file
-            && self.state.building_bits.is_none()
-            && self.waiting(file).pending > 0
-        {
-            self.append(Change::reload_of(prefix, bits));
-        }
-        let digest = Digest::of(&bytes);
-        let build = Build {
-            bits,
-            revision: self.state.revision,
-            hash: digest.bytes().first_chunk().copied().unwrap_or_default(),
-            size: u32::try_from(bytes.len()).unwrap_or(u32::MAX),
-            sequence: self.state.sequence,
-            waiting: self.waiting(file),
-            rows: rows.len() as u64,
-            ..Build::default()
-        };
-        self.set_file(&self.file_name(file, bits, &build.shard()), &bytes);
-        self.set_build(file, &build);
-    }
-
     /// Begins a set of twice as many shards. What was on its way is no longer wanted.
-    fn cut_smaller(&mut self, bits: u8) {
+    pub(crate) fn cut_smaller(&mut self, bits: u8) {
         for (file, build) in self.builds() {
             let name = self.file_name(file, build.bits, &build.shard());
             self.storage.delete(&key(BUILD, &[&file.to_bytes()]));
@@ -465,7 +365,7 @@ impl<S: Storage> Ledger<S> {
 }
 
 /// Keys of all records of one shard.
-fn range(space: u8, prefix: u32, bits: u8) -> (Vec<u8>, Vec<u8>) {
+pub(crate) fn range(space: u8, prefix: u32, bits: u8) -> (Vec<u8>, Vec<u8>) {
     let begin = |prefix: u32| {
         let shifted = u64::from(prefix) << (32 - u32::from(bits));
         u32::try_from(shifted).ok().map(|first| key(space, &[&first.to_be_bytes()]))
