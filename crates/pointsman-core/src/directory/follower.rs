@@ -525,29 +525,32 @@ impl Follower {
         self.follow.budget.checked_div(largest).unwrap_or(usize::MAX)
     }
 
-    /// A shard to load: one that is missing, or that very many changes stand over. The caller has the lease on it.
+    /// A shard to load: one that is missing, that very many changes stand over, or that holds what the log never had. The
+    /// caller has the lease on it.
     pub fn begin_load(&mut self, now: Timestamp) -> Option<u32> {
         let capacity = self.capacity();
         let many = self.changes.len() >= MANY_CHANGES;
-        let wanted = |slot: &Slot, named: &ShardRef| match &slot.loaded {
+        let wanted = |slot: &Slot, named: &ShardRef, has_more: bool| match &slot.loaded {
             None => true,
-            Some(loaded) => many && loaded.revision < named.revision,
+            Some(loaded) => (many || has_more) && loaded.revision < named.revision,
         };
         if let Some(named) = self.manifest.tokens
             && now >= self.tokens.not_before
-            && wanted(&self.tokens, &named)
+            && wanted(&self.tokens, &named, false)
         {
             self.tokens.not_before = now.plus(LOAD_LEASE);
             return Some(TOKENS);
         }
+        let (changes, bits) = (&self.changes, self.manifest.prefix_bits);
+        let has_more = |prefix: usize, named: &ShardRef| {
+            let reload = Change::reload_of(u32::try_from(prefix).unwrap_or_default(), bits);
+            changes.get(&reload.key).is_some_and(|latest| latest.revision <= named.revision)
+        };
         let named = self.manifest.shards.iter();
-        let (prefix, (slot, _)) = self
-            .slots
-            .iter_mut()
-            .zip(named)
-            .take(capacity)
-            .enumerate()
-            .find(|(_, (slot, named))| now >= slot.not_before && wanted(slot, named))?;
+        let (prefix, (slot, _)) =
+            self.slots.iter_mut().zip(named).take(capacity).enumerate().find(|(prefix, (slot, named))| {
+                now >= slot.not_before && wanted(slot, named, has_more(*prefix, named))
+            })?;
         slot.not_before = now.plus(LOAD_LEASE);
         u32::try_from(prefix).ok()
     }

@@ -45,6 +45,17 @@ pub struct Change {
 const REMOVED: u8 = 3;
 
 impl Change {
+    /// What stands in the log before a shard that holds rows which the log never had: whoever has loaded an older one
+    /// loads that shard, once the manifest names it. It removes a key that cannot be, since no digest ends in twelve
+    /// zeros, so whoever does not know of it is not harmed.
+    #[must_use]
+    pub fn reload_of(prefix: u32, prefix_bits: u8) -> Self {
+        let mut digest = [0; 16];
+        let bits = prefix.checked_shl(32 - u32::from(prefix_bits.min(32))).unwrap_or_default();
+        digest.iter_mut().zip(bits.to_be_bytes()).for_each(|(into, from)| *into = from);
+        Self { key: RecordKey { digest, kind: Kind::ApiKey }, row: None }
+    }
+
     /// Appends the change. A removal takes 17 bytes.
     pub fn put(&self, into: &mut Vec<u8>) {
         let kind = (self.key.kind as u8) << FREE_BITS;
@@ -326,6 +337,13 @@ mod tests {
         let mut bytes = Vec::new();
         changes()[1].put(&mut bytes);
         assert_eq!(bytes.len(), 17);
+    }
+
+    #[test]
+    fn a_reload_is_of_its_own_shard() {
+        for (prefix, bits) in [(0, 0), (0, 1), (1, 1), (5, 3), (511, 9)] {
+            assert_eq!(Change::reload_of(prefix, bits).key.prefix(bits), prefix);
+        }
     }
 
     #[test]

@@ -185,6 +185,25 @@ fn who_has_followed_reloads_nothing_when_shards_are_compacted() {
 }
 
 #[test]
+fn a_shard_with_rows_that_the_log_never_had_is_loaded_again_once_it_is_named() {
+    let mut follower = follower();
+    let (first, bytes) = with_shards(head(10, at(0), Vec::new()), 0, 10, &rows(3, "old"));
+    assert_eq!(hear(&mut follower, &first), Taken::Applied);
+    load_all(&mut follower, &bytes, at(0));
+    let told = head(11, at(1_000), vec![Change::reload_of(0, 0)]);
+    let told = Head { manifest: first.manifest, ..told };
+    assert_eq!(hear(&mut follower, &told), Taken::Applied);
+    assert_eq!(follower.begin_load(at(1_000)), None, "it is not named yet");
+    let (named, bytes) = with_shards(head(12, at(2_000), vec![change(1, None)]), 0, 11, &rows(5, "old"));
+    assert_eq!(hear(&mut follower, &named), Taken::Applied);
+    assert_eq!(find(&follower, 4), Found::Absent);
+    load_all(&mut follower, &bytes, at(2_000));
+    assert_eq!(find(&follower, 4), Found::Row(Row::of("old")));
+    assert_eq!(find(&follower, 1), Found::Removed);
+    assert_eq!(follower.begin_load(at(60_000)), None, "once");
+}
+
+#[test]
 fn changes_that_an_unloaded_shard_holds_are_forgotten() {
     let mut follower = follower();
     assert_eq!(
