@@ -300,12 +300,13 @@ impl Follower {
         std::mem::take(&mut self.lease_handed_on) || self.begin_poll(now)
     }
 
-    /// How long until the next poll, where the last two requests make it likely that there is a next one.
+    /// How long until the next poll, where the last two requests make it likely that there is a next one. While somebody else
+    /// polls, that is when they are done at the latest: a wait of no time would be one turn after another.
     #[must_use]
     pub fn next_poll_in_traffic(&self, now: Timestamp) -> Option<Span> {
         let [last, before] = self.requests;
         let is_traffic = last.since(before) <= TRAFFIC && now.since(last) <= TRAFFIC;
-        self.next_poll.filter(|_| is_traffic).map(|at| at.since(now))
+        self.next_poll.filter(|_| is_traffic).map(|at| at.max(self.polling_until).since(now))
     }
 
     /// Takes the one poll that may be under way; false where somebody else has it.

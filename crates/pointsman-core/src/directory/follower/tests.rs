@@ -295,3 +295,14 @@ fn whoever_holds_decoded_records_learns_what_has_changed() {
     hear(&mut follower, &head(602, at(2), many));
     assert_eq!(follower.take_moved(), None);
 }
+
+#[test]
+fn who_goes_on_polling_waits_while_somebody_else_polls() {
+    let mut follower = follower();
+    assert_eq!(hear(&mut follower, &head(1, at(0), vec![change(1, row("a"))])), Taken::Applied);
+    follower.note_request(at(5_500));
+    assert!(follower.take_due_poll(at(5_500)), "the request's own lease");
+    follower.note_request(at(5_600));
+    assert_eq!(follower.next_poll_in_traffic(at(5_600)), Some(Span::from_millis(900)));
+    assert!(!follower.take_due_poll(at(5_600)));
+}
