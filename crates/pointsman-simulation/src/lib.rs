@@ -1,0 +1,25 @@
+//! A simulation of the directory: the real ledger over a database in memory, the real follower and loader in isolates, and a
+//! platform that is as late and as unreliable as the real one may be. Everything happens in virtual time and by one seed, so
+//! that each run can be had again.
+//!
+//! At each request five things are checked: that nobody reaches another customer's backend (1); that nobody is let in
+//! without a credential that was issued (2); that nothing that was revoked or replaced is accepted later than
+//! `max_staleness` after that was answered, while the isolate hears the ledger, or always where `on_failure` is `"closed"`
+//! (3); that, where it is `"open"`, nobody is refused who is known and is served by data still held (4); and that nothing
+//! comes back of which the isolate has heard that it counts no more, whatever KV lists, whoever is silent and whichever
+//! epoch begins (5).
+//!
+//! Not simulated: heads in a location's cache without the right HMAC, which the edge drops before the core sees them;
+//! several namespaces; expiries; and formats of other versions.
+
+mod executor;
+mod host;
+mod isolate;
+mod kv;
+mod operators;
+mod request;
+mod run;
+mod truth;
+mod world;
+
+pub use self::run::{Report, Violation, simulate};

@@ -1,0 +1,202 @@
+//! Requests: what the edge does with one, and what is checked of each.
+
+use std::rc::Rc;
+
+use pointsman_core::{
+    base::time::Timestamp,
+    decide::{
+        decision::{Decision, Deferred, LoadedForRequest, Outcome},
+        request_log::Trace,
+    },
+    directory::record_key::Kind,
+};
+use pointsman_loader::{loader::Loader, ports::Ports};
+use pointsman_testkit::{TestFields, bearer, head, token};
+
+use crate::{
+    isolate::{Isolate, Served},
+    truth::{Heard, Of, number_in},
+};
+
+/// Nobody has done anything about a record for so long, in milliseconds: by then every isolate and every location knows it.
+const SETTLED: u64 = 1_200_000;
+/// So long after it was served, data is still held, in milliseconds.
+const HELD: u64 = 300_000;
+/// While the ledger is silent, the last state counts so long, in milliseconds; a little less for clocks.
+const STALE: u64 = 590_000;
+
+/// Who asks.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Caller {
+    Key(usize),
+    /// A key that nobody has.
+    Junk(u64),
+    Token,
+}
+
+/// The secret of a key.
+pub(crate) fn secret(key: usize) -> String {
+    format!("key-number-{key}")
+}
+
+impl Isolate {
+    /// A request comes in.
+    pub(crate) fn receive(self: &Rc<Self>, caller: Caller) {
+        let own = Rc::clone(self);
+        self.world.executor.spawn(self.id, async move { own.serve(caller).await });
+    }
+
+    async fn serve(self: Rc<Self>, caller: Caller) {
+        let (credential, path) = match caller {
+            Caller::Key(key) => (secret(key), "hybrid"),
+            Caller::Junk(number) => (format!("junk-{number}"), "hybrid"),
+            Caller::Token => (token("customer-acme"), "tokens"),
+        };
+        let fields = vec![("authorization".to_owned(), bearer(&credential))];
+        let fields = TestFields { fields, ..TestFields::default() };
+        let url = format!("https://gateway.example.com/{path}/x");
+        let began = self.world.now();
+        let (outcome, trace, deferred) = {
+            let gateway = self.world.gateway;
+            let head = head(gateway, "GET", &url, &fields);
+            let now = Ports::now(&*self);
+            let at_once = LoadedForRequest::default();
+            let decision = gateway.decide(&head, &mut self.memory.borrow_mut(), &at_once, now);
+            let Decision { outcome, trace, deferred } = match decision {
+                Decision { outcome: Outcome::Load(need, lease), deferred, .. } => {
+                    let loader = Loader::new(gateway, &self.memory, &*self);
+                    loader.decide(&head, LoadedForRequest::default(), need, lease, deferred).await
+                }
+                decided => decided,
+            };
+            (outcome, trace, deferred)
+        };
+        self.world.count("requests");
+        if self.world.now() > began {
+            self.world.count("requests that waited");
+        }
+        let told = match &outcome {
+            Outcome::Forward(forward) => forward.sending.url().to_owned(),
+            Outcome::Answer(answer) => answer.refusal.map_or("answered", |refusal| refusal.id()).to_owned(),
+            Outcome::Load(..) => "undecided".to_owned(),
+        };
+        self.world.tell(|| {
+            let heard = self.heard();
+            let [known, ms] = [heard.revision, self.world.now() - began];
+            format!("isolate {} (knows {known}): {caller:?} after {ms} ms: {told}", self.id)
+        });
+        let verdict = match (&outcome, caller) {
+            (Outcome::Load(..), _) => Err("a request was never decided".to_owned()),
+            (Outcome::Answer(_), Caller::Key(key)) => self.judge_held(key, &told),
+            (Outcome::Answer(_), _) => Ok(()),
+            (Outcome::Forward(_), Caller::Key(key)) => {
+                self.judge_key(key, &trace, &told).and_then(|()| self.judge_held(key, &told))
+            }
+            (Outcome::Forward(_), Caller::Junk(_)) => {
+                Err("invariant 2: a key was accepted that nobody has".to_owned())
+            }
+            (Outcome::Forward(_), Caller::Token) => self.world.truth.borrow().token.judge(&self.heard()),
+        };
+        if let Err(what) = verdict {
+            self.world.violate(format!("isolate {} at location {}: {what}", self.id, self.location));
+        }
+        self.finish(deferred);
+    }
+
+    /// What happens behind the response, as the edge has it: each by itself.
+    fn finish(self: &Rc<Self>, deferred: Deferred) {
+        let executor = &self.world.executor;
+        if deferred.follow {
+            let own = Rc::clone(self);
+            executor.spawn(self.id, async move {
+                let loader = Loader::new(own.world.gateway, &own.memory, &*own);
+                loader.follow().await;
+                loader.keep_following().await;
+            });
+        }
+        for refresh in deferred.refreshes {
+            let own = Rc::clone(self);
+            executor.spawn(self.id, async move {
+                let loader = Loader::new(own.world.gateway, &own.memory, &*own);
+                for write in &loader.refresh(&refresh).await.writes {
+                    loader.write(write).await;
+                }
+            });
+        }
+        for write in deferred.writes {
+            let own = Rc::clone(self);
+            executor.spawn(self.id, async move {
+                Loader::new(own.world.gateway, &own.memory, &*own).write(&write).await;
+            });
+        }
+    }
+
+    /// What it knows now.
+    fn heard(&self) -> Heard {
+        let memory = self.memory.borrow();
+        let follower = memory.directory.as_ref().map(|directory| &directory.follower);
+        Heard {
+            now: self.world.now(),
+            epoch: follower.map(|follower| follower.epoch()).unwrap_or_default(),
+            revision: follower.map_or(0, |follower| follower.revision()),
+            is_bound: !self.world.is_open || follower.is_some_and(|follower| follower.failures() == 0),
+            has_all_customers: follower.is_some_and(|follower| follower.is_complete(Kind::Customer)),
+        }
+    }
+
+    fn judge_key(&self, key: usize, trace: &Trace, url: &str) -> Result<(), String> {
+        let heard = self.heard();
+        let mut truth = self.world.truth.borrow_mut();
+        let subject = trace.subject.as_deref().unwrap_or_default();
+        let Some((own, number)) = number_in(subject, ".") else {
+            return Err(format!("invariant 2: key {key} was accepted as nobody: {subject}"));
+        };
+        if own != key {
+            return Err(format!("invariant 1: key {key} was accepted as {subject}"));
+        }
+        let customer = truth.record(Of::Key(key)).judge(&format!("key {key}"), number, &heard)?.customer;
+        let Some((host, number)) = number_in(url, "-v") else {
+            // Nobody's own backend: the customer is not there.
+            return Ok(());
+        };
+        if host != customer {
+            return Err(format!("invariant 1: key {key} of customer {customer} was sent to {url}"));
+        }
+        truth.record(Of::Customer(customer)).judge(&format!("customer {customer}"), number, &heard)?;
+        Ok(())
+    }
+
+    /// Whether a key that was served, and about which nothing has changed, is served the same.
+    fn judge_held(&self, key: usize, told: &str) -> Result<(), String> {
+        let heard = self.heard();
+        let before = self.served.borrow().get(&key).cloned();
+        if told.contains("-v") {
+            let served = Served { at: heard.now, epoch: heard.epoch, url: told.to_owned() };
+            self.served.borrow_mut().insert(key, served);
+        }
+        let Some(before) = before.filter(|before| self.world.is_open && before.url != told) else {
+            return Ok(());
+        };
+        let is_recent = heard.now < before.at + HELD && before.epoch == heard.epoch;
+        let known_at = {
+            let memory = self.memory.borrow();
+            let follower = memory.directory.as_ref().map(|directory| &directory.follower);
+            let is_complete = |kind| follower.is_some_and(|follower| follower.is_complete(kind));
+            let known_at = follower.and_then(|follower| follower.known_at());
+            known_at.filter(|_| is_complete(Kind::ApiKey) && is_complete(Kind::Customer))
+        };
+        let is_held = known_at.is_some_and(|at| Timestamp::from_millis(heard.now).since(at).millis() < STALE);
+        let mut truth = self.world.truth.borrow_mut();
+        let customer = number_in(&before.url, "-v").map_or(0, |(customer, _)| customer);
+        let touched =
+            truth.record(Of::Key(key)).touched_at.max(truth.record(Of::Customer(customer)).touched_at);
+        if is_recent && is_held && touched + SETTLED < before.at {
+            return Err(format!(
+                "invariant 4: key {key} was sent to {} {} ms ago, nothing of it has changed, and now it is: {told}",
+                before.url,
+                heard.now - before.at
+            ));
+        }
+        Ok(())
+    }
+}
