@@ -88,7 +88,7 @@ impl World {
         let record = truth.record(of);
         let recent = record.versions.iter().enumerate().rev().take(12);
         let old = recent
-            .filter(|(_, version)| version.origin == Origin::Ledger)
+            .filter(|(_, version)| version.origin == Origin::Ledger && version.was_held)
             .find(|(_, version)| version.death.as_ref().is_some_and(is_remembered));
         let Some((number, text)) = old.map(|(number, version)| (number, version.text.clone())) else {
             return;
@@ -168,6 +168,9 @@ impl World {
             let Some((Committed { revision, .. }, seen, epoch)) = committed else { return };
             let death = Death { answered: world.now(), epoch, revision, is_removal: removes };
             record.end(number.unwrap_or(made), seen, Origin::Ledger, death);
+            if let Some(version) = number.and_then(|number| record.versions.get_mut(number)) {
+                version.was_held = true;
+            }
             world.tell(|| format!("committed as {revision}: {of:?} = {number:?}"));
             world.count("commits");
         });
@@ -269,7 +272,9 @@ impl World {
             });
             let Ok((provision, epoch)) = called.await else { return };
             world.wake_ledger();
-            for (customer, upto, text) in said {
+            // What refuses nobody may wait for a shard: only what refuses is bound.
+            let refuses = |text: &Option<String>| text.as_ref().is_none_or(|text| text.contains("disabled"));
+            for (customer, upto, text) in said.into_iter().filter(|(.., text)| refuses(text)) {
                 let death = Death {
                     answered: world.now(),
                     epoch,

@@ -37,6 +37,8 @@ pub(crate) struct Version {
     pub(crate) customer: usize,
     /// Whether it lets anybody in.
     pub(crate) lets_in: bool,
+    /// Whether the ledger was seen to have it: of what it never had it cannot know that it is old.
+    pub(crate) was_held: bool,
     pub(crate) death: Option<Death>,
 }
 
@@ -187,7 +189,7 @@ impl Truth {
                 format!(r#"{{"customerId":"c{id}","backendUrl":"https://{host}"{disabled}}}"#)
             }
         };
-        record.versions.push(Version { origin, text, customer, lets_in, death: None });
+        record.versions.push(Version { origin, text, customer, lets_in, was_held: false, death: None });
         record.touched_at = now;
         number
     }
