@@ -152,14 +152,13 @@ export async function segment(env, first, timeout) {
 }
 
 /**
- * What the ledger says of one record, by the name of its entry in KV. `known` is the last change that the caller knows.
+ * What the ledger says of one record, by the name of its entry in KV.
  * @param {Bindings} env
  * @param {string} name
- * @param {number} known
  * @param {number} timeout
  */
-export async function askLedger(env, name, known, timeout) {
-  return new Uint8Array(await within(timeout, ledger(env).ask(name, known)));
+export async function askLedger(env, name, timeout) {
+  return new Uint8Array(await within(timeout, ledger(env).ask(name)));
 }
 
 /**
