@@ -234,3 +234,17 @@ fn lists_are_at_most_twenty_a_minute() {
     }
     assert!((1..=20).contains(&most), "{most}");
 }
+
+#[test]
+fn where_lists_are_few_they_are_shared_out_over_the_day() {
+    let settings = Settings { max_staleness: 60_000, ..Settings::default() };
+    let mut world = World::with(namespace(5), 1, settings);
+    world.run(200);
+    world.lists = 0;
+    for _ in 0..24 * 60 {
+        world.now += 59_000;
+        world.run(1);
+        assert!(world.ledger.next_alarm(world.at()).millis() > world.now);
+    }
+    assert!((400..=480).contains(&world.lists), "{}", world.lists);
+}
