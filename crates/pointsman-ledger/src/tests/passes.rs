@@ -248,3 +248,24 @@ fn where_lists_are_few_they_are_shared_out_over_the_day() {
     }
     assert!((400..=480).contains(&world.lists), "{}", world.lists);
 }
+
+#[test]
+fn a_removal_counts_also_of_what_no_pass_has_come_to() {
+    let mut world = World::with(namespace(3), 1, Settings::default());
+    world.page = 1;
+    world.work();
+    // Whether the first pass has come to it or not: the operator wants it gone.
+    let removals = ["0", "1", "2"].map(remove_key).to_vec();
+    world.commit(removals);
+    world.run_minutes(20);
+    for key in ["0", "1", "2"] {
+        assert_eq!(world.ask(&key_name(key)), None);
+        assert!(!world.kv.contains_key(&key_name(key)), "KV follows");
+    }
+    let mut world = World::new();
+    world.run(1);
+    world.put_by_hand(&key_name("hand"), &key_json("hand"));
+    world.commit(vec![remove_key("hand")]);
+    world.run_minutes(20);
+    assert_eq!(world.ask(&key_name("hand")), None);
+}
