@@ -1,5 +1,9 @@
 // What `npm start` offers to paste, and what demo/examples.test.mjs holds it to.
+
+import { createHash } from "node:crypto";
+import { OPERATOR_SECRET } from "./gateway.mjs";
 import { mintToken } from "./issuer.mjs";
+import { mint } from "./keys.mjs";
 import { demoKey } from "./seed.mjs";
 
 /** @import { Example, ExampleGroup, ExampleRequest } from "./types.d.ts" */
@@ -9,6 +13,29 @@ import { demoKey } from "./seed.mjs";
  * @typedef {ExampleGroup | (Omit<ExampleRequest, "method" | "headers"> & ExampleOrder)} Written
  * @typedef {{ method?: string, headers?: Record<string, string>, key?: string, claims?: object, alg?: string }} ExampleOrder
  */
+
+/** Where operators edit what the ledger holds, in the demo. */
+export const LEDGER_PATH = "/gateway/ledger";
+
+/** A key that is in no file: the examples make it, and take it back. */
+const MADE_KEY = mint("sk_live", "DEMOmadeWhileItRuns00000");
+const AS_OPERATOR = { authorization: `Bearer ${OPERATOR_SECRET}`, "content-type": "application/json" };
+const AS_CALLER = { authorization: `Bearer ${MADE_KEY}` };
+
+/**
+ * One edit, as an operator sends it. The ledger is told the digest of a key, never the key.
+ * @param {object} edit
+ */
+const edit = (edit) => {
+  const digest = createHash("sha256").update(MADE_KEY).digest("hex");
+  const edits = [{ ...edit, digest }];
+  return {
+    path: LEDGER_PATH,
+    method: "POST",
+    headers: AS_OPERATOR,
+    body: JSON.stringify({ operation: "", actor: "you", edits }),
+  };
+};
 
 // One example: `key` names a demo API key; `claims` makes a token. `expect` is a backend's name or a status.
 /** @type {Written[]} */
@@ -94,6 +121,17 @@ const EXAMPLES = [
     expect: "sandbox",
   },
   { about: "the first of two origins", path: "/resilient/hello", key: "acme", expect: "production" },
+
+  { group: "8  A key that is made, used at once, revoked and refused, everywhere" },
+  { about: "no such key yet", path: "/environment/hello", headers: AS_CALLER, expect: 401 },
+  {
+    about: "an operator makes it",
+    ...edit({ edit: "putKey", json: '{"subject":"you","claims":{"environment":"production"}}' }),
+    expect: 200,
+  },
+  { about: "it works", path: "/environment/hello", headers: AS_CALLER, expect: "production", within: 10 },
+  { about: "the operator revokes it", ...edit({ edit: "removeKey" }), expect: 200 },
+  { about: "refused within 10 s", path: "/environment/hello", headers: AS_CALLER, expect: 401, within: 10 },
 ];
 
 /**

@@ -119,6 +119,9 @@ export interface ExampleRequest {
   method: string;
   path: string;
   headers: Record<string, string>;
+  body?: string;
   /** The name of the backend that answers, or the status that the gateway answers. */
   expect: string | number;
+  /** Within how many seconds that is so; at once where it does not say. */
+  within?: number;
 }

@@ -83,7 +83,7 @@ struct Field(String);
 
 impl Fields for Field {
     fn get(&self, name: &str) -> Option<Cow<'_, str>> {
-        (name == "authorization").then(|| Cow::Borrowed(self.0.as_str()))
+        (name == "authorization").then_some(Cow::Borrowed(self.0.as_str()))
     }
 
     fn cf(&self, _: &str) -> Option<CfValue> {
@@ -151,10 +151,10 @@ fn simulate_location(scenario: &Scenario, gateway: &Gateway, random: &mut Random
         }
         let now = START.plus(Span::from_millis(at));
         platform.now.set(now);
-        if isolates[index].ends <= at as f64 {
-            isolates[index] = born(at as f64, random);
+        let Some(isolate) = isolates.get_mut(index) else { continue };
+        if isolate.ends <= at as f64 {
+            *isolate = born(at as f64, random);
         }
-        let isolate = &isolates[index];
         let loader = Loader::new(gateway, &isolate.memory, &platform);
         let follow = match event {
             Event::Request => {

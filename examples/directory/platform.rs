@@ -56,7 +56,7 @@ impl Data {
             .collect();
         rows.sort_by_key(|(key, _)| *key);
         let mut prefix_bits = 0;
-        while rows.len() * 26 >> prefix_bits > LARGEST_SHARD {
+        while (rows.len() * 26) >> prefix_bits > LARGEST_SHARD {
             prefix_bits += 1;
         }
         let mut manifest = Manifest {

@@ -12,10 +12,12 @@ export const quote = (text) => (/^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.
  * @param {string} base
  * @param {Pick<ExampleRequest, "path" | "expect"> & Partial<ExampleRequest>} request
  */
-export function curl(base, { method = "GET", path, headers = {}, expect }) {
+export function curl(base, { method = "GET", path, headers = {}, body, expect }) {
   const parts = ["curl", typeof expect === "number" ? "-si" : "-s"];
-  if (method !== "GET") parts.push("-X", method);
+  // A body makes it a POST.
+  if (method !== "GET" && body === undefined) parts.push("-X", method);
   parts.push(quote(`${base}${path}`));
   for (const [name, value] of Object.entries(headers)) parts.push("-H", quote(`${name}: ${value}`));
+  if (body !== undefined) parts.push("-d", quote(body));
   return parts.join(" ");
 }

@@ -1,17 +1,24 @@
-// The console in `npm start -- --console`.
+// What operators have in `npm start`: their paths of the gateway, and the console with `-- --console`.
 import { consoleWorker } from "../../demo/console.mjs";
+import { LEDGER_PATH } from "../../demo/examples.mjs";
 import { OPERATOR_SECRET } from "../../demo/gateway.mjs";
 import { CONSOLE_DEV_OUT } from "./console-build.mjs";
 import { bundleConsole } from "./console-bundle.mjs";
 import { inRoot } from "./paths.mjs";
 
 /**
- * The configuration with a status path and the operator's secret, where it has none: Explain and Health need them.
+ * The configuration with operators' paths and their secret, where it has none: an example edits what the ledger holds, and
+ * the console's Explain and Health need them.
  * @param {string} json
  */
 export function withOperator(json) {
   const configuration = JSON.parse(json);
-  const operator = { status: "/gateway/status", secret: "${OPERATOR_SECRET}", ...configuration.operator };
+  const operator = {
+    status: "/gateway/status",
+    ledger: LEDGER_PATH,
+    secret: "${OPERATOR_SECRET}",
+    ...configuration.operator,
+  };
   return JSON.stringify({ ...configuration, operator });
 }
 

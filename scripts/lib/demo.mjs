@@ -53,10 +53,10 @@ async function configured(what, consolePort) {
     say(found);
     throw new Failure(file);
   }
-  const written = consolePort === undefined ? undefined : withOperator(configurationAsWritten());
-  const { form, findings } = compileConfiguration(written, { anyVariable: written !== undefined });
+  const written = withOperator(configurationAsWritten());
+  const { form, findings } = compileConfiguration(written, { anyVariable: true });
   if (form === undefined) throw new Failure(file, { advice: [findings] });
-  if (written === undefined || consolePort === undefined) return { gateway: form };
+  if (consolePort === undefined) return { gateway: form };
   return { gateway: form, workers: await consoleWorkers(written, consolePort) };
 }
 

@@ -1,9 +1,8 @@
 // Where an isolate's copy of the directory comes from: the head of the log out of the location's cache or the ledger,
 // shards out of KV. What they mean is the core's.
-//
-// The location's cache is no safe place: other Workers of the zone may be able to write there. So a head in it carries an
-// HMAC, whose secret stands in KV, by epoch. What it says of its own age counts, and never what the cache says.
 import { waitUntil } from "cloudflare:workers";
+import { keepHead, keptHead } from "./head_cache.js";
+import { toHex } from "./hex.js";
 import { within } from "./within.js";
 
 /** @import { Ledger } from "./ledger.js" */
@@ -22,19 +21,9 @@ import { within } from "./within.js";
 
 /** The row format that this version reads. */
 const FORMAT = 1;
-const CACHE = "pointsman-directory";
-const HEAD_URL = "https://directory.pointsman.invalid/head";
-const MAC_FIELD = "x-pointsman-mac";
-/** Where in a head its epoch stands, and when the ledger wrote it. */
-const EPOCH_AT = 3;
-const EPOCH_BYTES = 16;
-const AS_OF_AT = 27;
 /** Seconds for which a location may keep a shard, which never changes, and one that was not there when it was first read. */
 const SHARD_CACHE_SECONDS = 86_400;
 const SHORTEST_CACHE_SECONDS = 30;
-/** The secret is read again no sooner, whatever heads the cache has. */
-const SECRET_PAUSE = 60_000;
-const FUTURE = 1_000;
 
 /** The ledger's only object. */
 const NAME = "ledger";
@@ -67,76 +56,12 @@ export function ledger({ LEDGER }) {
  * @returns {Promise<Head>}
  */
 export async function head(env, atMost, timeout) {
-  const kept = atMost > 0 ? await keptHead(env, atMost) : undefined;
+  const kept = atMost > 0 ? await keptHead(env.POINTSMAN_KV, atMost) : undefined;
   if (kept !== undefined) return { bytes: kept };
   const askedAt = Date.now();
   const bytes = new Uint8Array(await within(timeout, ledger(env).poll(FORMAT)));
-  waitUntil(keepHead(env, bytes, atMost));
+  waitUntil(keepHead(env.POINTSMAN_KV, bytes, atMost));
   return { bytes, askedAt };
-}
-
-/**
- * @param {Bindings} env
- * @param {number} atMost
- */
-async function keptHead(env, atMost) {
-  try {
-    const cache = await caches.open(CACHE);
-    const answer = await cache.match(HEAD_URL);
-    if (answer === undefined) return undefined;
-    const mac = fromHex(answer.headers.get(MAC_FIELD) ?? "");
-    const bytes = new Uint8Array(await answer.arrayBuffer());
-    const age = Date.now() - asOf(bytes);
-    if (!(age <= atMost && age >= -FUTURE)) return undefined;
-    const key = await secretOf(env, epochOf(bytes));
-    const isOurs = key !== undefined && (await crypto.subtle.verify("HMAC", key, mac, bytes));
-    return isOurs ? bytes : undefined;
-  } catch {
-    // No cache here, or one that is in trouble: the ledger is asked.
-    return undefined;
-  }
-}
-
-/**
- * @param {Bindings} env
- * @param {Uint8Array<ArrayBuffer>} bytes
- * @param {number} atMost
- */
-async function keepHead(env, bytes, atMost) {
-  try {
-    const key = await secretOf(env, epochOf(bytes));
-    if (key === undefined) return;
-    const mac = new Uint8Array(await crypto.subtle.sign("HMAC", key, bytes));
-    const seconds = Math.max(1, Math.ceil(atMost / 1000));
-    const headers = { [MAC_FIELD]: toHex(mac), "cache-control": `max-age=${seconds}` };
-    const cache = await caches.open(CACHE);
-    await cache.put(HEAD_URL, new Response(bytes, { headers }));
-  } catch {
-    // Then each isolate of the location asks the ledger itself.
-  }
-}
-
-/** @type {{ epoch: string, key: CryptoKey } | undefined} */
-let secret;
-let readAgainAt = 0;
-
-/**
- * The secret of an epoch's heads; undefined where KV has none of that epoch yet.
- * @param {Bindings} env
- * @param {string} epoch
- */
-async function secretOf({ POINTSMAN_KV: store }, epoch) {
-  if (secret?.epoch === epoch) return secret.key;
-  const now = Date.now();
-  if (store === undefined || now < readAgainAt) return undefined;
-  readAgainAt = now + SECRET_PAUSE;
-  const text = await store.get("directory:secret", { type: "text", cacheTtl: SHORTEST_CACHE_SECONDS });
-  const [ofEpoch, digits] = (text ?? "").split(" ");
-  if (ofEpoch !== epoch || digits === undefined) return undefined;
-  const algorithm = { name: "HMAC", hash: "SHA-256" };
-  const key = await crypto.subtle.importKey("raw", fromHex(digits), algorithm, false, ["sign", "verify"]);
-  secret = { epoch, key };
-  return key;
 }
 
 /**
@@ -152,14 +77,13 @@ export async function segment(env, first, timeout) {
 }
 
 /**
- * What the ledger says of one record, by the name of its entry in KV. `known` is the last change that the caller knows.
+ * What the ledger says of one record, by the name of its entry in KV.
  * @param {Bindings} env
  * @param {string} name
- * @param {number} known
  * @param {number} timeout
  */
-export async function askLedger(env, name, known, timeout) {
-  return new Uint8Array(await within(timeout, ledger(env).ask(name, known)));
+export async function askLedger(env, name, timeout) {
+  return new Uint8Array(await within(timeout, ledger(env).ask(name)));
 }
 
 /**
@@ -209,15 +133,3 @@ export async function tail({ POINTSMAN_KV: store }, timeout) {
 
 /** @param {number} millis */
 export const sleep = (millis) => new Promise((resolve) => setTimeout(resolve, millis));
-
-/** @param {Uint8Array} bytes */
-const epochOf = (bytes) => toHex(bytes.subarray(EPOCH_AT, EPOCH_AT + EPOCH_BYTES));
-
-/** @param {Uint8Array} bytes */
-const asOf = (bytes) => Number(new DataView(bytes.buffer, bytes.byteOffset).getBigUint64(AS_OF_AT));
-
-/** @param {Uint8Array} bytes */
-const toHex = (bytes) => Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
-
-/** @param {string} digits */
-const fromHex = (digits) => Uint8Array.from(digits.match(/../g) ?? [], (pair) => Number.parseInt(pair, 16));

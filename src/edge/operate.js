@@ -11,7 +11,7 @@ const AUDIT_LINES = 1000;
 
 /** The status of each of the ledger's refusals. */
 const STATUSES = new Map([
-  ["unreadable", 400],
+  ["request", 400],
   ["invalid", 422],
   ["changed", 409],
   ["operationReused", 409],

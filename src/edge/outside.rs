@@ -125,10 +125,8 @@ impl Ports for Outside {
         bytes.map(|bytes| bytes.to_vec()).map_err(|error| SourceError(message(&error)))
     }
 
-    async fn ask_ledger(&self, name: &str, known: Revision, timeout: Span) -> Result<Vec<u8>, SourceError> {
-        #[allow(clippy::cast_precision_loss)] // far below 2^53
-        let known = known as f64;
-        let bytes = platform::ask_ledger(self.env.as_ref(), name, known, millis(timeout)).await;
+    async fn ask_ledger(&self, name: &str, timeout: Span) -> Result<Vec<u8>, SourceError> {
+        let bytes = platform::ask_ledger(self.env.as_ref(), name, millis(timeout)).await;
         bytes.map(|bytes| bytes.to_vec()).map_err(ledger_failed)
     }
 

@@ -126,12 +126,7 @@ extern "C" {
     #[wasm_bindgen(catch)]
     pub(super) async fn segment(env: &JsValue, first: f64, timeout: f64) -> Result<Uint8Array, JsValue>;
     #[wasm_bindgen(js_name = askLedger, catch)]
-    pub(super) async fn ask_ledger(
-        env: &JsValue,
-        name: &str,
-        known: f64,
-        timeout: f64,
-    ) -> Result<Uint8Array, JsValue>;
+    pub(super) async fn ask_ledger(env: &JsValue, name: &str, timeout: f64) -> Result<Uint8Array, JsValue>;
     #[wasm_bindgen(catch)]
     pub(super) async fn shard(
         env: &JsValue,

@@ -12,6 +12,10 @@ checksum = false
 [customers]
 [directory]
 max_staleness = "10s"
+[operator]
+status = "/ops/status"
+ledger = "/ops/ledger"
+secret = "pso_OperatorSecretOfTheFixturesIsPublic00000000_2KJXj2"
 [backends.shared]
 url = "https://shared.example.com"
 [[routes]]
@@ -20,6 +24,7 @@ auth = ["api_key"]
 rules = [{ name = "dedicated", to = "customer", unlisted = "next" }, { name = "shared", to = "shared" }]
 `;
 
+const SECRET = "pso_OperatorSecretOfTheFixturesIsPublic00000000_2KJXj2";
 const digestOf = (key) => createHash("sha256").update(key).digest("hex");
 const keyRecord = (customer) => JSON.stringify({ subject: customer, claims: { customerId: customer } });
 const customerRecord = (id, host) => JSON.stringify({ customerId: id, backendUrl: `https://${host}.example.com` });
@@ -91,6 +96,37 @@ describe("two isolates and one ledger", () => {
     const disabled = JSON.stringify({ ...JSON.parse(customerRecord("wayne", "wayne-1")), disabled: true });
     await commit({ edit: "putCustomer", id: "wayne", json: disabled });
     await untilAnswers(1, key, 403, MAX_STALENESS, "disabled, then refused");
+  });
+
+  test("operators edit by the gateway's own path, and nobody else does", async () => {
+    const key = someKey();
+    const edits = [putKey(key, "acme")];
+    const body = JSON.stringify({ operation: randomUUID(), actor: "ann", edits });
+    const post = (secret, text = body) => isolates.ask(0, secret, { path: "/ops/ledger", method: "POST", body: text });
+    assert.equal((await post("pso_somebody")).status, 401);
+    assert.equal((await post(undefined)).status, 401);
+    assert.equal((await isolates.ask(1, key)).status, 401);
+    const made = await post(SECRET);
+    assert.equal(made.status, 200, made.text);
+    assert.deepEqual(JSON.parse((await post(SECRET)).text), JSON.parse(made.text), "once, however often it is sent");
+    // This isolate has asked in vain before, so that it may have paused asking.
+    await untilAnswers(1, key, 200, MAX_STALENESS, "made by an operator, then accepted");
+    const wrong = JSON.stringify({ operation: "", actor: "ann", edits: [{ ...edits[0], json: '{"subject":7}' }] });
+    const refused = await post(SECRET, wrong);
+    assert.deepEqual([refused.status, JSON.parse(refused.text).faults[0].pointer], [422, "/subject"]);
+    assert.equal((await post(SECRET, "no JSON")).status, 400);
+
+    const ledger = await isolates.ask(0, SECRET, { path: "/ops/ledger" });
+    assert.equal(ledger.status, 200, ledger.text);
+    assert.ok(!ledger.text.includes("acme"), "it lists nobody");
+    const { revision } = JSON.parse(made.text);
+    const trail = await isolates.ask(0, SECRET, { path: "/ops/ledger?audit=0" });
+    assert.ok(JSON.parse(trail.text).some(({ actor, name }) => actor === "ann" && name === `key:${digestOf(key)}`));
+    assert.equal((await isolates.ask(0, SECRET, { path: "/ops/ledger", method: "DELETE" })).status, 405);
+
+    const status = JSON.parse((await isolates.ask(1, SECRET, { path: "/ops/status" })).text);
+    assert.ok(status.isolate.directory.revision >= 1 && revision >= 1);
+    assert.ok(status.bounds.some(({ id, within_ms }) => id === "api_key_revoked" && within_ms === MAX_STALENESS));
   });
 
   test("a key that is made by hand in KV works at the first request", async () => {

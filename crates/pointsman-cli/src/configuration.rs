@@ -81,6 +81,14 @@ impl GatewayFile {
         }
     }
 
+    /// How isolates of this deployment learn of an edit in KV.
+    pub(crate) fn hears_of_kv(&self, project: &Project) -> Hears {
+        match Source::read(&self.path(), project, Secrets::OfDevVars).map(|source| source.hears()) {
+            Ok(Hears::Ledger | Hears::LedgerByPasses) => Hears::LedgerByPasses,
+            Ok(Hears::Kv) | Err(_) => Hears::Kv,
+        }
+    }
+
     /// As [`GatewayFile::load`]; `None` where there is no such file and none was asked for.
     ///
     /// # Errors

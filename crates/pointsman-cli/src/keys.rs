@@ -96,6 +96,6 @@ fn unseen(problem: &std::io::Error, store_key: &str) -> Failure {
 }
 
 /// How long a revoked key may still be used.
-fn revocation(gateway: &Gateway) -> Option<Bound> {
-    bounds(gateway, Hears::Kv).into_iter().find(|bound| bound.id == "api_key_revoked")
+fn revocation(gateway: &Gateway, hears: Hears) -> Option<Bound> {
+    bounds(gateway, hears).into_iter().find(|bound| bound.id == "api_key_revoked")
 }

@@ -254,10 +254,7 @@ impl<S: Storage> Ledger<S> {
         let of = entry.record_key();
         let mut record =
             self.record(&of).unwrap_or_else(|| Record { name: entry.name(), ..Record::default() });
-        if record.operator.is_none() && held.is_none() && self.row(&of).is_none() && record.seen.is_none() {
-            // Nobody has it, and KV was never seen to: there is nothing to say to anybody.
-            return 0;
-        }
+        // A removal of what nobody has seen is one all the same: KV may have an entry that no pass has come to yet.
         // What stood there until now may be listed for some time, and so may what is about to be written: what replaces
         // that again must know it for its own.
         let before = record.operator.as_ref().map(|held| held.digest.clone());

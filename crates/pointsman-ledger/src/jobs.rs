@@ -110,8 +110,7 @@ impl<S: Storage> Ledger<S> {
         self.trim_log(now);
         jobs.extend(self.due_writes(now, WRITES).into_iter().map(Job::Write));
         jobs.extend(self.due_list(now).map(Job::List));
-        let names = self.due_reads(now);
-        jobs.extend((!names.is_empty()).then_some(Job::Read(names)));
+        jobs.extend(self.due_reads(now).into_iter().map(Job::Read));
         jobs.extend(self.due_files(now, FILES).into_iter().map(Job::File));
         if now.millis() >= self.state.touched_at.saturating_add(MINUTE) && self.is_polled(now) {
             self.state.touched_at = now.millis();
@@ -214,13 +213,14 @@ impl<S: Storage> Ledger<S> {
             return Timestamp::from_millis(now.millis().saturating_add(5000));
         }
         let pass = (self.is_polled(now) || !self.state.taken_in).then(|| self.next_pass());
-        let reads = (self.has_reads() || self.has_builds() || self.state.pending > 0).then_some(soon + 4000);
+        let reads = self.has_reads().then_some(soon);
+        let builds = (self.has_builds() || self.state.pending > 0).then_some(soon.saturating_add(4000));
         let ends = self.storage.scan(&[END], &end_of(END), 1);
         let end = ends.first().and_then(|(end, _)| Some(u64::from_be_bytes(end.get(1..9)?.try_into().ok()?)));
         let backup = (self.state.backup_of != (self.state.revision, self.state.manifests))
             .then(|| self.state.backup_at.saturating_add(MINUTE));
         let latest = now.millis().saturating_add(if self.is_polled(now) { MINUTE } else { IDLE });
-        let due = [self.next_write(), self.next_file(), pass, reads, end, backup];
+        let due = [self.next_write(), self.next_file(), pass, reads, builds, end, backup];
         let first = due.into_iter().flatten().min().unwrap_or(latest);
         Timestamp::from_millis(first.clamp(soon, latest))
     }

@@ -84,12 +84,10 @@ impl<S: Storage> Ledger<S> {
     /// Has KV take over once more what the ledger has, since it shows something that the ledger has replaced.
     pub(crate) fn put_right(&mut self, entry: &Entry, of: &RecordKey, record: Record, now: Timestamp) {
         let held = record.operator.clone();
-        // Another ledger removed it: what stands there may have been made since, and is not this ledger's to delete.
-        let is_barred = held.is_none() && now.millis() < record.barred_until;
         // Of what is too long nothing could be written.
         let is_held = held.as_ref().is_none_or(|held| !held.text.is_empty());
         self.put_record(of, record, now);
-        if is_held && !is_barred {
+        if is_held {
             self.write_behind(entry, held, now);
             self.state.lags = self.state.lags.saturating_add(1);
         }

@@ -152,11 +152,7 @@ impl<S: Storage> Ledger<S> {
     pub(crate) fn put_record(&mut self, record: &RecordKey, mut value: Record, now: Timestamp) {
         let key = key(RECORD, &[&record.to_bytes()]);
         value.forget_past(now);
-        if value.is_forgotten(now) {
-            self.storage.delete(&key)
-        } else {
-            save(&mut self.storage, &key, &value)
-        }
+        if value.is_forgotten() { self.storage.delete(&key) } else { save(&mut self.storage, &key, &value) }
     }
 
     /// The row that counts of a key or customer.

@@ -48,6 +48,8 @@ pub(crate) struct Pass {
     /// How many entries two passes have missed.
     gone: u64,
     leased_until: u64,
+    /// Lists so far.
+    lists: u64,
     /// Whether every page was seen.
     is_listed: bool,
 }
@@ -64,6 +66,8 @@ pub(crate) struct Passes {
     pub(crate) refused: u64,
     /// Whether an operator has allowed the next one to remove as many as it misses.
     pub(crate) may_remove_all: bool,
+    /// Lists that the last one took.
+    lists: u64,
     /// Lists in this minute and on this day.
     minute: (u64, u32),
     day: (u64, u32),
@@ -122,8 +126,7 @@ impl<S: Storage> Ledger<S> {
         if at >= self.as_of.saturating_add(IDLE) && self.state.taken_in {
             return None;
         }
-        if self.state.pass.is_none() && (self.state.passes.last == 0 || at >= self.state.passes.last + MINUTE)
-        {
+        if self.state.pass.is_none() && (!self.state.taken_in || at >= self.next_begin()) {
             self.state.pass = Some(Pass { began: at.max(1), ..Pass::default() });
         }
         let pass =
@@ -132,7 +135,7 @@ impl<S: Storage> Ledger<S> {
         if !self.may_list(at) {
             return None;
         }
-        self.state.pass = Some(Pass { leased_until: at + MINUTE, ..pass.clone() });
+        self.state.pass = Some(Pass { leased_until: at + MINUTE, lists: pass.lists + 1, ..pass.clone() });
         Some(ListJob { prefix: (*prefix).to_owned(), cursor: pass.cursor })
     }
 
@@ -307,6 +310,7 @@ impl<S: Storage> Ledger<S> {
             pass.gone >= FEW && pass.gone.saturating_mul(100) > share.saturating_mul(self.state.seen);
         let passes = &mut self.state.passes;
         passes.last = pass.began;
+        passes.lists = pass.lists;
         if too_many && !passes.may_remove_all {
             passes.refused = pass.gone;
         } else {
@@ -326,14 +330,27 @@ impl<S: Storage> Ledger<S> {
         self.save();
     }
 
+    /// When the next pass begins. A day's lists are shared out over the day, where there are few.
+    fn next_begin(&self) -> u64 {
+        let passes = &self.state.passes;
+        let share = match self.settings.max_staleness >= SLOW {
+            true => passes.lists.saturating_mul(DAY / u64::from(LISTS_A_DAY)),
+            false => 0,
+        };
+        passes.last.saturating_add(share.max(MINUTE))
+    }
+
     /// When the next list or read is due, at the latest.
     pub(crate) fn next_pass(&self) -> u64 {
         let passes = &self.state.passes;
+        let may_go_on = self.settings.max_staleness < SLOW || passes.day.1 < LISTS_A_DAY;
         match &self.state.pass {
             // KV's lists are shared out over the minute.
-            Some(pass) if !pass.is_listed && passes.minute.1 < LISTS_A_MINUTE => pass.leased_until,
+            Some(pass) if !pass.is_listed && passes.minute.1 < LISTS_A_MINUTE && may_go_on => {
+                pass.leased_until
+            }
             Some(_) => (passes.minute.0 + 1) * MINUTE,
-            None => passes.last.saturating_add(MINUTE),
+            None => self.next_begin(),
         }
     }
 }

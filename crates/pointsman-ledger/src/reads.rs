@@ -16,6 +16,8 @@ use crate::{
 
 /// Names of one read.
 const NAMES_A_READ: usize = 100;
+/// Reads that one call gives out: a namespace that was full before there was a ledger is read within minutes.
+const READS: usize = 10;
 /// How long a read may take before it is given out again, in milliseconds.
 const READ_LEASE: u64 = 60_000;
 
@@ -42,24 +44,24 @@ pub(crate) struct Wanted {
 impl<S: Storage> Ledger<S> {
     /// Names of entries that are to be read (`cacheTtl` 30): those that a pass has found, those that seem to be gone, and,
     /// by turns, those whose metadata do not say what they hold.
-    pub(crate) fn due_reads(&mut self, now: Timestamp) -> Vec<String> {
+    pub(crate) fn due_reads(&mut self, now: Timestamp) -> Vec<Vec<String>> {
         let at = now.millis();
         self.want_missing();
         self.want_by_turns(at);
         let mut names = Vec::new();
-        for (entry, value) in self.storage.scan(&[READ], &end_of(READ), 5 * NAMES_A_READ) {
+        for (entry, value) in self.storage.scan(&[READ], &end_of(READ), 2 * READS * NAMES_A_READ) {
             let mut wanted: Wanted = serde_json::from_slice(&value).unwrap_or_default();
             let Some(Ok(name)) = entry.get(1..).map(|name| String::from_utf8(name.to_vec())) else {
                 continue;
             };
-            if wanted.leased_until > at || names.len() >= NAMES_A_READ {
+            if wanted.leased_until > at || names.len() >= READS * NAMES_A_READ {
                 continue;
             }
             wanted.leased_until = at.saturating_add(READ_LEASE);
             save(&mut self.storage, &entry, &wanted);
             names.push(name);
         }
-        names
+        names.chunks(NAMES_A_READ).map(<[String]>::to_vec).collect()
     }
 
     fn want_missing(&mut self) {

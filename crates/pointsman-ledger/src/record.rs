@@ -57,10 +57,6 @@ pub(crate) struct Record {
     /// When the ledger last wrote this name in KV, in milliseconds.
     #[serde(skip_serializing_if = "is_zero")]
     pub(crate) written_at: u64,
-    /// Until when no entry of KV brings this record back, whatever it says: another ledger removed it, and only that one
-    /// knew which values stood there.
-    #[serde(skip_serializing_if = "is_zero")]
-    pub(crate) barred_until: u64,
 }
 
 #[allow(clippy::trivially_copy_pass_by_ref)] // serde hands in a reference
@@ -185,7 +181,7 @@ impl Record {
         let removed = self.operator.is_none();
         let is_past =
             |past: &Past| past.digest == digest && (removed || !past.by_hand) && past.is_kept(removed, now);
-        now.millis() < self.barred_until || self.past.iter().any(is_past)
+        self.past.iter().any(is_past)
     }
 
     /// Drops what is older than any listing.
@@ -195,12 +191,8 @@ impl Record {
     }
 
     /// Whether nothing of the record is worth keeping.
-    pub(crate) fn is_forgotten(&self, now: Timestamp) -> bool {
-        self.operator.is_none()
-            && self.provider.is_none()
-            && self.past.is_empty()
-            && self.seen.is_none()
-            && now.millis() >= self.barred_until
+    pub(crate) fn is_forgotten(&self) -> bool {
+        self.operator.is_none() && self.provider.is_none() && self.past.is_empty() && self.seen.is_none()
     }
 }
 
@@ -243,7 +235,7 @@ mod tests {
         assert!(record.lags("theirs", at(1000 + DAY)) && !record.lags("theirs", at(1001 + DAY)));
         assert!(!record.lags("own", at(1001 + 30 * DAY)) && !record.lags("new", at(1000)));
         record.forget_past(at(1001 + 30 * DAY));
-        assert!(record.is_forgotten(at(1001 + 30 * DAY)));
+        assert!(record.is_forgotten());
     }
 
     #[test]

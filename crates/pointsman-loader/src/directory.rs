@@ -260,11 +260,8 @@ impl<'a, P: Ports> DirectoryLoader<'a, P> {
     /// Asks the ledger about one record.
     async fn ask(&self, key: RecordKey, name: &str) {
         let now = self.ports.now();
-        let known = self.with(|follower| {
-            follower.asking().begin(now);
-            follower.revision()
-        });
-        let answer = self.ports.ask_ledger(name, known.unwrap_or_default(), LEDGER_TIMEOUT).await;
+        self.with(|follower| follower.asking().begin(now));
+        let answer = self.ports.ask_ledger(name, LEDGER_TIMEOUT).await;
         let said = match answer {
             Ok(bytes) => Segment::decode(&bytes),
             Err(SourceError(message)) => {
@@ -310,7 +307,7 @@ impl<'a, P: Ports> DirectoryLoader<'a, P> {
                 return;
             }
             self.ports.sleep(pause).await;
-            self.poll_if_due(self.ports.now()).await;
+            self.follow().await;
         }
     }
 

@@ -192,16 +192,11 @@ pub trait Ports {
     }
 
     /// What the ledger says of one record, by the name of its entry in the store, past all caches: a segment with that
-    /// change, or with none. `known` is the last change that the caller knows.
+    /// change, or with none.
     ///
     /// # Errors
     /// Where it does not answer in time.
-    async fn ask_ledger(
-        &self,
-        _name: &str,
-        _known: Revision,
-        _timeout: Span,
-    ) -> Result<Vec<u8>, SourceError> {
+    async fn ask_ledger(&self, _name: &str, _timeout: Span) -> Result<Vec<u8>, SourceError> {
         no_ledger()
     }
 

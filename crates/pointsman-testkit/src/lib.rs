@@ -333,7 +333,7 @@ impl Ports for World {
         shard.ok_or_else(|| SourceError("no such shard".to_owned()))
     }
 
-    async fn ask_ledger(&self, name: &str, _: Revision, _: Span) -> Result<Vec<u8>, SourceError> {
+    async fn ask_ledger(&self, name: &str, _: Span) -> Result<Vec<u8>, SourceError> {
         self.asked.borrow_mut().push("ask".to_owned());
         let ledger = self.ledger.borrow();
         let ledger = ledger.as_ref().expect("a ledger");

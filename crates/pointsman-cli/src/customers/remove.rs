@@ -2,10 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use pointsman_core::{
-    identity::customer_id::CustomerId,
-    state::bounds::{Hears, bounds},
-};
+use pointsman_core::{identity::customer_id::CustomerId, state::bounds::bounds};
 use serde_json::{Value, json};
 
 use super::{
@@ -92,7 +89,8 @@ pub(super) fn run(arguments: &Arguments) -> CommandResult {
                 backends(&record).join(" ")
             ));
         }
-        for bound in gateway.as_ref().map(|gateway| bounds(gateway, Hears::Kv)).unwrap_or_default() {
+        let hears = arguments.gateway.hears_of_kv(arguments.target.project());
+        for bound in gateway.as_ref().map(|gateway| bounds(gateway, hears)).unwrap_or_default() {
             if bound.id == "customer_changed" {
                 eprintln!("{bound}");
             }

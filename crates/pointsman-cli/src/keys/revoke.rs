@@ -52,7 +52,8 @@ pub(super) fn run(arguments: &Arguments) -> CommandResult {
     } else {
         kv.delete(std::slice::from_ref(&name))?;
     }
-    let bound = gateway.ok().flatten().as_ref().and_then(revocation);
+    let hears = arguments.gateway.hears_of_kv(arguments.target.project());
+    let bound = gateway.ok().flatten().as_ref().and_then(|gateway| revocation(gateway, hears));
     if arguments.json {
         let bound = bound.as_ref().map(pointsman_core::state::bounds::Bound::to_json);
         line(&json!({ "storedAs": name, "disabled": arguments.disable, "bound": bound }).to_string());

@@ -95,7 +95,7 @@ pub(super) fn run(arguments: &Arguments) -> CommandResult {
             Some(end) => eprintln!("The old key {} goes on until {end}.", short(&old.digest)),
             None => eprintln!("The old key {} is revoked.", short(&old.digest)),
         }
-        if let Some(bound) = revocation(&gateway) {
+        if let Some(bound) = revocation(&gateway, arguments.gateway.hears_of_kv(arguments.target.project())) {
             eprintln!("Either takes its time to be known everywhere: {bound}.");
         }
     }

@@ -607,7 +607,12 @@ impl Follower {
         match bytes.and_then(|bytes| Shard::parse(bytes, bits)) {
             Some(shard) => {
                 let revision = named.revision;
-                *slot = Slot { loaded: Some(LoadedShard { revision, shard }), ..Slot::default() };
+                let before = slot.loaded.replace(LoadedShard { revision, shard });
+                (slot.not_before, slot.failed) = (Timestamp::default(), false);
+                // It may say what the log never did.
+                if before.is_some() {
+                    self.moved = None;
+                }
                 self.forget_what_shards_hold();
                 true
             }
@@ -673,7 +678,8 @@ impl Follower {
 
     /// Takes what the ledger said of one record as of a revision: it counts at once, before the log comes to it.
     pub fn take_answer(&mut self, change: Change, revision: Revision, epoch: Epoch) {
-        if epoch != self.epoch || revision <= self.revision {
+        // At the same revision the ledger can still know more: a row that waits for its shard.
+        if epoch != self.epoch || revision < self.revision {
             return;
         }
         if self.changes.get(&change.key).is_some_and(|latest| latest.revision >= revision) {

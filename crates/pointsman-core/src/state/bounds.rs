@@ -35,6 +35,14 @@ pub enum Hears {
     Ledger,
     /// From KV, where no ledger is bound.
     Kv,
+    /// From the ledger, which learns of an edit in KV by its passes.
+    LedgerByPasses,
+}
+
+/// How long the ledger takes until it believes that an entry is gone: two passes that are two minutes apart, after KV's
+/// minute; with a long `max_staleness` passes are rare.
+fn passes(max_staleness: Span) -> Span {
+    Span::from_secs(if max_staleness >= Span::from_secs(30) { 15 * 60 } else { 5 * 60 })
 }
 
 /// The bounds that this configuration gives to isolates that hear of changes like this.
@@ -42,18 +50,30 @@ pub enum Hears {
 pub fn bounds(gateway: &Gateway, hears: Hears) -> Vec<Bound> {
     let mut bounds = Vec::new();
     let follow = gateway.directory.follow;
-    let max_staleness = follow.pace.max_staleness();
+    let max_staleness = match hears {
+        Hears::LedgerByPasses => follow.pace.max_staleness().plus(passes(follow.pace.max_staleness())),
+        Hears::Ledger | Hears::Kv => follow.pace.max_staleness(),
+    };
     let by_log = |change: &str, id: &str, stale: Span| Bound {
         change: change.to_owned(),
         id: id.to_owned(),
         within: max_staleness,
         while_down: if follow.open { stale } else { max_staleness },
-        because: "max_staleness of [directory]".to_owned(),
+        because: match hears {
+            Hears::LedgerByPasses => {
+                "two passes of the ledger over KV, which more than 20 000 entries make longer, and \
+                 max_staleness"
+                    .to_owned()
+            }
+            Hears::Ledger | Hears::Kv => "max_staleness of [directory]".to_owned(),
+        },
     };
     if let Some(keys) = &gateway.api_keys {
         let lifetimes = &keys.policy().lifetimes;
         bounds.push(match hears {
-            Hears::Ledger => by_log("a revoked API key stops", "api_key_revoked", lifetimes.stale),
+            Hears::Ledger | Hears::LedgerByPasses => {
+                by_log("a revoked API key stops", "api_key_revoked", lifetimes.stale)
+            }
             Hears::Kv => Bound {
                 change: "a revoked API key stops".to_owned(),
                 id: "api_key_revoked".to_owned(),
@@ -63,7 +83,7 @@ pub fn bounds(gateway: &Gateway, hears: Hears) -> Vec<Bound> {
             },
         });
     }
-    if hears == Hears::Ledger && !gateway.issuers.is_empty() {
+    if hears != Hears::Kv && !gateway.issuers.is_empty() {
         bounds.push(by_log("a revoked token stops", "token_revoked", gateway.stale_revocations()));
     }
     for issuer in gateway.issuers.iter().filter(|issuer| issuer.leeway.expiry > Span::default()) {
@@ -97,7 +117,7 @@ pub fn bounds(gateway: &Gateway, hears: Hears) -> Vec<Bound> {
         let lifetimes = &customers.policy.lifetimes;
         // Where the config API has changed, an isolate may still be given the old record by its KV location.
         bounds.push(match hears {
-            Hears::Ledger => by_log(
+            Hears::Ledger | Hears::LedgerByPasses => by_log(
                 "a customer that was changed or removed in the ledger counts",
                 "customer_changed",
                 lifetimes.stale,

@@ -234,3 +234,38 @@ fn lists_are_at_most_twenty_a_minute() {
     }
     assert!((1..=20).contains(&most), "{most}");
 }
+
+#[test]
+fn where_lists_are_few_they_are_shared_out_over_the_day() {
+    let settings = Settings { max_staleness: 60_000, ..Settings::default() };
+    let mut world = World::with(namespace(5), 1, settings);
+    world.run(200);
+    world.lists = 0;
+    for _ in 0..24 * 60 {
+        world.now += 59_000;
+        world.run(1);
+        assert!(world.ledger.next_alarm(world.at()).millis() > world.now);
+    }
+    assert!((400..=480).contains(&world.lists), "{}", world.lists);
+}
+
+#[test]
+fn a_removal_counts_also_of_what_no_pass_has_come_to() {
+    let mut world = World::with(namespace(3), 1, Settings::default());
+    world.page = 1;
+    world.work();
+    // Whether the first pass has come to it or not: the operator wants it gone.
+    let removals = ["0", "1", "2"].map(remove_key).to_vec();
+    world.commit(removals);
+    world.run_minutes(20);
+    for key in ["0", "1", "2"] {
+        assert_eq!(world.ask(&key_name(key)), None);
+        assert!(!world.kv.contains_key(&key_name(key)), "KV follows");
+    }
+    let mut world = World::new();
+    world.run(1);
+    world.put_by_hand(&key_name("hand"), &key_json("hand"));
+    world.commit(vec![remove_key("hand")]);
+    world.run_minutes(20);
+    assert_eq!(world.ask(&key_name("hand")), None);
+}

@@ -30,6 +30,7 @@ pub(super) struct World {
     /// What lists show instead of KV.
     pub(super) listed: Option<BTreeMap<String, KvEntry>>,
     pub(super) page: usize,
+    pub(super) lists: u64,
     operations: u64,
     settings: Settings,
 }
@@ -70,7 +71,17 @@ impl World {
             Timestamp::from_millis(now),
             random(seed),
         );
-        Self { ledger, kv, now, writes_fail: false, listed: None, page: 1000, operations: 0, settings }
+        Self {
+            ledger,
+            kv,
+            now,
+            writes_fail: false,
+            listed: None,
+            page: 1000,
+            lists: 0,
+            operations: 0,
+            settings,
+        }
     }
 
     pub(super) fn at(&self) -> Timestamp {
@@ -163,6 +174,7 @@ impl World {
                 (Done::Write(Written { name: write.name, number: write.number, error }), None)
             }
             Job::List(job) => {
+                self.lists += 1;
                 let page = self.list(&job);
                 (Done::List { job, page: Some(page) }, None)
             }
