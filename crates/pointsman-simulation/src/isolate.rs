@@ -56,6 +56,9 @@ pub(crate) struct Served {
     pub(crate) at: u64,
     pub(crate) epoch: Epoch,
     pub(crate) url: String,
+    /// The numbers of the key's value and of the customer's.
+    pub(crate) key: usize,
+    pub(crate) customer: (usize, usize),
 }
 
 impl Isolate {
@@ -198,7 +201,7 @@ impl Ports for Isolate {
         if is_it(&bytes) { Ok(bytes) } else { Err(SourceError("another shard".to_owned())) }
     }
 
-    async fn ask_ledger(&self, name: &str, _: Revision, timeout: Span) -> Result<Vec<u8>, SourceError> {
+    async fn ask_ledger(&self, name: &str, timeout: Span) -> Result<Vec<u8>, SourceError> {
         self.world.count("asks");
         self.world.ask(self.location, name, timeout.millis()).await
     }

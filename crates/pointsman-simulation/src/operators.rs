@@ -39,7 +39,7 @@ fn digest_of(key: usize) -> String {
 }
 
 /// Which value of a record the ledger has.
-fn number_held(ledger: &mut Ledger<MemoryStorage>, of: Of, now: Timestamp) -> Option<usize> {
+pub(crate) fn number_held(ledger: &mut Ledger<MemoryStorage>, of: Of, now: Timestamp) -> Option<usize> {
     let Asked::Known(Change { row: Some(row), .. }, _) = ledger.ask(&name_of(of), now) else { return None };
     let text = String::from_utf8_lossy(&row.text).into_owned();
     let mark = if matches!(of, Of::Key(_)) { "." } else { "-v" };
@@ -65,6 +65,8 @@ impl World {
         let (now, owner) = (self.now(), self.owner(of));
         let lets_in = matches!(of, Of::Key(_)) || !self.once_in(6);
         let mut truth = self.truth.borrow_mut();
+        // Whoever replaces a value by hand may put it back.
+        truth.record(of).versions.iter_mut().for_each(|version| version.was_held = false);
         let number = truth.make(of, Origin::Hand, owner, lets_in, now);
         let text = truth.record(of).versions.last().map(|version| version.text.clone()).unwrap_or_default();
         let sha256 = self.once_in(2).then(|| Digest::of(text.as_bytes()).to_string());
@@ -75,7 +77,9 @@ impl World {
 
     /// Somebody deletes an entry in KV.
     pub(crate) fn delete_by_hand(&self, of: Of) {
-        self.truth.borrow_mut().record(of).touched_at = self.now();
+        let mut truth = self.truth.borrow_mut();
+        truth.record(of).touched_at = self.now();
+        truth.record(of).versions.iter_mut().for_each(|version| version.was_held = false);
         self.kv.borrow_mut().put(&name_of(of), None, self.now());
         self.tell(|| format!("by hand: {of:?} deleted"));
     }

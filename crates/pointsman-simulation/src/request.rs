@@ -15,6 +15,7 @@ use pointsman_testkit::{TestFields, bearer, head, token};
 
 use crate::{
     isolate::{Isolate, Served},
+    operators::number_held,
     truth::{Heard, Of, number_in},
 };
 
@@ -87,10 +88,10 @@ impl Isolate {
         });
         let verdict = match (&outcome, caller) {
             (Outcome::Load(..), _) => Err("a request was never decided".to_owned()),
-            (Outcome::Answer(_), Caller::Key(key)) => self.judge_held(key, &told),
+            (Outcome::Answer(_), Caller::Key(key)) => self.judge_held(key, &trace, &told),
             (Outcome::Answer(_), _) => Ok(()),
             (Outcome::Forward(_), Caller::Key(key)) => {
-                self.judge_key(key, &trace, &told).and_then(|()| self.judge_held(key, &told))
+                self.judge_key(key, &trace, &told).and_then(|()| self.judge_held(key, &trace, &told))
             }
             (Outcome::Forward(_), Caller::Junk(_)) => {
                 Err("invariant 2: a key was accepted that nobody has".to_owned())
@@ -167,11 +168,13 @@ impl Isolate {
     }
 
     /// Whether a key that was served, and about which nothing has changed, is served the same.
-    fn judge_held(&self, key: usize, told: &str) -> Result<(), String> {
+    fn judge_held(&self, key: usize, trace: &Trace, told: &str) -> Result<(), String> {
         let heard = self.heard();
         let before = self.served.borrow().get(&key).cloned();
-        if told.contains("-v") {
-            let served = Served { at: heard.now, epoch: heard.epoch, url: told.to_owned() };
+        let subject = trace.subject.as_deref().and_then(|subject| number_in(subject, "."));
+        if let (Some(customer), Some((_, number))) = (number_in(told, "-v"), subject) {
+            let (epoch, url) = (heard.epoch, told.to_owned());
+            let served = Served { at: heard.now, epoch, url, key: number, customer };
             self.served.borrow_mut().insert(key, served);
         }
         let Some(before) = before.filter(|before| self.world.is_open && before.url != told) else {
@@ -186,11 +189,17 @@ impl Isolate {
             known_at.filter(|_| is_complete(Kind::ApiKey) && is_complete(Kind::Customer))
         };
         let is_held = known_at.is_some_and(|at| Timestamp::from_millis(heard.now).since(at).millis() < STALE);
-        let mut truth = self.world.truth.borrow_mut();
-        let customer = number_in(&before.url, "-v").map_or(0, |(customer, _)| customer);
-        let touched =
-            truth.record(Of::Key(key)).touched_at.max(truth.record(Of::Customer(customer)).touched_at);
-        if is_recent && is_held && touched + SETTLED < before.at {
+        let customer = before.customer.0;
+        let touched = {
+            let mut truth = self.world.truth.borrow_mut();
+            truth.record(Of::Key(key)).touched_at.max(truth.record(Of::Customer(customer)).touched_at)
+        };
+        // What was done by hand long ago may have been taken in just now.
+        let is_so = self.world.ledger(|ledger, now| {
+            number_held(ledger, Of::Key(key), now) == Some(before.key)
+                && number_held(ledger, Of::Customer(customer), now) == Some(before.customer.1)
+        });
+        if is_recent && is_held && is_so == Some(true) && touched + SETTLED < before.at {
             return Err(format!(
                 "invariant 4: key {key} was sent to {} {} ms ago, nothing of it has changed, and now it is: {told}",
                 before.url,

@@ -10,7 +10,7 @@ use crate::{
     isolate::Isolate,
     operators::name_of,
     request::Caller,
-    truth::Of,
+    truth::{Of, Truth},
     world::{CUSTOMERS, KEYS, LOCATIONS, World},
 };
 
@@ -331,6 +331,11 @@ fn is_settled(world: &World) -> bool {
 
 fn lose_or_restore(world: &Rc<World>) {
     let kept = world.host.kept.take();
+    let mut truth = world.truth.borrow_mut();
+    let Truth { keys, customers, .. } = &mut *truth;
+    let versions = keys.iter_mut().chain(customers).flat_map(|record| &mut record.versions);
+    versions.for_each(|version| version.was_held = false);
+    drop(truth);
     let earlier = kept.into_iter().next().filter(|_| world.once_in(2));
     match earlier {
         Some((at, storage)) => {
