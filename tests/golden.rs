@@ -58,6 +58,10 @@ fn every_refusal_has_a_case() {
         (Refusal::RequestBodyBroken, "tests/workerd/request-bodies.test.mjs"),
         (Refusal::RateLimited, "tests/workerd/limits.test.mjs"),
         (Refusal::LimitUnavailable, "tests/workerd/limits.test.mjs"),
+        // The cases have no ledger.
+        (Refusal::TokenRevoked, "tests/directory.rs"),
+        (Refusal::RevocationsUnavailable, "tests/directory.rs"),
+        (Refusal::LedgerUnavailable, "tests/workerd/directory.test.mjs"),
         // Nor is any known to provoke a fault of the gateway's own.
         (Refusal::InternalError, "tests/edge/outermost.test.mjs"),
     ];

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { createHash, randomUUID } from "node:crypto";
 import { after, before, describe, test } from "node:test";
-import { openIsolates } from "./support/directory.mjs";
+import { openIsolates, UNBOUND } from "./support/directory.mjs";
 
 const MAX_STALENESS = 10_000;
 const TOML = `
@@ -127,6 +127,15 @@ describe("two isolates and one ledger", () => {
     const status = JSON.parse((await isolates.ask(1, SECRET, { path: "/ops/status" })).text);
     assert.ok(status.isolate.directory.revision >= 1 && revision >= 1);
     assert.ok(status.bounds.some(({ id, within_ms }) => id === "api_key_revoked" && within_ms === MAX_STALENESS));
+  });
+
+  test("without a ledger the operator's path is ledger_unavailable, and callers are served as ever", async () => {
+    const answer = await isolates.ask(UNBOUND, SECRET, { path: "/ops/ledger" });
+    assert.equal(answer.status, 503);
+    assert.equal(answer.headers.get("content-type"), "application/problem+json");
+    const key = someKey();
+    await (await isolates.kv()).put(`key:${digestOf(key)}`, keyRecord("acme"));
+    assert.equal((await isolates.ask(UNBOUND, key)).status, 200);
   });
 
   test("a key that is made by hand in KV works at the first request", async () => {

@@ -7,6 +7,8 @@ import { gatewayJson, path } from "./files.mjs";
 
 const folder = process.env.POINTSMAN_BUILD ?? path("build");
 const LEDGER_WORKER = "isolate-0";
+/** In place of a number: an isolate that has no ledger. */
+export const UNBOUND = "unbound";
 
 /** Answers with the URL that was called. */
 const ECHO = `export default { fetch: (request) => new Response(request.url) };`;
@@ -30,16 +32,18 @@ export async function openIsolates({ toml, isolates = 2, bindings = {} }) {
     compatibilityDate: "2026-07-30",
     compatibilityFlags: ["global_fetch_strictly_public", "enable_request_signal"],
     kvNamespaces: { POINTSMAN_KV: "directory-kv" },
-    durableObjects: {
-      LEDGER:
-        index === 0
-          ? { className: "Ledger", useSQLite: true }
-          : { className: "Ledger", scriptName: LEDGER_WORKER, useSQLite: true },
-    },
+    ...(index !== UNBOUND && {
+      durableObjects: {
+        LEDGER:
+          index === 0
+            ? { className: "Ledger", useSQLite: true }
+            : { className: "Ledger", scriptName: LEDGER_WORKER, useSQLite: true },
+      },
+    }),
     bindings: { ALLOW_HTTP: "never", ...bindings },
     outboundService: "echo",
   });
-  const workers = Array.from({ length: isolates }, (_, index) => worker(index));
+  const workers = [...Array.from({ length: isolates }, (_, index) => worker(index)), worker(UNBOUND)];
   const miniflare = new Miniflare({
     cf: false,
     log: new Log(LogLevel.ERROR),
