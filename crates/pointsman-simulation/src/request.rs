@@ -141,7 +141,9 @@ impl Isolate {
             epoch: follower.map(|follower| follower.epoch()).unwrap_or_default(),
             revision: follower.map_or(0, |follower| follower.revision()),
             is_bound: !self.world.is_open || follower.is_some_and(|follower| follower.failures() == 0),
-            has_all_customers: follower.is_some_and(|follower| follower.is_complete(Kind::Customer)),
+            has_everything: follower.is_some_and(|follower| {
+                follower.is_complete(Kind::ApiKey) && follower.is_complete(Kind::Customer)
+            }),
         }
     }
 
