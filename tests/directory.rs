@@ -13,6 +13,7 @@ use pointsman_core::{
         row::{Row, Usable},
         shard,
     },
+    state::directory::Answer,
 };
 use pointsman_testkit::{GatewayToml, Isolate, LedgerStub, World, bearer, noon, read, token};
 
@@ -211,6 +212,33 @@ fn where_not_everything_is_held_kv_is_asked_and_what_was_removed_stays_removed()
     }
     assert_eq!(told(&isolate, &world, "in-kv"), ACME);
     assert_eq!(told(&isolate, &world, "revoked"), "api_key_unknown");
+}
+
+#[test]
+fn a_removed_customer_stays_removed_where_the_store_still_shows_them() {
+    let complete = Complete { keys: true, customers: false };
+    let incomplete =
+        Head { manifest: Manifest { complete, ..Manifest::default() }, ..head(vec![acme().remove(0)]) };
+    let (isolate, world) = (isolate(), world(incomplete));
+    world.put("customer:acme", &String::from_utf8(customer_row("acme", "acme-0").text).unwrap());
+    assert_eq!(told(&isolate, &world, KEY), ACME, "as the store has it");
+    change(&world, vec![Change { key: RecordKey::customer("acme"), row: None }]);
+    world.pass(Span::from_secs(10));
+    assert!(told(&isolate, &world, KEY).starts_with("https://shared."), "and not as it was read before");
+    let other = Isolate::following(settings("open").gateway());
+    assert!(told(&other, &world, KEY).starts_with("https://shared."), "nor as it is read now");
+}
+
+#[test]
+fn closed_means_503_also_before_what_the_ledger_left_was_read() {
+    let isolate = Isolate::following(settings("closed").gateway());
+    let mut memory = isolate.memory.borrow_mut();
+    let directory = memory.directory.as_mut().unwrap();
+    directory.follower.poll_failed(noon());
+    let digest = Digest::of(KEY.as_bytes());
+    assert_eq!(directory.key(&digest, false, noon()), Answer::Closed);
+    directory.follower.note_no_tail();
+    assert_eq!(directory.key(&digest, false, noon()), Answer::Elsewhere, "there never was a ledger");
 }
 
 #[test]

@@ -162,6 +162,7 @@ impl<'a, P: Ports> CustomerLoader<'a, P> {
         let (Some(customers), Some(config_api)) = (self.customers, &self.config_api) else {
             // Each name that is read is paid for, and without a source nobody writes the other one.
             let own = self.store.read(&id.store_key()).await.map_err(Failure::store)?;
+            let own = own.filter(|_| !self.is_removed(id));
             let (stored, own) = match self.held(id, own, None) {
                 Held::Own(stored) => (stored, true),
                 Held::Refreshed(kept) => (Stored::Present(kept.config), false),
@@ -172,6 +173,7 @@ impl<'a, P: Ports> CustomerLoader<'a, P> {
         let names = [id.store_key(), id.refreshed_key()];
         let mut entries = self.store.read_many(&names).await.map_err(Failure::store)?.into_iter();
         let (own, refreshed) = (entries.next().flatten(), entries.next().flatten());
+        let own = own.filter(|_| !self.is_removed(id));
         let kept = match self.held(id, own, refreshed) {
             Held::Own(stored) => {
                 return Ok(LoadedCustomer { own: true, ..LoadedCustomer::new(stored, asked_at, asked_at) });
@@ -186,6 +188,12 @@ impl<'a, P: Ports> CustomerLoader<'a, P> {
             kept.as_ref().filter(|kept| !kept.record.gone).and_then(|kept| kept.record.etag.as_deref());
         let answer = boxed_cold(config_api.customer(id, held, asked_at)).await.map_err(Failure::source)?;
         Ok(self.merge(id, kept, answer, asked_at))
+    }
+
+    /// Whether the log says that the operator's record was removed: the store may show it for a while yet.
+    fn is_removed(&self, id: &CustomerId) -> bool {
+        let memory = self.memory.borrow();
+        memory.directory.as_ref().is_some_and(|directory| directory.has_removed(id, self.ports.now()))
     }
 
     /// Which of a customer's two entries counts.

@@ -98,6 +98,9 @@ impl World {
             return;
         };
         record.touched_at = now;
+        if let Some(version) = record.versions.get_mut(number) {
+            version.is_again = true;
+        }
         self.kv.borrow_mut().put(&name_of(of), Some(Entry::of(text.as_bytes())), now);
         self.tell(|| format!("by hand: {of:?} = {number} again"));
         self.count("old values written again");

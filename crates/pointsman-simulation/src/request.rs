@@ -57,6 +57,7 @@ impl Isolate {
         let fields = TestFields { fields, ..TestFields::default() };
         let url = format!("https://gateway.example.com/{path}/x");
         let began = self.world.now();
+        let at_first = self.heard();
         let (outcome, trace, deferred) = {
             let gateway = self.world.gateway;
             let head = head(gateway, "GET", &url, &fields);
@@ -90,9 +91,9 @@ impl Isolate {
             (Outcome::Load(..), _) => Err("a request was never decided".to_owned()),
             (Outcome::Answer(_), Caller::Key(key)) => self.judge_held(key, &trace, &told),
             (Outcome::Answer(_), _) => Ok(()),
-            (Outcome::Forward(_), Caller::Key(key)) => {
-                self.judge_key(key, &trace, &told).and_then(|()| self.judge_held(key, &trace, &told))
-            }
+            (Outcome::Forward(_), Caller::Key(key)) => self
+                .judge_key(key, &trace, &told, &at_first)
+                .and_then(|()| self.judge_held(key, &trace, &told)),
             (Outcome::Forward(_), Caller::Junk(_)) => {
                 Err("invariant 2: a key was accepted that nobody has".to_owned())
             }
@@ -141,12 +142,16 @@ impl Isolate {
             epoch: follower.map(|follower| follower.epoch()).unwrap_or_default(),
             revision: follower.map_or(0, |follower| follower.revision()),
             is_bound: !self.world.is_open || follower.is_some_and(|follower| follower.failures() == 0),
-            has_all_customers: follower.is_some_and(|follower| follower.is_complete(Kind::Customer)),
+            has_everything: follower.is_some_and(|follower| {
+                follower.is_complete(Kind::ApiKey) && follower.is_complete(Kind::Customer)
+            }),
         }
     }
 
-    fn judge_key(&self, key: usize, trace: &Trace, url: &str) -> Result<(), String> {
-        let heard = self.heard();
+    fn judge_key(&self, key: usize, trace: &Trace, url: &str, at_first: &Heard) -> Result<(), String> {
+        // What is heard while a request waits for something else does not undo what it was decided by before.
+        let Heard { epoch, revision, .. } = *at_first;
+        let heard = Heard { epoch, revision, ..self.heard() };
         let mut truth = self.world.truth.borrow_mut();
         let subject = trace.subject.as_deref().unwrap_or_default();
         let Some((own, number)) = number_in(subject, ".") else {

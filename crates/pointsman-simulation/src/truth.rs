@@ -39,6 +39,8 @@ pub(crate) struct Version {
     pub(crate) lets_in: bool,
     /// Whether the ledger was seen to have it: of what it never had it cannot know that it is old.
     pub(crate) was_held: bool,
+    /// Whether somebody wrote it into KV again: whoever does not hold everything asks there.
+    pub(crate) is_again: bool,
     pub(crate) death: Option<Death>,
 }
 
@@ -60,8 +62,8 @@ pub(crate) struct Heard {
     pub(crate) revision: Revision,
     /// Whether the bound holds: it hears the ledger, or is closed where it does not.
     pub(crate) is_bound: bool,
-    /// Whether it holds all customers, so that nothing is asked of the config API.
-    pub(crate) has_all_customers: bool,
+    /// Whether it holds everything, so that nothing is asked of KV and the config API.
+    pub(crate) has_everything: bool,
 }
 
 impl Record {
@@ -95,7 +97,8 @@ impl Record {
             return Err(format!("invariant 2: {what} was served by a value that lets nobody in ({number})"));
         }
         let Some(death) = version.death else { return Ok(version) };
-        if version.origin == Origin::Provider && !heard.has_all_customers {
+        let asks_elsewhere = version.is_again || version.origin == Origin::Provider;
+        if asks_elsewhere && !heard.has_everything {
             return Ok(version);
         }
         let age = heard.now.saturating_sub(death.answered);
@@ -189,7 +192,15 @@ impl Truth {
                 format!(r#"{{"customerId":"c{id}","backendUrl":"https://{host}"{disabled}}}"#)
             }
         };
-        record.versions.push(Version { origin, text, customer, lets_in, was_held: false, death: None });
+        record.versions.push(Version {
+            origin,
+            text,
+            customer,
+            lets_in,
+            was_held: false,
+            is_again: false,
+            death: None,
+        });
         record.touched_at = now;
         number
     }
@@ -209,7 +220,7 @@ mod tests {
     use super::*;
 
     fn heard(now: u64, revision: Revision, is_bound: bool) -> Heard {
-        Heard { now, epoch: Epoch([1; 16]), revision, is_bound, has_all_customers: true }
+        Heard { now, epoch: Epoch([1; 16]), revision, is_bound, has_everything: true }
     }
 
     #[test]

@@ -195,6 +195,12 @@ impl Directory {
         self.answer(stored, now)
     }
 
+    /// Whether it was heard that the operator's record of this customer was removed. The store may show that for a while yet.
+    #[must_use]
+    pub fn has_removed(&self, id: &CustomerId, now: Timestamp) -> bool {
+        self.follower.find(&RecordKey::customer(id.as_str()), id.as_str(), now) == Found::Removed
+    }
+
     /// Whether a token was revoked that has these names. `checked` is up to which state of the revocations it is known not to
     /// be, so that most requests look nothing up.
     pub fn revocation(
@@ -280,6 +286,10 @@ impl Directory {
             Currency::Current | Currency::Silent => {}
             Currency::TooOld => return Says::Wait(Step::Poll),
             Currency::Closed => return Says::Closed,
+            // The store may know of what the ledger left, which nobody has read yet.
+            Currency::Unknown if !self.follower.follow().open && !self.follower.has_no_tail() => {
+                return Says::Closed;
+            }
             Currency::Unknown => return Says::Elsewhere,
         }
         let is_complete = self.follower.is_complete(key.kind);

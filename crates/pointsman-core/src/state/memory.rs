@@ -179,7 +179,17 @@ impl Memory {
         failed: bool,
     ) -> Lookup<CustomerConfig> {
         match self.directory.as_mut().map(|directory| directory.customer(id, false, now)) {
-            None | Some(Answer::Elsewhere) => self.customers.lookup(&id.cache_key(), now, failed),
+            None => self.customers.lookup(&id.cache_key(), now, failed),
+            Some(Answer::Elsewhere) => {
+                let place = id.cache_key();
+                // A removal that was heard wins over what the store had shown before.
+                let is_removed =
+                    self.directory.as_ref().is_some_and(|directory| directory.has_removed(id, now));
+                if is_removed && self.customers.peek(&place).is_some_and(|held| !held.is_refreshed()) {
+                    self.customers.forget(&place, now);
+                }
+                self.customers.lookup(&place, now, failed)
+            }
             Some(answer) => conclude(answer, &self.customers, &id.cache_key(), now, failed),
         }
     }
