@@ -87,6 +87,25 @@ export async function askLedger(env, name, timeout) {
 }
 
 /**
+ * Takes a step of a run that hands the config API's list over: JSON in, JSON out.
+ * @param {Bindings} env
+ * @param {string} json
+ * @param {number} timeout
+ */
+export const takeList = (env, json, timeout) => within(timeout, ledger(env).takeList(json));
+
+/**
+ * A page of what the ledger says that the config API said.
+ * @param {Bindings} env
+ * @param {string} behind the last key of the page before, in hexadecimal; empty for the first page
+ * @param {number} limit
+ * @param {number} timeout
+ */
+export async function provided(env, behind, limit, timeout) {
+  return new Uint8Array(await within(timeout, ledger(env).provided(behind, limit)));
+}
+
+/**
  * The bytes of a shard whose digest begins with `hash`: out of KV, once more past what the location has kept, or else
  * from the ledger.
  * @param {Bindings} env

@@ -159,12 +159,12 @@ export class Ledger extends DurableObject {
   }
 
   /**
-   * Says that a whole list was taken over, and whether every entry of it could be read.
-   * @param {boolean} isBelieved
-   * @returns {Promise<void>}
+   * Takes a step of a run that hands the config API's list over: JSON in, JSON out. A refusal has a member `error`.
+   * @param {string} json
+   * @returns {Promise<string>}
    */
-  async listTaken(isBelieved) {
-    this.#call({ op: "listTaken", isBelieved });
+  async takeList(json) {
+    return this.#change("list", json);
   }
 
   /**

@@ -24,6 +24,7 @@ export function settingsOf(form, env) {
     maxStaleness: directory?.max_staleness,
     // Shards stay in KV for as long as somebody may go on by them.
     stale: Math.max(api_keys?.stale ?? 0, customers?.stale ?? 0),
+    customersStale: customers?.stale,
     source: source ? (source.by_id ? "byId" : "list") : "none",
   });
 }

@@ -130,6 +130,16 @@ impl Ports for Outside {
         bytes.map(|bytes| bytes.to_vec()).map_err(ledger_failed)
     }
 
+    async fn take_list(&self, json: &str, timeout: Span) -> Result<String, SourceError> {
+        let answer = platform::take_list(self.env.as_ref(), json, millis(timeout)).await;
+        answer.map_err(ledger_failed).map(|answer| answer.as_string().unwrap_or_default())
+    }
+
+    async fn provided(&self, behind: &[u8], limit: u32, timeout: Span) -> Result<Vec<u8>, SourceError> {
+        let bytes = platform::provided(self.env.as_ref(), &hex(behind), limit, millis(timeout)).await;
+        bytes.map(|bytes| bytes.to_vec()).map_err(ledger_failed)
+    }
+
     async fn tail(&self, timeout: Span) -> Result<Option<Vec<u8>>, SourceError> {
         let bytes = platform::tail(self.env.as_ref(), millis(timeout)).await.map_err(store_failed)?;
         Ok(bytes.dyn_ref::<js_sys::Uint8Array>().map(js_sys::Uint8Array::to_vec))

@@ -134,6 +134,15 @@ extern "C" {
         hash: &str,
         timeout: f64,
     ) -> Result<Uint8Array, JsValue>;
+    #[wasm_bindgen(catch, js_name = takeList)]
+    pub(super) async fn take_list(env: &JsValue, json: &str, timeout: f64) -> Result<JsValue, JsValue>;
+    #[wasm_bindgen(catch)]
+    pub(super) async fn provided(
+        env: &JsValue,
+        behind: &str,
+        limit: u32,
+        timeout: f64,
+    ) -> Result<Uint8Array, JsValue>;
     #[wasm_bindgen(catch)]
     pub(super) async fn tail(env: &JsValue, timeout: f64) -> Result<JsValue, JsValue>;
     pub(super) fn sleep(millis: f64) -> Promise;

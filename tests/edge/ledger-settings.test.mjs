@@ -14,6 +14,7 @@ test("the ledger learns where plain http may be spoken, how old a copy may be, a
     source: "none",
   });
   assert.equal(settings({ api_keys: { stale: 5 }, customers: { stale: 7 } }).stale, 7);
+  assert.equal(settings({ api_keys: { stale: 9 }, customers: { stale: 7 } }).customersStale, 7);
   assert.equal(settings({ customers: { source: { by_id: true } } }).source, "byId");
   assert.equal(settings({ customers: { source: { by_id: false } } }).source, "list");
 });

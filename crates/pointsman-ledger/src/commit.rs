@@ -112,6 +112,8 @@ pub enum CommitError {
     TooManyRevocations,
     /// The operation's id is another commit's: 409.
     OperationReused,
+    /// Another run has begun to take the config API's list over: 409.
+    Superseded,
     /// More edits than one commit may have: 413.
     TooManyEdits,
     /// The ledger stays off: 503.

@@ -7,8 +7,9 @@ use pointsman_core::{
 use crate::{
     keyspace::{SEEN, key},
     ledger::{Cause, Ledger},
+    provider::{Says, content_digest},
     record::{Held, Provided, Record, Seen, digest_of},
-    rows::{Entry, MAX_RECORD_BYTES, refreshed},
+    rows::{Entry, MAX_RECORD_BYTES, content, refreshed},
     settings::Source,
     storage::Storage,
 };
@@ -126,8 +127,11 @@ impl<S: Storage> Ledger<S> {
         cause: &Cause<'_>,
     ) -> Judged {
         if record.provider.is_none() && self.settings.source != Source::None {
-            let text = serde_json::to_string(&refreshed).unwrap_or_default();
+            let text = serde_json::to_string(&content(&refreshed)).unwrap_or_default();
             let version = self.next_sequence(entry.name(), "provide", cause);
+            // The list is compared with it: else nobody would see that the list no longer has the customer.
+            let says = if refreshed.gone { Says::Gone } else { Says::Record(text.clone()) };
+            self.set_provided_digest(&entry.record_key(), &content_digest(&says), version);
             record.provider = Some(Provided { text, version, ..Provided::default() });
             record.changed_at = cause.now.millis();
             self.publish(entry, &record, cause);

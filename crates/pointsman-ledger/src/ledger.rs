@@ -5,7 +5,7 @@ use pointsman_core::{
     directory::{
         log::{Epoch, Head, Manifest, Revision},
         record_key::RecordKey,
-        row::Row,
+        row::{Row, Usable},
     },
 };
 
@@ -233,7 +233,7 @@ impl<S: Storage> Ledger<S> {
 /// another one of the config API that refuses nobody.
 fn may_wait(before: Option<&Row>, row: &Row) -> bool {
     const DISABLED: &[u8] = br#""disabled":true"#;
-    let refuses = row.text.windows(DISABLED.len()).any(|part| part == DISABLED);
+    let refuses = row.usable != Usable::Yes || row.text.windows(DISABLED.len()).any(|part| part == DISABLED);
     before.is_none_or(|before| before.provider && row.provider && !refuses)
 }
 
@@ -247,6 +247,7 @@ mod tests {
         assert!(may_wait(None, &Row::of("{}")));
         assert!(may_wait(Some(&provided("{}")), &provided(r#"{"backendUrl":"x"}"#)));
         assert!(!may_wait(Some(&provided("{}")), &provided(r#"{"disabled":true}"#)));
+        assert!(!may_wait(Some(&provided("{}")), &Row { usable: Usable::Malformed, ..provided("") }));
         assert!(!may_wait(Some(&Row::of("{}")), &Row::of(r#"{"subject":"b"}"#)), "an operator's change");
         assert!(!may_wait(Some(&provided("{}")), &Row::of("{}")));
     }

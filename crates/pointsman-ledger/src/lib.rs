@@ -9,7 +9,8 @@
 //! | [`Ledger::poll`], [`Ledger::segment`], [`Ledger::file`] | followers |
 //! | [`Ledger::ask`], then [`Ledger::took_from_kv`] where it answers [`Asked::Read`] | followers, about one record |
 //! | [`Ledger::commit`], [`Ledger::audit`], [`Ledger::accept_removals`], [`Ledger::restored`] | operators |
-//! | [`Ledger::provided_page`], [`Ledger::provide`], [`Ledger::list_taken`] | the scheduled Worker |
+//! | [`Ledger::begin_list`], [`Ledger::provided_page`], [`Ledger::take_list`], [`Ledger::end_list`] | the scheduled Worker |
+//! | [`Ledger::provide`] | whoever knows what the config API says of some customers |
 //! | [`Ledger::jobs`], [`Ledger::done`], [`Ledger::next_alarm`] | the ledger's own alarm |
 //!
 //! [`Ledger::call`] is all of these with a JSON request ([`Request`]), for a caller in JavaScript.
@@ -34,6 +35,7 @@ mod jobs;
 mod judge;
 mod keyspace;
 mod ledger;
+mod list_run;
 mod log;
 mod operation;
 mod outbox;
@@ -58,6 +60,7 @@ pub use self::{
     commit::{Commit, CommitError, Committed, Edit, Fault, MOST_EDITS},
     jobs::{Done, Job},
     ledger::{Ledger, RANDOM_BYTES},
+    list_run::{ListEnd, ListPart, ListRun, ListStep, Unlisted},
     log::SegmentBytes,
     operation::Audit,
     outbox::{Write, Written},

@@ -4,7 +4,7 @@
 use pointsman_core::{
     base::{digest::Digest, record::read_record, time::Timestamp},
     customer::record::{CustomerConfig, CustomerRecord},
-    directory::record_key::RecordKey,
+    directory::{record_key::RecordKey, row::Usable},
 };
 use serde::{Deserialize, Serialize};
 
@@ -87,6 +87,8 @@ impl<S: Storage> Ledger<S> {
             Known::Done(provision) => return Ok(provision),
             Known::Another => return Err(CommitError::OperationReused),
         }
+        // From the first difference to the last one nothing says what a list said.
+        self.state.list_etag = None;
         let cause = Cause { now, actor: "config-api", operation: &asked.operation, may_wait: true };
         if asked.many {
             self.state.additions = (now.millis() / 60_000, MANY);
@@ -111,7 +113,6 @@ impl<S: Storage> Ledger<S> {
         if record.provider.as_ref().map_or(0, |provided| provided.version) != edit.version {
             return false;
         }
-        let digest = content_digest(&edit.says);
         let mut provided = match &edit.says {
             Says::Record(json) => Some(self.provided(&entry, json)),
             Says::Malformed => Some(Provided { malformed: true, ..Provided::default() }),
@@ -119,21 +120,45 @@ impl<S: Storage> Ledger<S> {
             Says::Gone => record.provider.as_ref().map(gone),
             Says::Nothing => None,
         };
+        let before = record.provider.as_ref().filter(|before| !before.text.is_empty());
+        if let (Some(before), Some(unusable)) = (before, provided.as_mut().filter(|new| !is_usable(new))) {
+            if let Some(doubted) = self.doubted(before, cause.now) {
+                self.state.list_doubted = true;
+                self.set_provided_digest(&of, &doubted_digest(), doubted.version);
+                record.provider = Some(doubted);
+                self.put_record(&of, record, cause.now);
+                return true;
+            }
+            // Whoever is gone from the list later is disabled, for which it has to be known whose backend was meant.
+            unusable.text.clone_from(&before.text);
+        }
         let action = if provided.is_some() { "provide" } else { "withdraw" };
         let version = self.next_sequence(entry.name(), action, cause);
         if let Some(provided) = &mut provided {
             provided.version = version;
         }
-        let place = key(PROVIDED, &[&of.to_bytes()]);
         match &provided {
-            Some(_) => self.storage.put(&place, &[&digest[..], &version.to_be_bytes()].concat()),
-            None => self.storage.delete(&place),
+            Some(_) => self.set_provided_digest(&of, &content_digest(&edit.says), version),
+            None => self.storage.delete(&key(PROVIDED, &[&of.to_bytes()])),
         }
         record.provider = provided;
         // KV's entry is the operator's column: whether it may be judged does not depend on this one.
         self.publish(&entry, &record, cause);
         self.put_record(&of, record, cause.now);
         true
+    }
+
+    /// What is held in place of a record that cannot be used: the one before, for as long as that may be stale.
+    fn doubted(&self, before: &Provided, now: Timestamp) -> Option<Provided> {
+        let doubted_at = if before.doubted_at == 0 { now.millis() } else { before.doubted_at };
+        let is_young = now.millis().saturating_sub(doubted_at) < self.settings.customers_stale;
+        (is_usable(before) && is_young).then(|| Provided { doubted_at, ..before.clone() })
+    }
+
+    /// Notes what the next list is compared with.
+    pub(crate) fn set_provided_digest(&mut self, of: &RecordKey, digest: &[u8; 8], version: u64) {
+        let place = key(PROVIDED, &[&of.to_bytes()]);
+        self.storage.put(&place, &[&digest[..], &version.to_be_bytes()].concat());
     }
 
     fn provided(&self, entry: &Entry, json: &str) -> Provided {
@@ -159,6 +184,8 @@ impl<S: Storage> Ledger<S> {
     /// Notes whether the last whole list was believed: then a customer who is nowhere is no customer.
     pub fn list_taken(&mut self, is_believed: bool) {
         self.state.list_taken = is_believed;
+        // Who was listed meanwhile may wait for a shard, and is nobody whom followers know.
+        self.state.has_customers &= is_believed;
         self.judge_complete();
         self.save();
     }
@@ -176,6 +203,16 @@ pub fn content_digest(says: &Says) -> [u8; 8] {
         Says::Nothing => "",
     };
     Digest::of(text.as_bytes()).bytes().first_chunk().copied().unwrap_or_default()
+}
+
+/// The digest while the record before counts in place of one that cannot be used. Nothing that can be said has it, so each
+/// list differs from it until the record before is too old.
+fn doubted_digest() -> [u8; 8] {
+    Digest::of(b"doubted").bytes().first_chunk().copied().unwrap_or_default()
+}
+
+fn is_usable(provided: &Provided) -> bool {
+    provided.row().usable == Usable::Yes
 }
 
 /// Who is no longer listed counts as disabled.

@@ -90,7 +90,7 @@ impl Held {
 #[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase", default)]
 pub(crate) struct Provided {
-    /// The record that decides, compact; nothing where it cannot be used.
+    /// The record that decides, compact: the last that could be used. Nothing where there was none.
     pub(crate) text: String,
     /// Whether it is malformed.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
@@ -98,6 +98,9 @@ pub(crate) struct Provided {
     /// Whether its list cannot be trusted to say it.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub(crate) unsure: bool,
+    /// Since when its entry cannot be used while the record before counts, in milliseconds; 0 where that is not so.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub(crate) doubted_at: u64,
     /// The number of the change that made it so.
     pub(crate) version: u64,
 }

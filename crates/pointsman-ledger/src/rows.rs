@@ -159,11 +159,11 @@ fn customer_text(json: &str, id: &CustomerId, allow_http: AllowHttp) -> Option<V
     serde_json::to_vec(&content(&record)).ok()
 }
 
-/// What decides in a record that a refresh wrote; `None` where an operator wrote it, or it cannot be used.
+/// The record that a refresh wrote; `None` where an operator wrote it, or it cannot be used.
 pub(crate) fn refreshed(json: &str, id: &CustomerId, allow_http: AllowHttp) -> Option<CustomerRecord> {
     let record = read_record::<CustomerRecord>(json.as_bytes()).ok()?;
     CustomerConfig::of(&record, id, allow_http).ok().filter(CustomerConfig::is_refreshed)?;
-    Some(content(&record))
+    Some(record)
 }
 
 /// What decides in a customer's record. A customer that the config API no longer lists is disabled.

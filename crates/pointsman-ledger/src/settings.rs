@@ -26,6 +26,8 @@ pub struct Settings {
     pub max_staleness: u64,
     /// The longest time for which the gateway uses what it cannot refresh, in milliseconds.
     pub stale: u64,
+    /// How long a customer's record counts once its entry on the config API's list cannot be used any more, in milliseconds.
+    pub customers_stale: u64,
     /// Which share of the entries one pass over KV may find gone, in percent.
     pub max_removed: u8,
     /// Where customers come from beside the operators.
@@ -38,6 +40,7 @@ impl Default for Settings {
             allow_http: String::new(),
             max_staleness: 10_000,
             stale: 0,
+            customers_stale: 0,
             max_removed: 10,
             source: Source::None,
         }

@@ -45,6 +45,12 @@ pub(crate) struct State {
     pub(crate) marks: Vec<(u64, Revision)>,
     /// Whether one whole list of the config API was taken over, and believed.
     pub(crate) list_taken: bool,
+    /// The last run that takes the list over.
+    pub(crate) list_run: u64,
+    /// The entity tag of the last list that was wholly taken over, until anything else is.
+    pub(crate) list_etag: Option<String>,
+    /// Whether the run left a record in force whose entry cannot be used.
+    pub(crate) list_doubted: bool,
     /// Whether followers have all keys, and all customers, but for those that were added since.
     pub(crate) has_keys: bool,
     pub(crate) has_customers: bool,

@@ -9,6 +9,7 @@ use crate::{
     commit::{Commit, CommitError},
     jobs::Done,
     ledger::{Ledger, RANDOM_BYTES},
+    list_run::ListStep,
     provider::Differences,
     storage::Storage,
 };
@@ -58,10 +59,10 @@ pub enum Request {
         /// Customers of a page.
         limit: usize,
     },
-    /// [`Ledger::list_taken`].
-    ListTaken {
-        /// Whether every entry of the list could be read.
-        is_believed: bool,
+    /// A step of a run that takes the config API's list over.
+    List {
+        /// The step.
+        step: ListStep,
     },
     /// [`Ledger::jobs`], and when to call again.
     Jobs,
@@ -151,9 +152,10 @@ impl<S: Storage> Ledger<S> {
                 Some(behind) => Answer::Bytes(self.provided_page(&behind, limit)),
                 None => Answer::error("request"),
             },
-            Request::ListTaken { is_believed } => {
-                self.list_taken(is_believed);
-                Answer::json(&json!({}))
+            Request::List { step: ListStep::Begin } => Answer::committed(self.begin_list()),
+            Request::List { step: ListStep::Part(part) } => Answer::committed(self.take_list(&part, now)),
+            Request::List { step: ListStep::End(end) } => {
+                Answer::committed(self.end_list(&end).map(|()| json!({})))
             }
             Request::Jobs => {
                 let jobs = self.jobs(now);
@@ -218,7 +220,7 @@ impl<S: Storage> Ledger<S> {
     }
 }
 
-fn from_hex(text: &str) -> Option<Vec<u8>> {
+pub(crate) fn from_hex(text: &str) -> Option<Vec<u8>> {
     let (pairs, rest) = text.as_bytes().as_chunks::<2>();
     let byte = |pair: &[u8; 2]| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok();
     rest.is_empty().then(|| pairs.iter().map(byte).collect()).flatten()

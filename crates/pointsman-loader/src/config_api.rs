@@ -20,7 +20,11 @@ use pointsman_core::{
 };
 use serde_json::Value;
 
-use crate::ports::{DocumentRequest, FetchedDocument, LoadResult, Ports, SourceError};
+use crate::{
+    cold::boxed_cold,
+    ports::{DocumentRequest, FetchedDocument, LoadResult, Ports, SourceError},
+    refresh_state::RefreshState,
+};
 
 /// The name under which requests wait for the list of the config API.
 const ROSTER_FLIGHT: &str = "roster";
@@ -49,18 +53,25 @@ pub(crate) struct ConfigApi<'a, P> {
     user_agent: &'a str,
     memory: &'a RefCell<Memory>,
     ports: &'a P,
+    state: RefreshState<'a, P>,
 }
 
 impl<'a, P: Ports> ConfigApi<'a, P> {
     /// The client, where the configuration names a config API.
     pub(crate) fn of(gateway: &'a Gateway, memory: &'a RefCell<Memory>, ports: &'a P) -> Option<Self> {
         let source = gateway.customers()?.source.as_ref()?;
-        Some(Self { source, user_agent: gateway.user_agent(), memory, ports })
+        let state = RefreshState::new(gateway, memory, ports);
+        Some(Self { source, user_agent: gateway.user_agent(), memory, ports, state })
     }
 
     /// How many customers in a hundred may be missing from a list at once.
     pub(crate) const fn max_removed(&self) -> u8 {
         self.source.max_removed
+    }
+
+    /// Whether isolates ask it for one customer at a time.
+    pub(crate) const fn is_by_id(&self) -> bool {
+        self.source.by_id
     }
 
     /// Asks for a customer: by its id, or for the whole list. `held` is the entity tag of what the store has of it.
@@ -176,6 +187,11 @@ impl<'a, P: Ports> ConfigApi<'a, P> {
             (304, Some(before)) => Rc::clone(before),
             _ => return Err(format!("the config API answered {status}")),
         };
+        if self.memory.borrow().directory.is_some() {
+            // The store has no records of customers then, beside which one that the list lacks would be no stranger. So how
+            // many there were has to be known also in an isolate that has just begun.
+            boxed_cold(self.state.confirmed_at(asked_at)).await;
+        }
         self.check_size(before.as_deref(), &roster)?;
         if !roster.nameless().is_empty() {
             let pointers: Vec<_> = roster.nameless().iter().take(5).map(|at| format!("/{at}")).collect();

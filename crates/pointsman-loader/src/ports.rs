@@ -200,6 +200,23 @@ pub trait Ports {
         no_ledger()
     }
 
+    /// Takes a step of a run that hands the config API's list to the ledger: JSON in, JSON out. A refusal has a member `error`.
+    ///
+    /// # Errors
+    /// Where the ledger does not answer in time: it may have taken it all the same.
+    async fn take_list(&self, _json: &str, _timeout: Span) -> Result<String, SourceError> {
+        no_ledger()
+    }
+
+    /// What the ledger says that the config API said, for at most `limit` customers behind a record key (17 bytes; empty for
+    /// the first page), in order: of each the record key, the digest of what was said (8 bytes), and the version (8 bytes).
+    ///
+    /// # Errors
+    /// Where the ledger does not answer in time.
+    async fn provided(&self, _behind: &[u8], _limit: u32, _timeout: Span) -> Result<Vec<u8>, SourceError> {
+        no_ledger()
+    }
+
     /// The head that the ledger left in the store, with all changes that no shard holds.
     ///
     /// # Errors

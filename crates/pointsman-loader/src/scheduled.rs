@@ -1,5 +1,6 @@
 //! The scheduled refresh: what a cron trigger does, so that no request has to wait for it. It refreshes the key sets of
-//! issuers, and brings the store in line with the config API's list of customers ([`CustomerRefresh`]).
+//! issuers, and brings the ledger, or where there is none the store, in line with the config API's list of customers
+//! ([`CustomerRefresh`]).
 
 use std::cell::RefCell;
 
@@ -18,6 +19,7 @@ use crate::{
 
 mod changes;
 mod customers;
+mod ledger_feed;
 
 pub use self::customers::{CustomerRefresh, Refreshed};
 

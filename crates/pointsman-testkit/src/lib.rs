@@ -10,8 +10,12 @@
 )]
 
 mod gateway_toml;
+mod ledger;
 
-pub use self::gateway_toml::{GatewayToml, all_to};
+pub use self::{
+    gateway_toml::{GatewayToml, all_to},
+    ledger::OwnLedger,
+};
 
 use std::{
     borrow::Cow,
@@ -124,6 +128,8 @@ pub struct World {
     pub warnings: RefCell<Vec<String>>,
     /// The directory's ledger, where there is one.
     pub ledger: RefCell<Option<LedgerStub>>,
+    /// A real one in its place.
+    pub own_ledger: RefCell<Option<OwnLedger>>,
 }
 
 /// What a ledger answers, as data.
@@ -154,6 +160,7 @@ impl World {
             asked: RefCell::default(),
             warnings: RefCell::default(),
             ledger: RefCell::default(),
+            own_ledger: RefCell::default(),
         }
     }
 
@@ -304,6 +311,9 @@ impl Ports for World {
     }
 
     async fn head(&self, at_most: Span, _: Span) -> Result<HeadAnswer, SourceError> {
+        if let Some(bytes) = self.poll_ledger() {
+            return Ok(HeadAnswer { bytes, asked_at: Some(self.now()) });
+        }
         let ledger = self.ledger.borrow();
         let ledger = ledger.as_ref().expect("a ledger");
         let young = |head: &&log::Head| at_most > Span::default() && self.now().since(head.as_of) <= at_most;
@@ -321,6 +331,9 @@ impl Ports for World {
 
     async fn segment(&self, _: Epoch, first: Revision, _: Span) -> Result<Vec<u8>, SourceError> {
         self.asked.borrow_mut().push(format!("segment {first}"));
+        if let Some(bytes) = self.segment_of_ledger(first) {
+            return Ok(bytes);
+        }
         let ledger = self.ledger.borrow();
         let segment = ledger.as_ref().and_then(|ledger| ledger.segments.get(&first));
         segment.map(Segment::encode).ok_or_else(|| SourceError("no such segment".to_owned()))
@@ -328,6 +341,10 @@ impl Ports for World {
 
     async fn shard(&self, name: &str, _: &ShardRef, _: Span) -> Result<Vec<u8>, SourceError> {
         self.asked.borrow_mut().push("shard".to_owned());
+        if self.own_ledger.borrow().is_some() {
+            let shard = self.store.borrow().get(name).cloned();
+            return shard.ok_or_else(|| SourceError("no such shard".to_owned()));
+        }
         let ledger = self.ledger.borrow();
         let shard = ledger.as_ref().and_then(|ledger| ledger.shards.get(name).cloned());
         shard.ok_or_else(|| SourceError("no such shard".to_owned()))
@@ -335,6 +352,9 @@ impl Ports for World {
 
     async fn ask_ledger(&self, name: &str, _: Span) -> Result<Vec<u8>, SourceError> {
         self.asked.borrow_mut().push("ask".to_owned());
+        if let Some(bytes) = self.ask_own_ledger(name) {
+            return Ok(bytes);
+        }
         let ledger = self.ledger.borrow();
         let ledger = ledger.as_ref().expect("a ledger");
         if ledger.fails {
@@ -345,6 +365,16 @@ impl Ports for World {
         let changes = ledger.knows.iter().find(named).map(change).into_iter().collect();
         let log::Head { epoch, revision, .. } = ledger.head;
         Ok(Segment { epoch, first: revision + 1, changes }.encode())
+    }
+
+    async fn take_list(&self, json: &str, _: Span) -> Result<String, SourceError> {
+        self.asked.borrow_mut().push("take list".to_owned());
+        self.take_list_of_ledger(json)
+    }
+
+    async fn provided(&self, behind: &[u8], limit: u32, _: Span) -> Result<Vec<u8>, SourceError> {
+        self.asked.borrow_mut().push("provided".to_owned());
+        Ok(self.provided_of_ledger(behind, limit))
     }
 
     async fn tail(&self, _: Span) -> Result<Option<Vec<u8>>, SourceError> {

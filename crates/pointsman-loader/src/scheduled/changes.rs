@@ -3,7 +3,11 @@
 use std::collections::BTreeMap;
 
 use pointsman_core::{
-    base::{digest::Digest, record::read_record, time::Timestamp},
+    base::{
+        digest::Digest,
+        record::{RecordError, read_record},
+        time::Timestamp,
+    },
     customer::{
         backend_url::AllowHttp,
         record::{CustomerConfig, CustomerRecord},
@@ -73,6 +77,62 @@ pub(super) struct Comparison<'a, P> {
 }
 
 impl<P: Ports> Comparison<'_, P> {
+    /// Reads a list: each customer's record as JSON, always written alike, or nothing where the entry cannot be used, of which
+    /// the log tells. In the order of [`Roster::ids`].
+    pub(super) fn read(&self, roster: &Roster, take: &mut dyn FnMut(CustomerId, Option<&str>)) {
+        let mut malformed = 0usize;
+        for id in roster.ids() {
+            let json = self.record(roster, &id);
+            if let Err(error) = &json {
+                malformed += 1;
+                if malformed <= MAX_WARNINGS {
+                    self.ports.warn("customer_record_malformed", &format!("config API, {id} {error}"));
+                }
+            }
+            take(id, json.as_deref().ok());
+        }
+        if malformed > MAX_WARNINGS {
+            let what = format!("config API: {} more entries that cannot be used", malformed - MAX_WARNINGS);
+            self.ports.warn("customer_record_malformed", &what);
+        }
+    }
+
+    /// The record of a customer whom the list names, as JSON.
+    pub(super) fn record(&self, roster: &Roster, id: &CustomerId) -> Result<String, RecordError> {
+        let record = match roster.find(id) {
+            Listed::Record(record) => record,
+            Listed::Malformed(error) => return Err(error),
+            Listed::Absent | Listed::Unsure => {
+                return Err(RecordError { pointer: String::new(), what: "is not listed".to_owned() });
+            }
+        };
+        CustomerConfig::of(&record, id, self.allow_http)?;
+        Ok(serde_json::to_string(&record.content()).unwrap_or_default())
+    }
+
+    /// Whether a list may lack so many of the customers who are known.
+    pub(super) fn check_size(
+        &self,
+        roster: &Roster,
+        known: usize,
+        missing: usize,
+    ) -> Result<(), SourceError> {
+        let emptied = roster.is_empty() && known > 0 && self.max_removed < 100;
+        if emptied || shrank_too_far(known, missing, self.max_removed) {
+            return Err(SourceError(shrunk(known, roster.len(), self.max_removed)));
+        }
+        Ok(())
+    }
+
+    /// Tells of entries that may be anybody's.
+    pub(super) fn warn_of_nameless(&self, roster: &Roster) {
+        let what = format!(
+            "{} entries of the config API's list have no customerId that can be read, so nobody is taken for gone",
+            roster.nameless().len()
+        );
+        self.ports.warn("customer_record_malformed", &what);
+    }
+
     /// What differs between the list and the index, customers who are gone first; and behind it, what is
     /// only looked at.
     pub(super) fn changes(
@@ -83,44 +143,20 @@ impl<P: Ports> Comparison<'_, P> {
     ) -> Result<Vec<CustomerChange>, SourceError> {
         // Of each entry only its mark is held: a hundred thousand records would be many times the list.
         let mut listed: BTreeMap<CustomerId, Option<String>> = BTreeMap::new();
-        let mut malformed = 0usize;
-        for (id, says) in roster.all() {
-            let mark = match says {
-                Listed::Record(record) => {
-                    CustomerConfig::of(&record, &id, self.allow_http).map(|_| mark(&id, &record))
-                }
-                Listed::Malformed(error) => Err(error),
-                Listed::Absent | Listed::Unsure => continue,
-            };
-            if let Err(error) = &mark {
-                malformed += 1;
-                if malformed <= MAX_WARNINGS {
-                    self.ports.warn("customer_record_malformed", &format!("config API, {id} {error}"));
-                }
-            }
-            listed.insert(id, mark.ok());
-        }
-        if malformed > MAX_WARNINGS {
-            let what = format!("config API: {} more entries that cannot be used", malformed - MAX_WARNINGS);
-            self.ports.warn("customer_record_malformed", &what);
-        }
+        self.read(roster, &mut |id, json| {
+            let mark = json.map(|json| mark(&id, json));
+            listed.insert(id, mark);
+        });
         let needed = |id, change| CustomerChange { id, change, needed: true };
         let known = index.keys().filter_map(|id| CustomerId::parse(id));
         let missing: Vec<_> = known.filter(|id| !listed.contains_key(id)).collect();
-        let emptied = roster.is_empty() && !index.is_empty() && self.max_removed < 100;
-        if emptied || shrank_too_far(index.len(), missing.len(), self.max_removed) {
-            return Err(SourceError(shrunk(index.len(), roster.len(), self.max_removed)));
-        }
+        self.check_size(roster, index.len(), missing.len())?;
         let is_marked = |id: &CustomerId, mark: &str| index.get(id.as_str()).is_some_and(|own| own == mark);
         let mut changes = Vec::new();
         if roster.nameless().is_empty() {
             changes.extend(missing.into_iter().map(|id| needed(id, Change::Disable)));
         } else {
-            let what = format!(
-                "{} entries of the config API's list have no customerId that can be read, so nobody is taken for gone",
-                roster.nameless().len()
-            );
-            self.ports.warn("customer_record_malformed", &what);
+            self.warn_of_nameless(roster);
             listed.extend(missing.into_iter().map(|id| (id, None)));
         }
         let mut same = Vec::new();
@@ -154,8 +190,7 @@ impl<P: Ports> Comparison<'_, P> {
 
 /// With the name that the record stands under: what an older version marked had another one, and is written
 /// again.
-fn mark(id: &CustomerId, record: &CustomerRecord) -> String {
-    let json = serde_json::to_string(&record.content()).unwrap_or_default();
+fn mark(id: &CustomerId, json: &str) -> String {
     format!("{:016x}", Digest::of(format!("{}\n{json}", id.refreshed_key()).as_bytes()).prefix())
 }
 

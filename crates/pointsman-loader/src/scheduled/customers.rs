@@ -28,8 +28,12 @@ use pointsman_core::{
 };
 use serde_json::Value;
 
-use super::changes::{Before, Change, Comparison, CustomerChange, Index, judge};
+use super::{
+    changes::{Before, Change, Comparison, CustomerChange, Index, judge},
+    ledger_feed::LedgerFeed,
+};
 use crate::{
+    cold::boxed_cold,
     config_api::ConfigApi,
     ports::{FetchedDocument, Ports, SourceError},
     refresh_state::RefreshState,
@@ -62,6 +66,8 @@ pub struct CustomerRefresh<'a, P> {
     store: Store<'a, P>,
     config_api: ConfigApi<'a, P>,
     state: RefreshState<'a, P>,
+    /// Takes all of it over where isolates follow a ledger.
+    feed: Option<LedgerFeed<'a, P>>,
 }
 
 impl<'a, P: Ports> CustomerRefresh<'a, P> {
@@ -73,14 +79,26 @@ impl<'a, P: Ports> CustomerRefresh<'a, P> {
             store: Store::new(gateway, memory, ports),
             config_api: ConfigApi::of(gateway, memory, ports)?,
             state: RefreshState::new(gateway, memory, ports),
+            feed: LedgerFeed::of(gateway, memory, ports),
         })
+    }
+
+    /// Takes the list and brings the ledger, or else the store, in line with it.
+    ///
+    /// # Errors
+    /// Where the list cannot be had or believed, or whoever holds the records fails.
+    pub async fn run(&self) -> Result<Refreshed, SourceError> {
+        match &self.feed {
+            Some(feed) => boxed_cold(feed.run()).await,
+            None => boxed_cold(self.write_to_store()).await,
+        }
     }
 
     /// Takes the list and writes a page of what has changed.
     ///
     /// # Errors
     /// Where the list cannot be had or believed, or the store fails. Nothing is confirmed then.
-    pub async fn run(&self) -> Result<Refreshed, SourceError> {
+    async fn write_to_store(&self) -> Result<Refreshed, SourceError> {
         let asked_at = self.ports.now();
         let state = self.state.read().await?;
         // While records are still to be written, the list is needed again whether it changed or not.
