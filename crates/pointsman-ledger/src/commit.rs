@@ -265,7 +265,12 @@ impl<S: Storage> Ledger<S> {
         for digest in before.iter().chain(&seen).chain(&next) {
             record.note_past(digest, cause.now, false);
         }
+        let is_unknown = held.is_none() && self.row(&of).is_none();
         let version = self.replace_operator(entry, record, held.clone(), cause);
+        // Whoever does not hold everything asks KV, which may show the entry for a while yet.
+        if is_unknown && self.row(&of).is_none() {
+            self.append(pointsman_core::directory::log::Change { key: of, row: None });
+        }
         self.write_behind(entry, held, cause.now);
         version
     }

@@ -250,3 +250,12 @@ fn javascript_gets_json_and_bytes() {
         assert!(answer.contains(part), "{request}: {answer}");
     }
 }
+
+#[test]
+fn a_removal_of_what_no_pass_has_come_to_is_in_the_log() {
+    let mut world = on();
+    let before = world.ledger.revision();
+    world.put_by_hand(&key_name("unseen"), &key_json("acme"));
+    assert_eq!(world.commit(vec![remove_key("unseen")]).revision, before + 1);
+    assert!(world.head().changes.last().is_some_and(|change| change.row.is_none()));
+}
