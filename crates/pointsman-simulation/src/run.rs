@@ -272,11 +272,9 @@ impl Run {
         match world.throw(9) {
             0 | 1 => {
                 let location = world.pick(LOCATIONS);
-                set(
-                    &format!("location {location} does not reach the ledger"),
-                    &faults.no_ledger[location],
-                    span,
-                );
+                if let Some(fault) = faults.no_ledger.get(location) {
+                    set(&format!("location {location} does not reach the ledger"), fault, span);
+                }
             }
             2 => faults.no_ledger.iter().for_each(|fault| set("nobody reaches the ledger", fault, span)),
             3 | 4 => set("KV takes no writes", &faults.no_writes, span),
