@@ -187,7 +187,10 @@ impl Run {
             800..900 if !world.is_quiet.get() => self.change(),
             900..930 => self.move_isolates(),
             930..965 => self.disturb(),
-            965..985 => *world.heads[world.pick(LOCATIONS)].borrow_mut() = None,
+            965..985 => {
+                let heads = world.heads.get(world.pick(LOCATIONS));
+                drop(heads.and_then(|head| head.borrow_mut().take()));
+            }
             985..995 => {
                 let goes_on_for = world.once_in(2).then(|| world.pick(LOCATIONS));
                 world.tell(|| {
@@ -269,11 +272,9 @@ impl Run {
         match world.throw(9) {
             0 | 1 => {
                 let location = world.pick(LOCATIONS);
-                set(
-                    &format!("location {location} does not reach the ledger"),
-                    &faults.no_ledger[location],
-                    span,
-                );
+                if let Some(fault) = faults.no_ledger.get(location) {
+                    set(&format!("location {location} does not reach the ledger"), fault, span);
+                }
             }
             2 => faults.no_ledger.iter().for_each(|fault| set("nobody reaches the ledger", fault, span)),
             3 | 4 => set("KV takes no writes", &faults.no_writes, span),
