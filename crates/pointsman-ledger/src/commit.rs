@@ -143,6 +143,10 @@ enum Checked {
     Allow { issuer: String, by: RevokedBy },
 }
 
+/// Stands for a value that the ledger has never seen, so that a record is remembered which was removed all the same. It is
+/// no value's digest.
+const UNSEEN: &str = "00000000000000000000000000000000";
+
 impl<S: Storage> Ledger<S> {
     /// Makes edits, all or none.
     ///
@@ -264,6 +268,9 @@ impl<S: Storage> Ledger<S> {
         let next = held.as_ref().map(|held| held.digest.clone());
         for digest in before.iter().chain(&seen).chain(&next) {
             record.note_past(digest, cause.now, false);
+        }
+        if held.is_none() && before.is_none() && seen.is_none() {
+            record.note_past(UNSEEN, cause.now, false);
         }
         let is_unknown = held.is_none() && self.row(&of).is_none();
         let version = self.replace_operator(entry, record, held.clone(), cause);

@@ -90,6 +90,10 @@ impl<S: Storage> Ledger<S> {
         self.state.confirmed = false;
         self.state.has_keys = false;
         self.state.has_customers = false;
+        // What the config API has said since is not known any more, and a run that began before is none of this epoch.
+        self.state.list_taken = false;
+        self.state.list_etag = None;
+        self.state.list_run = self.state.list_run.max(now.millis());
         self.state.awake_since = now.millis();
         self.state.pass = None;
         self.forget_files();

@@ -169,6 +169,10 @@ impl<S: Storage> Ledger<S> {
             let of = entry.record_key();
             if let Some(mut record) = self.record(&of) {
                 record.written_at = now.millis();
+                // A location may show the entry for a while after KV has deleted it, with a value that nobody knows here.
+                if record.operator.is_none() {
+                    record.changed_at = now.millis();
+                }
                 // Until now KV may have had any of these.
                 record.past.iter_mut().filter(|past| !past.by_hand).for_each(|past| past.at = now.millis());
                 self.put_record(&of, record, now);

@@ -12,14 +12,14 @@ use pointsman_simulation::simulate;
 fn nothing_happens_that_must_never() {
     let end = Instant::now() + Duration::from_secs(20);
     let mut counts = BTreeMap::new();
-    for seed in 5..=40 {
+    for seed in 1..=40 {
         match simulate(seed, 2000) {
             Ok(report) => {
                 report.into_iter().for_each(|(what, count)| *counts.entry(what).or_insert(0) += count)
             }
             Err(violation) => panic!("{violation}"),
         }
-        if seed >= 10 && Instant::now() >= end {
+        if seed >= 6 && Instant::now() >= end {
             break;
         }
     }
@@ -37,14 +37,4 @@ fn one_seed_gives_one_run() {
     let counts = |seed| simulate(seed, 800).map_err(|violation| violation.to_string());
     assert_eq!(counts(3), counts(3));
     assert_ne!(counts(3), counts(4));
-}
-
-/// A removal of a record whose value the ledger had never seen: once KV has taken the deletion, a location that lags behind
-/// still shows the value, and the ledger, which has forgotten the record, takes it in as an edit by hand.
-#[test]
-#[ignore = "a fault of the ledger that is known and open"]
-fn what_was_removed_unseen_is_not_taken_in_again() {
-    if let Err(violation) = simulate(4, 2000) {
-        panic!("{violation}");
-    }
 }

@@ -198,6 +198,26 @@ fn a_database_that_was_restored_begins_a_new_epoch() {
 }
 
 #[test]
+fn after_a_restore_customers_are_complete_only_with_a_whole_list() {
+    let settings = || Settings { source: Source::List, ..Settings::default() };
+    let mut world = World::with(namespace(3), 1, settings());
+    world.run(400);
+    world.ledger.list_taken(true);
+    world.run(5);
+    assert!(world.head().manifest.complete.customers);
+    let before = world.ledger.storage().clone();
+    world.commit(vec![remove_key("1")]);
+    world.run(70);
+    world.ledger = Ledger::open(before, settings(), world.at(), random(3));
+    world.run(400);
+    let complete = world.head().manifest.complete;
+    assert!(complete.keys && !complete.customers, "customers of since then would be strangers");
+    assert_eq!(world.ledger.begin_list().unwrap().etag, None, "and no 304 says that nothing differs");
+    world.ledger.list_taken(true);
+    assert!(world.head().manifest.complete.customers);
+}
+
+#[test]
 fn nobody_polls_and_nothing_is_listed_until_somebody_does() {
     let mut world = full(5);
     world.now += 700_000;
