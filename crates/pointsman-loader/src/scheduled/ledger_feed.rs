@@ -67,12 +67,23 @@ struct Entry {
 /// What differs.
 #[derive(Default)]
 struct Differences {
-    /// Positions among the list's ids, in their order, each with the version that the ledger has.
-    changed: Vec<(usize, u64)>,
+    /// For each of the list's ids the version that the ledger has, where the ledger has another record of it or none.
+    versions: Vec<Option<u64>>,
+    /// How many these are.
+    changed: usize,
     /// Who is no longer listed.
     missing: Vec<(Key, u64)>,
     /// How many customers the ledger has of whom the list before said something.
     known: usize,
+}
+
+impl Differences {
+    fn note(&mut self, changed: &Entry, version: u64) {
+        if let Some(place) = self.versions.get_mut(changed.position) {
+            *place = Some(version);
+            self.changed += 1;
+        }
+    }
 }
 
 /// A run, as the ledger counts them.
@@ -173,17 +184,20 @@ impl<'a, P: Ports> LedgerFeed<'a, P> {
 
     /// The list's entries, in the order of their keys.
     fn entries(&self, roster: &Roster) -> Vec<Entry> {
-        let mut entries = Vec::with_capacity(roster.len());
+        let mut entries: Vec<Entry> = Vec::with_capacity(roster.len());
         self.comparison.read(roster, &mut |id, json| {
             if json.is_some_and(|json| !is_short(json)) {
                 let what = format!("config API, {id}: the record is longer than {LONGEST_RECORD} bytes");
                 self.ports.warn("customer_record_malformed", &what);
             }
             let mark = mark_of(json.filter(|json| is_short(json)).unwrap_or(MALFORMED));
+            let key = RecordKey::customer(id.as_str()).to_bytes();
             let position = entries.len();
-            entries.push(Entry { key: RecordKey::customer(id.as_str()).to_bytes(), mark, position });
+            // A list is in the order of its ids' digests, with which the keys begin. Only where 64 bits of two digests are the
+            // same is another place than the last one right.
+            let at = entries.iter().rposition(|before| before.key < key).map_or(0, |before| before + 1);
+            entries.insert(at, Entry { key, mark, position });
         });
-        entries.sort_unstable_by_key(|entry| entry.key);
         entries
     }
 
@@ -208,8 +222,9 @@ impl<'a, P: Ports> LedgerFeed<'a, P> {
     }
 
     async fn compare(&self, entries: &[Entry]) -> Result<Differences, SourceError> {
+        let versions = vec![None; entries.len()];
+        let mut found = Differences { versions, ..Differences::default() };
         let mut entries = entries.iter().peekable();
-        let mut found = Differences::default();
         let mut behind = Vec::new();
         loop {
             let page = self.ports.provided(&behind, PAGE, TIMEOUT).await?;
@@ -222,11 +237,11 @@ impl<'a, P: Ports> LedgerFeed<'a, P> {
                 let is_gone = mark == mark_of(GONE);
                 found.known += usize::from(!is_gone);
                 while let Some(new) = entries.next_if(|entry| entry.key < key) {
-                    found.changed.push((new.position, 0));
+                    found.note(new, 0);
                 }
                 match entries.next_if(|entry| entry.key == key) {
                     Some(entry) if mark == entry.mark => {}
-                    Some(entry) => found.changed.push((entry.position, version)),
+                    Some(entry) => found.note(entry, version),
                     None if is_gone => {}
                     None => found.missing.push((key, version)),
                 }
@@ -238,8 +253,7 @@ impl<'a, P: Ports> LedgerFeed<'a, P> {
                 _ => break,
             }
         }
-        found.changed.extend(entries.map(|entry| (entry.position, 0)));
-        found.changed.sort_unstable();
+        entries.for_each(|entry| found.note(entry, 0));
         Ok(found)
     }
 
@@ -250,8 +264,8 @@ impl<'a, P: Ports> LedgerFeed<'a, P> {
         differences: &Differences,
         run: &Run,
     ) -> Result<Taken, SourceError> {
-        let Differences { changed, missing, .. } = differences;
-        let many = changed.len() + missing.len() > MANY;
+        let Differences { versions, changed, missing, .. } = differences;
+        let many = changed + missing.len() > MANY;
         let mut taken = Taken::default();
         for page in missing.chunks(MOST) {
             let mut message = run.begin_part(many, "unlisted");
@@ -265,9 +279,10 @@ impl<'a, P: Ports> LedgerFeed<'a, P> {
         }
         taken.written = taken.gone;
         let (mut message, mut count) = (run.begin_part(many, "edits"), 0usize);
-        let mut changed = changed.iter().peekable();
-        for (position, id) in roster.ids().enumerate() {
-            let Some((_, version)) = changed.next_if(|(changed, _)| *changed == position) else { continue };
+        let mut left = *changed;
+        for (id, version) in roster.ids().zip(versions) {
+            let Some(version) = version else { continue };
+            left -= 1;
             separate(&mut message);
             message.push_str(r#"{"id":"#);
             write_string(id.as_str(), &mut message);
@@ -282,7 +297,7 @@ impl<'a, P: Ports> LedgerFeed<'a, P> {
             }
             message.push_str(&format!(r#","version":{version}}}"#));
             count += 1;
-            if count == MOST || message.len() > LONG || changed.peek().is_none() {
+            if count == MOST || message.len() > LONG || left == 0 {
                 let left_out = self.tell_part(message).await?;
                 taken.written += count.saturating_sub(left_out);
                 taken.left_out += left_out;
