@@ -1,7 +1,7 @@
 // Isolates of the built Worker that follow one ledger, in workerd: each with its own memory, KV and a ledger in common. The
 // backend answers with where it was called.
 import { join } from "node:path";
-import { Log, LogLevel, Miniflare } from "miniflare";
+import { Log, LogLevel, Miniflare, Response } from "miniflare";
 import { CONFIGURATION, checkedForm, configurationModule } from "../../../scripts/lib/pointsman.mjs";
 import { gatewayJson, path } from "./files.mjs";
 
@@ -10,14 +10,17 @@ const LEDGER_WORKER = "isolate-0";
 /** In place of a number: an isolate that has no ledger. */
 export const UNBOUND = "unbound";
 
+const CONFIG_API = "config.example.com";
+
 /** Answers with the URL that was called. */
 const ECHO = `export default { fetch: (request) => new Response(request.url) };`;
 
 /**
- * Starts some isolates with a configuration given as TOML. `configApi` answers what nobody else does.
- * @param {{ toml: string, isolates?: number, bindings?: Record<string, string> }} options
+ * Starts some isolates with a configuration given as TOML. `configApi` answers with the text of the list at CONFIG_API.
+ * @param {{ toml: string, isolates?: number, bindings?: Record<string, string>, configApi?: () => string }} options
  */
-export async function openIsolates({ toml, isolates = 2, bindings = {} }) {
+export async function openIsolates({ toml, isolates = 2, bindings = {}, configApi }) {
+  const outside = ({ url }) => new Response(new URL(url).hostname === CONFIG_API ? configApi() : url);
   const form = configurationModule(checkedForm(gatewayJson(toml)));
   const worker = (index) => ({
     name: `isolate-${index}`,
@@ -41,7 +44,7 @@ export async function openIsolates({ toml, isolates = 2, bindings = {} }) {
       },
     }),
     bindings: { ALLOW_HTTP: "never", ...bindings },
-    outboundService: "echo",
+    outboundService: configApi === undefined ? "echo" : outside,
   });
   const workers = [...Array.from({ length: isolates }, (_, index) => worker(index)), worker(UNBOUND)];
   const miniflare = new Miniflare({
@@ -69,6 +72,11 @@ export async function openIsolates({ toml, isolates = 2, bindings = {} }) {
       const url = `https://isolate-${index}.example.com${target}`;
       const answer = await miniflare.dispatchFetch(url, { ...init, headers: { ...headers, ...init.headers } });
       return { status: answer.status, text: await answer.text(), headers: answer.headers };
+    },
+    /** Runs the scheduled refresh of the first isolate to its end. */
+    async refresh() {
+      const worker = await miniflare.getWorker(LEDGER_WORKER);
+      return (await worker.scheduled({ cron: "* * * * *" })).outcome;
     },
     stop: () => miniflare.dispose(),
   };
