@@ -91,7 +91,14 @@ export async function openProject({ gateway = GATEWAY } = {}) {
     async serve() {
       const world = await createWorld().start();
       const { out } = await project.run(["compile"]);
-      const started = await startGateway({ folder: built, world, persist: path("kv", "v3", "kv"), gateway: out });
+      const started = await startGateway({
+        folder: built,
+        world,
+        persist: path("kv", "v3", "kv"),
+        gateway: out,
+        // What the command line writes to KV counts at once where no ledger is bound.
+        overrides: { durableObjects: {} },
+      });
       let restarts = 0;
       return {
         world,
