@@ -277,7 +277,8 @@ impl RequestContext {
         })
     }
 
-    /// Carries an operator's call to the ledger. An edit goes on under `waitUntil` where the operator is gone.
+    /// Carries an operator's call to the ledger. What has reached the ledger is carried out also where the operator is gone;
+    /// the id of the operation makes it safe to send it again.
     async fn ask_ledger(self: Rc<Self>, call: LedgerCall) -> Result<JsValue, JsValue> {
         let (op, behind) = match call {
             LedgerCall::Status => ("status", 0),

@@ -138,7 +138,8 @@ impl<'a, P: Ports> DirectoryLoader<'a, P> {
                 }
             }
         }
-        Next::Elsewhere
+        // Not elsewhere: the store may still have what the log says is revoked.
+        Next::Failed
     }
 
     /// Polls, or waits for who does.

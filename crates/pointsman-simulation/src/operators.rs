@@ -274,7 +274,10 @@ impl World {
                 let edits = said.iter().filter_map(difference).collect();
                 let differences = Differences { operation, many: false, edits };
                 let provided = ledger.provide(&differences, now).ok()?;
-                ledger.list_taken(true);
+                // What has another version by now is compared again by the next run.
+                if provided.changed.is_empty() {
+                    ledger.list_taken(true);
+                }
                 Some((provided, ledger.epoch()))
             });
             let Ok((provision, epoch)) = called.await else { return };

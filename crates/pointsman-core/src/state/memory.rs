@@ -183,9 +183,9 @@ impl Memory {
             Some(Answer::Elsewhere) => {
                 let place = id.cache_key();
                 // A removal that was heard wins over what the store had shown before.
-                let is_removed =
-                    self.directory.as_ref().is_some_and(|directory| directory.has_removed(id, now));
-                if is_removed && self.customers.peek(&place).is_some_and(|held| !held.is_refreshed()) {
+                let is_own = self.customers.peek(&place).is_some_and(|held| !held.is_refreshed());
+                let has_removed = |directory: &Directory| directory.has_removed(id, now);
+                if is_own && self.directory.as_ref().is_some_and(has_removed) {
                     self.customers.forget(&place, now);
                 }
                 self.customers.lookup(&place, now, failed)
