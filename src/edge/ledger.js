@@ -26,6 +26,7 @@ const SHORTEST_CACHE_SECONDS = 30;
  * @typedef {{ op: string, [member: string]: unknown }} Request
  */
 /** @typedef {ReturnType<typeof readAnswer>} Answer */
+/** @typedef {"description" | { reply?: { status: number }, read?: string }} Managed */
 
 /**
  * @typedef {object} Env
@@ -65,11 +66,11 @@ export class Ledger extends DurableObject {
   /**
    * The head of the log. The platform holds the answer back until what the ledger wrote of its time is durable: an object that
    * was replaced answers nobody.
-   * @param {number} [_format] of heads and rows that the caller reads. There is one so far, so there is nothing to choose
+   * @param {number} [format] of heads and shards, the newest that the caller reads
    * @returns {Promise<Uint8Array>}
    */
-  async poll(_format) {
-    const head = needBytes(await this.#callWhenOn({ op: "poll" }));
+  async poll(format) {
+    const head = needBytes(await this.#callWhenOn({ op: "poll", format }));
     await this.#background.keepAwake();
     return head;
   }
@@ -149,6 +150,15 @@ export class Ledger extends DurableObject {
   }
 
   /**
+   * Takes over what the config API said of customers whom somebody asked it for: JSON in, JSON out.
+   * @param {string} json
+   * @returns {Promise<string>}
+   */
+  async learn(json) {
+    return this.#change("learn", json);
+  }
+
+  /**
    * A page of what the ledger has of the config API's list.
    * @param {string} behind the last key of the page before, in hexadecimal
    * @param {number} limit
@@ -186,11 +196,36 @@ export class Ledger extends DurableObject {
   }
 
   /**
-   * Lets the next pass over KV remove as many as it misses.
-   * @returns {Promise<void>}
+   * Answers a request to the management API: JSON in, JSON out, as crates/pointsman-ledger/src/api.rs has them. A root key that
+   * the ledger does not know may be one that somebody put into KV a moment ago.
+   * @param {string} json
+   * @returns {Promise<string>}
    */
-  async acceptRemovals() {
-    this.#call({ op: "acceptRemovals" });
+  async manage(json) {
+    const request = JSON.parse(json);
+    const ask = (/** @type {object} */ more) =>
+      /** @type {Managed} */ (jsonIn(this.#call({ op: "manage", request: { ...request, ...more } })));
+    let answer = ask({});
+    if (isUnavailable(answer)) {
+      await this.#background.soon();
+      answer = ask({});
+    }
+    if (typeof answer === "object" && answer.read !== undefined) {
+      await this.ask(answer.read);
+      answer = ask({ wasRead: true });
+    }
+    if (hasChanged(request.method, answer)) this.ctx.waitUntil(this.#background.soon());
+    return JSON.stringify(answer);
+  }
+
+  /**
+   * What operators do with the ledger itself: JSON in, JSON out.
+   * @param {"acceptRemovals" | "restored" | "off" | "on"} op
+   * @param {string} json
+   * @returns {Promise<string>}
+   */
+  async act(op, json) {
+    return this.#change(op, json);
   }
 
   /** @returns {Promise<void>} */
@@ -281,6 +316,13 @@ const errorIn = (answer) => /** @type {{ error?: string } | undefined} */ (jsonI
 
 /** @param {Answer} answer */
 const isOff = (answer) => errorIn(answer)?.toLowerCase() === "off";
+
+/** @param {string} method @param {Managed} answer */
+const hasChanged = (method, answer) =>
+  !["GET", "HEAD"].includes(method) && typeof answer === "object" && (answer.reply?.status ?? 500) < 300;
+
+/** A ledger is off until it was first looked after. @param {Managed} answer */
+const isUnavailable = (answer) => typeof answer === "object" && answer.reply?.status === 503;
 
 /** @param {unknown} json */
 const isToBeRead = (json) => /** @type {{ read?: string }} */ (json).read !== undefined;

@@ -16,7 +16,7 @@ import { logEvent } from "./log_event.js";
  * KV takes no more operations than 1 000 in one invocation. One round of jobs goes over this number, and asks that come
  * meanwhile have a part of them.
  */
-const MOST_JOBS = 700;
+const MOST_JOBS = 800;
 /** The platform has six connections for an invocation; what waits for one would use up its time. */
 const AT_ONCE = 6;
 /** After an end that nobody foresaw the work goes on as long after. */

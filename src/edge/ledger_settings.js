@@ -6,8 +6,9 @@
  * @typedef {object} Form
  * @property {string} allow_http
  * @property {{ max_staleness?: number } | null} [directory]
- * @property {{ stale: number } | null} [api_keys]
- * @property {{ stale?: number, source?: { by_id: boolean, max_removed?: number } | null } | null} [customers]
+ * @property {string} [problem_base]
+ * @property {{ stale: number, prefixes?: string[] } | null} [api_keys]
+ * @property {{ claim: string, fresh?: number, stale?: number, source?: { by_id: boolean, announced?: boolean } | null } | null} [customers]
  */
 
 /**
@@ -17,20 +18,27 @@
  */
 export function settingsOf(form, env) {
   /** @type {Form} */
-  const { allow_http, directory, api_keys, customers } = JSON.parse(form);
+  const { allow_http, directory, api_keys, customers, problem_base } = JSON.parse(form);
   const source = customers?.source;
+  const variables = /** @type {Record<string, unknown>} */ (env);
   return JSON.stringify({
-    allowHttp: filled(allow_http, /** @type {Record<string, unknown>} */ (env)),
+    allowHttp: filled(allow_http, variables),
     maxStaleness: directory?.max_staleness,
     // Shards stay in KV for as long as somebody may go on by them.
     stale: Math.max(api_keys?.stale ?? 0, customers?.stale ?? 0),
     customersStale: customers?.stale,
+    customersFresh: customers?.fresh,
+    announced: source?.announced,
+    problemBase: problem_base,
+    prefixes: api_keys?.prefixes,
     source: source ? (source.by_id ? "byId" : "list") : "none",
+    // By it the ledger finds the keys of a customer.
+    customerClaim: customers ? filled(customers.claim, variables) : undefined,
   });
 }
 
 /**
- * A text with its variable filled in; a variable that is missing leaves nothing, which allows nothing.
+ * A text with its variables filled in; a variable that is missing leaves nothing, which allows nothing.
  * @param {string} text
  * @param {Record<string, unknown>} env
  */

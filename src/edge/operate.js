@@ -1,13 +1,29 @@
-// What operators ask the ledger over HTTP. The core has compared their secret before anything here is called.
+// What is asked of the ledger over HTTP: by operators, whose secret the core has compared before anything here is called, and
+// by whoever has a root key, which the ledger itself looks at.
+import description from "pointsman:api";
 import { ledger } from "./directory.js";
 
 /** @import { Bindings } from "./directory.js" */
 /** @import { Incoming } from "./glue.js" */
+/** @import { Ledger } from "./ledger.js" */
+
+/**
+ * What is answered. `fields` are values of the answer's fields, a line each, in the order of `FIELDS`. Where `changed` is there,
+ * the config API is asked anew for these customers, and what comes of that is the answer.
+ * @typedef {{ status: number, text: string, fields: string, changed?: string }} Said
+ */
+/** @typedef {Parameters<Ledger["act"]>[0]} Act */
+/** @typedef {{ reply?: Reply, changed?: string[] }} Managed what the ledger's wasm answers: crates/pointsman-ledger/src/api.rs */
+/** @typedef {{ status: number, fields: [string, string][], body: unknown }} Reply */
 
 /** Five hundred edits of usual length are far below this. */
 const MOST_BYTES = 4 << 20;
+/** In place of a body that is no UTF-8: it is no JSON either, and says why. */
+const NO_TEXT = "the body is no UTF-8";
 /** Lines of the audit trail in one answer. */
 const AUDIT_LINES = 1000;
+/** The fields that an answer may set; `src/edge/platform.rs` has the same list. */
+const FIELDS = ["content-type", "etag", "location", "www-authenticate", "allow", "retry-after", "idempotent-replayed"];
 
 /** The status of each of the ledger's refusals. */
 const STATUSES = new Map([
@@ -16,42 +32,142 @@ const STATUSES = new Map([
   ["changed", 409],
   ["operationReused", 409],
   ["tooManyRevocations", 409],
+  ["revocationsAlive", 409],
   ["tooManyEdits", 413],
   ["off", 503],
 ]);
 
+/** What operators may ask for by `?do=`, and what the ledger calls it. @type {Map<string, Act>} */
+const ACTIONS = new Map([
+  ["accept-removals", "acceptRemovals"],
+  ["restored", "restored"],
+  ["off", "off"],
+  ["on", "on"],
+]);
+const CUSTOMERS_CHANGED = "customers-changed";
+
 /**
- * What the ledger says: JSON and the status that goes with it.
+ * Hands a request to the ledger.
  * @param {Bindings} env
  * @param {Incoming} incoming
- * @param {string} op `status`, `audit` or `commit`
- * @param {number} behind the change behind which the trail is told
- * @returns {Promise<{ status: number, text: string }>}
+ * @param {string | undefined} base the path below which the management API is, where the request is for it
+ * @param {string} requestId
+ * @returns {Promise<Said>}
  */
-export async function operate(env, { request }, op, behind) {
+export async function askOperator(env, incoming, base, requestId) {
   const object = ledger(env);
-  if (op === "status") return { status: 200, text: await object.status() };
-  if (op === "audit") return { status: 200, text: await object.audit(behind, AUDIT_LINES) };
-  const body = await readBody(request);
-  if (body === undefined) return { status: 413, text: JSON.stringify({ error: "tooLarge", most_bytes: MOST_BYTES }) };
-  const text = await object.commit(body);
+  return base === undefined ? operate(object, incoming) : manage(object, incoming, base, requestId);
+}
+
+/** @param {number} status @param {string} text @param {Record<string, string>} [fields] @returns {Said} */
+const say = (status, text, fields = {}) => ({ status, text, fields: FIELDS.map((name) => fields[name]).join("\n") });
+
+/** @param {number} status @param {string} message */
+const unreadable = (status, message) => say(status, JSON.stringify({ error: "unreadable", message }));
+
+/**
+ * What operators do with the ledger itself.
+ * @param {Pick<Ledger, "status" | "audit" | "commit" | "act">} object
+ * @param {Incoming} incoming
+ * @returns {Promise<Said>}
+ */
+export async function operate(object, incoming) {
+  const { method, request } = incoming;
+  const query = new URL(request.url).search.slice(1);
+  const isRead = method === "GET" || method === "HEAD";
+  if (isRead && query.startsWith("audit=")) {
+    const behind = query.slice("audit=".length);
+    if (!/^\d{1,15}$/.test(behind))
+      return unreadable(400, "audit must be the number of a change, 0 for all that are kept");
+    return say(200, await object.audit(Number(behind), AUDIT_LINES));
+  }
+  if (isRead) return say(200, await object.status());
+  if (method !== "POST")
+    return say(405, JSON.stringify({ error: "method", message: "use GET, HEAD or POST" }), {
+      allow: "GET, HEAD, POST",
+    });
+  const body = await bodyOf(incoming);
+  if (body === undefined) return say(413, JSON.stringify({ error: "tooLarge", most_bytes: MOST_BYTES }));
+  if (!query.startsWith("do=")) return judged(await object.commit(body));
+  const asked = query.slice("do=".length);
+  if (asked === CUSTOMERS_CHANGED) return { ...say(200, ""), changed: body };
+  const act = ACTIONS.get(asked);
+  if (act === undefined)
+    return unreadable(400, `do must be one of ${[CUSTOMERS_CHANGED, ...ACTIONS.keys()].join(", ")}`);
+  return judged(await object.act(act, body || "{}"));
+}
+
+/** What the ledger said, with the status that goes with it. @param {string} text */
+function judged(text) {
   /** @type {{ error?: string }} */
   const { error } = JSON.parse(text);
-  return { status: error === undefined ? 200 : (STATUSES.get(error) ?? 500), text };
+  return say(error === undefined ? 200 : (STATUSES.get(error) ?? 500), text);
 }
 
 /**
- * The text of a body; undefined where it is longer than any that is meant.
- * @param {Request} request
+ * The management API. All that decides is in the ledger's wasm.
+ * @param {Pick<Ledger, "manage">} object
+ * @param {Incoming} incoming
+ * @param {string} base
+ * @param {string} requestId
+ * @returns {Promise<Said>}
  */
-async function readBody(request) {
-  const decoder = new TextDecoder();
+export async function manage(object, incoming, base, requestId) {
+  const { method, request, fields } = incoming;
+  const url = new URL(request.url);
+  const isRead = method === "GET" || method === "HEAD";
+  // Of whoever shows no credential nothing is read, and a body that is no text is none.
+  const body = isRead || !fields.has("authorization") ? "" : await bodyOf(incoming);
+  const field = (/** @type {string} */ name) => fields.get(name) ?? undefined;
+  const asked = {
+    method,
+    base,
+    path: url.pathname.slice(base.length),
+    query: [...url.searchParams],
+    fields: {
+      authorization: field("authorization"),
+      contentType: field("content-type"),
+      ifMatch: field("if-match"),
+      ifNoneMatch: field("if-none-match"),
+      idempotencyKey: field("idempotency-key"),
+    },
+    address: field("cf-connecting-ip") ?? "",
+    requestId,
+    body: body ?? "",
+    isTooLarge: body === undefined,
+  };
+  /** @type {Managed | "description"} */
+  const managed = JSON.parse(await object.manage(JSON.stringify(asked)));
+  if (managed === "description")
+    return say(200, description.replace(/"url": ?"[^"]*"/, `"url":${JSON.stringify(base)}`));
+  const { reply, changed } = managed;
+  if (changed !== undefined) return { ...say(200, ""), changed: JSON.stringify({ customers: changed }) };
+  const { status, fields: own, body: document } = /** @type {Reply} */ (reply);
+  const type = status < 400 ? "application/json" : "application/problem+json";
+  return say(status, JSON.stringify(document), { "content-type": type, ...Object.fromEntries(own) });
+}
+
+/**
+ * The text of a request's body; undefined where it is longer than any that is meant.
+ * @param {Incoming} incoming
+ */
+async function bodyOf({ request }) {
+  // What is no UTF-8 is not repaired: somebody would else be stored under another name.
+  const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: false });
   let text = "";
   let bytes = 0;
   for await (const chunk of request.body ?? []) {
     bytes += chunk.byteLength;
     if (bytes > MOST_BYTES) return undefined;
-    text += decoder.decode(chunk, { stream: true });
+    try {
+      text += decoder.decode(chunk, { stream: true });
+    } catch {
+      return NO_TEXT;
+    }
   }
-  return text + decoder.decode();
+  try {
+    return text + decoder.decode();
+  } catch {
+    return NO_TEXT;
+  }
 }

@@ -16,6 +16,7 @@ use crate::{
     output,
 };
 
+mod api;
 mod conditions;
 mod fields;
 mod grammar;
@@ -45,8 +46,8 @@ pub(crate) struct Arguments {
     /// What the schema is of.
     #[arg(value_enum, default_value = "gateway")]
     document: SchemaDocument,
-    /// Writes the schemas of all documents and operands.json, the list of operands, into this folder instead, and overwrites
-    /// those that exist.
+    /// Writes the schemas of all documents, operands.json, the list of operands, and api.openapi.json, the management API, into
+    /// this folder instead, and overwrites those that exist.
     #[arg(long, value_name = "FOLDER", conflicts_with = "document")]
     write: Option<PathBuf>,
 }
@@ -67,9 +68,11 @@ fn write(folder: &Path) -> Result<(), String> {
             .map_err(|problem| format!("{}: {problem}", file.display()))?;
         eprintln!("{} written", file.display());
     }
-    let file = folder.join(operands::FILE);
-    fs::write(&file, text(&operands::list())).map_err(|problem| format!("{}: {problem}", file.display()))?;
-    eprintln!("{} written", file.display());
+    for (name, content) in [(operands::FILE, operands::list()), (api::FILE, api::description()?)] {
+        let file = folder.join(name);
+        fs::write(&file, text(&content)).map_err(|problem| format!("{}: {problem}", file.display()))?;
+        eprintln!("{} written", file.display());
+    }
     Ok(())
 }
 
@@ -134,9 +137,11 @@ mod tests {
             let fresh = text(&schema(*document).unwrap());
             assert!(committed == fresh, "{} is stale: run `{WRITE}`", file.display());
         }
-        let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../schemas").join(operands::FILE);
-        let committed = fs::read_to_string(&file).unwrap_or_default();
-        assert!(committed == text(&operands::list()), "{} is stale: run `{WRITE}`", file.display());
+        for (name, fresh) in [(operands::FILE, operands::list()), (api::FILE, api::description().unwrap())] {
+            let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../schemas").join(name);
+            let committed = fs::read_to_string(&file).unwrap_or_default();
+            assert!(committed == text(&fresh), "{} is stale: run `{WRITE}`", file.display());
+        }
     }
 
     /// A field that is added is a field whose grammar is thought of.

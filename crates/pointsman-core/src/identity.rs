@@ -15,3 +15,4 @@ pub mod jwt;
 pub mod method;
 pub mod operator_secret;
 pub mod principal;
+pub mod root_key;

@@ -59,3 +59,11 @@ fn errors_without_error_in_their_names_are_some_too() {
     assert_eq!(told(&Refusal::TokenExpired), "token_expired");
     assert_eq!(told(&ObjectError::DuplicateMember), "a member stands twice");
 }
+
+#[test]
+fn each_refusal_has_a_sentence_for_operators() {
+    for refusal in Refusal::ALL {
+        let about = refusal.about();
+        assert!(about.trim().ends_with('.') && about.len() > 12, "{refusal}: {about:?}");
+    }
+}

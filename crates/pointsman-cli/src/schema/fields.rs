@@ -1,6 +1,9 @@
 //! Which grammar each field has. A test finds the fields that are missing here.
 
-use pointsman_core::{identity::algorithm::Algorithm, state::config::DirectorySettings};
+use pointsman_core::{
+    identity::{algorithm::Algorithm, root_key::Scope},
+    state::config::DirectorySettings,
+};
 use serde_json::{Value, json};
 
 use super::{
@@ -99,6 +102,7 @@ fn sources() -> Vec<Field> {
         source("timeout", refer("Span")),
         source("max_size", size()),
         source("max_removed", refer("Share")),
+        source("changes", word(&["announced", "unannounced"])),
         Field::of("StoreFile", "timeout", refer("Span")),
         Field::of("DirectoryFile", "max_staleness", refer("Span")),
         Field::of("DirectoryFile", "on_failure", word(&["open", "closed"])),
@@ -114,6 +118,7 @@ fn sources() -> Vec<Field> {
         Field::of("OperatorFile", "health", refer("OwnPath")),
         Field::of("OperatorFile", "status", refer("OwnPath")),
         Field::of("OperatorFile", "ledger", refer("OwnPath")),
+        Field::of("OperatorFile", "api", refer("OwnPath")),
         Field::of("OperatorFile", "secret", form("^pso_[0-9A-Za-z]{43}_[0-9A-Za-z]{6}$")),
     ]
 }
@@ -256,6 +261,11 @@ pub(super) fn key() -> Vec<Field> {
         key("methods", list(&key_method(), 1)),
         Field::free("KeyRecord", "name"),
         key("createdAt", instant()),
+        key("prefix", form("^[A-Za-z0-9_]*[A-Za-z0-9]$")),
+        Field::free("KeyRecord", "root"),
+        Field::of("RootRecord", "scopes", list(&json!({ "enum": Scope::ALL.map(Scope::as_str) }), 1)),
+        Field::of("RootRecord", "customers", list(&some_text(), 1)),
+        Field::of("RootRecord", "prefixes", list(&some_text(), 1)),
     ]
 }
 

@@ -1,6 +1,7 @@
 //! What a text may be, as JSON Schema. A schema is for editors: it says less than `pointsman check`,
 //! which knows variables and how parts refer to each other, and never refuses what that takes.
 
+use pointsman_config::places::METHODS;
 use serde_json::{Map, Value, json};
 
 use super::conditions;
@@ -9,7 +10,8 @@ use super::conditions;
 const OR_VARIABLE: &str = r"|\$\{";
 /// A token of HTTP (RFC 9110, section 5.6.2).
 pub(super) const TOKEN: &str = "[!#$%&'*+.^_`|~0-9A-Za-z-]+";
-const METHODS: [&str; 7] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"];
+/// The methods that records name most.
+const USUAL_METHODS: [&str; 7] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"];
 const RANGE: &str = r"^[0-9A-Fa-f:.]+(/[0-9]{1,3})?$";
 
 /// A text of this form, or one with a variable in it. The form is between `^` and `$`.
@@ -74,15 +76,13 @@ pub(super) fn instant() -> Value {
 
 /// An HTTP method in upper case that can be forwarded.
 pub(super) fn method() -> Value {
-    let forbidden = ["CONNECT", "TRACE", "TRACK"];
-    let any =
-        json!({ "type": "string", "pattern": "^[!#$%&'*+.^_`|~0-9A-Z-]+$", "not": { "enum": forbidden } });
-    json!({ "anyOf": [{ "enum": METHODS }, any] })
+    let all: Vec<_> = METHODS.into_iter().filter(|method| *method != "TRACE").collect();
+    json!({ "enum": all })
 }
 
 /// An HTTP method that a key's record names.
 pub(super) fn key_method() -> Value {
-    json!({ "anyOf": [{ "enum": METHODS }, { "type": "string", "pattern": "^[A-Z-]+$" }] })
+    json!({ "anyOf": [{ "enum": USUAL_METHODS }, { "type": "string", "pattern": "^[A-Z-]+$" }] })
 }
 
 /// Exactly one of these members.

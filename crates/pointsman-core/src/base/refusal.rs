@@ -7,11 +7,11 @@
 use crate::base::json::{json, text};
 
 macro_rules! refusals {
-    ($($(#[$doc:meta])* $variant:ident = $id:literal => $problem:ident,)+) => {
+    ($($(#[doc = $doc:literal])* $variant:ident = $id:literal => $problem:ident,)+) => {
         /// Why a request was not forwarded, or not answered by its backend.
         #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
         pub enum Refusal {
-            $($(#[$doc])* $variant,)+
+            $($(#[doc = $doc])* $variant,)+
         }
 
         impl std::fmt::Display for Refusal {
@@ -32,6 +32,14 @@ macro_rules! refusals {
             pub const fn id(self) -> &'static str {
                 match self {
                     $(Self::$variant => $id,)+
+                }
+            }
+
+            /// What it means, in a sentence, for operators.
+            #[must_use]
+            pub const fn about(self) -> &'static str {
+                match self {
+                    $(Self::$variant => concat!($($doc),*),)+
                 }
             }
 
@@ -109,6 +117,8 @@ refusals! {
     ApiKeyExpired = "api_key_expired" => CredentialInvalid,
     /// The API key's record says `disabled`.
     ApiKeyDisabled = "api_key_disabled" => CredentialInvalid,
+    /// The API key is a root key: it is for the management API alone.
+    ApiKeyRoot = "api_key_root" => CredentialInvalid,
     /// The record stored under the API key's digest cannot be read.
     ApiKeyRecordMalformed = "api_key_record_malformed" => GatewayMisconfigured,
     /// The key store failed and nothing usable is cached. Not "no such key".

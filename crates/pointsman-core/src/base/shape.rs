@@ -54,6 +54,21 @@ pub struct ShapeErrors {
     pub found: Vec<(String, String)>,
     /// The items that were left out of lists: the list's pointer, and where in the list it stood.
     pub left_out: Vec<(String, usize)>,
+    /// The members that their objects cannot have; each is in `found` too. For a check that says what was meant.
+    #[cfg(feature = "spelling")]
+    pub unknown: Vec<UnknownMember>,
+}
+
+/// A member that its object cannot have.
+#[cfg(feature = "spelling")]
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct UnknownMember {
+    /// The object's pointer.
+    pub object: String,
+    /// The member's name.
+    pub name: String,
+    /// The members that the object could have and lacks.
+    pub absent: Vec<String>,
 }
 
 impl ShapeErrors {
@@ -105,6 +120,16 @@ impl<'a> Object<'a> {
         for (name, _) in members.iter().filter(|(name, value)| unknown(name, value)) {
             let what = format!("unknown field `{name}`, expected one of `{}`", names.join("`, `"));
             shape_errors.note(&At::Member(at, name), what);
+            #[cfg(feature = "spelling")]
+            shape_errors.unknown.push(UnknownMember {
+                object: at.to_string(),
+                name: name.clone(),
+                absent: names
+                    .iter()
+                    .filter(|name| members.get(**name).is_none_or(Value::is_null))
+                    .map(|name| (*name).to_owned())
+                    .collect(),
+            });
         }
         Some(Self { members, at, shape_errors, complete: true })
     }
@@ -379,6 +404,20 @@ mod tests {
         assert_eq!(beds, [Bed { plants: vec!["rose".to_owned()], area: None }]);
         let at = |list: &str, index| (list.to_owned(), index);
         assert_eq!(shape_errors.left_out, [at("/beds", 0), at("/beds/1/thePlants", 0), at("/beds", 2)]);
+    }
+
+    #[cfg(feature = "spelling")]
+    #[test]
+    fn an_unknown_member_is_told_with_those_that_its_object_lacks() {
+        let (_, shape_errors) = read(r#"{"name":"g","fenced":null,"beds":[{"theplants":[],"moat":null}]}"#);
+        let bed = UnknownMember {
+            object: "/beds/0".to_owned(),
+            name: "theplants".to_owned(),
+            absent: vec!["thePlants".to_owned(), "area".to_owned()],
+        };
+        assert_eq!(shape_errors.unknown, [bed]);
+        let absent = read(r#"{"name":"g","fenced":null,"beds":[],"fence":true}"#).1.unknown.remove(0).absent;
+        assert_eq!(absent, ["fenced", "paths"]);
     }
 
     #[test]

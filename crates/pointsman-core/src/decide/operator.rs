@@ -2,12 +2,15 @@
 //! for operators who show the secret; the public keys of identity tokens, for backends. None asks
 //! anything of the outside.
 
+use std::collections::BTreeSet;
+
 use serde_json::Value;
 
 use crate::{
     base::{
         digest::Digest,
         json::{json, text},
+        record::entry_of,
         refusal::Refusal,
         time::Timestamp,
     },
@@ -20,6 +23,7 @@ use crate::{
     },
     identity::{
         credential::{field_content, scheme_and_text},
+        customer_id::CustomerId,
         jwt::Issuer,
     },
     state::{
@@ -46,55 +50,68 @@ pub fn answer(
         (_, true, _) => Asked::Status,
         (.., Some(token)) => Asked::KeySet(token),
         // Whoever carries requests out asks the ledger before anything is decided; no route ever gets this path.
-        _ if is(&operator.ledger) => return Some(gateway.refuse(Refusal::RouteUnknown, None, None, head)),
+        _ if is(&operator.ledger) || operator.is_of_api(head.target.path) => {
+            return Some(gateway.refuse(Refusal::RouteUnknown, None, None, head));
+        }
         _ => return None,
     };
     Some(answer_to(&asked, gateway, head, memory, now, trace))
 }
 
-/// What an operator asks the ledger.
+/// Which of the ledger's ends a request is for.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum LedgerCall {
-    /// How it does.
-    Status,
-    /// Who changed what behind this change.
-    Audit(u64),
-    /// To make edits.
-    Commit,
+    /// What operators do with the ledger itself. They have shown their secret.
+    Operate,
+    /// The management API, which asks for a root key.
+    Manage,
 }
 
-/// What a request asks the ledger; `None` where it is for another path. It must show the operator's secret.
+/// Customers that are said to have changed in one call, at most.
+pub const MOST_CHANGED: usize = 500;
+
+/// The customers that an operator says have changed: `{"customers":["…"]}`.
 ///
 /// # Errors
-/// What is answered to a request that asks wrongly.
+/// What is wrong with the text, for the operator.
+pub fn changed_customers(json: &str) -> Result<Vec<CustomerId>, String> {
+    let form = || "must be an object with the ids of customers: {\"customers\":[\"…\"]}".to_owned();
+    let mut members = entry_of(json.as_bytes()).map_err(|_| form())?;
+    let Some(Value::Array(ids)) = members.remove("customers").filter(|_| members.is_empty()) else {
+        return Err(form());
+    };
+    if ids.is_empty() || ids.len() > MOST_CHANGED {
+        return Err(format!("must name 1 to {MOST_CHANGED} customers"));
+    }
+    let read = |(at, id): (usize, &Value)| {
+        let id = id.as_str().and_then(CustomerId::parse);
+        id.ok_or_else(|| format!("/customers/{at} must be 1 to 256 bytes without control characters"))
+    };
+    let mut ids = ids.iter().enumerate().map(read).collect::<Result<Vec<_>, _>>()?;
+    let mut seen = BTreeSet::new();
+    ids.retain(|id| seen.insert(id.as_str().to_owned()));
+    Ok(ids)
+}
+
+/// Whether a request is for the ledger; `None` where it is for another path. What it asks for, the ledger's end reads.
+///
+/// # Errors
+/// What is answered to whoever has to show the operator's secret and does not.
 #[must_use]
 pub fn ledger_call(gateway: &Gateway, head: &Head<'_>) -> Option<Result<LedgerCall, Answer>> {
-    let is_asked = gateway.operator.ledger.as_deref() == Some(head.target.path);
-    is_asked.then(|| read_ledger_call(gateway, head))
-}
-
-#[cold]
-#[inline(never)]
-fn read_ledger_call(gateway: &Gateway, head: &Head<'_>) -> Result<LedgerCall, Answer> {
-    authorized(gateway.operator.secret.as_ref(), head)
-        .map_err(|refusal| gateway.refuse(refusal, None, None, head))?;
-    let audit = head.target.query.and_then(|query| query.strip_prefix("audit="));
-    match (head.method, audit) {
-        ("GET" | "HEAD", None) => Ok(LedgerCall::Status),
-        ("GET" | "HEAD", Some(behind)) => behind.parse().map(LedgerCall::Audit).map_err(|_| {
-            let error = "audit must be the number of a change, 0 for all that are kept";
-            json_answer(400, head, &json!({ "error": "unreadable", "message": error }))
-        }),
-        ("POST", None) => Ok(LedgerCall::Commit),
-        _ => {
-            let mut answer = gateway.refuse(Refusal::MethodNotOnRoute, None, None, head);
-            answer.fields.push(("allow", "GET, HEAD, POST".to_owned()));
-            Err(answer)
-        }
+    let operator = &gateway.operator;
+    if operator.is_of_api(head.target.path) {
+        return Some(Ok(LedgerCall::Manage));
     }
+    let is_asked = operator.ledger.as_deref() == Some(head.target.path);
+    is_asked.then(|| {
+        authorized(operator.secret.as_ref(), head)
+            .map(|()| LedgerCall::Operate)
+            .map_err(|refusal| gateway.refuse(refusal, None, None, head))
+    })
 }
 
-/// What the ledger said, for an operator: JSON.
+/// What the ledger said: JSON.
 #[must_use]
 pub fn ledger_answer(status: u16, head: &Head<'_>, json: String) -> Answer {
     Answer { body: Some(json + "\n"), ..json_answer(status, head, &Value::Null) }

@@ -19,6 +19,7 @@ use crate::{
     identity::{
         claims::{COUNTED, Claims},
         principal::Principal,
+        root_key::RootKey,
     },
 };
 
@@ -254,6 +255,11 @@ pub struct KeyRecord {
     pub name: Option<String>,
     /// When it was made (RFC 3339).
     pub created_at: Option<String>,
+    /// What the key begins with, without the last `_`: for whoever lists keys.
+    pub prefix: Option<String>,
+    /// Makes it a root key: what it may do at the management API. No route lets it in.
+    #[cfg_attr(feature = "schema", schemars(with = "Option<super::root_key::RootRecord>"))]
+    pub root: Option<Map<String, Value>>,
 }
 
 shape! { for KeyRecord {
@@ -265,6 +271,8 @@ shape! { for KeyRecord {
     methods: "methods",
     name: "name",
     created_at: "createdAt",
+    prefix: "prefix",
+    root: "root",
 }}
 
 /// Whether a key works at some instant, whoever uses it for what.
@@ -296,6 +304,7 @@ pub struct KeyConfig {
     principal: Rc<Principal>,
     expires_at: Option<Timestamp>,
     disabled: bool,
+    is_root: bool,
     restrictions: AccessRestrictions,
 }
 
@@ -310,13 +319,25 @@ impl KeyConfig {
         errors.first(config)
     }
 
+    /// Reads it as whoever writes one does: what the gateway itself does not look at, a root key's scopes, is checked too.
+    ///
+    /// # Errors
+    /// The first field that cannot be used.
+    pub fn check_first(json: &[u8]) -> Result<Self, RecordError> {
+        Self::check(json).map_err(|errors| errors.into_iter().next().unwrap_or_default())
+    }
+
     /// Reads it for somebody who wants to mend it.
     ///
     /// # Errors
     /// All fields that cannot be used.
     pub fn check(json: &[u8]) -> Result<Self, Vec<RecordError>> {
         let mut errors = RecordErrors::default();
-        let config = Self::read(json, &mut errors);
+        let record = errors.read::<KeyRecord>(json);
+        if let Some(record) = &record {
+            RootKey::check(record, &mut errors);
+        }
+        let config = record.map(|record| Self::read_record(record, &mut errors));
         errors.all(config)
     }
 
@@ -326,6 +347,7 @@ impl KeyConfig {
     /// The first field that cannot be used.
     pub fn from_record(record: KeyRecord) -> Result<Self, RecordError> {
         let mut errors = RecordErrors::default();
+        RootKey::check(&record, &mut errors);
         let config = Self::read_record(record, &mut errors);
         errors.first(Some(config))
     }
@@ -353,7 +375,8 @@ impl KeyConfig {
         let restrictions =
             AccessRestrictions::read(record.allowed_ips.as_deref(), record.methods.as_deref(), errors);
         let principal = Principal::new(Some(Rc::from(record.subject)), Claims::new(record.claims));
-        Self { principal: Rc::new(principal), expires_at, disabled: record.disabled, restrictions }
+        let is_root = record.root.is_some();
+        Self { principal: Rc::new(principal), expires_at, disabled: record.disabled, is_root, restrictions }
     }
 
     /// Whom it stands for.
@@ -401,6 +424,9 @@ impl KeyConfig {
             KeyState::Active => {}
             KeyState::Disabled => return Err(Refusal::ApiKeyDisabled),
             KeyState::Expired => return Err(Refusal::ApiKeyExpired),
+        }
+        if self.is_root {
+            return Err(Refusal::ApiKeyRoot);
         }
         self.restrictions.admit(head)?;
         Ok(&self.principal)
