@@ -9,6 +9,7 @@ use std::{borrow::Cow, cell::Cell, rc::Rc};
 use pointsman_checked::DEFAULT_PROBLEM_BASE;
 use pointsman_core::{
     base::{
+        json::{json, text},
         refusal::Refusal,
         time::{Span, Timestamp},
     },
@@ -31,7 +32,7 @@ use pointsman_core::{
     },
     state::cache::Lease,
 };
-use pointsman_loader::scheduled::ScheduledRefresh;
+use pointsman_loader::{announced::CustomersChanged, scheduled::ScheduledRefresh};
 use wasm_bindgen::{
     JsCast, JsValue,
     prelude::{Closure, wasm_bindgen},
@@ -89,7 +90,7 @@ impl Fields for Sent {
     }
 }
 
-/// Does before the first request what can be done without one; see `entry.js`.
+/// Does before the first request what can be done without one; see `worker.js`.
 #[wasm_bindgen]
 #[allow(unreachable_pub)] // exported to JavaScript, not to Rust
 pub fn prepare(env: JsValue) {
@@ -134,6 +135,11 @@ pub fn scheduled(_event: JsValue, env: JsValue, _context: JsValue) -> JsValue {
         Ok(JsValue::UNDEFINED)
     });
     promise.into()
+}
+
+/// What an operator is told who asks wrongly.
+fn refusal(status: u16, message: &str) -> (u16, String) {
+    (status, text(&json!({ "error": "invalid", "message": message })))
 }
 
 /// The platform's id of the request, where there is one.
@@ -277,31 +283,71 @@ impl RequestContext {
         })
     }
 
-    /// Carries an operator's call to the ledger. What has reached the ledger is carried out also where the operator is gone;
-    /// the id of the operation makes it safe to send it again.
+    /// Carries a call to the ledger. What has reached the ledger is carried out also where whoever called is gone; the id of
+    /// the operation makes it safe to call again.
     async fn ask_ledger(self: Rc<Self>, call: LedgerCall) -> Result<JsValue, JsValue> {
-        let (op, behind) = match call {
-            LedgerCall::Status => ("status", 0),
-            LedgerCall::Audit(behind) => ("audit", behind),
-            LedgerCall::Commit => ("commit", 0),
+        let base = match (call, &self.isolate.ready) {
+            (LedgerCall::Manage, Some(ready)) => ready.gateway.operator().api.as_deref(),
+            _ => None,
         };
-        #[allow(clippy::cast_precision_loss)] // far below 2^53
-        let behind = behind as f64;
-        let said = platform::operate(self.env.as_ref(), &self.sent.incoming, op, behind).await;
+        let incoming = &self.sent.incoming;
+        let said = platform::ask_operator(self.env.as_ref(), incoming, base, &self.request_id).await;
+        let said = match said {
+            Ok(said) => said,
+            Err(error) => return Ok(self.ledger_failed(&outside::message(&error))),
+        };
+        if let Some(changed) = said.changed() {
+            return self.customers_changed(changed).await;
+        }
         let Some(head) = self.head() else { return Ok(self.misconfigured()) };
-        let trace = Trace::of_route("ledger");
-        Ok(match said {
-            Ok(said) => self.answer(ledger_answer(said.status(), &head, said.text()), &trace),
-            Err(error) => {
-                outside::warn("ledger_failed", &outside::message(&error));
-                let answer = self
-                    .isolate
-                    .ready
-                    .as_ref()
-                    .map(|ready| ready.gateway.refuse(Refusal::LedgerUnavailable, None, None, &head));
-                answer.map_or_else(|| self.misconfigured(), |answer| self.answer(answer, &trace))
+        let mut answer = ledger_answer(said.status(), &head, said.text());
+        for (name, value) in platform::ANSWER_FIELDS.into_iter().zip(said.fields().split('\n')) {
+            if !value.is_empty() {
+                answer.fields.retain(|(own, _)| *own != name);
+                answer.fields.push((name, value.to_owned()));
             }
-        })
+        }
+        Ok(self.answer(answer, &Trace::of_route("ledger")))
+    }
+
+    fn ledger_failed(&self, what: &str) -> JsValue {
+        outside::warn("ledger_failed", what);
+        let (Some(head), Some(ready)) = (self.head(), &self.isolate.ready) else {
+            return self.misconfigured();
+        };
+        let answer = ready.gateway.refuse(Refusal::LedgerUnavailable, None, None, &head);
+        self.answer(answer, &Trace::of_route("ledger"))
+    }
+
+    /// Has the config API asked anew for customers who changed. That goes on where whoever said so is gone.
+    async fn customers_changed(self: Rc<Self>, changed: String) -> Result<JsValue, JsValue> {
+        let (status, json) = match operator::changed_customers(&changed) {
+            Err(what) => refusal(422, &what),
+            Ok(ids) => {
+                let said = Rc::new(Cell::new(None));
+                let (request, into) = (Rc::clone(&self), Rc::clone(&said));
+                let work = future_to_promise(async move {
+                    let outside = Outside::new(request.env.clone());
+                    let ready = request.isolate.ready.as_ref();
+                    let run =
+                        ready.and_then(|ready| CustomersChanged::of(&ready.gateway, &ready.memory, &outside));
+                    into.set(match run {
+                        Some(run) => Some(run.run(&ids).await.map(|done| done.answer())),
+                        None => Some(Ok(refusal(422, "there is no [customers] source"))),
+                    });
+                    Ok(JsValue::UNDEFINED)
+                });
+                self.context.wait_until(&work);
+                let _ = JsFuture::from(work).await;
+                match said.take() {
+                    Some(Ok(said)) => said,
+                    Some(Err(error)) => return Ok(self.ledger_failed(&error.0)),
+                    None => return Ok(self.misconfigured()),
+                }
+            }
+        };
+        let Some(head) = self.head() else { return Ok(self.misconfigured()) };
+        Ok(self.answer(ledger_answer(status, &head, json), &Trace::of_route("ledger")))
     }
 
     fn end(&self, decision: Decision) -> JsValue {

@@ -7,15 +7,23 @@ use pointsman_core::{
         digest::Digest,
         time::{Span, Timestamp},
     },
+    decide::decision::{LoadedForRequest, Outcome},
     directory::{
+        follower::{Follow, Follower},
         log::{Change, Complete, Epoch, Head, Manifest, Segment, ShardRef},
         record_key::RecordKey,
         row::{Row, Usable},
         shard,
     },
-    state::directory::Answer,
+    identity::customer_id::CustomerId,
+    state::{
+        cache::Stored,
+        directory::{Answer, Directory},
+    },
 };
-use pointsman_testkit::{GatewayToml, Isolate, LedgerStub, World, bearer, noon, read, token};
+use pointsman_testkit::{
+    GatewayToml, Isolate, LedgerStub, TestFields, World, bearer, head as request_head, noon, read, token,
+};
 
 const KEY: &str = "key-of-acme";
 const HYBRID: &str = r#"rules = [{ name = "dedicated", to = "customer", unlisted = "next" }, { name = "shared", to = "shared" }]"#;
@@ -148,8 +156,8 @@ fn a_flood_of_junk_asks_a_few_times_and_never_kv() {
     assert_eq!(told(&isolate, &world, KEY), ACME);
 }
 
-#[test]
-fn shards_are_loaded_as_they_are_needed_and_the_others_behind_the_response() {
+/// A head of four shards with 400 keys and their customers, and the shards by their names.
+fn four_shards() -> (Head, Vec<(String, Vec<u8>)>) {
     let mut rows: Vec<_> = (0..400)
         .flat_map(|n| {
             let id = format!("customer-{n}");
@@ -167,6 +175,12 @@ fn shards_are_loaded_as_they_are_needed_and_the_others_behind_the_response() {
         head.manifest.shards.push(named);
     }
     head.manifest.prefix_bits = 2;
+    (head, shards)
+}
+
+#[test]
+fn shards_are_loaded_as_they_are_needed_and_the_others_behind_the_response() {
+    let (head, shards) = four_shards();
     let (isolate, world) = (isolate(), world(head));
     with(&world, |ledger| ledger.shards.extend(shards));
     let (told_first, asked) = ask(&isolate, &world, "key-7");
@@ -182,6 +196,48 @@ fn shards_are_loaded_as_they_are_needed_and_the_others_behind_the_response() {
     world.put(&format!("key:{}", Digest::of(b"key-7")), r#"{"subject":"x","claims":{"customerId":"in-kv"}}"#);
     world.put("customer:in-kv", r#"{"customerId":"in-kv","backendUrl":"https://in-kv.example.com"}"#);
     assert_eq!(told(&other, &world, "key-7"), "https://in-kv.example.com/hybrid/x");
+    // The ledger is asked for it first: the store lags for as long as it takes no writes.
+    world.put("customer:moved", r#"{"customerId":"moved","backendUrl":"https://moved.example.com"}"#);
+    let row = Row::of(r#"{"subject":"x","claims":{"customerId":"moved"}}"#);
+    with(&world, |ledger| ledger.knows.insert(api_key("key-7"), row));
+    let another = Isolate::following(settings("open").gateway());
+    assert_eq!(told(&another, &world, "key-7"), "https://moved.example.com/hybrid/x");
+    with(&world, |ledger| ledger.fails = true);
+    let silent = Isolate::following(settings("open").gateway());
+    assert_eq!(told(&silent, &world, "key-7"), "https://in-kv.example.com/hybrid/x");
+}
+
+#[test]
+fn of_shards_that_do_not_fit_what_was_used_stays_and_a_flood_is_asked_for_in_kv() {
+    let (head, shards) = four_shards();
+    let size = head.manifest.shards.iter().map(|shard| shard.size as usize).max().unwrap();
+    let (isolate, world) = (isolate(), world(head));
+    if let Some(Directory { follower, .. }) = isolate.memory.borrow_mut().directory.as_mut() {
+        *follower = Follower::new(Follow { budget: 2 * size + 3_000, ..*follower.follow() }, 7);
+    }
+    with(&world, |ledger| ledger.shards.extend(shards));
+    let expected = |n: u32| format!("https://customer-{n}.example.com/hybrid/x");
+    for n in 0..10 {
+        assert_eq!(told(&isolate, &world, &format!("key-{n}")), expected(n));
+    }
+    // What was decoded of them is forgotten when so much changes at once.
+    change(&world, (0..600).map(|n| Change { key: api_key(&format!("gone-{n}")), row: None }).collect());
+    world.pass(Span::from_secs(10));
+    assert_eq!(ask(&isolate, &world, "key-0"), (expected(0), vec!["head".to_owned()]));
+    for n in 1..10 {
+        let (told, asked) = ask(&isolate, &world, &format!("key-{n}"));
+        assert_eq!((told, asked), (expected(n), Vec::new()));
+    }
+    let (mut loads, mut reads) = (0, 0);
+    for n in 0..500 {
+        world.pass(Span::from_millis(10));
+        let (told, asked) = ask(&isolate, &world, &format!("junk-{n}"));
+        assert_eq!(told, "api_key_unknown");
+        loads += asked.iter().filter(|what| *what == "shard").count();
+        reads += asked.iter().filter(|what| what.starts_with("kv")).count();
+    }
+    assert!(loads <= 30 && reads > 100, "{loads} shards, {reads} reads of KV");
+    assert_eq!(told(&isolate, &world, "key-7"), expected(7));
 }
 
 #[test]
@@ -215,6 +271,29 @@ fn where_not_everything_is_held_kv_is_asked_and_what_was_removed_stays_removed()
 }
 
 #[test]
+fn what_was_read_in_kv_before_a_removal_was_heard_does_not_come_back_with_another_epoch() {
+    let incomplete =
+        |epoch: u8| Head { epoch: Epoch([epoch; 16]), manifest: Manifest::default(), ..head(Vec::new()) };
+    for removed in [api_key(KEY), RecordKey::customer("acme")] {
+        let (isolate, world) = (isolate(), world(incomplete(1)));
+        world.put(
+            &format!("key:{}", Digest::of(KEY.as_bytes())),
+            r#"{"subject":"acme","claims":{"customerId":"acme"}}"#,
+        );
+        world.put("customer:acme", &String::from_utf8(customer_row("acme", "acme-0").text).unwrap());
+        assert_eq!(told(&isolate, &world, KEY), ACME, "as KV has it");
+        change(&world, vec![Change { key: removed, row: None }]);
+        world.pass(Span::from_secs(10));
+        assert_ne!(told(&isolate, &world, KEY), ACME, "the log says otherwise");
+        // A ledger that was restored to before the record was made has nothing to remove.
+        with(&world, |ledger| ledger.head = incomplete(2));
+        world.store_fails.set(true);
+        world.pass(Span::from_secs(10));
+        assert_ne!(told(&isolate, &world, KEY), ACME, "and KV does not answer");
+    }
+}
+
+#[test]
 fn a_removed_customer_stays_removed_where_the_store_still_shows_them() {
     let complete = Complete { keys: true, customers: false };
     let incomplete =
@@ -227,6 +306,22 @@ fn a_removed_customer_stays_removed_where_the_store_still_shows_them() {
     assert!(told(&isolate, &world, KEY).starts_with("https://shared."), "and not as it was read before");
     let other = Isolate::following(settings("open").gateway());
     assert!(told(&other, &world, KEY).starts_with("https://shared."), "nor as it is read now");
+}
+
+#[test]
+fn a_customer_that_was_loaded_is_not_taken_for_another_whom_the_key_names_by_then() {
+    let (isolate, world) = (isolate(), world(head(acme())));
+    assert_eq!(told(&isolate, &world, KEY), ACME);
+    let mut loaded = LoadedForRequest::default();
+    for stored in [Some(Stored::Absent), Some(Stored::Malformed), None] {
+        loaded.take_customer(&CustomerId::parse("wayne").unwrap(), stored);
+        let fields = vec![("authorization".to_owned(), bearer(KEY))];
+        let fields = TestFields { fields, ..TestFields::default() };
+        let asked = request_head(&isolate.gateway, "GET", "https://gateway.example.com/hybrid/x", &fields);
+        let decided = isolate.gateway.decide(&asked, &mut isolate.memory.borrow_mut(), &loaded, noon());
+        let Outcome::Forward(forward) = decided.outcome else { panic!("{:?}", decided.trace) };
+        assert_eq!(forward.sending.url(), ACME);
+    }
 }
 
 #[test]
@@ -264,6 +359,38 @@ fn while_the_ledger_is_silent_the_last_state_counts_and_kv_can_still_revoke() {
     with(&world, |ledger| ledger.fails = false);
     world.pass(Span::from_secs(20));
     assert_eq!(told(&isolate, &world, KEY), ACME, "the ledger has the word again");
+}
+
+#[test]
+fn while_the_ledger_is_silent_an_entry_that_is_disabled_in_kv_is_refused() {
+    let key = format!("key:{}", Digest::of(KEY.as_bytes()));
+    let of_key = |more: &str| format!(r#"{{"subject":"acme","claims":{{"customerId":"acme"}}{more}}}"#);
+    let of_acme = |backend: &str, more: &str| {
+        format!(r#"{{"customerId":"acme","backendUrl":"https://{backend}.example.com"{more}}}"#)
+    };
+    const DISABLED: &str = r#","disabled":true"#;
+    for (key_is, acme_is, expected) in [
+        (of_key(DISABLED), of_acme("acme-0", ""), "api_key_disabled"),
+        (of_key(""), of_acme("acme-0", DISABLED), "customer_disabled"),
+        // What KV says besides may be older than what the ledger said.
+        (r#"{"subject":"wayne"}"#.to_owned(), of_acme("acme-9", ""), ACME),
+        ("not JSON".to_owned(), "not JSON".to_owned(), ACME),
+    ] {
+        let (isolate, world) = (isolate(), world(head(acme())));
+        assert_eq!(told(&isolate, &world, KEY), ACME);
+        with(&world, |ledger| ledger.fails = true);
+        world.put(&key, &key_is);
+        world.put("customer:acme", &acme_is);
+        let mut last = String::new();
+        for _ in 0..30 {
+            world.pass(Span::from_secs(4));
+            last = told(&isolate, &world, KEY);
+        }
+        assert_eq!(last, expected);
+        with(&world, |ledger| ledger.fails = false);
+        world.pass(Span::from_secs(20));
+        assert_eq!(told(&isolate, &world, KEY), ACME, "the ledger has the word again");
+    }
 }
 
 #[test]
@@ -460,4 +587,28 @@ fn who_is_born_while_the_ledger_is_silent_never_begins_without_the_revocations()
     let (isolate, world) = with_tokens("open", Vec::new());
     with(&world, |ledger| ledger.fails = true);
     assert_eq!(told_token(&isolate, &world), SHARED);
+}
+
+#[test]
+fn an_operators_record_is_gone_where_the_log_says_so_and_where_the_config_apis_counts_since() {
+    let (isolate, world) = (isolate(), world(head(acme())));
+    let acme = CustomerId::parse("acme").unwrap();
+    let is_gone = || {
+        told(&isolate, &world, KEY);
+        isolate.memory.borrow().directory.as_ref().unwrap().has_removed(&acme, world.now.get())
+    };
+    assert!(!is_gone());
+    let later = |world: &World| {
+        world.now.set(world.now.get().plus(Span::from_secs(20)));
+        with(world, |ledger| ledger.head.as_of = world.now.get());
+    };
+    change(&world, vec![Change { key: RecordKey::customer("acme"), row: None }]);
+    later(&world);
+    assert!(is_gone());
+    // What is read in the store meanwhile is older than that, and must not count again.
+    let provided = Row { provider: true, ..customer_row("acme", "acme-1") };
+    change(&world, vec![put(RecordKey::customer("acme"), provided)]);
+    later(&world);
+    assert!(is_gone());
+    assert_eq!(told(&isolate, &world, KEY), "https://acme-1.example.com/hybrid/x");
 }

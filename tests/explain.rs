@@ -131,6 +131,104 @@ fn a_refused_token_says_of_itself_what_it_was_and_nobody_is_believed() {
 }
 
 #[test]
+fn a_refusal_says_what_came_and_what_was_expected() {
+    let (isolate, world) = (Isolate::named("demo"), World::of_fixtures());
+    let of_token = |name: &str, path: &str| {
+        isolate.explain(&world, "GET", path, &with(&[("authorization", &bearer(&token(name)))]), None)
+    };
+    let why = |told: &Value| told["answer"]["why"].as_str().unwrap_or_default().to_owned();
+    let audience = of_token("bad-audience", "/environment/x");
+    assert!(
+        why(&audience).ends_with(", and must be or hold \"https://api.example.com\""),
+        "{}",
+        why(&audience)
+    );
+    let detail = &step(&audience, "credential")[0]["detail"];
+    assert!(detail["claims"]["aud"].is_string(), "which came");
+    assert_eq!(detail["expected"][0]["aud"], json!(["https://api.example.com"]));
+    for (name, part) in [
+        ("bad-audience-missing", "aud is not there, and must be or hold"),
+        ("bad-issuer", ", and must be \"https://id.example.com/\""),
+        ("bad-issuer-missing", "iss is not there, and must be"),
+        ("bad-alg-not-listed", ", and must be \"ES256\" or \"RS256\" or \"EdDSA\""),
+        ("bad-typ-logout", ", and must be \"jwt\" or \"at+jwt\""),
+        ("bad-expired", "exp is 20"),
+        ("bad-nbf-future", "with a leeway of 5s, and it is 2026-07-30T12:00:00"),
+        ("bad-exp-text", ", and must be a number"),
+        ("bad-kid-unknown", "and the key set of main has no such key"),
+    ] {
+        let told = of_token(name, "/environment/x");
+        assert!(why(&told).contains(part), "{name}: {}", why(&told));
+        assert_eq!(told["answer"]["claim"], Value::Null, "{name}");
+    }
+    let assumed = |claims: &Value, path: &str| isolate.explain(&world, "GET", path, &with(&[]), Some(claims));
+    for (claims, path, claim, words) in [
+        (
+            json!({}),
+            "/customers/x",
+            "customerId",
+            "the claim customerId is not there, and must name the caller's customer ([customers] claim)",
+        ),
+        (
+            json!({ "customerId": true }),
+            "/customers/x",
+            "customerId",
+            "the claim customerId is true, and must be a text of 1 to 256 bytes, or a whole number",
+        ),
+        (
+            json!({ "subscription_tier": "enterprise", "tenant_id": "a.b" }),
+            "/tiers/x",
+            "tenant_id",
+            "the claim tenant_id is \"a.b\", and must be one label of the host of the backend dedicated: letters, digits and \
+             inner -",
+        ),
+    ] {
+        let told = assumed(&claims, path);
+        assert_eq!((&told["answer"]["claim"], &*why(&told)), (&json!(claim), words));
+    }
+    let none = isolate.explain(&world, "GET", "/environment/x", &with(&[]), None);
+    assert_eq!(why(&none), "the route takes credentials of api_key, main, and none came");
+    assert_eq!(why(&assumed(&json!({}), "/environment/x")), "none of the route's 2 rules matches");
+    let unknown = assumed(&json!({ "customerId": "nobody-knows" }), "/customers/x");
+    assert_eq!(why(&unknown), "there is no record customer:nobody-knows");
+}
+
+#[test]
+fn the_rule_that_decided_says_why_and_its_split_what_it_saw() {
+    let (isolate, world) = (Isolate::named("demo"), World::of_fixtures());
+    let rule = |claims: &Value, path: &str, fields: &[(&str, &str)]| {
+        let told = isolate.explain(&world, "GET", path, &with(fields), Some(claims));
+        step(&told, "rule").last().copied().cloned().unwrap()
+    };
+    let enterprise = json!({ "subscription_tier": "enterprise", "tenant_id": "acme" });
+    let matched = rule(&enterprise, "/tiers/x", &[]);
+    let mut why: Vec<_> =
+        matched["why"].as_array().unwrap().iter().map(|text| text.as_str().unwrap()).collect();
+    why.sort_unstable();
+    assert_eq!(
+        why,
+        [
+            "subscription_tier is \"enterprise\", and must be \"enterprise\"",
+            "tenant_id is \"acme\", and must be there"
+        ]
+    );
+    assert_eq!((&matched["split"], &rule(&json!({}), "/tiers/x", &[])["why"]), (&Value::Null, &json!([])));
+    let variants = json!([
+        { "name": "production", "from": 0, "below": 9500 },
+        { "name": "sandbox", "from": 9500, "below": 10_000 },
+    ]);
+    let split = rule(&json!({ "sub": "x", "customerId": "acme-corp" }), "/rollout/x", &[]);
+    assert_eq!(split["split"]["by"], json!({ "operand": "customerId", "value": "acme-corp" }));
+    assert_eq!((&split["split"]["variants"], &split["split"]["chosen_by"]), (&variants, &Value::Null));
+    let bucket = pointsman_core::routing::split::bucket("rollout", "acme-corp");
+    assert_eq!(split["bucket"], bucket);
+    let chosen = rule(&json!({ "sub": "x" }), "/rollout/x", &[("x-variant", "sandbox")]);
+    assert_eq!(chosen["split"]["chosen_by"], json!({ "operand": "$header:x-variant", "value": "sandbox" }));
+    assert_eq!((&chosen["variant"], &chosen["bucket"]), (&json!("sandbox"), &Value::Null));
+    assert_eq!(chosen["split"]["by"]["operand"], "$subject");
+}
+
+#[test]
 fn what_a_decision_did_not_come_to_is_not_told() {
     let (isolate, world) = (Isolate::named("demo"), World::of_fixtures());
     let fields =
@@ -251,7 +349,7 @@ fn only_the_operators_secret_makes_a_request_a_question() {
 /// spelling is no field of ours: it asks nothing, and goes no further.
 #[test]
 fn without_a_secret_no_question_is_carried_out() {
-    let methods = r#"methods = ["GET", "DELETE", "OPTIONS", "BREW"]"#;
+    let methods = r#"methods = ["GET", "DELETE", "OPTIONS", "PROPFIND"]"#;
     let route = format!("{methods}\ncors = \"anything-goes\"\n{}", all_to("shared"));
     let toml = GatewayToml::new().table("operator", "health = \"/healthz\"").backend("shared");
     let isolate = Isolate::new(toml.route("/{+path}", &[], &route).gateway());
@@ -260,7 +358,7 @@ fn without_a_secret_no_question_is_carried_out() {
     for value in ["", "x", SECRET, "x, x", "Bearer x"] {
         let fields = with(&[("X-Pointsman-Explain", value), ("origin", "https://a.example"), preflight]);
         assert_eq!(question(&isolate, &fields), Some(Err(401)), "{value:?}");
-        for method in ["GET", "DELETE", "OPTIONS", "BREW", "TRACE"] {
+        for method in ["GET", "DELETE", "OPTIONS", "PROPFIND", "TRACE"] {
             for path in ["/x", "/healthz", "/%2e%2e", "/%"] {
                 let result = isolate.request(&world, method, path, fields.clone());
                 assert_eq!(result.refusal(), Some("explain_without_secret"), "{method} {path} {value:?}");

@@ -2,7 +2,8 @@
 // shards out of KV. What they mean is the core's.
 import { waitUntil } from "cloudflare:workers";
 import { keepHead, keptHead } from "./head_cache.js";
-import { toHex } from "./hex.js";
+import { keepSegment, keptSegment } from "./segment_cache.js";
+import { makeFiles } from "./shard_files.js";
 import { within } from "./within.js";
 
 /** @import { Ledger } from "./ledger.js" */
@@ -19,10 +20,8 @@ import { within } from "./within.js";
  * @property {number} [askedAt] when the ledger was asked; missing where a cache had it
  */
 
-/** The row format that this version reads. */
-const FORMAT = 1;
-/** Seconds for which a location may keep a shard, which never changes, and one that was not there when it was first read. */
-const SHARD_CACHE_SECONDS = 86_400;
+/** The newest format of heads, segments and shards that this version reads: that of the core. */
+const FORMAT = 2;
 const SHORTEST_CACHE_SECONDS = 30;
 
 /** The ledger's only object. */
@@ -65,15 +64,21 @@ export async function head(env, atMost, timeout) {
 }
 
 /**
- * A segment of the log, by the revision of its first change.
+ * A segment of the log: out of the location's cache, or else the ledger's.
  * @param {Bindings} env
- * @param {number} first
+ * @param {string} epoch in hexadecimal
+ * @param {number} first the revision of its first change
  * @param {number} timeout
  */
-export async function segment(env, first, timeout) {
-  const bytes = await within(timeout, ledger(env).segment(first));
-  if (bytes === null) throw new Error(`the ledger keeps the log from revision ${first} on no longer`);
-  return new Uint8Array(bytes);
+export async function segment(env, epoch, first, timeout) {
+  const place = { epoch, first, format: FORMAT };
+  const kept = await keptSegment(env.POINTSMAN_KV, place);
+  if (kept !== undefined) return kept;
+  const found = await within(timeout, ledger(env).segment(first));
+  if (found === null) throw new Error(`the ledger keeps the log from revision ${first} on no longer`);
+  const bytes = new Uint8Array(found);
+  waitUntil(keepSegment(env.POINTSMAN_KV, place, bytes));
+  return bytes;
 }
 
 /**
@@ -95,6 +100,14 @@ export async function askLedger(env, name, timeout) {
 export const takeList = (env, json, timeout) => within(timeout, ledger(env).takeList(json));
 
 /**
+ * Tells the ledger what the config API said of single customers: JSON in, JSON out.
+ * @param {Bindings} env
+ * @param {string} json
+ * @param {number} timeout
+ */
+export const learn = (env, json, timeout) => within(timeout, ledger(env).learn(json));
+
+/**
  * A page of what the ledger says that the config API said.
  * @param {Bindings} env
  * @param {string} behind the last key of the page before, in hexadecimal; empty for the first page
@@ -105,36 +118,17 @@ export async function provided(env, behind, limit, timeout) {
   return new Uint8Array(await within(timeout, ledger(env).provided(behind, limit)));
 }
 
+const files = makeFiles();
+
 /**
- * The bytes of a shard whose digest begins with `hash`: out of KV, once more past what the location has kept, or else
- * from the ledger.
+ * The bytes of a shard whose digest begins with `hash`.
  * @param {Bindings} env
  * @param {string} name
  * @param {string} hash
  * @param {number} timeout
  */
-export async function shard(env, name, hash, timeout) {
-  const { POINTSMAN_KV: store } = env;
-  if (store !== undefined) {
-    for (const cacheTtl of [SHARD_CACHE_SECONDS, SHORTEST_CACHE_SECONDS]) {
-      const value = await within(timeout, store.get(name, { type: "arrayBuffer", cacheTtl }));
-      if (value !== null && (await beginsWith(value, hash))) return new Uint8Array(value);
-    }
-  }
-  const found = await within(timeout, ledger(env).shard(name));
-  const bytes = found === null ? null : new Uint8Array(found);
-  if (bytes === null || !(await beginsWith(bytes, hash))) throw new Error(`${name} is not there, or is another`);
-  return bytes;
-}
-
-/**
- * @param {ArrayBuffer | Uint8Array<ArrayBuffer>} value
- * @param {string} hash
- */
-async function beginsWith(value, hash) {
-  const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", value));
-  return toHex(digest).startsWith(hash);
-}
+export const shard = (env, name, hash, timeout) =>
+  files(env.POINTSMAN_KV, (file) => ledger(env).shard(file), { name, hash, timeout });
 
 /**
  * The head that the ledger left in KV, or null.

@@ -113,10 +113,10 @@ impl Ports for Outside {
         Ok(HeadAnswer { bytes: head.bytes().to_vec(), asked_at })
     }
 
-    async fn segment(&self, _epoch: Epoch, first: Revision, timeout: Span) -> Result<Vec<u8>, SourceError> {
+    async fn segment(&self, epoch: Epoch, first: Revision, timeout: Span) -> Result<Vec<u8>, SourceError> {
         #[allow(clippy::cast_precision_loss)] // far below 2^53
         let first = first as f64;
-        let bytes = platform::segment(self.env.as_ref(), first, millis(timeout)).await;
+        let bytes = platform::segment(self.env.as_ref(), &epoch.to_string(), first, millis(timeout)).await;
         bytes.map(|bytes| bytes.to_vec()).map_err(ledger_failed)
     }
 
@@ -132,6 +132,11 @@ impl Ports for Outside {
 
     async fn take_list(&self, json: &str, timeout: Span) -> Result<String, SourceError> {
         let answer = platform::take_list(self.env.as_ref(), json, millis(timeout)).await;
+        answer.map_err(ledger_failed).map(|answer| answer.as_string().unwrap_or_default())
+    }
+
+    async fn learn(&self, json: &str, timeout: Span) -> Result<String, SourceError> {
+        let answer = platform::learn(self.env.as_ref(), json, millis(timeout)).await;
         answer.map_err(ledger_failed).map(|answer| answer.as_string().unwrap_or_default())
     }
 

@@ -96,22 +96,33 @@ extern "C" {
 
 #[wasm_bindgen]
 extern "C" {
-    /// What [`operate`] got.
+    /// What [`ask_operator`] got.
     pub(super) type LedgerSaid;
     #[wasm_bindgen(method, getter)]
     pub(super) fn status(this: &LedgerSaid) -> u16;
     #[wasm_bindgen(method, getter)]
     pub(super) fn text(this: &LedgerSaid) -> String;
+    /// Values of the answer's fields, a line each, in the order of [`ANSWER_FIELDS`].
+    #[wasm_bindgen(method, getter)]
+    pub(super) fn fields(this: &LedgerSaid) -> String;
+    /// Where the config API is to be asked anew: the customers, as JSON.
+    #[wasm_bindgen(method, getter)]
+    pub(super) fn changed(this: &LedgerSaid) -> Option<String>;
 }
+
+/// The fields that the ledger's answers may set; `operate.js` has the same list.
+pub(super) const ANSWER_FIELDS: [&str; 7] =
+    ["content-type", "etag", "location", "www-authenticate", "allow", "retry-after", "idempotent-replayed"];
 
 #[wasm_bindgen(module = "/src/edge/operate.js")]
 extern "C" {
-    #[wasm_bindgen(catch)]
-    pub(super) async fn operate(
+    /// Hands a request to the ledger: to the management API below `base`, else as an operator's.
+    #[wasm_bindgen(js_name = askOperator, catch)]
+    pub(super) async fn ask_operator(
         env: &JsValue,
         incoming: &Incoming,
-        op: &str,
-        behind: f64,
+        base: Option<&str>,
+        request_id: &str,
     ) -> Result<LedgerSaid, JsValue>;
 }
 
@@ -124,7 +135,12 @@ extern "C" {
     #[wasm_bindgen(catch)]
     pub(super) async fn head(env: &JsValue, at_most: f64, timeout: f64) -> Result<LedgerHead, JsValue>;
     #[wasm_bindgen(catch)]
-    pub(super) async fn segment(env: &JsValue, first: f64, timeout: f64) -> Result<Uint8Array, JsValue>;
+    pub(super) async fn segment(
+        env: &JsValue,
+        epoch: &str,
+        first: f64,
+        timeout: f64,
+    ) -> Result<Uint8Array, JsValue>;
     #[wasm_bindgen(js_name = askLedger, catch)]
     pub(super) async fn ask_ledger(env: &JsValue, name: &str, timeout: f64) -> Result<Uint8Array, JsValue>;
     #[wasm_bindgen(catch)]
@@ -136,6 +152,8 @@ extern "C" {
     ) -> Result<Uint8Array, JsValue>;
     #[wasm_bindgen(catch, js_name = takeList)]
     pub(super) async fn take_list(env: &JsValue, json: &str, timeout: f64) -> Result<JsValue, JsValue>;
+    #[wasm_bindgen(catch)]
+    pub(super) async fn learn(env: &JsValue, json: &str, timeout: f64) -> Result<JsValue, JsValue>;
     #[wasm_bindgen(catch)]
     pub(super) async fn provided(
         env: &JsValue,

@@ -3,7 +3,10 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { settingsOf } from "../../src/edge/ledger_settings.js";
 
-const settings = (form, env = {}) => JSON.parse(settingsOf(JSON.stringify({ allow_http: "never", ...form }), env));
+const settings = ({ customers, ...form }, env = {}) => {
+  const checked = { allow_http: "never", customers: customers && { claim: "customerId", ...customers }, ...form };
+  return JSON.parse(settingsOf(JSON.stringify(checked), env));
+};
 
 test("the ledger learns where plain http may be spoken, how old a copy may be, and where customers come from", () => {
   assert.deepEqual(settings({ customers: null }), { allowHttp: "never", stale: 0, source: "none" });
@@ -12,11 +15,25 @@ test("the ledger learns where plain http may be spoken, how old a copy may be, a
     maxStaleness: 60000,
     stale: 0,
     source: "none",
+    customerClaim: "customerId",
   });
   assert.equal(settings({ api_keys: { stale: 5 }, customers: { stale: 7 } }).stale, 7);
   assert.equal(settings({ api_keys: { stale: 9 }, customers: { stale: 7 } }).customersStale, 7);
   assert.equal(settings({ customers: { source: { by_id: true } } }).source, "byId");
+  const { announced, customersFresh } = settings({
+    customers: { fresh: 3, source: { by_id: true, announced: true } },
+  });
+  assert.deepEqual([announced, customersFresh], [true, 3]);
   assert.equal(settings({ customers: { source: { by_id: false } } }).source, "list");
+});
+
+test("the ledger learns which claim names a customer, and that none does where there are no customers", () => {
+  assert.equal(settings({ customers: { claim: "/org/id" } }).customerClaim, "/org/id");
+  assert.equal(
+    settings({ customers: { claim: "https://${HOST}/id" } }, { HOST: "a.example" }).customerClaim,
+    "https://a.example/id",
+  );
+  assert.equal("customerClaim" in settings({ customers: null }), false);
 });
 
 test("variables are those of the object, and one that is missing allows nothing", () => {

@@ -29,7 +29,7 @@ const VALUES_OF_FIELDS = /\("[\w-]+", "[^"]*"\)/g;
  */
 const EXCEPTIONS = {
   // The function of wasm that handles a request, and the handler of this name: taken, handed on, and its name.
-  "src/edge/entry.js": { fetch: 3 },
+  "src/edge/worker.js": { fetch: 3 },
   // The handler of this name, and that of the application.
   "console/index.js": { fetch: 2 },
 };

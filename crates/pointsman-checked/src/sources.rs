@@ -76,6 +76,7 @@ fn config_source(node: Node<'_>, allow_http: AllowHttp) -> Read<ConfigSource> {
         token: node.option("token", token)?,
         timeout: node.read("timeout", |node| node.timeout(MAX_SOURCE_TIMEOUT))?,
         by_id,
+        announced: node.option("announced", Node::flag)?.unwrap_or_default(),
         max_size: node.read("max_size", |node| node.size(1, 32 << 20))?.try_into().unwrap_or(usize::MAX),
         max_removed: node.read("max_removed", Node::share)?,
     })
@@ -125,6 +126,7 @@ pub(super) fn operator(node: Node<'_>, shut: &mut Vec<Fault>) -> Read<Operator> 
         health: node.option("health", Node::string)?,
         status: node.option("status", Node::string)?,
         ledger: node.option("ledger", Node::string)?,
+        api: node.option("api", Node::string)?,
         secret: usable.map(|secret| Digest::of(secret.as_bytes())),
     })
 }

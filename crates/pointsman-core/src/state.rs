@@ -5,5 +5,6 @@ pub mod cache;
 pub mod config;
 pub mod directory;
 pub mod memory;
+mod overtaken;
 mod seeded_hash;
 pub mod slot;

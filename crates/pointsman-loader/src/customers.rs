@@ -19,11 +19,13 @@ use pointsman_core::{
         backend_url::AllowHttp,
         record::{CustomerConfig, CustomerRecord},
     },
-    decide::decision::{Deferred, Need, Write},
+    decide::decision::{Deferred, Lesson, Need, Said, Write},
+    directory::log::{Epoch, Revision},
     identity::customer_id::CustomerId,
     state::{
         cache::{Lease, Loaded, Stored},
         config::{Customers, Gateway},
+        directory::Answer,
         memory::Memory,
     },
 };
@@ -186,8 +188,54 @@ impl<'a, P: Ports> CustomerLoader<'a, P> {
         }
         let held =
             kept.as_ref().filter(|kept| !kept.record.gone).and_then(|kept| kept.record.etag.as_deref());
+        // Before the config API is asked: what the log says later was asked for later.
+        let heard = self.heard(config_api);
         let answer = boxed_cold(config_api.customer(id, held, asked_at)).await.map_err(Failure::source)?;
-        Ok(self.merge(id, kept, answer, asked_at))
+        let lesson = heard.and_then(|heard| self.lesson(id, kept.as_ref(), &answer.record, heard));
+        let mut found = self.merge(id, kept, answer, asked_at);
+        if lesson.is_some() {
+            let record = found.write.take().map(|write| write.record).unwrap_or_default();
+            found.write = Some(Write { key: id.refreshed_key(), record, asked_at, lesson });
+        }
+        Ok(found)
+    }
+
+    /// What this isolate has heard of the log, where the ledger wants to know what the config API says of one customer.
+    fn heard(&self, config_api: &ConfigApi<'_, P>) -> Option<(Epoch, Revision)> {
+        let memory = self.memory.borrow();
+        let follower = &memory.directory.as_ref().filter(|_| config_api.is_by_id())?.follower;
+        follower.known_at()?;
+        Some((follower.epoch(), follower.revision()))
+    }
+
+    /// What the ledger is told, if anything. Of a customer whom the directory does not have it is told nothing but a record.
+    #[inline(never)]
+    fn lesson(
+        &self,
+        id: &CustomerId,
+        kept: Option<&StoredRecord>,
+        says: &ApiRecord,
+        (epoch, revision): (Epoch, Revision),
+    ) -> Option<Lesson> {
+        let record = match (says, kept) {
+            (ApiRecord::Record(record), _) => Some(record),
+            (ApiRecord::Unchanged, Some(kept)) => Some(&kept.record),
+            _ => None,
+        };
+        let usable = record.filter(|record| CustomerConfig::of(record, id, self.allow_http).is_ok());
+        let says = match (usable, says) {
+            (Some(record), _) => Said::Record(serde_json::to_string(&record.content()).unwrap_or_default()),
+            (None, _) if !self.is_in_directory(id) => return None,
+            (None, ApiRecord::Absent) => Said::Gone,
+            (None, _) => Said::Broken,
+        };
+        Some(Lesson { id: id.clone(), says, epoch, revision })
+    }
+
+    fn is_in_directory(&self, id: &CustomerId) -> bool {
+        let (mut memory, now) = (self.memory.borrow_mut(), self.ports.now());
+        let answer = memory.directory.as_mut().map(|directory| directory.customer(id, true, now));
+        matches!(answer, Some(Answer::Known(stored) | Answer::Last(stored)) if stored != Stored::Absent)
     }
 
     /// Whether the log says that the operator's record was removed: the store may show it for a while yet.
@@ -315,7 +363,7 @@ impl<'a, P: Ports> CustomerLoader<'a, P> {
         }
         let json = serde_json::to_string(&record).unwrap_or_default();
         LoadedCustomer {
-            write: Some(Write { key: id.refreshed_key(), record: json, asked_at: as_of }),
+            write: Some(Write { key: id.refreshed_key(), record: json, asked_at: as_of, lesson: None }),
             ..found
         }
     }

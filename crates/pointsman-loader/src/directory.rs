@@ -11,7 +11,7 @@ use pointsman_core::{
     },
     customer::record::CustomerConfig,
     directory::{
-        follower::{Follower, Heard, TOKENS, Taken},
+        follower::{Currency, Follower, Heard, TOKENS, Taken},
         log::Segment,
         pace::TRAFFIC,
         record_key::RecordKey,
@@ -53,6 +53,8 @@ pub(crate) enum Resolved<T> {
     Known(Stored<T>),
     /// The directory does not know; what was the way before there was one is the way.
     Elsewhere,
+    /// There is a record that this version cannot read; the same way, on which nothing found is no absence.
+    Unreadable,
     /// It cannot be said now.
     Failed,
 }
@@ -62,7 +64,7 @@ impl<T> Resolved<T> {
     pub(crate) fn known(self) -> Option<Stored<T>> {
         match self {
             Self::Known(stored) => Some(stored),
-            Self::Elsewhere | Self::Failed => None,
+            Self::Elsewhere | Self::Unreadable | Self::Failed => None,
         }
     }
 }
@@ -71,6 +73,7 @@ impl<T> Resolved<T> {
 enum Next {
     Take(Step),
     Elsewhere,
+    Unreadable,
     Failed,
     Done,
 }
@@ -178,8 +181,8 @@ impl<'a, P: Ports> DirectoryLoader<'a, P> {
         let keeps = self.with(|follower| follower.follow().pace.location_keeps());
         let answer = self.ports.head(keeps.unwrap_or_default(), LEDGER_TIMEOUT).await;
         match self.take(answer).await? {
-            Taken::Applied => Ok(()),
-            // A location may have kept what is older than what is known: the ledger itself knows.
+            Taken::Applied if self.is_current() => Ok(()),
+            // A location may have kept what is older than what is known, or too old to answer by: the ledger itself knows.
             _ => match self.take(self.ports.head(Span::default(), LEDGER_TIMEOUT).await).await? {
                 Taken::Applied => Ok(()),
                 Taken::Ignored => {
@@ -187,8 +190,17 @@ impl<'a, P: Ports> DirectoryLoader<'a, P> {
                 }
                 Taken::Behind(_) => Err(SourceError("the ledger's log has a gap".to_owned())),
                 Taken::Unreadable => Err(SourceError("the ledger's answer cannot be read".to_owned())),
+                Taken::Newer => Err(SourceError(
+                    "the ledger is two versions ahead, and this one does not read what it writes".to_owned(),
+                )),
             },
         }
+    }
+
+    /// Whether the copy is young enough to answer by.
+    fn is_current(&self) -> bool {
+        let now = self.ports.now();
+        self.with(|follower| follower.currency(now, Span::default())) == Some(Currency::Current)
     }
 
     /// Takes a head, and fetches the segments that it needs.
@@ -263,8 +275,9 @@ impl<'a, P: Ports> DirectoryLoader<'a, P> {
         let now = self.ports.now();
         self.with(|follower| follower.asking().begin(now));
         let answer = self.ports.ask_ledger(name, LEDGER_TIMEOUT).await;
+        let reads = self.with(|follower| follower.reads()).unwrap_or_default();
         let said = match answer {
-            Ok(bytes) => Segment::decode(&bytes),
+            Ok(bytes) => Segment::decode_up_to(&bytes, reads),
             Err(SourceError(message)) => {
                 self.ports.warn("ledger_failed", &message);
                 None
@@ -353,6 +366,7 @@ fn next<T>(answer: Answer<T>, found: &mut Option<Stored<T>>) -> Next {
         }
         Answer::Wait(step) => Next::Take(step),
         Answer::Elsewhere => Next::Elsewhere,
+        Answer::Unreadable => Next::Unreadable,
         Answer::Unsure | Answer::Closed => Next::Failed,
     }
 }
@@ -361,6 +375,7 @@ fn resolved<T>(next: &Next, found: Option<Stored<T>>) -> Resolved<T> {
     match (next, found) {
         (Next::Done, Some(stored)) => Resolved::Known(stored),
         (Next::Failed, _) => Resolved::Failed,
+        (Next::Unreadable, _) => Resolved::Unreadable,
         _ => Resolved::Elsewhere,
     }
 }

@@ -234,6 +234,6 @@ impl KeySetDocument {
         // It was read as JSON before, so it stands as well in another object.
         let set = std::str::from_utf8(without_bom(&self.body)).ok()?.trim_ascii();
         let record = format!("{{\"fetchedAt\":\"{}\",\"set\":{set}}}", self.as_of);
-        Some(Write { key: store_key(issuer), record, asked_at: self.as_of })
+        Some(Write { key: store_key(issuer), record, asked_at: self.as_of, lesson: None })
     }
 }

@@ -3,6 +3,7 @@
 //! The core decides by what is in memory and says what is missing. [`loader`] brings that and has it decided again, by
 //! one loader for each class of what can be missing; [`scheduled`] does the same for everybody, before anybody asks.
 
+pub mod announced;
 mod api_keys;
 mod cold;
 mod config_api;
@@ -10,6 +11,7 @@ mod customers;
 mod directory;
 mod key_sets;
 mod leases;
+mod lessons;
 mod load_for;
 pub mod loader;
 #[cfg(feature = "native")]

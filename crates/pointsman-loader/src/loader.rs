@@ -33,6 +33,7 @@ use crate::{
     directory::{DirectoryLoader, Resolved},
     key_sets::{KeySetLoad, KeySetLoader},
     leases::Leases,
+    lessons::teach,
     load_for::LoadFor,
     ports::{LoadResult, Ports, VerifyError},
     signatures::SignatureVerifier,
@@ -146,8 +147,14 @@ impl<'a, P: Ports> Loader<'a, P> {
         }
     }
 
-    /// Writes a refreshed record to the store, unless what stands there is newer.
+    /// Tells the ledger what the config API said of a customer; or else writes a refreshed record to the store, unless what
+    /// stands there is newer.
     pub async fn write(&self, write: &Write) {
+        if let Some(lesson) = &write.lesson
+            && (boxed_cold(teach(self.ports, lesson)).await || write.record.is_empty())
+        {
+            return;
+        }
         Store::new(self.gateway, self.memory, self.ports).write_refreshed(write).await;
     }
 
@@ -196,8 +203,10 @@ impl<'a, P: Ports> Loader<'a, P> {
                 !loaded.key.has_failed()
             }
             Need::Customer(id) => {
-                loaded.customer = Fetched::of(self.load_customer(id, load_for, deferred).await);
-                !loaded.customer.has_failed()
+                let stored = self.load_customer(id, load_for, deferred).await;
+                let well = stored.is_some();
+                loaded.take_customer(id, stored);
+                well
             }
             Need::KeySet(issuer) => {
                 let key_sets = KeySetLoader::new(self.gateway, self.memory, self.ports);
@@ -231,19 +240,22 @@ impl<'a, P: Ports> Loader<'a, P> {
         load_for: LoadFor,
         deferred: &mut Deferred,
     ) -> Option<Stored<KeyConfig>> {
+        let mut is_there = false;
         if load_for == LoadFor::Request && self.follows() {
             let (directory, asked_at) = (self.directory(), self.ports.now());
             let resolved = boxed_cold(directory.key(digest)).await;
             deferred.follow |= directory.is_missing_shards();
             match resolved {
                 Resolved::Elsewhere => {}
+                Resolved::Unreadable => is_there = true,
                 resolved => {
                     self.memory.borrow().keys.end_lease(digest, asked_at);
                     return resolved.known();
                 }
             }
         }
-        KeyLoader::new(self.gateway, self.memory, self.ports).load(digest).await
+        let stored = KeyLoader::new(self.gateway, self.memory, self.ports).load(digest).await;
+        if is_there { stored.map(Stored::never_absent) } else { stored }
     }
 
     /// Loads a customer's record, as [`Loader::load_key`] does a key's.
@@ -253,19 +265,23 @@ impl<'a, P: Ports> Loader<'a, P> {
         load_for: LoadFor,
         deferred: &mut Deferred,
     ) -> Option<Stored<CustomerConfig>> {
+        let mut is_there = false;
         if load_for == LoadFor::Request && self.follows() {
             let (directory, asked_at) = (self.directory(), self.ports.now());
             let resolved = boxed_cold(directory.customer(id)).await;
             deferred.follow |= directory.is_missing_shards();
             match resolved {
                 Resolved::Elsewhere => {}
+                Resolved::Unreadable => is_there = true,
                 resolved => {
                     self.memory.borrow().customers.end_lease(&id.cache_key(), asked_at);
                     return resolved.known();
                 }
             }
         }
-        CustomerLoader::new(self.gateway, self.memory, self.ports).load(id, load_for, deferred).await
+        let customers = CustomerLoader::new(self.gateway, self.memory, self.ports);
+        let stored = customers.load(id, load_for, deferred).await;
+        if is_there { stored.map(Stored::never_absent) } else { stored }
     }
 
     fn follows(&self) -> bool {

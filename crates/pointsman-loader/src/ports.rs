@@ -208,6 +208,14 @@ pub trait Ports {
         no_ledger()
     }
 
+    /// Tells the ledger what the config API said of single customers: JSON in, JSON out. A refusal has a member `error`.
+    ///
+    /// # Errors
+    /// Where the ledger does not answer in time: it may have taken it all the same.
+    async fn learn(&self, _json: &str, _timeout: Span) -> Result<String, SourceError> {
+        no_ledger()
+    }
+
     /// What the ledger says that the config API said, for at most `limit` customers behind a record key (17 bytes; empty for
     /// the first page), in order: of each the record key, the digest of what was said (8 bytes), and the version (8 bytes).
     ///

@@ -54,7 +54,7 @@ impl<'a, P: Ports> Store<'a, P> {
     /// isolates that write in the same moment can still cross, and the next refresh puts that right. What
     /// an operator writes has names of its own, so no crossing ever meets that.
     pub(crate) async fn write_refreshed(&self, write: &Write) {
-        let Write { key, record, asked_at } = write;
+        let Write { key, record, asked_at, .. } = write;
         let result = match self.read(key).await {
             Ok(Some(there)) if is_as_new(&there, *asked_at, self.ports.now()) => return,
             Ok(_) => self.put_many(&[(key.clone(), record.clone())]).await,

@@ -140,6 +140,7 @@ impl World {
         match self.call_ledger(&json!({"op": "ask", "name": name}))? {
             Answer::Bytes(bytes) => Some(bytes),
             Answer::Json(_) => {
+                self.ledger_reads.set(self.ledger_reads.get() + 1);
                 let value =
                     self.store.borrow().get(name).map(|value| String::from_utf8(value.clone()).unwrap());
                 match self.call_ledger(&json!({"op": "tookFromKv", "name": name, "value": value}))? {
@@ -160,6 +161,15 @@ impl World {
             }
             page
         })
+    }
+
+    pub(crate) fn learn_of_ledger(&self, json: &str) -> Result<String, SourceError> {
+        let mut asked: Value = serde_json::from_str(json).expect("JSON");
+        asked["op"] = json!("learn");
+        match self.call_ledger(&asked) {
+            Some(Answer::Json(answer)) => Ok(answer),
+            _ => Err(SourceError("there is no ledger".to_owned())),
+        }
     }
 
     pub(crate) fn take_list_of_ledger(&self, json: &str) -> Result<String, SourceError> {

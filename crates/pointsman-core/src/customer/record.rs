@@ -131,6 +131,7 @@ pub struct CustomerConfig {
     restrictions: AccessRestrictions,
     disabled: bool,
     refreshed: bool,
+    fetched_at: Option<Timestamp>,
 }
 
 /// One place where a customer's requests can go.
@@ -227,6 +228,7 @@ impl CustomerConfig {
             restrictions,
             disabled: record.disabled || record.gone,
             refreshed: record.is_refreshed(),
+            fetched_at: record.fetched_at.as_deref().and_then(Timestamp::parse_rfc3339),
         })
     }
 
@@ -242,7 +244,7 @@ impl CustomerConfig {
         self.environment.as_ref()
     }
 
-    /// Where this customer's requests can go: at least one place, in the record's order.
+    /// Where this customer's requests can go, in the record's order: at least one place, but for who is gone.
     #[must_use]
     pub fn backends(&self) -> &[CustomerOrigin] {
         &self.backends
@@ -264,6 +266,12 @@ impl CustomerConfig {
     #[must_use]
     pub const fn is_refreshed(&self) -> bool {
         self.refreshed
+    }
+
+    /// When the config API was asked for it, where it says so.
+    #[must_use]
+    pub const fn fetched_at(&self) -> Option<Timestamp> {
+        self.fetched_at
     }
 
     /// The same, as the config API said it.
@@ -309,7 +317,8 @@ fn backends(
     }
     // A member that could not be read is there all the same.
     let unread = errors.has("/backendUrl") || errors.has("/backends");
-    if alone.is_none() && record.backends.is_empty() && !unread {
+    // Nobody goes anywhere by the record of who is gone, and nobody may ever have known where that was.
+    if alone.is_none() && record.backends.is_empty() && !unread && !record.gone {
         errors.note("", "must have a backendUrl, or backends");
     }
     if found.len() > MOST_BACKENDS {

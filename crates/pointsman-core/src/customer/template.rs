@@ -135,6 +135,18 @@ impl FilledHost {
         Ok(origin)
     }
 
+    /// The first claim that keeps the host from being filled, for people.
+    #[must_use]
+    pub fn unfit(&self, claims: &Claims) -> Option<&ClaimPath> {
+        self.labels.iter().find_map(|label| match label {
+            Label::Claim(path) => {
+                let value = claims.find(path).and_then(Value::as_str);
+                (!value.is_some_and(is_ldh_label)).then_some(path)
+            }
+            Label::Fixed(_) => None,
+        })
+    }
+
     /// The path that all requests are put behind.
     #[must_use]
     pub const fn base(&self) -> &Rc<str> {

@@ -36,10 +36,11 @@ pub fn look_up(
     deferred: &mut Deferred,
     now: Timestamp,
 ) -> Result<Stored<CustomerConfig>, Halt> {
-    if let Fetched::Got(stored) = &loaded.customer {
+    let fetched = loaded.customer(id);
+    if let Some(Fetched::Got(stored)) = fetched {
         return Ok(stored.clone());
     }
-    match memory.look_up_customer(id, now, loaded.customer.has_failed()) {
+    match memory.look_up_customer(id, now, fetched.is_some_and(Fetched::has_failed)) {
         Lookup::Hit { stored, refresh } => {
             deferred.refresh(refresh, now, || Need::Customer(id.clone()));
             Ok(stored)

@@ -6,6 +6,7 @@ use crate::{
     base::{digest::Digest, refusal::Refusal, time::Timestamp},
     customer::record::CustomerConfig,
     decide::request_log::Trace,
+    directory::log::{Epoch, Revision},
     forward::plan::Forward,
     http::answer::Answer,
     identity::{
@@ -159,8 +160,9 @@ pub struct LoadedForRequest {
     pub assumed: Option<Rc<Principal>>,
     /// The API key's record.
     pub key: Fetched<Stored<KeyConfig>>,
-    /// The customer's record.
-    pub customer: Fetched<Stored<CustomerConfig>>,
+    /// A customer's record, with whose it is: while it is loaded, the caller's own record may come to name another customer
+    /// ([`LoadedForRequest::customer`]).
+    pub customer: Option<(CustomerId, Fetched<Stored<CustomerConfig>>)>,
     /// The issuer's key set.
     pub key_set: Fetched<Rc<KeySet>>,
     /// The issuer itself was asked, and not only what others had of it; or waited for in vain. It is not asked again.
@@ -172,6 +174,17 @@ pub struct LoadedForRequest {
 }
 
 impl LoadedForRequest {
+    /// Takes a customer's record; `None` where it could not be had.
+    pub fn take_customer(&mut self, id: &CustomerId, stored: Option<Stored<CustomerConfig>>) {
+        self.customer = Some((id.clone(), Fetched::of(stored)));
+    }
+
+    /// What was loaded of this customer, and of no other.
+    #[must_use]
+    pub fn customer(&self, id: &CustomerId) -> Option<&Fetched<Stored<CustomerConfig>>> {
+        self.customer.as_ref().filter(|(whose, _)| whose == id).map(|(_, fetched)| fetched)
+    }
+
     /// Takes the issuer's key set; `None` where it could not be had.
     pub fn take_key_set(&mut self, set: Option<Rc<KeySet>>) {
         match set {
@@ -188,7 +201,10 @@ impl LoadedForRequest {
     pub fn note_failed(&mut self, need: &Need) {
         match need {
             Need::Key(_) => self.key.note_failed(),
-            Need::Customer(_) => self.customer.note_failed(),
+            Need::Customer(id) => match &mut self.customer {
+                Some((whose, fetched)) if whose == id => fetched.note_failed(),
+                customer => *customer = Some((id.clone(), Fetched::Failed)),
+            },
             Need::KeySet(_) => {
                 self.key_set.note_failed();
                 self.issuer_asked = true;
@@ -228,6 +244,32 @@ pub struct Write {
     pub record: String,
     /// When its source was asked. A record that is newer stays.
     pub asked_at: Timestamp,
+    /// What the ledger is told instead; the store gets the record where the ledger does not take it.
+    pub lesson: Option<Lesson>,
+}
+
+/// What the config API said of one customer whom it was asked for, for the ledger.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Lesson {
+    /// The customer's id.
+    pub id: CustomerId,
+    /// What was said.
+    pub says: Said,
+    /// The ledger's epoch before the config API was asked.
+    pub epoch: Epoch,
+    /// The last change of the log that was known then.
+    pub revision: Revision,
+}
+
+/// What the config API said of one customer.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Said {
+    /// This record, as compact JSON, without what a refresh notes.
+    Record(String),
+    /// That there is no such customer.
+    Gone,
+    /// Nothing that can be used.
+    Broken,
 }
 
 impl Deferred {
@@ -294,9 +336,23 @@ mod tests {
         assert!(matches!(loaded.key_set, Fetched::Got(_)));
         let key = Need::Key(Digest::of(b"k"));
         loaded.note_failed(&key);
-        assert!(loaded.key.has_failed() && !loaded.customer.has_failed());
+        assert!(loaded.key.has_failed() && loaded.customer.is_none());
         loaded.key = Fetched::Got(Stored::Absent);
         loaded.note_failed(&key);
         assert_eq!(loaded.key, Fetched::Got(Stored::Absent));
+    }
+
+    #[test]
+    fn what_was_loaded_of_one_customer_says_nothing_of_another() {
+        let [acme, wayne] = ["acme", "wayne"].map(|id| CustomerId::parse(id).unwrap());
+        let mut loaded = LoadedForRequest::default();
+        loaded.take_customer(&acme, Some(Stored::Absent));
+        assert_eq!(loaded.customer(&acme), Some(&Fetched::Got(Stored::Absent)));
+        assert_eq!(loaded.customer(&wayne), None);
+        loaded.note_failed(&Need::Customer(acme.clone()));
+        assert_eq!(loaded.customer(&acme), Some(&Fetched::Got(Stored::Absent)));
+        loaded.note_failed(&Need::Customer(wayne.clone()));
+        assert_eq!(loaded.customer(&wayne), Some(&Fetched::Failed));
+        assert_eq!(loaded.customer(&acme), None);
     }
 }

@@ -2,11 +2,14 @@
 //! an operator who shows the secret. The decision has recorded its steps itself ([`Steps`]); here they become a document.
 //! Nothing here decides or looks anything up, and no request that is forwarded comes by.
 
+use std::rc::Rc;
+
 use serde_json::Value;
 
 mod ask;
 mod credential;
 mod masked;
+mod why;
 
 pub(crate) use self::ask::refuse_question;
 pub use self::ask::{ExplainRequest, asked};
@@ -26,6 +29,7 @@ use crate::{
         plan::{Forward, Plan},
     },
     http::{answer::Answer, head::Head},
+    routing::split::SplitView,
     state::{
         bounds::{Bound, Hears, bounds},
         config::Gateway,
@@ -73,12 +77,12 @@ impl Explained<'_> {
                 Outcome::Answer(_) | Outcome::Load(..) => "answer",
             },
             "decision": decided(trace),
-            "steps": decision.trace.steps.as_deref().map_or_else(Vec::new, |steps| told_steps(steps, decision)),
+            "steps": decision.trace.steps.as_deref().map_or_else(Vec::new, |steps| self.told_steps(steps, decision)),
             "bounds": bounds(self.gateway, self.hears).iter().map(Bound::to_json).collect::<Vec<_>>(),
         });
         let (name, value) = match &decision.outcome {
             Outcome::Forward(forward) => ("forward", self.forwarded(forward)),
-            Outcome::Answer(answer) => ("answer", answered(answer)),
+            Outcome::Answer(answer) => ("answer", self.answered(answer, trace)),
             Outcome::Load(..) => return told,
         };
         if let Value::Object(members) = &mut told {
@@ -101,10 +105,27 @@ impl Explained<'_> {
             "set_on_answer": forward.edits.set,
         })
     }
+
+    fn answered(&self, answer: &Answer, trace: &Trace) -> Value {
+        let why = answer.refusal.and_then(|refusal| self.why(refusal, trace));
+        json!({
+            "status": answer.status,
+            "problem": answer.refusal.map(|refusal| refusal.problem().slug()),
+            "reason": answer.refusal.map(crate::base::refusal::Refusal::id),
+            "why": why.as_ref().map(|why| why.text.as_str()),
+            "claim": why.as_ref().and_then(|why| why.claim.as_deref()),
+            "fields": answer.fields,
+            "body": answer.body.as_deref().map(as_json),
+        })
+    }
+
+    /// The steps in the order of their stages.
+    fn told_steps(&self, steps: &Steps, decision: &Decision) -> Vec<Value> {
+        told_steps(steps, decision, self.gateway)
+    }
 }
 
-/// The steps in the order of their stages.
-fn told_steps(steps: &Steps, decision: &Decision) -> Vec<Value> {
+fn told_steps(steps: &Steps, decision: &Decision, gateway: &Gateway) -> Vec<Value> {
     let trace = &decision.trace;
     let mut told = vec![match &steps.route {
         RouteStep::Taken { name, path, captures } => {
@@ -115,7 +136,7 @@ fn told_steps(steps: &Steps, decision: &Decision) -> Vec<Value> {
             json!({ "step": "route", "route": trace.route.as_deref(), "methods": methods })
         }
     }];
-    told.extend(steps.credential.as_ref().map(credential::told));
+    told.extend(steps.credential.as_ref().map(|step| credential::told(step, gateway)));
     if let Some(principal) = &steps.principal {
         told.push(json!({
             "step": "principal",
@@ -139,6 +160,8 @@ fn told_steps(steps: &Steps, decision: &Decision) -> Vec<Value> {
             "to": trace.backend.as_deref(),
             "variant": trace.variant.as_deref(),
             "bucket": trace.bucket,
+            "why": steps.matched,
+            "split": steps.split.as_ref().map(split),
         }));
     }
     told.extend(steps.customer.as_ref().map(customer));
@@ -147,6 +170,19 @@ fn told_steps(steps: &Steps, decision: &Decision) -> Vec<Value> {
     }
     told.extend(trace.shadow.as_ref().map(|shadow| json!({ "step": "shadow", "would": shadow })));
     told
+}
+
+fn split(view: &SplitView) -> Value {
+    let seen = |seen: &Option<(String, String)>| {
+        seen.as_ref().map(|(of, value)| json!({ "operand": of, "value": value }))
+    };
+    let variant =
+        |(name, from, below): &(Rc<str>, u16, u16)| json!({ "name": &**name, "from": from, "below": below });
+    json!({
+        "chosen_by": seen(&view.chosen_by),
+        "by": seen(&view.by),
+        "variants": view.variants.iter().map(variant).collect::<Vec<_>>(),
+    })
 }
 
 fn customer(step: &CustomerStep) -> Value {
@@ -235,16 +271,6 @@ fn plan(plan: &Plan) -> Value {
         "deadline_ms": plan.deadline,
         "failure_statuses": plan.statuses,
         "needs_size": plan.needs_size,
-    })
-}
-
-fn answered(answer: &Answer) -> Value {
-    json!({
-        "status": answer.status,
-        "problem": answer.refusal.map(|refusal| refusal.problem().slug()),
-        "reason": answer.refusal.map(crate::base::refusal::Refusal::id),
-        "fields": answer.fields,
-        "body": answer.body.as_deref().map(as_json),
     })
 }
 

@@ -87,6 +87,7 @@ impl<'a> DecisionContext<'a> {
                     let chosen = split.choose(facts).ok_or(Refusal::Misconfigured)?;
                     self.trace.variant = Some(Rc::clone(&chosen.variant.name));
                     self.trace.bucket = chosen.bucket;
+                    self.trace.record(|steps| steps.split = Some(split.view(facts)));
                     chosen.variant.to
                 }
             };
@@ -101,6 +102,7 @@ impl<'a> DecisionContext<'a> {
             (self.trace.variant, self.trace.bucket) = (None, None);
             let why_not = "the caller's customer is not listed";
             self.trace.record(|steps| {
+                steps.split = None;
                 steps.passed_over.push((Rc::clone(&rule.name), why_not.to_owned()));
             });
         }
@@ -119,6 +121,8 @@ impl<'a> DecisionContext<'a> {
         let found = route.index.find(&route.rules, from, facts);
         self.trace.record(|steps| {
             pass_over(steps, route.rules.iter().take(found.unwrap_or(usize::MAX)).skip(from), facts);
+            let rule = found.and_then(|index| route.rules.get(index));
+            steps.matched = rule.map(|rule| rule.why(facts)).unwrap_or_default();
         });
         found.and_then(|index| Some((index, route.rules.get(index)?)))
     }

@@ -1,16 +1,25 @@
 //! The log of changes as followers read it: its head, and segments of what is older.
+//!
+//! | format | a change |
+//! | --- | --- |
+//! | 1 | kind and flags in one byte, digest; if it is no removal, expiry, length of the text, text |
+//! | 2 | kind, digest, flags (LEB128); if it is no removal, length of the rest, expiry, text |
+//!
+//! By format 2 a row that says more than its reader knows is one that cannot be read, and the changes beside it can.
 
 use crate::{
     base::time::Timestamp,
     directory::{
-        bytes::{Reader, hex, put_varint},
+        bytes::{Reader, hex, put_sized, put_varint},
         record_key::{Kind, RecordKey},
         row::{FREE_BITS, Row},
     },
 };
 
-/// The format of all that is written here. A follower that meets another one takes the record from KV.
-pub const FORMAT: u8 = 1;
+/// The newest format of heads, segments and shards.
+pub const FORMAT: u8 = 2;
+/// The oldest one: both sides read and write one back, so that either may be deployed first, and taken back.
+pub const OLDEST_FORMAT: u8 = FORMAT - 1;
 /// The longest head.
 pub const MAX_HEAD_BYTES: usize = 16_384;
 /// Changes that a head holds at most.
@@ -56,7 +65,39 @@ impl Change {
         Self { key: RecordKey { digest, kind: Kind::ApiKey }, row: None }
     }
 
-    /// Appends the change. A removal takes 17 bytes.
+    /// Whether this is what [`Change::reload_of`] makes.
+    #[must_use]
+    pub fn is_reload(&self) -> bool {
+        self.row.is_none() && self.key.kind == Kind::ApiKey && self.key.digest.ends_with(&[0; 12])
+    }
+
+    /// Appends the change as formats have it from the second on. A removal takes 18 bytes.
+    fn put_apart(&self, into: &mut Vec<u8>) {
+        into.push(self.key.kind as u8);
+        into.extend_from_slice(&self.key.digest);
+        let Some(row) = &self.row else { return into.push(REMOVED) };
+        put_varint(into, u64::from(row.flags()));
+        let mut rest = Vec::with_capacity(row.text.len() + 8);
+        row.put_expiry(&mut rest);
+        rest.extend_from_slice(&row.text);
+        put_sized(into, &rest);
+    }
+
+    /// Reads what [`Change::put_apart`] appended, or what a later version did.
+    fn read_apart(reader: &mut Reader<'_>) -> Option<Self> {
+        let key = RecordKey { kind: Kind::of(reader.byte()?)?, digest: reader.array()? };
+        let flags = reader.varint()?;
+        if flags & 3 == u64::from(REMOVED) {
+            return Some(Self { key, row: None });
+        }
+        let mut rest = Reader::new(reader.sized()?);
+        let known = u8::try_from(flags).ok().filter(|flags| flags >> FREE_BITS == 0);
+        let row = known.and_then(|flags| Row::read_expiry(flags, &mut rest));
+        let row = row.map(|row| Row { text: rest.rest().to_vec(), ..row });
+        Some(Self { key, row: Some(row.unwrap_or_else(Row::unreadable)) })
+    }
+
+    /// Appends the change as the first format has it, which is also the database's. A removal takes 17 bytes.
     pub fn put(&self, into: &mut Vec<u8>) {
         let kind = (self.key.kind as u8) << FREE_BITS;
         let Some(row) = &self.row else {
@@ -83,16 +124,18 @@ impl Change {
     }
 }
 
-fn put_changes(into: &mut Vec<u8>, first: Revision, changes: &[Change]) {
+fn put_changes(into: &mut Vec<u8>, first: Revision, changes: &[Change], format: u8) {
     into.extend_from_slice(&first.to_be_bytes());
     put_varint(into, changes.len() as u64);
-    changes.iter().for_each(|change| change.put(into));
+    let put = if format == 1 { Change::put } else { Change::put_apart };
+    changes.iter().for_each(|change| put(change, into));
 }
 
-fn read_changes(reader: &mut Reader<'_>) -> Option<(Revision, Vec<Change>)> {
+fn read_changes(reader: &mut Reader<'_>, format: u8) -> Option<(Revision, Vec<Change>)> {
     let first = reader.u64()?;
     let count = reader.varint()?;
-    let changes = (0..count).map(|_| Change::read(reader)).collect::<Option<Vec<_>>>()?;
+    let read = if format == 1 { Change::read } else { Change::read_apart };
+    let changes = (0..count).map(|_| read(reader)).collect::<Option<Vec<_>>>()?;
     reader.is_empty().then_some((first, changes))
 }
 
@@ -204,33 +247,57 @@ pub struct Head {
 const HEAD: [u8; 2] = *b"PH";
 const SEGMENT: [u8; 2] = *b"PL";
 
+/// Reads what stands before everything: what this is, and its format, where whoever reads formats up to `newest` reads it.
+pub(super) fn read_format(reader: &mut Reader<'_>, of: [u8; 2], newest: u8) -> Option<u8> {
+    (reader.array() == Some(of)).then_some(())?;
+    reader.byte().filter(|format| (OLDEST_FORMAT..=newest).contains(format))
+}
+
 impl Head {
-    /// The bytes that go over the wire.
+    /// The bytes that go over the wire, in the newest format.
     #[must_use]
     pub fn encode(&self) -> Vec<u8> {
+        self.encode_as(FORMAT)
+    }
+
+    /// The same in one of the formats.
+    #[must_use]
+    pub fn encode_as(&self, format: u8) -> Vec<u8> {
         let mut bytes = Vec::with_capacity(512);
         bytes.extend_from_slice(&HEAD);
-        bytes.push(FORMAT);
+        bytes.push(format);
         bytes.extend_from_slice(&self.epoch.0);
         bytes.extend_from_slice(&self.revision.to_be_bytes());
         bytes.extend_from_slice(&self.as_of.millis().to_be_bytes());
         bytes.extend_from_slice(&self.pace.to_be_bytes());
         self.manifest.put(&mut bytes);
-        put_changes(&mut bytes, self.first, &self.changes);
+        put_changes(&mut bytes, self.first, &self.changes, format);
         bytes
     }
 
     /// Reads a head. `None` for what is none, or one of another format, or whose changes do not end at its revision.
     #[must_use]
     pub fn decode(bytes: &[u8]) -> Option<Self> {
+        Self::decode_up_to(bytes, FORMAT)
+    }
+
+    /// Whether this is a head of a later format than `newest`.
+    #[must_use]
+    pub fn is_newer_than(bytes: &[u8], newest: u8) -> bool {
+        bytes.strip_prefix(&HEAD).and_then(<[u8]>::first).is_some_and(|format| *format > newest)
+    }
+
+    /// The same for whoever reads formats up to `newest`.
+    #[must_use]
+    pub fn decode_up_to(bytes: &[u8], newest: u8) -> Option<Self> {
         let mut reader = Reader::new(bytes);
-        (reader.array() == Some(HEAD) && reader.byte() == Some(FORMAT)).then_some(())?;
+        let format = read_format(&mut reader, HEAD, newest)?;
         let epoch = Epoch(reader.array()?);
         let revision = reader.u64()?;
         let as_of = Timestamp::from_millis(reader.u64()?);
         let pace = reader.u16()?;
         let manifest = Manifest::read(&mut reader)?;
-        let (first, changes) = read_changes(&mut reader)?;
+        let (first, changes) = read_changes(&mut reader, format)?;
         let joins = first.checked_add(changes.len() as u64)? == revision.checked_add(1)?;
         joins.then_some(Self { epoch, revision, as_of, pace, manifest, first, changes })
     }
@@ -254,24 +321,36 @@ impl Segment {
         revision.saturating_sub(1) / SEGMENT_CHANGES * SEGMENT_CHANGES + 1
     }
 
-    /// The bytes that go over the wire.
+    /// The bytes that go over the wire, in the newest format.
     #[must_use]
     pub fn encode(&self) -> Vec<u8> {
+        self.encode_as(FORMAT)
+    }
+
+    /// The same in one of the formats.
+    #[must_use]
+    pub fn encode_as(&self, format: u8) -> Vec<u8> {
         let mut bytes = Vec::with_capacity(512);
         bytes.extend_from_slice(&SEGMENT);
-        bytes.push(FORMAT);
+        bytes.push(format);
         bytes.extend_from_slice(&self.epoch.0);
-        put_changes(&mut bytes, self.first, &self.changes);
+        put_changes(&mut bytes, self.first, &self.changes, format);
         bytes
     }
 
     /// Reads a segment; `None` for what is none, or one of another format.
     #[must_use]
     pub fn decode(bytes: &[u8]) -> Option<Self> {
+        Self::decode_up_to(bytes, FORMAT)
+    }
+
+    /// The same for whoever reads formats up to `newest`.
+    #[must_use]
+    pub fn decode_up_to(bytes: &[u8], newest: u8) -> Option<Self> {
         let mut reader = Reader::new(bytes);
-        (reader.array() == Some(SEGMENT) && reader.byte() == Some(FORMAT)).then_some(())?;
+        let format = read_format(&mut reader, SEGMENT, newest)?;
         let epoch = Epoch(reader.array()?);
-        let (first, changes) = read_changes(&mut reader)?;
+        let (first, changes) = read_changes(&mut reader, format)?;
         Some(Self { epoch, first, changes })
     }
 }
@@ -316,6 +395,15 @@ mod tests {
 
     #[test]
     fn heads_are_read_as_written_and_nothing_else_is() {
+        for format in OLDEST_FORMAT..=FORMAT {
+            let bytes = head().encode_as(format);
+            assert_eq!(Head::decode_up_to(&bytes, format), Some(head()), "format {format}");
+            assert_eq!(Head::decode(&bytes), Some(head()), "format {format} by who reads a newer one");
+            assert_eq!(Head::decode_up_to(&bytes, format - 1), None, "format {format} by who does not");
+            assert!(Head::is_newer_than(&bytes, format - 1) && !Head::is_newer_than(&bytes, format));
+            let segment = Segment { epoch: Epoch([1; 16]), first: 257, changes: changes() };
+            assert_eq!(Segment::decode(&segment.encode_as(format)), Some(segment));
+        }
         let bytes = head().encode();
         assert_eq!(Head::decode(&bytes), Some(head()));
         for end in 0..bytes.len() {
@@ -340,10 +428,30 @@ mod tests {
     }
 
     #[test]
+    fn a_row_that_says_more_than_its_reader_knows_is_there_and_cannot_be_read() {
+        let [known, removed, ..] = <[Change; 4]>::try_from(changes()).unwrap();
+        let mut bytes = Vec::new();
+        known.put_apart(&mut bytes);
+        // What a later version writes of it: a flag that this one does not know, and what belongs to the flag.
+        bytes.push(Kind::Customer as u8);
+        bytes.extend_from_slice(&RecordKey::customer("later").digest);
+        put_varint(&mut bytes, 16 | 8);
+        put_sized(&mut bytes, b"whatever belongs to it");
+        removed.put_apart(&mut bytes);
+        let mut reader = Reader::new(&bytes);
+        assert_eq!(Change::read_apart(&mut reader), Some(known));
+        let later = Change { key: RecordKey::customer("later"), row: Some(Row::unreadable()) };
+        assert_eq!(Change::read_apart(&mut reader), Some(later));
+        assert_eq!(Change::read_apart(&mut reader), Some(removed), "what stands beside it is read");
+    }
+
+    #[test]
     fn a_reload_is_of_its_own_shard() {
         for (prefix, bits) in [(0, 0), (0, 1), (1, 1), (5, 3), (511, 9)] {
             assert_eq!(Change::reload_of(prefix, bits).key.prefix(bits), prefix);
+            assert!(Change::reload_of(prefix, bits).is_reload());
         }
+        assert!(!changes().iter().any(Change::is_reload));
     }
 
     #[test]

@@ -16,6 +16,8 @@ pub enum Usable {
     Malformed = 1,
     /// Its source names it in a way that cannot be trusted now; it may be there later.
     Unsure = 2,
+    /// It was removed a short time ago: a shard says so, since KV may have it for a while yet.
+    Removed = 3,
 }
 
 /// What the directory holds of a record: what decides, and nothing that only describes.
@@ -44,6 +46,19 @@ impl Row {
         Self { text: text.into(), ..Self::default() }
     }
 
+    /// A row of which is known only that there is one: a later version wrote it. Its text is no record, so that it is asked
+    /// for where every record was before there was a directory, and is never taken for absent.
+    #[must_use]
+    pub fn unreadable() -> Self {
+        Self::default()
+    }
+
+    /// A row of what was removed, which says so until then.
+    #[must_use]
+    pub fn removed(until: Timestamp) -> Self {
+        Self { usable: Usable::Removed, expires_at: Some(until), ..Self::default() }
+    }
+
     /// Whether KV has dropped the entry by `now`.
     #[must_use]
     pub fn is_over(&self, now: Timestamp) -> bool {
@@ -70,6 +85,8 @@ impl Row {
             0 => Usable::Yes,
             1 => Usable::Malformed,
             2 => Usable::Unsure,
+            // What else a later version may mean by that nobody reads.
+            _ if flags & EXPIRES != 0 => Usable::Removed,
             _ => return None,
         };
         let expires_at = match flags & EXPIRES {
@@ -105,6 +122,7 @@ mod tests {
             Row::of(r#"{"subject":"acme"}"#),
             Row { usable: Usable::Malformed, ..Row::default() },
             Row { usable: Usable::Unsure, provider: true, ..Row::default() },
+            Row::removed(Timestamp::from_millis(1_785_412_800_000)),
             Row { expires_at: Some(Timestamp::from_millis(1_785_412_800_000)), ..Row::of("{}") },
         ];
         for row in rows {

@@ -15,7 +15,7 @@ use crate::{
     base::time::Timestamp,
     directory::{
         bytes::Reader,
-        log::FORMAT,
+        log::{FORMAT, read_format},
         record_key::{DIGEST_BYTES, Kind, RecordKey},
         row::{FREE_BITS, Row},
     },
@@ -24,7 +24,7 @@ use crate::{
 mod encode;
 mod template;
 
-pub use self::encode::encode;
+pub use self::encode::{encode, encode_as};
 use self::template::{HOLE, Template};
 
 const SHARD: [u8; 2] = *b"PS";
@@ -47,9 +47,15 @@ impl Shard {
     /// Rows are not looked at: whoever loads it has compared the digest of `bytes` with the manifest's.
     #[must_use]
     pub fn parse(bytes: Vec<u8>, prefix_bits: u8) -> Option<Self> {
+        Self::parse_up_to(bytes, prefix_bits, FORMAT)
+    }
+
+    /// The same for whoever reads formats up to `newest`.
+    #[must_use]
+    pub fn parse_up_to(bytes: Vec<u8>, prefix_bits: u8, newest: u8) -> Option<Self> {
         let at = |rest: &[u8]| u32::try_from(bytes.len() - rest.len()).ok();
         let mut reader = Reader::new(&bytes);
-        (reader.array() == Some(SHARD) && reader.byte() == Some(FORMAT)).then_some(())?;
+        read_format(&mut reader, SHARD, newest)?;
         let count = reader.varint()?;
         let mut templates = Vec::new();
         for _ in 0..count {
@@ -76,7 +82,8 @@ impl Shard {
             let flags = reader.byte()?;
             let rest = reader.sized()?;
             if digest == key.digest && Kind::of(flags >> FREE_BITS) == Some(key.kind) {
-                return self.row(flags, rest, name);
+                // A later version's may say what this one cannot read: it is there all the same.
+                return Some(self.row(flags, rest, name).unwrap_or_else(Row::unreadable));
             }
         }
     }

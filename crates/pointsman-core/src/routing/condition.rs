@@ -239,10 +239,7 @@ impl Condition {
             return None;
         }
         Some(match self {
-            Self::Is { of, test } => match facts.find(of) {
-                Some(value) => format!("{of} is {}, and {test}", json::text(&value)),
-                None => format!("{of} is not there, and {test}"),
-            },
+            Self::Is { of, test } => compared(of, test, facts),
             Self::All(all) => all.iter().find_map(|condition| condition.why_not(facts)).unwrap_or_default(),
             Self::Any(any) => {
                 let reasons: Vec<_> = any.iter().filter_map(|condition| condition.why_not(facts)).collect();
@@ -253,6 +250,38 @@ impl Condition {
                 format!("{}: {}", named.name, named.condition.why_not(facts).unwrap_or_default())
             }
         })
+    }
+}
+
+impl Condition {
+    /// Why it holds, for people; `None` where it does not hold.
+    #[must_use]
+    pub fn why(&self, facts: &Facts<'_>) -> Option<String> {
+        if !self.holds(facts) {
+            return None;
+        }
+        Some(match self {
+            Self::Is { of, test } => compared(of, test, facts),
+            Self::All(all) => {
+                let reasons: Vec<_> = all.iter().filter_map(|condition| condition.why(facts)).collect();
+                reasons.join("; and ")
+            }
+            Self::Any(any) => any.iter().find_map(|condition| condition.why(facts)).unwrap_or_default(),
+            Self::Not(other) => format!("$not: {}", other.why_not(facts).unwrap_or_default()),
+            Self::Named(named) => {
+                format!("{}: {}", named.name, named.condition.why(facts).unwrap_or_default())
+            }
+        })
+    }
+}
+
+/// What a test looked at, and what it wants.
+#[cold]
+#[inline(never)]
+fn compared(of: &Operand, test: &Test, facts: &Facts<'_>) -> String {
+    match facts.find(of) {
+        Some(value) => format!("{of} is {}, and {test}", json::text(&value)),
+        None => format!("{of} is not there, and {test}"),
     }
 }
 

@@ -45,6 +45,14 @@ impl Rule {
         self.when.iter().find_map(|condition| condition.why_not(facts))
     }
 
+    /// Why it is for this request, for people: one text for each of its conditions.
+    #[cold]
+    #[inline(never)]
+    #[must_use]
+    pub fn why(&self, facts: &Facts<'_>) -> Vec<String> {
+        self.when.iter().filter_map(|condition| condition.why(facts)).collect()
+    }
+
     /// Whether no caller that this rule matches goes on to a later one.
     #[must_use]
     pub fn is_final(&self) -> bool {

@@ -65,6 +65,33 @@ impl Split {
     }
 }
 
+/// What a split looked at, for people.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SplitView {
+    /// Where a tester says which variant they want, and what stands there.
+    pub chosen_by: Option<(String, String)>,
+    /// What tells this caller from others, and its value.
+    pub by: Option<(String, String)>,
+    /// The variants with the first of their buckets, and the first that is not theirs any more.
+    pub variants: Vec<(Rc<str>, u16, u16)>,
+}
+
+impl Split {
+    /// What it looks at in this request.
+    #[cold]
+    #[inline(never)]
+    #[must_use]
+    pub fn view(&self, facts: &Facts<'_>) -> SplitView {
+        let first = |all: &[Operand]| all.iter().find_map(|of| Some((of.to_string(), facts.key(of)?)));
+        let mut from = 0;
+        let variants = self.variants.iter().map(|variant| {
+            let begin = std::mem::replace(&mut from, variant.end);
+            (Rc::clone(&variant.name), begin, variant.end)
+        });
+        SplitView { variants: variants.collect(), chosen_by: first(&self.chosen_by), by: first(&self.by) }
+    }
+}
+
 /// The bucket of a key: the first 64 bits of the SHA-256 of salt, NUL and key, modulo [`BUCKETS`]. The
 /// remainder favours no bucket by more than one in 10^15.
 #[must_use]

@@ -288,8 +288,19 @@ pub struct Operator {
     pub status: Option<String>,
     /// The path at which operators edit what the ledger holds.
     pub ledger: Option<String>,
+    /// The path below which the management API is.
+    pub api: Option<String>,
     /// The digest of the secret that they show.
     pub secret: Option<Digest>,
+}
+
+impl Operator {
+    /// Whether a path is the management API's: its own, or one below it.
+    #[must_use]
+    pub fn is_of_api(&self, path: &str) -> bool {
+        let below = self.api.as_deref().and_then(|api| path.strip_prefix(api));
+        below.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    }
 }
 
 /// Bytes that each cache may hold. An isolate has 128 MB for everything, and its wasm memory never
@@ -453,6 +464,9 @@ pub struct ConfigSource {
     pub timeout: Span,
     /// Whether one customer is asked for, or the whole list.
     pub by_id: bool,
+    /// Whether the provider tells the gateway which customers changed, so that the ledger keeps what it was told of one until
+    /// then.
+    pub announced: bool,
     /// The largest answer that is read, in bytes.
     pub max_size: usize,
     /// How many customers in a hundred may be missing from a list at once.

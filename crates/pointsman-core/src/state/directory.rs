@@ -20,6 +20,7 @@ use crate::{
     state::{
         cache::{Cache, Loaded, Stored},
         config::Gateway,
+        overtaken::Overtaken,
     },
 };
 
@@ -52,6 +53,8 @@ pub enum Answer<T> {
     Wait(Step),
     /// It does not know; what was the way before there was a directory is the way.
     Elsewhere,
+    /// There is a record, and this version cannot read it; that way again, on which nothing found is no absence.
+    Unreadable,
     /// The ledger is silent, and the configuration lets nobody in meanwhile.
     Closed,
 }
@@ -86,6 +89,7 @@ pub struct Directory {
     pub follower: Follower,
     keys: Cache<KeyConfig>,
     customers: Cache<CustomerConfig>,
+    overtaken: Overtaken,
     stale_keys: Span,
     stale_customers: Span,
     stale_tokens: Span,
@@ -120,6 +124,7 @@ impl Directory {
             follower: Follower::new(gateway.directory.follow, seed),
             keys: Cache::new(gateway.budgets.keys, policy, seed),
             customers: Cache::new(gateway.budgets.customers, policy, seed),
+            overtaken: Overtaken::default(),
             stale_keys,
             stale_customers,
             stale_tokens: gateway.stale_revocations(),
@@ -130,7 +135,7 @@ impl Directory {
 
     /// What it says of the key with this digest. `asked` where the ledger was asked about it a moment ago.
     pub fn key(&mut self, digest: &Digest, asked: bool, now: Timestamp) -> Answer<KeyConfig> {
-        self.forget_what_moved();
+        self.forget_what_moved(now);
         let currency = self.follower.currency(now, self.stale_keys);
         let key = RecordKey::api_key(digest);
         let place = Digest::beginning(&key.digest);
@@ -154,7 +159,7 @@ impl Directory {
                     keep(&mut self.keys, &place, &stored, weight, expires_at);
                     stored
                 }
-                Err(_) => Stored::Malformed,
+                Err(_) => return Answer::Unreadable,
             },
             Some(_) => Stored::Malformed,
             None => Stored::Absent,
@@ -164,7 +169,7 @@ impl Directory {
 
     /// What it says of this customer.
     pub fn customer(&mut self, id: &CustomerId, asked: bool, now: Timestamp) -> Answer<CustomerConfig> {
-        self.forget_what_moved();
+        self.forget_what_moved(now);
         let currency = self.follower.currency(now, self.stale_customers);
         let place = id.cache_key();
         if may_answer(currency)
@@ -186,7 +191,7 @@ impl Directory {
                         keep(&mut self.customers, &place, &stored, weight, expires_at);
                         stored
                     }
-                    Err(_) => Stored::Malformed,
+                    Err(_) => return Answer::Unreadable,
                 }
             }
             Some(_) => Stored::Malformed,
@@ -195,10 +200,24 @@ impl Directory {
         self.answer(stored, now)
     }
 
-    /// Whether it was heard that the operator's record of this customer was removed. The store may show that for a while yet.
+    /// Whether it was heard that there is no operator's record of this customer: it was removed, or the config API's is what
+    /// counts by now. The store may show it for a while yet.
     #[must_use]
     pub fn has_removed(&self, id: &CustomerId, now: Timestamp) -> bool {
-        self.follower.find(&RecordKey::customer(id.as_str()), id.as_str(), now) == Found::Removed
+        match self.follower.find(&RecordKey::customer(id.as_str()), "", now) {
+            Found::Removed => true,
+            Found::Row(row) => row.provider,
+            _ => false,
+        }
+    }
+
+    /// What was loaded of a record out of the store then or before is older than what the log has said of it.
+    pub(super) fn overtaken_at(&self, key: &RecordKey) -> Option<Timestamp> {
+        self.overtaken.at(key)
+    }
+
+    fn has_heard_removal(&self, key: &RecordKey, now: Timestamp) -> bool {
+        self.follower.find(key, "", now) == Found::Removed
     }
 
     /// Whether a token was revoked that has these names. `checked` is up to which state of the revocations it is known not to
@@ -209,11 +228,11 @@ impl Directory {
         names: impl FnOnce() -> TokenNames,
         now: Timestamp,
     ) -> Revocation {
-        match self.follower.currency(now, self.stale_tokens) {
+        match self.follower.currency_of_last(now, self.stale_tokens) {
             Currency::Current | Currency::Silent => {}
             Currency::TooOld => return Revocation::Wait,
             Currency::Unknown if self.follower.has_no_tail() => return Revocation::None,
-            Currency::Unknown | Currency::Closed => return Revocation::Unavailable,
+            Currency::Unknown | Currency::Closed | Currency::Newer => return Revocation::Unavailable,
         }
         let heard = self.follower.tokens_heard();
         if !self.follower.has_tokens() || checked.get() == heard {
@@ -241,11 +260,11 @@ impl Directory {
 
     /// What is to be had before tokens can be told from revoked ones; [`Answer::Known`] where nothing is.
     pub fn revocations(&self, now: Timestamp) -> Answer<()> {
-        match self.follower.currency(now, self.stale_tokens) {
+        match self.follower.currency_of_last(now, self.stale_tokens) {
             Currency::Current | Currency::Silent => {}
             Currency::TooOld => return Answer::Wait(Step::Poll),
             Currency::Unknown if self.follower.has_no_tail() => return Answer::Known(Stored::Absent),
-            Currency::Unknown | Currency::Closed => return Answer::Closed,
+            Currency::Unknown | Currency::Closed | Currency::Newer => return Answer::Closed,
         }
         match self.follower.tokens(now) {
             Found::NotLoaded(prefix) => Answer::Wait(Step::Shard(prefix)),
@@ -286,6 +305,11 @@ impl Directory {
             Currency::Current | Currency::Silent => {}
             Currency::TooOld => return Says::Wait(Step::Poll),
             Currency::Closed => return Says::Closed,
+            // What was heard to be removed stays so, whatever KV still shows.
+            Currency::Newer if key.kind == Kind::ApiKey && self.has_heard_removal(key, now) => {
+                return Says::Absent;
+            }
+            Currency::Newer => return Says::Elsewhere,
             // The store may know of what the ledger left, which nobody has read yet.
             Currency::Unknown if !self.follower.follow().open && !self.follower.has_no_tail() => {
                 return Says::Closed;
@@ -293,13 +317,22 @@ impl Directory {
             Currency::Unknown => return Says::Elsewhere,
         }
         let is_complete = self.follower.is_complete(key.kind);
-        match self.follower.find(key, name, now) {
+        match self.follower.look_up(key, name, now) {
             Found::Row(row) if row.usable == Usable::Unsure => Says::Unsure,
             Found::Row(row) => Says::Row(row),
             // The config API may know of a customer whose operator's record was removed.
             Found::Removed if key.kind == Kind::Customer && !is_complete => Says::Elsewhere,
             Found::Removed => Says::Absent,
             Found::NotLoaded(prefix) => Says::Wait(Step::Shard(prefix)),
+            // The store may lag behind for as long as it takes no writes; the ledger does not.
+            Found::Unreadable
+                if !asked
+                    && currency == Currency::Current
+                    && self.follower.lacks_shard_of(key)
+                    && self.follower.asking().is_open(now) =>
+            {
+                Says::Wait(Step::Ask)
+            }
             Found::Unreadable => Says::Elsewhere,
             Found::Absent if !is_complete => Says::Elsewhere,
             Found::Absent if asked || currency == Currency::Silent || self.is_young(now) => Says::Absent,
@@ -313,22 +346,24 @@ impl Directory {
     }
 
     /// Forgets what was decoded of records that have changed.
-    fn forget_what_moved(&mut self) {
+    fn forget_what_moved(&mut self, now: Timestamp) {
         if !self.follower.has_moved() {
             return;
         }
-        self.forget_moved();
+        self.forget_moved(now);
     }
 
     #[cold]
     #[inline(never)]
-    fn forget_moved(&mut self) {
+    fn forget_moved(&mut self, now: Timestamp) {
         let Some(changes) = self.follower.take_moved() else {
+            self.overtaken.note_all(now);
             self.keys.clear();
             self.customers.clear();
             return;
         };
         for Change { key, row } in changes {
+            self.overtaken.note(key, now);
             match key.kind {
                 Kind::ApiKey => self.keys.remove(&Digest::beginning(&key.digest)),
                 // The change names a customer by a digest that is not the cache's.

@@ -1,6 +1,8 @@
 //! What one isolate remembers between requests. Only plain values: nothing that belongs to a request
 //! (a future, a lock, a stream) is ever shared through here.
 
+use std::rc::Rc;
+
 use crate::{
     base::{
         digest::Digest,
@@ -11,6 +13,7 @@ use crate::{
         record::CustomerConfig,
         roster::{Roster, RosterState},
     },
+    directory::record_key::RecordKey,
     forward::failover::Health,
     identity::{
         api_key::KeyConfig,
@@ -54,6 +57,16 @@ pub struct Memory {
     pub refreshes: Refreshes,
     /// The isolate's copy of the directory, where a ledger is bound.
     pub directory: Option<Directory>,
+    by_id: Option<ById>,
+}
+
+/// How what the config API says of one customer grows old.
+#[derive(Clone, Copy, Debug)]
+struct ById {
+    /// After this it is asked for again, behind a response.
+    fresh: Span,
+    /// Whether what does not say when it was asked for counts until the provider says that it changed.
+    announced: bool,
 }
 
 /// How refreshes behind responses went, by what was refreshed.
@@ -151,6 +164,10 @@ impl Memory {
             origins: Health::default(),
             refreshes: Refreshes::default(),
             directory: None,
+            by_id: gateway.customers.as_ref().and_then(|customers| {
+                let source = customers.source.as_ref().filter(|source| source.by_id)?;
+                Some(ById { fresh: customers.policy.lifetimes.fresh, announced: source.announced })
+            }),
         }
     }
 
@@ -164,9 +181,16 @@ impl Memory {
     /// where this request has tried to load it in vain.
     #[must_use]
     pub fn look_up_key(&mut self, digest: &Digest, now: Timestamp, failed: bool) -> Lookup<KeyConfig> {
-        match self.directory.as_mut().map(|directory| directory.key(digest, false, now)) {
-            None | Some(Answer::Elsewhere) => self.keys.lookup(digest, now, failed),
-            Some(answer) => conclude(answer, &self.keys, digest, now, failed),
+        let Some(directory) = &mut self.directory else { return self.keys.lookup(digest, now, failed) };
+        let answer = directory.key(digest, false, now);
+        if !matches!(answer, Answer::Known(_))
+            && let Some(at) = directory.overtaken_at(&RecordKey::api_key(digest))
+        {
+            self.keys.forget(digest, at);
+        }
+        match answer {
+            Answer::Elsewhere => self.keys.lookup(digest, now, failed),
+            answer => conclude(answer, &self.keys, KeyConfig::disabled, digest, now, failed),
         }
     }
 
@@ -182,39 +206,85 @@ impl Memory {
             None => self.customers.lookup(&id.cache_key(), now, failed),
             Some(Answer::Elsewhere) => {
                 let place = id.cache_key();
-                // A removal that was heard wins over what the store had shown before.
+                // What was heard wins over what the store had shown of an operator's record before; a removal, for good.
                 let is_own = self.customers.peek(&place).is_some_and(|held| !held.is_refreshed());
-                let has_removed = |directory: &Directory| directory.has_removed(id, now);
-                if is_own && self.directory.as_ref().is_some_and(has_removed) {
-                    self.customers.forget(&place, now);
+                let overtaken_at = |directory: &Directory| match directory.has_removed(id, now) {
+                    true => Some(now),
+                    false => directory.overtaken_at(&RecordKey::customer(id.as_str())),
+                };
+                if is_own && let Some(at) = self.directory.as_ref().and_then(overtaken_at) {
+                    self.customers.forget(&place, at);
                 }
                 self.customers.lookup(&place, now, failed)
             }
-            Some(answer) => conclude(answer, &self.customers, &id.cache_key(), now, failed),
+            Some(Answer::Known(Stored::Present(held))) if self.is_due(&held, now) => {
+                refreshed(held, &self.customers.lookup(&id.cache_key(), now, failed))
+            }
+            // What the config API no longer has is no stranger, whom a rule may send elsewhere.
+            Some(Answer::Last(Stored::Present(held))) if held.is_refreshed() => {
+                refreshed(held, &self.customers.lookup(&id.cache_key(), now, failed))
+            }
+            Some(answer) => {
+                conclude(answer, &self.customers, CustomerConfig::disabled, &id.cache_key(), now, failed)
+            }
         }
     }
+}
+
+impl Memory {
+    /// Whether the config API is to be asked again for what the directory has of a customer.
+    fn is_due(&self, held: &CustomerConfig, now: Timestamp) -> bool {
+        self.by_id.is_some_and(|by_id| {
+            let is_old = |at| now.since(at) >= by_id.fresh;
+            held.is_refreshed() && held.fetched_at().map_or(!by_id.announced, is_old)
+        })
+    }
+}
+
+/// What the directory holds answers at once. The config API is asked behind the response, and what it says counts once the
+/// ledger has said so: what this isolate was told before may be older.
+#[cold]
+#[inline(never)]
+fn refreshed(held: Rc<CustomerConfig>, elsewhere: &Lookup<CustomerConfig>) -> Lookup<CustomerConfig> {
+    let refresh = match elsewhere {
+        Lookup::Hit { refresh, .. } => *refresh,
+        Lookup::Load(lease) => *lease == Lease::Acquired,
+        Lookup::Unavailable => false,
+    };
+    Lookup::Hit { stored: Stored::Present(held), refresh }
 }
 
 /// What the directory's answer means to a request. `cache` is what was loaded without it, whose leases say who loads.
 fn conclude<T>(
     answer: Answer<T>,
     cache: &Cache<T>,
+    is_disabled: impl Fn(&T) -> bool,
     place: &Digest,
     now: Timestamp,
     failed: bool,
 ) -> Lookup<T> {
     match answer {
         Answer::Known(stored) => Lookup::Hit { stored, refresh: false },
-        Answer::Last(stored) => unless_removed(stored, cache.lookup(place, now, failed)),
+        Answer::Last(stored) => unless_removed(stored, cache.lookup(place, now, failed), is_disabled),
+        Answer::Unreadable => match cache.lookup(place, now, failed) {
+            Lookup::Hit { stored, refresh } => Lookup::Hit { stored: stored.never_absent(), refresh },
+            elsewhere => elsewhere,
+        },
         Answer::Wait(_) if !failed => Lookup::Load(cache.acquire_lease(place, now)),
         Answer::Wait(_) | Answer::Unsure | Answer::Closed | Answer::Elsewhere => Lookup::Unavailable,
     }
 }
 
-/// While the ledger is silent, an operator can still remove an entry in KV, which is asked behind responses.
-fn unless_removed<T>(stored: Stored<T>, elsewhere: Lookup<T>) -> Lookup<T> {
+/// While the ledger is silent, an operator can still remove or disable an entry in KV, which is asked behind responses.
+/// Nothing else that KV says counts: it may be older than what the ledger said.
+fn unless_removed<T>(stored: Stored<T>, elsewhere: Lookup<T>, is_disabled: impl Fn(&T) -> bool) -> Lookup<T> {
+    let refuses = |found: &Stored<T>| match found {
+        Stored::Absent => true,
+        Stored::Present(config) => is_disabled(config),
+        Stored::Malformed => false,
+    };
     match elsewhere {
-        Lookup::Hit { stored: Stored::Absent, refresh } => Lookup::Hit { stored: Stored::Absent, refresh },
+        Lookup::Hit { stored: found, refresh } if refuses(&found) => Lookup::Hit { stored: found, refresh },
         Lookup::Hit { refresh, .. } => Lookup::Hit { stored, refresh },
         Lookup::Load(lease) => Lookup::Hit { stored, refresh: lease == Lease::Acquired },
         Lookup::Unavailable => Lookup::Hit { stored, refresh: false },

@@ -27,6 +27,17 @@ pub enum Stored<T> {
     Malformed,
 }
 
+impl<T> Stored<T> {
+    /// The same where it is known that there is something: where nothing was found, what there is cannot be used.
+    #[must_use]
+    pub fn never_absent(self) -> Self {
+        match self {
+            Self::Absent => Self::Malformed,
+            there => there,
+        }
+    }
+}
+
 impl<T> Clone for Stored<T> {
     fn clone(&self) -> Self {
         match self {

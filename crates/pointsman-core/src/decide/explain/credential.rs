@@ -6,10 +6,11 @@ use super::add_age;
 use crate::{
     base::json::{ToJson, json, put},
     decide::steps::{CredentialForm, CredentialStep, KeyStep, TokenStep},
-    identity::{api_key::store_key, customer_id::CustomerId, issuer_customers::Only},
+    identity::{api_key::store_key, customer_id::CustomerId, issuer_customers::Only, jwt::Issuer},
+    state::config::Gateway,
 };
 
-pub(super) fn told(step: &CredentialStep) -> Value {
+pub(super) fn told(step: &CredentialStep, gateway: &Gateway) -> Value {
     let accepted: Vec<_> = step.accepted.iter().map(|name| &**name).collect();
     let mut told = json!({ "step": "credential", "accepted": accepted, "anonymous": step.anonymous });
     let (form, detail) = match &step.form {
@@ -25,7 +26,7 @@ pub(super) fn told(step: &CredentialStep) -> Value {
             if let Value::Object(members) = &mut told {
                 put(members, "cache", of.verified.to_json());
             }
-            ("token", token(of))
+            ("token", token(of, &expected(step, of, gateway)))
         }
         CredentialForm::NoToken => {
             let why_not = "it is no JWS in compact serialization (RFC 7515, section 7.1)";
@@ -55,12 +56,37 @@ fn api_key(key: &KeyStep) -> Value {
     })
 }
 
-fn token(token: &TokenStep) -> Value {
+/// The issuers of which the route takes tokens: the one that the token names, else all of them.
+pub(super) fn expected<'a>(
+    step: &CredentialStep,
+    token: &TokenStep,
+    gateway: &'a Gateway,
+) -> Vec<&'a Issuer> {
+    let accepted = gateway.issuers.iter().filter(|issuer| step.accepted.contains(&issuer.name));
+    let all: Vec<_> = accepted.collect();
+    let claimed = token.claims.get("iss").and_then(Value::as_str);
+    match all.iter().find(|issuer| claimed == Some(issuer.issuer.as_str())) {
+        Some(named) => vec![named],
+        None => all,
+    }
+}
+
+fn token(token: &TokenStep, expected: &[&Issuer]) -> Value {
+    let issuer = |issuer: &&Issuer| {
+        json!({
+            "issuer": &*issuer.name,
+            "iss": issuer.issuer,
+            "aud": issuer.audience,
+            "alg": issuer.algorithms.iter().map(|algorithm| algorithm.name()).collect::<Vec<_>>(),
+            "typ": issuer.types,
+        })
+    };
     json!({
         "header": Value::Object(token.header.clone()),
         "claims": Value::Object(token.claims.clone()),
         "digest": token.digest.to_string(),
         "verified": token.verified.is_some(),
+        "expected": expected.iter().map(issuer).collect::<Vec<_>>(),
         "customers": token.customers.as_ref().map(customers),
     })
 }

@@ -1,7 +1,15 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
 
+mod budget;
+
 use super::*;
-use crate::directory::shard;
+use crate::{
+    base::time::Span,
+    directory::{
+        log::{Segment, ShardRef},
+        shard,
+    },
+};
 
 const STALE: Span = Span::from_secs(600);
 const EPOCH: Epoch = Epoch([1; 16]);
@@ -123,6 +131,36 @@ fn another_epoch_begins_anew_and_yesterdays_copy_of_it_does_not_come_back() {
     assert_eq!(find(&follower, 2), Found::Absent);
 }
 
+#[test]
+fn a_gap_that_nobody_fills_takes_nothing_away() {
+    let mut follower = follower();
+    assert_eq!(hear(&mut follower, &head(1, at(0), vec![change(1, row("a"))])), Taken::Applied);
+    let late = Head { first: 900, ..head(900, at(5_000), vec![change(2, row("b"))]) };
+    assert_eq!(hear(&mut follower, &late), Taken::Behind(1));
+    assert!(!follower.skip_to_shards(at(5_000)), "no shard has the changes before 900 either");
+    assert_eq!((follower.revision(), follower.known_at()), (1, Some(at(0))));
+    assert_eq!(find(&follower, 1), Found::Row(Row::of("a")));
+}
+
+#[test]
+fn a_copy_that_begins_anew_with_a_gap_is_not_taken_to_know_anything() {
+    let mut follower = follower();
+    assert_eq!(hear(&mut follower, &head(1, at(0), vec![change(1, row("a"))])), Taken::Applied);
+    let late = head(900, at(5_000), vec![change(2, row("b"))]);
+    let late = Head { epoch: Epoch([2; 16]), ..late };
+    assert_eq!(hear(&mut follower, &late), Taken::Behind(1));
+    assert_eq!(follower.known_at(), None);
+    assert_eq!(follower.currency(at(5_000), STALE), Currency::TooOld);
+    follower.begin_poll(at(5_000));
+    follower.poll_failed(at(5_000));
+    assert_eq!(follower.currency(at(5_001), STALE), Currency::Unknown);
+    // What the ledger left in the store joins on, and is as old as it says, however young the other epoch's copy was.
+    let changes = (1..=900).map(|n| change(n, row("b"))).collect();
+    let left = Head { epoch: Epoch([2; 16]), ..head(900, at(4_000), changes) };
+    assert_eq!(follower.take_head(&left.encode(), Heard::Cache, at(6_000)), Taken::Applied);
+    assert_eq!(follower.known_at(), Some(at(4_000)));
+}
+
 fn with_shards(
     head: Head,
     prefix_bits: u8,
@@ -228,21 +266,6 @@ fn a_shard_that_cannot_be_had_is_no_absence() {
     assert!(!follower.take_shard(prefix, &named, None, at(10)));
     assert_eq!(find(&follower, 1), Found::Unreadable);
     assert_eq!(follower.find(&key(1), "1", at(31_000)), Found::NotLoaded(0), "it is tried again");
-}
-
-#[test]
-fn what_does_not_fit_is_asked_for_elsewhere() {
-    let mut follower = follower();
-    follower.follow.budget = 2_000;
-    let (head, bytes) =
-        with_shards(head(10, at(0), Vec::new()), 3, 10, &rows(400, "a text that is longer than most"));
-    hear(&mut follower, &head);
-    load_all(&mut follower, &bytes, at(0));
-    let (loaded, all) = follower.loaded();
-    assert!(loaded < all && follower.weight() <= 2_000);
-    let found = |found: &dyn Fn(&Found) -> bool| (0..400).filter(|n| found(&find(&follower, *n))).count();
-    assert!(found(&|it| matches!(it, Found::Row(_))) > 0);
-    assert_eq!(found(&|it| matches!(it, Found::NotLoaded(_) | Found::Absent)), 0);
 }
 
 #[test]

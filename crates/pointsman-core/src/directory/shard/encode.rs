@@ -31,9 +31,15 @@ pub(super) fn bucket(key: &RecordKey, prefix_bits: u8, index_bits: u8) -> usize 
 }
 
 /// The bytes of a shard with these rows, which stand in the order of their keys and begin with the same `prefix_bits`
-/// bits.
+/// bits, in the newest format.
 #[must_use]
 pub fn encode(rows: &[(RecordKey, Row)], prefix_bits: u8) -> Vec<u8> {
+    encode_as(rows, prefix_bits, FORMAT)
+}
+
+/// The same in one of the formats, which differ in nothing but their number so far.
+#[must_use]
+pub fn encode_as(rows: &[(RecordKey, Row)], prefix_bits: u8, format: u8) -> Vec<u8> {
     // A name that is counted (`customer-0000001`) shares more with others by its parts, and one that is drawn less.
     let shapes = |by_parts| -> Vec<Shape<'_>> {
         rows.iter().map(|(key, row)| Shape::of(&row.text, name_of(key, row), by_parts)).collect()
@@ -42,7 +48,7 @@ pub fn encode(rows: &[(RecordKey, Row)], prefix_bits: u8) -> Vec<u8> {
     let templates = Templates::of(&by_parts, &whole);
     let mut bytes = Vec::with_capacity(rows.len() * 40 + 1024);
     bytes.extend_from_slice(&SHARD);
-    bytes.push(FORMAT);
+    bytes.push(format);
     put_varint(&mut bytes, templates.texts.len() as u64);
     templates.texts.iter().for_each(|text| put_sized(&mut bytes, text));
     let index_bits = index_bits(rows.len());

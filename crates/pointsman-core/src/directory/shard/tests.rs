@@ -134,6 +134,21 @@ fn what_is_cut_or_of_another_format_is_no_shard() {
     let mut other = bytes;
     other[2] = FORMAT + 1;
     assert!(Shard::parse(other, 0).is_none());
+    let before = encode_as(&typical(50), 0, FORMAT - 1);
+    assert!(Shard::parse_up_to(encode(&typical(50), 0), 0, FORMAT - 1).is_none());
+    assert!(Shard::parse_up_to(before.clone(), 0, FORMAT - 1).is_some() && Shard::parse(before, 0).is_some());
+}
+
+#[test]
+fn a_row_that_cannot_be_read_is_there_all_the_same() {
+    let (key, other) = (RecordKey::customer("acme"), RecordKey::customer("wayne"));
+    let mut bytes = encode(&[(key, Row::of("{}"))], 0);
+    let flags = bytes.len() - 6;
+    assert_eq!(bytes[flags], (Kind::Customer as u8) << FREE_BITS, "flags, length, template, length, text");
+    bytes[flags] |= 3;
+    let shard = Shard::parse(bytes, 0).unwrap();
+    assert_eq!(shard.find(&key, "acme"), Some(Row::unreadable()));
+    assert_eq!(shard.find(&other, "wayne"), None);
 }
 
 fn json(depth: u32) -> impl Strategy<Value = serde_json::Value> {

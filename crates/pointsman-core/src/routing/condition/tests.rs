@@ -55,6 +55,7 @@ fn holds(condition: &Condition, claims: &Value) -> bool {
     let facts = Facts { principal: &principal, head: &head, captures: &[] };
     let holds = condition.holds(&facts);
     assert_eq!(condition.why_not(&facts).is_none(), holds, "{condition}");
+    assert_eq!(condition.why(&facts).is_some(), holds, "{condition}");
     holds
 }
 
