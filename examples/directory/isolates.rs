@@ -1,21 +1,11 @@
 //! Isolates that come and go, and the requests that they are given.
 
-use std::{
-    borrow::Cow,
-    cell::RefCell,
-    cmp::Reverse,
-    collections::{BinaryHeap, HashMap},
-    rc::Rc,
-};
+use std::{cell::RefCell, cmp::Reverse, collections::BinaryHeap, rc::Rc};
 
 use pointsman_core::{
     base::time::{Span, Timestamp},
-    decide::decision::{Deferred, LoadedForRequest, Outcome},
+    decide::decision::Deferred,
     directory::pace::TRAFFIC,
-    http::{
-        cf::CfValue,
-        head::{Fields, Head, PresentFields, RequestTarget},
-    },
     state::{config::Gateway, directory::Directory, memory::Memory},
 };
 use pointsman_loader::loader::Loader;
@@ -23,6 +13,7 @@ use pointsman_loader::loader::Loader;
 use crate::{
     platform::{Data, Platform, key_of},
     random::{Random, Zipf},
+    request::{Requested, gateway, request},
 };
 
 /// How long an isolate lives on average.
@@ -79,37 +70,6 @@ enum Event {
     },
 }
 
-struct Field(String);
-
-impl Fields for Field {
-    fn get(&self, name: &str) -> Option<Cow<'_, str>> {
-        (name == "authorization").then_some(Cow::Borrowed(self.0.as_str()))
-    }
-
-    fn cf(&self, _: &str) -> Option<CfValue> {
-        None
-    }
-
-    fn names(&self) -> Vec<String> {
-        vec!["authorization".to_owned()]
-    }
-}
-
-fn gateway(memory: &str) -> Result<Gateway, String> {
-    let text = format!(
-        r#"{{
-          "api_keys": {{ "checksum": false }},
-          "customers": {{}},
-          "directory": {{ "memory": "{memory}" }},
-          "routes": [{{ "path": "/{{+path}}", "auth": ["api_key"], "rules": [{{ "name": "customer", "to": "customer" }}] }}]
-        }}"#
-    );
-    match pointsman_config::parse(&text, &HashMap::new()) {
-        Ok(checked) => Ok(checked.gateway),
-        Err(findings) => Err(format!("{findings:?}")),
-    }
-}
-
 /// Runs one scenario.
 pub(crate) fn run(scenario: &Scenario) -> Result<Tally, String> {
     let gateway = gateway(scenario.memory)?;
@@ -159,18 +119,21 @@ fn simulate_location(scenario: &Scenario, gateway: &Gateway, random: &mut Random
         let follow = match event {
             Event::Request => {
                 events.push(Reverse((at + 1 + random.wait(pause) as u64, index, Event::Request)));
-                let (waited, deferred) = request(gateway, isolate, &loader, zipf.draw(random), now);
+                let key = key_of(zipf.draw(random));
+                let Some(Requested { decision, waited }) =
+                    request(gateway, &isolate.memory, &loader, &key, now)
+                else {
+                    continue;
+                };
+                let Deferred { refreshes, follow, .. } = decision.deferred;
                 tally.requests += u64::from(counted);
                 tally.waited += u64::from(counted && waited);
-                deferred
-                    .refreshes
-                    .iter()
-                    .for_each(|refresh| drop(pollster::block_on(loader.refresh(refresh))));
-                if deferred.follow {
+                refreshes.iter().for_each(|refresh| drop(pollster::block_on(loader.refresh(refresh))));
+                if follow {
                     pollster::block_on(loader.follow());
                     keep_polling(isolate, now);
                 }
-                deferred.follow.then_some(at)
+                follow.then_some(at)
             }
             Event::Poll { generation, since } => {
                 let goes_on = generation == isolate.generation && is_polling(isolate, since);
@@ -204,29 +167,4 @@ fn keep_polling(isolate: &Isolate, now: Timestamp) {
 fn is_polling(isolate: &Isolate, since: u64) -> bool {
     let since = START.plus(Span::from_millis(since));
     isolate.memory.borrow().directory.as_ref().is_some_and(|it| it.follower.polling_since() == since)
-}
-
-/// Whether a request of the customer of this rank waited, and what is left to do behind its response.
-fn request(
-    gateway: &Gateway,
-    isolate: &Isolate,
-    loader: &Loader<'_, Platform>,
-    rank: u64,
-    now: Timestamp,
-) -> (bool, Deferred) {
-    let field = Field(format!("Bearer {}", key_of(rank)));
-    let Some(target) = RequestTarget::parse("https://gateway.example.com/x") else {
-        return (false, Deferred::default());
-    };
-    let seen = PresentFields::default().and(gateway.fields().judge("authorization").seen);
-    let head = Head { method: "GET", target, seen, fields: &field, request_id: "simulated" };
-    let decision = gateway.decide(&head, &mut isolate.memory.borrow_mut(), &LoadedForRequest::default(), now);
-    match decision.outcome {
-        Outcome::Load(need, lease) => {
-            let loaded = LoadedForRequest::default();
-            let decided = pollster::block_on(loader.decide(&head, loaded, need, lease, decision.deferred));
-            (true, decided.deferred)
-        }
-        Outcome::Forward(_) | Outcome::Answer(_) => (false, decision.deferred),
-    }
 }

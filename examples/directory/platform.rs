@@ -69,7 +69,8 @@ impl Data {
         {
             let shard = shard::encode(part, prefix_bits);
             let size = u32::try_from(shard.len()).map_err(|error| error.to_string())?;
-            let named = ShardRef { revision: 1, hash: [0; 16], size };
+            let hash = *Digest::of(&shard).bytes().first_chunk().ok_or("a digest is longer")?;
+            let named = ShardRef { revision: 1, hash, size };
             let prefix = part.first().map_or(0, |(key, _)| key.prefix(prefix_bits));
             bytes += shard.len();
             shards.insert(named.name(EPOCH, prefix, prefix_bits), shard);
@@ -78,7 +79,12 @@ impl Data {
         Ok(Self { customers, bytes, manifest, shards })
     }
 
-    fn head(&self, now: Timestamp) -> Head {
+    /// Each shard with its name in KV.
+    pub(crate) fn shards(&self) -> impl Iterator<Item = (&String, &Vec<u8>)> {
+        self.shards.iter()
+    }
+
+    pub(crate) fn head(&self, now: Timestamp) -> Head {
         // The ledger writes this at most once a second.
         let as_of = Timestamp::from_millis(now.millis() / 1000 * 1000);
         let manifest = self.manifest.clone();

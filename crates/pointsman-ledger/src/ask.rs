@@ -44,9 +44,6 @@ impl<S: Storage> Ledger<S> {
     }
 }
 
-/// How long after a change no entry of KV is held against it, in milliseconds: a location may not have seen the change.
-pub(crate) const SETTLING: u64 = 300_000;
-
 impl<S: Storage> Ledger<S> {
     /// The record to judge an entry of KV by; `None` where it changed a short time ago, or KV is still to be told of a
     /// change, so that whatever KV shows says nothing.
@@ -54,8 +51,7 @@ impl<S: Storage> Ledger<S> {
         let Some(record) = self.record(&entry.record_key()) else {
             return Some(Record { name: entry.name(), ..Record::default() });
         };
-        let is_settled = now.millis() >= record.changed_at.saturating_add(SETTLING) || record.changed_at == 0;
-        (is_settled && !self.is_outstanding(&record.name)).then_some(record)
+        (record.is_settled_at(now.millis()) && !self.is_outstanding(&record.name)).then_some(record)
     }
 
     /// Takes in what KV has under a name that somebody asked for: an entry that was made by hand counts at once.
@@ -68,7 +64,7 @@ impl<S: Storage> Ledger<S> {
     ) -> Asked {
         let Some(entry) = Entry::of_name(name) else { return Asked::Invalid };
         if let (Some(value), Some(record)) = (value, self.may_judge_asked(&entry, now)) {
-            self.judge_value(&entry, record, Found { value, listed: None, expires }, now);
+            self.judge_value(&entry, record, Found { value, listed: None, expires, is_unlisted: false }, now);
             self.save();
         }
         self.known(entry.record_key(), now)

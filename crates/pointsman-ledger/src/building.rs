@@ -2,11 +2,17 @@
 
 use pointsman_core::{
     base::{digest::Digest, time::Timestamp},
-    directory::{bytes::Reader, log::Change, record_key::RecordKey, row::Row, shard},
+    directory::{
+        bytes::Reader,
+        log::Change,
+        record_key::RecordKey,
+        row::{Row, Usable},
+        shard,
+    },
 };
 
 use crate::{
-    keyspace::{ROW, TOKEN, end_of},
+    keyspace::{REMOVED, ROW, TOKEN, after, end_of},
     ledger::Ledger,
     shards::{Build, range},
     storage::Storage,
@@ -15,6 +21,11 @@ use crate::{
 
 /// No shard is to be larger: from there on there are twice as many.
 const MOST_BYTES: usize = 1 << 20;
+/// Rows of so many bytes as they stand in the database fit into no shard: what they share stands there once, but not more of
+/// them than this.
+const MOST_RAW: usize = 16 * MOST_BYTES;
+/// Rows that are read at once.
+const PAGE: usize = 256;
 /// More shards than this would leave a head no room for changes.
 const MOST_BITS: u8 = 9;
 /// A row takes so many bytes at most, typically: by which the first shards are cut.
@@ -23,6 +34,10 @@ const BYTES_A_ROW: u64 = 48;
 pub(crate) const MOST_WAITING: u64 = 4096;
 /// Fewer than this are no reason to compact a small shard.
 const LEAST_WAITING: u64 = 64;
+/// How long a shard says of a record that it was removed, in milliseconds.
+const TOLD: u64 = 3_600_000;
+/// Of so many removed records of a shard at most, which are kept for much longer than this, it is looked up when that was.
+const MOST_REMOVED: usize = 16_384;
 /// How long rows that wait for a shard are collected before it is built.
 const COLLECTED: u64 = 5_000;
 
@@ -69,10 +84,26 @@ impl<S: Storage> Ledger<S> {
         let need = |(file, waiting): &(File, Waiting)| {
             let behind = self.state.revision.saturating_sub(named(*file)?);
             let many = waiting.changes >= (waiting.rows / 10).clamp(LEAST_WAITING, MOST_WAITING);
-            let is_needed = many || behind >= MOST_WAITING || (waiting.pending > 0 && collected);
+            // Somebody follows who cannot read it: a version that was taken back, or one that is deployed late.
+            let is_too_new = waiting.format > self.format();
+            let is_needed =
+                many || behind >= MOST_WAITING || (waiting.pending > 0 && collected) || is_too_new;
             is_needed.then_some((behind.max(waiting.changes).max(waiting.pending), *file))
         };
         files.iter().filter_map(need).max().map(|(_, file)| file)
+    }
+
+    /// What was removed a short time ago and is not there again. Whoever begins with a shard while the directory is not complete
+    /// asks KV for whom it does not find, and KV may have the entry as long as it takes no writes.
+    fn removed_lately(&self, prefix: u32, bits: u8, now: Timestamp) -> Vec<(RecordKey, Row)> {
+        let (from, to) = range(REMOVED, prefix, bits);
+        let told = |(at, since): (Vec<u8>, Vec<u8>)| {
+            let key = RecordKey::from_bytes(at.get(1..)?)?;
+            let since = u64::from_be_bytes(since.try_into().ok()?);
+            let until = Timestamp::from_millis(since.saturating_add(TOLD));
+            (until > now && self.row(&key).is_none()).then(|| (key, Row::removed(until)))
+        };
+        self.storage.scan(&from, &to, MOST_REMOVED).into_iter().filter_map(told).collect()
     }
 
     fn build(&mut self, file: File, bits: u8, now: Timestamp) {
@@ -84,9 +115,32 @@ impl<S: Storage> Ledger<S> {
             let row = Row::read(&mut Reader::new(&bytes))?;
             Some((RecordKey::from_bytes(at.get(1..)?)?, row)).filter(|(_, row)| !row.is_over(now))
         };
-        let rows: Vec<_> = self.storage.scan(&from, &to, usize::MAX).into_iter().filter_map(read).collect();
-        let bytes = shard::encode(&rows, if space == TOKEN { 0 } else { bits });
-        if space == ROW && bytes.len() > MOST_BYTES && bits < MOST_BITS {
+        let may_be_cut = space == ROW && bits < MOST_BITS;
+        let (mut rows, mut raw, mut from) = (Vec::new(), 0, from);
+        loop {
+            let page = self.storage.scan(&from, &to, PAGE);
+            let Some((last, _)) = page.last() else { break };
+            from = after(last);
+            // Whatever else there is: all of these never fit.
+            if may_be_cut && raw > MOST_RAW {
+                return self.cut_smaller(bits + 1);
+            }
+            for (key, row) in page.into_iter().filter_map(read) {
+                raw += row.text.len();
+                // Where shards cannot be smaller, KV would never take what is larger: of further records it says only that
+                // they are there, and followers ask KV what they say.
+                let is_told = space != ROW || raw <= MOST_RAW || row.usable != Usable::Yes;
+                let expires_at = row.expires_at;
+                rows.push((key, if is_told { row } else { Row { expires_at, ..Row::unreadable() } }));
+            }
+        }
+        if let File::Shard(prefix) = file {
+            rows.extend(self.removed_lately(prefix, bits, now));
+            rows.sort_unstable_by_key(|(key, _)| key.to_bytes());
+        }
+        let format = self.format();
+        let bytes = shard::encode_as(&rows, if space == TOKEN { 0 } else { bits }, format);
+        if may_be_cut && bytes.len() > MOST_BYTES {
             return self.cut_smaller(bits + 1);
         }
         if let File::Shard(prefix) = file
@@ -104,9 +158,52 @@ impl<S: Storage> Ledger<S> {
             sequence: self.state.sequence,
             waiting: self.waiting(file),
             rows: rows.len() as u64,
+            format,
             ..Build::default()
         };
         self.set_file(&self.file_name(file, bits, &build.shard()), &bytes);
         self.set_build(file, &build);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use pointsman_core::directory::{record_key::Kind, shard::Shard};
+
+    use super::*;
+    use crate::{MemoryStorage, RANDOM_BYTES, Settings, keyspace::key, rows::MAX_RECORD_BYTES};
+
+    #[test]
+    fn a_shard_that_cannot_be_cut_smaller_stays_within_what_kv_takes_and_lacks_nobody() {
+        let (now, prefix) = (Timestamp::from_millis(1_800_000_000_000), 3);
+        let mut ledger = Ledger::open(MemoryStorage::default(), Settings::default(), now, [1; RANDOM_BYTES]);
+        let of = |n: u32| {
+            let mut digest = [0; 16];
+            digest[..4].copy_from_slice(&((prefix << 23) + n).to_be_bytes());
+            RecordKey { kind: Kind::ApiKey, digest }
+        };
+        let count = u32::try_from(MOST_RAW / MAX_RECORD_BYTES).unwrap() + 20;
+        for n in 0..count {
+            let mut row = Vec::new();
+            Row::of(format!(r#"{{"subject":"{n}{}"}}"#, "a".repeat(MAX_RECORD_BYTES - 40))).put(&mut row);
+            ledger.storage.put(&key(ROW, &[&of(n).to_bytes()]), &row);
+        }
+        let mut malformed = Vec::new();
+        Row { usable: Usable::Malformed, ..Row::default() }.put(&mut malformed);
+        ledger.storage.put(&key(ROW, &[&of(count).to_bytes()]), &malformed);
+        ledger.state.building_bits = Some(MOST_BITS);
+        ledger.build(File::Shard(prefix), MOST_BITS, now);
+        let (file, build) = ledger.builds().pop().unwrap();
+        let bytes = ledger.file(&ledger.file_name(file, build.bits, &build.shard())).unwrap();
+        assert!(bytes.len() < 20 * MOST_BYTES, "KV takes 25 MiB: {}", bytes.len());
+        let shard = Shard::parse(bytes, MOST_BITS).unwrap();
+        let found = |n| shard.find(&of(n), "").unwrap();
+        assert!(found(0).text.len() > 1000);
+        assert_eq!(found(count - 1), Row::unreadable());
+        assert_eq!(found(count).usable, Usable::Malformed);
+        assert_eq!(shard.find(&of(count + 1), ""), None);
+        // One bit less, and there are twice as many.
+        ledger.build(File::Shard(prefix >> 1), MOST_BITS - 1, now);
+        assert_eq!(ledger.state.building_bits, Some(MOST_BITS));
     }
 }

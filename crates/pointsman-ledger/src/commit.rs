@@ -116,8 +116,23 @@ pub enum CommitError {
     Superseded,
     /// More edits than one commit may have: 413.
     TooManyEdits,
-    /// The ledger stays off: 503.
+    /// Tokens are revoked, of which nobody would know any more: 409.
+    RevocationsAlive {
+        /// How many revocations there are.
+        revocations: u64,
+    },
+    /// The ledger is off, or about to be: 503.
     Off,
+}
+
+impl CommitError {
+    /// Of which edit it is, where it is of one.
+    pub(crate) const fn edit(&self) -> Option<usize> {
+        match self {
+            Self::Invalid { edit, .. } | Self::Changed { edit, .. } => Some(*edit),
+            _ => None,
+        }
+    }
 }
 
 /// Something that is wrong with a record.
@@ -153,26 +168,39 @@ impl<S: Storage> Ledger<S> {
     /// # Errors
     /// Why nothing was done.
     pub fn commit(&mut self, commit: &Commit, now: Timestamp) -> Result<Committed, CommitError> {
-        self.is_on().then_some(()).ok_or(CommitError::Off)?;
-        if commit.edits.len() > MOST_EDITS {
-            return Err(CommitError::TooManyEdits);
-        }
+        self.takes_changes()?;
         match self.known_operation(&commit.operation, commit, now) {
             Known::New => {}
             Known::Done(committed) => return Ok(committed),
             Known::Another => return Err(CommitError::OperationReused),
         }
-        let check = |(edit, change): (usize, &Edit)| {
-            self.check(change, now).map_err(|faults| CommitError::Invalid { edit, faults })
-        };
-        let checked = commit.edits.iter().enumerate().map(check).collect::<Result<Vec<_>, _>>()?;
-        self.compare(&checked)?;
-        let cause = Cause { now, actor: &commit.actor, operation: &commit.operation, may_wait: false };
-        let versions = checked.into_iter().map(|edit| self.apply(edit, &cause)).collect();
-        let committed = Committed { revision: self.state.revision, versions };
-        self.note_operation(&commit.operation, commit, &committed, now);
+        let Commit { operation, actor, edits } = commit;
+        let cause = Cause { now, actor, operation, from: "", may_wait: false };
+        let committed = self.commit_edits(edits, &cause, MOST_EDITS)?;
+        self.note_operation(operation, commit, &committed, now);
         self.save();
         Ok(committed)
+    }
+
+    /// Makes so many edits at most, all or none, whether or not the same were made before.
+    pub(crate) fn commit_edits(
+        &mut self,
+        edits: &[Edit],
+        cause: &Cause<'_>,
+        most: usize,
+    ) -> Result<Committed, CommitError> {
+        self.takes_changes()?;
+        if edits.len() > most {
+            return Err(CommitError::TooManyEdits);
+        }
+        let check = |(edit, change): (usize, &Edit)| {
+            self.check(change, cause.now).map_err(|faults| CommitError::Invalid { edit, faults })
+        };
+        let checked = edits.iter().enumerate().map(check).collect::<Result<Vec<_>, _>>()?;
+        self.compare(&checked)?;
+        let versions = checked.into_iter().map(|edit| self.apply(edit, cause)).collect();
+        self.save();
+        Ok(Committed { revision: self.state.revision, versions })
     }
 
     fn check(&self, edit: &Edit, now: Timestamp) -> Result<Checked, Vec<Fault>> {
@@ -272,6 +300,7 @@ impl<S: Storage> Ledger<S> {
         if held.is_none() && before.is_none() && seen.is_none() {
             record.note_past(UNSEEN, cause.now, false);
         }
+        record.note_removal(next.as_deref());
         let is_unknown = held.is_none() && self.row(&of).is_none();
         let version = self.replace_operator(entry, record, held.clone(), cause);
         // Whoever does not hold everything asks KV, which may show the entry for a while yet.
@@ -295,10 +324,9 @@ impl<S: Storage> Ledger<S> {
         let action = if held.is_some() { "put" } else { "remove" };
         let version = self.next_sequence(entry.name(), action, cause);
         self.set_end(&of, end(&record.operator), end(&held));
-        let removed = key(REMOVED, &[&of.to_bytes()]);
-        match &held {
-            Some(_) => self.storage.delete(&removed),
-            None => self.storage.put(&removed, &cause.now.millis().to_be_bytes()),
+        // It stays when the record is written again: a database of before the removal has yet to hear of it.
+        if held.is_none() {
+            self.storage.put(&key(REMOVED, &[&of.to_bytes()]), &cause.now.millis().to_be_bytes());
         }
         record.operator = held.map(|held| Held { version, ..held });
         record.changed_at = cause.now.millis();

@@ -5,17 +5,16 @@ use pointsman_core::{
     directory::record_key::{Kind, RecordKey},
 };
 use serde::{Deserialize, Serialize};
-use serde_json::json;
 
 use crate::{
-    ask::SETTLING,
+    index::INDEXED,
     keyspace::{END, READ, REMOVED, end_of, key, save},
     ledger::{Cause, Ledger, RANDOM_BYTES},
     outbox::{Write, Written},
     pass::{ListJob, Page},
     poll::IDLE,
-    reads::ReadEntry,
-    record::REMOVED_KEPT,
+    reads::{ReadEntry, Wanted},
+    record::{REMOVED_KEPT, digest_of},
     rows::Entry,
     shards::FileJob,
     storage::Storage,
@@ -27,6 +26,8 @@ const WRITES: usize = 50;
 const FILES: usize = 6;
 /// Ends and old entries that one call works through.
 const PAGE: usize = 500;
+/// How often entries are read that the command line says it has written: a location may show what was before for a minute.
+const ROUNDS: u8 = 3;
 const MINUTE: u64 = 60_000;
 
 /// Something to be done outside. Whoever does it says what came of it ([`Ledger::done`]); what nobody reports is given out
@@ -93,6 +94,15 @@ impl<S: Storage> Ledger<S> {
     /// What is due, and the work of the ledger's own that is.
     pub fn jobs(&mut self, now: Timestamp) -> Vec<Job> {
         let mut jobs = Vec::new();
+        if self.state.switched_off {
+            self.give_last_words(now, &mut jobs);
+            return jobs;
+        }
+        self.retell_revocations();
+        if self.state.dropping.is_some() {
+            self.drop_outgoing();
+            self.save();
+        }
         if !self.is_checked {
             let again = self.state.off.as_deref().is_none_or(|off| off == crate::backup::CHECKING)
                 || now.millis() >= self.state.backup_at.saturating_add(MINUTE);
@@ -104,25 +114,45 @@ impl<S: Storage> Ledger<S> {
         if !self.is_on() {
             return jobs;
         }
+        self.note_source();
+        self.age_provided(now);
         self.end_what_is_over(now);
         self.forget_operations(now, PAGE);
         self.forget_removed(now);
         self.trim_log(now);
-        jobs.extend(self.due_writes(now, WRITES).into_iter().map(Job::Write));
-        jobs.extend(self.due_list(now).map(Job::List));
-        jobs.extend(self.due_reads(now).into_iter().map(Job::Read));
+        self.sweep();
+        self.build_indexes(INDEXED);
+        // A database that was restored still wants to write what it wanted to write then.
+        // Nor does any record count as one that KV is still to be told of, which passes would leave alone.
+        if self.state.dropping.is_none() {
+            if self.is_checked {
+                jobs.extend(self.due_writes(now, WRITES).into_iter().map(Job::Write));
+            }
+            jobs.extend(self.due_list(now).map(Job::List));
+            jobs.extend(self.due_reads(now).into_iter().map(Job::Read));
+        }
         jobs.extend(self.due_files(now, FILES).into_iter().map(Job::File));
         if now.millis() >= self.state.touched_at.saturating_add(MINUTE) && self.is_polled(now) {
             self.state.touched_at = now.millis();
             jobs.push(Job::ReadTouched);
         }
         // Not before it is known that no other ledger writes there.
-        if self.is_checked && self.is_backup_due(now) {
+        if self.is_checked && self.is_backup_due(now) && self.prepare_backup(now) {
             self.begin_backup(now);
             jobs.push(Job::Backup);
         }
         self.save();
         jobs
+    }
+
+    /// What KV is told by a ledger that is switched off: the key of its heads, and that it holds nothing.
+    fn give_last_words(&mut self, now: Timestamp, jobs: &mut Vec<Job>) {
+        jobs.extend(self.due_writes(now, WRITES).into_iter().map(Job::Write));
+        if self.is_backup_due(now) && self.prepare_backup(now) {
+            self.begin_backup(now);
+            jobs.push(Job::Backup);
+        }
+        self.save();
     }
 
     const fn is_polled(&self, now: Timestamp) -> bool {
@@ -137,8 +167,7 @@ impl<S: Storage> Ledger<S> {
             Done::List { job, page } => self.listed(job, page.as_ref(), now),
             Done::Read(entries) => self.was_read(entries, now),
             Done::File { job, ok, digest } => self.file_done(job, digest.as_deref(), *ok, now),
-            Done::Backup { ok: false } => self.backup_failed(),
-            Done::Backup { ok: true } => {}
+            Done::Backup { ok } => self.backup_done(*ok),
             Done::ReadHead => self.head_read(bytes, now, random),
             Done::ReadRevocations => self.revocations_read(bytes, now),
             Done::ReadTouched(names) => self.touched(names, now),
@@ -148,13 +177,20 @@ impl<S: Storage> Ledger<S> {
 
     /// Has the entries read that the command line says it has written.
     fn touched(&mut self, names: &[String], now: Timestamp) {
+        let digest = digest_of(names.join("\n").as_bytes());
+        if self.state.touched.0 != digest {
+            self.state.touched = (digest, ROUNDS);
+        }
+        if self.state.touched.1 == 0 {
+            return;
+        }
+        self.state.touched.1 -= 1;
         for name in names.iter().filter_map(|name| Entry::of_name(name)).take(PAGE) {
             let record = self.record(&name.record_key());
-            let is_settled =
-                record.is_none_or(|record| now.millis() >= record.changed_at.saturating_add(SETTLING));
+            let is_settled = record.is_none_or(|record| record.is_settled_at(now.millis()));
             let read = key(READ, &[name.name().as_bytes()]);
             if is_settled && self.storage.get(&read).is_none() {
-                save(&mut self.storage, &read, &json!({}));
+                save(&mut self.storage, &read, &Wanted { is_unlisted: true, ..Wanted::default() });
             }
         }
     }
@@ -170,8 +206,11 @@ impl<S: Storage> Ledger<S> {
                 continue;
             }
             let Some(record) = self.record(&of) else { continue };
-            if let Some(entry) = Entry::of_name(&record.name).filter(|_| record.operator.is_some()) {
-                let cause = Cause { now, actor: "expiry", operation: "", may_wait: false };
+            let held = record.operator.as_ref().and_then(|held| held.expires);
+            if held.is_none_or(|seconds| seconds.saturating_mul(1000) > now.millis()) {
+                self.end_provided(&of, record, now);
+            } else if let Some(entry) = Entry::of_name(&record.name) {
+                let cause = Cause { now, actor: "expiry", operation: "", from: "", may_wait: false };
                 self.replace_operator(&entry, record, None, &cause);
             }
         }
@@ -209,18 +248,27 @@ impl<S: Storage> Ledger<S> {
     #[must_use]
     pub fn next_alarm(&self, now: Timestamp) -> Timestamp {
         let soon = now.millis().saturating_add(1000);
-        if !self.is_on() {
-            return Timestamp::from_millis(now.millis().saturating_add(5000));
+        if !self.is_on() && !self.state.switched_off {
+            // Isolates ask KV meanwhile, and let in whose tokens are revoked.
+            let has_more = self.state.retell.is_some() || self.state.dropping.is_some();
+            let pause = if has_more { 500 } else { 5000 };
+            return Timestamp::from_millis(now.millis().saturating_add(pause));
         }
-        let pass = (self.is_polled(now) || !self.state.taken_in).then(|| self.next_pass());
+        let pass = ((self.is_polled(now) || !self.state.taken_in) && self.is_on()).then(|| self.next_pass());
         let reads = self.has_reads().then_some(soon);
-        let builds = (self.has_builds() || self.state.pending > 0).then_some(soon.saturating_add(4000));
+        let builds = ((self.has_builds() || self.has_sweeps() || self.state.pending > 0) && self.is_on())
+            .then_some(soon.saturating_add(4000));
         let ends = self.storage.scan(&[END], &end_of(END), 1);
         let end = ends.first().and_then(|(end, _)| Some(u64::from_be_bytes(end.get(1..9)?.try_into().ok()?)));
-        let backup = (self.state.backup_of != (self.state.revision, self.state.manifests))
-            .then(|| self.state.backup_at.saturating_add(MINUTE));
+        let backup = (self.state.backup_of != (self.state.revision, self.state.manifests)).then(|| {
+            self.state.backup_at.saturating_add(MINUTE).max(if self.is_preparing() { soon } else { 0 })
+        });
         let latest = now.millis().saturating_add(if self.is_polled(now) { MINUTE } else { IDLE });
-        let due = [self.next_write(), self.next_file(), pass, reads, builds, end, backup];
+        let moves = (self.state.aging.is_some() || self.state.indexes.are_building()) && self.is_on()
+            || self.state.leaving.is_some()
+            || self.state.dropping.is_some();
+        let aging = moves.then_some(soon);
+        let due = [self.next_write(), self.next_file(), pass, reads, builds, end, backup, aging];
         let first = due.into_iter().flatten().min().unwrap_or(latest);
         Timestamp::from_millis(first.clamp(soon, latest))
     }

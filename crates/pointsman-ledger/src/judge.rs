@@ -26,6 +26,8 @@ pub(crate) struct Found<'a> {
     pub(crate) listed: Option<String>,
     /// Its expiry in seconds.
     pub(crate) expires: Option<u64>,
+    /// Whether that is no listing's word, but what is known already.
+    pub(crate) is_unlisted: bool,
 }
 
 /// What an entry of KV turned out to be.
@@ -51,11 +53,13 @@ impl<S: Storage> Ledger<S> {
         now: Timestamp,
     ) -> Judged {
         let digest = digest_of(found.value.as_bytes());
-        self.see(
-            entry,
-            &mut record,
-            Seen { digest: digest.clone(), listed: found.listed, expires: found.expires },
-        );
+        let seen_before = record.seen.clone();
+        let is_listed_so = found.listed.as_ref() == Some(&digest);
+        let expires = match &seen_before {
+            Some(seen) if found.is_unlisted && seen.digest == digest => seen.expires,
+            _ => found.expires,
+        };
+        self.see(entry, &mut record, Seen { digest: digest.clone(), listed: found.listed, expires });
         let of = entry.record_key();
         let held = record.operator.as_ref();
         if held.is_some_and(|held| held.digest == digest && held.expires == found.expires) {
@@ -63,11 +67,19 @@ impl<S: Storage> Ledger<S> {
             return Judged::Same;
         }
         let is_same_value = held.is_some_and(|held| held.digest == digest);
+        let is_seen_again =
+            seen_before.is_some_and(|seen| seen.digest == digest && seen.expires == found.expires);
+        if is_same_value && !is_listed_so && !is_seen_again {
+            // The listing tells when the entry ends and the read what it holds, and one may have been of what somebody wrote
+            // over the other. It counts if the next pass finds the same.
+            self.put_record(&of, record, now);
+            return Judged::Same;
+        }
         if !is_same_value && record.lags(&digest, now) {
             self.put_right(entry, &of, record, now);
             return Judged::Lag;
         }
-        let cause = Cause { now, actor: BY_HAND, operation: "", may_wait: true };
+        let cause = Cause { now, actor: BY_HAND, operation: "", from: "", may_wait: true };
         if let Some(refreshed) = self.refreshed(entry, found.value) {
             return self.take_refreshed(entry, record, refreshed, &cause);
         }
@@ -118,7 +130,8 @@ impl<S: Storage> Ledger<S> {
         }
     }
 
-    /// A refresh of an earlier version wrote it: it counts as the config API's until there is something newer.
+    /// A refresh of an earlier version wrote it: it counts as the config API's until the next list. Where there is no list,
+    /// nothing would ever replace it, and isolates ask for themselves.
     fn take_refreshed(
         &mut self,
         entry: &Entry,
@@ -126,7 +139,7 @@ impl<S: Storage> Ledger<S> {
         refreshed: CustomerRecord,
         cause: &Cause<'_>,
     ) -> Judged {
-        if record.provider.is_none() && self.settings.source != Source::None {
+        if record.provider.is_none() && self.settings.source == Source::List {
             let text = serde_json::to_string(&content(&refreshed)).unwrap_or_default();
             let version = self.next_sequence(entry.name(), "provide", cause);
             // The list is compared with it: else nobody would see that the list no longer has the customer.

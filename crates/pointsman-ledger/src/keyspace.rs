@@ -46,11 +46,22 @@ pub(crate) const UNTOLD: u8 = b'n';
 pub(crate) const BUILD: u8 = b's';
 /// KV name and number → a part of a published file.
 pub(crate) const BYTES: u8 = b'B';
+/// File → which of the rows that waited for it followers now have, and how far these are forgotten.
+pub(crate) const SWEPT: u8 = b'y';
 /// Time and KV name → nothing: files that are to be deleted.
 pub(crate) const OLD: u8 = b'z';
 
 /// Record key → when an operator's record was removed.
 pub(crate) const REMOVED: u8 = b'g';
+
+/// Digest of a record key → nothing: the API keys that have a record.
+pub(crate) const KEYS: u8 = b'h';
+/// Customer's id → nothing: the customers that have a record.
+pub(crate) const CUSTOMERS: u8 = b'i';
+/// Subject behind its length, and digest of a record key → nothing: the API keys of a subject.
+pub(crate) const BY_SUBJECT: u8 = b'j';
+/// Customer's id behind its length, and digest of a record key → nothing: the API keys of a customer.
+pub(crate) const BY_CUSTOMER: u8 = b'u';
 
 /// A key: its kind, then its parts as they are.
 pub(crate) fn key(space: u8, parts: &[&[u8]]) -> Vec<u8> {

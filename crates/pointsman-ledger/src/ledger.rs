@@ -10,7 +10,8 @@ use pointsman_core::{
 };
 
 use crate::{
-    backup::CHECKING,
+    backup::{CHECKING, Draft},
+    index::Indexes,
     keyspace::{END, PENDING, RECORD, ROW, key, load, save},
     poll::Polls,
     record::Record,
@@ -36,8 +37,14 @@ pub struct Ledger<S> {
     pub(crate) polls: Polls,
     /// Reads of KV on behalf of those who ask.
     pub(crate) reads: Window,
+    /// The backup that is being prepared.
+    pub(crate) draft: Option<Draft>,
+    /// What isolates were told by the config API.
+    pub(crate) lessons: Window,
     /// Whether this instance has looked at what another ledger may have left in KV.
     pub(crate) is_checked: bool,
+    /// How often the management API was called.
+    pub(crate) rates: crate::api::Rates,
 }
 
 /// Who changes something, and when.
@@ -46,6 +53,8 @@ pub(crate) struct Cause<'a> {
     pub(crate) now: Timestamp,
     pub(crate) actor: &'a str,
     pub(crate) operation: &'a str,
+    /// The address that asked for it; empty where it was no request.
+    pub(crate) from: &'a str,
     /// Whether a change may wait for a shard.
     pub(crate) may_wait: bool,
 }
@@ -70,10 +79,14 @@ impl<S: Storage> Ledger<S> {
             head: None,
             polls: Polls::default(),
             reads: Window::default(),
+            draft: None,
+            lessons: Window::default(),
             is_checked: false,
+            rates: crate::api::Rates::default(),
         };
         ledger.reload();
         if ledger.state.epoch == [0; 16] {
+            ledger.state.indexes = Indexes::of_nothing(&ledger.settings.customer_claim);
             ledger.begin_epoch(now, random);
         }
         ledger
@@ -84,8 +97,13 @@ impl<S: Storage> Ledger<S> {
         let (epoch, secret) = random.split_at(16);
         self.state.epoch = epoch.try_into().unwrap_or_default();
         self.state.secret = secret.try_into().unwrap_or_default();
-        // Of what was before followers of this epoch know nothing.
-        self.state.first_kept = self.state.revision.saturating_add(1);
+        self.begin_to_age();
+        self.state.retell = (self.state.tokens > 0).then(Vec::new);
+        // Of what was before followers of this epoch know nothing. Its log begins at its first revision: who has nothing, and no
+        // shard to begin with, would else look for changes that nobody has. What still stands there is written over.
+        self.state.revision = 0;
+        self.state.first_kept = 1;
+        self.state.marks.clear();
         self.state.taken_in = false;
         self.state.confirmed = false;
         self.state.has_keys = false;
@@ -107,9 +125,12 @@ impl<S: Storage> Ledger<S> {
     pub fn reload(&mut self) {
         self.state = State::load(&self.storage).unwrap_or_default();
         self.saved = self.state.clone();
+        // Whatever changes a record from here on saves this too.
+        self.state.indexes.note_claim(&self.settings.customer_claim);
         self.manifest = self.load_manifest();
         self.as_of = load_as_of(&self.storage);
         self.head = None;
+        self.draft = None;
     }
 
     /// Writes what the ledger knows of itself, where that has changed.
@@ -152,10 +173,12 @@ impl<S: Storage> Ledger<S> {
         load(&self.storage, &key(RECORD, &[&record.to_bytes()]))
     }
 
-    /// Writes what is known of a record, or forgets it where nothing is worth keeping.
+    /// Writes what is known of a record, or forgets it where nothing is worth keeping. Nothing else writes a record, so that the
+    /// indexes follow here.
     pub(crate) fn put_record(&mut self, record: &RecordKey, mut value: Record, now: Timestamp) {
         let key = key(RECORD, &[&record.to_bytes()]);
         value.forget_past(now);
+        self.index(record, &value);
         if value.is_forgotten() { self.storage.delete(&key) } else { save(&mut self.storage, &key, &value) }
     }
 
@@ -163,6 +186,19 @@ impl<S: Storage> Ledger<S> {
     pub(crate) fn row(&self, record: &RecordKey) -> Option<Row> {
         let bytes = self.storage.get(&key(ROW, &[&record.to_bytes()]))?;
         Row::read(&mut pointsman_core::directory::bytes::Reader::new(&bytes))
+    }
+
+    /// Forgets a row that has ended: no follower counts it any more.
+    pub(crate) fn forget_row(&mut self, record: &RecordKey) {
+        let (row, pending) = (key(ROW, &[&record.to_bytes()]), key(PENDING, &[&record.to_bytes()]));
+        if self.storage.get(&row).is_some() {
+            self.storage.delete(&row);
+            self.state.rows = self.state.rows.saturating_sub(1);
+        }
+        if self.storage.get(&pending).is_some() {
+            self.storage.delete(&pending);
+            self.state.pending = self.state.pending.saturating_sub(1);
+        }
     }
 
     /// Has followers see a record as it now is: by the log, or, where that may wait, by the next shard.

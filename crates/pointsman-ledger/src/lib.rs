@@ -8,8 +8,10 @@
 //! | --- | --- |
 //! | [`Ledger::poll`], [`Ledger::segment`], [`Ledger::file`] | followers |
 //! | [`Ledger::ask`], then [`Ledger::took_from_kv`] where it answers [`Asked::Read`] | followers, about one record |
-//! | [`Ledger::commit`], [`Ledger::audit`], [`Ledger::accept_removals`], [`Ledger::restored`] | operators |
+//! | [`Ledger::commit`], [`Ledger::audit`], [`Ledger::accept_removals`], [`Ledger::restored`], [`Ledger::switch_off`], [`Ledger::switch_on`] | operators |
+//! | [`Ledger::keys_page`], [`Ledger::customers_page`] | whoever lists keys or customers for operators |
 //! | [`Ledger::begin_list`], [`Ledger::provided_page`], [`Ledger::take_list`], [`Ledger::end_list`] | the scheduled Worker |
+//! | [`Ledger::learn`] | whoever asked the config API for one customer (`by_id`) |
 //! | [`Ledger::provide`] | whoever knows what the config API says of some customers |
 //! | [`Ledger::jobs`], [`Ledger::done`], [`Ledger::next_alarm`] | the ledger's own alarm |
 //!
@@ -27,15 +29,21 @@
 
 #![cfg_attr(test, allow(clippy::indexing_slicing, clippy::unwrap_used, clippy::string_slice))]
 
+mod api;
 mod ask;
 mod backup;
 mod building;
 mod commit;
+mod formats;
+mod index;
 mod jobs;
 mod judge;
 mod keyspace;
+mod learn;
+mod leaving;
 mod ledger;
 mod list_run;
+mod listing;
 mod log;
 mod operation;
 mod outbox;
@@ -49,18 +57,26 @@ mod settings;
 mod shards;
 mod state;
 mod storage;
+mod sweep;
 mod tokens;
 mod waiting;
 mod window;
 mod wire;
 
 pub use self::{
+    api::{ApiAnswer, ApiRequest, Fields, Reply},
     ask::Asked,
     backup::{HEAD_NAME, REVOCATIONS_NAME, SECRET_NAME, TOUCHED_NAME},
     commit::{Commit, CommitError, Committed, Edit, Fault, MOST_EDITS},
     jobs::{Done, Job},
+    learn::{Learned, Learnt, Lesson, Taken},
+    leaving::Leave,
     ledger::{Ledger, RANDOM_BYTES},
     list_run::{ListEnd, ListPart, ListRun, ListStep, Unlisted},
+    listing::{
+        CustomerCursor, CustomerItem, CustomerQuery, KeyCursor, KeyItem, KeyQuery, MOST_LISTED,
+        OperatorRecord, ProviderRecord, RecordPage,
+    },
     log::SegmentBytes,
     operation::Audit,
     outbox::{Write, Written},

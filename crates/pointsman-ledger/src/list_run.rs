@@ -82,7 +82,7 @@ impl<S: Storage> Ledger<S> {
     /// # Errors
     /// Where the ledger is off.
     pub fn begin_list(&mut self) -> Result<ListRun, CommitError> {
-        self.is_on().then_some(()).ok_or(CommitError::Off)?;
+        self.takes_changes()?;
         self.state.list_run = self.state.list_run.saturating_add(1);
         self.state.list_doubted = false;
         self.save();
@@ -124,7 +124,7 @@ impl<S: Storage> Ledger<S> {
     }
 
     fn check_run(&self, run: u64) -> Result<(), CommitError> {
-        self.is_on().then_some(()).ok_or(CommitError::Off)?;
+        self.takes_changes()?;
         (run == self.state.list_run).then_some(()).ok_or(CommitError::Superseded)
     }
 

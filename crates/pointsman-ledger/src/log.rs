@@ -15,6 +15,10 @@ use crate::{
 };
 
 const MANIFEST: &str = "manifest";
+/// Changes that are read at once: of 64 KB each at most.
+const PAGE: u64 = 64;
+/// The database keeps to the first format, whatever followers read: a version that was taken back reads it too.
+const STORED_FORMAT: u8 = 1;
 
 /// A part of the log.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -44,6 +48,26 @@ impl<S: Storage> Ledger<S> {
         self.storage.scan(&from, &to, limit).into_iter().filter_map(read).collect()
     }
 
+    /// All changes from `first` on; `None` where they are more than these, or take more bytes.
+    pub(crate) fn changes_within(&self, first: Revision, most: u64, bytes: usize) -> Option<Vec<Change>> {
+        let last = self.state.revision;
+        if last.saturating_sub(first) >= most {
+            return None;
+        }
+        let (mut changes, mut left, mut from) = (Vec::new(), bytes, first);
+        while from <= last {
+            let begin = key(CHANGE, &[&from.to_be_bytes()]);
+            let end = from.saturating_add(PAGE).min(last.saturating_add(1));
+            let end = key(CHANGE, &[&end.to_be_bytes()]);
+            for (_, bytes) in self.storage.scan(&begin, &end, usize::MAX) {
+                left = left.checked_sub(bytes.len())?;
+                changes.extend(Change::read(&mut Reader::new(&bytes)));
+            }
+            from = from.saturating_add(PAGE);
+        }
+        Some(changes)
+    }
+
     /// The head without its time: as many of the last changes as fit.
     pub(crate) fn current_head(&mut self) -> &mut Head {
         let head = match self.head.take() {
@@ -53,7 +77,7 @@ impl<S: Storage> Ledger<S> {
         self.head.insert(head)
     }
 
-    fn read_head(&self) -> Head {
+    pub(crate) fn read_head(&self) -> Head {
         let revision = self.state.revision;
         let mut head = Head {
             epoch: self.state.epoch(),
@@ -72,7 +96,8 @@ impl<S: Storage> Ledger<S> {
         while let Some(change) = kept.checked_sub(1).and_then(|last| changes.get(last)) {
             let mut bytes = Vec::new();
             change.put(&mut bytes);
-            let Some(rest) = left.checked_sub(bytes.len()) else { break };
+            // A byte more than the database's format takes.
+            let Some(rest) = left.checked_sub(bytes.len() + 1) else { break };
             left = rest;
             kept -= 1;
         }
@@ -92,10 +117,11 @@ impl<S: Storage> Ledger<S> {
         let begin = first.max(self.state.first_kept);
         let last = first.saturating_add(SEGMENT_CHANGES - 1);
         let limit = usize::try_from(SEGMENT_CHANGES).unwrap_or(usize::MAX);
-        let changes = self.changes(begin, last, limit);
+        // Behind the last one changes of another epoch may stand.
+        let changes = self.changes(begin, last.min(self.state.revision), limit);
         let is_whole = last <= self.state.revision;
         Some(SegmentBytes {
-            bytes: Segment { epoch: self.state.epoch(), first: begin, changes }.encode(),
+            bytes: Segment { epoch: self.state.epoch(), first: begin, changes }.encode_as(self.format()),
             is_whole,
         })
     }
@@ -113,7 +139,7 @@ impl<S: Storage> Ledger<S> {
     /// Writes which shards are current.
     pub(crate) fn set_manifest(&mut self, manifest: Manifest) {
         let head = Head { manifest, first: 1, ..Head::default() };
-        self.storage.put(&meta(MANIFEST), &head.encode());
+        self.storage.put(&meta(MANIFEST), &head.encode_as(STORED_FORMAT));
         self.manifest = head.manifest;
         self.state.manifests = self.state.manifests.saturating_add(1);
         self.head = None;

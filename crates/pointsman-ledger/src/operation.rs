@@ -45,6 +45,9 @@ pub struct Audit {
     pub at: u64,
     /// Who made it.
     pub actor: String,
+    /// From which address; empty where it was no request to the management API.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub from: String,
     /// By which operation.
     pub operation: String,
     /// What was done.
@@ -98,6 +101,7 @@ impl<S: Storage> Ledger<S> {
             revision: self.state.revision,
             at: cause.now.millis(),
             actor: cause.actor.to_owned(),
+            from: cause.from.to_owned(),
             operation: cause.operation.to_owned(),
             action: action.to_owned(),
             name,

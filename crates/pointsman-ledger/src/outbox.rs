@@ -4,7 +4,7 @@ use pointsman_core::base::{digest::Digest, time::Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    keyspace::{DUE, OUTBOX, end_of, key, load, save},
+    keyspace::{DUE, OUTBOX, after, end_of, key, load, save},
     ledger::Ledger,
     record::Held,
     rows::Entry,
@@ -17,6 +17,8 @@ const BETWEEN_WRITES: u64 = 1000;
 const LEASE: u64 = 30_000;
 /// The longest pause between two attempts, in milliseconds.
 const LONGEST_PAUSE: u64 = 300_000;
+/// Writes that one call drops.
+const DROPPED: usize = 2048;
 /// KV takes no expiry nearer than this, in seconds. The row ends to the second all the same.
 const NEAREST_EXPIRY: u64 = 60;
 
@@ -131,6 +133,27 @@ impl<S: Storage> Ledger<S> {
         self.state.outstanding = self.state.outstanding.saturating_add(u64::from(before.is_none()));
     }
 
+    /// Has KV be told of nothing that waits now, but of what is changed from here on. What it shows instead, passes compare
+    /// with the records as ever.
+    pub(crate) fn begin_to_drop_outgoing(&mut self) {
+        self.state.dropping = Some((self.state.sequence, Vec::new()));
+    }
+
+    /// Drops a page of what KV is not to be told of any more: while it took no writes, there may be any number.
+    pub(crate) fn drop_outgoing(&mut self) {
+        let Some((last, behind)) = self.state.dropping.take() else { return };
+        let from = if behind.is_empty() { vec![OUTBOX] } else { after(&behind) };
+        let page = self.storage.scan(&from, &end_of(OUTBOX), DROPPED);
+        for (at, value) in &page {
+            let Some(Ok(name)) = at.get(1..).map(std::str::from_utf8) else { continue };
+            let before: Option<Outgoing> = serde_json::from_slice(value).ok();
+            if before.as_ref().is_none_or(|outgoing| outgoing.number <= last) {
+                self.set_outgoing(name, before.as_ref(), None);
+            }
+        }
+        self.state.dropping = page.last().filter(|_| page.len() == DROPPED).map(|(at, _)| (last, at.clone()));
+    }
+
     /// Gives out what is due, at most `limit`.
     pub(crate) fn due_writes(&mut self, now: Timestamp, limit: usize) -> Vec<Write> {
         let until = key(DUE, &[&now.millis().saturating_add(1).to_be_bytes()]);
@@ -169,10 +192,6 @@ impl<S: Storage> Ledger<S> {
             let of = entry.record_key();
             if let Some(mut record) = self.record(&of) {
                 record.written_at = now.millis();
-                // A location may show the entry for a while after KV has deleted it, with a value that nobody knows here.
-                if record.operator.is_none() {
-                    record.changed_at = now.millis();
-                }
                 // Until now KV may have had any of these.
                 record.past.iter_mut().filter(|past| !past.by_hand).for_each(|past| past.at = now.millis());
                 self.put_record(&of, record, now);

@@ -7,7 +7,6 @@ use pointsman_core::{
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    ask::SETTLING,
     judge::Found,
     keyspace::{MISSING, READ, SEEN, UNTOLD, after, end_of, key, load, save},
     ledger::Ledger,
@@ -26,7 +25,7 @@ pub(crate) const MINUTE: u64 = 60_000;
 const LISTS_A_MINUTE: u32 = 20;
 const LISTS_A_DAY: u32 = 480;
 /// From this setting on the free plan's limits count, in milliseconds.
-const SLOW: u64 = 30_000;
+pub(crate) const SLOW: u64 = 30_000;
 /// How far apart two passes must miss an entry, in milliseconds.
 const APART: u64 = 120_000;
 /// So few may always be gone.
@@ -148,8 +147,10 @@ impl<S: Storage> Ledger<S> {
         if passes.day.0 != day {
             passes.day = (day, 0);
         }
-        let is_slow = self.settings.max_staleness >= SLOW && self.state.taken_in;
-        let may = passes.minute.1 < LISTS_A_MINUTE && !(is_slow && passes.day.1 >= LISTS_A_DAY);
+        let is_slow = self.settings.max_staleness >= SLOW;
+        let is_enough = passes.minute.1 >= LISTS_A_MINUTE || (is_slow && passes.day.1 >= LISTS_A_DAY);
+        // The first pass goes through once, and isolates ask KV for everybody until it has.
+        let may = !self.state.taken_in || !is_enough;
         if may {
             passes.minute.1 += 1;
             passes.day.1 += 1;
@@ -197,8 +198,7 @@ impl<S: Storage> Ledger<S> {
         let Some(record) = self.record(&entry.record_key()) else {
             return Some(Record { name: entry.name(), ..Record::default() });
         };
-        let is_settled = record.changed_at.saturating_add(SETTLING) <= began || record.changed_at == 0;
-        (is_settled && !self.is_outstanding(&record.name)).then_some(record)
+        (record.is_settled_at(began) && !self.is_outstanding(&record.name)).then_some(record)
     }
 
     fn judge_listed(&mut self, entry: &Entry, listed: &Listed, pass: &Pass, now: Timestamp) {
@@ -212,11 +212,15 @@ impl<S: Storage> Ledger<S> {
         let expires = listed.expiration;
         let held = record.operator.clone();
         let wanted = Wanted { listed: digest.clone(), expires, ..Wanted::default() };
+        let ends_otherwise = held.as_ref().is_some_and(|held| held.expires != expires);
         let (untold, read) = (key(UNTOLD, &[name]), key(READ, &[name]));
         let Some(digest) = digest else {
             // The metadata do not say what the entry holds: it is read when it is new, and then by turns.
             match &record.seen {
                 None => save(&mut self.storage, &read, &wanted),
+                Some(seen) if seen.expires != expires || ends_otherwise => {
+                    save(&mut self.storage, &read, &wanted);
+                }
                 Some(_) if self.storage.get(&untold).is_none() => self.storage.put(&untold, &[]),
                 Some(_) => {}
             }
@@ -232,7 +236,7 @@ impl<S: Storage> Ledger<S> {
                 return;
             }
             if !held.text.is_empty() {
-                let found = Found { value: &held.text, listed: Some(digest), expires };
+                let found = Found { value: &held.text, listed: Some(digest), expires, is_unlisted: false };
                 self.judge_value(entry, record, found, now);
                 return;
             }
@@ -244,7 +248,7 @@ impl<S: Storage> Ledger<S> {
         let is_known = record.seen.as_ref().is_some_and(|seen| {
             seen.listed.as_ref() == Some(&digest) && seen.expires == expires && seen.digest != digest
         });
-        if is_known {
+        if is_known && !ends_otherwise {
             // Its metadata say something else than it holds, as they did when it was read.
             if self.storage.get(&untold).is_none() {
                 self.storage.put(&untold, &[]);
@@ -343,12 +347,11 @@ impl<S: Storage> Ledger<S> {
     /// When the next list or read is due, at the latest.
     pub(crate) fn next_pass(&self) -> u64 {
         let passes = &self.state.passes;
-        let may_go_on = self.settings.max_staleness < SLOW || passes.day.1 < LISTS_A_DAY;
+        let may_list = passes.minute.1 < LISTS_A_MINUTE
+            && (self.settings.max_staleness < SLOW || passes.day.1 < LISTS_A_DAY);
         match &self.state.pass {
             // KV's lists are shared out over the minute.
-            Some(pass) if !pass.is_listed && passes.minute.1 < LISTS_A_MINUTE && may_go_on => {
-                pass.leased_until
-            }
+            Some(pass) if !pass.is_listed && (!self.state.taken_in || may_list) => pass.leased_until,
             Some(_) => (passes.minute.0 + 1) * MINUTE,
             None => self.next_begin(),
         }

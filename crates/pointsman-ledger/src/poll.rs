@@ -51,10 +51,17 @@ impl Polls {
 }
 
 impl<S: Storage> Ledger<S> {
-    /// The head as it is now. The answer may leave only after what this wrote is durable: an instance that was replaced
-    /// gets nothing confirmed, and could otherwise go on answering.
+    /// [`Ledger::poll_as`] for a follower of this version.
     pub fn poll(&mut self, now: Timestamp) -> Vec<u8> {
+        self.poll_as(FORMAT, now)
+    }
+
+    /// The head as it is now, for a follower that reads formats up to `reads`. The answer may leave only after what this wrote
+    /// is durable: an instance that was replaced
+    /// gets nothing confirmed, and could otherwise go on answering.
+    pub fn poll_as(&mut self, reads: u8, now: Timestamp) -> Vec<u8> {
         let pace = self.polls.count(now);
+        self.state.formats.note(reads, now.millis());
         if now.millis() >= self.as_of.saturating_add(IDLE) && self.as_of > 0 {
             // No pass has looked at KV for as long as nobody polled.
             self.state.confirmed = false;
@@ -67,18 +74,19 @@ impl<S: Storage> Ledger<S> {
             save_as_of(&mut self.storage, self.as_of);
         }
         let as_of = Timestamp::from_millis(self.as_of);
+        let format = self.format();
         let head = self.current_head();
         head.as_of = as_of;
         head.pace = pace;
-        let bytes = head.encode();
+        let bytes = head.encode_as(format);
         self.save();
         bytes
     }
 
-    /// Which format of rows and heads this ledger writes.
+    /// In which format this ledger writes heads, segments and shards: the oldest that was asked for in the last hour.
     #[must_use]
-    pub const fn format(&self) -> u8 {
-        FORMAT
+    pub fn format(&self) -> u8 {
+        self.state.formats.oldest(self.as_of)
     }
 }
 

@@ -78,7 +78,7 @@ impl<S: Storage> Ledger<S> {
     /// # Errors
     /// Why nothing was done.
     pub fn provide(&mut self, asked: &Differences, now: Timestamp) -> Result<Provision, CommitError> {
-        self.is_on().then_some(()).ok_or(CommitError::Off)?;
+        self.takes_changes()?;
         if asked.edits.len() > MOST_DIFFERENCES {
             return Err(CommitError::TooManyEdits);
         }
@@ -89,7 +89,7 @@ impl<S: Storage> Ledger<S> {
         }
         // From the first difference to the last one nothing says what a list said.
         self.state.list_etag = None;
-        let cause = Cause { now, actor: "config-api", operation: &asked.operation, may_wait: true };
+        let cause = Cause { now, actor: "config-api", operation: &asked.operation, from: "", may_wait: true };
         if asked.many {
             self.state.additions = (now.millis() / 60_000, MANY);
         }
@@ -161,7 +161,7 @@ impl<S: Storage> Ledger<S> {
         self.storage.put(&place, &[&digest[..], &version.to_be_bytes()].concat());
     }
 
-    fn provided(&self, entry: &Entry, json: &str) -> Provided {
+    pub(crate) fn provided(&self, entry: &Entry, json: &str) -> Provided {
         let malformed = Provided { malformed: true, ..Provided::default() };
         let Entry::Customer(id) = entry else { return malformed };
         let Ok(record) = read_record::<CustomerRecord>(json.as_bytes()) else { return malformed };
@@ -207,16 +207,16 @@ pub fn content_digest(says: &Says) -> [u8; 8] {
 
 /// The digest while the record before counts in place of one that cannot be used. Nothing that can be said has it, so each
 /// list differs from it until the record before is too old.
-fn doubted_digest() -> [u8; 8] {
+pub(crate) fn doubted_digest() -> [u8; 8] {
     Digest::of(b"doubted").bytes().first_chunk().copied().unwrap_or_default()
 }
 
-fn is_usable(provided: &Provided) -> bool {
+pub(crate) fn is_usable(provided: &Provided) -> bool {
     provided.row().usable == Usable::Yes
 }
 
 /// Who is no longer listed counts as disabled.
-fn gone(before: &Provided) -> Provided {
+pub(crate) fn gone(before: &Provided) -> Provided {
     let record = read_record::<CustomerRecord>(before.text.as_bytes());
     let disabled = record.map(|record| CustomerRecord { disabled: true, ..record });
     let text = disabled.ok().and_then(|record| serde_json::to_string(&record).ok());

@@ -8,8 +8,8 @@ use crate::{
     judge::{BY_HAND, Found},
     keyspace::{MISSING, READ, UNTOLD, after, end_of, key, load, save},
     ledger::{Cause, Ledger},
-    pass::{MINUTE, Missed, PAGE},
-    record::Record,
+    pass::{MINUTE, Missed, PAGE, SLOW},
+    record::{Record, digest_of},
     rows::Entry,
     storage::Storage,
 };
@@ -39,6 +39,19 @@ pub(crate) struct Wanted {
     pub(crate) expires: Option<u64>,
     /// The pass that is to know whether the entry is gone; 0 where the entry was listed.
     pub(crate) gone: u64,
+    /// Whether this is not for a listing that has shown the entry, so that nobody knows when it ends.
+    pub(crate) is_unlisted: bool,
+}
+
+/// When an entry ends that was read and not listed, where that is known of this very value. Of another one the next pass
+/// tells.
+fn known_expiry(record: &Record, value: &str) -> Option<u64> {
+    let digest = digest_of(value.as_bytes());
+    match (&record.operator, &record.seen) {
+        (Some(held), _) if held.digest == digest => held.expires,
+        (_, Some(seen)) if seen.digest == digest => seen.expires,
+        _ => None,
+    }
 }
 
 impl<S: Storage> Ledger<S> {
@@ -87,7 +100,9 @@ impl<S: Storage> Ledger<S> {
     }
 
     fn want_by_turns(&mut self, at: u64) {
-        if at < self.state.passes.turn_at.saturating_add(MINUTE) {
+        // The free plan has 100 000 reads a day.
+        let between = if self.settings.max_staleness >= SLOW { 3 * MINUTE } else { MINUTE };
+        if at < self.state.passes.turn_at.saturating_add(between) {
             return;
         }
         let from = after(&key(UNTOLD, &[self.state.passes.turn.as_bytes()]));
@@ -95,12 +110,10 @@ impl<S: Storage> Ledger<S> {
         for (entry, _) in &turn {
             let name = entry.get(1..).unwrap_or_default();
             let read = key(READ, &[name]);
-            let seen = std::str::from_utf8(name)
-                .ok()
-                .and_then(Entry::of_name)
-                .and_then(|entry| self.record(&entry.record_key())?.seen);
-            let (listed, expires) = seen.map_or((None, None), |seen| (seen.listed, seen.expires));
-            save(&mut self.storage, &read, &Wanted { listed, expires, ..Wanted::default() });
+            // Who is wanted for a listing is read with what that says.
+            if self.storage.get(&read).is_none() {
+                save(&mut self.storage, &read, &Wanted { is_unlisted: true, ..Wanted::default() });
+            }
         }
         self.state.passes.turn_at = at;
         let last = turn.last().filter(|_| turn.len() == NAMES_A_READ).and_then(|(entry, _)| entry.get(1..));
@@ -120,12 +133,21 @@ impl<S: Storage> Ledger<S> {
             let Some(record) = self.may_judge(&entry, began) else { continue };
             match &found.value {
                 Some(value) => {
-                    let (listed, expires) = match wanted.gone {
-                        0 => (wanted.listed, wanted.expires),
-                        _ => record.seen.as_ref().map_or((None, None), |s| (s.listed.clone(), s.expires)),
+                    let is_listed = wanted.gone == 0 && !wanted.is_unlisted;
+                    let (listed, expires) = match is_listed {
+                        true => (wanted.listed, wanted.expires),
+                        false => (
+                            record.seen.as_ref().and_then(|seen| seen.listed.clone()),
+                            known_expiry(&record, value),
+                        ),
                     };
                     self.storage.delete(&key(MISSING, &[found.name.as_bytes()]));
-                    self.judge_value(&entry, record, Found { value, listed, expires }, now);
+                    self.judge_value(
+                        &entry,
+                        record,
+                        Found { value, listed, expires, is_unlisted: !is_listed },
+                        now,
+                    );
                 }
                 None if wanted.gone > 0 => self.remove_gone(&entry, record, now),
                 // It was listed and is gone by now: the next passes will miss it.
@@ -144,7 +166,7 @@ impl<S: Storage> Ledger<S> {
         // Whoever deleted it may not be overruled by a listing that still has it.
         record.note_past(&held.digest, now, true);
         self.unsee(entry, &mut record);
-        let cause = Cause { now, actor: BY_HAND, operation: "", may_wait: false };
+        let cause = Cause { now, actor: BY_HAND, operation: "", from: "", may_wait: false };
         self.replace_operator(entry, record, None, &cause);
     }
 

@@ -16,6 +16,8 @@ use crate::rows::{Entry, malformed};
 pub(crate) const DAY: u64 = 86_400_000;
 /// How long the digests of a record that was removed are kept, in milliseconds.
 pub(crate) const REMOVED_KEPT: u64 = 30 * DAY;
+/// How long after a change no entry of KV is held against it, in milliseconds.
+const SETTLING: u64 = 300_000;
 /// So many digests of what stood in KV before are kept; the oldest go first.
 const MOST_PAST: usize = 64;
 
@@ -103,6 +105,15 @@ pub(crate) struct Provided {
     pub(crate) doubted_at: u64,
     /// The number of the change that made it so.
     pub(crate) version: u64,
+    /// When the config API was asked for it, in milliseconds; 0 where it counts until the provider says something else.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub(crate) as_of: u64,
+    /// Until when it may be used, in milliseconds; 0 where that has no end.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub(crate) until: u64,
+    /// Who asked the config API before this change of the log knows nothing newer.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub(crate) told: u64,
 }
 
 impl Provided {
@@ -113,8 +124,20 @@ impl Provided {
             (_, true) => Usable::Unsure,
             _ => Usable::Yes,
         };
-        let text = if usable == Usable::Yes { self.text.clone().into_bytes() } else { Vec::new() };
-        Row { text, usable, provider: true, expires_at: None }
+        let text = if usable == Usable::Yes { self.dated_text().into_bytes() } else { Vec::new() };
+        // In whole seconds, and none of them too early.
+        let end = || Timestamp::from_millis(self.until.div_ceil(1000).saturating_mul(1000));
+        Row { text, usable, provider: true, expires_at: (self.until > 0).then(end) }
+    }
+
+    /// The record, with when the config API was asked for it: isolates ask again by that.
+    fn dated_text(&self) -> String {
+        match self.text.strip_suffix('}') {
+            Some(members) if self.as_of > 0 => {
+                format!(r#"{members},"fetchedAt":"{}"}}"#, Timestamp::from_millis(self.as_of))
+            }
+            _ => self.text.clone(),
+        }
     }
 }
 
@@ -144,12 +167,16 @@ pub(crate) struct Past {
     /// the others.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub(crate) by_hand: bool,
+    /// Whether the record was removed while this was known of it: then it is dead for as long as what is removed, also
+    /// where the record is written anew with another value.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) removed: bool,
 }
 
 impl Past {
     /// Whether a listing may still show it. What the ledger removed was revoked, and is remembered for longer.
     fn is_kept(&self, removed: bool, now: Timestamp) -> bool {
-        let kept = if removed && !self.by_hand { REMOVED_KEPT } else { DAY };
+        let kept = if (removed || self.removed) && !self.by_hand { REMOVED_KEPT } else { DAY };
         now.millis().saturating_sub(self.at) <= kept
     }
 }
@@ -171,11 +198,22 @@ impl Record {
                 past.at = past.at.max(at);
                 past.by_hand &= by_hand;
             }
-            None => self.past.push(Past { digest: digest.to_owned(), at, by_hand }),
+            None => self.past.push(Past { digest: digest.to_owned(), at, by_hand, removed: false }),
         }
         if self.past.len() > MOST_PAST {
             self.past.sort_by_key(|past| past.at);
             self.past.remove(0);
+        }
+    }
+
+    /// Notes that the record is removed, or that this value is written: whoever writes what was removed lets it in.
+    pub(crate) fn note_removal(&mut self, written: Option<&str>) {
+        for past in &mut self.past {
+            match written {
+                Some(digest) if past.digest == digest => past.removed = false,
+                Some(_) => {}
+                None => past.removed = true,
+            }
         }
     }
 
@@ -193,9 +231,21 @@ impl Record {
         self.past.retain(|past| past.is_kept(removed, now));
     }
 
+    /// Whether what KV showed at an instant, in milliseconds, says anything. A location may not have seen what the ledger
+    /// changed or wrote a short time before, and may show a value in its place that nobody knows here.
+    pub(crate) const fn is_settled_at(&self, instant: u64) -> bool {
+        let last = if self.changed_at > self.written_at { self.changed_at } else { self.written_at };
+        last == 0 || last.saturating_add(SETTLING) <= instant
+    }
+
+    /// Whether anybody says anything of the key or customer. Of what was removed only the past is kept.
+    pub(crate) const fn is_there(&self) -> bool {
+        self.operator.is_some() || self.provider.is_some()
+    }
+
     /// Whether nothing of the record is worth keeping.
     pub(crate) fn is_forgotten(&self) -> bool {
-        self.operator.is_none() && self.provider.is_none() && self.past.is_empty() && self.seen.is_none()
+        !self.is_there() && self.past.is_empty() && self.seen.is_none()
     }
 }
 
@@ -239,6 +289,24 @@ mod tests {
         assert!(!record.lags("own", at(1001 + 30 * DAY)) && !record.lags("new", at(1000)));
         record.forget_past(at(1001 + 30 * DAY));
         assert!(record.is_forgotten());
+    }
+
+    #[test]
+    fn what_was_removed_lags_for_thirty_days_also_where_another_value_was_written_since() {
+        let mut record = Record::default();
+        record.note_past("revoked", at(1000), false);
+        record.note_past("theirs", at(1000), true);
+        record.note_removal(None);
+        record.note_past("next", at(1000), false);
+        record.note_removal(Some("next"));
+        record.operator = Some(Held::default());
+        record.forget_past(at(1000 + 30 * DAY));
+        assert!(record.lags("revoked", at(1000 + 30 * DAY)) && !record.lags("revoked", at(1001 + 30 * DAY)));
+        assert!(!record.lags("next", at(1001 + DAY)) && !record.lags("theirs", at(1000)));
+        // An operator lets the value in again: from then on it is as any other.
+        record.note_past("revoked", at(2000), false);
+        record.note_removal(Some("revoked"));
+        assert!(record.lags("revoked", at(2000 + DAY)) && !record.lags("revoked", at(2001 + DAY)));
     }
 
     #[test]

@@ -135,6 +135,10 @@ fn key_text(json: &str) -> Option<Vec<u8>> {
         text.push(':');
         text.push_str(&json::text(value));
     }
+    // What a root key may do decides nothing here: that it is one, does.
+    if members.get("root").is_some_and(|root| !root.is_null()) {
+        text.push_str(r#","root":{}"#);
+    }
     text.push('}');
     Some(text.into_bytes())
 }

@@ -1,6 +1,6 @@
 //! What the gateway's configuration says of the ledger.
 
-use pointsman_core::customer::backend_url::AllowHttp;
+use pointsman_core::{customer::backend_url::AllowHttp, identity::claims::ClaimPath};
 use serde::Deserialize;
 
 /// Where customers come from beside the operators.
@@ -30,8 +30,19 @@ pub struct Settings {
     pub customers_stale: u64,
     /// Which share of the entries one pass over KV may find gone, in percent.
     pub max_removed: u8,
+    /// For how long a customer's record counts before the config API is asked for it again, in milliseconds.
+    pub customers_fresh: u64,
     /// Where customers come from beside the operators.
     pub source: Source,
+    /// Whether the provider says which customers changed, so that what is asked for by id counts until then.
+    pub announced: bool,
+    /// What the types of problems begin with.
+    pub problem_base: String,
+    /// The prefixes of API keys that are made here, without their last `_`.
+    pub prefixes: Vec<String>,
+    /// The claim that names a caller's customer, as `[customers] claim` has it: a name, or a JSON Pointer (RFC 6901) that
+    /// begins with `/`. Empty where no caller has a customer.
+    pub customer_claim: String,
 }
 
 impl Default for Settings {
@@ -42,7 +53,12 @@ impl Default for Settings {
             stale: 0,
             customers_stale: 0,
             max_removed: 10,
+            customers_fresh: 0,
             source: Source::None,
+            announced: false,
+            problem_base: "urn:pointsman:problem:".to_owned(),
+            prefixes: Vec::new(),
+            customer_claim: String::new(),
         }
     }
 }
@@ -51,5 +67,10 @@ impl Settings {
     /// Where plain http may be spoken; nowhere, where that cannot be read.
     pub(crate) fn allow_http(&self) -> AllowHttp {
         AllowHttp::parse(&self.allow_http).unwrap_or_default()
+    }
+
+    /// The claim that names a caller's customer; one that nobody has, where that cannot be read.
+    pub(crate) fn customer_claim(&self) -> ClaimPath {
+        ClaimPath::parse(&self.customer_claim).unwrap_or_else(ClaimPath::never)
     }
 }

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     building::MOST_WAITING,
-    keyspace::{BUILD, BYTES, CHANGE, OLD, PENDING, WAITING, end_of, key, load, save},
+    keyspace::{BUILD, BYTES, CHANGE, OLD, SWEPT, WAITING, end_of, key, load, save},
     ledger::Ledger,
     record::DAY,
     settings::Source,
@@ -24,7 +24,7 @@ const LEASE: u64 = 60_000;
 /// SQLite's values have a limit of 2 MB.
 const CHUNK: usize = 1 << 19;
 /// Rows that one call works through beside a shard.
-const PAGE: usize = 4096;
+pub(crate) const PAGE: usize = 4096;
 
 #[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
 pub(crate) enum Stage {
@@ -50,6 +50,7 @@ pub(crate) struct Build {
     pub(crate) sequence: u64,
     pub(crate) waiting: Waiting,
     pub(crate) rows: u64,
+    pub(crate) format: u8,
 }
 
 impl Build {
@@ -99,7 +100,7 @@ impl<S: Storage> Ledger<S> {
         }
     }
 
-    fn builds(&self) -> Vec<(File, Build)> {
+    pub(crate) fn builds(&self) -> Vec<(File, Build)> {
         let read = |(key, value): (Vec<u8>, Vec<u8>)| {
             Some((File::from_bytes(key.get(1..)?)?, serde_json::from_slice(&value).ok()?))
         };
@@ -232,8 +233,8 @@ impl<S: Storage> Ledger<S> {
                 File::Shard(_) => manifest.shards.push(build.shard()),
             }
             let (changes, rows) = (since.min(MOST_WAITING - 1), build.rows);
-            let pending = self.sweep(*file, bits, build.sequence);
-            self.set_waiting(*file, &Waiting { changes, pending, rows });
+            self.begin_sweep(*file, bits, build.sequence);
+            self.set_waiting(*file, &Waiting { changes, pending: 0, rows, format: build.format });
             self.storage.delete(&key(BUILD, &[&file.to_bytes()]));
         }
         self.state.building_bits = None;
@@ -258,10 +259,10 @@ impl<S: Storage> Ledger<S> {
         let mut waiting = self.waiting(file);
         waiting.changes = waiting.changes.saturating_sub(build.waiting.changes);
         waiting.pending = waiting.pending.saturating_sub(build.waiting.pending);
-        waiting.rows = build.rows;
+        (waiting.rows, waiting.format) = (build.rows, build.format);
         self.set_waiting(file, &waiting);
         self.set_manifest(manifest);
-        self.sweep(file, build.bits, build.sequence);
+        self.begin_sweep(file, build.bits, build.sequence);
         self.judge_complete();
     }
 
@@ -291,22 +292,6 @@ impl<S: Storage> Ledger<S> {
             keys: self.state.has_keys && is_known,
             customers: self.state.has_customers && has_list && is_known,
         }
-    }
-
-    /// Forgets which rows waited for a file that followers now have. Says how many still wait.
-    fn sweep(&mut self, file: File, bits: u8, sequence: u64) -> u64 {
-        let File::Shard(prefix) = file else { return 0 };
-        let (from, to) = range(PENDING, prefix, bits);
-        let mut left = 0;
-        for (pending, number) in self.storage.scan(&from, &to, usize::MAX) {
-            if number.try_into().is_ok_and(|number| u64::from_be_bytes(number) <= sequence) {
-                self.storage.delete(&pending);
-                self.state.pending = self.state.pending.saturating_sub(1);
-            } else {
-                left += 1;
-            }
-        }
-        left
     }
 
     /// Begins a set of twice as many shards. What was on its way is no longer wanted.
@@ -353,6 +338,9 @@ impl<S: Storage> Ledger<S> {
     /// Forgets which files there are: in a new epoch all are made anew.
     pub(crate) fn forget_files(&mut self) {
         self.retire(&self.manifest.clone(), Timestamp::default());
+        // Nothing is in any file from here on, so whatever waits goes on waiting.
+        let swept = self.storage.scan(&[SWEPT], &end_of(SWEPT), PAGE);
+        swept.iter().for_each(|(at, _)| self.storage.delete(at));
         self.cut_smaller(0);
         self.state.building_bits = None;
         self.set_manifest(Manifest::default());

@@ -4,7 +4,10 @@ use pointsman_core::directory::log::{Epoch, Revision};
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    formats::Formats,
+    index::Indexes,
     keyspace::{load, meta, save},
+    leaving::Leaving,
     pass::{Pass, Passes},
     storage::Storage,
 };
@@ -31,6 +34,9 @@ pub(crate) struct State {
     pub(crate) rows: u64,
     /// How many names KV is still to be told of.
     pub(crate) outstanding: u64,
+    /// Up to which change KV is to be told of nothing that waits, and behind which name that is still to be dropped; nothing
+    /// where it was.
+    pub(crate) dropping: Option<(u64, Vec<u8>)>,
     /// How many entries were seen in KV.
     pub(crate) seen: u64,
     /// How often KV showed what the ledger had replaced, and was put right.
@@ -74,8 +80,26 @@ pub(crate) struct State {
     pub(crate) imported: Option<u64>,
     /// When the entries that the command line touched were last looked for, in milliseconds.
     pub(crate) touched_at: u64,
+    /// What stood there, and how often these entries are still to be read.
+    pub(crate) touched: (String, u8),
     /// Up to where removed records were looked through in which hour.
     pub(crate) swept: (u64, Vec<u8>),
+    /// Which formats followers read.
+    pub(crate) formats: Formats,
+    /// By what it was known last how long the config API's records count.
+    pub(crate) source: String,
+    /// Behind which of the config API's records those are that are still to be aged; nothing where none are.
+    pub(crate) aging: Option<Vec<u8>>,
+    /// Behind which revocations of tokens those are that followers of a new epoch are still to be told of; nothing where they
+    /// know all.
+    pub(crate) retell: Option<Vec<u8>>,
+    /// Which of the indexes are whole, and what is built of the others. A version of before there were any loses this when it
+    /// writes the state, so that the next one that knows of them builds them anew.
+    pub(crate) indexes: Indexes,
+    /// Where an operator has it go off: how far it is.
+    pub(crate) leaving: Option<Leaving>,
+    /// Whether an operator switched it off: polls say that there is nothing, and nothing else is done.
+    pub(crate) switched_off: bool,
     /// Why the ledger stays off; nothing while it is on.
     pub(crate) off: Option<String>,
 }

@@ -20,41 +20,78 @@ pub trait Storage {
 
 /// A database in memory, for tests and simulation. A clone is what a transaction that fails goes back to.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
-pub struct MemoryStorage(BTreeMap<Vec<u8>, Vec<u8>>);
+pub struct MemoryStorage {
+    entries: BTreeMap<Vec<u8>, Vec<u8>>,
+    /// Entries that were read, written or deleted since this was last taken.
+    #[cfg(test)]
+    touched: Touched,
+}
+
+/// A count, which makes no two databases different.
+#[cfg(test)]
+#[derive(Clone, Debug, Default)]
+struct Touched(std::cell::Cell<usize>);
+
+#[cfg(test)]
+impl PartialEq for Touched {
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
+}
+
+#[cfg(test)]
+impl Eq for Touched {}
 
 impl MemoryStorage {
     /// How many entries there are.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.0.len()
+        self.entries.len()
+    }
+
+    /// How many entries were read, written or deleted since this was last asked.
+    #[cfg(test)]
+    pub(crate) fn take_touched(&self) -> usize {
+        self.touched.0.take()
+    }
+
+    #[cfg_attr(not(test), allow(clippy::unused_self, clippy::missing_const_for_fn))]
+    fn touch(&self, _entries: usize) {
+        #[cfg(test)]
+        self.touched.0.set(self.touched.0.get() + _entries);
     }
 
     /// Whether nothing was written yet.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.entries.is_empty()
     }
 }
 
 impl Storage for MemoryStorage {
     fn get(&self, key: &[u8]) -> Option<Vec<u8>> {
-        self.0.get(key).cloned()
+        self.touch(1);
+        self.entries.get(key).cloned()
     }
 
     fn put(&mut self, key: &[u8], value: &[u8]) {
-        self.0.insert(key.to_vec(), value.to_vec());
+        self.touch(1);
+        self.entries.insert(key.to_vec(), value.to_vec());
     }
 
     fn delete(&mut self, key: &[u8]) {
-        self.0.remove(key);
+        self.touch(1);
+        self.entries.remove(key);
     }
 
     fn scan(&self, from: &[u8], to: &[u8], limit: usize) -> Vec<(Vec<u8>, Vec<u8>)> {
         if from >= to {
             return Vec::new();
         }
-        let range = self.0.range::<[u8], _>((Included(from), Excluded(to)));
-        range.take(limit).map(|(key, value)| (key.clone(), value.clone())).collect()
+        let range = self.entries.range::<[u8], _>((Included(from), Excluded(to)));
+        let found: Vec<_> = range.take(limit).map(|(key, value)| (key.clone(), value.clone())).collect();
+        self.touch(found.len());
+        found
     }
 }
 

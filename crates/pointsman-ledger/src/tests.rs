@@ -1,7 +1,16 @@
 //! The ledger beside a KV namespace in memory.
 
+mod api;
+mod bootstrap;
 mod commits;
+mod formats;
+mod indexes;
+mod leaving;
+mod listing;
 mod passes;
 mod properties;
+mod restores;
+mod scenarios;
 mod shards;
+mod sizes;
 mod world;

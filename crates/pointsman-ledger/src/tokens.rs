@@ -84,17 +84,26 @@ impl Revocation {
     /// The row that followers read, with what an earlier revocation says beside: neither end nor extent ever shrinks.
     fn row(&self, before: Option<&Row>) -> Row {
         let at = self.issued_before.as_deref().and_then(Timestamp::parse_rfc3339);
-        let issued_before = match before {
-            None => at,
-            Some(before) => at.and_then(|at| Some(at.max(issued_before(before)?))),
-        };
-        let text =
-            issued_before.map_or_else(|| "{}".to_owned(), |at| format!(r#"{{"issuedBefore":"{at}"}}"#));
         // In whole seconds, and none of them too early.
         let end = Timestamp::from_millis(self.until.div_ceil(1000).saturating_mul(1000));
-        let end = before.and_then(|row| row.expires_at).map_or(end, |before| before.max(end));
-        Row { expires_at: Some(end), ..Row::of(text) }
+        let row = Row { expires_at: Some(end), ..Row::of(text_of(at)) };
+        match before {
+            Some(before) => both(&row, before),
+            None => row,
+        }
     }
+}
+
+fn text_of(issued_before: Option<Timestamp>) -> String {
+    issued_before.map_or_else(|| "{}".to_owned(), |at| format!(r#"{{"issuedBefore":"{at}"}}"#))
+}
+
+/// What two revocations of the same tokens say together: the later end and the larger extent.
+pub(crate) fn both(one: &Row, other: &Row) -> Row {
+    let issued_before = issued_before(one).zip(issued_before(other)).map(|(one, other)| one.max(other));
+    // One without an end has none.
+    let end = one.expires_at.zip(other.expires_at).map(|(one, other)| one.max(other));
+    Row { expires_at: end, ..Row::of(text_of(issued_before)) }
 }
 
 /// Of a subject's tokens those that were issued before this; `None` for all.

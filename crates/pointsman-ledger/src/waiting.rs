@@ -22,6 +22,8 @@ pub(crate) struct Waiting {
     pub(crate) pending: u64,
     /// Rows of the shard that is current.
     pub(crate) rows: u64,
+    /// The format of that shard; 0 where a version built it that knew of one only.
+    pub(crate) format: u8,
 }
 
 /// Which file a record is in: a shard by its prefix, or the tokens'.

@@ -5,9 +5,12 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::{
+    api::ApiRequest,
     ask::Asked,
     commit::{Commit, CommitError},
     jobs::Done,
+    learn::Learned,
+    leaving::Leave,
     ledger::{Ledger, RANDOM_BYTES},
     list_run::ListStep,
     provider::Differences,
@@ -18,8 +21,12 @@ use crate::{
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase", rename_all_fields = "camelCase", tag = "op")]
 pub enum Request {
-    /// [`Ledger::poll`]; the head's bytes.
-    Poll,
+    /// [`Ledger::poll_as`]; the head's bytes.
+    Poll {
+        /// The newest format that the caller reads; the oldest one where it does not say.
+        #[serde(default)]
+        format: u8,
+    },
     /// [`Ledger::segment`]; one byte, 1 where the segment is whole, before the segment's bytes.
     Segment {
         /// The revision of its first change.
@@ -59,6 +66,8 @@ pub enum Request {
         /// Customers of a page.
         limit: usize,
     },
+    /// [`Ledger::learn`].
+    Learn(Learned),
     /// A step of a run that takes the config API's list over.
     List {
         /// The step.
@@ -78,12 +87,21 @@ pub enum Request {
         /// Lines at most.
         limit: usize,
     },
+    /// [`Ledger::manage`].
+    Manage {
+        /// The request.
+        request: ApiRequest,
+    },
     /// [`Ledger::status`].
     Status,
     /// [`Ledger::accept_removals`].
     AcceptRemovals,
     /// [`Ledger::restored`].
     Restored,
+    /// [`Ledger::switch_off`].
+    Off(Leave),
+    /// [`Ledger::switch_on`].
+    On,
 }
 
 /// What the ledger answers.
@@ -127,8 +145,8 @@ impl<S: Storage> Ledger<S> {
             Err(error) => return Answer::json(&json!({ "error": "request", "message": error.to_string() })),
         };
         match request {
-            Request::Poll if !self.is_on() => Answer::error("off"),
-            Request::Poll => Answer::Bytes(self.poll(now)),
+            Request::Poll { .. } if !self.is_on() && !self.state.switched_off => Answer::error("off"),
+            Request::Poll { format } => Answer::Bytes(self.poll_as(format, now)),
             Request::Segment { first } => Answer::bytes(self.segment(first).map(|segment| {
                 let mut bytes = vec![u8::from(segment.is_whole)];
                 bytes.extend_from_slice(&segment.bytes);
@@ -148,6 +166,7 @@ impl<S: Storage> Ledger<S> {
             Request::Revocations => Answer::Bytes(self.revocations(now)),
             Request::Commit(commit) => Answer::committed(self.commit(&commit, now)),
             Request::Provide(differences) => Answer::committed(self.provide(&differences, now)),
+            Request::Learn(learned) => Answer::committed(self.learn(&learned, now)),
             Request::Provided { behind, limit } => match from_hex(&behind) {
                 Some(behind) => Answer::Bytes(self.provided_page(&behind, limit)),
                 None => Answer::error("request"),
@@ -158,6 +177,7 @@ impl<S: Storage> Ledger<S> {
                 Answer::committed(self.end_list(&end).map(|()| json!({})))
             }
             Request::Jobs => {
+                self.leave(now, random);
                 let jobs = self.jobs(now);
                 Answer::json(&json!({ "jobs": jobs, "next": self.next_alarm(now).millis() }))
             }
@@ -166,9 +186,15 @@ impl<S: Storage> Ledger<S> {
                 Answer::json(&json!({ "next": self.next_alarm(now).millis() }))
             }
             Request::Audit { behind, limit } => Answer::json(&self.audit(behind, limit)),
+            Request::Manage { request } => Answer::json(&self.manage(&request, now, random)),
             Request::Status => Answer::Json(self.status(now).to_string()),
             Request::AcceptRemovals => {
                 self.accept_removals();
+                Answer::json(&json!({}))
+            }
+            Request::Off(leave) => Answer::committed(self.switch_off(leave, now).map(|()| json!({}))),
+            Request::On => {
+                self.switch_on();
                 Answer::json(&json!({}))
             }
             Request::Restored => {
@@ -185,7 +211,7 @@ impl<S: Storage> Ledger<S> {
                 let epoch = self.epoch();
                 let changes = vec![change];
                 let segment = pointsman_core::directory::log::Segment { epoch, first: revision, changes };
-                Answer::Bytes(segment.encode())
+                Answer::Bytes(segment.encode_as(self.format()))
             }
             Asked::Read(name) => Answer::json(&json!({ "read": name })),
             Asked::Invalid => Answer::error("name"),
@@ -200,6 +226,7 @@ impl<S: Storage> Ledger<S> {
         json!({
             "on": self.is_on(),
             "off": state.off,
+            "leaving": self.leaving_status(),
             "epoch": self.epoch().to_string(),
             "revision": state.revision,
             "asOf": self.as_of,
@@ -210,6 +237,7 @@ impl<S: Storage> Ledger<S> {
             "waitingForShards": state.pending,
             "outstandingWrites": state.outstanding,
             "failingWrites": self.failing_writes(100).len(),
+            "format": self.format(),
             "pace": self.polls.pace(),
             "seenInKv": state.seen,
             "lags": state.lags,

@@ -11,7 +11,7 @@ use std::{
 use pointsman_core::base::{digest::Digest, time::Timestamp};
 use pointsman_ledger::{
     Asked, Done, FileJob, HEAD_NAME, Job, Ledger, ListJob, Listed, MemoryStorage, Page, REVOCATIONS_NAME,
-    ReadEntry, Settings, Source, Write, Written,
+    ReadEntry, Settings, Source, TOUCHED_NAME, Write, Written,
 };
 use pointsman_loader::ports::SourceError;
 
@@ -122,6 +122,7 @@ impl World {
         let answer = act(&mut old.ledger, now);
         old.is_mute |= *old.ledger.storage() != before;
         if old.is_mute {
+            self.count("answers of a replaced instance that never left");
             return failed("what the instance wrote was not confirmed");
         }
         self.count("answers of a replaced instance");
@@ -297,7 +298,11 @@ impl World {
             }
             Job::ReadHead => (Done::ReadHead, self.get(HEAD_NAME).await),
             Job::ReadRevocations => (Done::ReadRevocations, self.get(REVOCATIONS_NAME).await),
-            Job::ReadTouched => (Done::ReadTouched(Vec::new()), None),
+            Job::ReadTouched => {
+                let names =
+                    self.get(TOUCHED_NAME).await.and_then(|bytes| serde_json::from_slice(&bytes).ok());
+                (Done::ReadTouched(names.unwrap_or_default()), None)
+            }
         })
     }
 

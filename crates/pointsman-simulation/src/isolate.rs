@@ -21,10 +21,11 @@ use pointsman_loader::{
 };
 
 use crate::{
+    config_api::Said,
     executor::TaskId,
     host::SHORTEST,
     kv::Entry,
-    world::{KeptHead, LOCATIONS, World},
+    world::{KeptHead, Worker, World},
 };
 
 /// For how long a location keeps a shard, or that it was not there, in milliseconds.
@@ -39,6 +40,7 @@ type Waiting = (TaskId, Rc<Cell<Option<bool>>>);
 pub(crate) struct Isolate {
     pub(crate) world: Rc<World>,
     pub(crate) id: u64,
+    pub(crate) worker: Worker,
     pub(crate) location: usize,
     /// How far its clock is ahead, in milliseconds, plus half a second.
     skew: u64,
@@ -46,6 +48,10 @@ pub(crate) struct Isolate {
     waiting: RefCell<BTreeMap<String, Vec<Waiting>>>,
     /// Until when it gets no requests.
     pub(crate) sleeps_until: Cell<u64>,
+    /// What the config API said last when it was asked for its list.
+    pub(crate) listed: RefCell<Vec<Said>>,
+    /// Polls that brought nothing so far.
+    pub(crate) failures: Cell<u64>,
     /// By which values it served each key last, and when.
     pub(crate) served: RefCell<BTreeMap<usize, Served>>,
 }
@@ -62,18 +68,22 @@ pub(crate) struct Served {
 }
 
 impl Isolate {
-    /// An isolate that is born now, at a location, with a clock that is up to half a second off.
-    pub(crate) fn new(world: &Rc<World>, id: u64) -> Self {
+    /// An isolate of a Worker that is born now, at a location, with a clock that is up to half a second off.
+    pub(crate) fn new(world: &Rc<World>, id: u64, worker: usize, location: usize) -> Self {
         let seed = world.throw(u64::MAX >> 20);
-        let mut memory = Memory::new(world.gateway, seed);
-        memory.directory = Some(Directory::new(world.gateway, seed));
+        let worker = world.workers[worker];
+        let mut memory = Memory::new(worker.gateway, seed);
+        memory.directory = Some(Directory::new(worker.gateway, seed));
         Self {
             id,
-            location: world.pick(LOCATIONS),
+            worker,
+            location,
             skew: world.throw(1001),
+            listed: RefCell::default(),
             memory: RefCell::new(memory),
             waiting: RefCell::default(),
             sleeps_until: Cell::new(0),
+            failures: Cell::new(0),
             served: RefCell::default(),
             world: Rc::clone(world),
         }
@@ -149,8 +159,11 @@ impl Ports for Isolate {
 
     async fn document(&self, request: DocumentRequest<'_>) -> Result<FetchedDocument, SourceError> {
         self.world.wait(self.world.latency()).await;
-        let body = self.world.document(request.url);
-        Ok(FetchedDocument { status: 200, body, ..FetchedDocument::default() })
+        let (answer, said) = self.world.document(&request);
+        if let Some(said) = said {
+            *self.listed.borrow_mut() = said;
+        }
+        Ok(answer)
     }
 
     async fn head(&self, at_most: Span, timeout: Span) -> Result<HeadAnswer, SourceError> {
@@ -206,6 +219,18 @@ impl Ports for Isolate {
         self.world.ask(self.location, name, timeout.millis()).await
     }
 
+    async fn take_list(&self, json: &str, timeout: Span) -> Result<String, SourceError> {
+        self.world.take_list(self.location, json, timeout.millis()).await
+    }
+
+    async fn provided(&self, behind: &[u8], limit: u32, timeout: Span) -> Result<Vec<u8>, SourceError> {
+        let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+        let called = self.world.call_ledger(self.location, timeout.millis(), |ledger, _| {
+            Some(ledger.provided_page(behind, limit))
+        });
+        called.await
+    }
+
     async fn tail(&self, _: Span) -> Result<Option<Vec<u8>>, SourceError> {
         self.world.count("tails");
         self.world.wait(self.world.latency()).await;
@@ -253,6 +278,9 @@ impl Ports for Isolate {
     }
 
     fn warn(&self, event: &str, message: &str) {
+        if event == "ledger_failed" {
+            self.failures.set(self.failures.get() + 1);
+        }
         self.world.tell(|| format!("isolate {}: {event}: {message}", self.id));
     }
 }

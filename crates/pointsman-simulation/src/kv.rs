@@ -96,7 +96,8 @@ impl Kv {
             .filter(|name| name.as_str() > behind)
             .filter_map(|name| {
                 let as_of = if dice.below(2) == 0 { now } else { now - dice.below(LAG) };
-                Some((name.clone(), self.at(name, as_of, now)?))
+                // What has ended is listed for a while yet.
+                Some((name.clone(), self.at(name, as_of, as_of)?))
             })
             .collect()
     }

@@ -4,11 +4,14 @@ use std::{collections::BTreeMap, rc::Rc};
 
 use pointsman_core::{
     base::{digest::Digest, time::Timestamp},
-    directory::log::{Change, Epoch},
+    directory::{
+        log::{Change, Epoch, Revision, SEGMENT_CHANGES, Segment},
+        record_key::RecordKey,
+    },
 };
 use pointsman_ledger::{
     Asked, Commit, CommitError, Committed, Difference, Differences, Edit, Ledger, MemoryStorage, Revocation,
-    RevokedBy, Says, content_digest, provided_key,
+    RevokedBy, Says, TOUCHED_NAME, provided_key,
 };
 
 use crate::{
@@ -23,6 +26,8 @@ const ISSUER: &str = "https://id.example.com/";
 const FILLERS: u64 = 600;
 /// An operator's call is tried again so often where no answer came.
 const ATTEMPTS: usize = 5;
+/// Names that a tool says it has touched, at most.
+const TOUCHED: usize = 10;
 /// The ledger's word that a value is old is kept for a day; a little less, in milliseconds.
 const REMEMBERED: u64 = 72_000_000;
 
@@ -45,6 +50,37 @@ pub(crate) fn number_held(ledger: &mut Ledger<MemoryStorage>, of: Of, now: Times
     let mark = if matches!(of, Of::Key(_)) { "." } else { "-v" };
     let from = if matches!(of, Of::Key(_)) { text.find(r#""k"#) } else { text.find("https://c") }?;
     Some(number_in(text.get(from..)?, mark)?.1)
+}
+
+/// Whether the ledger has this value of a record, and lets it in: whom the config API's list lacks keeps the value and is
+/// disabled.
+pub(crate) fn is_let_in(ledger: &mut Ledger<MemoryStorage>, of: Of, number: usize, now: Timestamp) -> bool {
+    let Asked::Known(Change { row: Some(row), .. }, _) = ledger.ask(&name_of(of), now) else { return false };
+    let is_disabled = String::from_utf8_lossy(&row.text).contains(r#""disabled":true"#);
+    !is_disabled && number_held(ledger, of, now) == Some(number)
+}
+
+/// Whether whoever knows the log up to a revision knows all that the ledger has of a record. What is in no log waits for a
+/// shard.
+pub(crate) fn is_known_at(
+    ledger: &Ledger<MemoryStorage>,
+    of: Of,
+    revision: Revision,
+    now: Timestamp,
+) -> bool {
+    let record = match of {
+        Of::Key(key) => RecordKey::api_key(&Digest::of(secret(key).as_bytes())),
+        Of::Customer(customer) => RecordKey::customer(&format!("c{customer}")),
+    };
+    let mut first = Segment::first_of(revision.saturating_add(1));
+    while let Some(segment) = ledger.segment(first).and_then(|segment| Segment::decode(&segment.bytes)) {
+        let mut numbered = (segment.first..).zip(&segment.changes);
+        if numbered.any(|(number, change)| number > revision && change.key == record) {
+            return false;
+        }
+        first = first.saturating_add(SEGMENT_CHANGES);
+    }
+    ledger.status(now)["waitingForShards"] == 0
 }
 
 impl World {
@@ -70,8 +106,12 @@ impl World {
         let number = truth.make(of, Origin::Hand, owner, lets_in, now);
         let text = truth.record(of).versions.last().map(|version| version.text.clone()).unwrap_or_default();
         let sha256 = self.once_in(2).then(|| Digest::of(text.as_bytes()).to_string());
-        self.kv.borrow_mut().put(&name_of(of), Some(Entry { sha256, ..Entry::of(text.as_bytes()) }), now);
-        self.tell(|| format!("by hand: {of:?} = {number}"));
+        // KV takes no nearer expiry. When the ledger hears of it depends on its passes.
+        let expiration = self.once_in(6).then(|| now / 1000 + 61 + self.throw(3600));
+        let entry = Entry { sha256, expiration, ..Entry::of(text.as_bytes()) };
+        self.kv.borrow_mut().put(&name_of(of), Some(entry), now);
+        self.touch(of);
+        self.tell(|| format!("by hand: {of:?} = {number}, ends: {expiration:?}"));
         self.count("hand edits");
     }
 
@@ -81,7 +121,22 @@ impl World {
         truth.record(of).touched_at = self.now();
         truth.record(of).versions.iter_mut().for_each(|version| version.was_held = false);
         self.kv.borrow_mut().put(&name_of(of), None, self.now());
+        self.touch(of);
         self.tell(|| format!("by hand: {of:?} deleted"));
+    }
+
+    /// The tool says which name it has written, for the ledger; some tools do not.
+    fn touch(&self, of: Of) {
+        if self.once_in(2) {
+            return;
+        }
+        let mut touched = self.touched.borrow_mut();
+        touched.push(name_of(of));
+        let last = touched.len().saturating_sub(TOUCHED);
+        touched.drain(..last);
+        let names = serde_json::json!(*touched).to_string();
+        self.kv.borrow_mut().put(TOUCHED_NAME, Some(Entry::of(names.as_bytes())), self.now());
+        self.count("names said to be touched");
     }
 
     /// Somebody's tool writes a value again that the ledger has replaced or removed.
@@ -93,6 +148,8 @@ impl World {
         let recent = record.versions.iter().enumerate().rev().take(12);
         let old = recent
             .filter(|(_, version)| version.origin == Origin::Ledger && version.was_held)
+            // What ended by itself was not revoked, and anybody may write it again.
+            .filter(|(_, version)| version.expires.is_none())
             .find(|(_, version)| version.death.as_ref().is_some_and(is_remembered));
         let Some((number, text)) = old.map(|(number, version)| (number, version.text.clone())) else {
             return;
@@ -156,13 +213,14 @@ impl World {
                     truth.record(of).versions.last().map(|version| version.text.clone()).unwrap_or_default();
                 (number, json)
             };
+            let expires = (!removes && world.once_in(5)).then(|| now / 1000 + 120 + world.throw(1800));
             let edit = match (of, removes) {
                 (Of::Key(key), false) => {
-                    Edit::PutKey { digest: digest_of(key), json, expires: None, expected: None }
+                    Edit::PutKey { digest: digest_of(key), json, expires, expected: None }
                 }
                 (Of::Key(key), true) => Edit::RemoveKey { digest: digest_of(key), expected: None },
                 (Of::Customer(id), false) => {
-                    Edit::PutCustomer { id: format!("c{id}"), json, expires: None, expected: None }
+                    Edit::PutCustomer { id: format!("c{id}"), json, expires, expected: None }
                 }
                 (Of::Customer(id), true) => Edit::RemoveCustomer { id: format!("c{id}"), expected: None },
             };
@@ -176,9 +234,10 @@ impl World {
             let death = Death { answered: world.now(), epoch, revision, is_removal: removes };
             record.end(number.unwrap_or(made), seen, Origin::Ledger, death);
             if let Some(version) = number.and_then(|number| record.versions.get_mut(number)) {
-                version.was_held = true;
+                (version.was_held, version.expires) = (true, expires);
+                version.told = Some((world.now(), epoch));
             }
-            world.tell(|| format!("committed as {revision}: {of:?} = {number:?}"));
+            world.tell(|| format!("committed as {revision}: {of:?} = {number:?}, ends: {expires:?}"));
             world.count("commits");
         });
     }
@@ -207,94 +266,6 @@ impl World {
                 }
             }
             world.truth.borrow_mut().token.is_busy = false;
-        });
-    }
-
-    /// What a source answers.
-    pub(crate) fn document(&self, url: &str) -> Vec<u8> {
-        if url.starts_with("https://id.example.com") {
-            return pointsman_testkit::read("fixtures/keys/issuer.jwks.json").into_bytes();
-        }
-        let mut truth = self.truth.borrow_mut();
-        let provided = self.provided.borrow();
-        let entry = |(customer, number): (&usize, &usize)| {
-            truth.record(Of::Customer(*customer)).versions.get(*number).map(|version| version.text.clone())
-        };
-        let entries: Vec<_> = provided.iter().filter_map(entry).collect();
-        format!("[{}]", entries.join(",")).into_bytes()
-    }
-
-    /// The config API says something else of a customer.
-    pub(crate) fn say_otherwise(&self) {
-        let customer = self.pick(CUSTOMERS);
-        let (of, now) = (Of::Customer(customer), self.now());
-        let mut truth = self.truth.borrow_mut();
-        truth.record(of).touched_at = now;
-        if self.once_in(3) {
-            self.provided.borrow_mut().remove(&customer);
-        } else {
-            let number = truth.make(of, Origin::Provider, customer, !self.once_in(6), now);
-            self.provided.borrow_mut().insert(customer, number);
-        }
-        self.tell(|| {
-            format!("the config API says of customer {customer}: {:?}", self.provided.borrow().get(&customer))
-        });
-    }
-
-    /// The scheduled Worker hands over what the config API says otherwise than the ledger has it.
-    pub(crate) fn hand_over(self: &Rc<Self>) {
-        let world = Rc::clone(self);
-        self.executor.spawn(0, async move {
-            let said: Vec<_> = (0..CUSTOMERS)
-                .map(|customer| {
-                    let number = world.provided.borrow().get(&customer).copied();
-                    let mut truth = world.truth.borrow_mut();
-                    let record = truth.record(Of::Customer(customer));
-                    let text =
-                        number.and_then(|number| record.versions.get(number)).map(|said| said.text.clone());
-                    (customer, number.unwrap_or(record.versions.len()), text)
-                })
-                .collect();
-            let operation = format!("list-{}-{}", world.now(), world.throw(1 << 40));
-            let called = world.call_ledger(world.pick(LOCATIONS), 5000, |ledger, now| {
-                let versions = provided_versions(ledger);
-                let difference = |(customer, _, text): &(usize, usize, Option<String>)| {
-                    let id = format!("c{customer}");
-                    let before = versions.get(&provided_key(&id));
-                    let says = match text {
-                        Some(text) => Says::Record(text.clone()),
-                        None => Says::Gone,
-                    };
-                    if before.map(|(digest, _)| *digest) == Some(content_digest(&says)) {
-                        return None;
-                    }
-                    let version = before.map_or(0, |(_, version)| *version);
-                    (before.is_some() || text.is_some()).then_some(Difference { id, says, version })
-                };
-                let edits = said.iter().filter_map(difference).collect();
-                let differences = Differences { operation, many: false, edits };
-                let provided = ledger.provide(&differences, now).ok()?;
-                // What has another version by now is compared again by the next run.
-                if provided.changed.is_empty() {
-                    ledger.list_taken(true);
-                }
-                Some((provided, ledger.epoch()))
-            });
-            let Ok((provision, epoch)) = called.await else { return };
-            world.wake_ledger();
-            // What refuses nobody may wait for a shard: only what refuses is bound.
-            let refuses = |text: &Option<String>| text.as_ref().is_none_or(|text| text.contains("disabled"));
-            for (customer, upto, text) in said.into_iter().filter(|(.., text)| refuses(text)) {
-                let death = Death {
-                    answered: world.now(),
-                    epoch,
-                    revision: provision.revision,
-                    is_removal: text.is_none(),
-                };
-                let mut truth = world.truth.borrow_mut();
-                truth.record(Of::Customer(customer)).end(upto, None, Origin::Provider, death);
-            }
-            world.count("lists handed over");
         });
     }
 

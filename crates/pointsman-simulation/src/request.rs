@@ -3,26 +3,32 @@
 use std::rc::Rc;
 
 use pointsman_core::{
-    base::time::Timestamp,
+    base::{digest::Digest, time::Timestamp},
     decide::{
         decision::{Decision, Deferred, LoadedForRequest, Outcome},
         request_log::Trace,
     },
-    directory::record_key::Kind,
+    directory::{
+        follower::Found,
+        record_key::{Kind, RecordKey},
+    },
 };
 use pointsman_loader::{loader::Loader, ports::Ports};
 use pointsman_testkit::{TestFields, bearer, head, token};
 
 use crate::{
     isolate::{Isolate, Served},
-    operators::number_held,
-    truth::{Heard, Of, number_in},
+    operators::{is_known_at, is_let_in, name_of},
+    truth::{Heard, Of, Record, number_in},
+    world::CUSTOMERS,
 };
 
 /// Nobody has done anything about a record for so long, in milliseconds: by then every isolate and every location knows it.
 const SETTLED: u64 = 1_200_000;
 /// So long after it was served, data is still held, in milliseconds.
 const HELD: u64 = 300_000;
+/// After so long a silence of the ledger an entry that KV lacks, or has disabled, is refused, in milliseconds.
+const SILENCE: u64 = 60_000;
 /// While the ledger is silent, the last state counts so long, in milliseconds; a little less for clocks.
 const STALE: u64 = 590_000;
 
@@ -59,7 +65,7 @@ impl Isolate {
         let began = self.world.now();
         let at_first = self.heard();
         let (outcome, trace, deferred) = {
-            let gateway = self.world.gateway;
+            let gateway = self.worker.gateway;
             let head = head(gateway, "GET", &url, &fields);
             let now = Ports::now(&*self);
             let at_once = LoadedForRequest::default();
@@ -100,7 +106,8 @@ impl Isolate {
             (Outcome::Forward(_), Caller::Token) => self.world.truth.borrow().token.judge(&self.heard()),
         };
         if let Err(what) = verdict {
-            self.world.violate(format!("isolate {} at location {}: {what}", self.id, self.location));
+            let copy = self.copy(caller);
+            self.world.violate(format!("isolate {} at location {}: {what}; {copy}", self.id, self.location));
         }
         self.finish(deferred);
     }
@@ -111,7 +118,7 @@ impl Isolate {
         if deferred.follow {
             let own = Rc::clone(self);
             executor.spawn(self.id, async move {
-                let loader = Loader::new(own.world.gateway, &own.memory, &*own);
+                let loader = Loader::new(own.worker.gateway, &own.memory, &*own);
                 loader.follow().await;
                 loader.keep_following().await;
             });
@@ -119,7 +126,7 @@ impl Isolate {
         for refresh in deferred.refreshes {
             let own = Rc::clone(self);
             executor.spawn(self.id, async move {
-                let loader = Loader::new(own.world.gateway, &own.memory, &*own);
+                let loader = Loader::new(own.worker.gateway, &own.memory, &*own);
                 for write in &loader.refresh(&refresh).await.writes {
                     loader.write(write).await;
                 }
@@ -128,30 +135,80 @@ impl Isolate {
         for write in deferred.writes {
             let own = Rc::clone(self);
             executor.spawn(self.id, async move {
-                Loader::new(own.world.gateway, &own.memory, &*own).write(&write).await;
+                Loader::new(own.worker.gateway, &own.memory, &*own).write(&write).await;
             });
         }
+    }
+
+    /// How its copy of the directory stands, for whoever looks into a violation.
+    fn copy(&self, caller: Caller) -> String {
+        let memory = self.memory.borrow();
+        let Some(follower) = memory.directory.as_ref().map(|directory| &directory.follower) else {
+            return "no copy".to_owned();
+        };
+        let now = Ports::now(self);
+        let told = |found: Found| match found {
+            Found::Row(row) => {
+                format!(
+                    "{} (ends: {:?})",
+                    String::from_utf8_lossy(&row.text),
+                    row.expires_at.map(Timestamp::millis)
+                )
+            }
+            other => format!("{other:?}"),
+        };
+        let customers = (0..CUSTOMERS).map(|id| format!("c{id}"));
+        let customers = customers.map(|id| told(follower.find(&RecordKey::customer(&id), &id, now)));
+        let key = match caller {
+            Caller::Key(key) => {
+                let digest = Digest::of(secret(key).as_bytes());
+                told(follower.find(&RecordKey::api_key(&digest), "", now))
+            }
+            Caller::Junk(_) | Caller::Token => String::new(),
+        };
+        let found = [key].into_iter().chain(customers).collect::<Vec<_>>().join("; ");
+        format!(
+            "it is {}, and its copy is of {:?}, {} ms old, complete: {:?}, loaded: {:?}; {} polls failed, {} since; {found}",
+            if self.worker.is_open { "open" } else { "closed" },
+            follower.epoch(),
+            follower.known_at().map_or(u64::MAX, |at| now.since(at).millis()),
+            follower.complete(),
+            follower.loaded(),
+            self.failures.get(),
+            follower.failures(),
+        )
     }
 
     /// What it knows now.
     fn heard(&self) -> Heard {
         let memory = self.memory.borrow();
         let follower = memory.directory.as_ref().map(|directory| &directory.follower);
+        let epoch = follower.map(|follower| follower.epoch()).unwrap_or_default();
         Heard {
+            began: self.world.now(),
             now: self.world.now(),
-            epoch: follower.map(|follower| follower.epoch()).unwrap_or_default(),
+            max_staleness: self.worker.max_staleness,
+            epoch,
+            decided_in: epoch,
             revision: follower.map_or(0, |follower| follower.revision()),
-            is_bound: !self.world.is_open || follower.is_some_and(|follower| follower.failures() == 0),
+            is_bound: !self.worker.is_open || follower.is_some_and(|follower| follower.failures() == 0),
+            failures: self.failures.get(),
+            // For a shard that cannot be had KV is asked.
             has_everything: follower.is_some_and(|follower| {
-                follower.is_complete(Kind::ApiKey) && follower.is_complete(Kind::Customer)
+                let (loaded, named) = follower.loaded();
+                loaded == named && follower.is_complete(Kind::ApiKey) && follower.is_complete(Kind::Customer)
             }),
         }
     }
 
     fn judge_key(&self, key: usize, trace: &Trace, url: &str, at_first: &Heard) -> Result<(), String> {
         // What is heard while a request waits for something else does not undo what it was decided by before.
-        let Heard { epoch, revision, .. } = *at_first;
-        let heard = Heard { epoch, revision, ..self.heard() };
+        let Heard { began, epoch, revision, .. } = *at_first;
+        let now = self.heard();
+        let has_everything = at_first.has_everything && now.has_everything;
+        // Nor does it undo that a poll came to nothing meanwhile, so that the last state counted for a step of the decision.
+        let is_bound = now.is_bound && (!self.worker.is_open || now.failures == at_first.failures);
+        let heard = Heard { began, epoch, revision, has_everything, is_bound, ..now };
         let mut truth = self.world.truth.borrow_mut();
         let subject = trace.subject.as_deref().unwrap_or_default();
         let Some((own, number)) = number_in(subject, ".") else {
@@ -182,7 +239,7 @@ impl Isolate {
             let served = Served { at: heard.now, epoch, url, key: number, customer };
             self.served.borrow_mut().insert(key, served);
         }
-        let Some(before) = before.filter(|before| self.world.is_open && before.url != told) else {
+        let Some(before) = before.filter(|before| self.worker.is_open && before.url != told) else {
             return Ok(());
         };
         let is_recent = heard.now < before.at + HELD && before.epoch == heard.epoch;
@@ -195,16 +252,40 @@ impl Isolate {
         };
         let is_held = known_at.is_some_and(|at| Timestamp::from_millis(heard.now).since(at).millis() < STALE);
         let customer = before.customer.0;
-        let touched = {
+        let (touched, is_over) = {
             let mut truth = self.world.truth.borrow_mut();
-            truth.record(Of::Key(key)).touched_at.max(truth.record(Of::Customer(customer)).touched_at)
+            let ends = |record: &Record, number: usize| record.versions.get(number)?.expires;
+            let first = ends(truth.record(Of::Key(key)), before.key);
+            let second = ends(truth.record(Of::Customer(customer)), before.customer.1);
+            // The ledger's clock and the isolate's differ.
+            let is_over =
+                |end: Option<u64>| end.is_some_and(|end| end.saturating_mul(1000) < heard.now + 2000);
+            let touched =
+                truth.record(Of::Key(key)).touched_at.max(truth.record(Of::Customer(customer)).touched_at);
+            (touched, is_over(first) || is_over(second))
         };
-        // What was done by hand long ago may have been taken in just now.
+        // What was done by hand long ago may have been taken in just now, and what the config API has said since may. Where the
+        // isolate has yet to hear of that, it may have served by KV before it had a copy, which does not have it.
         let is_so = self.world.ledger(|ledger, now| {
-            number_held(ledger, Of::Key(key), now) == Some(before.key)
-                && number_held(ledger, Of::Customer(customer), now) == Some(before.customer.1)
+            let (first, second) = (Of::Key(key), Of::Customer(customer));
+            let is_heard = |of| ledger.epoch() != heard.epoch || is_known_at(ledger, of, heard.revision, now);
+            is_heard(first)
+                && is_heard(second)
+                && is_let_in(ledger, first, before.key, now)
+                && is_let_in(ledger, second, before.customer.1, now)
         });
-        if is_recent && is_held && is_so == Some(true) && touched + SETTLED < before.at {
+        // Somebody may have removed it in KV long ago, where no pass has come to it since.
+        let is_silent =
+            known_at.is_some_and(|at| Timestamp::from_millis(heard.now).since(at).millis() > SILENCE);
+        let is_removed = is_silent
+            && [Of::Key(key), Of::Customer(customer)].into_iter().any(|of| self.is_removed_in_kv(of));
+        if is_recent
+            && is_held
+            && !is_removed
+            && !is_over
+            && is_so == Some(true)
+            && touched + SETTLED < before.at
+        {
             return Err(format!(
                 "invariant 4: key {key} was sent to {} {} ms ago, nothing of it has changed, and now it is: {told}",
                 before.url,
@@ -212,5 +293,12 @@ impl Isolate {
             ));
         }
         Ok(())
+    }
+
+    /// Whether KV has no entry of a record, or one that lets nobody in.
+    fn is_removed_in_kv(&self, of: Of) -> bool {
+        let kv = self.world.kv.borrow();
+        let entry = kv.newest(&name_of(of), self.world.now());
+        entry.is_none_or(|entry| String::from_utf8_lossy(&entry.bytes).contains(r#""disabled":true"#))
     }
 }

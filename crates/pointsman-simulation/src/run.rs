@@ -10,8 +10,8 @@ use crate::{
     isolate::Isolate,
     operators::name_of,
     request::Caller,
-    truth::{Of, Truth},
-    world::{CUSTOMERS, KEYS, LOCATIONS, World},
+    truth::Of,
+    world::{CUSTOMERS, KEYS, LOCATIONS, Worker, World},
 };
 
 const START: u64 = 1_785_412_800_000;
@@ -64,13 +64,13 @@ const SOURCE: &str = r#"
     source = { url = "${CUSTOMER_CONFIG_API_URL}", token = "${CONFIG_API_TOKEN}", timeout = "1s", max_removed = "100%" }
 "#;
 
-fn gateway(is_open: bool, has_provider: bool) -> Gateway {
+fn gateway(is_open: bool, has_provider: bool, max_staleness: u64) -> Gateway {
     let on_failure = if is_open { "open" } else { "closed" };
     let source = if has_provider { SOURCE } else { "" };
     GatewayToml::new()
         .table("api_keys", "checksum = false\nstale = \"10m\"")
         .table("customers", &format!("stale = \"10m\"{source}"))
-        .table("directory", &format!("on_failure = \"{on_failure}\""))
+        .table("directory", &format!("on_failure = \"{on_failure}\"\nmax_staleness = \"{max_staleness}ms\""))
         .table("[issuers]", ISSUER)
         .backend("shared")
         .route("/hybrid/{+path}", &["api_key"], HYBRID)
@@ -80,8 +80,22 @@ fn gateway(is_open: bool, has_provider: bool) -> Gateway {
 
 thread_local! {
     /// Made once: reading a configuration takes longer than many steps. Isolates hold it to the end of the process.
-    static GATEWAYS: [&'static Gateway; 4] =
-        [0, 1, 2, 3].map(|kind| &*Box::leak(Box::new(gateway(kind & 1 == 0, kind & 2 != 0))));
+    static WORKERS: [Worker; 8] = std::array::from_fn(|kind| {
+        let (is_open, has_provider) = (kind & 1 == 0, kind & 2 != 0);
+        let max_staleness = if kind & 4 == 0 { 10_000 } else { 20_000 };
+        let gateway = &*Box::leak(Box::new(gateway(is_open, has_provider, max_staleness)));
+        Worker { gateway, is_open, max_staleness }
+    });
+}
+
+/// A world of a seed, in which nothing has happened yet. Its second Worker does otherwise while the ledger is silent, and
+/// follows more slowly.
+pub(crate) fn world_of(seed: u64, is_open: bool, has_provider: bool) -> World {
+    let kind = |is_open: bool, is_slow: bool| {
+        usize::from(!is_open) + 2 * usize::from(has_provider) + 4 * usize::from(is_slow)
+    };
+    let workers = WORKERS.with(|workers| [workers[kind(is_open, false)], workers[kind(!is_open, true)]]);
+    World::new(seed, START, workers, has_provider)
 }
 
 /// Runs a world of this seed for so many steps.
@@ -90,9 +104,7 @@ thread_local! {
 /// What happened that must never.
 pub fn simulate(seed: u64, steps: u64) -> Result<Report, Violation> {
     let (is_open, has_provider) = (!seed.is_multiple_of(3), seed.is_multiple_of(2));
-    let kind = usize::from(!is_open) + 2 * usize::from(has_provider);
-    let gateway = GATEWAYS.with(|gateways| gateways.get(kind).copied().unwrap_or(gateways[0]));
-    let world = Rc::new(World::new(seed, START, gateway, is_open, has_provider));
+    let world = Rc::new(world_of(seed, is_open, has_provider));
     let mut run = Run { world, isolates: 0, kept_at: 0 };
     run.begin();
     for _ in 0..steps {
@@ -148,7 +160,8 @@ impl Run {
             return;
         }
         self.isolates += 1;
-        let isolate = Rc::new(Isolate::new(&self.world, self.isolates));
+        let (worker, location) = (usize::from(self.world.once_in(3)), self.world.pick(LOCATIONS));
+        let isolate = Rc::new(Isolate::new(&self.world, self.isolates, worker, location));
         self.world.tell(|| format!("isolate {} is born at location {}", isolate.id, isolate.location));
         self.world.isolates.borrow_mut().insert(self.isolates, isolate);
         self.world.count("isolates");
@@ -269,7 +282,7 @@ impl Run {
             fault.set(world.now() + span);
         };
         let faults = &world.faults;
-        match world.throw(9) {
+        match world.throw(11) {
             0 | 1 => {
                 let location = world.pick(LOCATIONS);
                 if let Some(fault) = faults.no_ledger.get(location) {
@@ -283,7 +296,9 @@ impl Run {
                 let list = if world.once_in(2) { &faults.empty_lists } else { &faults.short_lists };
                 set("lists are not whole", list, span);
             }
-            7 => set("requests cannot read KV", &faults.no_reads, span.min(MINUTE)),
+            7 if world.has_provider => set("the config API's list is odd", &faults.odd_lists, span),
+            8 if world.has_provider => set("the config API is down", &faults.no_config_api, span),
+            9 => set("requests cannot read KV", &faults.no_reads, span.min(MINUTE)),
             _ => set("everything is slow", &faults.slow, span.min(MINUTE)),
         }
         world.count("faults");
@@ -332,12 +347,8 @@ fn is_settled(world: &World) -> bool {
 
 fn lose_or_restore(world: &Rc<World>) {
     let kept = world.host.kept.take();
-    let mut truth = world.truth.borrow_mut();
-    let Truth { keys, customers, .. } = &mut *truth;
-    let versions = keys.iter_mut().chain(customers).flat_map(|record| &mut record.versions);
-    versions.for_each(|version| version.was_held = false);
-    drop(truth);
     let earlier = kept.into_iter().next().filter(|_| world.once_in(2));
+    let kept_until = earlier.as_ref().map_or(0, |(at, _)| *at);
     match earlier {
         Some((at, storage)) => {
             world.tell(|| format!("the ledger's database is restored to {}", Timestamp::from_millis(at)));
@@ -352,4 +363,6 @@ fn lose_or_restore(world: &Rc<World>) {
             world.count("lost databases");
         }
     }
+    let epoch = world.ledger(|ledger, _| ledger.epoch()).unwrap_or_default();
+    world.truth.borrow_mut().begin_epoch(epoch, kept_until);
 }

@@ -3,8 +3,12 @@
 
 use pointsman_core::directory::log::{Epoch, Revision};
 
-/// How long after a change an isolate may still answer by what was before, in milliseconds.
-pub(crate) const MAX_STALENESS: u64 = 10_000;
+/// How far an isolate's clock may be behind, in milliseconds, and a little more.
+const CLOCKS: u64 = 600;
+
+/// The ledger's word that a value was replaced, which tells an edit by hand from KV lagging behind, counts for a day; a
+/// little less, in milliseconds.
+const REMEMBERED: u64 = 86_000_000;
 
 /// Who made a value.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -39,6 +43,10 @@ pub(crate) struct Version {
     pub(crate) lets_in: bool,
     /// Whether the ledger was seen to have it: of what it never had it cannot know that it is old.
     pub(crate) was_held: bool,
+    /// When it ends by itself, in seconds since 1970, where the ledger was told so.
+    pub(crate) expires: Option<u64>,
+    /// When the ledger was told so, and in which epoch it last knew.
+    pub(crate) told: Option<(u64, Epoch)>,
     /// Whether somebody wrote it into KV again: whoever does not hold everything asks there.
     pub(crate) is_again: bool,
     pub(crate) death: Option<Death>,
@@ -57,11 +65,20 @@ pub(crate) struct Record {
 /// What an isolate knew when it decided.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Heard {
+    /// When the request came.
+    pub(crate) began: u64,
     pub(crate) now: u64,
+    /// How long after a change it may still answer by what was before, in milliseconds.
+    pub(crate) max_staleness: u64,
+    /// Of which database, when the request came and when it was decided.
     pub(crate) epoch: Epoch,
+    pub(crate) decided_in: Epoch,
+    /// The last change that it knew when the request came.
     pub(crate) revision: Revision,
     /// Whether the bound holds: it hears the ledger, or is closed where it does not.
     pub(crate) is_bound: bool,
+    /// Polls that brought nothing so far.
+    pub(crate) failures: u64,
     /// Whether it holds everything, so that nothing is asked of KV and the config API.
     pub(crate) has_everything: bool,
 }
@@ -80,13 +97,23 @@ impl Record {
                 (_, Origin::Hand) => seen.is_some_and(|seen| number <= seen),
                 (_, Origin::Provider) => false,
             };
-            if is_meant && version.death.is_none_or(|before| death.is_removal && !before.is_removal) {
+            // Of a value that was replaced more than a day before, the ledger does not know when it removes the record.
+            let outweighs = |before: Death| {
+                death.is_removal
+                    && !before.is_removal
+                    && death.answered < before.answered.saturating_add(REMEMBERED)
+            };
+            if is_meant && version.death.is_none_or(outweighs) {
                 version.death = Some(death);
             }
         }
     }
 
     /// Holds an isolate that served by this value against what it knew.
+    ///
+    /// What was removed stays so in every epoch. What was replaced does so in the epoch in which it was: a database that was
+    /// restored has the value of before, which counts there until a pass finds the other one in KV, whose listings may not
+    /// show it for a while. An isolate may hear of the new epoch while a request waits, and has then decided by that.
     pub(crate) fn judge(&self, what: &str, number: usize, heard: &Heard) -> Result<&Version, String> {
         let Some(version) = self.versions.get(number) else {
             return Err(format!(
@@ -96,20 +123,33 @@ impl Record {
         if !version.lets_in {
             return Err(format!("invariant 2: {what} was served by a value that lets nobody in ({number})"));
         }
+        let over = version.expires.map_or(0, |end| heard.began.saturating_sub(end.saturating_mul(1000)));
+        // One whose database was restored to before that may have the value by a read, which does not say when it ends.
+        let was_told = version.told.is_some_and(|(_, epoch)| epoch == heard.decided_in);
+        if heard.has_everything && was_told && over > CLOCKS {
+            return Err(format!(
+                "invariant 3: {what} was served by value {number}, which had ended {over} ms before"
+            ));
+        }
         let Some(death) = version.death else { return Ok(version) };
         let asks_elsewhere = version.is_again || version.origin == Origin::Provider;
         if asks_elsewhere && !heard.has_everything {
             return Ok(version);
         }
         let age = heard.now.saturating_sub(death.answered);
-        let counts = death.is_removal || death.epoch == heard.epoch;
-        if counts && heard.is_bound && age > MAX_STALENESS {
+        // Somebody wrote it again. While nobody polls there are no passes, and one after more than a day takes what it finds
+        // for an edit.
+        if version.is_again && !death.is_removal && age > REMEMBERED {
+            return Ok(version);
+        }
+        let counts = death.is_removal || death.epoch == heard.decided_in;
+        if counts && heard.is_bound && age > heard.max_staleness {
             return Err(format!(
                 "invariant 3: {what} was served by value {number}, {age} ms after it was answered that this counts no \
                  more ({death:?})"
             ));
         }
-        if death.epoch == heard.epoch && heard.revision >= death.revision {
+        if counts && death.epoch == heard.epoch && heard.revision >= death.revision {
             return Err(format!(
                 "invariant 5: {what} was served by value {number}, which the isolate had heard counts no more: it knows \
                  the log up to {} ({death:?})",
@@ -134,7 +174,7 @@ impl Token {
             return Ok(());
         };
         let age = heard.now.saturating_sub(death.answered);
-        if heard.is_bound && age > MAX_STALENESS {
+        if heard.is_bound && age > heard.max_staleness {
             return Err(format!(
                 "invariant 3: a token was accepted {age} ms after its revocation ({death:?}, {until})"
             ));
@@ -178,6 +218,20 @@ impl Truth {
         found.expect("a record of the simulation")
     }
 
+    /// The ledger's database is another one by now: nothing that was made so far is sure to be held, and what it was told
+    /// after `kept_until` it does not know in this epoch.
+    pub(crate) fn begin_epoch(&mut self, epoch: Epoch, kept_until: u64) {
+        let Self { keys, customers, .. } = self;
+        for version in keys.iter_mut().chain(customers).flat_map(|record| &mut record.versions) {
+            version.was_held = false;
+            if let Some((at, known_in)) = &mut version.told
+                && *at <= kept_until
+            {
+                *known_in = epoch;
+            }
+        }
+    }
+
     /// Makes a value that nobody has made before, and says which.
     pub(crate) fn make(&mut self, of: Of, origin: Origin, customer: usize, lets_in: bool, now: u64) -> usize {
         let record = self.record(of);
@@ -198,6 +252,8 @@ impl Truth {
             customer,
             lets_in,
             was_held: false,
+            expires: None,
+            told: None,
             is_again: false,
             death: None,
         });
@@ -220,7 +276,20 @@ mod tests {
     use super::*;
 
     fn heard(now: u64, revision: Revision, is_bound: bool) -> Heard {
-        Heard { now, epoch: Epoch([1; 16]), revision, is_bound, has_everything: true }
+        let (epoch, max_staleness) = (Epoch([1; 16]), 10_000);
+        let decided_in = epoch;
+        let (failures, has_everything) = (0, true);
+        Heard {
+            began: now,
+            now,
+            max_staleness,
+            epoch,
+            decided_in,
+            revision,
+            is_bound,
+            failures,
+            has_everything,
+        }
     }
 
     #[test]
@@ -237,6 +306,46 @@ mod tests {
         assert!(record.judge("it", first, &heard(1000, 7, false)).is_err());
         assert!(record.judge("it", hand, &heard(99_000, 7, true)).is_ok(), "the ledger had not seen it");
         assert!(record.judge("it", 2, &heard(0, 0, true)).is_err());
+        let ends = truth.make(Of::Key(0), Origin::Ledger, 0, true, 0);
+        let record = truth.record(Of::Key(0));
+        record.versions[ends].expires = Some(100);
+        record.versions[ends].told = Some((0, Epoch([2; 16])));
+        assert!(record.judge("it", ends, &heard(100_700, 7, false)).is_ok(), "another database was told");
+        record.versions[ends].told = Some((0, Epoch([1; 16])));
+        assert!(record.judge("it", ends, &heard(100_500, 7, false)).is_ok());
+        assert!(record.judge("it", ends, &heard(100_700, 7, false)).is_err());
+    }
+
+    #[test]
+    fn what_was_replaced_before_a_restore_is_excused_and_what_was_removed_is_not() {
+        let mut truth = Truth::new(1, 1);
+        let first = truth.make(Of::Key(0), Origin::Ledger, 0, true, 0);
+        let record = truth.record(Of::Key(0));
+        for (is_removal, decided_in, is_right) in
+            [(false, [1; 16], false), (false, [2; 16], true), (true, [1; 16], false), (true, [2; 16], false)]
+        {
+            let death = Death { answered: 1000, epoch: Epoch([1; 16]), revision: 7, is_removal };
+            record.end(1, Some(first), Origin::Ledger, death);
+            for (now, revision, is_bound) in [(99_000, 6, true), (1000, 7, false)] {
+                let heard = Heard { decided_in: Epoch(decided_in), ..heard(now, revision, is_bound) };
+                assert_eq!(record.judge("it", first, &heard).is_ok(), is_right, "{heard:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_was_replaced_and_written_again_may_count_after_a_day_and_what_was_removed_may_not() {
+        let mut truth = Truth::new(1, 1);
+        let first = truth.make(Of::Key(0), Origin::Ledger, 0, true, 0);
+        let record = truth.record(Of::Key(0));
+        record.versions[first].is_again = true;
+        for (is_removal, now, is_right) in
+            [(false, 80_000_000, false), (false, 90_000_000, true), (true, 90_000_000, false)]
+        {
+            let death = Death { answered: 1000, epoch: Epoch([1; 16]), revision: 7, is_removal };
+            record.end(1, Some(first), Origin::Ledger, death);
+            assert_eq!(record.judge("it", first, &heard(now, 7, true)).is_ok(), is_right, "{now}");
+        }
     }
 
     #[test]

@@ -31,10 +31,24 @@ pub(crate) struct Faults {
     pub(crate) empty_lists: Cell<u64>,
     /// Lists end too early.
     pub(crate) short_lists: Cell<u64>,
+    /// The config API's list has an entry that cannot be used, or one without an id.
+    pub(crate) odd_lists: Cell<u64>,
+    /// The config API answers 503.
+    pub(crate) no_config_api: Cell<u64>,
     /// Whether isolates can read KV.
     pub(crate) no_reads: Cell<u64>,
     /// Everything takes long.
     pub(crate) slow: Cell<u64>,
+}
+
+/// A Worker that follows the ledger.
+#[derive(Clone, Copy)]
+pub(crate) struct Worker {
+    pub(crate) gateway: &'static Gateway,
+    /// Whether the last state counts on while the ledger is silent.
+    pub(crate) is_open: bool,
+    /// In milliseconds.
+    pub(crate) max_staleness: u64,
 }
 
 /// A head that a location's cache keeps.
@@ -47,9 +61,8 @@ pub(crate) struct KeptHead {
 pub(crate) struct World {
     pub(crate) executor: Executor,
     dice: RefCell<Dice>,
-    pub(crate) gateway: &'static Gateway,
-    /// Whether the last state counts on while the ledger is silent.
-    pub(crate) is_open: bool,
+    /// The Workers that share namespace and ledger.
+    pub(crate) workers: [Worker; 2],
     pub(crate) kv: RefCell<Kv>,
     pub(crate) host: Host,
     pub(crate) faults: Faults,
@@ -58,6 +71,8 @@ pub(crate) struct World {
     /// What the config API says of each customer: the number of a value.
     pub(crate) provided: RefCell<BTreeMap<usize, usize>>,
     pub(crate) has_provider: bool,
+    /// Names that tools say they have written.
+    pub(crate) touched: RefCell<Vec<String>>,
     pub(crate) isolates: RefCell<BTreeMap<u64, Rc<Isolate>>>,
     /// Operators wait: the ledger's database is about to be lost or restored.
     pub(crate) is_quiet: Cell<bool>,
@@ -68,20 +83,13 @@ pub(crate) struct World {
 }
 
 impl World {
-    pub(crate) fn new(
-        seed: u64,
-        started: u64,
-        gateway: &'static Gateway,
-        is_open: bool,
-        has_provider: bool,
-    ) -> Self {
+    pub(crate) fn new(seed: u64, started: u64, workers: [Worker; 2], has_provider: bool) -> Self {
         let mut dice = Dice::new(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15));
         dice.below(2);
         Self {
             executor: Executor::new(started),
             dice: RefCell::new(dice),
-            gateway,
-            is_open,
+            workers,
             kv: RefCell::default(),
             host: Host::default(),
             faults: Faults::default(),
@@ -89,6 +97,7 @@ impl World {
             truth: RefCell::new(Truth::new(KEYS, CUSTOMERS)),
             provided: RefCell::default(),
             has_provider,
+            touched: RefCell::default(),
             isolates: RefCell::default(),
             is_quiet: Cell::new(false),
             events: RefCell::default(),

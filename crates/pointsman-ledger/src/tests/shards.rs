@@ -3,6 +3,7 @@ use pointsman_core::{
     directory::{
         log::{Change, Manifest},
         record_key::RecordKey,
+        row::Usable,
         shard::Shard,
     },
 };
@@ -130,4 +131,28 @@ fn the_log_is_compacted_and_old_files_and_changes_go_after_a_day() {
     }
     assert!(!world.kv.contains_key(&old));
     assert!(world.ledger.segment(1).is_some(), "the revocations' file needs it");
+}
+
+#[test]
+fn a_shard_says_for_an_hour_what_was_removed_and_is_not_there_again() {
+    let mut world = on();
+    world.commit(vec![put_key("gone", "a"), put_key("back", "a"), remove_key("gone"), remove_key("back")]);
+    world.commit(vec![put_key("back", "b")]);
+    // Many additions have a shard built.
+    let built = |world: &mut World, customers: std::ops::Range<usize>| {
+        provide(world, customers);
+        world.run(120);
+        world.head().manifest
+    };
+    let usable = |world: &World, manifest: &Manifest, key: &str| {
+        let record = RecordKey::api_key(&Digest::of(key.as_bytes()));
+        shard_of(world, manifest, &record).find(&record, "").map(|row| row.usable)
+    };
+    let manifest = built(&mut world, 0..1500);
+    assert_eq!(usable(&world, &manifest, "gone"), Some(Usable::Removed));
+    assert_eq!(usable(&world, &manifest, "back"), Some(Usable::Yes));
+    assert_eq!(usable(&world, &manifest, "never"), None);
+    world.run_minutes(61);
+    let manifest = built(&mut world, 1500..3000);
+    assert_eq!(usable(&world, &manifest, "gone"), None);
 }

@@ -32,7 +32,8 @@ pub(super) struct World {
     pub(super) page: usize,
     pub(super) lists: u64,
     operations: u64,
-    settings: Settings,
+    /// What the ledger is opened with when it is opened again.
+    pub(super) settings: Settings,
 }
 
 pub(super) const START: u64 = 1_800_000_000_000;
@@ -114,6 +115,11 @@ impl World {
         Head::decode(&self.ledger.poll(self.at())).unwrap()
     }
 
+    /// The head as a follower gets it whose newest format this is.
+    pub(super) fn head_for(&mut self, reads: u8) -> Head {
+        Head::decode_up_to(&self.ledger.poll_as(reads, self.at()), reads).unwrap()
+    }
+
     /// What somebody who asks is answered, with the read of KV where the ledger wants one.
     pub(super) fn ask(&mut self, name: &str) -> Option<String> {
         let mut asked = self.ledger.ask(name, self.at());
@@ -147,6 +153,7 @@ impl World {
     }
 
     pub(super) fn work(&mut self) {
+        self.ledger.leave(self.at(), random(6));
         for job in self.ledger.jobs(self.at()) {
             if let Some((done, bytes)) = self.work_on(job) {
                 self.ledger.done(&done, bytes.as_deref(), self.at(), random(7));
@@ -154,7 +161,7 @@ impl World {
         }
     }
 
-    fn work_on(&mut self, job: Job) -> Option<(Done, Option<Vec<u8>>)> {
+    pub(super) fn work_on(&mut self, job: Job) -> Option<(Done, Option<Vec<u8>>)> {
         let read = |kv: &BTreeMap<String, KvEntry>, name: &str| kv.get(name).map(|entry| entry.value.clone());
         Some(match job {
             Job::Write(write) => {
@@ -216,7 +223,12 @@ impl World {
     fn list(&self, job: &ListJob) -> Page {
         let kv = self.listed.as_ref().unwrap_or(&self.kv);
         let from = job.cursor.clone().unwrap_or_default();
-        let all = kv.iter().filter(|(name, _)| name.starts_with(&job.prefix) && **name > from);
+        let begin = from.clone().max(job.prefix.clone());
+        let all = kv
+            .range(begin..)
+            .take_while(|(name, _)| name.starts_with(&job.prefix))
+            .filter(|(name, _)| **name > from)
+            .take(self.page + 1);
         let listed = |(name, entry): (&String, &KvEntry)| Listed {
             name: name.clone(),
             sha256: entry.sha256.clone(),
