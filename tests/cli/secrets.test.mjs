@@ -8,12 +8,12 @@ import { after, before, test } from "node:test";
 import { CONSOLE_SECRET } from "../../demo/console.mjs";
 import { checksum } from "../../demo/keys.mjs";
 import { inRoot } from "../../scripts/lib/paths.mjs";
-import { freshPointsman } from "../../scripts/lib/pointsman.mjs";
+import { programUnderTest } from "./support/program.mjs";
 
 let program;
 const folder = mkdtempSync(join(tmpdir(), "pointsman-secrets-"));
 before(async () => {
-  program = await freshPointsman();
+  program = await programUnderTest();
 });
 after(() => rmSync(folder, { recursive: true }));
 

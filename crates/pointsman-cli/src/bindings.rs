@@ -7,20 +7,23 @@ use pointsman_core::{
     forward::limit::{Limit, Measure},
     state::{bounds::Hears, config::Gateway},
 };
-use serde_json::Value as Json;
-use toml::Value;
+use serde_json::{Value, json};
 
 use crate::deployment::{Deployment, entries, named};
 
+mod ledger;
+
+pub(crate) use self::ledger::LedgerBinding;
+
 /// The namespace of keys and customers, by the name that the Worker knows.
 const STORE: &str = "POINTSMAN_KV";
-/// The ledger of the directory, by the name that the Worker knows.
-const LEDGER: &str = "LEDGER";
+/// Bindings of Durable Objects.
+const OBJECTS: &str = "durable_objects/bindings";
 /// What has a `fetch`: lists of bindings, with the field of their names.
 const FETCHERS: [&str; 4] = ["services", "vpc_services", "vpc_networks", "mtls_certificates"];
 
 /// What a gateway needs and is not bound, for its own file. `file` is the gateway as it is written.
-pub(crate) fn check(gateway: &Gateway, file: &Json, deployment: &Deployment) -> Vec<Finding> {
+pub(crate) fn check(gateway: &Gateway, file: &Value, deployment: &Deployment) -> Vec<Finding> {
     let mut findings = Findings::default();
     store(gateway, deployment, &mut findings);
     services(gateway, file, deployment, &mut findings);
@@ -33,21 +36,27 @@ pub(crate) fn check(gateway: &Gateway, file: &Json, deployment: &Deployment) -> 
             Measure::Quota { .. } => quota(limit, &at, deployment, &mut findings),
         }
     }
+    ledger::check(gateway, file, deployment, &mut findings);
     triggers(gateway, deployment, &mut findings);
     findings.into_vec()
 }
 
 /// How isolates of this deployment learn of changes.
 pub(crate) fn hears(deployment: &Deployment) -> Hears {
-    let objects = deployment.bindings("durable_objects/bindings");
-    let is_bound = objects.into_iter().any(|entry| named(entry, "name", LEDGER));
-    if is_bound { Hears::Ledger } else { Hears::Kv }
+    if ledger::bound_in(deployment).is_some() { Hears::Ledger } else { Hears::Kv }
 }
 
 /// Why a binding that the file has at its top level is none here.
 fn not_taken_over(deployment: &Deployment, list: &str, field: &str, name: &str) -> &'static str {
     let above = deployment.is_above(list, field, name);
-    if above { " (the top level does, and an environment takes over no bindings)" } else { "" }
+    if above { " (the top level has it, and an environment takes over no bindings)" } else { "" }
+}
+
+/// The names that are bound: a misspelt one is seen by them.
+fn others(deployment: &Deployment, list: &str, field: &str) -> String {
+    let names = deployment.bindings(list).filter_map(|entry| entry.get(field)?.as_str());
+    let names: Vec<_> = names.collect();
+    if names.is_empty() { String::new() } else { format!(" (what it binds there is {})", names.join(", ")) }
 }
 
 fn store(gateway: &Gateway, deployment: &Deployment, findings: &mut Findings) {
@@ -55,10 +64,11 @@ fn store(gateway: &Gateway, deployment: &Deployment, findings: &mut Findings) {
         return;
     }
     let why = not_taken_over(deployment, "kv_namespaces", "binding", STORE);
-    let (place, table) = (deployment.place(), deployment.table("kv_namespaces"));
-    let what = format!(
-        "needs the KV namespace {STORE}, which {place} does not bind{why}: add [[{table}]] binding = \"{STORE}\", id = \"…\""
-    );
+    let place = deployment.place();
+    let entry = deployment.entry("kv_namespaces", &[("binding", json!(STORE)), ("id", json!("…"))]);
+    let others = others(deployment, "kv_namespaces", "binding");
+    let what =
+        format!("needs the KV namespace {STORE}, which {place} does not bind{why}{others}: add {entry}");
     let needed = [("/api_keys", gateway.api_keys().is_some()), ("/customers", gateway.customers().is_some())];
     match needed.into_iter().find(|(_, needed)| *needed) {
         Some((pointer, _)) => findings.error(pointer, what),
@@ -72,7 +82,7 @@ fn store(gateway: &Gateway, deployment: &Deployment, findings: &mut Findings) {
     }
 }
 
-fn services(gateway: &Gateway, file: &Json, deployment: &Deployment, findings: &mut Findings) {
+fn services(gateway: &Gateway, file: &Value, deployment: &Deployment, findings: &mut Findings) {
     for backend in gateway.backends() {
         let at = format!("/backends/{}", escape(&backend.name));
         let written = file.get("backends").and_then(|all| all.get(backend.name.as_ref()));
@@ -84,12 +94,13 @@ fn services(gateway: &Gateway, file: &Json, deployment: &Deployment, findings: &
                 continue;
             }
             let why = not_taken_over(deployment, "services", "binding", name);
-            let (place, table) = (deployment.place(), deployment.table("services"));
+            let place = deployment.place();
+            let entry = deployment.entry("services", &[("binding", json!(name)), ("service", json!("…"))]);
             findings.error(
                 if has_url { format!("{at}/url") } else { format!("{at}/origins/{index}/url") },
                 format!(
-                    "calls the service binding {name}, which {place} does not bind{why}: add [[{table}]] binding = \"{name}\", \
-                     service = \"…\""
+                    "calls the service binding {name}, which {place} does not bind{why}{}: add {entry}",
+                    others(deployment, "services", "binding")
                 ),
             );
         }
@@ -100,22 +111,26 @@ fn rate(limit: &Limit, most: u64, period: u64, at: &str, deployment: &Deployment
     let bound = deployment.bindings("ratelimits").find(|entry| named(entry, "name", &limit.binding));
     let Some(bound) = bound else {
         let why = not_taken_over(deployment, "ratelimits", "name", &limit.binding);
-        let (place, table) = (deployment.place(), deployment.table("ratelimits"));
-        let example = format!(
-            "[[{table}]] name = \"{}\", namespace_id = \"1001\", simple = {{ limit = {most}, period = {period} }}",
-            limit.binding
-        );
+        let place = deployment.place();
+        let members = [
+            ("name", json!(limit.binding)),
+            ("namespace_id", json!("1001")),
+            ("simple", json!({ "limit": most, "period": period })),
+        ];
+        let example = deployment.entry("ratelimits", &members);
         findings.error(
             format!("{at}/binding"),
-            format!("is no rate limit of {place}{why}, which needs {example}"),
+            format!(
+                "is no rate limit of {place}{why}{}, which needs {example}",
+                others(deployment, "ratelimits", "name")
+            ),
         );
         return;
     };
     for (field, own) in [("limit", most), ("period", period)] {
         let simple = bound.get("simple").and_then(|simple| simple.get(field));
-        let theirs = simple.and_then(Value::as_integer);
-        if theirs.and_then(|theirs| u64::try_from(theirs).ok()) != Some(own) {
-            let theirs = theirs.map_or_else(|| "nothing".to_owned(), |theirs| theirs.to_string());
+        if simple.and_then(Value::as_u64) != Some(own) {
+            let theirs = simple.map_or_else(|| "nothing".to_owned(), Value::to_string);
             findings.error(
                 format!("{at}/{field}"),
                 format!("is {own}, and {} says {theirs} of {}", deployment.place(), limit.binding),
@@ -130,32 +145,44 @@ const CLASS: &str = "Quota";
 fn quota(limit: &Limit, at: &str, deployment: &Deployment, findings: &mut Findings) {
     let at = format!("{at}/binding");
     let place = deployment.place();
-    let list = "durable_objects/bindings";
-    let Some(bound) = deployment.bindings(list).find(|entry| named(entry, "name", &limit.binding)) else {
-        let why = not_taken_over(deployment, list, "name", &limit.binding);
-        let table = deployment.table("durable_objects.bindings");
-        let example = format!("[[{table}]] name = \"{}\", class_name = \"{CLASS}\"", limit.binding);
-        findings.error(at, format!("is no Durable Object of {place}{why}, which needs {example}"));
+    let Some(bound) = deployment.bindings(OBJECTS).find(|entry| named(entry, "name", &limit.binding)) else {
+        let why = not_taken_over(deployment, OBJECTS, "name", &limit.binding);
+        let members = [("name", json!(limit.binding)), ("class_name", json!(CLASS))];
+        let example = deployment.entry(OBJECTS, &members);
+        let others = others(deployment, OBJECTS, "name");
+        findings.error(at, format!("is no Durable Object of {place}{why}{others}, which needs {example}"));
         return;
     };
-    // One of another Worker is that Worker's business.
+    class_made_here(bound, CLASS, at, deployment, findings);
+}
+
+/// Whether the class of a Durable Object is the right one, and a migration makes it. One of another Worker is that Worker's
+/// business.
+fn class_made_here(bound: &Value, class: &str, at: String, deployment: &Deployment, findings: &mut Findings) {
     if bound.get("script_name").is_some() {
         return;
     }
-    if !named(bound, "class_name", CLASS) {
-        findings.error(at, format!("must have class_name = \"{CLASS}\" in {place}"));
+    let place = deployment.place();
+    if !named(bound, "class_name", class) {
+        findings.error(at, format!("must have the class \"{class}\" as its class_name in {place}"));
         return;
     }
-    let mut classes = entries(deployment.setting("migrations"))
-        .flat_map(|migration| entries(migration.get("new_sqlite_classes")))
-        .filter_map(Value::as_str);
-    let exported = deployment.setting("exports").and_then(|exports| exports.get(CLASS));
+    let exported = deployment.setting("exports").and_then(|exports| exports.get(class));
     let is_exported = exported
         .is_some_and(|class| named(class, "type", "durable-object") && !named(class, "storage", "legacy-kv"));
-    if !is_exported && !classes.any(|class| class == CLASS) {
-        let example = format!("[[migrations]] tag = \"v1\", new_sqlite_classes = [\"{CLASS}\"]");
+    if !is_exported && !is_made(deployment, class) {
+        let example = deployment
+            .above()
+            .entry("migrations", &[("tag", json!("v1")), ("new_sqlite_classes", json!([class]))]);
         findings.error(at, format!("has a class that no migration of {place} makes: it needs {example}"));
     }
+}
+
+/// Whether a migration makes this class, with SQLite. An environment takes migrations over.
+fn is_made(deployment: &Deployment, class: &str) -> bool {
+    entries(deployment.setting("migrations"))
+        .flat_map(|migration| entries(migration.get("new_sqlite_classes")))
+        .any(|made| made.as_str() == Some(class))
 }
 
 /// What a cron trigger does for everybody, each request waits for where there is none.
@@ -172,11 +199,9 @@ fn triggers(gateway: &Gateway, deployment: &Deployment, findings: &mut Findings)
     } else {
         return;
     };
-    let (place, table) = (deployment.place(), deployment.table("triggers"));
-    findings.warn(
-        pointer,
-        format!("{place} has no cron trigger: {what}, and requests wait for it. Add [{table}] crons = [\"*/2 * * * *\"]"),
-    );
+    let (place, line) = (deployment.place(), deployment.line("triggers/crons", &json!(["*/2 * * * *"])));
+    findings
+        .warn(pointer, format!("{place} has no cron trigger: {what}, and requests wait for it. Add {line}"));
 }
 
 #[cfg(test)]
@@ -200,7 +225,7 @@ mod tests {
 
     fn findings(wrangler: &str) -> Vec<String> {
         let toml = limited().backend("shared").route("/{+path}", &[], &limited_to("shared"));
-        let gateway: Json = toml::from_str(&toml.to_string()).unwrap();
+        let gateway: Value = toml::from_str(&toml.to_string()).unwrap();
         let json = serde_json::to_string(&gateway).unwrap();
         let checked = pointsman_config::parse(&json, &HashMap::new()).ok().unwrap();
         let deployment = Deployment::parse("wrangler.toml", wrangler.to_owned(), None).unwrap();
@@ -228,7 +253,7 @@ mod tests {
         let other = OBJECT.replace("Quota", "Counter");
         assert_eq!(
             only(&format!("{RATE}{other}{MIGRATION}")),
-            "/limits/monthly/binding: must have class_name = \"Quota\" in wrangler.toml"
+            "/limits/monthly/binding: must have the class \"Quota\" as its class_name in wrangler.toml"
         );
         let elsewhere = format!("{other}script_name = \"counters\"\n");
         assert_eq!(findings(&format!("{RATE}{elsewhere}")), Vec::<String>::new());
@@ -278,7 +303,7 @@ mod tests {
             .table("customers.source", "url = \"https://config.example/customers\"")
             .table("backends.inner", origins)
             .route("/{+path}", &["api_key", "main"], &limited_to("inner"));
-        let file: Json = toml::from_str(&toml.to_string()).unwrap();
+        let file: Value = toml::from_str(&toml.to_string()).unwrap();
         let checked = pointsman_config::parse(&file.to_string(), &HashMap::new())
             .unwrap_or_else(|all| panic!("{all:?}"));
         let deployment = Deployment::parse("wrangler.toml", wrangler.to_owned(), environment).unwrap();

@@ -6,6 +6,7 @@ use pointsman_core::state::bounds::{Bound, bounds};
 use serde_json::{Value, json};
 
 use crate::{
+    bindings::LedgerBinding,
     configuration::{GATEWAY, Judged, Secrets, Source, upward},
     ending::{CommandResult, End},
     findings::{Placed, errors, print_all},
@@ -41,7 +42,8 @@ pub(crate) fn run(arguments: &Arguments) -> CommandResult {
             "{console} is the operators' console, a Worker of its own: what it needs is checked, and the gateway as the top level has it"
         );
     }
-    let hears = source.hears();
+    let (hears, ledger) = (source.hears(), source.ledger());
+    let others = source.other_environments();
     let Judged { gateway, mut findings, .. } = source.judge_deployment();
     let promised = gateway.as_ref().map(|gateway| bounds(gateway, hears)).unwrap_or_default();
     let kv = arguments.target.kv();
@@ -51,7 +53,12 @@ pub(crate) fn run(arguments: &Arguments) -> CommandResult {
     } else if arguments.data.is_some() || kv.is_some() {
         warning("customers and keys were not looked at: what is wrong with them depends on gateway.toml");
     }
-    Ok(report(arguments, &checked(arguments, &file), &findings, &promised))
+    Ok(report(
+        arguments,
+        &checked(arguments, &file),
+        &findings,
+        &Promised { bounds: promised, ledger, others },
+    ))
 }
 
 /// What was looked at, for people.
@@ -65,18 +72,31 @@ fn checked(arguments: &Arguments, file: &Path) -> String {
     }
 }
 
-fn report(arguments: &Arguments, checked: &str, findings: &[Placed], promised: &[Bound]) -> End {
+/// What holds of a configuration that is in order.
+struct Promised {
+    bounds: Vec<Bound>,
+    ledger: LedgerBinding,
+    /// Environments that were not looked at.
+    others: Vec<String>,
+}
+
+fn report(arguments: &Arguments, checked: &str, findings: &[Placed], promised: &Promised) -> End {
+    let Promised { bounds: promised, ledger, others } = promised;
     let errors = errors(findings);
     if arguments.json {
         let list: Vec<Value> = findings.iter().map(Placed::to_json).collect();
         let bounds: Vec<Value> = promised.iter().map(Bound::to_json).collect();
-        output::line(&json!({ "findings": list, "bounds": bounds }).to_string());
+        output::line(&json!({ "findings": list, "bounds": bounds, "ledger": ledger.to_json() }).to_string());
     } else {
         print_all(findings);
         if errors == 0 {
             eprintln!("{checked} {} in order", if checked.contains(" and ") { "are" } else { "is" });
+            eprintln!("  {}", ledger.way());
             for bound in promised {
                 eprintln!("  {bound}");
+            }
+            for other in others {
+                eprintln!("  the environment {other} was not looked at: pointsman check --env {other}");
             }
         } else {
             eprintln!("{errors} {} in {checked}", if errors == 1 { "error" } else { "errors" });

@@ -2,35 +2,39 @@
 
 use std::{
     collections::{HashMap, HashSet},
-    env, fs, io,
+    env,
+    io::{self, Read},
     path::{Path, PathBuf},
 };
 
 use pointsman_config::{
     Variable, Variables,
-    findings::{Finding, Severity},
+    findings::{Finding, Severity, nearest},
     unset_variable,
 };
 use pointsman_core::state::{bounds::Hears, config::Gateway};
-use serde_json::Value;
+use serde_json::{Map, Value, json};
 
 use crate::{
-    bindings,
+    bindings::{self, LedgerBinding},
     deployment::{Deployment, entries},
     dev_vars,
     ending::{Failure, input},
     findings::{At, Placed, errors, print_all},
-    lines::{line_at, line_of},
-    lints, worker,
+    lines::line_of,
+    lints,
+    syntax::{self, Form},
+    worker,
 };
 
 /// Where variables come from and KV is bound.
 #[derive(Clone, Debug, clap::Args)]
 pub(crate) struct Project {
     /// Where variables are set ([vars]), secrets are named ([secrets] required) and KV is bound.
-    #[arg(long, value_name = "FILE", default_value = WRANGLER)]
-    wrangler: PathBuf,
-    /// The environment of wrangler.toml. Default the one that CLOUDFLARE_ENV names, as for wrangler.
+    /// Default wrangler.json, wrangler.jsonc or wrangler.toml, here or in a folder above, in the order of wrangler.
+    #[arg(long, value_name = "FILE")]
+    wrangler: Option<PathBuf>,
+    /// The environment of wrangler's file. Default the one that CLOUDFLARE_ENV names, as for wrangler.
     #[arg(long, value_name = "NAME")]
     env: Option<String>,
 }
@@ -44,12 +48,31 @@ pub(crate) struct GatewayFile {
 }
 
 pub(crate) const GATEWAY: &str = "gateway.toml";
-const WRANGLER: &str = "wrangler.toml";
+/// The names of wrangler's file, in the order in which wrangler looks for them.
+const WRANGLER: [&str; 3] = ["wrangler.json", "wrangler.jsonc", "wrangler.toml"];
 
 impl Project {
-    /// The path of `wrangler.toml`.
+    /// The path of wrangler's file.
     pub(crate) fn wrangler(&self) -> PathBuf {
-        upward(&self.wrangler, WRANGLER)
+        let usual = |name| upward(Path::new(name), name);
+        match &self.wrangler {
+            Some(path) => {
+                WRANGLER.into_iter().find(|name| path == Path::new(name)).map_or_else(|| path.clone(), usual)
+            }
+            None => WRANGLER
+                .map(usual)
+                .into_iter()
+                .find(|path| path.exists())
+                .unwrap_or_else(|| "wrangler.toml".into()),
+        }
+    }
+
+    /// The files beside wrangler's that wrangler passes over for it, where nobody said which is meant.
+    fn passed_over(&self) -> Vec<String> {
+        let read = self.wrangler();
+        let others = WRANGLER.map(|name| read.with_file_name(name)).into_iter();
+        let others = others.filter(|other| self.wrangler.is_none() && *other != read && other.exists());
+        others.filter_map(|other| Some(other.file_name()?.to_string_lossy().into_owned())).collect()
     }
 
     /// The environment that counts.
@@ -70,8 +93,16 @@ impl GatewayFile {
     /// # Errors
     /// That it cannot be read or has faults; these have been printed.
     pub(crate) fn load(&self, project: &Project) -> Result<Gateway, Failure> {
+        self.load_with(project, Secrets::OfDevVars)
+    }
+
+    /// As [`GatewayFile::load`], whatever is known of its variables.
+    ///
+    /// # Errors
+    /// As [`GatewayFile::load`].
+    pub(crate) fn load_with(&self, project: &Project, secrets: Secrets) -> Result<Gateway, Failure> {
         let file = self.path();
-        let Judged { gateway, findings, .. } = Source::read(&file, project, Secrets::OfDevVars)?.judge();
+        let Judged { gateway, findings, .. } = Source::read(&file, project, secrets)?.judge();
         match gateway {
             Some(gateway) if errors(&findings) == 0 => Ok(gateway),
             _ => {
@@ -123,10 +154,13 @@ const STANDARD_INPUT: &str = "-";
 /// A configuration as TOML, or as JSON where it begins with a brace: no TOML does.
 ///
 /// # Errors
-/// Where it is not TOML. What is wrong with JSON the reader of configurations says.
-fn document(text: &str) -> Result<Value, toml::de::Error> {
-    let json = text.trim_start().starts_with('{').then(|| serde_json::from_str(text).ok()).flatten();
-    json.map_or_else(|| toml::from_str(text), Ok)
+/// Where it is broken, and how it is mended.
+fn document(text: &str) -> Result<Value, syntax::Fault> {
+    if is_json(text) { syntax::json(text) } else { syntax::toml(text) }
+}
+
+fn is_json(text: &str) -> bool {
+    text.trim_start().starts_with('{')
 }
 
 /// Which secrets are known.
@@ -145,6 +179,7 @@ pub(crate) struct Source {
     pub(crate) file: PathBuf,
     pub(crate) text: String,
     pub(crate) variables: WranglerVariables,
+    passed_over: Vec<String>,
 }
 
 /// What is to be said of a configuration.
@@ -163,23 +198,44 @@ impl Source {
     /// # Errors
     /// Which of them cannot be read, and why.
     pub(crate) fn read(file: &Path, project: &Project, secrets: Secrets) -> Result<Self, Failure> {
-        let read = if file == Path::new(STANDARD_INPUT) {
-            io::read_to_string(io::stdin())
+        let said = |placed: Placed| input(format!("{}: {}", placed.at, placed.finding.what));
+        let text = if file == Path::new(STANDARD_INPUT) {
+            let mut bytes = Vec::new();
+            let read = io::stdin().read_to_end(&mut bytes);
+            read.map_err(|problem| input(format!("{STANDARD_INPUT}: {problem}")))?;
+            syntax::decode(STANDARD_INPUT, bytes)
         } else {
-            fs::read_to_string(file)
+            syntax::read_file(file)
         };
-        let text = read.map_err(|problem| input(format!("{}: {problem}", file.display())))?;
+        let text = text.map_err(said)?;
         let wrangler = project.wrangler();
         let environment = project.environment();
         let failed = |problem| input(format!("{}: {problem}", wrangler.display()));
-        let deployment = Deployment::read(&wrangler, environment.as_deref()).map_err(failed)?;
+        let deployment = Deployment::read(&wrangler, environment.as_deref()).map_err(said)?;
         let known = match secrets {
             Secrets::Declared | Secrets::Any => HashMap::new(),
             Secrets::OfDevVars => dev_vars::beside(&wrangler, environment.as_deref()).map_err(failed)?,
         };
         let mut variables = WranglerVariables::of(deployment, known);
         variables.any_secret = secrets == Secrets::Any;
-        Ok(Self { file: file.to_path_buf(), text, variables })
+        Ok(Self { file: file.to_path_buf(), text, variables, passed_over: project.passed_over() })
+    }
+
+    /// A configuration of which the texts are at hand, with the secrets that `.dev.vars` has.
+    ///
+    /// # Errors
+    /// That `.dev.vars` cannot be read.
+    pub(crate) fn of_texts(
+        file: PathBuf,
+        text: String,
+        deployment: Deployment,
+        project: &Project,
+    ) -> Result<Self, Failure> {
+        let wrangler = project.wrangler();
+        let known = dev_vars::beside(&wrangler, project.environment().as_deref())
+            .map_err(|problem| input(format!("{}: {problem}", wrangler.display())))?;
+        let variables = WranglerVariables::of(deployment, known);
+        Ok(Self { file, text, variables, passed_over: project.passed_over() })
     }
 
     /// What people call the environment, where it is the console's and not the gateway's.
@@ -189,7 +245,7 @@ impl Source {
     }
 
     /// As [`Source::judge`], for a deployment: what `wrangler.toml` must bind and say is checked with it.
-    pub(crate) fn judge_deployment(self) -> Judged {
+    pub(crate) fn judge_deployment(mut self) -> Judged {
         let deployment = &self.variables.deployment;
         if deployment.is_console() {
             let of_console = self.place_in_wrangler(worker::check_console(deployment));
@@ -206,13 +262,31 @@ impl Source {
                 finding.severity = Severity::Error;
             }
         }
-        let (Some(gateway), Ok(file)) = (&judged.gateway, toml::from_str::<Value>(&self.text)) else {
-            return judged;
-        };
-        judged.findings.extend(self.place_all(bindings::check(gateway, &file, deployment)));
-        judged.findings.sort_by_key(Placed::line);
+        // What an environment lacks is said at once: that a variable is missing says nothing of its bindings.
+        self.variables.any_secret = true;
+        let otherwise = if judged.gateway.is_none() { self.judge().gateway } else { None };
+        let gateway = judged.gateway.as_ref().or(otherwise.as_ref());
+        let deployment = &self.variables.deployment;
+        if let (Some(gateway), Ok(file)) = (gateway, document(&self.text)) {
+            judged.findings.extend(self.place_all(bindings::check(gateway, &file, deployment)));
+            judged.findings.sort_by_key(Placed::line);
+        }
         judged.findings.extend(self.place_in_wrangler(worker::check(deployment)));
+        judged.findings.extend(self.not_read());
         judged
+    }
+
+    /// A file that people take for the one that counts.
+    fn not_read(&self) -> Option<Placed> {
+        let at = At::Line { file: self.variables.deployment.file.clone(), line: 1 };
+        let others = self.passed_over.join(" and ");
+        let what = format!("is what wrangler reads, and not {others} beside it: remove what is not meant");
+        (!self.passed_over.is_empty()).then(|| Placed::warning(at, "", what))
+    }
+
+    /// The environments of wrangler's file that are not looked at, where none was chosen.
+    pub(crate) fn other_environments(&self) -> Vec<String> {
+        self.variables.deployment.environments().map(str::to_owned).collect()
     }
 
     /// How isolates of this deployment learn of changes.
@@ -220,12 +294,18 @@ impl Source {
         bindings::hears(&self.variables.deployment)
     }
 
+    /// Which ledger isolates of this deployment follow.
+    pub(crate) fn ledger(&self) -> LedgerBinding {
+        LedgerBinding::of(&self.variables.deployment)
+    }
+
     /// Checks it with the code that runs at the edge.
     pub(crate) fn judge(&self) -> Judged {
         let value = match document(&self.text) {
             Ok(value) => value,
-            Err(problem) => {
-                return Judged { gateway: None, form: None, findings: vec![self.not_toml(&problem)] };
+            Err(fault) => {
+                let fault = fault.placed(&self.file.display().to_string(), &self.text);
+                return Judged { gateway: None, form: None, findings: vec![fault] };
             }
         };
         let (gateway, form, found) = match pointsman_config::parse(&value.to_string(), &self.variables) {
@@ -241,20 +321,16 @@ impl Source {
     }
 
     fn place_all(&self, found: Vec<Finding>) -> Vec<Placed> {
-        let place = |finding: Finding| self.place(line_of(&self.text, &finding.pointer), finding);
+        let form = if is_json(&self.text) { Form::Json } else { Form::Toml };
+        let place = |finding: Finding| self.place(line_of(&self.text, form, &finding.pointer), finding);
         found.into_iter().map(place).collect()
     }
 
     fn place_in_wrangler(&self, found: Vec<Finding>) -> Vec<Placed> {
-        let Deployment { file, text, .. } = &self.variables.deployment;
-        let at = |finding: &Finding| At::Line { file: file.clone(), line: line_of(text, &finding.pointer) };
+        let Deployment { file, text, form, .. } = &self.variables.deployment;
+        let line = |finding: &Finding| line_of(text, *form, &finding.pointer);
+        let at = |finding: &Finding| At::Line { file: file.clone(), line: line(finding) };
         found.into_iter().map(|finding| Placed { at: at(&finding), finding }).collect()
-    }
-
-    fn not_toml(&self, problem: &toml::de::Error) -> Placed {
-        let line = problem.span().map_or(1, |span| line_at(&self.text, span.start));
-        let what = format!("is not TOML: {}", problem.message());
-        self.place(line, Finding { severity: Severity::Error, pointer: String::new(), what: what.into() })
     }
 
     fn place(&self, line: usize, finding: Finding) -> Placed {
@@ -262,10 +338,20 @@ impl Source {
     }
 }
 
+#[cfg(test)]
+impl Source {
+    /// A configuration that needs no variable.
+    pub(crate) fn of_toml(text: &str) -> Self {
+        let deployment = Deployment::parse("wrangler.toml", String::new(), None).unwrap();
+        let variables = WranglerVariables::of(deployment, HashMap::new());
+        Self { file: PathBuf::from(GATEWAY), text: text.to_owned(), variables, passed_over: Vec::new() }
+    }
+}
+
 /// What `wrangler.toml` says of variables.
 pub(crate) struct WranglerVariables {
     deployment: Deployment,
-    vars: toml::Table,
+    vars: Map<String, Value>,
     secrets: HashSet<String>,
     known: HashMap<String, String>,
     any_secret: bool,
@@ -273,7 +359,7 @@ pub(crate) struct WranglerVariables {
 
 impl WranglerVariables {
     fn of(deployment: Deployment, known: HashMap<String, String>) -> Self {
-        let vars = deployment.own("vars").and_then(toml::Value::as_table).cloned().unwrap_or_default();
+        let vars = deployment.own("vars").and_then(Value::as_object).cloned().unwrap_or_default();
         let required = deployment.own("secrets").and_then(|secrets| secrets.get("required"));
         let secrets = entries(required).filter_map(|name| name.as_str().map(str::to_owned)).collect();
         Self { deployment, vars, secrets, known, any_secret: false }
@@ -283,7 +369,7 @@ impl WranglerVariables {
 impl Variables for WranglerVariables {
     fn variable(&self, name: &str) -> Variable {
         match (self.vars.get(name), self.known.get(name)) {
-            (Some(toml::Value::String(value)), _) => Variable::Set(value.clone()),
+            (Some(Value::String(value)), _) => Variable::Set(value.clone()),
             (Some(other), _) => Variable::Set(other.to_string()),
             (None, Some(value)) => Variable::Set(value.clone()),
             (None, None) if self.any_secret || self.secrets.contains(name) => Variable::Secret,
@@ -293,11 +379,27 @@ impl Variables for WranglerVariables {
 
     /// Says in which environment it is not set: that of the top level does not count there.
     fn unset(&self, name: &str) -> String {
-        let Some(environment) = &self.deployment.environment else { return unset_variable(name) };
+        let Self { deployment, .. } = self;
+        let (form, environment) = (deployment.form, &deployment.environment);
+        let names = self.vars.keys().chain(&self.secrets).map(String::as_str);
+        let near = nearest(name, names)
+            .map_or_else(String::new, |near| format!(". Did you mean {near}, which is there?"));
+        if let (Form::Toml, None) = (form, environment) {
+            return unset_variable(name) + &near;
+        }
+        let (place, option) = match environment {
+            Some(environment) => (
+                format!(" in {}, which takes over none of the top level", deployment.called()),
+                format!(" --env {environment}"),
+            ),
+            None => (String::new(), String::new()),
+        };
         format!(
-            "the variable {name} is not set in [env.{environment}], which takes over none of the top level: add it \
-             under [env.{environment}.vars] in wrangler.toml, or set the secret with `wrangler secret put {name} \
-             --env {environment}` and list it under [env.{environment}.secrets] required"
+            "the variable {name} is not set{place}: add {} to {}, or set the secret with `wrangler secret put {name}{option}` and \
+             list it in {}{near}",
+            deployment.line(&format!("vars/{name}"), &json!("…")),
+            deployment.file,
+            deployment.line("secrets/required", &json!([name])),
         )
     }
 }

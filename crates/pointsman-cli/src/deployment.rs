@@ -1,20 +1,27 @@
-//! What `wrangler.toml` deploys: its top level, or one of its environments with what that takes over from the top
+//! What wrangler's file deploys: its top level, or one of its environments with what that takes over from the top
 //! level. wrangler's rule: settings are taken over, as a whole each; variables and bindings are not.
 
-use std::{fs, path::Path};
+use std::path::Path;
 
-use toml::{Table, Value};
+use serde_json::{Map, Value, json};
 
-/// One Worker that `wrangler.toml` describes.
+use crate::{
+    findings::{At, Placed},
+    syntax::{self, Form},
+};
+
+/// One Worker that wrangler's file describes.
 #[derive(Debug)]
 pub(crate) struct Deployment {
     /// The file, as people know it.
     pub(crate) file: String,
     pub(crate) text: String,
     pub(crate) environment: Option<String>,
-    own: Table,
+    /// How the file is written.
+    pub(crate) form: Form,
+    own: Map<String, Value>,
     /// What is taken over, where `own` lacks it; empty at the top level.
-    top: Table,
+    top: Map<String, Value>,
 }
 
 impl Deployment {
@@ -22,16 +29,8 @@ impl Deployment {
     ///
     /// # Errors
     /// Why it cannot be read, or that it has no such environment.
-    pub(crate) fn read(file: &Path, environment: Option<&str>) -> Result<Self, String> {
-        if is_json(file) {
-            return Err("is wrangler's configuration as JSON, and only its TOML form is read here".to_owned());
-        }
-        let text = fs::read_to_string(file).map_err(|problem| match beside(file) {
-            Some(json) => {
-                format!("{problem}. There is {json}, and only the TOML form of wrangler's file is read here")
-            }
-            None => problem.to_string(),
-        })?;
+    pub(crate) fn read(file: &Path, environment: Option<&str>) -> Result<Self, Placed> {
+        let text = syntax::read_file(file)?;
         Self::parse(&file.display().to_string(), text, environment)
     }
 
@@ -39,14 +38,27 @@ impl Deployment {
     ///
     /// # Errors
     /// As [`Deployment::read`].
-    pub(crate) fn parse(file: &str, text: String, environment: Option<&str>) -> Result<Self, String> {
-        let top: Table = text.parse().map_err(|problem: toml::de::Error| problem.to_string())?;
-        let Some(name) = environment else {
-            return Ok(Self { file: file.to_owned(), text, environment: None, own: top, top: Table::new() });
+    pub(crate) fn parse(file: &str, text: String, environment: Option<&str>) -> Result<Self, Placed> {
+        let form = Form::of_file(file);
+        let read = match form {
+            Form::Toml => syntax::toml(&text),
+            Form::Json => syntax::jsonc(&text),
         };
-        let own = top.get("env").and_then(|all| all.get(name)).and_then(Value::as_table).cloned();
-        let own = own.ok_or_else(|| format!("has no [env.{name}]"))?;
-        Ok(Self { file: file.to_owned(), text, environment: Some(name.to_owned()), own, top })
+        let failed = |fault: syntax::Fault| fault.placed(file, &text);
+        let Value::Object(whole) = read.map_err(failed)? else {
+            let at = At::Line { file: file.to_owned(), line: 1 };
+            return Err(Placed::error(at, "", "must be an object: { \"name\": … }"));
+        };
+        let Some(name) = environment else {
+            let (file, environment) = (file.to_owned(), None);
+            return Ok(Self { file, text, environment, form, own: whole, top: Map::new() });
+        };
+        let own = whole.get("env").and_then(|all| all.get(name)).and_then(Value::as_object).cloned();
+        let Some(own) = own else {
+            let at = At::Line { file: file.to_owned(), line: 1 };
+            return Err(Placed::error(at, "/env", no_environment(name, &whole, form)));
+        };
+        Ok(Self { file: file.to_owned(), text, environment: Some(name.to_owned()), form, own, top: whole })
     }
 
     /// A variable table, a binding: whatever each environment has to itself.
@@ -69,8 +81,59 @@ impl Deployment {
         entries(find(&self.top, list)).any(|entry| named(entry, field, name))
     }
 
-    /// How a table of it is written: `vars` is `env.staging.vars`.
-    pub(crate) fn table(&self, name: &str) -> String {
+    /// The other Workers that the same file describes, where this is its top level.
+    pub(crate) fn environments(&self) -> impl Iterator<Item = &str> {
+        let all = if self.environment.is_none() { self.own.get("env") } else { None };
+        all.and_then(Value::as_object).into_iter().flatten().map(|(name, _)| name.as_str())
+    }
+
+    /// What is to be written for one more entry of a list of bindings.
+    pub(crate) fn entry(&self, list: &str, members: &[(&str, Value)]) -> String {
+        match self.form {
+            Form::Toml => {
+                let members: Vec<_> =
+                    members.iter().map(|(name, value)| format!("{name} = {}", toml(value))).collect();
+                format!("[[{}]] {}", self.table(&list.replace('/', ".")), members.join(", "))
+            }
+            Form::Json => {
+                let members: Map<_, _> =
+                    members.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect();
+                self.written(list, &json!([members]))
+            }
+        }
+    }
+
+    /// What is to be written for a setting, which may stand in a table: `triggers/crons`.
+    pub(crate) fn line(&self, setting: &str, value: &Value) -> String {
+        match (self.form, setting.rsplit_once('/'), &self.environment) {
+            (Form::Json, ..) => self.written(setting, value),
+            (Form::Toml, Some((table, name)), _) => {
+                format!("[{}] {name} = {}", self.table(table), toml(value))
+            }
+            (Form::Toml, None, Some(environment)) => {
+                format!("[env.{environment}] {setting} = {}", toml(value))
+            }
+            (Form::Toml, None, None) => format!("{setting} = {}", toml(value)),
+        }
+    }
+
+    /// Members of a JSON file, each in the one before.
+    fn written(&self, path: &str, value: &Value) -> String {
+        let path = match &self.environment {
+            Some(environment) => format!("env/{environment}/{path}"),
+            None => path.to_owned(),
+        };
+        let mut names = path.rsplit('/');
+        let last = format!("{}: {}", json!(names.next().unwrap_or_default()), syntax::spaced(value));
+        names.fold(last, |inner, name| format!("{}: {{ {inner} }}", json!(name)))
+    }
+
+    /// How its part of the file is called; nothing at the top level.
+    pub(crate) fn called(&self) -> String {
+        self.environment.as_ref().map(|name| environment_called(name, self.form)).unwrap_or_default()
+    }
+
+    fn table(&self, name: &str) -> String {
         match &self.environment {
             Some(environment) => format!("env.{environment}.{name}"),
             None => name.to_owned(),
@@ -80,7 +143,7 @@ impl Deployment {
     /// What people call it.
     pub(crate) fn place(&self) -> String {
         match &self.environment {
-            Some(environment) => format!("[env.{environment}] of {}", self.file),
+            Some(_) => format!("{} of {}", self.called(), self.file),
             None => self.file.clone(),
         }
     }
@@ -98,15 +161,40 @@ impl Deployment {
 
     /// The gateway beside the console: the top level of the same file.
     pub(crate) fn above(&self) -> Self {
-        let Self { file, text, own, top, environment } = self;
+        let Self { file, text, own, top, environment, form } = self;
         let own = if environment.is_some() { top } else { own };
         Self {
             file: file.clone(),
             text: text.clone(),
             environment: None,
+            form: *form,
             own: own.clone(),
-            top: Table::new(),
+            top: Map::new(),
         }
+    }
+}
+
+fn environment_called(name: &str, form: Form) -> String {
+    if form == Form::Toml { format!("[env.{name}]") } else { format!("env.{name}") }
+}
+
+fn no_environment(name: &str, whole: &Map<String, Value>, form: Form) -> String {
+    let called = |name: &str| environment_called(name, form);
+    let all = whole.get("env").and_then(Value::as_object).into_iter().flatten();
+    let all: Vec<_> = all.map(|(name, _)| called(name)).collect();
+    let there = if all.is_empty() { "no environments".to_owned() } else { all.join(", ") };
+    format!("has no {}: there are {there}", called(name))
+}
+
+/// A value as TOML has it within a line.
+fn toml(value: &Value) -> String {
+    match value {
+        Value::Object(members) => {
+            let members: Vec<_> =
+                members.iter().map(|(name, value)| format!("{name} = {}", toml(value))).collect();
+            format!("{{ {} }}", members.join(", "))
+        }
+        other => syntax::spaced(other),
     }
 }
 
@@ -115,7 +203,7 @@ pub(crate) fn named(entry: &Value, field: &str, name: &str) -> bool {
     entry.get(field).and_then(Value::as_str) == Some(name)
 }
 
-fn find<'a>(table: &'a Table, path: &str) -> Option<&'a Value> {
+fn find<'a>(table: &'a Map<String, Value>, path: &str) -> Option<&'a Value> {
     let mut steps = path.split('/');
     let first = table.get(steps.next()?)?;
     steps.try_fold(first, |value, step| value.get(step))
@@ -123,14 +211,4 @@ fn find<'a>(table: &'a Table, path: &str) -> Option<&'a Value> {
 
 pub(crate) fn entries(list: Option<&Value>) -> impl Iterator<Item = &Value> {
     list.and_then(Value::as_array).into_iter().flatten()
-}
-
-fn is_json(file: &Path) -> bool {
-    file.extension().is_some_and(|end| end == "json" || end == "jsonc")
-}
-
-/// The JSON form of the file, where that is what there is.
-fn beside(file: &Path) -> Option<String> {
-    let forms = ["jsonc", "json"].map(|end| file.with_extension(end));
-    forms.into_iter().find(|form| form.exists()).map(|form| form.display().to_string())
 }

@@ -13,6 +13,8 @@ pub(crate) enum End {
     WranglerFailed,
     /// There is something to do, which was what the caller wanted to know.
     Pending,
+    /// There is more of it than the caller allows.
+    Exceeded,
 }
 
 /// Why a command could not go on. Still to be said.
@@ -35,6 +37,7 @@ impl End {
             Self::BadInput => 1,
             Self::WranglerFailed => 3,
             Self::Pending => 4,
+            Self::Exceeded => 5,
         }
     }
 }

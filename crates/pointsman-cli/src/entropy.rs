@@ -1,9 +1,9 @@
 //! Randomness.
 
-use std::{fs::File, io::Read};
-
 /// Random bytes from the operating system.
+///
+/// # Errors
+/// Where the system gives none.
 pub(crate) fn random(bytes: &mut [u8]) -> Result<(), String> {
-    let read = File::open("/dev/urandom").and_then(|mut source| source.read_exact(bytes));
-    read.map_err(|problem| format!("/dev/urandom: {problem}"))
+    getrandom::getrandom(bytes).map_err(|problem| format!("no random numbers: {problem}"))
 }

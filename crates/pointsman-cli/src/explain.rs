@@ -127,6 +127,10 @@ pub(crate) struct Arguments {
     /// Prints the explanation as JSON.
     #[arg(long)]
     json: bool,
+    /// Also says how long after a change of a key, a customer or an issuer's keys the old value may count. In JSON it always
+    /// stands.
+    #[arg(long)]
+    bounds: bool,
     #[command(flatten)]
     gateway: GatewayFile,
     #[command(flatten)]
@@ -204,7 +208,8 @@ fn run_one(explain: &Explain<'_>, arguments: &Arguments) -> CommandResult {
     if arguments.json {
         line(&told.to_string());
     } else {
-        line(render::render(&told, explain.gateway).trim_end());
+        let bounds = arguments.bounds.then_some(explain.gateway);
+        line(render::render(&told, bounds).trim_end());
     }
     for what in &unmet {
         error(&format!("not as expected: {what}"));
@@ -279,6 +284,9 @@ impl Explain<'_> {
                 let hint = "the token's signature was not checked: give the issuer's key set by --jwks FILE";
                 notes.insert(0, hint.to_owned());
             }
+        }
+        if let Some(request) = told.get_mut("request").and_then(Value::as_object_mut) {
+            request.insert("client".to_owned(), question.platform.told());
         }
         if let (false, Some(members)) = (notes.is_empty(), told.as_object_mut()) {
             members.insert("notes".to_owned(), json!(notes));

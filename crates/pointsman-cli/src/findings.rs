@@ -15,8 +15,10 @@ pub(crate) struct Placed {
 /// Where something is.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) enum At {
-    /// A line of a file, counted from 1.
+    /// A line of a file, counted from 1; 0 for the whole file.
     Line { file: String, line: usize },
+    /// A place in a line of a file, both counted from 1.
+    Column { file: String, line: usize, column: usize },
     /// An entry of KV.
     Entry(String),
 }
@@ -24,7 +26,9 @@ pub(crate) enum At {
 impl std::fmt::Display for At {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
+            Self::Line { file, line: 0 } => formatter.write_str(file),
             Self::Line { file, line } => write!(formatter, "{file}:{line}"),
+            Self::Column { file, line, column } => write!(formatter, "{file}:{line}:{column}"),
             Self::Entry(name) => write!(formatter, "KV {}", plain(name)),
         }
     }
@@ -50,7 +54,7 @@ impl Placed {
     /// Its line; 0 for an entry of KV.
     pub(crate) const fn line(&self) -> usize {
         match self.at {
-            At::Line { line, .. } => line,
+            At::Line { line, .. } | At::Column { line, .. } => line,
             At::Entry(_) => 0,
         }
     }
@@ -62,6 +66,9 @@ impl Placed {
         match &self.at {
             At::Line { file, line } => json!({
                 "severity": severity, "file": file, "line": line, "pointer": pointer, "message": what,
+            }),
+            At::Column { file, line, column } => json!({
+                "severity": severity, "file": file, "line": line, "column": column, "pointer": pointer, "message": what,
             }),
             At::Entry(name) => json!({
                 "severity": severity, "entry": name, "pointer": pointer, "message": what,

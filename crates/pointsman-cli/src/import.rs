@@ -27,7 +27,7 @@ pub(crate) fn import(
     wait: Span,
     as_json: bool,
 ) -> CommandResult {
-    let wanted = match Wanted::read(of_path(path, kind)?, Vec::new(), judge, Extras::Taken) {
+    let mut wanted = match Wanted::read(of_path(path, kind)?, Vec::new(), judge, Extras::Taken) {
         Ok((wanted, warnings)) => {
             print_all(&warnings);
             if wanted.passed_over() > 0 {
@@ -49,7 +49,10 @@ pub(crate) fn import(
         }
     };
     match target.kv() {
-        Some(kv) => sync::bring(&kv, &wanted, judge, wait, as_json),
+        Some(kv) => {
+            wanted.take_over_dates(&kv, judge)?;
+            sync::bring(&kv, &wanted, judge, wait, as_json)
+        }
         None => dry_run(&wanted, judge).map(|()| End::Done),
     }
 }

@@ -2,15 +2,49 @@
 
 use std::collections::HashMap;
 
+use jsonc_parser::ast::{self, ObjectProp};
+use jsonc_parser::{CollectOptions, ParseOptions, common::Ranged};
 use serde_json::value::RawValue;
 use toml::{
     Spanned,
     de::{DeTable, DeValue},
 };
 
+use crate::syntax::Form;
+
 /// The line on which `pointer` stands, counted from 1: of the member itself, or where it is missing
 /// of what should hold it.
-pub(crate) fn line_of(text: &str, pointer: &str) -> usize {
+pub(crate) fn line_of(text: &str, form: Form, pointer: &str) -> usize {
+    match form {
+        Form::Toml => line_of_toml(text, pointer),
+        Form::Json => line_of_json(text, pointer),
+    }
+}
+
+fn line_of_json(text: &str, pointer: &str) -> usize {
+    let parsed = jsonc_parser::parse_to_ast(text, &CollectOptions::default(), &ParseOptions::default());
+    let Some(document) = parsed.ok().and_then(|parsed| parsed.value) else { return 1 };
+    let (mut at, mut value) = (0, &document);
+    for step in pointer.split('/').skip(1) {
+        let name = step.replace("~1", "/").replace("~0", "~");
+        let next = match value {
+            ast::Value::Object(object) => {
+                let found = object.properties.iter().find(|own| own.name.as_str() == name);
+                found.map(|ObjectProp { range, value, .. }| (range.start, value))
+            }
+            ast::Value::Array(items) => {
+                let found = name.parse::<usize>().ok().and_then(|index| items.elements.get(index));
+                found.map(|item| (item.range().start, item))
+            }
+            _ => None,
+        };
+        let Some((start, inner)) = next else { break };
+        (at, value) = (start, inner);
+    }
+    line_at(text, at)
+}
+
+fn line_of_toml(text: &str, pointer: &str) -> usize {
     let Ok(document) = DeTable::parse(text) else { return 1 };
     let mut at = 0;
     let mut value: Option<&Spanned<DeValue<'_>>> = None;
@@ -79,7 +113,17 @@ mod tests {
             ("/missing", 1),
             ("", 1),
         ] {
-            assert_eq!(line_of(TEXT, pointer), line, "{pointer}");
+            assert_eq!(line_of(TEXT, Form::Toml, pointer), line, "{pointer}");
+        }
+    }
+
+    #[test]
+    fn pointers_lead_to_lines_of_json_with_comments() {
+        let text = "// a\n{\n\"a\": [1, // one\n {\"b/c\":\n2},],\n\"d\": {},\n}";
+        for (pointer, line) in
+            [("", 1), ("/a", 3), ("/a/1", 4), ("/a/1/b~1c", 4), ("/d/e", 6), ("/x", 1), ("/a/7", 3)]
+        {
+            assert_eq!(line_of(text, Form::Json, pointer), line, "{pointer}");
         }
     }
 

@@ -215,8 +215,9 @@ mod tests {
 
     #[test]
     fn rules_in_the_shadow_are_looked_at() {
-        let shadow = format!("{PLAIN}\nshadow_rules = [{{ name = \"x\", to = \"b\", within = \"mars\" }}]");
-        let said = with("url = \"https://a.example\"", &shadow);
+        let shadow =
+            format!("{PLAIN}\nshadow_rules = [{{ name = \"x\", to = \"b\", within = [\"eu\", \"mars\"] }}]");
+        let said = with("url = \"https://a.example\"\nregion = \"eu\"", &shadow);
         assert!(said[0].starts_with("/routes/0/shadow_rules/0/within: \"mars\""), "{said:?}");
     }
 

@@ -15,11 +15,16 @@ mod credentials;
 mod customers;
 mod deployment;
 mod dev_vars;
+mod diff;
+mod directory;
 mod ending;
+mod entries;
 mod entropy;
 mod explain;
 mod files;
 mod findings;
+mod host;
+mod http;
 mod import;
 mod keys;
 mod lines;
@@ -34,8 +39,9 @@ mod scratch;
 mod secret;
 mod store;
 mod sync;
+mod syntax;
 mod target;
-mod temporary;
+mod touched;
 mod worker;
 mod wrangler;
 
@@ -48,15 +54,15 @@ struct Arguments {
     command: Command,
 }
 
-const EXIT_CODES: &str = "Exit codes: 0 done, 1 something is wrong with the input, 2 wrong usage, 3 wrangler failed or KV \
-does not hold what it should, 4 something is left to do: changes are pending (plan --detailed-exitcode), or parts of an import.";
+const EXIT_CODES: &str = "Exit codes: 0 done, 1 something is wrong with the input, 2 wrong usage, 3 wrangler failed, KV \
+does not hold what it should, or the gateway does not answer, 4 something is left to do: changes are pending (plan --detailed-exitcode), callers would notice a change (diff), or parts of an import; 5 more callers would than diff --max-moved allows.";
 
 /// As clap ends where arguments are wrong.
 const WRONG_USAGE: u8 = 2;
 
 #[derive(Subcommand)]
 enum Command {
-    /// Checks gateway.toml with the code of the Worker, and what wrangler.toml must bind; names file, line and field.
+    /// Checks gateway.toml with the code of the Worker, and what wrangler's file must bind; names file, line and field.
     #[command(
         after_help = "Examples:\n  pointsman check\n  pointsman check other.toml --env staging --json\n  pointsman check --data data --remote   # customers and keys too"
     )]
@@ -75,12 +81,21 @@ enum Command {
     /// Brings KV in line with a folder of files.
     #[command(after_help = reconcile::APPLY_EXAMPLES)]
     Apply(reconcile::ApplyArguments),
+    /// Prints what KV should hold by a folder of files, as `wrangler kv bulk put` takes it. Nothing is written.
+    #[command(after_help = entries::EXAMPLES)]
+    Entries(entries::Arguments),
+    /// Says which callers would go elsewhere by this gateway.toml than by another.
+    #[command(after_help = diff::EXAMPLES)]
+    Diff(diff::Arguments),
     /// Works with API keys.
     #[command(subcommand)]
     Keys(keys::Command),
     /// Works with customers.
     #[command(subcommand)]
     Customers(customers::Command),
+    /// Works with the ledger of a gateway that runs.
+    #[command(subcommand)]
+    Directory(directory::Command),
     /// Makes secrets for operators.
     #[command(subcommand)]
     Secret(secret::Command),
@@ -97,6 +112,7 @@ enum Command {
 }
 
 fn main() -> ExitCode {
+    host::begin();
     // Before they are parsed: what is said of wrong arguments repeats them.
     if credentials::is_among(std::env::args_os().filter_map(|argument| argument.into_string().ok())) {
         output::error(credentials::AMONG_ARGUMENTS);
@@ -108,8 +124,11 @@ fn main() -> ExitCode {
         Command::Explain(arguments) => explain::run(&arguments),
         Command::Plan(arguments) => reconcile::plan(&arguments),
         Command::Apply(arguments) => reconcile::apply(&arguments),
+        Command::Entries(arguments) => entries::run(&arguments),
+        Command::Diff(arguments) => diff::run(&arguments),
         Command::Keys(command) => keys::run(&command),
         Command::Customers(command) => customers::run(&command),
+        Command::Directory(command) => directory::run(&command),
         Command::Secret(command) => secret::run(&command),
         Command::Import(command) => convert::run(&command),
         Command::Schema(arguments) => schema::run(&arguments),

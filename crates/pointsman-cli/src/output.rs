@@ -137,6 +137,38 @@ impl Progress {
     }
 }
 
+/// How far a task has come of which nobody knows how long it is: on a terminal, and nowhere else.
+pub(crate) struct Counter {
+    done: usize,
+    shown: usize,
+    what: &'static str,
+    is_seen: bool,
+}
+
+impl Counter {
+    /// `what` says what happens: "records asked about".
+    pub(crate) fn new(what: &'static str) -> Self {
+        Self { done: 0, shown: 0, what, is_seen: io::stderr().is_terminal() }
+    }
+
+    /// So many more are done.
+    pub(crate) fn advance(&mut self, by: usize) {
+        const STEP: usize = 10_000;
+        self.done += by;
+        if self.is_seen && self.done - self.shown >= STEP {
+            self.shown = self.done;
+            eprint!("\r\u{1b}[2K{} {}", grouped(self.done), self.what);
+        }
+    }
+
+    /// Takes the line away: what came of it is said next.
+    pub(crate) fn end(&self) {
+        if self.is_seen && self.shown > 0 {
+            eprint!("\r\u{1b}[2K");
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -126,7 +126,7 @@ fn read(common: &Common) -> Result<Option<(Wanted, Judge)>, Failure> {
 }
 
 /// The records of a folder; `None` where there are faults, which have been said.
-fn read_folder(folder: &Path, judge: &Judge) -> Result<Option<Wanted>, Failure> {
+pub(crate) fn read_folder(folder: &Path, judge: &Judge) -> Result<Option<Wanted>, Failure> {
     let found = of_folder(folder)?;
     print_all(&found.warnings);
     match Wanted::read(found.files, found.kinds, judge, Extras::Refused) {

@@ -65,6 +65,8 @@ pub(crate) struct Good {
     pub(crate) value: String,
     /// What a key's claims say of its customer.
     pub(crate) claimed: Claimed,
+    /// Whether it is a key's, and does not say when the key was made.
+    pub(crate) is_undated: bool,
 }
 
 /// Which customer a key's claims name.
@@ -145,7 +147,7 @@ impl Judge {
         let record = record_from_value::<CustomerRecord>(&value)?;
         let config = CustomerConfig::from_record(&record, self.allow_http)?;
         let name = config.id().store_key();
-        Ok(Good { name, value: value.to_string(), claimed: Claimed::Nobody })
+        Ok(Good { name, value: value.to_string(), claimed: Claimed::Nobody, is_undated: false })
     }
 
     fn key(&self, mut members: Map<String, Value>, extras: Extras) -> Result<Good, RecordError> {
@@ -175,7 +177,9 @@ impl Judge {
         digits_kept(&value)?;
         KeyConfig::from_record(record_from_value::<KeyRecord>(&value)?)?;
         let claimed = self.claimed(&value);
-        Ok(Good { name: format!("{}{sum}", Kind::Key.prefix()), value: value.to_string(), claimed })
+        let is_undated = created_at(&value).is_none();
+        let name = format!("{}{sum}", Kind::Key.prefix());
+        Ok(Good { name, value: value.to_string(), claimed, is_undated })
     }
 
     /// The digest of a key in plain text, if the gateway would take such a key.
@@ -223,6 +227,22 @@ impl Judge {
         let claim = self.claim.as_str();
         if claim.starts_with('/') { format!("/claims{claim}") } else { format!("/claims/{}", escape(claim)) }
     }
+}
+
+/// The member of a key's record that says when the key was made.
+const CREATED_AT: &str = "createdAt";
+
+/// When a key was made, where its record says so. Empty text does not.
+pub(crate) fn created_at(record: &Value) -> Option<&str> {
+    record.get(CREATED_AT).and_then(Value::as_str).filter(|text| !text.is_empty())
+}
+
+/// A key's record with the date at which the key was made. `None` where the gateway would not take it so.
+pub(crate) fn with_created_at(record: &str, created_at: &str) -> Option<String> {
+    let mut record: Value = serde_json::from_str(record).ok()?;
+    record.as_object_mut()?.insert(CREATED_AT.to_owned(), Value::from(created_at));
+    KeyConfig::from_record(record_from_value::<KeyRecord>(&record).ok()?).ok()?;
+    Some(record.to_string())
 }
 
 /// Whether the config API's refresh wrote this record of a customer.
@@ -328,6 +348,19 @@ mod tests {
         let by_key = named(r#"{"key":"abc","subject":"s","claims":{"customerId":7}}"#);
         assert_eq!((by_key.name, by_key.claimed), (by_sum.name, Claimed::Nonsense));
         assert!(!by_key.value.contains("abc"));
+    }
+
+    #[test]
+    fn a_record_may_say_when_its_key_was_made() {
+        let undated = |json: &str| {
+            let json = format!(r#"{{"sha256":"{}","subject":"s",{json}}}"#, Sum::of(b"abc"));
+            judge().record(Kind::Key, json.as_bytes(), Extras::Taken).unwrap().is_undated
+        };
+        assert!(undated(r#""createdAt":null"#) && undated(r#""createdAt":"""#));
+        assert!(!undated(r#""createdAt":"2026-01-01T00:00:00Z""#));
+        let dated = with_created_at(r#"{"createdAt":"","subject":"s"}"#, "2026-01-01T00:00:00Z");
+        assert_eq!(dated.as_deref(), Some(r#"{"createdAt":"2026-01-01T00:00:00Z","subject":"s"}"#));
+        assert_eq!(with_created_at(r#"{"subject":"s"}"#, "long ago"), None);
     }
 
     #[test]

@@ -1,12 +1,13 @@
 //! `pointsman secret`: secrets for operators.
 
-use std::{fs, io::Write, os::unix::fs::OpenOptionsExt, path::PathBuf};
+use std::{io::Write, path::PathBuf};
 
 use pointsman_core::identity::operator_secret;
 
 use crate::{
     ending::{CommandResult, End, Failure, input},
     entropy::random,
+    host,
     output::shown,
 };
 
@@ -44,8 +45,7 @@ pub(crate) fn run(command: &Command) -> CommandResult {
     };
     let failed = |problem| input(format!("{}: {problem}", file.display()));
     // A file that is there may be open to others, or hold a secret that is still in use.
-    let made = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(file);
-    writeln!(made.map_err(failed)?, "{secret}").map_err(failed)?;
+    writeln!(host::create_private(file).map_err(failed)?, "{secret}").map_err(failed)?;
     eprintln!("The secret is in {}, which you alone can read, and nowhere else.", file.display());
     Ok(End::Done)
 }

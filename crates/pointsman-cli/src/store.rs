@@ -1,7 +1,7 @@
 //! KV as these tools use it, whoever it is reached by.
 
 use pointsman_core::base::digest::Digest;
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
 use crate::{ending::Failure, output::Progress};
 
@@ -34,20 +34,25 @@ pub(crate) struct Keeps {
 
 /// The member of the metadata that holds the digest of the value.
 const SUM: &str = "sha256";
+/// The member that holds the value itself, where there is room for it: then a listing shows records without reading each. It
+/// counts only where it has the digest that stands beside it.
+const RECORD: &str = "record";
 /// KV takes no metadata that is longer as JSON.
 const LONGEST_METADATA: usize = 1024;
 /// KV takes no end that is nearer than a minute, and wrangler takes its time.
 const NEAREST_END: u64 = 90;
 
 impl Keeps {
-    /// What a listing says, with the digest that it has there.
-    pub(crate) fn read(expiration: Option<u64>, metadata: Option<Value>) -> (Self, Option<Sum>) {
+    /// What a listing says.
+    pub(crate) fn read(expiration: Option<u64>, metadata: Option<Value>) -> Beside {
         let Some(Value::Object(mut members)) = metadata else {
-            return (Self { expiration, metadata: metadata.filter(|other| !other.is_null()) }, None);
+            let keeps = Self { expiration, metadata: metadata.filter(|other| !other.is_null()) };
+            return Beside { keeps, sum: None, value: None };
         };
-        let sum = members.remove(SUM);
+        let (sum, record) = (members.remove(SUM), members.remove(RECORD));
+        let sum = sum.as_ref().and_then(Value::as_str).and_then(Sum::parse);
         let metadata = (!members.is_empty()).then_some(Value::Object(members));
-        (Self { expiration, metadata }, sum.as_ref().and_then(Value::as_str).and_then(Sum::parse))
+        Beside { keeps: Self { expiration, metadata }, sum, value: record }
     }
 
     /// The end alone, for an entry that takes over what another stands for.
@@ -55,27 +60,55 @@ impl Keeps {
         Self { expiration: self.expiration, metadata: None }
     }
 
-    /// The metadata of a value with this digest. Without the digest where there is no room for it: it is
-    /// there to save reading a value, and no more.
-    pub(crate) fn metadata(&self, sum: Sum) -> Value {
-        let own = || json!({ SUM: sum.to_string() });
-        match &self.metadata {
-            None => own(),
-            Some(Value::Object(members)) => {
-                let mut both: Map<String, Value> = members.clone();
-                both.insert(SUM.to_owned(), Value::from(sum.to_string()));
-                let both = Value::Object(both);
-                let fits = both.to_string().len() <= LONGEST_METADATA;
-                if fits { both } else { Value::Object(members.clone()) }
-            }
-            Some(other) => other.clone(),
+    /// The metadata of this value: with its digest, and with the value itself, each where there is room for it. They are there
+    /// to save reading a value, and no more.
+    pub(crate) fn metadata(&self, value: &str) -> Value {
+        let own = match &self.metadata {
+            None => Map::new(),
+            Some(Value::Object(members)) => members.clone(),
+            Some(other) => return other.clone(),
+        };
+        let fits = |members: &Map<String, Value>| {
+            Value::Object(members.clone()).to_string().len() <= LONGEST_METADATA
+        };
+        let mut with_sum = own.clone();
+        with_sum.insert(SUM.to_owned(), Value::from(Sum::of(value.as_bytes()).to_string()));
+        if !fits(&with_sum) {
+            return Value::Object(own);
         }
+        let Some(record) = spelled_alike(value) else { return Value::Object(with_sum) };
+        let mut with_record = with_sum.clone();
+        with_record.insert(RECORD.to_owned(), record);
+        Value::Object(if fits(&with_record) { with_record } else { with_sum })
     }
 
     /// The end that KV takes, where there is one. `now` in seconds since 1970.
     pub(crate) fn end(&self, now: u64) -> Option<u64> {
         self.expiration.map(|end| end.max(now.saturating_add(NEAREST_END)))
     }
+}
+
+/// What stands in a listing beside a name.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Beside {
+    pub(crate) keeps: Keeps,
+    pub(crate) sum: Option<Sum>,
+    value: Option<Value>,
+}
+
+impl Beside {
+    /// The value, where the listing has it. One that somebody has left there with the digest of another value is none.
+    pub(crate) fn value(&self) -> Option<String> {
+        let text = self.value.as_ref()?.to_string();
+        (self.sum == Some(Sum::of(text.as_bytes()))).then_some(text)
+    }
+}
+
+/// The object that is spelled so, and would be spelled so again.
+fn spelled_alike(value: &str) -> Option<Value> {
+    let read = serde_json::from_str::<Value>(value).ok()?;
+    let again = read.to_string();
+    (read.is_object() && again == value).then_some(read)
 }
 
 /// An entry as a listing shows it.
@@ -134,6 +167,14 @@ pub(crate) trait Kv {
     /// Where KV could not be read.
     fn list(&self, prefix: &str) -> Result<Vec<Listed>, Failure>;
 
+    /// As [`Kv::list`], with the values that the listing itself has.
+    ///
+    /// # Errors
+    /// Where KV could not be read.
+    fn list_values(&self, prefix: &str) -> Result<Vec<(String, Option<String>)>, Failure> {
+        Ok(self.list(prefix)?.into_iter().map(|listed| (listed.name, None)).collect())
+    }
+
     /// The values of these entries, each once, in any order.
     ///
     /// # Errors
@@ -152,6 +193,11 @@ pub(crate) trait Kv {
     /// As [`Kv::put`].
     fn delete(&self, names: &[String]) -> Result<(), Failure>;
 
+    /// Whether a ledger follows what is written.
+    fn is_followed(&self) -> bool {
+        false
+    }
+
     /// How much is written at once.
     fn chunk(&self) -> Chunk {
         Chunk::default()
@@ -169,6 +215,34 @@ pub(crate) trait Kv {
         })?;
         Ok(found)
     }
+}
+
+/// The names and values of all entries that are wanted, in any order: out of the listing where it has them, which is one call
+/// for all of them. Nobody may write an entry by what this says; `verify` reads each value.
+///
+/// # Errors
+/// Where KV could not be read.
+pub(crate) fn read_all(
+    kv: &dyn Kv,
+    prefix: &str,
+    verify: bool,
+    is_wanted: &dyn Fn(&str) -> bool,
+    take: &mut dyn FnMut(&str, String),
+) -> Result<(), Failure> {
+    let mut unread = Vec::new();
+    for (name, value) in kv.list_values(prefix)?.into_iter().filter(|(name, _)| is_wanted(name)) {
+        match value {
+            Some(value) if !verify => take(&name, value),
+            _ => unread.push(name),
+        }
+    }
+    kv.get_many(&unread, &mut |name, value| {
+        // One that was deleted since it was listed is none.
+        if let Some(value) = value {
+            take(name, value);
+        }
+        Ok(())
+    })
 }
 
 /// What an entry keeps when it is written anew.
@@ -241,6 +315,8 @@ pub(crate) fn delete_all(kv: &dyn Kv, names: &[String], progress: &mut Progress)
 mod tests {
     use std::cell::RefCell;
 
+    use serde_json::json;
+
     use super::*;
 
     #[test]
@@ -256,8 +332,8 @@ mod tests {
     fn what_an_entry_has_beside_its_value_outlives_a_write() {
         let sum = Sum::of(b"new");
         let written = |metadata: Value| {
-            let (keeps, before) = Keeps::read(Some(2_000), Some(metadata));
-            (keeps.metadata(sum), before)
+            let beside = Keeps::read(Some(2_000), Some(metadata));
+            (beside.keeps.metadata("new"), beside.sum)
         };
         let ours = json!({ "sha256": sum.to_string() });
         let old = Sum::of(b"old");
@@ -269,10 +345,55 @@ mod tests {
         let long = json!({ "note": "n".repeat(1000) });
         assert_eq!(written(long.clone()).0, long, "without room for it the digest stays away");
 
-        let (keeps, _) = Keeps::read(Some(2_000), None);
+        let Beside { keeps, .. } = Keeps::read(Some(2_000), None);
         assert_eq!(keeps.end(1_000), Some(2_000));
         assert_eq!(keeps.end(1_990), Some(2_080), "KV would refuse the whole write");
         assert_eq!(Keeps::default().end(1_000), None);
+    }
+
+    #[test]
+    fn a_listing_has_a_record_only_where_it_is_the_one_of_its_digest() {
+        let value = r#"{"claims":{"a":1.5},"subject":"s"}"#;
+        let listed = |metadata: Value| Keeps::read(None, Some(metadata)).value();
+        let written = Keeps::default().metadata(value);
+        assert_eq!(listed(written.clone()).as_deref(), Some(value));
+        let Beside { keeps, .. } = Keeps::read(None, Some(written.clone()));
+        assert_eq!(keeps, Keeps::default(), "what is written anew has a record of its own");
+        // Whoever writes another value with a digest of its own and leaves the rest.
+        let mut other = written.clone();
+        other["sha256"] = Value::from(Sum::of(b"{}").to_string());
+        assert_eq!(listed(other), None);
+        let mut unknown = written;
+        unknown.as_object_mut().unwrap().remove("sha256");
+        assert_eq!(listed(unknown), None);
+        // Another spelling of the same record has another digest, and no list nor text is a record.
+        for text in ["{ \"subject\":\"s\"}", "[\"at:x\"]", "\"text\"", "no JSON"] {
+            assert_eq!(Keeps::default().metadata(text).get("record"), None, "{text}");
+        }
+        let long = json!({ "subject": "s".repeat(1_000) }).to_string();
+        let metadata = Keeps::default().metadata(&long);
+        assert_eq!((metadata.get("record"), metadata.get("sha256").is_some()), (None, true));
+    }
+
+    #[test]
+    fn values_are_read_only_where_the_listing_lacks_them() {
+        use crate::sync::memory::{Content, Memory};
+        let mut content = Content::new();
+        for name in ["key:a", "key:b", "key:other"] {
+            content.insert(name.to_owned(), (format!("{{\"name\":\"{name}\"}}"), None));
+        }
+        let kv = Memory { shown: vec!["key:a".to_owned()], ..Memory::of(content) };
+        let read = |verify: bool| {
+            let before = kv.read.get();
+            let mut all = Vec::new();
+            let wanted = |name: &str| name != "key:other";
+            read_all(&kv, "key:", verify, &wanted, &mut |name, value| all.push((name.to_owned(), value)))
+                .unwrap();
+            all.sort();
+            (all.len(), kv.read.get() - before)
+        };
+        assert_eq!(read(false), (2, 1));
+        assert_eq!(read(true), (2, 2));
     }
 
     struct Sizes(RefCell<Vec<usize>>, Chunk);

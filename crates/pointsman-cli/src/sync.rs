@@ -31,6 +31,7 @@ use crate::{
     output::{counted, error, line, warning},
     records::{Judge, Kind, own_name},
     store::{Kv, Listed},
+    touched,
 };
 
 /// How long a write may take to be visible, by default.
@@ -90,6 +91,8 @@ pub(crate) fn carried_out(
         Told::Nothing
     };
     apply::apply(kv, wanted, plan, judge, told)?;
+    let written = Kind::ALL.into_iter().flat_map(|kind| plan.puts(kind)).map(str::to_owned);
+    touched::note(kv, &written.chain(plan.deletes.iter().cloned()).collect::<Vec<_>>());
     let until = Instant::now() + Duration::from_millis(wait.millis());
     let mut pause = Duration::from_secs(2);
     let missing = apply::missing(kv, wanted, plan, &mut |missing| {

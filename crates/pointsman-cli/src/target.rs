@@ -2,8 +2,12 @@
 
 use std::path::PathBuf;
 
+use pointsman_core::state::bounds::Hears;
+
 use crate::{
+    bindings,
     configuration::Project,
+    deployment::Deployment,
     wrangler::{Place, Wrangler},
 };
 
@@ -82,10 +86,13 @@ struct Reach {
 
 impl Reach {
     fn kv(&self, remote: bool) -> Wrangler {
+        let (config, environment) = (self.project.wrangler(), self.project.environment());
+        let deployment = Deployment::read(&config, environment.as_deref());
         Wrangler {
+            is_followed: deployment.is_ok_and(|deployment| bindings::hears(&deployment) != Hears::Kv),
             place: if remote { Place::Remote } else { Place::Local },
-            config: self.project.wrangler(),
-            environment: self.project.environment(),
+            config,
+            environment,
             persist_to: self.persist_to.clone(),
         }
     }

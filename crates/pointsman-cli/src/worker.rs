@@ -1,7 +1,7 @@
 //! What `wrangler.toml` itself says of the Worker that it deploys: how it runs, and at which addresses it can be had.
 
 use pointsman_config::findings::{Finding, Findings};
-use toml::Value;
+use serde_json::{Value, json};
 
 use crate::deployment::{Deployment, entries, named};
 
@@ -32,7 +32,49 @@ pub(crate) fn check(deployment: &Deployment) -> Vec<Finding> {
         findings.error(format!("{at}/cache"), what);
     }
     previews(deployment, &mut findings);
+    placeholders(deployment, &mut findings);
+    services(deployment, &mut findings);
+    if deployment.own("vars").is_some_and(|vars| vars.get("GATEWAY").is_some()) {
+        let what = "is what the Worker reads in the place of gateway.toml: what is checked here does not run. Remove the variable";
+        findings.warn(format!("{at}/vars/GATEWAY"), what);
+    }
     findings.into_vec()
+}
+
+/// Ids that stand for those of an account, which wrangler deploys nowhere.
+fn placeholders(deployment: &Deployment, findings: &mut Findings) {
+    for (list, field, remedy) in [
+        (
+            "kv_namespaces",
+            "id",
+            "make the namespace by `npx wrangler kv namespace create POINTSMAN_KV`, and write its id",
+        ),
+        (
+            "ratelimits",
+            "namespace_id",
+            "write a whole number that nothing else in the account has, such as \"1001\"",
+        ),
+    ] {
+        for (index, entry) in deployment.bindings(list).enumerate() {
+            let id = entry.get(field).and_then(Value::as_str).unwrap_or_default();
+            if !id.is_empty() && id.bytes().all(|byte| b"0-".contains(&byte)) {
+                let at = format!("{}/{list}/{index}/{field}", deployment.pointer());
+                findings
+                    .warn(at, format!("is no id but zeros in the place of one: before you deploy, {remedy}"));
+            }
+        }
+    }
+}
+
+/// A binding without what it is bound to.
+fn services(deployment: &Deployment, findings: &mut Findings) {
+    for (index, entry) in deployment.bindings("services").enumerate() {
+        let has = |field| entry.get(field).and_then(Value::as_str).is_some_and(|text| !text.is_empty());
+        if has("binding") && !has("service") {
+            let at = format!("{}/services/{index}", deployment.pointer());
+            findings.error(at, "binds no service: add the name of a Worker as its service");
+        }
+    }
 }
 
 /// Each uploaded version has a preview URL of its own, which anybody can call: an old version with an old configuration,
@@ -48,8 +90,10 @@ fn previews(deployment: &Deployment, findings: &mut Findings) {
         let at = format!("{}/preview_urls", deployment.pointer());
         findings.warn(
             at,
-            "is not false: each version that was ever uploaded can be called at an address of its own, by anybody. Add \
-             preview_urls = false",
+            format!(
+                "is not false: each version that was ever uploaded can be called at an address of its own, by anybody. Add {}",
+                deployment.line("preview_urls", &json!(false))
+            ),
         );
     }
 }
@@ -58,26 +102,27 @@ fn previews(deployment: &Deployment, findings: &mut Findings) {
 pub(crate) fn check_console(deployment: &Deployment) -> Vec<Finding> {
     let mut findings = Findings::default();
     let at = deployment.pointer();
-    for (list, name, example) in [
-        ("kv_namespaces", "POINTSMAN_KV", "id = \"…\", the gateway's"),
-        ("services", "GATEWAY", "service = \"…\", the gateway's name"),
+    for (list, name, member, whose) in [
+        ("kv_namespaces", "POINTSMAN_KV", "id", "with the gateway's id"),
+        ("services", "GATEWAY", "service", "with the gateway's name"),
     ] {
         if !deployment.bindings(list).any(|entry| named(entry, "binding", name)) {
-            let table = deployment.table(list);
+            let entry = deployment.entry(list, &[("binding", json!(name)), (member, json!("…"))]);
             findings.error(
                 format!("{at}/{list}"),
-                format!("does not bind {name}, which the console needs: add [[{table}]] binding = \"{name}\", {example}"),
+                format!("does not bind {name}, which the console needs: add {entry}, {whose}"),
             );
         }
     }
     if deployment.setting("triggers").is_some_and(|triggers| entries(triggers.get("crons")).next().is_some())
     {
-        let table = deployment.table("triggers");
-        let what =
-            format!("are the gateway's, and the console has nothing to do then: add [{table}] crons = []");
+        let line = deployment.line("triggers/crons", &json!([]));
+        let what = format!("are the gateway's, and the console has nothing to do then: add {line}");
         findings.warn(format!("{at}/triggers"), what);
     }
     previews(deployment, &mut findings);
+    placeholders(deployment, &mut findings);
+    services(deployment, &mut findings);
     findings.into_vec()
 }
 
@@ -122,6 +167,27 @@ mod tests {
         ] {
             assert_eq!(of(&format!("{more}{flags}"), None).len(), usize::from(on), "{more}");
         }
+    }
+
+    #[test]
+    fn what_stands_for_something_else_is_named() {
+        let zeros =
+            "[[kv_namespaces]]\nbinding = \"POINTSMAN_KV\"\nid = \"00000000000000000000000000000000\"\n";
+        let said = of(&format!("{IN_ORDER}{zeros}"), None);
+        assert!(
+            said.len() == 1 && said[0].starts_with("/kv_namespaces/0/id: is no id but zeros"),
+            "{said:?}"
+        );
+        let said = of(&format!("{IN_ORDER}[env.b]\n{}", zeros.replace("[[", "[[env.b.")), Some("b"));
+        assert!(said[0].starts_with("/env/b/kv_namespaces/0/id: "), "{said:?}");
+        let id = zeros.replace("0000\"", "00a0\"");
+        assert_eq!(of(&format!("{IN_ORDER}{id}"), None), Vec::<String>::new());
+        let rate = "[[ratelimits]]\nname = \"L\"\nnamespace_id = \"0\"\n";
+        assert!(of(&format!("{IN_ORDER}{rate}"), None)[0].starts_with("/ratelimits/0/namespace_id: "));
+        let service = "[[services]]\nbinding = \"INNER\"\n";
+        assert!(of(&format!("{IN_ORDER}{service}"), None)[0].starts_with("/services/0: binds no service"));
+        let said = of(&format!("{IN_ORDER}[vars]\nGATEWAY = \"{{}}\"\n"), None);
+        assert!(said[0].starts_with("/vars/GATEWAY: is what the Worker reads"), "{said:?}");
     }
 
     #[test]

@@ -4,15 +4,9 @@
 //! no argument that others see.
 
 use std::{
-    env, fs,
-    io::{BufReader, Read, Write},
+    ffi::OsString,
+    io::{self, BufReader, Read, Write},
     path::{Path, PathBuf},
-    process::{Command, Stdio},
-    sync::{
-        Mutex,
-        atomic::{AtomicUsize, Ordering},
-        mpsc,
-    },
     thread,
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
@@ -21,10 +15,10 @@ use serde_json::json;
 
 use crate::{
     ending::Failure,
+    host::{self, BUFFER, Ended, Program, Temporary},
     output::warning,
-    store::{Entry, Kv, Listed, Sum, Taker},
-    temporary,
-    wrangler::answers::{listing, values},
+    store::{Entry, Kv, Listed, Taker},
+    wrangler::answers::{listed_values, listing, values},
 };
 
 mod answers;
@@ -58,63 +52,44 @@ pub(crate) struct Wrangler {
     pub(crate) config: PathBuf,
     pub(crate) environment: Option<String>,
     pub(crate) persist_to: Option<PathBuf>,
+    /// Whether a ledger is bound beside the namespace.
+    pub(crate) is_followed: bool,
 }
 
 impl Kv for Wrangler {
     fn list(&self, prefix: &str) -> Result<Vec<Listed>, Failure> {
         let out = self.run(&["key", "list", "--prefix", prefix], None)?;
-        listing(BufReader::new(out)).map_err(|what| Failure::Store(format!("wrangler kv key list: {what}")))
+        listing(BufReader::with_capacity(BUFFER, out))
+            .map_err(|what| Failure::Store(format!("wrangler kv key list: {what}")))
+    }
+
+    fn list_values(&self, prefix: &str) -> Result<Vec<(String, Option<String>)>, Failure> {
+        let out = self.run(&["key", "list", "--prefix", prefix], None)?;
+        let failed = |what| Failure::Store(format!("wrangler kv key list: {what}"));
+        listed_values(BufReader::with_capacity(BUFFER, out)).map_err(failed)
     }
 
     fn get_many(&self, names: &[String], take: &mut Taker<'_>) -> Result<(), Failure> {
-        let size = if self.place == Place::Local { READ_LOCAL } else { READ_REMOTE };
+        let (size, readers) =
+            if self.place == Place::Local { (READ_LOCAL, 1) } else { (READ_REMOTE, READERS) };
         let chunks: Vec<&[String]> = names.chunks(size).collect();
-        let readers = if self.place == Place::Local { 1 } else { READERS.min(chunks.len()) };
-        if readers <= 1 {
-            return chunks.iter().try_for_each(|chunk| hand_out(self.get_chunk(chunk)?, take));
-        }
-        let next = AtomicUsize::new(0);
-        let first_failure = Mutex::new(None);
-        thread::scope(|scope| {
-            let (sender, receiver) = mpsc::sync_channel(readers);
-            for _ in 0..readers {
-                let (sender, next, chunks, first_failure) = (sender.clone(), &next, &chunks, &first_failure);
-                scope.spawn(move || {
-                    while let Some(chunk) = chunks.get(next.fetch_add(1, Ordering::Relaxed)) {
-                        match self.get_chunk(chunk) {
-                            Ok(values) => {
-                                // Whoever takes the values may have had enough.
-                                if sender.send(values).is_err() {
-                                    return;
-                                }
-                            }
-                            Err(failure) => {
-                                // The others end with what they are at.
-                                next.store(chunks.len(), Ordering::Relaxed);
-                                if let Ok(mut first) = first_failure.lock() {
-                                    first.get_or_insert(failure);
-                                }
-                                return;
-                            }
-                        }
-                    }
-                });
+        for at_once in chunks.chunks(readers) {
+            let inputs = at_once.iter().map(|names| list(names)).collect::<Result<Vec<_>, _>>()?;
+            let outputs =
+                self.run_all(&["bulk", "get", STDIN], &inputs.iter().map(Some).collect::<Vec<_>>())?;
+            for (names, output) in at_once.iter().zip(outputs) {
+                hand_out(names, output, take)?;
             }
-            drop(sender);
-            receiver.iter().try_for_each(|values| hand_out(values, take))
-        })?;
-        match first_failure.into_inner() {
-            Ok(Some(failure)) => Err(failure),
-            _ => Ok(()),
         }
+        Ok(())
     }
 
     fn put(&self, entries: &[Entry]) -> Result<(), Failure> {
-        let input = temporary::filled(|writer| {
+        let input = Temporary::filled(|writer| {
             writer.write_all(b"[")?;
             let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
             for (index, Entry { name, value, keeps }) in entries.iter().enumerate() {
-                let metadata = keeps.metadata(Sum::of(value.as_bytes()));
+                let metadata = keeps.metadata(value);
                 let mut entry = json!({ "key": name, "value": value, "metadata": metadata });
                 if let (Some(end), Some(members)) = (keeps.end(now), entry.as_object_mut()) {
                     members.insert("expiration".to_owned(), json!(end));
@@ -129,118 +104,152 @@ impl Kv for Wrangler {
     fn delete(&self, names: &[String]) -> Result<(), Failure> {
         self.run(&["bulk", "delete", STDIN, "--force"], Some(&list(names)?)).map(|_| ())
     }
+
+    fn is_followed(&self) -> bool {
+        self.is_followed
+    }
 }
 
 /// Where wrangler finds what it is given.
 const STDIN: &str = "/dev/stdin";
 
-type Values = Vec<(String, Option<String>)>;
-
-fn hand_out(values: Values, take: &mut Taker<'_>) -> Result<(), Failure> {
-    values.into_iter().try_for_each(|(name, value)| take(&name, value))
+/// Hands out what `wrangler kv bulk get` printed of these names.
+fn hand_out(names: &[String], output: Temporary, take: &mut Taker<'_>) -> Result<(), Failure> {
+    let failed = |what: &str| Failure::Store(format!("wrangler kv bulk get: {what}"));
+    let mut found = values(BufReader::with_capacity(BUFFER, output)).map_err(|what| failed(&what))?;
+    for name in names {
+        // One that is passed over in silence would count as absent, and be written over.
+        let value = found.remove(name).ok_or_else(|| failed(&format!("answered nothing about {name}")))?;
+        take(name, value)?;
+    }
+    Ok(())
 }
 
-fn list(names: &[String]) -> Result<fs::File, Failure> {
-    temporary::filled(|writer| Ok(serde_json::to_writer(writer, names)?)).map_err(Failure::Store)
+fn list(names: &[String]) -> Result<Temporary, Failure> {
+    Temporary::filled(|writer| Ok(serde_json::to_writer(writer, names)?)).map_err(Failure::Store)
 }
 
 impl Wrangler {
-    fn get_chunk(&self, names: &[String]) -> Result<Values, Failure> {
-        let out = self.run(&["bulk", "get", STDIN], Some(&list(names)?))?;
-        let failed = |what: &str| Failure::Store(format!("wrangler kv bulk get: {what}"));
-        let mut found = values(BufReader::new(out)).map_err(|what| failed(&what))?;
-        // One that is passed over in silence would count as absent, and be written over.
-        let take = |name: &String| match found.remove(name) {
-            Some(value) => Ok((name.clone(), value)),
-            None => Err(failed(&format!("answered nothing about {name}"))),
-        };
-        names.iter().map(take).collect()
+    /// Runs `wrangler kv …` and gives what it printed.
+    fn run(&self, arguments: &[&str], input: Option<&Temporary>) -> Result<Temporary, Failure> {
+        let nothing = || Failure::Store("wrangler was not run".to_owned());
+        self.run_all(arguments, &[input])?.pop().ok_or_else(nothing)
     }
 
-    /// Runs `wrangler kv …` and gives what it printed.
-    fn run(&self, arguments: &[&str], input: Option<&fs::File>) -> Result<fs::File, Failure> {
+    /// Runs `wrangler kv …` once for each input, all at once, and gives what each printed. What failed of something that
+    /// passes is tried again.
+    fn run_all(&self, arguments: &[&str], inputs: &[Option<&Temporary>]) -> Result<Vec<Temporary>, Failure> {
+        let words: Vec<&str> = ["wrangler", "kv"].iter().chain(arguments.iter().take(2)).copied().collect();
+        let what = format!("{} failed", words.join(" "));
         let mut pauses = PAUSES.iter();
+        let mut ended = self.attempt(arguments, inputs).map_err(Failure::Store)?;
         loop {
-            let said = match self.attempt(arguments, input).map_err(Failure::Store)? {
-                Ok(out) => return Ok(out),
-                Err(said) => said,
+            let failures = || ended.iter().filter_map(|ended| ended.as_ref().err());
+            let Some(said) = failures().find(|said| !is_passing(said)).or_else(|| failures().next()) else {
+                return Ok(ended.into_iter().flatten().collect());
             };
-            let what = format!(
-                "wrangler kv {} {} failed",
-                arguments.first().unwrap_or(&""),
-                arguments.get(1).unwrap_or(&"")
-            );
-            match pauses.next() {
-                Some(pause) if is_passing(&said) => {
-                    warning(&format!("{what} and is tried again in {} s", pause.as_secs()));
-                    thread::sleep(*pause);
-                }
-                _ => return Err(Failure::Store(format!("{what}:\n{said}"))),
-            }
+            let Some(pause) = pauses.next().filter(|_| is_passing(said)) else {
+                return Err(Failure::Store(format!("{what}:\n{said}")));
+            };
+            warning(&format!("{what} and is tried again in {} s", pause.as_secs()));
+            thread::sleep(*pause);
+            let failed = inputs.iter().zip(&ended).filter(|(_, ended)| ended.is_err());
+            let inputs: Vec<_> = failed.map(|(input, _)| *input).collect();
+            let again = self.attempt(arguments, &inputs).map_err(Failure::Store)?;
+            ended
+                .iter_mut()
+                .filter(|ended| ended.is_err())
+                .zip(again)
+                .for_each(|(ended, again)| *ended = again);
         }
     }
 
+    /// What each run printed, or what it said of its failure.
     fn attempt(
         &self,
         arguments: &[&str],
-        input: Option<&fs::File>,
-    ) -> Result<Result<fs::File, String>, String> {
-        let plain = |problem: std::io::Error| problem.to_string();
-        let (out, err) = (temporary::file()?, temporary::file()?);
-        let stdin = match input {
-            None => Stdio::null(),
-            Some(file) => {
-                temporary::rewind(file).map_err(plain)?;
-                Stdio::from(file.try_clone().map_err(plain)?)
-            }
+        inputs: &[Option<&Temporary>],
+    ) -> Result<Vec<Result<Temporary, String>>, String> {
+        let files = || inputs.iter().map(|_| Temporary::new()).collect::<Result<Vec<_>, _>>();
+        let (outputs, errors) = (files()?, files()?);
+        let streams = inputs.iter().zip(&outputs).zip(&errors);
+        let programs: Vec<Program<'_>> = streams
+            .map(|((input, output), errors)| self.program(arguments, *input, output, errors))
+            .collect();
+        let ended = host::run_all(&programs);
+        drop(programs);
+        outputs
+            .into_iter()
+            .zip(errors)
+            .zip(ended)
+            .map(|((output, errors), ended)| told(output, errors, ended))
+            .collect()
+    }
+
+    /// wrangler, as the project that `wrangler.toml` belongs to has it, or the project that this program was built in.
+    /// Called without npx, which takes a second each time.
+    fn program<'a>(
+        &self,
+        arguments: &[&str],
+        input: Option<&'a Temporary>,
+        output: &'a Temporary,
+        errors: &'a Temporary,
+    ) -> Program<'a> {
+        let bin = bin_folder(&self.config);
+        let (name, mut all): (PathBuf, Vec<OsString>) = match &bin {
+            Some(bin) => (bin.join("wrangler"), Vec::new()),
+            None => ("npx".into(), vec!["--no-install".into(), "wrangler".into()]),
         };
-        let mut command = program(&self.config);
-        command.arg("kv").args(arguments).args(["--binding", BINDING]);
-        command.arg(if self.place == Place::Remote { "--remote" } else { "--local" });
-        command.arg("--config").arg(&self.config);
+        all.push("kv".into());
+        all.extend(arguments.iter().map(Into::into));
+        all.extend(["--binding", BINDING].map(Into::into));
+        all.push(if self.place == Place::Remote { "--remote" } else { "--local" }.into());
+        all.extend(["--config".into(), self.config.clone().into()]);
         if let Some(name) = &self.environment {
-            command.args(["--env", name]);
+            all.extend(["--env".into(), name.into()]);
         }
         if let Some(folder) = &self.persist_to {
-            command.arg("--persist-to").arg(folder);
+            all.extend(["--persist-to".into(), folder.into()]);
         }
-        command.env("WRANGLER_SEND_METRICS", "false").env("NO_COLOR", "1").stdin(stdin);
-        command.stdout(out.try_clone().map_err(plain)?).stderr(err.try_clone().map_err(plain)?);
-        let status = command
-            .status()
-            .map_err(|problem| format!("cannot run wrangler: {problem}. Run `npm run setup` first."))?;
-        temporary::rewind(&out).and_then(|()| temporary::rewind(&err)).map_err(plain)?;
-        if status.success() {
-            return Ok(Ok(out));
+        Program {
+            name,
+            arguments: all,
+            variables: vec![("WRANGLER_SEND_METRICS", "false"), ("NO_COLOR", "1")],
+            first_in_path: bin,
+            input,
+            output,
+            errors: Some(errors),
         }
-        let mut said = Vec::new();
-        for file in [out, err] {
-            file.take(SAID).read_to_end(&mut said).map_err(plain)?;
-        }
-        let said = String::from_utf8_lossy(&said).trim().to_owned();
-        Ok(Err(if said.is_empty() { format!("it said nothing ({status})") } else { said }))
     }
 }
 
-/// wrangler, as the project that `wrangler.toml` belongs to has it, or the project that this program was built
-/// in. Called without npx, which takes a second each time.
-fn program(config: &Path) -> Command {
-    let config = fs::canonicalize(config).unwrap_or_default();
-    let own = env::current_exe().unwrap_or_default();
+fn told(
+    mut output: Temporary,
+    mut errors: Temporary,
+    ended: Result<Ended, String>,
+) -> Result<Result<Temporary, String>, String> {
+    let plain = |problem: io::Error| problem.to_string();
+    let ended =
+        ended.map_err(|problem| format!("cannot run wrangler: {problem}. Run `npm run setup` first."))?;
+    output.rewind().and_then(|()| errors.rewind()).map_err(plain)?;
+    if ended.success {
+        return Ok(Ok(output));
+    }
+    let mut said = Vec::new();
+    for file in [output, errors] {
+        file.take(SAID).read_to_end(&mut said).map_err(plain)?;
+    }
+    let said = String::from_utf8_lossy(&said).trim().to_owned();
+    Ok(Err(if said.is_empty() { format!("it said nothing ({})", ended.how) } else { said }))
+}
+
+/// The folder where wrangler is, and beside it the Node that is new enough for it.
+pub(crate) fn bin_folder(config: &Path) -> Option<PathBuf> {
+    let config = host::real_path(config).unwrap_or_default();
+    let own = host::own_path().unwrap_or_default();
     let folders =
         config.ancestors().chain(own.ancestors()).skip(1).map(|folder| folder.join("node_modules/.bin"));
-    let Some(bin) = { folders }.find(|bin| bin.join("wrangler").exists()) else {
-        let mut command = Command::new("npx");
-        command.args(["--no-install", "wrangler"]);
-        return command;
-    };
-    let mut command = Command::new(bin.join("wrangler"));
-    // Beside it is the Node that is new enough for it.
-    let path = env::var_os("PATH").unwrap_or_default();
-    if let Ok(path) = env::join_paths(std::iter::once(bin).chain(env::split_paths(&path))) {
-        command.env("PATH", path);
-    }
-    command
+    { folders }.find(|bin| bin.join("wrangler").exists())
 }
 
 /// Whether wrangler failed of something that passes: the network, a limit of the API, a database in use.

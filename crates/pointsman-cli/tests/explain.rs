@@ -46,7 +46,7 @@ fn explanations_read_as_they_should() {
     let mistyped = file("mistyped-key.txt", "sk_live_DEMOacmeCorp0000000000_4LCaYh");
     let set = ["--jwks", "main=fixtures/keys/issuer.jwks.json"];
     let choices = ["--gateway", "fixtures/gateways/choices.toml"];
-    let cases: [(&str, Vec<&str>); 8] = [
+    let cases: [(&str, Vec<&str>); 17] = [
         (
             "key",
             [
@@ -83,6 +83,34 @@ fn explanations_read_as_they_should() {
         ),
         ("rules", [&["--path", "/where/x", "--country", "BR", "--ip", "192.0.2.1"], &choices[..]].concat()),
         ("nowhere", vec!["--path", "/nothing/here"]),
+        ("bounds", vec!["--path", "/nothing/here", "--bounds"]),
+        (
+            "token-audience",
+            [&["--jwt-file", "fixtures/tokens/bad-audience.jwt", "--path", "/environment/x"], &set[..]]
+                .concat(),
+        ),
+        (
+            "token-issuer",
+            [&["--jwt-file", "fixtures/tokens/bad-issuer.jwt", "--path", "/environment/x"], &set[..]]
+                .concat(),
+        ),
+        (
+            "token-expired",
+            [&["--jwt-file", "fixtures/tokens/bad-expired.jwt", "--path", "/environment/x"], &set[..]]
+                .concat(),
+        ),
+        ("customer-missing", vec!["--claims", r#"{"sub":"x"}"#, "--path", "/customers/x"]),
+        ("split", vec!["--claims", r#"{"sub":"x","customerId":"acme-corp"}"#, "--path", "/rollout/x"]),
+        (
+            "split-chosen",
+            vec!["--claims", r#"{"sub":"x"}"#, "--path", "/rollout/x", "--header", "X-Variant: sandbox"],
+        ),
+        ("matched", [&["--path", "/where/x", "--country", "FR"], &choices[..]].concat()),
+        (
+            "told-otherwise",
+            [&["--path", "/where/x", "--country", "FR", "--eu=false", "--continent", "NA"], &choices[..]]
+                .concat(),
+        ),
     ];
     for (name, arguments) in cases {
         let output = explain(&[&arguments[..], &NOW[..]].concat());

@@ -17,7 +17,7 @@ import { startGateway } from "../../../demo/gateway.mjs";
 import { createWorld } from "../../../demo/world.mjs";
 import { withNpmBins } from "../../../scripts/lib/modern-node.mjs";
 import { inRoot, npmBin } from "../../../scripts/lib/paths.mjs";
-import { freshPointsman } from "../../../scripts/lib/pointsman.mjs";
+import { programUnderTest } from "./program.mjs";
 
 const GATEWAY = `
 [api_keys]
@@ -36,7 +36,7 @@ rules = [{ name = "customer", to = "customer" }]
 const built = process.env.POINTSMAN_BUILD ?? inRoot("build");
 
 export async function openProject({ gateway = GATEWAY } = {}) {
-  const program = await freshPointsman();
+  const program = await programUnderTest();
   const folder = realpathSync(mkdtempSync(join(tmpdir(), "pointsman-cli-")));
   const path = (...parts) => join(folder, ...parts);
   // Where the command line puts its temporary files, so that one that stays behind is seen.
@@ -122,13 +122,15 @@ export async function openProject({ gateway = GATEWAY } = {}) {
   return project;
 }
 
-/** Everything in a namespace, as { name: value }. */
+/** Everything in a namespace, as { name: value }, but for what tells the ledger where to look. */
 export async function contentOf(kv) {
   const content = {};
   let cursor;
   do {
     const page = await kv.list({ cursor });
-    for (const { name } of page.keys) content[name] = await kv.get(name, "text");
+    for (const { name } of page.keys) {
+      if (name !== "directory:touched") content[name] = await kv.get(name, "text");
+    }
     cursor = page.list_complete ? undefined : page.cursor;
   } while (cursor);
   return content;

@@ -130,7 +130,7 @@ fn untidy(left_over: &[String], refreshed: &HashSet<String>) -> Option<Placed> {
 fn judged(judge: &Judge, name: &str, json: &[u8]) -> Result<(), RecordError> {
     match name.strip_prefix(Kind::Customer.prefix()).and_then(CustomerId::parse) {
         Some(id) => CustomerConfig::parse(json, &id, judge.allow_http).map(|_| ()),
-        None => KeyConfig::parse(json).map(|_| ()),
+        None => KeyConfig::check_first(json).map(|_| ()),
     }
 }
 

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use crate::{
     ending::Failure,
     records::{Kind, is_left_over, own_name, refreshed_name},
-    store::Kv,
+    store::{Kv, read_all},
 };
 
 /// What KV holds of one customer.
@@ -46,17 +46,27 @@ pub(super) fn has_source(gateway: Option<&Gateway>) -> bool {
     gateway.is_none_or(|gateway| gateway.customers().is_some_and(|all| all.source.is_some()))
 }
 
-/// All customers that KV knows, by id; of the config API's only with `source`.
+/// All customers that KV knows whose id begins so, by id; of the config API's only with `source`. Out of KV's listing where
+/// that shows them, unless `verify` says otherwise.
 ///
 /// # Errors
 /// Where KV could not be read.
-pub(super) fn all(kv: &dyn Kv, source: bool) -> Result<BTreeMap<String, Known>, Failure> {
-    let mut names: Vec<String> = super::names(kv)?;
+pub(super) fn all(
+    kv: &dyn Kv,
+    id: &str,
+    source: bool,
+    verify: bool,
+) -> Result<BTreeMap<String, Known>, Failure> {
+    let mut both = Both::new();
+    let is_own = |name: &str| Kind::of(name) == Some(Kind::Customer);
+    let own = format!("{}{id}", Kind::Customer.prefix());
+    read_all(kv, &own, verify, &is_own, &mut |name, value| note(&mut both, name, value))?;
     if source {
-        let listed = kv.list(CustomerId::REFRESHED_PREFIX)?.into_iter().map(|listed| listed.name);
-        names.extend(listed.filter(|name| own_name(name).is_some()));
+        let is_refreshed = |name: &str| own_name(name).is_some();
+        let refreshed = format!("{}{id}", CustomerId::REFRESHED_PREFIX);
+        read_all(kv, &refreshed, verify, &is_refreshed, &mut |name, value| note(&mut both, name, value))?;
     }
-    read(kv, &names)
+    Ok(known(both))
 }
 
 /// What KV holds of these customers, by id.
@@ -72,19 +82,31 @@ pub(super) fn some(kv: &dyn Kv, ids: &[CustomerId]) -> Result<BTreeMap<String, K
     Ok(known)
 }
 
+/// What stands under an operator's name, and under the config API's, by id.
+type Both = BTreeMap<String, (Option<String>, Option<String>)>;
+
 fn read(kv: &dyn Kv, names: &[String]) -> Result<BTreeMap<String, Known>, Failure> {
-    let mut both: BTreeMap<String, (Option<String>, Option<String>)> = BTreeMap::new();
+    let mut both = Both::new();
     kv.get_many(names, &mut |name, value| {
         // One that was deleted since it was listed.
-        let Some(value) = value else { return Ok(()) };
-        let own = own_name(name);
-        let named = own.as_deref().unwrap_or(name);
-        let id = named.strip_prefix(Kind::Customer.prefix()).unwrap_or(named).to_owned();
-        let (operators, refreshed) = both.entry(id).or_default();
-        *(if own.is_some() { refreshed } else { operators }) = Some(value);
+        if let Some(value) = value {
+            note(&mut both, name, value);
+        }
         Ok(())
     })?;
-    Ok(both.into_iter().map(|(id, (own, refreshed))| (id, Known::of(own, refreshed))).collect())
+    Ok(known(both))
+}
+
+fn note(both: &mut Both, name: &str, value: String) {
+    let own = own_name(name);
+    let named = own.as_deref().unwrap_or(name);
+    let id = named.strip_prefix(Kind::Customer.prefix()).unwrap_or(named).to_owned();
+    let (operators, refreshed) = both.entry(id).or_default();
+    *(if own.is_some() { refreshed } else { operators }) = Some(value);
+}
+
+fn known(both: Both) -> BTreeMap<String, Known> {
+    both.into_iter().map(|(id, (own, refreshed))| (id, Known::of(own, refreshed))).collect()
 }
 
 /// The record as JSON; one that is none stands as `malformed`.
@@ -157,7 +179,7 @@ mod tests {
         ] {
             content.insert(name.to_owned(), (name.to_owned(), None));
         }
-        let all = all(&Memory::of(content), true).unwrap();
+        let all = all(&Memory::of(content), "", true, false).unwrap();
         let known: Vec<_> = all
             .iter()
             .map(|(id, known)| (id.as_str(), known.own.is_some(), known.refreshed.is_some()))

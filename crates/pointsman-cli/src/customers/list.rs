@@ -12,7 +12,8 @@ use crate::{
 
 pub(super) const EXAMPLES: &str = "Examples:
   pointsman customers list --remote
-  pointsman customers list --local --json | jq -r '.[] | select(.disabled) | .customerId'
+  pointsman customers list --prefix acme --disabled --remote
+  pointsman customers list --local --json | jq -r '.[].customerId'
 
 Where KV holds two records of a customer, the operator's record is shown, since that one counts.";
 
@@ -22,6 +23,18 @@ pub(crate) struct Arguments {
     /// the config API have fetchedAt.
     #[arg(long)]
     json: bool,
+    /// Customers whose id begins so.
+    #[arg(long, value_name = "TEXT")]
+    prefix: Option<String>,
+    /// Customers that are disabled, or gone from the config API's list.
+    #[arg(long)]
+    disabled: bool,
+    /// Customers who have a backend at this host, or at one below it.
+    #[arg(long, value_name = "HOST")]
+    backend_host: Option<String>,
+    /// Reads every value, and does not rely on what KV's listing shows of records.
+    #[arg(long)]
+    verify: bool,
     #[command(flatten)]
     gateway: GatewayFile,
     #[command(flatten)]
@@ -31,20 +44,41 @@ pub(crate) struct Arguments {
 pub(super) fn run(arguments: &Arguments) -> CommandResult {
     // A fault in gateway.toml keeps nobody from looking.
     let gateway = arguments.gateway.load_if_there(arguments.target.project()).ok().flatten();
-    let customers = all(&arguments.target.kv(), has_source(gateway.as_ref()))?;
-    let counting = customers.iter().filter_map(|(id, known)| Some((id, known, as_json(id, known.counts()?))));
+    let customers = all(
+        &arguments.target.kv(),
+        arguments.prefix.as_deref().unwrap_or_default(),
+        has_source(gateway.as_ref()),
+        arguments.verify,
+    )?;
+    let counting = customers
+        .iter()
+        .filter_map(|(id, known)| Some((id, known, as_json(id, known.counts()?))))
+        .filter(|(_, _, record)| fits(arguments, record));
+    let mut counting = counting.peekable();
     if arguments.json {
         line(&Value::from(counting.map(|(_, _, record)| record).collect::<Vec<_>>()).to_string());
         return Ok(End::Done);
     }
     let head = ["CUSTOMER", "BACKEND", "ENVIRONMENT", "STATE", "SAID BY"].map(str::to_owned).to_vec();
-    if customers.is_empty() {
+    if counting.peek().is_none() {
         eprintln!("no customers");
     } else {
         let rows = counting.map(|(id, known, record)| row(id, known, &record));
         table(&std::iter::once(head).chain(rows).collect::<Vec<_>>());
     }
     Ok(End::Done)
+}
+
+fn fits(arguments: &Arguments, record: &Value) -> bool {
+    let at = |host: &String| {
+        backends(record).iter().filter_map(|url| url::Url::parse(url).ok()).any(|url| {
+            url.host_str().is_some_and(|own| {
+                own == host || own.strip_suffix(host.as_str()).is_some_and(|before| before.ends_with('.'))
+            })
+        })
+    };
+    (!arguments.disabled || matches!(state(record), "disabled" | "gone"))
+        && arguments.backend_host.as_ref().is_none_or(at)
 }
 
 fn row(id: &str, known: &Known, record: &Value) -> Vec<String> {

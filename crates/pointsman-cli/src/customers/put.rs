@@ -15,7 +15,7 @@ use crate::{
     lines::lines_into,
     output::line,
     reconcile::span,
-    records::{Extras, Judge, Kind},
+    records::{Extras, Judge, Kind, is_left_over},
     store::Kv,
     sync::{self, plan::Options, show, wanted::Wanted},
     target::Target,
@@ -24,14 +24,15 @@ use crate::{
 pub(super) const EXAMPLES: &str = "Examples:
   pointsman customers put acme-corp --backend-url https://acme.tenants.example.com --remote
   pointsman customers put acme-corp acme.json --local
-  jq '.disabled = true' acme.json | pointsman customers put acme-corp - --remote";
+  pointsman customers put acme-corp --disabled --remote   # and --enabled: all else stays
+  jq '.environmentName = \"trial\"' acme.json | pointsman customers put acme-corp - --remote";
 
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
     /// The customer's id.
     id: String,
     /// A file with the record as JSON; - reads it from standard input.
-    #[arg(conflicts_with_all = ["backend_url", "environment_name", "disabled", "allowed_ip"], required_unless_present = "backend_url")]
+    #[arg(conflicts_with_all = ["backend_url", "environment_name", "disabled", "enabled", "allowed_ip"], required_unless_present_any = ["backend_url", "disabled", "enabled"])]
     file: Option<PathBuf>,
     /// Where the customer's requests go.
     #[arg(long, value_name = "URL")]
@@ -39,9 +40,12 @@ pub(crate) struct Arguments {
     /// The environment's name, for the log.
     #[arg(long, value_name = "NAME")]
     environment_name: Option<String>,
-    /// Refuses the customer's requests.
+    /// Refuses the customer's requests. Without --backend-url the rest of the operator's record stays as it is.
     #[arg(long)]
     disabled: bool,
+    /// Takes the customer back who was disabled; the rest of the operator's record stays as it is.
+    #[arg(long, conflicts_with_all = ["disabled", "backend_url"])]
+    enabled: bool,
     /// An address or a range from which its callers may come; from no other. May be given several times.
     #[arg(long, value_name = "RANGE")]
     allowed_ip: Vec<String>,
@@ -60,12 +64,13 @@ pub(crate) struct Arguments {
 pub(super) fn run(arguments: &Arguments) -> CommandResult {
     let id = id(&arguments.id)?;
     let judge = arguments.judge.judge(arguments.target.project())?;
+    let kv = arguments.target.kv();
     let written = match &arguments.file {
         Some(file) => from_file(file)?,
+        None if arguments.backend_url.is_none() => from_kv(arguments, &kv, &id)?,
         None => from_options(arguments),
     };
     let wanted = Wanted::given([judged(arguments, &judge, &written, &id)?]);
-    let kv = arguments.target.kv();
     let (plan, _) = sync::planned(&kv as &dyn Kv, &wanted, &judge, Options::default())?;
     let shown = if arguments.json { Some(show::as_json(&plan, &wanted, &judge)?) } else { None };
     match shown {
@@ -120,9 +125,33 @@ fn with_id(written: &[u8], id: &CustomerId) -> Vec<u8> {
     }
 }
 
+/// The operator's record that KV holds, with what the options say.
+fn from_kv(arguments: &Arguments, kv: &dyn Kv, id: &CustomerId) -> Result<Vec<u8>, Failure> {
+    let name = id.store_key();
+    let known = kv.get(&name)?.filter(|text| !is_left_over(text));
+    let text = known.ok_or_else(|| {
+        input(format!(
+            "KV has no operator's record of {}: say --backend-url, or give the whole record as a file",
+            crate::output::plain(id.as_str())
+        ))
+    })?;
+    let mut members = pointsman_core::base::record::entry_of(text.as_bytes())
+        .map_err(|problem| input(format!("KV {name}: {problem}: give the whole record as a file")))?;
+    if arguments.enabled {
+        members.remove("disabled");
+    }
+    put_options(arguments, &mut members);
+    Ok(Value::Object(members).to_string().into_bytes())
+}
+
 fn from_options(arguments: &Arguments) -> Vec<u8> {
     let mut members = Map::new();
     members.insert("customerId".to_owned(), Value::from(arguments.id.as_str()));
+    put_options(arguments, &mut members);
+    Value::Object(members).to_string().into_bytes()
+}
+
+fn put_options(arguments: &Arguments, members: &mut Map<String, Value>) {
     let texts = [("backendUrl", &arguments.backend_url), ("environmentName", &arguments.environment_name)];
     for (name, text) in texts {
         if let Some(text) = text {
@@ -135,5 +164,4 @@ fn from_options(arguments: &Arguments) -> Vec<u8> {
     if !arguments.allowed_ip.is_empty() {
         members.insert("allowedIps".to_owned(), Value::from(arguments.allowed_ip.clone()));
     }
-    Value::Object(members).to_string().into_bytes()
 }

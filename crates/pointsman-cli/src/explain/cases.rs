@@ -5,7 +5,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use pointsman_core::base::shape::{At, Shape, ShapeErrors, shape};
+use pointsman_config::spelling::read_strictly;
+use pointsman_core::base::shape::shape;
 use serde_json::Value;
 
 use super::{expect::Expectations, question::Question};
@@ -79,15 +80,17 @@ fn read_file(file: &Path) -> Result<Vec<Case>, String> {
     } else {
         serde_json::from_str(&text).map_err(|problem| problem.to_string())?
     };
-    let mut shape_errors = ShapeErrors::default();
-    let cases = match &value {
-        Value::Array(_) => Vec::read(&value, &At::Root, &mut shape_errors),
+    let (cases, found) = match &value {
+        Value::Array(_) => read_strictly(&value),
         Value::Object(members) if members.contains_key("cases") => {
-            List::read(&value, &At::Root, &mut shape_errors).map(|list| list.cases)
+            let (list, found) = read_strictly::<List>(&value);
+            (list.map(|list| list.cases), found)
         }
-        _ => Case::read(&value, &At::Root, &mut shape_errors).map(|case| vec![case]),
+        _ => {
+            let (case, found) = read_strictly::<Case>(&value);
+            (case.map(|case| vec![case]), found)
+        }
     };
-    let said: Vec<_> =
-        shape_errors.found.iter().map(|(pointer, what)| format!("{pointer}: {what}")).collect();
+    let said: Vec<_> = found.iter().map(|(pointer, what)| format!("{pointer}: {what}")).collect();
     cases.filter(|_| said.is_empty()).ok_or_else(|| said.join("; "))
 }

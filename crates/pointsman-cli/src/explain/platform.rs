@@ -1,7 +1,8 @@
 //! What the platform is taken to say of the client of a request that is explained. Each operand that it says has an option,
 //! and a member of a request in a case file, by its name.
 
-use clap::{Arg, ArgAction, ArgMatches, Command, FromArgMatches};
+use clap::{Arg, ArgMatches, Command, FromArgMatches};
+use pointsman_config::places::country;
 use pointsman_core::{
     base::shape::{At, Object, Shape, ShapeErrors},
     http::cf::{CfKind, CfProperty},
@@ -18,23 +19,45 @@ pub(super) fn names() -> impl Iterator<Item = &'static str> {
 #[derive(Clone, Debug, Default)]
 pub(super) struct PlatformOptions {
     pub(super) cf: Map<String, Value>,
+    /// The same by the names of the operands, with what follows from what was given.
+    told: Map<String, Value>,
 }
 
 impl PlatformOptions {
     /// Reads the members of a request in a case file.
     pub(super) fn of_case(request: &mut Object<'_>) -> Self {
-        let mut cf = Map::new();
+        Self::of(|entry, property| match property.kind {
+            CfKind::Text => request.member::<Option<String>>(entry.name).map(Value::from),
+            CfKind::Number => request.member::<Option<NumberMember>>(entry.name).map(|number| number.0),
+            CfKind::Flag { .. } => request.member::<Option<bool>>(entry.name).map(Value::from),
+        })
+    }
+
+    /// With what was given of each operand. A country has a continent, and is in the European Union or not: that follows,
+    /// unless something else was given.
+    fn of(mut given: impl FnMut(&'static Entry, CfProperty) -> Option<Value>) -> Self {
+        let mut told = Map::new();
         for (entry, property) in of_platform() {
-            let given = match property.kind {
-                CfKind::Text => request.member::<Option<String>>(entry.name).map(Value::from),
-                CfKind::Number => request.member::<Option<NumberMember>>(entry.name).map(|number| number.0),
-                CfKind::Flag { .. } => request.member::<Option<bool>>(entry.name).map(Value::from),
-            };
-            if let Some(value) = given {
-                property.say(value, &mut cf);
+            if let Some(value) = given(entry, property) {
+                told.insert(entry.name.to_owned(), value);
             }
         }
-        Self { cf }
+        if let Some(country) = told.get("country").and_then(Value::as_str).and_then(country) {
+            told.entry("continent").or_insert_with(|| country.continent.into());
+            told.entry("eu").or_insert_with(|| country.in_eu.into());
+        }
+        let mut cf = Map::new();
+        for (entry, property) in of_platform() {
+            if let Some(value) = told.get(entry.name) {
+                property.say(value.clone(), &mut cf);
+            }
+        }
+        Self { cf, told }
+    }
+
+    /// What the client is taken for, by the names of the operands.
+    pub(super) fn told(&self) -> Value {
+        Value::Object(self.told.clone())
     }
 }
 
@@ -56,7 +79,14 @@ fn option(entry: &'static Entry, property: CfProperty) -> Arg {
     match property.kind {
         CfKind::Text => with_value(),
         CfKind::Number => with_value().allow_negative_numbers(true).value_parser(number),
-        CfKind::Flag { .. } => option.help(entry.help).action(ArgAction::SetTrue),
+        // `--eu` alone, or `--eu=false`.
+        CfKind::Flag { .. } => option
+            .help(entry.help)
+            .value_name("BOOLEAN")
+            .num_args(0..=1)
+            .require_equals(true)
+            .default_missing_value("true")
+            .value_parser(clap::value_parser!(bool)),
     }
 }
 
@@ -76,18 +106,11 @@ impl clap::Args for PlatformOptions {
 
 impl FromArgMatches for PlatformOptions {
     fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
-        let mut cf = Map::new();
-        for (entry, property) in of_platform() {
-            let given = match property.kind {
-                CfKind::Text => matches.get_one::<String>(entry.name).cloned().map(Value::String),
-                CfKind::Number => matches.get_one(entry.name).cloned().map(Value::Number),
-                CfKind::Flag { .. } => matches.get_flag(entry.name).then_some(Value::Bool(true)),
-            };
-            if let Some(value) = given {
-                property.say(value, &mut cf);
-            }
-        }
-        Ok(Self { cf })
+        Ok(Self::of(|entry, property| match property.kind {
+            CfKind::Text => matches.get_one::<String>(entry.name).cloned().map(Value::String),
+            CfKind::Number => matches.get_one(entry.name).cloned().map(Value::Number),
+            CfKind::Flag { .. } => matches.get_one(entry.name).copied().map(Value::Bool),
+        }))
     }
 
     fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {

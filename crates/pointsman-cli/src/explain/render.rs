@@ -2,16 +2,19 @@
 
 use std::fmt::Write as _;
 
-use pointsman_core::state::{
-    bounds::{Hears, bounds},
-    config::Gateway,
+use pointsman_core::{
+    base::refusal::Refusal,
+    state::{
+        bounds::{Hears, bounds},
+        config::Gateway,
+    },
 };
 use serde_json::Value;
 
 use crate::output::{coloured, plain};
 
-/// The explanation as lines of text.
-pub(super) fn render(told: &Value, gateway: &Gateway) -> String {
+/// The explanation as lines of text; with bounds, where a gateway is given.
+pub(super) fn render(told: &Value, with_bounds: Option<&Gateway>) -> String {
     let mut page = Page::default();
     let request = &told["request"];
     page.line(&format!(
@@ -20,6 +23,11 @@ pub(super) fn render(told: &Value, gateway: &Gateway) -> String {
         text(&request["url"]),
         dim(&text(&request["time"]))
     ));
+    let client = request["client"].as_object().into_iter().flatten();
+    let client: Vec<_> = client.map(|(name, value)| format!("${name} {}", text(value))).collect();
+    if !client.is_empty() {
+        page.line(&format!("from a client with {}", client.join(", ")));
+    }
     page.line("");
     let mut rules_begun = false;
     for step in told["steps"].as_array().into_iter().flatten() {
@@ -44,7 +52,7 @@ pub(super) fn render(told: &Value, gateway: &Gateway) -> String {
         _ => page.answer(&told["answer"]),
     }
     page.line("");
-    for bound in bounds(gateway, Hears::Kv) {
+    for bound in with_bounds.map(|gateway| bounds(gateway, Hears::Kv)).into_iter().flatten() {
         page.line(&dim(&bound.to_string()));
     }
     for note in told["notes"].as_array().into_iter().flatten() {
@@ -169,11 +177,56 @@ impl Page {
             let bucket =
                 step["bucket"].as_u64().map_or_else(String::new, |bucket| format!(" by bucket {bucket}"));
             let to = step["to"].as_str().map_or_else(String::new, |to| format!(" → {to}"));
-            format!("{} {rule}{to}{variant}{bucket}", green("✓"))
+            let first_line = format!("{} {rule}{to}{variant}{bucket}", green("✓"));
+            self.entry(if first { "rules" } else { "" }, &first_line);
+            return self.why_matched(step);
         } else {
             format!("{} {rule}: {}", red("✗"), text(&step["why_not"]))
         };
         self.entry(if first { "rules" } else { "" }, &what);
+    }
+
+    /// What the rule's conditions found, and how its split came about.
+    fn why_matched(&mut self, step: &Value) {
+        let why: Vec<_> = step["why"].as_array().into_iter().flatten().map(text).collect();
+        if why.is_empty() {
+            self.more("  it has no conditions, so it is for everybody who comes this far");
+        }
+        for condition in why {
+            self.more(&format!("  {condition}"));
+        }
+        let split = &step["split"];
+        if split.is_null() {
+            return;
+        }
+        let seen = |of: &Value| format!("{} is {}", text(&of["operand"]), of["value"]);
+        let by = &split["by"];
+        match (step["bucket"].as_u64(), by.is_null()) {
+            (Some(bucket), _) => self.more(&format!("  {}, which is bucket {bucket}", seen(by))),
+            (None, _) if !split["chosen_by"].is_null() => {
+                self.more(&format!("  {}, by which a tester chooses", seen(&split["chosen_by"])));
+            }
+            (None, true) => {
+                self.more("  there is nothing to tell this caller by, so the first variant has it")
+            }
+            (None, false) => {}
+        }
+        let variants: Vec<_> = split["variants"]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .map(|variant| {
+                let (from, below) =
+                    (variant["from"].as_u64().unwrap_or(0), variant["below"].as_u64().unwrap_or(0));
+                let buckets = if from < below {
+                    format!("buckets {from} to {}", below - 1)
+                } else {
+                    "no bucket".to_owned()
+                };
+                format!("{} has {buckets}", text(&variant["name"]))
+            })
+            .collect();
+        self.more(&format!("  of 10 000 buckets {}", variants.join(", ")));
     }
 
     fn customer(&mut self, step: &Value) {
@@ -243,7 +296,12 @@ impl Page {
         let problem = answer["problem"].as_str().map_or_else(String::new, |slug| format!(" {slug}"));
         self.entry("answer", &red(&format!("{status}{problem}")));
         if let Some(reason) = answer["reason"].as_str() {
-            self.more(&format!("because {reason} (docs/problems.md)"));
+            let about =
+                Refusal::ALL.iter().find(|refusal| refusal.id() == reason).map(|refusal| refusal.about());
+            let why = answer["why"].as_str().map(plain);
+            let why = why.or_else(|| about.map(|about| about.trim().trim_end_matches('.').to_owned()));
+            let why = why.map_or_else(String::new, |why| format!(": {why}"));
+            self.more(&format!("because {reason}{why} (docs/problems.md)"));
         }
     }
 }

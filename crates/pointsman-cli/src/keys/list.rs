@@ -1,21 +1,26 @@
 //! `pointsman keys list`.
 
-use pointsman_core::{base::time::Timestamp, identity::api_key::KeyConfig};
+use pointsman_core::{
+    base::time::{Span, Timestamp},
+    identity::api_key::KeyConfig,
+};
 use serde_json::{Value, json};
 
 use super::now;
 use crate::{
     configuration::GatewayFile,
-    ending::{CommandResult, End, Failure},
+    ending::{CommandResult, End, Failure, input},
     output::{line, plain, table},
+    reconcile::span,
     records::{Claimed, Judge, Kind},
-    store::Kv,
+    store::{Kv, read_all},
     target::Target,
 };
 
 pub(super) const EXAMPLES: &str = "Examples:
   pointsman keys list --remote
   pointsman keys list --customer acme-corp --expired --local
+  pointsman keys list --expiring-within 30d --remote
   pointsman keys list --remote --json | jq -r '.[].digest'
 
 With several filters, keys are listed that fit all of them.";
@@ -34,6 +39,15 @@ pub(crate) struct Arguments {
     /// Keys that are disabled.
     #[arg(long)]
     disabled: bool,
+    /// Keys that work now and end within this span, such as 30d.
+    #[arg(long, value_name = "SPAN", value_parser = span)]
+    expiring_within: Option<Span>,
+    /// Keys whose digest begins with these digits. KV does not know the prefixes of the keys themselves.
+    #[arg(long, value_name = "DIGITS")]
+    digest: Option<String>,
+    /// Reads every value, and does not rely on what KV's listing shows of records.
+    #[arg(long)]
+    verify: bool,
     /// Prints a JSON array, with whole digests and records.
     #[arg(long)]
     json: bool,
@@ -64,6 +78,12 @@ impl Stored {
         self.text("expiresAt").and_then(Timestamp::parse_rfc3339).is_some_and(|end| now >= end)
     }
 
+    /// Whether it works now, and not any more after this span.
+    fn ends_within(&self, now: Timestamp, span: Span) -> bool {
+        let end = self.text("expiresAt").and_then(Timestamp::parse_rfc3339);
+        end.is_some_and(|end| now < end && end <= now.plus(span)) && !self.is_disabled()
+    }
+
     /// In a word, as the gateway would have it.
     pub(super) fn state(&self, now: Timestamp) -> &'static str {
         KeyConfig::parse(self.record.to_string().as_bytes())
@@ -71,21 +91,16 @@ impl Stored {
     }
 }
 
-/// All keys in KV, by digest.
+/// All keys in KV whose digest begins so, by digest; out of KV's listing where that shows them, unless `verify` says otherwise.
 ///
 /// # Errors
 /// Where KV could not be read.
-pub(super) fn all(kv: &dyn Kv, prefix: &str) -> Result<Vec<Stored>, Failure> {
-    let listed = kv.list(&format!("{}{prefix}", Kind::Key.prefix()))?;
-    let names: Vec<String> =
-        listed.into_iter().map(|listed| listed.name).filter(|name| Kind::of(name).is_some()).collect();
-    let mut found = Vec::with_capacity(names.len());
-    kv.get_many(&names, &mut |name, value| {
-        if let Some(text) = value {
-            let record = serde_json::from_str(&text).unwrap_or(Value::String(text));
-            found.push(Stored { digest: name.trim_start_matches(Kind::Key.prefix()).to_owned(), record });
-        }
-        Ok(())
+pub(super) fn all(kv: &dyn Kv, digest: &str, verify: bool) -> Result<Vec<Stored>, Failure> {
+    let mut found = Vec::new();
+    let is_key = |name: &str| Kind::of(name) == Some(Kind::Key);
+    read_all(kv, &format!("{}{digest}", Kind::Key.prefix()), verify, &is_key, &mut |name, text| {
+        let record = serde_json::from_str(&text).unwrap_or(Value::String(text));
+        found.push(Stored { digest: name.trim_start_matches(Kind::Key.prefix()).to_owned(), record });
     })?;
     found.sort_by(|one, other| one.digest.cmp(&other.digest));
     Ok(found)
@@ -97,7 +112,11 @@ pub(super) fn run(arguments: &Arguments) -> CommandResult {
         None => None,
     };
     let (judge, now) = (Judge::of(gateway.as_ref()), now()?);
-    let mut found = all(&arguments.target.kv(), "")?;
+    let digest = arguments.digest.as_deref().unwrap_or_default();
+    if !digest.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f')) {
+        return Err(input("--digest: write the first digits of a digest, hexadecimal and in lower case"));
+    }
+    let mut found = all(&arguments.target.kv(), digest, arguments.verify)?;
     found.retain(|key| fits(arguments, &judge, key, now));
     if arguments.json {
         let object =
@@ -116,12 +135,13 @@ pub(super) fn run(arguments: &Arguments) -> CommandResult {
 }
 
 fn fits(arguments: &Arguments, judge: &Judge, key: &Stored, now: Timestamp) -> bool {
-    let Arguments { subject, customer, expired, disabled, .. } = arguments;
+    let Arguments { subject, customer, expired, disabled, expiring_within, .. } = arguments;
     let named = |id: &String| judge.claimed(&key.record) == Claimed::Customer(id.clone());
     subject.as_deref().is_none_or(|subject| key.text("subject") == Some(subject))
         && customer.as_ref().is_none_or(named)
         && (!expired || key.is_expired(now))
         && (!disabled || key.is_disabled())
+        && expiring_within.is_none_or(|span| key.ends_within(now, span))
 }
 
 fn row(key: &Stored, now: Timestamp) -> Vec<String> {
@@ -149,6 +169,30 @@ fn row(key: &Stored, now: Timestamp) -> Vec<String> {
 }
 
 /// Enough of a digest to name one of very many keys.
-pub(super) fn short(digest: &str) -> &str {
+pub(crate) fn short(digest: &str) -> &str {
     digest.get(..12).unwrap_or(digest)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_ends_within_a_span_only_where_it_works_until_then() {
+        let now = Timestamp::parse_rfc3339("2026-01-01T00:00:00Z").unwrap();
+        let ends = |record: Value| {
+            Stored { digest: String::new(), record }.ends_within(now, Span::from_secs(24 * 3600))
+        };
+        for (record, within) in [
+            (json!({ "subject": "s", "expiresAt": "2026-01-01T12:00:00Z" }), true),
+            (json!({ "subject": "s", "expiresAt": "2026-01-02T00:00:00Z" }), true),
+            (json!({ "subject": "s", "expiresAt": "2026-01-02T00:00:01Z" }), false),
+            (json!({ "subject": "s", "expiresAt": "2026-01-01T00:00:00Z" }), false),
+            (json!({ "subject": "s", "expiresAt": "2026-01-01T12:00:00Z", "disabled": true }), false),
+            (json!({ "subject": "s" }), false),
+            (json!("nonsense"), false),
+        ] {
+            assert_eq!(ends(record.clone()), within, "{record}");
+        }
+    }
 }

@@ -59,12 +59,12 @@ impl Reference {
         if text.len() == 64 {
             by_digest(kv, text)
         } else {
-            only(all(kv, text)?, &format!("whose digest begins with {text}"))
+            by_digest(kv, &only(all(kv, text, false)?, &format!("whose digest begins with {text}"))?.digest)
         }
     }
 
     fn by_record(&self, kv: &dyn Kv) -> Result<Stored, Failure> {
-        let mut found = all(kv, "")?;
+        let mut found = all(kv, "", false)?;
         let mut words = Vec::new();
         for (name, wanted) in [("subject", &self.subject), ("name", &self.name)] {
             if let Some(wanted) = wanted {
@@ -72,7 +72,18 @@ impl Reference {
                 words.push(format!("of {name} {wanted:?}"));
             }
         }
-        only(found, &words.join(" and "))
+        // What is done next is done by the record itself, and not by what the listing shows of it.
+        let found = by_digest(kv, &only(found, &words.join(" and "))?.digest)?;
+        let fits = |(name, wanted): (&str, &Option<String>)| {
+            wanted.is_none() || found.text(name) == wanted.as_deref()
+        };
+        if [("subject", &self.subject), ("name", &self.name)].into_iter().all(fits) {
+            return Ok(found);
+        }
+        Err(Failure::Store(format!(
+            "KV key:{} was changed by somebody else meanwhile: run this again",
+            found.digest
+        )))
     }
 }
 

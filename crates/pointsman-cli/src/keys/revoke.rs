@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{list::short, reference::Reference, revocation};
+use super::{list::short, quicker, reference::Reference, revocation};
 use crate::{
     configuration::GatewayFile,
     ending::{CommandResult, End, input},
@@ -10,6 +10,7 @@ use crate::{
     records::Kind,
     store::{Entry, Kv, keeps_of},
     target::Target,
+    touched,
 };
 
 pub(super) const EXAMPLES: &str = "Examples:
@@ -52,8 +53,10 @@ pub(super) fn run(arguments: &Arguments) -> CommandResult {
     } else {
         kv.delete(std::slice::from_ref(&name))?;
     }
+    touched::note(&kv, std::slice::from_ref(&name));
     let hears = arguments.gateway.hears_of_kv(arguments.target.project());
-    let bound = gateway.ok().flatten().as_ref().and_then(|gateway| revocation(gateway, hears));
+    let gateway = gateway.ok().flatten();
+    let bound = gateway.as_ref().and_then(|gateway| revocation(gateway, hears));
     if arguments.json {
         let bound = bound.as_ref().map(pointsman_core::state::bounds::Bound::to_json);
         line(&json!({ "storedAs": name, "disabled": arguments.disable, "bound": bound }).to_string());
@@ -64,6 +67,9 @@ pub(super) fn run(arguments: &Arguments) -> CommandResult {
     match bound {
         Some(bound) => eprintln!("{bound}."),
         None => eprintln!("How long it may still be used, `pointsman check` says of your gateway.toml."),
+    }
+    if let Some(quicker) = gateway.as_ref().and_then(|gateway| quicker(gateway, hears)) {
+        eprintln!("{quicker}");
     }
     Ok(End::Done)
 }

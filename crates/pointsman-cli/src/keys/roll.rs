@@ -12,7 +12,7 @@ use serde_json::{Map, Value, json};
 
 use super::{
     list::{Stored, short},
-    mint_known, now,
+    mint_known, now, quicker,
     reference::Reference,
     revocation, unseen,
 };
@@ -24,6 +24,7 @@ use crate::{
     records::digits_kept,
     store::{Entry, Keeps, Kv, keeps_of},
     target::Target,
+    touched,
 };
 
 pub(super) const EXAMPLES: &str = "Examples:
@@ -59,11 +60,12 @@ pub(crate) struct Arguments {
 pub(super) fn run(arguments: &Arguments) -> CommandResult {
     let gateway = arguments.gateway.load(arguments.target.project())?;
     let old_key = arguments.reference.key()?;
-    let new_key = mint_known(&gateway, &prefix(arguments.prefix.as_deref(), old_key.as_deref(), &gateway)?)?;
+    let prefix = prefix(arguments.prefix.as_deref(), old_key.as_deref(), &gateway)?;
+    let new_key = mint_known(&gateway, &prefix)?;
     let kv = arguments.target.kv();
     let old = arguments.reference.find(old_key.as_deref(), &kv)?;
     let now = now()?;
-    let record = successor(&old, now, arguments.expires_at.as_deref())?;
+    let record = successor(&old, &prefix, now, arguments.expires_at.as_deref())?;
     let store_key = api_key::store_key(&Digest::of(new_key.as_bytes()));
     let old_store_key = format!("key:{}", old.digest);
     // An end that KV itself gives the old key is one of the key, and not of its entry alone.
@@ -79,9 +81,12 @@ pub(super) fn run(arguments: &Arguments) -> CommandResult {
     };
     shown(&text).map_err(|problem| unseen(&problem, &store_key))?;
     let written = match &ended {
-        Some(record) => end(&kv, &old, Entry { name: old_store_key, value: record.to_string(), keeps }),
-        None => kv.delete(&[old_store_key]),
+        Some(record) => {
+            end(&kv, &old, Entry { name: old_store_key.clone(), value: record.to_string(), keeps })
+        }
+        None => kv.delete(std::slice::from_ref(&old_store_key)),
     };
+    touched::note(&kv, &[store_key.clone(), old_store_key]);
     if let Err(Failure::Store(what)) = written {
         return Err(Failure::Store(format!(
             "{what}\nThe new key is in KV and above. The old one goes on as before: run `pointsman keys revoke {}` when \
@@ -95,8 +100,12 @@ pub(super) fn run(arguments: &Arguments) -> CommandResult {
             Some(end) => eprintln!("The old key {} goes on until {end}.", short(&old.digest)),
             None => eprintln!("The old key {} is revoked.", short(&old.digest)),
         }
-        if let Some(bound) = revocation(&gateway, arguments.gateway.hears_of_kv(arguments.target.project())) {
+        let hears = arguments.gateway.hears_of_kv(arguments.target.project());
+        if let Some(bound) = revocation(&gateway, hears) {
             eprintln!("Either takes its time to be known everywhere: {bound}.");
+        }
+        if let Some(quicker) = quicker(&gateway, hears) {
+            eprintln!("{quicker}");
         }
     }
     Ok(End::Done)
@@ -131,7 +140,7 @@ fn prefix(given: Option<&str>, old_key: Option<&str>, gateway: &Gateway) -> Resu
 }
 
 /// The record of the new key: the old one's, made now.
-fn successor(old: &Stored, now: Timestamp, expires_at: Option<&str>) -> Result<Value, Failure> {
+fn successor(old: &Stored, prefix: &str, now: Timestamp, expires_at: Option<&str>) -> Result<Value, Failure> {
     let Value::Object(members) = &old.record else {
         return Err(input(format!(
             "KV key:{} is no record: make a new key with `pointsman keys create`",
@@ -140,6 +149,7 @@ fn successor(old: &Stored, now: Timestamp, expires_at: Option<&str>) -> Result<V
     };
     let mut members = members.clone();
     members.insert("createdAt".to_owned(), Value::from(now.to_string()));
+    members.insert("prefix".to_owned(), Value::from(prefix));
     if let Some(end) = expires_at {
         members.insert("expiresAt".to_owned(), Value::from(end));
     }
@@ -234,18 +244,19 @@ mod tests {
         let record = json!({ "subject": "s", "claims": { "a": 1 }, "createdAt": "2020-01-01T00:00:00Z", "methods": ["GET"] });
         let mut expected = record.clone();
         expected["createdAt"] = Value::from("2026-01-01T00:00:00.000Z");
-        assert_eq!(successor(&old(record), now, None).unwrap(), expected);
+        expected["prefix"] = Value::from("sk_live");
+        assert_eq!(successor(&old(record), "sk_live", now, None).unwrap(), expected);
         for (record, said) in [
             (json!({ "subject": "s", "disabled": true }), "disabled"),
             (json!({ "subject": "s", "expiresAt": "2025-01-01T00:00:00Z" }), "expired"),
             (json!({ "subject": "" }), "/subject"),
             (json!("nonsense"), "no record"),
         ] {
-            let failure = successor(&old(record), now, None).unwrap_err();
+            let failure = successor(&old(record), "sk_live", now, None).unwrap_err();
             assert!(matches!(&failure, Failure::Input(what) if what.contains(said)), "{failure:?}");
         }
         let expired = old(json!({ "subject": "s", "expiresAt": "2025-01-01T00:00:00Z" }));
-        assert!(successor(&expired, now, Some("2027-01-01T00:00:00Z")).is_ok());
-        assert!(successor(&expired, now, Some("tomorrow")).is_err());
+        assert!(successor(&expired, "sk_live", now, Some("2027-01-01T00:00:00Z")).is_ok());
+        assert!(successor(&expired, "sk_live", now, Some("tomorrow")).is_err());
     }
 }

@@ -22,8 +22,12 @@ pub(crate) struct Memory {
     pub(crate) calls_left: Cell<Option<usize>>,
     /// The names that were written or deleted.
     pub(crate) touched: RefCell<Vec<String>>,
+    /// Whether a ledger follows it.
+    pub(crate) followed: bool,
     /// How many values were read.
     pub(crate) read: Cell<usize>,
+    /// The names whose values a listing shows.
+    pub(crate) shown: Vec<String>,
 }
 
 impl Memory {
@@ -48,6 +52,10 @@ impl Memory {
 }
 
 impl Kv for Memory {
+    fn is_followed(&self) -> bool {
+        self.followed
+    }
+
     fn list(&self, prefix: &str) -> Result<Vec<Listed>, Failure> {
         if !self.spend() {
             return Self::down();
@@ -61,6 +69,12 @@ impl Kv for Memory {
             keeps: keeps(name),
         };
         Ok(own.map(listed).collect())
+    }
+
+    fn list_values(&self, prefix: &str) -> Result<Vec<(String, Option<String>)>, Failure> {
+        let listed = self.list(prefix)?.into_iter().map(|listed| listed.name);
+        let value = |name: &String| self.content.borrow().get(name).map(|(value, _)| value.clone());
+        Ok(listed.map(|name| (name.clone(), value(&name).filter(|_| self.shown.contains(&name)))).collect())
     }
 
     fn get_many(&self, names: &[String], take: &mut Taker<'_>) -> Result<(), Failure> {

@@ -214,7 +214,7 @@ fn an_end_and_metadata_of_an_entry_outlive_its_change() {
     let folder = folder(&Ids::from([(0, 1), (1, 1)]), &Ids::new());
     let stored = [(0, (0, Writer::Hand)), (1, (0, Writer::Tools))];
     let kv = Memory::of(content(&BTreeMap::from(stored), &Ids::new()));
-    let (keeps, _) = Keeps::read(Some(4_000_000_000), Some(json!({ "ticket": "OPS-7" })));
+    let keeps = Keeps::read(Some(4_000_000_000), Some(json!({ "ticket": "OPS-7" }))).keeps;
     kv.keeps.borrow_mut().insert("customer:c0".to_owned(), keeps.clone());
     assert_eq!(applied(&kv, &read(&folder), PRUNE).unwrap(), 0);
     assert_eq!(kv.keeps.borrow()["customer:c0"], keeps);

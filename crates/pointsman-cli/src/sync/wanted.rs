@@ -6,14 +6,23 @@ use std::{
     path::PathBuf,
 };
 
+use pointsman_core::base::record::entry_of;
+use serde_json::Value;
+
 use crate::{
     ending::{Failure, input},
     files::{self, RecordFile},
     findings::{At, Placed},
+    keys::short,
     lines::lines_into,
+    output::plain,
     records::{Claimed, Extras, Good, Judge, Kind, is_left_over},
     store::{Entry, Sum},
 };
+
+mod dates;
+
+use self::dates::Dated;
 
 /// More findings than this nobody reads.
 const MOST_FINDINGS: usize = 200;
@@ -38,6 +47,8 @@ pub(crate) struct Want {
     /// Of its value.
     pub(crate) sum: Sum,
     source: Source,
+    /// When its key was made.
+    dated: Dated,
 }
 
 #[derive(Debug)]
@@ -71,8 +82,8 @@ impl Wanted {
     /// Entries that stand in no file.
     pub(crate) fn given(records: impl IntoIterator<Item = Good>) -> Self {
         let entry = |good: Good| {
-            let sum = Sum::of(good.value.as_bytes());
-            (good.name, Want { sum, source: Source::Given(good.value) })
+            let (sum, dated) = (Sum::of(good.value.as_bytes()), Dated::of(&good));
+            (good.name, Want { sum, source: Source::Given(good.value), dated })
         };
         Self {
             entries: records.into_iter().map(entry).collect(),
@@ -136,7 +147,13 @@ impl Wanted {
     /// Where its file has changed since it was read.
     pub(crate) fn entry(&self, name: &str, judge: &Judge) -> Result<Entry, Failure> {
         let want = self.entries.get(name).ok_or_else(|| input(format!("{name} is not wanted")))?;
-        let value = match &want.source {
+        let value = self.value(name, want, judge)?;
+        Ok(Entry::new(name.to_owned(), want.with_date(value)))
+    }
+
+    /// The value as its source has it.
+    fn value(&self, name: &str, want: &Want, judge: &Judge) -> Result<String, Failure> {
+        Ok(match &want.source {
             Source::Given(value) => value.clone(),
             Source::File { file, offset, length, .. } => {
                 let changed = |path: &PathBuf| {
@@ -146,13 +163,12 @@ impl Wanted {
                 let json =
                     files::again(&file.path, *offset, *length as usize).map_err(|_| changed(&file.path))?;
                 let good = judge.record(file.kind, &json, self.extras).map_err(|_| changed(&file.path))?;
-                if good.name != name || Sum::of(good.value.as_bytes()) != want.sum {
+                if good.name != name || Sum::of(good.value.as_bytes()) != want.own_sum() {
                     return Err(changed(&file.path));
                 }
                 good.value
             }
-        };
-        Ok(Entry::new(name.to_owned(), value))
+        })
     }
 
     /// Whether a key names the customer of this entry.
@@ -214,13 +230,20 @@ impl Reading {
     fn file(&mut self, index: usize, files: &[RecordFile], file: &RecordFile, judge: &Judge) {
         let index = u32::try_from(index).unwrap_or(u32::MAX);
         let extras = self.wanted.extras;
+        let mut number = 0;
         let read = files::each(&file.path, &mut |raw| {
+            number += 1;
             let at = |line| place(files, index, line);
+            // In a file from elsewhere all may stand in one line.
+            let said = |what: String| match extras {
+                Extras::Taken => format!("{what} (record {number}{})", whose(file.kind, raw.json)),
+                Extras::Refused => what,
+            };
             let good = match judge.record(file.kind, raw.json, extras) {
                 Ok(good) => good,
                 Err(problem) => {
                     let line = raw.line + lines_into(raw.json, &problem.pointer);
-                    self.find(Placed::error(at(line), problem.pointer, problem.what));
+                    self.find(Placed::error(at(line), problem.pointer, said(problem.what)));
                     return;
                 }
             };
@@ -228,6 +251,7 @@ impl Reading {
                 self.wanted.passed_over += 1;
                 return;
             }
+            let dated = Dated::of(&good);
             match good.claimed {
                 Claimed::Nobody => {}
                 Claimed::Customer(id) => ByKeys::note(&mut self.wanted.claimed, id, || {
@@ -236,7 +260,7 @@ impl Reading {
                 Claimed::Nonsense => {
                     let pointer = judge.claim_pointer();
                     let line = raw.line + lines_into(raw.json, &pointer);
-                    self.find(Placed::warning(at(line), pointer, Judge::NO_ID));
+                    self.find(Placed::warning(at(line), pointer, said(Judge::NO_ID.to_owned())));
                 }
             }
             let source = Source::File {
@@ -245,7 +269,7 @@ impl Reading {
                 offset: raw.offset,
                 length: u32::try_from(raw.json.len()).unwrap_or(u32::MAX),
             };
-            let want = Want { sum: Sum::of(good.value.as_bytes()), source };
+            let want = Want { sum: Sum::of(good.value.as_bytes()), source, dated };
             match self.wanted.entries.entry(good.name) {
                 btree_map::Entry::Vacant(vacant) => {
                     vacant.insert(want);
@@ -256,7 +280,7 @@ impl Reading {
                     let what =
                         format!("stands twice: also at {}. Remove one", place(files, file, line as usize));
                     let line = raw.line + lines_into(raw.json, member);
-                    self.find(Placed::error(at(line), member, what));
+                    self.find(Placed::error(at(line), member, said(what)));
                 }
             }
         });
@@ -274,7 +298,53 @@ impl Reading {
     }
 }
 
+/// Whose record it is, as far as it says so: a customer's id, or the digest of a key; of a key in plain text the digest too.
+fn whose(kind: Kind, json: &[u8]) -> String {
+    let members = entry_of(json).unwrap_or_default();
+    let text = |name: &str| members.get(name).and_then(Value::as_str);
+    let who = match kind {
+        Kind::Customer => text("customerId").map(|id| format!("customer {}", plain(id))),
+        Kind::Key => {
+            let digest = text("sha256").map(str::to_owned);
+            let digest = digest.or_else(|| text("key").map(|key| Sum::of(key.as_bytes()).to_string()));
+            digest.map(|digest| format!("key {}", plain(short(&digest))))
+        }
+    };
+    who.map_or_else(String::new, |who| format!(", {who}"))
+}
+
 fn place(files: &[RecordFile], file: u32, line: usize) -> At {
     let path = files.get(file as usize).map(|file| file.path.display().to_string());
     At::Line { file: path.unwrap_or_default(), line }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::scratch::Scratch;
+
+    #[test]
+    fn a_fault_of_an_import_names_the_record_and_never_a_key() {
+        let folder = Scratch::new();
+        let text = r#"[{"key":"sk_secret","subject":"s"},{"key":"sk_other secret","subject":"s"},{"sha256":"short","subject":"s"},7]"#;
+        let file = RecordFile { path: folder.write("keys.json", text), kind: Kind::Key };
+        let said = |extras| {
+            let faults = Wanted::read(vec![file.clone()], Vec::new(), &Judge::of(None), extras).unwrap_err();
+            faults.iter().map(|placed| placed.finding.to_string()).collect::<Vec<_>>()
+        };
+        let taken = said(Extras::Taken);
+        let digest = Sum::of(b"sk_other secret").to_string();
+        assert!(
+            taken[0].starts_with("/key: ")
+                && taken[0].ends_with(&format!("(record 2, key {})", short(&digest))),
+            "{taken:?}"
+        );
+        assert!(
+            taken[1].starts_with("/sha256: ") && taken[1].ends_with("(record 3, key short)"),
+            "{taken:?}"
+        );
+        assert!(taken[2].ends_with("(record 4)"), "{taken:?}");
+        assert!(!taken.concat().contains("secret"), "{taken:?}");
+        assert!(said(Extras::Refused).iter().all(|said| !said.contains("(record")));
+    }
 }

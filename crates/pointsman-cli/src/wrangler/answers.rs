@@ -1,11 +1,11 @@
 //! What wrangler prints, read as it comes.
 
-use std::{collections::HashMap, io::Read};
+use std::{collections::HashMap, io::Read, marker::PhantomData};
 
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::store::{Keeps, Listed};
+use crate::store::{Beside, Keeps, Listed};
 
 #[derive(Deserialize)]
 struct Item {
@@ -18,8 +18,14 @@ struct Item {
 
 impl From<Item> for Listed {
     fn from(item: Item) -> Self {
-        let (keeps, written) = Keeps::read(item.expiration, item.metadata);
+        let Beside { keeps, sum: written, .. } = Keeps::read(item.expiration, item.metadata);
         Self { name: item.name, written, keeps }
+    }
+}
+
+impl From<Item> for (String, Option<String>) {
+    fn from(item: Item) -> Self {
+        (item.name, Keeps::read(item.expiration, item.metadata).value())
     }
 }
 
@@ -28,16 +34,35 @@ impl From<Item> for Listed {
 /// # Errors
 /// Where it is no listing.
 pub(super) fn listing(text: impl Read) -> Result<Vec<Listed>, String> {
-    struct Items(Vec<Listed>);
-    impl<'de> Deserialize<'de> for Items {
+    let mut list: Vec<Listed> = items(text)?;
+    list.sort_unstable_by(|one, other| one.name.cmp(&other.name));
+    list.dedup_by(|one, other| one.name == other.name);
+    Ok(list)
+}
+
+/// The same with the values that stand in the listing itself.
+///
+/// # Errors
+/// Where it is no listing.
+pub(super) fn listed_values(text: impl Read) -> Result<Vec<(String, Option<String>)>, String> {
+    let mut list: Vec<(String, Option<String>)> = items(text)?;
+    list.sort_unstable();
+    list.dedup_by(|one, other| one.0 == other.0);
+    Ok(list)
+}
+
+/// The items one by one: all of them as JSON would be many times as large.
+fn items<T: From<Item>>(text: impl Read) -> Result<Vec<T>, String> {
+    struct Items<T>(Vec<T>);
+    impl<'de, T: From<Item>> Deserialize<'de> for Items<T> {
         fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-            struct Visitor;
-            impl<'de> serde::de::Visitor<'de> for Visitor {
-                type Value = Items;
+            struct Visitor<T>(PhantomData<T>);
+            impl<'de, T: From<Item>> serde::de::Visitor<'de> for Visitor<T> {
+                type Value = Items<T>;
                 fn expecting(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
                     formatter.write_str("an array of entries")
                 }
-                fn visit_seq<A: serde::de::SeqAccess<'de>>(self, mut items: A) -> Result<Items, A::Error> {
+                fn visit_seq<A: serde::de::SeqAccess<'de>>(self, mut items: A) -> Result<Items<T>, A::Error> {
                     let mut list = Vec::new();
                     while let Some(item) = items.next_element::<Item>()? {
                         list.push(item.into());
@@ -45,12 +70,10 @@ pub(super) fn listing(text: impl Read) -> Result<Vec<Listed>, String> {
                     Ok(Items(list))
                 }
             }
-            deserializer.deserialize_seq(Visitor)
+            deserializer.deserialize_seq(Visitor(PhantomData))
         }
     }
-    let Items(mut list) = serde_json::from_reader(text).map_err(|problem| problem.to_string())?;
-    list.sort_unstable_by(|one, other| one.name.cmp(&other.name));
-    list.dedup_by(|one, other| one.name == other.name);
+    let Items(list) = serde_json::from_reader(text).map_err(|problem| problem.to_string())?;
     Ok(list)
 }
 
@@ -90,6 +113,11 @@ mod tests {
         let known: Vec<_> = listed.iter().map(|listed| (listed.name.as_str(), listed.written)).collect();
         assert_eq!(known, [("a", Some(sum)), ("b", None), ("c", None), ("d", None)]);
         assert_eq!(listed[0].keeps.expiration, Some(1));
+        assert_eq!(listed_values(text.as_bytes()).unwrap().len(), 4);
+        let record = r#"{"subject":"s"}"#;
+        let metadata = Keeps::default().metadata(record);
+        let shown = listed_values(format!(r#"[{{"name":"k","metadata":{metadata}}}]"#).as_bytes()).unwrap();
+        assert_eq!(shown, [("k".to_owned(), Some(record.to_owned()))]);
         assert!(listing(&b"{}"[..]).is_err());
         assert!(listing(&b""[..]).is_err());
     }

@@ -1,0 +1,111 @@
+//! Calls of the gateway. A port: what makes the call is not the command line's to know.
+
+use std::io::Read;
+
+use serde_json::{Value, json};
+
+use crate::{
+    ending::Failure,
+    host::{self, NODE, Program, Temporary},
+    wrangler,
+};
+
+/// A call that an operator makes.
+#[derive(Clone, Debug)]
+pub(crate) struct Call<'a> {
+    pub(crate) method: &'static str,
+    pub(crate) url: &'a str,
+    /// The operator's secret, which is sent as a bearer token and stands in no message.
+    pub(crate) secret: &'a str,
+    pub(crate) body: Option<String>,
+}
+
+/// What was answered, whatever the status.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(crate) struct Answered {
+    pub(crate) status: u16,
+    pub(crate) text: String,
+}
+
+/// Whatever makes calls.
+pub(crate) trait Http {
+    /// Makes a call. Redirects are not followed: the secret is for this address alone.
+    ///
+    /// # Errors
+    /// Where there is no answer.
+    fn call(&self, call: &Call<'_>) -> Result<Answered, Failure>;
+}
+
+/// Calls by Node, which is there wherever wrangler is. The call stands in a file without a name: arguments are seen by
+/// others.
+pub(crate) struct Node<'a> {
+    /// `wrangler.toml`, beside which Node is looked for.
+    pub(crate) config: &'a std::path::Path,
+}
+
+/// How long a call may take, in milliseconds: the longest of them asks a config API for 500 customers.
+const TIMEOUT_MS: u32 = 60_000;
+
+/// Reads the call from standard input and writes the answer as JSON.
+const SCRIPT: &str = r#"
+let text = "";
+for await (const chunk of process.stdin.setEncoding("utf8")) text += chunk;
+const { method, url, secret, body, timeout } = JSON.parse(text);
+const said = {};
+try {
+  const answer = await fetch(url, {
+    method,
+    body,
+    redirect: "manual",
+    headers: { authorization: `Bearer ${secret}`, ...(body && { "content-type": "application/json" }) },
+    signal: AbortSignal.timeout(timeout),
+  });
+  said.status = answer.status;
+  said.text = await answer.text();
+} catch (error) {
+  said.error = error.cause?.message || error.cause?.code || error.message;
+}
+process.stdout.write(JSON.stringify(said));
+"#;
+
+impl Http for Node<'_> {
+    fn call(&self, call: &Call<'_>) -> Result<Answered, Failure> {
+        let failed = |what: String| Failure::Store(format!("{} {}: {what}", call.method, call.url));
+        let input = json!({
+            "method": call.method, "url": call.url, "secret": call.secret, "body": call.body, "timeout": TIMEOUT_MS,
+        });
+        let input = Temporary::filled(|writer| Ok(serde_json::to_writer(writer, &input)?));
+        let input = input.map_err(Failure::Store)?;
+        let mut output = Temporary::new().map_err(Failure::Store)?;
+        let ended = host::run(&Program {
+            name: NODE.into(),
+            arguments: ["--input-type=module", "--eval", SCRIPT].map(Into::into).to_vec(),
+            variables: Vec::new(),
+            // Beside wrangler is the Node that is new enough for it.
+            first_in_path: wrangler::bin_folder(self.config),
+            input: Some(&input),
+            output: &output,
+            errors: None,
+        });
+        let ended = ended
+            .map_err(|problem| failed(format!("cannot run node: {problem}. Run `npm run setup` first")))?;
+        let mut said = String::new();
+        let read = output.rewind().and_then(|()| output.read_to_string(&mut said));
+        read.map_err(|problem| failed(problem.to_string()))?;
+        if !ended.success {
+            return Err(failed(format!("node failed ({})", ended.how)));
+        }
+        answered(&said).map_err(failed)
+    }
+}
+
+fn answered(said: &str) -> Result<Answered, String> {
+    let said: Value = serde_json::from_str(said).map_err(|problem| problem.to_string())?;
+    if let Some(error) = said.get("error").and_then(Value::as_str) {
+        return Err(error.to_owned());
+    }
+    let status = said.get("status").and_then(Value::as_u64).and_then(|status| u16::try_from(status).ok());
+    let text = said.get("text").and_then(Value::as_str);
+    let (Some(status), Some(text)) = (status, text) else { return Err("no answer".to_owned()) };
+    Ok(Answered { status, text: text.to_owned() })
+}
