@@ -65,13 +65,14 @@ const LONGEST_METADATA = 1024;
 
 /**
  * The metadata of an entry with the digest of its new value; without it where there is no room, since it only saves a read.
+ * The record that the command line leaves there is of the old value.
  * @param {unknown} metadata
  * @param {string} sha256
  */
 export function metadataWith(metadata, sha256) {
   if (metadata === undefined || metadata === null) return { sha256 };
   if (!isObject(metadata)) return metadata;
-  const { sha256: old, ...rest } = metadata;
+  const { sha256: old, record, ...rest } = metadata;
   const both = { ...rest, sha256 };
   return new TextEncoder().encode(JSON.stringify(both)).length <= LONGEST_METADATA ? both : rest;
 }

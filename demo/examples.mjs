@@ -1,10 +1,9 @@
 // What `npm start` offers to paste, and what demo/examples.test.mjs holds it to.
 
 import { createHash } from "node:crypto";
-import { OPERATOR_SECRET } from "./gateway.mjs";
 import { mintToken } from "./issuer.mjs";
 import { mint } from "./keys.mjs";
-import { demoKey } from "./seed.mjs";
+import { demoKey, ROOT_KEY } from "./seed.mjs";
 
 /** @import { Example, ExampleGroup, ExampleRequest } from "./types.d.ts" */
 
@@ -14,28 +13,18 @@ import { demoKey } from "./seed.mjs";
  * @typedef {{ method?: string, headers?: Record<string, string>, key?: string, claims?: object, alg?: string }} ExampleOrder
  */
 
-/** Where operators edit what the ledger holds, in the demo. */
+/** Where operators ask the ledger, in the demo. */
 export const LEDGER_PATH = "/gateway/ledger";
+/** The path below which the management API is, in the demo. */
+export const API_PATH = "/gateway/api";
 
 /** A key that is in no file: the examples make it, and take it back. */
 const MADE_KEY = mint("sk_live", "DEMOmadeWhileItRuns00000");
-const AS_OPERATOR = { authorization: `Bearer ${OPERATOR_SECRET}`, "content-type": "application/json" };
+const AS_ROOT = { authorization: `Bearer ${ROOT_KEY}`, "content-type": "application/json" };
 const AS_CALLER = { authorization: `Bearer ${MADE_KEY}` };
 
-/**
- * One edit, as an operator sends it. The ledger is told the digest of a key, never the key.
- * @param {object} edit
- */
-const edit = (edit) => {
-  const digest = createHash("sha256").update(MADE_KEY).digest("hex");
-  const edits = [{ ...edit, digest }];
-  return {
-    path: LEDGER_PATH,
-    method: "POST",
-    headers: AS_OPERATOR,
-    body: JSON.stringify({ operation: "", actor: "you", edits }),
-  };
-};
+/** What the management API is asked about that key, which it knows by its digest. */
+const MADE_KEY_PATH = `${API_PATH}/v1/keys/${createHash("sha256").update(MADE_KEY).digest("hex")}`;
 
 // One example: `key` names a demo API key; `claims` makes a token. `expect` is a backend's name or a status.
 /** @type {Written[]} */
@@ -125,12 +114,15 @@ const EXAMPLES = [
   { group: "8  A key that is made, used at once, revoked and refused, everywhere" },
   { about: "no such key yet", path: "/environment/hello", headers: AS_CALLER, expect: 401 },
   {
-    about: "an operator makes it",
-    ...edit({ edit: "putKey", json: '{"subject":"you","claims":{"environment":"production"}}' }),
-    expect: 200,
+    about: "the management API makes it",
+    path: MADE_KEY_PATH,
+    method: "PUT",
+    headers: AS_ROOT,
+    body: '{"subject":"you","claims":{"environment":"production"}}',
+    expect: 201,
   },
   { about: "it works", path: "/environment/hello", headers: AS_CALLER, expect: "production", within: 10 },
-  { about: "the operator revokes it", ...edit({ edit: "removeKey" }), expect: 200 },
+  { about: "the management API revokes it", path: MADE_KEY_PATH, method: "DELETE", headers: AS_ROOT, expect: 200 },
   { about: "refused within 10 s", path: "/environment/hello", headers: AS_CALLER, expect: 401, within: 10 },
 ];
 

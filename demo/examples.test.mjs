@@ -7,7 +7,7 @@ import { withOperator } from "../scripts/lib/demo-console.mjs";
 import { checkedForm, configurationAsWritten } from "../scripts/lib/pointsman.mjs";
 import { examples } from "./examples.mjs";
 import { startGateway } from "./gateway.mjs";
-import { seed } from "./seed.mjs";
+import { seed, seedRootKey } from "./seed.mjs";
 import { createWorld } from "./world.mjs";
 
 const world = createWorld();
@@ -16,6 +16,7 @@ before(async () => {
   await world.start();
   gateway = await startGateway({ world, gateway: checkedForm(withOperator(configurationAsWritten())) });
   await seed(await gateway.kv());
+  await seedRootKey(await gateway.kv());
 });
 after(async () => {
   await gateway?.stop();

@@ -1,12 +1,16 @@
 // Puts the demo's customers and API keys into KV, as the command line would.
 import { readFileSync } from "node:fs";
 import { fileCustomers } from "./config-api.mjs";
-import { kvName } from "./keys.mjs";
+import { kvName, mint } from "./keys.mjs";
 
 /** @import { DemoKey } from "./types.d.ts" */
 
 /** @type {DemoKey[]} */
 const keys = JSON.parse(readFileSync(new URL("../fixtures/demo/keys.json", import.meta.url), "utf8"));
+
+/** The demo's root key, for the management API. It is as public as everything here. */
+export const ROOT_KEY = mint("sk_live", "DEMOrootKeyIsPublic00000");
+const SCOPES = ["keys.read", "keys.write", "customers.read", "customers.write", "revocations.write", "audit.read"];
 
 /**
  * The demo's API keys in clear.
@@ -34,6 +38,14 @@ export const demoEntries = () => [
     /** @returns {[string, string]} */ (customer) => [`customer:${customer.customerId}`, JSON.stringify(customer)],
   ),
 ];
+
+/**
+ * Writes the root key's record.
+ * @param {{ put(name: string, text: string): Promise<unknown> }} namespace
+ */
+export async function seedRootKey(namespace) {
+  await namespace.put(kvName(ROOT_KEY), JSON.stringify({ subject: "demo-root", root: { scopes: SCOPES } }));
+}
 
 /**
  * Writes them. What else stands in the namespace stays as it is.

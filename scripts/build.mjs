@@ -2,8 +2,10 @@
 // wrangler.toml), so `wrangler deploy` can't ship a configuration that the check refuses.
 //   npm run build -- --dev       compiles quickly and unoptimised
 //   npm run build -- --console   makes only what the console needs: build/gateway.json, and the core in build/console/
+//   npm run build -- --cli       makes only the command line as WebAssembly: build/cli/pointsman.wasm
+import { buildCli } from "./lib/cli-build.mjs";
 import { buildConsole, CONSOLE_OUT } from "./lib/console-build.mjs";
-import { ensureTools } from "./lib/ensure.mjs";
+import { ensureCliTools, ensureTools } from "./lib/ensure.mjs";
 import { Failure, main } from "./lib/failure.mjs";
 import {
   buildPointsman,
@@ -15,16 +17,25 @@ import { say, stopwatch } from "./lib/say.mjs";
 import { buildWorker } from "./lib/worker-build.mjs";
 
 await main(async () => {
-  const known = ["--dev", "--release", "--console"];
+  const known = ["--dev", "--release", "--console", "--cli"];
   const unknown = process.argv.slice(2).filter((argument) => !known.includes(argument));
   if (unknown.length > 0)
-    throw new Failure(`unknown option ${unknown[0]}`, { advice: ["npm run build [-- --dev --console]"], code: 2 });
+    throw new Failure(`unknown option ${unknown[0]}`, {
+      advice: ["npm run build [-- --dev --console --cli]"],
+      code: 2,
+    });
 
   const elapsed = stopwatch();
+  const dev = process.argv.includes("--dev");
+  if (process.argv.includes("--cli")) {
+    await ensureCliTools();
+    await buildCli({ dev });
+    say(`built build/cli/pointsman.wasm in ${elapsed()}`);
+    return;
+  }
   await ensureTools();
   await buildPointsman();
   needGoodConfiguration();
-  const dev = process.argv.includes("--dev");
   const consoleOnly = process.argv.includes("--console");
   if (consoleOnly) {
     await buildConsole({ dev });

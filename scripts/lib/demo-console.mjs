@@ -1,6 +1,6 @@
 // What operators have in `npm start`: their paths of the gateway, and the console with `-- --console`.
 import { consoleWorker } from "../../demo/console.mjs";
-import { LEDGER_PATH } from "../../demo/examples.mjs";
+import { API_PATH, LEDGER_PATH } from "../../demo/examples.mjs";
 import { OPERATOR_SECRET } from "../../demo/gateway.mjs";
 import { CONSOLE_DEV_OUT } from "./console-build.mjs";
 import { bundleConsole } from "./console-bundle.mjs";
@@ -16,6 +16,7 @@ export function withOperator(json) {
   const operator = {
     status: "/gateway/status",
     ledger: LEDGER_PATH,
+    api: API_PATH,
     secret: "${OPERATOR_SECRET}",
     ...configuration.operator,
   };

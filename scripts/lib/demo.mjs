@@ -1,7 +1,7 @@
 import { CONSOLE_SECRET } from "../../demo/console.mjs";
 import { examples } from "../../demo/examples.mjs";
 import { startGateway, WRANGLER_KV, WRANGLER_OBJECTS } from "../../demo/gateway.mjs";
-import { seed } from "../../demo/seed.mjs";
+import { seed, seedRootKey } from "../../demo/seed.mjs";
 import { createWorld } from "../../demo/world.mjs";
 import { buildConsole, CONSOLE_DEV_OUT } from "./console-build.mjs";
 import { consoleWorkers, withOperator } from "./demo-console.mjs";
@@ -95,6 +95,7 @@ export async function demo({ withConsole = false } = {}) {
     onLog: (line, stream) => say(stream === "err" ? red(line) : dim(readable(line))),
   });
   await seed(await gateway.kv());
+  await seedRootKey(await gateway.kv());
   for (const line of welcome({
     url: gateway.url,
     examples: await examples(),

@@ -7,7 +7,7 @@ import { show } from "./run.mjs";
 
 /** Folders with a tsconfig.json of their own, each for one kind of place in which JavaScript runs. */
 export const typeProjects = () =>
-  globSync("{.,{bench,console,src}/**}/tsconfig.json", { cwd: ROOT }).map((file) => dirname(file));
+  globSync("{.,{bench,console,packages,src}/**}/tsconfig.json", { cwd: ROOT }).map((file) => dirname(file));
 
 /** Layout, order of imports and lints; biome.jsonc says which. Warnings count. */
 export async function checkLints() {

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, rmSync, utimesSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
@@ -114,6 +114,55 @@ test("the watcher tells of a changed file once", async () => {
   end();
   rmSync(folder, { recursive: true });
   assert.deepEqual(told, ["configuration"]);
+});
+
+test("the watcher takes in what is watched from now on, and tells of it only where it was written since", async () => {
+  const folder = mkdtempSync(join(tmpdir(), "pointsman-watch-"));
+  const path = (name) => join(folder, name);
+  for (const name of ["main.js", "old.js"]) writeFileSync(path(name), name);
+  utimesSync(path("old.js"), new Date(0), new Date(0));
+  let settings = { files: [path("main.js")] };
+  const told = [];
+  const end = watch(
+    () => ({ settings }),
+    async (name) => {
+      told.push(name);
+    },
+    10,
+  );
+  const pause = () => new Promise((resolve) => setTimeout(resolve, 80));
+  const toldBy = async (change) => {
+    await change();
+    const deadline = Date.now() + 5000;
+    while (told.length === 0 && Date.now() < deadline) await pause();
+    await pause();
+    return told.splice(0);
+  };
+  try {
+    // An import that was there before, one that somebody writes while the main module is read, and one that is to come.
+    settings = { files: ["main.js", "old.js", "later.js"].map(path), since: Date.now() - 1000 };
+    await pause();
+    assert.deepEqual(told, []);
+    assert.deepEqual(await toldBy(() => writeFileSync(path("later.js"), "1")), ["settings"]);
+    writeFileSync(path("meanwhile.js"), "1");
+    assert.deepEqual(await toldBy(() => settings.files.push(path("meanwhile.js"))), ["settings"]);
+    // A whole folder, but for what is installed or hidden, and what was there before.
+    settings = { ...settings, sources: [folder], since: Date.now() + 1000 };
+    await pause();
+    for (const hidden of ["node_modules", ".pointsman"]) {
+      mkdirSync(path(hidden));
+      writeFileSync(join(path(hidden), "a.js"), "1");
+    }
+    mkdirSync(path("lib"));
+    await pause();
+    assert.deepEqual(told, []);
+    assert.deepEqual(await toldBy(() => writeFileSync(path("lib/a.js"), "1")), ["settings"]);
+    const withWritten = { files: [], sources: [path("lib")], since: Date.now() - 1000 };
+    assert.deepEqual(await toldBy(() => Object.assign(settings, withWritten)), ["settings"]);
+  } finally {
+    end();
+    rmSync(folder, { recursive: true });
+  }
 });
 
 test("a wasm file loses the names of its functions, and only these", () => {

@@ -1,9 +1,8 @@
 // SECURITY.md names the tests that hold each promise: they exist, and no promise is without one.
 import assert from "node:assert/strict";
-import { existsSync, globSync } from "node:fs";
 import { test } from "node:test";
-import { projectFiles, readProjectFile } from "./markdown.mjs";
-import { inRoot, ROOT } from "./paths.mjs";
+import { readProjectFile } from "./markdown.mjs";
+import { faults, named } from "./named-tests.mjs";
 
 /** The rows of promises: [{ number, tests }]. Other tables have fewer columns. */
 const promises = (text) =>
@@ -11,55 +10,6 @@ const promises = (text) =>
     number,
     tests,
   }));
-
-/** What a cell names: `name`, and the titles in quotes that follow it. */
-function named(cell) {
-  const [, ...parts] = cell.split("`");
-  const names = [];
-  for (let i = 0; i + 1 < parts.length; i += 2)
-    names.push({ name: parts[i], titles: [...parts[i + 1].matchAll(/"([^"]+)"/g)].map(([, title]) => title) });
-  return names;
-}
-
-const asItIs = (text) => text.replace(/[.*+?^${}()|[\]\\]/g, "\\$&");
-const pattern = (text, any) => text.split(/[*…]/).map(asItIs).join(any);
-
-const rust = new Map(projectFiles("{src,crates,tests}/**/*.rs").map((file) => [file, readProjectFile(file)]));
-
-/** A Rust test: its function stands in a file, or below a folder, of its module. */
-function rustFault(name) {
-  const modules = name.split("::");
-  const functionName = modules.pop();
-  const wanted = new RegExp(`#\\[test\\]\\s*(?:#\\[[^\\n]*\\]\\s*)*fn ${pattern(functionName, "\\w*")}\\(`);
-  // Properties stand in a macro, behind no attribute of their own.
-  const property = new RegExp(`proptest! \\{[\\s\\S]*fn ${pattern(functionName, "\\w*")}\\(`);
-  const holds = ([, text]) => wanted.test(text) || property.test(text);
-  const isIn = ([file]) =>
-    modules.every((module) => file.replaceAll("pointsman-", "").replace(/\.rs$/, "").split("/").includes(module));
-  const found = [...rust].filter(holds);
-  if (found.some(isIn)) return undefined;
-  const elsewhere = functionName === "*" ? [] : found.map(([file]) => file);
-  return `${name}: no such test${elsewhere.length > 0 ? `; one of that name stands in ${elsewhere.join(", ")}` : ""}`;
-}
-
-/** A file of Node's tests, and tests in it by their titles, of which templates fill parts. */
-function nodeFaults(name, titles) {
-  const file = `tests/${name}.test.mjs`;
-  if (!existsSync(inRoot(file))) return [`${file}: no such file`];
-  const text = readProjectFile(file);
-  const missing = titles.filter((title) => !new RegExp(`["\`]${pattern(title, "[^\\n]*")}["\`]`).test(text));
-  return missing.map((title) => `${file}: no test "${title}"`);
-}
-
-function faults({ name, titles }) {
-  if (name.startsWith("cases/"))
-    return globSync(`fixtures/${name}.json`, { cwd: ROOT }).length > 0 ? [] : [`${name}: no such case`];
-  if (/^(workerd|edge|cli|console|browser)\/[\w-]+$/.test(name)) return nodeFaults(name, titles);
-  if (/^\w+(::[\w*…]+)+$/.test(name)) return [rustFault(name)].filter(Boolean);
-  if (/^tests\/\w+\.rs$/.test(name)) return rust.has(name) ? [] : [`${name}: no such file`];
-  // The name of a field, say.
-  return /^[A-Z]/.test(name) ? [] : [`${name}: neither a test nor a case`];
-}
 
 const rows = promises(readProjectFile("SECURITY.md"));
 

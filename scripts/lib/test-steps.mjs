@@ -1,5 +1,6 @@
 import { existsSync } from "node:fs";
 import { chromium } from "./chromium.mjs";
+import { buildCli } from "./cli-build.mjs";
 import { buildConsole } from "./console-build.mjs";
 import { Failure } from "./failure.mjs";
 import { holdInstructions } from "./instruction-counts.mjs";
@@ -20,26 +21,40 @@ const command =
 /** @type {(...args: string[]) => ReturnType<typeof command>} */
 const cargo = (...args) => command("cargo", ...args);
 
-async function nodeTests() {
-  const files = testFiles([
-    "scripts/**/*.test.mjs",
-    "demo/**/*.test.mjs",
-    "tests/cli/**/*.test.mjs",
-    "bench/**/*.test.mjs",
-    "tests/edge/**/*.test.mjs",
-    "tests/workerd/**/*.test.mjs",
-    "tests/browser/**/*.test.mjs",
-    "tests/console/**/*.test.mjs",
-  ]);
-  const built = { "index.js": "npm run build", "console/index.js": "npm run build -- --console" };
-  for (const [file, advice] of Object.entries(built))
-    if (!existsSync(inRoot("build", file))) throw new Failure(`build/${file} is missing`, { advice: [advice] });
-  await command(process.execPath, "--test", ...files)({ CHROMIUM_BIN: await chromium() });
-}
+/** What the tests in JavaScript use, and what makes it. */
+const BUILT = {
+  "index.js": "npm run build",
+  "console/index.js": "npm run build -- --console",
+  "cli/pointsman.wasm": "npm run build -- --cli",
+};
+// A test that never ends, or a file whose servers stay open after its last test, must not hold up all others.
+const LIMITS = ["--test-timeout=900000", "--test-force-exit"];
 
 /**
- * All that `npm test` does, in order. `part` is what --only= chooses by.
- * @type {{ part: string, name: string, run: () => unknown }[]}
+ * The tests in these folders, in Node: one file after the other, or two at once where no test measures how soon something
+ * happens.
+ * @param {string[]} folders
+ * @param {number} [atOnce]
+ */
+const nodeTests =
+  (folders, atOnce = 1) =>
+  async () => {
+    const files = testFiles(folders.map((folder) => `${folder}/**/*.test.mjs`));
+    for (const [file, advice] of Object.entries(BUILT))
+      if (!existsSync(inRoot("build", file))) throw new Failure(`build/${file} is missing`, { advice: [advice] });
+    await command(
+      process.execPath,
+      "--test",
+      `--test-concurrency=${atOnce}`,
+      ...LIMITS,
+      ...files,
+    )({ CHROMIUM_BIN: await chromium() });
+  };
+
+/**
+ * All that `npm test` does, in order. `part` is what --only= chooses by. What stands `alone` makes nothing that a later step
+ * needs: those run after its failure, so that one run tells all.
+ * @type {{ part: string, name: string, alone?: boolean, run: () => unknown }[]}
  */
 export const STEPS = [
   // First: they take seconds.
@@ -52,7 +67,8 @@ export const STEPS = [
     run: () => cargo("clippy", "--all-targets", "--all-features", "--", "-D", "warnings")(),
   },
   {
-    // Debian's wasm toolchain has no clippy, so the edge is linted as if it were native code, under a cfg of its own.
+    // Debian's wasm toolchain has no clippy, so what is for wasm alone is linted as if it were native code, under a cfg of its
+    // own: the edge, and how the command line asks JavaScript.
     part: "native",
     name: "lint of the edge",
     run: () =>
@@ -64,7 +80,10 @@ export const STEPS = [
         "pointsman-js",
         "--package",
         "pointsman-ledger-wasm",
+        "--package",
+        "pointsman-cli",
         "--lib",
+        "--bins",
         "--",
         "-D",
         "warnings",
@@ -85,6 +104,7 @@ export const STEPS = [
   { part: "native", name: "instruction counts", run: () => holdInstructions() },
   { part: "wasm", name: "wasm build", run: () => buildWorker() },
   { part: "wasm", name: "wasm build of the console", run: () => buildConsole() },
+  { part: "wasm", name: "wasm build of the command line", run: () => buildCli() },
   {
     part: "wasm",
     name: "deploy, dry run",
@@ -111,7 +131,16 @@ export const STEPS = [
         "target/deploy-console",
       )({ WRANGLER_SEND_METRICS: "false", CI: "true" }),
   },
-  { part: "workerd", name: "tests in workerd and in a browser", run: nodeTests },
+  {
+    part: "cli",
+    name: "tests of the scripts",
+    alone: true,
+    run: nodeTests(["scripts", "demo", "bench", "tests/edge"]),
+  },
+  { part: "cli", name: "tests of the command line", alone: true, run: nodeTests(["tests/cli", "tests/cli-wasm"], 2) },
+  { part: "workerd", name: "tests in workerd", alone: true, run: nodeTests(["tests/workerd"]) },
+  { part: "browser", name: "tests in a browser", alone: true, run: nodeTests(["tests/browser", "tests/console"]) },
+  { part: "package", name: "tests of the packages", alone: true, run: nodeTests(["tests/package"], 2) },
 ];
 
 /**

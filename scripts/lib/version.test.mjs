@@ -14,6 +14,7 @@ const manifests = ["Cargo.toml", ...globSync("{crates/*,benches}/Cargo.toml", { 
   file,
   manifest: parse(read(file)),
 }));
+const packages = globSync("packages/*/package.json", { cwd: ROOT });
 
 test("the version is the same wherever it stands", () => {
   const version = said(root, "version");
@@ -28,6 +29,7 @@ test("the version is the same wherever it stands", () => {
     );
   }
   assert.equal(JSON.parse(read("package.json")).version, version, "package.json");
+  for (const file of packages) assert.equal(JSON.parse(read(file)).version, version, file);
   const lock = JSON.parse(read("package-lock.json"));
   assert.equal(lock.version, version, "package-lock.json");
   assert.equal(lock.packages[""].version, version, "package-lock.json, its first package");
@@ -35,5 +37,6 @@ test("the version is the same wherever it stands", () => {
 
 test("nothing can be published by mistake", () => {
   for (const { file, manifest } of manifests) assert.equal(said(manifest, "publish"), false, file);
-  assert.equal(JSON.parse(read("package.json")).private, true);
+  // The npm packages are published from what `npm run package` makes of them.
+  for (const file of ["package.json", ...packages]) assert.equal(JSON.parse(read(file)).private, true, file);
 });

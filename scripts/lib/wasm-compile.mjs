@@ -1,12 +1,13 @@
 // From a crate to wasm, by cargo.
-import { existsSync } from "node:fs";
+import { existsSync, readdirSync } from "node:fs";
+import { homedir } from "node:os";
 import { join } from "node:path";
 import { wasmBindings } from "./cargo-tools.mjs";
 import { Failure } from "./failure.mjs";
 import { withNpmBins } from "./modern-node.mjs";
 import { inRoot } from "./paths.mjs";
 import { attempt, show } from "./run.mjs";
-import { WASM_TARGET } from "./versions.mjs";
+import { WASI_TARGET, WASM_TARGET } from "./versions.mjs";
 import { wasmToolchain } from "./wasm-std.mjs";
 
 // Apart from target/ and from each other: no build invalidates another's work or waits for its lock.
@@ -27,10 +28,16 @@ const QUICK = {
 /** Small rather than quick, down to the standard library's generic code: for what no request waits for. */
 const SMALL = { CARGO_PROFILE_RELEASE_OPT_LEVEL: "s" };
 
+/**
+ * For programs, which are large: one crate after the other is optimised on all cores, and not all of them as one on a single
+ * core, which takes minutes.
+ */
+const IN_PARTS = { CARGO_PROFILE_RELEASE_LTO: "thin", CARGO_PROFILE_RELEASE_CODEGEN_UNITS: "16" };
+
 /** The environment of all steps of a wasm build. */
-export function wasmBuildEnvironment({ dev = false, small = false } = {}) {
-  const toolchain = wasmToolchain();
-  if (!toolchain || !existsSync(wasmBindings().path))
+export function wasmBuildEnvironment({ dev = false, small = false, target = WASM_TARGET } = {}) {
+  const toolchain = wasmToolchain(target);
+  if (!toolchain || (target === WASM_TARGET && !existsSync(wasmBindings().path)))
     throw new Failure("tools are missing", { advice: ["npm run setup"] });
   return {
     ...withNpmBins(),
@@ -38,8 +45,22 @@ export function wasmBuildEnvironment({ dev = false, small = false } = {}) {
     PATH: withNpmBins({ PATH: toolchain.PATH ?? process.env.PATH }).PATH,
     CARGO_TARGET_DIR: targetFolder(dev),
     ...(small && SMALL),
+    ...(target === WASI_TARGET && IN_PARTS),
     ...(dev && QUICK),
   };
+}
+
+/**
+ * What makes a build the same wherever the clone, the home folder and the registry's copy are: panics name the files of
+ * their source, and these would be machine paths. Only what is compiled for the target has the flags.
+ */
+function withoutMachinePaths({ dev = false } = {}) {
+  const sources = join(process.env.CARGO_HOME || join(homedir(), ".cargo"), "registry", "src");
+  // A folder for each registry, whose name is that of its host.
+  const registries = existsSync(sources) ? readdirSync(sources).map((name) => join(sources, name)) : [];
+  const renamed = [[targetFolder(dev), "target"], ...registries.map((folder) => [folder, "crates"])];
+  const flags = renamed.map(([folder, name]) => `--remap-path-prefix=${folder}=${name}`);
+  return { CARGO_ENCODED_RUSTFLAGS: flags.join("\x1f") };
 }
 
 /** @typedef {{ quiet: boolean, env: NodeJS.ProcessEnv }} StepOptions */
@@ -61,12 +82,38 @@ export async function step(program, args, { quiet, env }) {
 }
 
 /**
+ * Builds for a target.
+ * @param {string[]} what
+ * @param {string} target
+ * @param {StepOptions & { dev: boolean }} options
+ */
+async function cargo(what, target, { dev, quiet, env }) {
+  // Before cargo has fetched sources from a registry, their folder cannot be told to it.
+  await step("cargo", ["fetch", "--quiet", "--locked", "--target", target], { quiet, env });
+  await step("cargo", ["build", ...what, "--release", "--target", target], {
+    quiet,
+    env: { ...env, ...withoutMachinePaths({ dev }) },
+  });
+}
+
+/**
  * Compiles the crate of this name. Resolves to { folder, file }: the wasm, and where it stands.
  * @param {string} crate
  * @param {StepOptions & { dev: boolean }} options
  */
 export async function compileWasm(crate, { dev, quiet, env }) {
-  await step("cargo", ["build", "--package", crate, "--lib", "--release", "--target", WASM_TARGET], { quiet, env });
+  await cargo(["--package", crate, "--lib"], WASM_TARGET, { dev, quiet, env });
   const folder = join(targetFolder(dev), WASM_TARGET, "release");
   return { folder, file: join(folder, `${crate.replaceAll("-", "_")}.wasm`) };
+}
+
+/**
+ * Compiles a program of this crate for WASI. Resolves to the wasm's path.
+ * @param {string} crate
+ * @param {string} program
+ * @param {StepOptions & { dev: boolean }} options
+ */
+export async function compileProgram(crate, program, { dev, quiet, env }) {
+  await cargo(["--package", crate, "--bin", program], WASI_TARGET, { dev, quiet, env });
+  return join(targetFolder(dev), WASI_TARGET, "release", `${program}.wasm`);
 }

@@ -20,24 +20,22 @@ const FEATURES = [
   "reference-types",
   "exception-handling",
 ];
-const OPTIMIZE = [
-  "-O3",
-  "--converge",
-  "--one-caller-inline-max-function-size=0",
-  "--debuginfo",
-  ...FEATURES.map((name) => `--enable-${name}`),
-];
+const EDGE = ["-O3", "--converge", "--one-caller-inline-max-function-size=0"];
+/** The command line is downloaded and compiled at each start: its size is what counts, and one pass has nearly all of it. */
+const SMALLEST = ["-Oz"];
+const KEPT = ["--debuginfo", ...FEATURES.map((name) => `--enable-${name}`)];
 
 /** @import { StepOptions } from "./wasm-compile.mjs" */
 
 /**
  * Optimises `from` into `to`, and puts the names of its functions beside that, for reading stack traces.
+ * `smallest` spends nothing on speed.
  * @param {string} from
  * @param {string} to
- * @param {StepOptions} options
+ * @param {StepOptions & { smallest?: boolean }} options
  */
-export async function optimizeWasm(from, to, options) {
-  await step(npmBin("wasm-opt"), [from, "-o", to, ...OPTIMIZE], options);
+export async function optimizeWasm(from, to, { smallest = false, ...options }) {
+  await step(npmBin("wasm-opt"), [from, "-o", to, ...(smallest ? SMALLEST : EDGE), ...KEPT], options);
   const { wasm, names } = withoutNames(readFileSync(to));
   writeFileSync(to, wasm);
   writeFileSync(join(dirname(to), "function-names.txt"), `${names.join("\n")}\n`);

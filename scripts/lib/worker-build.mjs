@@ -1,6 +1,6 @@
 // The gateway's Worker.
-import { copyFileSync, readdirSync } from "node:fs";
-import { join } from "node:path";
+import { copyFileSync, readdirSync, readFileSync } from "node:fs";
+import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { build } from "esbuild";
 import { Failure } from "./failure.mjs";
@@ -16,6 +16,9 @@ export const DEV_OUT = "target/worker-dev";
 /** The modules that are bundled with what is made of the wasm. */
 const EDGE = inRoot("src", "edge");
 
+/** The description of the management API, which the Worker serves. */
+const API = inRoot("schemas", "api.openapi.json");
+
 /** The ledger's wasm, beside the core's. */
 export const LEDGER_WASM = "ledger_bg.wasm";
 
@@ -25,7 +28,7 @@ export const LEDGER_WASM = "ledger_bg.wasm";
  */
 const resolveCore = (core, ledger) => ({
   name: "pointsman",
-  setup({ onResolve }) {
+  setup({ onResolve, onLoad }) {
     onResolve({ filter: /^pointsman:core$/ }, () => ({ path: core }));
     onResolve({ filter: /^pointsman:ledger$/ }, () => ({ path: ledger }));
     // Modules that the wasm calls are taken from where they stand, with whatever they import, and not from wasm-bindgen's
@@ -36,17 +39,23 @@ const resolveCore = (core, ledger) => ({
     onResolve({ filter: /^pointsman:configuration$/ }, () => ({ path: `./${CONFIGURATION}`, external: true }));
     onResolve({ filter: /^pointsman:wasm$/ }, () => ({ path: "./index_bg.wasm", external: true }));
     onResolve({ filter: /^pointsman:ledger-wasm$/ }, () => ({ path: `./${LEDGER_WASM}`, external: true }));
+    onResolve({ filter: /^pointsman:api$/ }, () => ({ path: API, namespace: "compact" }));
+    onLoad({ filter: /./, namespace: "compact" }, ({ path }) => ({
+      contents: JSON.stringify(JSON.parse(readFileSync(path, "utf8"))),
+      loader: "text",
+    }));
   },
 });
 
 /**
- * Puts our entry, what enters the two wasms, and the modules that the core's wasm calls into one module.
+ * Puts our entry, what enters the two wasms, and the modules that the core's wasm calls into one module, `index.js`; and
+ * beside it the same without our entry, `worker.js`, for which the users of the npm package have an entry of their own.
  * @type {(core: string, ledger: string, outfile: string) => Promise<unknown>}
  */
 const bundle = (core, ledger, outfile) =>
   build({
-    entryPoints: [join(EDGE, "entry.js")],
-    outfile,
+    entryPoints: { index: join(EDGE, "entry.js"), worker: join(EDGE, "worker.js") },
+    outdir: dirname(outfile),
     bundle: true,
     minify: true,
     format: "esm",
@@ -68,7 +77,7 @@ export async function buildWorker({ dev = false, out = RELEASE_OUT, quiet = fals
     out: inRoot(out),
     dev,
     quiet,
-    sources: [SELF, ledgerBindings, ...modules.map((name) => join(EDGE, name))],
+    sources: [SELF, API, ledgerBindings, ...modules.map((name) => join(EDGE, name))],
     bundle: (core, outfile) => bundle(core, ledgerBindings, outfile),
   });
   copyFileSync(join(ledger, "index_bg.wasm"), join(inRoot(out), LEDGER_WASM));

@@ -39,6 +39,12 @@ declare module "pointsman:ledger" {
   }
 }
 
+/** The description of the management API, as schemas/api.openapi.json has it. */
+declare module "pointsman:api" {
+  const description: string;
+  export default description;
+}
+
 /** The ledger's wasm, compiled. */
 declare module "pointsman:ledger-wasm" {
   const module: WebAssembly.Module;

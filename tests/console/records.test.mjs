@@ -120,6 +120,8 @@ test("metadata of an entry keeps what others wrote there", () => {
   assert.deepEqual(metadataWith(undefined, "x"), { sha256: "x" });
   assert.deepEqual(metadataWith(null, "x"), { sha256: "x" });
   assert.deepEqual(metadataWith({ sha256: "old", ticket: 7 }, "x"), { ticket: 7, sha256: "x" });
+  const before = { sha256: "old", record: { subject: "s" }, ticket: 7 };
+  assert.deepEqual(metadataWith(before, "x"), { ticket: 7, sha256: "x" }, "a record there is of the old value");
   assert.equal(metadataWith("mine", "x"), "mine");
   const long = { note: "ü".repeat(505) };
   assert.deepEqual(metadataWith({ ...long, sha256: "old" }, "x"), long, "without room for it the digest stays away");

@@ -1,22 +1,26 @@
-// THIRD-PARTY-LICENSES as text: what of others is in the Workers, under which licence, and the licences' texts.
+// THIRD-PARTY-LICENSES as text: what of others is in the Workers and the command line, under which licence, and the licences' texts.
 import { readFileSync } from "node:fs";
 import { Failure } from "../failure.mjs";
 import { inRoot } from "../paths.mjs";
 import { chosen, noticeOf, textOf } from "./licences.mjs";
-import { crates, npmPackages } from "./shipped.mjs";
+import { crates, cratesOfCommandLine, npmPackages } from "./shipped.mjs";
 
 /** @import { Package } from "./shipped.mjs" */
 
 export const FILE = inRoot("THIRD-PARTY-LICENSES");
 export const COMMAND = "node scripts/third-party.mjs";
 
-const HEAD = `Pointsman is under the Apache License 2.0 (LICENSE). The Workers that it is deployed as hold code of others, which is
-listed here with the licence that it is used under. \`${COMMAND}\` writes this file, from Cargo.lock,
+const HEAD = `Pointsman is under the Apache License 2.0 (LICENSE). The Workers that it is deployed as, and the command line's
+pointsman.wasm, hold code of others, which is listed here with the licence that it is used under. \`${COMMAND}\` writes this file, from Cargo.lock,
 package-lock.json and the packages themselves.`;
 
 // Its version is the compiler's, which is not ours to say.
 const STD = `Rust's standard library, which is linked into the wasm, is under MIT or Apache-2.0 (used under Apache-2.0), parts of its
 compiler-builtins under Apache-2.0 with the LLVM exception: https://github.com/rust-lang/rust`;
+
+// The toolchain brings it along.
+const LIBC = `pointsman.wasm also has parts of wasi-libc (https://github.com/WebAssembly/wasi-libc), which is under Apache-2.0 with the LLVM
+exception or MIT (used under Apache-2.0), and of musl, which is in wasi-libc and under MIT: Copyright © 2005-2020 Rich Felker, et al.`;
 
 const WIDTH = 100;
 const RULE = "=".repeat(WIDTH);
@@ -44,7 +48,7 @@ const label = ({ name, version }) => `${name} ${version}`;
 const flat = (text) => text.replace(/\s+/g, " ").trim();
 
 /**
- * The table of one Worker's packages.
+ * The table of what is in one place.
  * @param {Package[]} packages
  */
 function list(packages) {
@@ -95,12 +99,14 @@ function notices(packages) {
 
 /** What the file must hold. */
 export async function document() {
-  const [wasm, scripts] = [crates(), await npmPackages()];
-  const all = [...wasm, ...scripts];
+  const [wasm, cli, scripts] = [crates(), cratesOfCommandLine(), await npmPackages()];
+  const all = [...new Map([...wasm, ...cli, ...scripts].map((one) => [label(one), one])).values()];
   const parts = [
     HEAD,
     `In the gateway's Worker, crates from crates.io, of which the console's Worker has some:\n\n${list(wasm)}`,
+    `In the command line's pointsman.wasm, crates from crates.io:\n\n${list(cli)}`,
     STD,
+    LIBC,
     `In the console's Worker, packages from npm:\n\n${list(scripts)}`,
     ...texts(all).map(
       ({ licence, text, packages }) => `${title(wrapped(`${licence}:`, packages.map(label)))}\n\n${text}`,

@@ -1,11 +1,12 @@
-// The packages of others whose code is in what is deployed: crates in the wasm, npm packages in the modules of the two Workers.
+// The packages of others whose code is in what is deployed or published: crates in the wasm, npm packages in the modules of the
+// two Workers.
 import { spawnSync } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { dirname, join, relative } from "node:path";
 import { build } from "esbuild";
 import { Failure } from "../failure.mjs";
 import { inRoot, ROOT } from "../paths.mjs";
-import { WASM_TARGET } from "../versions.mjs";
+import { WASI_TARGET, WASM_TARGET } from "../versions.mjs";
 
 /**
  * A package of others. `licence` is an expression of SPDX's, `folder` where the package stands on this machine.
@@ -35,21 +36,28 @@ function cargo(...args) {
   return stdout;
 }
 
-/** The crates of ours that are compiled to wasm. */
-const OURS = ["pointsman", "pointsman-js", "pointsman-ledger-wasm"];
+/** The crates of ours that are compiled to wasm, and for what. */
+const WORKERS = { ours: ["pointsman", "pointsman-js", "pointsman-ledger-wasm"], target: WASM_TARGET };
+const COMMAND_LINE = { ours: ["pointsman-cli"], target: WASI_TARGET };
+
+/** What is linked into the two Workers. */
+export const crates = () => linkedInto(WORKERS);
+/** What is linked into the command line's wasm. */
+export const cratesOfCommandLine = () => linkedInto(COMMAND_LINE);
 
 /**
- * The tree says what is linked: its features are those of the Workers, and macros,
+ * The tree says what is linked: its features are those of what is built, and macros,
  * which run while it is compiled, are left out. Where the sources are, the metadata says.
+ * @param {{ ours: string[], target: string }} built
  * @returns {Package[]}
  */
-export function crates() {
+function linkedInto({ ours, target }) {
   const tree = cargo(
     "tree",
     "--locked",
-    ...OURS.flatMap((name) => ["--package", name]),
+    ...ours.flatMap((name) => ["--package", name]),
     "--target",
-    WASM_TARGET,
+    target,
     "--edges",
     "normal,no-proc-macro",
     "--prefix",
@@ -58,7 +66,7 @@ export function crates() {
     "{p}",
   );
   const linked = new Set(tree.split("\n").map((line) => /^(\S+) v(\S+)/.exec(line)?.slice(1, 3).join(" ")));
-  const metadata = JSON.parse(cargo("metadata", "--locked", "--format-version", "1", "--filter-platform", WASM_TARGET));
+  const metadata = JSON.parse(cargo("metadata", "--locked", "--format-version", "1", "--filter-platform", target));
   /** @type {CargoPackage[]} */
   const packages = metadata.packages;
   return packages
@@ -78,7 +86,7 @@ export function crates() {
  * @returns {Promise<Package[]>}
  */
 export async function npmPackages() {
-  const inputs = await Promise.all([bundled("src/edge/entry.js"), bundled("console/index.js")]);
+  const inputs = await Promise.all([bundled("src/edge/worker.js"), bundled("console/index.js")]);
   const folders = new Set(
     inputs.flat().flatMap((file) => /^(.*node_modules\/(?:@[^/]+\/)?[^/]+)\//.exec(file)?.[1] ?? []),
   );

@@ -6,7 +6,7 @@ import { test } from "node:test";
 import { ROOT } from "../paths.mjs";
 import { COMMAND, document, FILE } from "./document.mjs";
 import { chosen, noticeOf, textOf } from "./licences.mjs";
-import { crates, npmPackages } from "./shipped.mjs";
+import { crates, cratesOfCommandLine, npmPackages } from "./shipped.mjs";
 
 test("THIRD-PARTY-LICENSES is what the lock files make of it", async () => {
   const wanted = await document();
@@ -19,6 +19,12 @@ test("what is linked is listed, and what only runs while it is compiled or teste
   for (const name of ["worker", "serde", "jwt-compact", "wasm-bindgen"]) assert.ok(names.includes(name), name);
   for (const name of ["serde_derive", "syn", "clap", "rsa", "proptest", "pointsman"])
     assert.ok(!names.includes(name), name);
+});
+
+test("the command line has crates that the Workers have not, and none of the native one alone", () => {
+  const names = cratesOfCommandLine().map(({ name }) => name);
+  for (const name of ["clap", "toml", "rsa", "serde", "wasi"]) assert.ok(names.includes(name), name);
+  for (const name of ["clap_derive", "proptest", "worker", "wasm-bindgen"]) assert.ok(!names.includes(name), name);
 });
 
 test("of npm the console alone has packages", async () => {

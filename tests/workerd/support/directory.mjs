@@ -16,11 +16,17 @@ const CONFIG_API = "config.example.com";
 const ECHO = `export default { fetch: (request) => new Response(request.url) };`;
 
 /**
- * Starts some isolates with a configuration given as TOML. `configApi` answers with the text of the list at CONFIG_API.
- * @param {{ toml: string, isolates?: number, bindings?: Record<string, string>, configApi?: () => string }} options
+ * Starts some isolates with a configuration given as TOML. `configApi` answers with the text that a path of
+ * CONFIG_API has, or with a whole answer.
+ * @param {{ toml: string, isolates?: number, bindings?: Record<string, string>,
+ *   configApi?: (path: string) => string | Response }} options
  */
 export async function openIsolates({ toml, isolates = 2, bindings = {}, configApi }) {
-  const outside = ({ url }) => new Response(new URL(url).hostname === CONFIG_API ? configApi() : url);
+  const outside = ({ url }) => {
+    const { hostname, pathname } = new URL(url);
+    const said = hostname === CONFIG_API ? configApi(pathname) : url;
+    return typeof said === "string" ? new Response(said) : said;
+  };
   const form = configurationModule(checkedForm(gatewayJson(toml)));
   const worker = (index) => ({
     name: `isolate-${index}`,
@@ -32,6 +38,7 @@ export async function openIsolates({ toml, isolates = 2, bindings = {}, configAp
       { type: "ESModule", path: join(folder, CONFIGURATION), contents: form },
     ],
     modulesRoot: folder,
+    unsafeDirectSockets: [{ host: "127.0.0.1", port: 0 }],
     compatibilityDate: "2026-07-30",
     compatibilityFlags: ["global_fetch_strictly_public", "enable_request_signal"],
     kvNamespaces: { POINTSMAN_KV: "directory-kv" },
@@ -78,6 +85,8 @@ export async function openIsolates({ toml, isolates = 2, bindings = {}, configAp
       const worker = await miniflare.getWorker(LEDGER_WORKER);
       return (await worker.scheduled({ cron: "* * * * *" })).outcome;
     },
+    /** Where an isolate answers over HTTP. */
+    origin: async (index) => (await miniflare.unsafeGetDirectURL(`isolate-${index}`)).origin,
     stop: () => miniflare.dispose(),
   };
 }

@@ -6,20 +6,7 @@ import { bearer, openGateway } from "./gateway.mjs";
 
 export const SHARED = "shared.backends.example.com";
 
-const METHODS = [
-  "GET",
-  "HEAD",
-  "POST",
-  "PUT",
-  "PATCH",
-  "DELETE",
-  "OPTIONS",
-  "PROPFIND",
-  "PURGE",
-  "QUERY",
-  "M-SEARCH",
-  "REPORT",
-];
+const METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "PROPFIND", "PURGE", "QUERY", "REPORT"];
 
 const TOML = `
 [api_keys]

@@ -69,7 +69,12 @@ export async function openGateway({
     workers: [...(faults ? [faults.worker] : []), ...(network ? [zone.worker] : []), ...(given.workers ?? [])],
   });
   let given = { gateway, form, bindings, kv, objects, overrides, workers };
-  const started = await startGateway({ folder, world, onLog: (line) => log.take(line), ...settings(given) });
+  const start = async () => startGateway({ folder, world, onLog: (line) => log.take(line), ...settings(given) });
+  const started = await start().catch(async (error) => {
+    // Its servers would keep the process of the tests from ending.
+    await world.stop();
+    throw error;
+  });
   const opened = {
     world,
     zone,
