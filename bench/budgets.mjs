@@ -52,6 +52,17 @@ function first(title, what, budget, stretch) {
   return { title, unit: "ms", budget, stretch, figure: own, noise: spreadOfOwn };
 }
 
+/**
+ * Wasm memory with everybody loaded, and loaded anew: it never shrinks, so that is the most of any moment.
+ * @type {(size: number, budget: number) => Measured}
+ */
+const memoryOfAll = (size, budget) => ({
+  title: `wasm memory with ${size.toLocaleString("en-US").replaceAll(",", " ")} keys and customers loaded`,
+  unit: "bytes",
+  budget: budget * MIB,
+  figure: ({ directory }) => exact(directory?.points.find(({ customers }) => customers === size)?.anew),
+});
+
 /** @type {Measured[]} */
 export const BUDGETS = [
   beside("API key, customer, against the bare pass-through", 0.95, 0.8, (results) => row(results, "own, key")),
@@ -102,6 +113,25 @@ export const BUDGETS = [
     unit: "bytes",
     budget: 64 * MIB,
     figure: (results) => exact(results.flood?.points.at(-1)?.wasm),
+  },
+  memoryOfAll(100_000, 32),
+  memoryOfAll(1_000_000, 64),
+  {
+    title: "CPU to load 10 000 keys and customers",
+    unit: "ms",
+    budget: 5,
+    figure: ({ directory }) => directory?.load.milliseconds,
+    noise: ({ directory }) => directory && spreadOf(directory.load.milliseconds),
+  },
+  {
+    title: "`pointsman diff` of a million customers",
+    unit: "s",
+    budget: 30,
+    figure: ({ diff }) => diff?.points.find(({ callers }) => callers === 1_000_000)?.seconds,
+    noise: ({ diff }) => {
+      const point = diff?.points.find(({ callers }) => callers === 1_000_000);
+      return point && spreadOf(point.seconds);
+    },
   },
   {
     title: "memory that the process took in the flood's last step",

@@ -19,10 +19,11 @@ await main(async () => {
     const { ensureTools } = await import("../scripts/lib/ensure.mjs");
     const { buildWorker } = await import("../scripts/lib/worker-build.mjs");
     await ensureTools();
-    await buildWorker();
+    if (ofWorker(wanted)) await buildWorker();
+    if (wanted.parts.has("cli")) await buildCommandLine();
   }
   await underModernNode();
-  if (!existsSync(inRoot("build", "index.js")))
+  if (ofWorker(wanted) && !existsSync(inRoot("build", "index.js")))
     throw new Failure("build/ is missing", { advice: ["npm run build, or leave --no-build out"] });
 
   // Only now: what it imports may need the packages that were just fetched, and the newer Node.
@@ -41,6 +42,21 @@ await main(async () => {
   print(seen, on, wanted);
   if (wrong.length > 0) throw new Failure("not all is as it should be", { advice: wrong });
 });
+
+/** Whether anything but the command line is measured. */
+function ofWorker({ parts }) {
+  return [...parts].some((part) => part !== "cli");
+}
+
+/** The command line both ways. */
+async function buildCommandLine() {
+  const { ensureCliTools } = await import("../scripts/lib/ensure.mjs");
+  const { buildCli } = await import("../scripts/lib/cli-build.mjs");
+  const { must } = await import("../scripts/lib/run.mjs");
+  await ensureCliTools();
+  await buildCli();
+  await must("compiling the command line", "cargo", ["build", "--release", "--package", "pointsman-cli"]);
+}
 
 function missedBudgets(seen) {
   return judge(seen)

@@ -1,9 +1,13 @@
 // What passes between the parts of the benchmark and its processes.
+import type { cli } from "./parts/cli.mjs";
 import type { cold } from "./parts/cold.mjs";
 import type { crossings } from "./parts/crossings.mjs";
+import type { diff } from "./parts/diff.mjs";
+import type { directory } from "./parts/directory.mjs";
 import type { flood } from "./parts/flood.mjs";
 import type { instructions } from "./parts/instructions.mjs";
 import type { load } from "./parts/load.mjs";
+import type { packaged } from "./parts/package.mjs";
 import type { profile } from "./parts/profile.mjs";
 import type { scaling } from "./parts/scaling.mjs";
 import type { sideBySide } from "./parts/side-by-side.mjs";
@@ -14,8 +18,12 @@ export interface Results {
   size?: ReturnType<typeof size>;
   "side-by-side"?: Awaited<ReturnType<typeof sideBySide>>;
   scaling?: Awaited<ReturnType<typeof scaling>>;
+  directory?: Awaited<ReturnType<typeof directory>>;
+  diff?: Awaited<ReturnType<typeof diff>>;
   flood?: Awaited<ReturnType<typeof flood>>;
   cold?: Awaited<ReturnType<typeof cold>>;
+  cli?: ReturnType<typeof cli>;
+  package?: Awaited<ReturnType<typeof packaged>>;
   crossings?: Awaited<ReturnType<typeof crossings>>;
   profile?: Awaited<ReturnType<typeof profile>>;
   instructions?: Awaited<ReturnType<typeof instructions>>;
@@ -48,6 +56,8 @@ export interface WorkerSettings {
   kvPort?: number;
   /** Binds a rate limit, LIMIT. */
   limit?: boolean;
+  /** Binds LEDGER to the class Ledger of the main module. */
+  ledger?: boolean;
   /** Compatibility flags. */
   flags?: string[];
   /** Flags of the engine. */

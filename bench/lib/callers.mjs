@@ -60,7 +60,8 @@ function sameToken(number, claims) {
 let minted = 0;
 
 /**
- * The credentials of `count` callers from number `from`: "key", "token", or "new-token" for tokens that nobody has seen.
+ * The credentials of `count` callers from number `from`: "key", "token", "new-token" for tokens that nobody has seen, or
+ * "directory-key" for keys that `examples/directory` writes into its shards.
  * @param {CredentialOrder} order
  * @returns {string[]}
  */
@@ -68,6 +69,7 @@ export function credentials({ kind, from = 0, count = 1, claims }) {
   /** @type {Record<string, (number: number) => string>} */
   const make = {
     key: (number) => apiKey(number),
+    "directory-key": (number) => `key-of-${number}`,
     token: (number) => sameToken(number, claims),
     // Of a hundred callers, as tokens are renewed: the customers are known, the tokens are not.
     "new-token": (number) => token(number % 100, `${process.pid}-${++minted}`, claims),

@@ -34,6 +34,7 @@ export async function startWorkerd({
   kv,
   kvPort,
   limit = false,
+  ledger = false,
   flags = [],
   v8Flags = [],
   inspector = false,
@@ -53,6 +54,7 @@ export async function startWorkerd({
   ];
   let more = "";
   if (kv || kvPort) bindings.push(`(name = "POINTSMAN_KV", kvNamespace = "kv")`);
+  if (ledger) bindings.push(`(name = "LEDGER", durableObjectNamespace = "Ledger")`);
   if (kvPort) services.push(`(name = "kv", external = (address = "127.0.0.1:${kvPort}", http = ()))`);
   if (kv) {
     services.push(`(name = "kv", worker = .kv)`);
@@ -77,7 +79,7 @@ const config :Workerd.Config = (
   extensions = ${list(extensions)},
   v8Flags = ${list(v8Flags.map(quoted))},
 );
-${worker("main", { modules: modules.map((each) => module(folder, each)), bindings, flags, outbound: "origin" })}${more}`,
+${worker("main", { modules: modules.map((each) => module(folder, each)), bindings, flags, outbound: "origin", ledger })}${more}`,
   );
   const args = ["serve", "config.capnp", "--control-fd=3", ...(inspector ? ["--inspector-addr=127.0.0.1:0"] : [])];
   const startedAt = performance.now();
@@ -116,14 +118,15 @@ function module(folder, { name, path, text }) {
 
 /**
  * @param {string} name
- * @param {{ modules: string[], bindings?: string[], flags?: string[], outbound?: string }} parts
+ * @param {{ modules: string[], bindings?: string[], flags?: string[], outbound?: string, ledger?: boolean }} parts
  */
-function worker(name, { modules, bindings = [], flags = [], outbound }) {
+function worker(name, { modules, bindings = [], flags = [], outbound, ledger = false }) {
   return `const ${name} :Workerd.Worker = (
   modules = ${list(modules)},
   bindings = ${list(bindings)},
   compatibilityDate = ${quoted(DATE)},
   compatibilityFlags = ${list(flags.map(quoted))},
+  ${ledger ? `durableObjectNamespaces = [(className = "Ledger", uniqueKey = "ledger")], durableObjectStorage = (inMemory = void),` : ""}
   ${outbound ? `globalOutbound = ${quoted(outbound)},` : ""}
 );
 `;

@@ -62,6 +62,61 @@ export function flood({ points, calm }) {
   return table(names, [...rows, ["100 only", "", "", ...memory(calm)]], [0, 1, 2, 3, 4]);
 }
 
+/** @param {NonNullable<Results["directory"]>} directory */
+export function directory({ points }) {
+  const rows = points.map(({ customers, memory, shards, bytes, before, loaded, anew, used }) => [
+    count(customers),
+    memory,
+    count(shards),
+    ...[bytes, before, loaded, anew, used].map(mebibytes),
+  ]);
+  const names = [
+    "keys, and as many customers",
+    "`memory`",
+    "shards",
+    "their bytes",
+    "wasm memory before",
+    "all loaded",
+    "all loaded anew",
+    "20 000 callers met",
+  ];
+  return table(names, rows, [0, 1, 2, 3, 4, 5, 6, 7]);
+}
+
+/** @param {NonNullable<Results["directory"]>} directory */
+export function shardLoad({ load: { customers, bytes, milliseconds } }) {
+  const row = [
+    count(customers),
+    kibibytes(bytes),
+    milliseconds.median.toFixed(2),
+    `${milliseconds.low.toFixed(2)}–${milliseconds.high.toFixed(2)}`,
+  ];
+  return table(["keys, and as many customers", "bytes", "CPU to load them, ms", "quartiles"], [row], [0, 1, 2, 3]);
+}
+
+/** @param {NonNullable<Results["diff"]>} diff */
+export function diff({ points }) {
+  const rows = points.map(({ what, callers, questions, differ, seconds, cpu, peak }) => [
+    `${count(callers)} ${what}`,
+    count(questions),
+    count(differ),
+    seconds.median.toFixed(1),
+    `${seconds.low.toFixed(1)}–${seconds.high.toFixed(1)}`,
+    cpu.median.toFixed(1),
+    mebibytes(peak),
+  ]);
+  const names = [
+    "asked about",
+    "with so many requests",
+    "notice it",
+    "seconds",
+    "quartiles",
+    "seconds of CPU",
+    "memory at most",
+  ];
+  return table(names, rows, [1, 2, 3, 4, 5, 6]);
+}
+
 export function cold({ passThrough, rows }) {
   const names = { hono: "Hono + jose", own: "Pointsman" };
   const cells = ({ median, low, high }) => [`${median.toFixed(1)}`, `${low.toFixed(1)}–${high.toFixed(1)}`];
@@ -74,6 +129,41 @@ export function cold({ passThrough, rows }) {
     body,
     [1, 2, 3, 4],
   );
+}
+
+/** @param {NonNullable<Results["cli"]>} cli */
+export function cli({ rows, size }) {
+  const cells = ({ title, cpu, elapsed, ratio: value }) => [
+    title,
+    cpu.median.toFixed(0),
+    ratio(value.median),
+    range(value),
+    elapsed.median.toFixed(0),
+  ];
+  const head = ["a start of", "CPU, ms", "ratio", "quartiles", "by the clock, ms"];
+  return `${table(head, rows.map(cells), [1, 2, 3, 4])}\n\npointsman.wasm: ${kibibytes(size.raw)}, ${kibibytes(size.gzip)} by gzip -9`;
+}
+
+/** @param {NonNullable<Results["package"]>} results */
+export function packaged({ rounds, saves, firstRequest, create, install, start, live, installed }) {
+  const row = (title, { median, low, high }, goal) => [
+    title,
+    median.toFixed(1),
+    `${low.toFixed(1)} – ${high.toFixed(1)}`,
+    goal,
+  ];
+  const times = table(
+    ["seconds from … to …", "median", "quartiles", "goal"],
+    [
+      row("`npm create` → first routed request", firstRequest, "60"),
+      row("of that, `npm create`", create, ""),
+      row("of that, `npm install`, packages in npm's cache", install, ""),
+      row("of that, `npm start`", start, ""),
+      row("save → live", live, "2"),
+    ],
+    [1, 2, 3],
+  );
+  return `${times}\n\nInstalled beside wrangler: ${(installed / 1e6).toFixed(1)} MB of at most 10. Of ${rounds} gateways and ${saves} saves.`;
 }
 
 export function size({ wasm, script }) {
@@ -160,7 +250,12 @@ export const SECTIONS = {
   pairs: (results) => results["side-by-side"] && pairs(results["side-by-side"]),
   scaling: (results) => results.scaling && scaling(results.scaling),
   flood: (results) => results.flood && flood(results.flood),
+  directory: (results) => results.directory && directory(results.directory),
+  "shard-load": (results) => results.directory && shardLoad(results.directory),
+  diff: (results) => results.diff && diff(results.diff),
   cold: (results) => results.cold && cold(results.cold),
+  cli: (results) => results.cli && cli(results.cli),
+  package: (results) => results.package && packaged(results.package),
   size: (results) => results.size && size(results.size),
   crossings: (results) => results.crossings && crossings(results.crossings),
   profile: (results) => results.profile && profile(results.profile),

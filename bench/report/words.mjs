@@ -10,6 +10,7 @@ export const mebibytes = (bytes) => `${(bytes / MIB).toFixed(1)} MiB`;
 /** A figure in its unit. */
 export function figure(value, unit) {
   if (unit === "bytes") return Math.abs(value) < 4 * MIB ? kibibytes(value) : mebibytes(value);
+  if (unit === "s") return `${value.toFixed(1)} s`;
   return unit === "ms" ? `${value.toFixed(1)} ms` : ratio(value);
 }
 

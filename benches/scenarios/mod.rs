@@ -6,6 +6,11 @@ use pointsman_core::{
         decision::{LoadedForRequest, Outcome},
         request_log::LoggedRequest,
     },
+    directory::{
+        record_key::RecordKey,
+        row::Row,
+        shard::{Shard, encode},
+    },
     http::head::{Head, PresentFields, RequestTarget},
     routing::{pattern::Pattern, table::RouteTable},
 };
@@ -28,6 +33,8 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
     ("route-of-1000", route),
     ("cache-lookup", lookup),
     ("digest-of-a-token", digest),
+    ("take-shard-of-10000", take_shard),
+    ("find-in-shard-of-10000", find_in_shard),
 ];
 
 fn configuration(rules: usize, routes: usize) -> String {
@@ -146,6 +153,42 @@ fn digest() -> Work {
     let token = token("customer-acme");
     Box::new(move || {
         std::hint::black_box(Digest::of(std::hint::black_box(token.as_bytes())));
+    })
+}
+
+/// A shard with ten thousand keys and as many customers, in the order of their keys.
+fn shard() -> Vec<u8> {
+    let record = |number: u32| {
+        let id = format!("customer-{number:07}");
+        let key = format!(r#"{{"subject":"c{number:07}-ci","claims":{{"customerId":"{id}"}}}}"#);
+        let customer =
+            format!(r#"{{"customerId":"{id}","backendUrl":"https://c{number:07}.tenants.example.com"}}"#);
+        [(api_key(number), Row::of(key)), (RecordKey::customer(&id), Row::of(customer))]
+    };
+    let mut rows: Vec<_> = (0..10_000).flat_map(record).collect();
+    rows.sort_by_key(|(key, _)| *key);
+    encode(&rows, 0)
+}
+
+fn api_key(number: u32) -> RecordKey {
+    RecordKey::api_key(&Digest::of(format!("key-of-{number}").as_bytes()))
+}
+
+/// Taking a shard whose bytes have come, the copy into the core's memory included.
+fn take_shard() -> Work {
+    let bytes = shard();
+    Box::new(move || {
+        std::hint::black_box(Shard::parse(std::hint::black_box(bytes.clone()), 0).expect("a shard"));
+    })
+}
+
+/// The row of a key that was not looked for before.
+fn find_in_shard() -> Work {
+    let shard = Shard::parse(shard(), 0).expect("a shard");
+    let mut number = 0;
+    Box::new(move || {
+        number = (number + 1) % 10_000;
+        std::hint::black_box(shard.find(&api_key(number), "").expect("a row"));
     })
 }
 
