@@ -14,8 +14,9 @@ use pointsman_core::{
 use serde_json::{Map, Value, json};
 
 use super::{
-    findings::{Findings, escape},
+    findings::{Findings, Kind, escape},
     operands::{check_operator, check_value, operand},
+    values::{self, Part},
 };
 
 /// One of `[conditions]`.
@@ -160,7 +161,10 @@ fn is(value: &Value, at: &str, scope: Scope<'_>, findings: &mut Findings) -> Opt
     for name in names {
         match find(scope.named, name) {
             Some(place) => found.push(json!({ "named": place })),
-            None => findings.follow_up(at, format!("\"{name}\" is unknown: write a name of [conditions]")),
+            None => {
+                let names = scope.named.iter().map(|one| &*one.read.name);
+                findings.unknown(Kind::Condition, at, name, names, "write a name of [conditions]");
+            }
         }
     }
     if found.len() == 1 { found.pop() } else { Some(json!({ "any": found })) }
@@ -204,6 +208,7 @@ fn operator(name: &str, operand: &Value, at: &str, of: &Operand, findings: &mut 
         ("exists", _) => "must be true or false",
         ("equals" | "contains", _) => return scalar(operand, &pointer, of, findings).map(written),
         ("has", Value::String(word)) if !word.is_empty() && !word.contains(' ') => {
+            values::check_text(word, of, Part::Whole, &pointer, findings);
             return Some(written(findings.write(&pointer, word.as_str())));
         }
         ("has", _) => "must be one word",
@@ -212,10 +217,17 @@ fn operator(name: &str, operand: &Value, at: &str, of: &Operand, findings: &mut 
         ("not" | "any", _) => return test(operand, &pointer, of, findings).map(written),
         ("all", _) => return test(operand, &pointer, of, findings).map(|test| json!({ "every": test })),
         ("prefix" | "suffix", _) => match strings(operand, &pointer, findings) {
-            Some(texts) => return Some(written(texts.into())),
+            Some(read) => {
+                let part = if name == "prefix" { Part::Beginning } else { Part::End };
+                for text in texts(operand) {
+                    values::check_text(text, of, part, &pointer, findings);
+                }
+                return Some(written(read.into()));
+            }
             None => "must be a text that is not empty, or a list of such",
         },
         (">" | ">=" | "<" | "<=", Value::Number(number)) if is_exact(number) => {
+            values::check_comparison(name, number, of, &pointer, findings);
             return Some(written(operand.clone()));
         }
         (">" | ">=" | "<" | "<=", Value::Number(_)) => NOT_EXACT,
@@ -265,6 +277,7 @@ fn one_of(items: &[Value], at: &str, of: &Operand, findings: &mut Findings) -> O
 fn scalar(value: &Value, at: &str, of: &Operand, findings: &mut Findings) -> Option<Value> {
     if value.is_string() || value.is_number() || value.is_boolean() {
         check_value(value, of, at, findings);
+        values::check(value, of, at, findings);
     }
     let what = match value {
         Value::Number(number) if !is_exact(number) => NOT_EXACT,

@@ -38,6 +38,16 @@ impl Finding {
     }
 }
 
+/// The name that was probably meant.
+#[must_use]
+pub fn nearest<'n>(name: &str, names: impl IntoIterator<Item = &'n str>) -> Option<&'n str> {
+    let distance = |own: &str| strsim::damerau_levenshtein(&own.to_lowercase(), &name.to_lowercase());
+    // Of a short name, one letter; two of a longer one.
+    let most = if name.chars().count() < 5 { 1 } else { 2 };
+    let near = names.into_iter().map(|own| (distance(own), own)).filter(|(distance, _)| *distance <= most);
+    near.min().map(|(_, own)| own)
+}
+
 impl fmt::Display for Finding {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let pointer = if self.pointer.is_empty() { "(the whole)" } else { &self.pointer };
@@ -58,6 +68,18 @@ pub struct Findings {
     with_variables: BTreeMap<String, String>,
     /// The pointers of those that were written.
     written: BTreeSet<String>,
+    /// Kinds of which a name was used that there is not.
+    unknown: BTreeSet<Kind>,
+}
+
+/// What is referred to by name.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+pub(crate) enum Kind {
+    Backend,
+    Condition,
+    Issuer,
+    Limit,
+    Policy,
 }
 
 impl Findings {
@@ -105,6 +127,30 @@ impl Findings {
     pub(crate) fn follow_up(&mut self, pointer: impl Into<String>, what: impl Into<Cow<'static, str>>) {
         self.follow_ups.insert(self.all.len());
         self.error(pointer, what);
+    }
+
+    /// Notes a name that there is not: `write` says what else may stand there. Whatever was meant is then not unused.
+    pub(crate) fn unknown<'n>(
+        &mut self,
+        kind: Kind,
+        pointer: impl Into<String>,
+        name: &str,
+        names: impl IntoIterator<Item = &'n str>,
+        write: &str,
+    ) {
+        self.unknown.insert(kind);
+        let write = nearest(name, names).map_or_else(|| write.to_owned(), |near| format!("write \"{near}\""));
+        self.follow_up(pointer, format!("\"{name}\" is unknown: {write}"));
+    }
+
+    /// Whether a name of this kind was used that there is not.
+    pub(crate) fn has_unknown(&self, kind: Kind) -> bool {
+        self.unknown.contains(&kind)
+    }
+
+    /// How many errors there are: whether what was read since has any.
+    pub(crate) fn errors(&self) -> usize {
+        self.all.iter().filter(|finding| finding.severity == Severity::Error).count()
     }
 
     #[cold]

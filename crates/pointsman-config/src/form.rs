@@ -41,6 +41,7 @@ pub(super) fn write(file: &GatewayFile, version: &str, findings: &mut Findings) 
     let regions = routes::regions(file, &names, findings);
     let cors = routes::policies(&file.cors, findings);
     let routes = routes::all(file, &names, findings);
+    check_announced(file, findings);
     warn_of_unused(file, findings);
     json!({
         "format": FORMAT,
@@ -86,4 +87,15 @@ fn name(file: &GatewayFile, findings: &mut Findings) -> Value {
         findings.error("/name", "must be letters, digits, - or _: it stands in the Via field");
     }
     findings.write("/name", name)
+}
+
+/// Whoever announces changes needs somewhere to do so.
+fn check_announced(file: &GatewayFile, findings: &mut Findings) {
+    let source = file.customers.as_ref().and_then(|customers| customers.source.as_ref());
+    let is_announced = source.is_some_and(|source| source.changes.as_deref() == Some("announced"));
+    let has_place = file.operator.as_ref().is_some_and(|operator| operator.ledger.is_some());
+    if is_announced && !has_place {
+        let what = "needs a path where changes can be announced: set [operator] ledger";
+        findings.error("/customers/source/changes", what);
+    }
 }

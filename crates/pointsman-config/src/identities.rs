@@ -19,7 +19,7 @@ use serde_json::{Value, json};
 use super::{
     file::{ApiKeysFile, CustomersOfIssuerFile, ForwardFile, IdentityFile, IssuerFile},
     findings::{Findings, escape},
-    identity_token, read_span, sources, span, write_all,
+    identity_token, lifetimes, read_span, sources, span, write_all,
 };
 
 const MINUTE: Span = Span::from_secs(60);
@@ -87,13 +87,15 @@ pub(super) fn api_keys(file: &ApiKeysFile, findings: &mut Findings) -> Value {
             );
         }
     }
+    let written = (file.fresh.as_deref(), file.stale.as_deref());
+    let (fresh, stale) = lifetimes(written, (MINUTE, HOUR), "/api_keys", findings);
     json!({
         "header": header,
         "scheme": findings.write("/api_keys/scheme", scheme),
         "prefixes": file.prefixes,
         "checksum": checksum,
-        "fresh": span(file.fresh.as_deref(), MINUTE, "/api_keys/fresh", findings),
-        "stale": span(file.stale.as_deref(), HOUR, "/api_keys/stale", findings),
+        "fresh": fresh,
+        "stale": stale,
         "back_off": sources::back_off(file.back_off.as_deref(), "/api_keys/back_off", findings),
     })
 }
@@ -182,6 +184,15 @@ fn issuer(
     if file.issuer.is_empty() {
         findings.error(at("issuer"), "must be what the tokens' iss is");
     }
+    if let Some(placeholder) = placeholder(&file.issuer) {
+        findings.error(
+            at("issuer"),
+            format!(
+                "holds {placeholder}, which stands in the provider's metadata for each tenant's own part, and in no token's iss: \
+                 write an [[issuers]] entry for each tenant, with the iss of its tokens"
+            ),
+        );
+    }
     if file.audience.list().is_empty() {
         findings.error(
             at("audience"),
@@ -192,10 +203,10 @@ fn issuer(
     check_key_source(file, index, &algorithms, allow_http, findings);
     let usual_types = ["jwt".to_owned(), "at+jwt".to_owned()];
     let types = file.types.as_deref().unwrap_or(&usual_types);
-    let mut spans = |text: &Option<String>, usual, field| span(text.as_deref(), usual, &at(field), findings);
-    let fresh = spans(&file.fresh, Span::from_secs(600), "fresh");
-    let stale = spans(&file.stale, DAY, "stale");
-    let cooldown = spans(&file.cooldown, Span::from_secs(30), "cooldown");
+    let written = (file.fresh.as_deref(), file.stale.as_deref());
+    let (fresh, stale) =
+        lifetimes(written, (Span::from_secs(600), DAY), &format!("/issuers/{index}"), findings);
+    let cooldown = span(file.cooldown.as_deref(), Span::from_secs(30), &at("cooldown"), findings);
     let mut text =
         |text: &Option<String>, field| text.as_deref().map(|text| findings.write(&at(field), text));
     let (jwks_url, secret) = (text(&file.jwks_url, "jwks_url"), text(&file.secret, "secret"));
@@ -217,6 +228,13 @@ fn issuer(
         "keys": file.keys,
         "customers": customers_of(index, file, has_customers, findings),
     })
+}
+
+/// A part in braces, such as `{tenantid}`: no `iss` has one, and no URL may.
+fn placeholder(issuer: &str) -> Option<&str> {
+    let begin = issuer.find('{')?;
+    let end = issuer.get(begin..)?.find('}')?;
+    issuer.get(begin..=begin + end)
 }
 
 fn leeway(text: &str, pointer: &str, findings: &mut Findings) -> Value {

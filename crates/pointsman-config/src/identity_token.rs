@@ -92,8 +92,13 @@ pub(super) fn check_path(file: &GatewayFile, findings: &mut Findings) {
     let token = file.identity.as_ref().and_then(|identity| identity.token.as_ref());
     let path =
         token.map(|token| token.jwks.as_deref().unwrap_or(DEFAULT_PATH)).filter(|path| !path.is_empty());
-    let operator = file.operator.iter().flat_map(|operator| [&operator.health, &operator.status]);
-    if path.is_some() && operator.into_iter().any(|taken| taken.as_deref() == path) {
+    let operator =
+        file.operator.iter().flat_map(|operator| [&operator.health, &operator.status, &operator.ledger]);
+    let is_of_api = file.operator.iter().flat_map(|operator| &operator.api).any(|api| {
+        path.and_then(|path| path.strip_prefix(api.as_str()))
+            .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    });
+    if path.is_some() && (is_of_api || operator.into_iter().any(|taken| taken.as_deref() == path)) {
         findings.error("/identity/token/jwks", "must be another path than those of [operator]");
     }
 }

@@ -25,13 +25,17 @@ mod identities;
 mod identity_token;
 mod limits;
 pub mod operands;
+pub mod places;
+mod renamed;
 mod routes;
 mod shape;
 mod sources;
+pub mod spelling;
+mod values;
 
 use self::{
     file::GatewayFile,
-    findings::{Finding, Findings, Severity, escape},
+    findings::{Finding, Findings, Kind, Severity, escape},
 };
 
 /// A configuration that can be used, and what is odd about it.
@@ -68,10 +72,12 @@ pub fn parse(json: &str, variables: &dyn Variables) -> Result<Checked, Vec<Findi
     let mut faults = Vec::new();
     substitute(&mut document, variables, &mut faults);
     let mut findings = Findings::default();
+    // What stands in the place of a variable that is missing is of no type: that it does not fit is no fault of its own.
+    let missing: Vec<String> = faults.iter().map(|fault| fault.pointer.clone()).collect();
     for Fault { pointer, what } in faults {
         findings.error(pointer, what);
     }
-    let (file, removed) = shape::read(&document, &mut findings);
+    let (file, differences) = shape::read(&document, &mut findings);
     let shape_is_good = !findings.has_errors();
     let mut meaning = Findings::of_texts(texts);
     let version = format!("{:016x}", Digest::of(json.as_bytes()).prefix());
@@ -82,7 +88,8 @@ pub fn parse(json: &str, variables: &dyn Variables) -> Result<Checked, Vec<Findi
     // What follows from what could not be read is left out: a removed backend is not also an unknown one.
     let meaning = if shape_is_good { meaning.into_vec() } else { meaning.into_causes() };
     let mut all = findings.into_vec();
-    all.extend(meaning.into_iter().map(|finding| removed.with_original_pointer(finding)));
+    let meaning = meaning.into_iter().filter_map(|finding| differences.as_written(finding));
+    all.extend(meaning.filter(|finding| !missing.contains(&finding.pointer)));
     match form {
         Some(form) if all.iter().all(|finding| finding.severity == Severity::Warning) => {
             start(form, variables, all)
@@ -143,6 +150,32 @@ fn read_timeout(text: Option<&str>, default: Span, pointer: &str, findings: &mut
     timeout
 }
 
+/// How long something is fresh and stale, in checked form; `usual` where the file does not say.
+fn lifetimes(
+    (fresh, stale): (Option<&str>, Option<&str>),
+    usual: (Span, Span),
+    at: &str,
+    findings: &mut Findings,
+) -> (Value, Value) {
+    let (fresh_at, stale_at) = (format!("{at}/fresh"), format!("{at}/stale"));
+    let errors = findings.errors();
+    let fresh_for = read_span(fresh, usual.0, &fresh_at, findings);
+    let stale_for = read_span(stale, usual.1, &stale_at, findings);
+    if fresh_for > stale_for && findings.errors() == errors {
+        let usual = if stale.is_some() { "" } else { ", where nothing else is written" };
+        // What the file does not say is what must be added.
+        let (pointer, write) = match fresh {
+            Some(_) => (&fresh_at, format!("write stale = \"{fresh_for}\" or longer, or a shorter fresh")),
+            None => (&stale_at, format!("write fresh = \"{stale_for}\" or shorter, or a longer stale")),
+        };
+        findings.error(
+            pointer,
+            format!("lets fresh ({fresh_for}) be longer than stale ({stale_for}{usual}): {write}"),
+        );
+    }
+    (findings.write(&fresh_at, fresh_for.millis()), findings.write(&stale_at, stale_for.millis()))
+}
+
 /// As [`read_timeout`], for the checked form.
 fn timeout(text: Option<&str>, default: Span, pointer: &str, findings: &mut Findings) -> Value {
     let timeout = read_timeout(text, default, pointer, findings);
@@ -165,6 +198,10 @@ fn read_span(text: Option<&str>, default: Span, pointer: &str, findings: &mut Fi
 }
 
 fn warn_of_unused(file: &GatewayFile, findings: &mut Findings) {
+    let unknown = |kind| findings.has_unknown(kind);
+    // What is misspelt somewhere is not also unused.
+    let [backends, issuers, policies, limits] =
+        [Kind::Backend, Kind::Issuer, Kind::Policy, Kind::Limit].map(|kind| !unknown(kind));
     let rules = || file.routes.iter().flat_map(|route| route.rules.iter().chain(&route.shadow_rules));
     let used: Vec<&str> = rules()
         .flat_map(|rule| {
@@ -172,24 +209,24 @@ fn warn_of_unused(file: &GatewayFile, findings: &mut Findings) {
             variants.chain(rule.to.as_deref())
         })
         .collect();
-    for name in file.backends.names().filter(|name| !used.contains(name)) {
+    for name in file.backends.names().filter(|name| backends && !used.contains(name)) {
         findings.warn(format!("/backends/{}", escape(name)), "no rule leads to this backend");
     }
     let accepted: Vec<&str> = file.routes.iter().flat_map(|route| &route.auth).map(String::as_str).collect();
     for (index, issuer) in file.issuers.iter().enumerate() {
-        if !accepted.contains(&issuer.name.as_str()) {
+        if issuers && !accepted.contains(&issuer.name.as_str()) {
             findings.warn(format!("/issuers/{index}"), "no route accepts this issuer's tokens");
         }
     }
-    if file.api_keys.is_some() && !accepted.contains(&"api_key") {
+    if issuers && file.api_keys.is_some() && !accepted.contains(&"api_key") {
         findings.warn("/api_keys", "no route accepts API keys");
     }
-    let policies: Vec<&str> = file.routes.iter().filter_map(|route| route.cors.as_deref()).collect();
-    for name in file.cors.names().filter(|name| !policies.contains(name)) {
+    let named: Vec<&str> = file.routes.iter().filter_map(|route| route.cors.as_deref()).collect();
+    for name in file.cors.names().filter(|name| policies && !named.contains(name)) {
         findings.warn(format!("/cors/{}", escape(name)), "no route has this policy");
     }
-    let limits: Vec<&str> = file.routes.iter().flat_map(limits::used).collect();
-    for name in file.limits.names().filter(|name| !limits.contains(name)) {
+    let used: Vec<&str> = file.routes.iter().flat_map(limits::used).collect();
+    for name in file.limits.names().filter(|name| limits && !used.contains(name)) {
         findings.warn(format!("/limits/{}", escape(name)), "no route has this limit");
     }
 }

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::{
     conditions::{self, Scope, conditions_of},
     file::{GatewayFile, LimitFile, OneOrMany, RouteFile},
-    findings::{Findings, escape},
+    findings::{Findings, Kind, escape},
     operands, read_timeout,
 };
 
@@ -169,9 +169,17 @@ pub(super) fn of_route(
 fn choice(written: &[Value], at: &str, limits: &[&str], scope: Scope<'_>, findings: &mut Findings) -> Value {
     let mut tiers = Vec::new();
     let mut before: Vec<Vec<Condition>> = Vec::new();
+    let mut is_whole = true;
     for (index, one) in written.iter().enumerate() {
         let at = format!("{at}/{index}");
+        let errors = findings.errors();
         let Some(tier) = tier(one, &at, limits, scope, findings) else { continue };
+        // Of a tier that is not as it was meant, nobody knows whom it fits.
+        if findings.errors() > errors {
+            is_whole = false;
+            tiers.push(tier);
+            continue;
+        }
         let when = conditions_of(&tier, scope);
         let all = Condition::All(when.clone());
         let covers = |earlier: &Vec<Condition>| earlier.iter().all(|condition| condition.is_implied_by(&all));
@@ -183,7 +191,7 @@ fn choice(written: &[Value], at: &str, limits: &[&str], scope: Scope<'_>, findin
     }
     if written.is_empty() {
         findings.error(at, "must name at least one limit");
-    } else if before.iter().all(|when| !when.is_empty()) {
+    } else if is_whole && before.iter().all(|when| !when.is_empty()) {
         findings
             .warn(at, "does not limit callers whom none of these fits; write \"none\" last if that is meant");
     }
@@ -223,7 +231,8 @@ fn tier(
     }
     let index = limits.iter().position(|limit| **limit == **name);
     if index.is_none() {
-        findings.follow_up(at, format!("\"{name}\" is unknown: write a name of [limits], or \"none\""));
+        let all = limits.iter().copied().chain([NONE]);
+        findings.unknown(Kind::Limit, at, name, all, "write a name of [limits], or \"none\"");
     }
     index.map(|index| json!({ "when": when, "limit": index }))
 }

@@ -7,7 +7,10 @@ use pointsman_core::routing::operand::{
 };
 use serde_json::Value;
 
-use super::{conditions::Scope, findings::Findings};
+use super::{
+    conditions::Scope,
+    findings::{Findings, nearest},
+};
 
 /// Reads what a condition, a split or a limit looks at.
 pub(super) fn operand(name: &str, at: &str, scope: Scope<'_>, findings: &mut Findings) -> Option<Operand> {
@@ -31,6 +34,15 @@ fn why_not(name: &str) -> String {
     }
     if let Some(parameter) = name.strip_prefix("$param:") {
         return format!("{{{parameter}}} is no part of the route's path");
+    }
+    let (own, argument) = name.split_once(':').map_or((name, ""), |(own, argument)| (own, argument));
+    let names: Vec<_> = REGISTRY.iter().map(|entry| format!("${}", entry.name)).collect();
+    let words = ["$all", "$any", "$not", "$is"];
+    if let Some(near) =
+        nearest(own, names.iter().map(String::as_str).chain(words)).filter(|near| *near != own)
+    {
+        let argument = if argument.is_empty() { String::new() } else { format!(":{argument}") };
+        return format!("is nothing that can be asked for: write \"{near}{argument}\"");
     }
     let all: Vec<_> = REGISTRY.iter().map(|entry| written(entry.name, entry.source)).collect();
     let all = all.join(", ");
@@ -75,14 +87,31 @@ pub(super) fn check_operator(operator: &str, of: &Operand, at: &str, findings: &
 
 /// Says so where no value of `of`, and no item of one, can be equal to this value.
 pub(super) fn check_value(value: &Value, of: &Operand, at: &str, findings: &mut Findings) {
-    let (can, write) = match of.value_type() {
-        ValueType::Any => (true, ""),
-        ValueType::Text | ValueType::Texts => (value.is_string(), "a text, in quotes"),
-        ValueType::Number => (value.is_number(), "a number, without quotes"),
-        ValueType::Boolean => (value.is_boolean(), "true or false, without quotes"),
+    let can = match of.value_type() {
+        ValueType::Any => true,
+        ValueType::Text | ValueType::Texts => value.is_string(),
+        ValueType::Number => value.is_number(),
+        ValueType::Boolean => value.is_boolean(),
     };
     if !can {
-        findings.error(at, format!("never holds, since {}: write {write}", is_always(of)));
+        findings.error(at, format!("never holds, since {}: write {}", is_always(of), meant(value, of)));
+    }
+}
+
+/// What to write in the place of a value of the wrong type: the same in the right one, where there is such.
+fn meant(value: &Value, of: &Operand) -> String {
+    let text = value.as_str().map(|text| text.trim().to_ascii_lowercase());
+    match of.value_type() {
+        ValueType::Any | ValueType::Text | ValueType::Texts => format!("a text, in quotes: \"{value}\""),
+        ValueType::Number => match text.and_then(|text| text.parse::<u64>().ok()) {
+            Some(number) => format!("{number}, without quotes"),
+            None => "a number, without quotes".to_owned(),
+        },
+        ValueType::Boolean => match (text.as_deref(), value.as_u64()) {
+            (Some("true" | "1" | "yes"), _) | (None, Some(1)) => "true, without quotes".to_owned(),
+            (Some("false" | "0" | "no"), _) | (None, Some(0)) => "false, without quotes".to_owned(),
+            _ => "true or false, without quotes".to_owned(),
+        },
     }
 }
 

@@ -17,9 +17,9 @@ use serde_json::{Value, json};
 
 use super::{
     conditions::{self, NamedCondition, Scope, conditions_of},
-    file::{CorsFile, GatewayFile, OneOrMany, RouteFile, RuleFile, VariantFile},
-    findings::{Findings, escape},
-    limits, operands, read_timeout, span, write_all,
+    file::{BackendFile, CorsFile, GatewayFile, OneOrMany, RouteFile, RuleFile, VariantFile},
+    findings::{Findings, Kind, escape},
+    limits, operands, read_timeout, span, values, write_all,
 };
 
 const DEFAULT_METHODS: [&str; 6] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"];
@@ -32,7 +32,7 @@ pub(super) struct Names<'a> {
     has_api_keys: bool,
     has_customers: bool,
     issuers: Vec<&'a str>,
-    backends: Vec<&'a str>,
+    backends: Vec<(&'a str, &'a BackendFile)>,
     limits: Vec<&'a str>,
     policies: Vec<&'a str>,
 }
@@ -44,7 +44,7 @@ impl<'a> Names<'a> {
             has_api_keys: file.api_keys.is_some(),
             has_customers: file.customers.is_some(),
             issuers: file.issuers.iter().map(|issuer| issuer.name.as_str()).collect(),
-            backends: file.backends.names().collect(),
+            backends: file.backends.iter().map(|(name, backend)| (name.as_str(), backend)).collect(),
             limits: file.limits.names().collect(),
             policies: file.cors.names().collect(),
         }
@@ -163,7 +163,8 @@ fn policy_of(file: &RouteFile, at: &str, names: &Names<'_>, findings: &mut Findi
             let place = names.policies.iter().position(|own| *own == name);
             if place.is_none() {
                 let hint = "write \"none\", \"anything-goes\" or a name of [cors]";
-                findings.follow_up(format!("{at}/cors"), format!("\"{name}\" is unknown: {hint}"));
+                let all = names.policies.iter().copied().chain(["none", "anything-goes"]);
+                findings.unknown(Kind::Policy, format!("{at}/cors"), name, all, hint);
             }
             place
         }
@@ -236,8 +237,8 @@ fn check_methods(file: &RouteFile, at: &str, findings: &mut Findings) {
         let pointer = format!("{at}/methods/{index}");
         if FORBIDDEN_METHODS.contains(&method.to_ascii_uppercase().as_str()) {
             findings.error(pointer, format!("{method} cannot be forwarded"));
-        } else if !is_token(method) || method.chars().any(|c| c.is_ascii_lowercase()) {
-            findings.error(pointer, "must be a method in upper case");
+        } else if let Some(what) = values::not_a_method(method) {
+            findings.error(pointer, what);
         }
     }
 }
@@ -263,10 +264,16 @@ fn auth(file: &RouteFile, at: &str, names: &Names<'_>, findings: &mut Findings) 
         }
         match names.issuers.iter().position(|issuer| **issuer == **name) {
             Some(issuer) => auth.issuers.push(issuer),
-            None => findings.follow_up(
-                pointer,
-                format!("\"{name}\" is unknown: write \"api_key\" or the name of an issuer"),
-            ),
+            None => {
+                let all = names.issuers.iter().copied().chain([API_KEY]);
+                findings.unknown(
+                    Kind::Issuer,
+                    pointer,
+                    name,
+                    all,
+                    "write \"api_key\" or the name of an issuer",
+                );
+            }
         }
     }
     if file.auth.is_empty() && file.anonymous == Some(true) {
@@ -295,16 +302,23 @@ fn rules(
             );
         }
         let mut form = action(rule, &at, names, scope, findings);
-        let when = rule.when.as_ref();
+        let (when, errors) = (rule.when.as_ref(), findings.errors());
         let when = when.map(|when| conditions::conditions(when, &format!("{at}/when"), scope, findings));
+        let is_read = findings.errors() == errors;
         let within = rule.within.as_ref().map(|within| within.write(&format!("{at}/within"), findings));
         if within.as_ref().is_some_and(Vec::is_empty) {
             findings.error(format!("{at}/within"), "must name at least one region");
         }
+        check_within(rule, &at, names, findings);
         if let Value::Object(members) = &mut form {
             members.insert("name".to_owned(), findings.write(&format!("{at}/name"), rule.name.as_str()));
             members.insert("when".to_owned(), when.into());
             members.insert("within".to_owned(), within.into());
+        }
+        // Nobody knows what a rule matches whose conditions cannot be read.
+        if !is_read {
+            rules.push(form);
+            continue;
         }
         let when = conditions_of(&form, scope);
         let all = Condition::All(when.clone());
@@ -318,6 +332,37 @@ fn rules(
         rules.push(form);
     }
     rules
+}
+
+/// Whether the backends that a rule leads to have an origin where the rule keeps its requests: else it refuses them all.
+fn check_within(rule: &RuleFile, at: &str, names: &Names<'_>, findings: &mut Findings) {
+    let Some(within) = rule.within.as_ref().map(OneOrMany::list).filter(|within| !within.is_empty()) else {
+        return;
+    };
+    let targets = rule.split.iter().flatten().map(|variant| variant.to.as_str()).chain(rule.to.as_deref());
+    for target in targets {
+        // Of a customer's own backend the record says where it stands.
+        let Some((name, backend)) = names.backends.iter().find(|(name, _)| *name == target) else { continue };
+        let origins = backend.origins.iter().flatten().map(|origin| origin.region.as_deref());
+        let regions: Vec<&str> = origins.chain([backend.region.as_deref()]).flatten().collect();
+        if regions.iter().any(|region| within.contains(region)) {
+            continue;
+        }
+        let there = match regions.as_slice() {
+            [] => "has no region".to_owned(),
+            regions => format!("stands in {} alone", regions.join(", ")),
+        };
+        let region = within.first().copied().unwrap_or_default();
+        let place =
+            if backend.origins.is_some() { "at its origins that are there" } else { "beside its url" };
+        findings.error(
+            format!("{at}/within"),
+            format!(
+                "keeps the requests where the backend \"{name}\", which {there}, never is, so that all are refused: write region = \
+                 \"{region}\" in [backends.{name}], {place}, or leave within out"
+            ),
+        );
+    }
 }
 
 fn action(file: &RuleFile, at: &str, names: &Names<'_>, scope: Scope<'_>, findings: &mut Findings) -> Value {
@@ -361,10 +406,10 @@ fn target(name: &str, next: bool, at: &str, names: &Names<'_>, findings: &mut Fi
         }
         return if next { "customer-or-next" } else { "customer" }.into();
     }
-    let place = names.backends.iter().position(|backend| *backend == name);
+    let place = names.backends.iter().position(|(backend, _)| *backend == name);
     if place.is_none() {
-        let hint = "write \"customer\" or the name of a backend";
-        findings.follow_up(at, format!("\"{name}\" is unknown: {hint}"));
+        let all = names.backends.iter().map(|(backend, _)| *backend).chain(["customer"]);
+        findings.unknown(Kind::Backend, at, name, all, "write \"customer\" or the name of a backend");
     }
     place.into()
 }

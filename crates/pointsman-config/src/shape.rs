@@ -1,33 +1,40 @@
 //! Reads the shape of a configuration and finds everything in it that has no place there.
 
-use pointsman_core::base::shape::{At, Shape, ShapeErrors};
 use serde_json::Value;
 
 use super::{
     file::GatewayFile,
     findings::{Finding, Findings},
+    renamed::write_instead,
+    spelling::{self, Corrections, Reading},
 };
 
-/// Which items were left out of which lists, so that later findings still count as the file does.
-#[derive(Debug, Default)]
-pub(super) struct Removed(Vec<(String, usize)>);
-
-pub(super) fn read(document: &Value, findings: &mut Findings) -> (Option<GatewayFile>, Removed) {
-    let mut shape_errors = ShapeErrors::default();
-    let file = GatewayFile::read(document, &At::Root, &mut shape_errors);
-    for (pointer, what) in shape_errors.found {
-        findings.error(pointer, what);
-    }
-    (file, Removed(shape_errors.left_out))
+/// What differs between the file as it is written and what was read of it, so that later findings still count as the file does.
+#[derive(Debug)]
+pub(super) struct Differences {
+    /// Which items were left out of which lists.
+    left_out: Vec<(String, usize)>,
+    corrections: Corrections,
 }
 
-impl Removed {
-    pub(super) fn with_original_pointer(&self, finding: Finding) -> Finding {
-        Finding { pointer: self.original(&finding.pointer), ..finding }
+pub(super) fn read(document: &Value, findings: &mut Findings) -> (Option<GatewayFile>, Differences) {
+    let Reading { value, found, left_out, corrections } = spelling::read(document, write_instead);
+    for (pointer, what) in found {
+        findings.error(pointer, what);
+    }
+    (value, Differences { left_out, corrections })
+}
+
+impl Differences {
+    /// The finding with its place in the file as it was written; `None` where another one has said what to write there.
+    pub(super) fn as_written(&self, finding: Finding) -> Option<Finding> {
+        let pointer = self.with_all_items(&finding.pointer);
+        let is_told = self.corrections.have_told(&pointer);
+        (!is_told).then(|| Finding { pointer: self.corrections.written(&pointer), ..finding })
     }
 
-    /// The pointer into the file as it was written.
-    fn original(&self, pointer: &str) -> String {
+    /// The pointer, counted in lists of which nothing was left out.
+    fn with_all_items(&self, pointer: &str) -> String {
         let mut original = String::new();
         for step in pointer.split('/').skip(1) {
             let index = step.parse().ok().map(|index| self.original_index(&original, index).to_string());
@@ -39,7 +46,7 @@ impl Removed {
 
     /// Items are left out from the first to the last, so each is counted where it stood.
     fn original_index(&self, list: &str, index: usize) -> usize {
-        let left_out = self.0.iter().filter(|(from, _)| from == list);
+        let left_out = self.left_out.iter().filter(|(from, _)| from == list);
         left_out.fold(index, |index, (_, gone)| if *gone <= index { index + 1 } else { index })
     }
 }

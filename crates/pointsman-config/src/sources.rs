@@ -16,7 +16,7 @@ use super::{
     file::{CustomersFile, DirectoryFile, MemoryFile, OperatorFile, SourceFile, StoreFile},
     findings::Findings,
     identities::claim_path,
-    read_span, read_timeout, span, timeout as any_timeout,
+    lifetimes, read_span, read_timeout, timeout as any_timeout,
 };
 
 const FIVE_MINUTES: Span = Span::from_secs(300);
@@ -52,10 +52,12 @@ fn at_most(text: Option<&str>, default: Span, most: Span, pointer: &str, finding
 
 pub(super) fn customers(file: &CustomersFile, allow_http: AllowHttp, findings: &mut Findings) -> Value {
     let claim = file.claim.as_deref().unwrap_or("customerId");
+    let written = (file.fresh.as_deref(), file.stale.as_deref());
+    let (fresh, stale) = lifetimes(written, (FIVE_MINUTES, DAY), "/customers", findings);
     json!({
         "claim": claim_path(claim, "/customers/claim", findings),
-        "fresh": span(file.fresh.as_deref(), FIVE_MINUTES, "/customers/fresh", findings),
-        "stale": span(file.stale.as_deref(), DAY, "/customers/stale", findings),
+        "fresh": fresh,
+        "stale": stale,
         "back_off": back_off(file.back_off.as_deref(), "/customers/back_off", findings),
         "source": file.source.as_ref().map(|source| config_source(source, allow_http, findings)),
         "isolate_answers": file.isolate_answers.unwrap_or(true),
@@ -93,9 +95,27 @@ fn config_source(file: &SourceFile, allow_http: AllowHttp, findings: &mut Findin
         "token": file.token.as_deref().map(|token| findings.write("/customers/source/token", token)),
         "timeout": timeout(file.timeout.as_deref(), Span::from_secs(10), "/customers/source/timeout", findings),
         "by_id": by_id,
+        "announced": announced(file, findings),
         "max_size": max_size,
         "max_removed": percent(file.max_removed.as_deref(), 20, "/customers/source/max_removed", findings),
     })
+}
+
+/// Whether the provider says which customers changed.
+fn announced(file: &SourceFile, findings: &mut Findings) -> bool {
+    let at = "/customers/source/changes";
+    match file.changes.as_deref() {
+        None | Some("unannounced") => false,
+        Some("announced") if file.by_id != Some(true) => {
+            findings.error(at, "is only for by_id = true: a list says itself what changed");
+            false
+        }
+        Some("announced") => true,
+        Some(_) => {
+            findings.error(at, "must be \"announced\" or \"unannounced\"");
+            false
+        }
+    }
 }
 
 pub(super) fn directory(file: Option<&DirectoryFile>, findings: &mut Findings) -> Value {
@@ -152,6 +172,7 @@ pub(super) fn operator(file: Option<&OperatorFile>, findings: &mut Findings) -> 
         (&file.health, "/operator/health"),
         (&file.status, "/operator/status"),
         (&file.ledger, "/operator/ledger"),
+        (&file.api, "/operator/api"),
     ];
     for (path, pointer) in paths {
         if path.as_ref().is_some_and(|path| !is_own_path(path)) {
@@ -167,6 +188,18 @@ pub(super) fn operator(file: Option<&OperatorFile>, findings: &mut Findings) -> 
     if file.ledger.is_some() && [&file.health, &file.status].contains(&&file.ledger) {
         findings.error("/operator/ledger", "must be another path than those of health and status");
     }
+    if let Some(api) = &file.api {
+        let is_within = |path: &&String| **path == *api || path.starts_with(&format!("{api}/"));
+        if [&file.health, &file.status, &file.ledger].into_iter().flatten().any(|path| is_within(&path)) {
+            findings.error("/operator/api", "must be a path that no other of [operator] is at or below");
+        }
+        if api.ends_with('/') {
+            findings.error(
+                "/operator/api",
+                "must not end in a slash: everything below it is the management API's",
+            );
+        }
+    }
     if (file.status.is_some() || file.ledger.is_some()) && file.secret.is_none() {
         let what = "must be set where there is a status or a ledger: they are for operators alone";
         findings.error("/operator/secret", what);
@@ -175,6 +208,7 @@ pub(super) fn operator(file: Option<&OperatorFile>, findings: &mut Findings) -> 
         "health": file.health,
         "status": file.status,
         "ledger": file.ledger,
+        "api": file.api,
         "secret": file.secret.as_deref().map(|secret| findings.write("/operator/secret", secret)),
     })
 }

@@ -140,12 +140,37 @@ fn references_and_reachability_are_checked() {
         "/routes/0/rules/3/to: \"nowhere\" is unknown: write \"customer\" or the name of a backend",
         "/routes/0/rules/3: is never reached: rule \"three\" matches whatever it matches",
         "/routes/1/rules: must have at least one rule: without one, no request could go anywhere",
-        "/backends/idle: no rule leads to this backend",
     ];
     for line in expected {
         assert!(said.iter().any(|finding| finding == line), "missing {line}\n{said:#?}");
     }
     assert!(said.iter().any(|finding| finding.starts_with("/routes/1/path: GET /a is already")), "{said:#?}");
+}
+
+#[test]
+fn changes_are_announced_only_where_that_means_something() {
+    let said = |source: &str, operator: &str| {
+        let text = format!(
+            "{SMALL}\n[customers]\nsource = {{ url = \"https://c.example.com\", {source} }}\n{operator}"
+        );
+        let value: Value = toml::from_str(&text).unwrap();
+        match parse(&value.to_string(), &variables()) {
+            Ok(checked) => Ok(checked.gateway.customers().unwrap().source.as_ref().unwrap().announced),
+            Err(faults) => Err(faults.iter().map(|fault| fault.pointer.clone()).collect::<Vec<_>>()),
+        }
+    };
+    let operator = "[operator]\nledger = \"/ledger\"\nsecret = \"pso_02468ACEGIKMOQSUWYacegikmoqsuwy02468ACEGIKM_0JlQ4k\"";
+    let at = || Err(vec!["/customers/source/changes".to_owned()]);
+    assert_eq!(said("by_id = true, changes = \"announced\"", operator), Ok(true));
+    assert_eq!(said("by_id = true, changes = \"unannounced\"", ""), Ok(false));
+    assert_eq!(said("by_id = true", ""), Ok(false));
+    assert_eq!(
+        said("by_id = true, changes = \"announced\"", ""),
+        at(),
+        "there is no path to announce them at"
+    );
+    assert_eq!(said("changes = \"announced\"", operator), at(), "a list says itself what changed");
+    assert_eq!(said("by_id = true, changes = \"sometimes\"", operator), at());
 }
 
 /// What somebody made up could be found by trying words. A caller of the API must not pay for it.

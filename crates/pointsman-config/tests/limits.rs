@@ -318,7 +318,6 @@ fn what_is_wrong_with_limits_is_said() {
         "/limits/a/timeout: must be at most 5s",
         "/limits/b/by: $header:x-me is the caller's own word: each other word is a new count",
         "/limits/c/by: must name what tells callers apart",
-        "/limits/c: no route has this limit",
         "/limits/none: \"none\" is no limit; call this one something else",
         "/limits/a b: must be named by at most 64 letters, digits, - and _: callers see the name",
         "/limits/a b/by: {x} is no part of the route's path",

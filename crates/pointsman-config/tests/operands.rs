@@ -150,7 +150,7 @@ fn a_test_that_no_value_of_its_operand_passes_is_a_fault() {
     for (when, expected) in [
         (
             json!({ "$asn": "13335" }),
-            "/$asn: never holds, since $asn is a number: write a number, without quotes",
+            "/$asn: never holds, since $asn is a number: write 13335, without quotes",
         ),
         (
             json!({ "$bot_score": { "prefix": "1" } }),
@@ -162,17 +162,14 @@ fn a_test_that_no_value_of_its_operand_passes_is_a_fault() {
             "/$tls_version/>=: never holds, since $tls_version is a text: write exists, equals, in, has, prefix, suffix, \
              within, any, all, not",
         ),
-        (
-            json!({ "$eu": "1" }),
-            "/$eu: never holds, since $eu is true or false: write true or false, without quotes",
-        ),
+        (json!({ "$eu": "1" }), "/$eu: never holds, since $eu is true or false: write true, without quotes"),
         (
             json!({ "$eu": { "prefix": "t" } }),
             "/$eu/prefix: never holds, since $eu is true or false: write exists, equals, in, any, all, not",
         ),
         (
             json!({ "$country": 49 }),
-            "/$country: never holds, since $country is a text: write a text, in quotes",
+            "/$country: never holds, since $country is a text: write a text, in quotes: \"49\"",
         ),
         (
             json!({ "$country": { ">": 5 } }),
@@ -181,25 +178,25 @@ fn a_test_that_no_value_of_its_operand_passes_is_a_fault() {
         ),
         (
             json!({ "$country": ["DE", true] }),
-            "/$country/1: never holds, since $country is a text: write a text, in quotes",
+            "/$country/1: never holds, since $country is a text: write a text, in quotes: \"true\"",
         ),
         (
             json!({ "$not": { "$country": { "not": { "in": [49] } } } }),
-            "/$not/$country/not/in/0: never holds, since $country is a text: write a text, in quotes",
+            "/$not/$country/not/in/0: never holds, since $country is a text: write a text, in quotes: \"49\"",
         ),
         (
             json!({ "$host": { "contains": "a" } }),
             "/$host/contains: never holds, since $host is a text: write exists, equals, in, has, prefix, suffix, within, \
              any, all, not",
         ),
-        (json!({ "$ip": 5 }), "/$ip: never holds, since $ip is a text: write a text, in quotes"),
+        (json!({ "$ip": 5 }), "/$ip: never holds, since $ip is a text: write a text, in quotes: \"5\""),
         (
             json!({ "$header:x": { "any": 5 } }),
-            "/$header:x/any: never holds, since $header:x is a text: write a text, in quotes",
+            "/$header:x/any: never holds, since $header:x is a text: write a text, in quotes: \"5\"",
         ),
         (
             json!({ "$query:v": { "contains": 1 } }),
-            "/$query:v/contains: never holds, since $query:v is a text or a list of texts: write a text, in quotes",
+            "/$query:v/contains: never holds, since $query:v is a text or a list of texts: write a text, in quotes: \"1\"",
         ),
         (
             json!({ "$query:v": { "<=": 1 } }),
@@ -221,7 +218,16 @@ fn a_test_that_no_value_of_its_operand_passes_is_a_fault() {
 
 #[test]
 fn what_is_no_operand_is_told_all_that_there_are() {
-    let said = findings(&json!({ "$countri": "DE" }));
+    let said = findings(&json!({ "$countri": "DE", "$headr:x-a": "b" }));
+    let nothing = "is nothing that can be asked for: write";
+    assert_eq!(
+        said,
+        [
+            format!("/routes/0/rules/0/when/$countri: {nothing} \"$country\""),
+            format!("/routes/0/rules/0/when/$headr:x-a: {nothing} \"$header:x-a\""),
+        ]
+    );
+    let said = findings(&json!({ "$somewhere": "DE" }));
     for entry in REGISTRY {
         assert!(said[0].contains(&format!("${}", entry.name)), "{}: {said:?}", entry.name);
     }

@@ -1,0 +1,195 @@
+//! Callers: how they are known, where customers come from, and how backends learn of them.
+
+use pointsman_core::base::shape::{At, Shape, ShapeErrors, Table, shape};
+use serde_json::Value;
+
+use super::OneOrMany;
+
+shape! {
+/// How API keys are sent and checked.
+#[derive(Clone, Debug)]
+pub struct ApiKeysFile {
+    /// The field they are read from. Default `authorization`.
+    pub header: Option<String>,
+    /// The scheme before them; `""` for none. Default `Bearer` in `authorization`, else none.
+    pub scheme: Option<String>,
+    /// What they begin with, without the `_` behind it.
+    pub prefixes: Vec<String> = default,
+    /// Whether they end in our checksum. `false` for keys minted elsewhere. Default `true`.
+    pub checksum: Option<bool>,
+    /// How long a record is used at the most without asking the store: with KV's own propagation,
+    /// how long a revoked key works. Default `60s`.
+    pub fresh: Option<String>,
+    /// How long a record is used while the store fails. Default `1h`.
+    pub stale: Option<String>,
+    /// How long the source is left alone after a failure; twice as long after each further one, up to 32
+    /// times. Default `1s`.
+    pub back_off: Option<String>,
+}
+}
+
+shape! {
+/// An issuer of tokens.
+#[derive(Clone, Debug)]
+pub struct IssuerFile {
+    /// Its name, which routes use.
+    pub name: String,
+    /// What `iss` must be.
+    pub issuer: String,
+    /// What `aud` must be or contain.
+    pub audience: OneOrMany,
+    /// Which algorithms may sign its tokens.
+    pub algorithms: Vec<String>,
+    /// Where its JWK Set is.
+    pub jwks_url: Option<String>,
+    /// Whether the JWK Set is found by OpenID Connect Discovery.
+    pub discovery: Option<bool>,
+    /// Its public keys, as JWKs.
+    pub keys: Option<Vec<Value>>,
+    /// A secret shared with it, for HS*.
+    pub secret: Option<String>,
+    /// The values that `typ` may have. Default `JWT` and `at+jwt`; a token without `typ` passes.
+    pub types: Option<Vec<String>>,
+    /// The claim that names the subject. Default `sub`.
+    pub subject: Option<String>,
+    /// How far its clock may be from ours, for `exp` and `nbf` alike; at the most `5m`. Default `5s` for `nbf`
+    /// and none for `exp`.
+    pub leeway: Option<String>,
+    /// How long its keys are used at the most without asking. Default `10m`.
+    pub fresh: Option<String>,
+    /// How long its keys are used while it cannot be reached. Default `24h`.
+    pub stale: Option<String>,
+    /// How long it is left alone after it was asked, whatever kids tokens name. Default `30s`.
+    pub cooldown: Option<String>,
+    /// How long one load may take, with discovery both fetches together. Default `5s`, at most `20s`.
+    pub timeout: Option<String>,
+    /// How long the source is left alone after a failure; twice as long after each further one, up to 32
+    /// times. Default `1s`.
+    pub back_off: Option<String>,
+    /// The customers that its tokens may name: ids, or `{ claim = "org_id" }` for a claim that must be the customer's id.
+    /// Default any.
+    pub customers: Option<CustomersOfIssuerFile>,
+}
+}
+
+/// Customers, as a list of ids or as a claim.
+#[derive(Clone, Debug)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(untagged))]
+pub enum CustomersOfIssuerFile {
+    /// These.
+    Ids(Vec<String>),
+    /// The one that a claim names.
+    Claim(CustomerClaimFile),
+}
+
+impl Default for CustomersOfIssuerFile {
+    fn default() -> Self {
+        Self::Ids(Vec::new())
+    }
+}
+
+impl Shape for CustomersOfIssuerFile {
+    fn read(value: &Value, at: &At<'_>, shape_errors: &mut ShapeErrors) -> Option<Self> {
+        match value {
+            Value::Array(items) => {
+                let ids = Vec::read(value, at, shape_errors)?;
+                (ids.len() == items.len()).then_some(Self::Ids(ids))
+            }
+            Value::Object(_) => CustomerClaimFile::read(value, at, shape_errors).map(Self::Claim),
+            _ => shape_errors.other(at, value, "a list of customer ids, or { claim = \"…\" }"),
+        }
+    }
+}
+
+shape! {
+/// A claim that names the one customer that a token may be of.
+#[derive(Clone, Debug)]
+pub struct CustomerClaimFile {
+    /// The claim. Its text must be that of the customer's id.
+    pub claim: String,
+}
+}
+
+shape! {
+/// Where customers come from.
+#[derive(Clone, Debug)]
+pub struct CustomersFile {
+    /// The claim that names the customer. Default `customerId`.
+    pub claim: Option<String>,
+    /// How long a record is used without asking. Default `5m`.
+    pub fresh: Option<String>,
+    /// How long an old record answers at once while it is refreshed, and while its source is down.
+    /// Default `24h`.
+    pub stale: Option<String>,
+    /// How long the source is left alone after a failure; twice as long after each further one, up to 32
+    /// times. Default `1s`.
+    pub back_off: Option<String>,
+    /// The provider's own config API, asked for customers that KV does not hold.
+    pub source: Option<SourceFile>,
+    /// Whether answers of customers' own backends lose the fields, and the `Domain` of cookies, that would
+    /// speak for all who share the gateway's host. Default `true`.
+    pub isolate_answers: Option<bool>,
+}
+}
+
+shape! {
+/// The provider's config API.
+#[derive(Clone, Debug)]
+pub struct SourceFile {
+    /// Its URL.
+    pub url: String,
+    /// The bearer token for it.
+    pub token: Option<String>,
+    /// How long one load may take. Default `10s`, at most `20s`.
+    pub timeout: Option<String>,
+    /// Whether a request asks it for one customer at `<url>/<customerId>` rather than for the whole
+    /// list. The scheduled refresh always takes the list.
+    pub by_id: Option<bool>,
+    /// Whether the provider tells the gateway which customers changed (`announced`), at the path of `[operator] ledger`. With
+    /// `by_id` and a ledger a customer's record then counts until the provider does; else (`unannounced`) it is asked for again
+    /// after `fresh`. Default `unannounced`.
+    pub changes: Option<String>,
+    /// The largest answer that is read. Default `8MB`, at most `32MB`.
+    pub max_size: Option<String>,
+    /// How many of the customers may be missing from a new list at once: more is taken for a fault of
+    /// the source and changes nothing. Default `20%`.
+    pub max_removed: Option<String>,
+}
+}
+
+shape! {
+/// How backends learn who is calling.
+#[derive(Clone, Debug)]
+pub struct IdentityFile {
+    /// The field for the subject; `""` for none. Default `x-subject`.
+    pub subject: Option<String>,
+    /// The field for the customer's id; `""` for none. Default `x-customer-id`.
+    pub customer: Option<String>,
+    /// The field for who vouched for the caller, `api_key` or an issuer's name; `""` for none. Default
+    /// `x-authenticated-by`.
+    pub authenticated_by: Option<String>,
+    /// Fields for claims: `{ "x-plan" = "plan", "x-org" = "/org/id" }`.
+    pub claims: Table<String> = default,
+    /// The same as a signed token, for backends that must not believe anybody else. Default none.
+    pub token: Option<IdentityTokenFile>,
+}
+}
+
+shape! {
+/// A short-lived signed token that says who is calling.
+#[derive(Clone, Debug)]
+pub struct IdentityTokenFile {
+    /// The field that holds it. Default `x-pointsman-identity`.
+    pub field: Option<String>,
+    /// What its `iss` is.
+    pub issuer: String,
+    /// Private JWKs as text, each a secret: the first signs, all are published.
+    pub keys: OneOrMany,
+    /// How long one counts, `10s` to `5m`. Default `60s`.
+    pub lifetime: Option<String>,
+    /// Further claims: `{ plan = "plan", org = "/org/id" }`.
+    pub claims: Table<String> = default,
+    /// The path at which the public keys are served; `""` for none. Default `/.well-known/jwks.json`.
+    pub jwks: Option<String>,
+}
+}
