@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 use crate::{
     api::{
         Answered, Reply, body,
-        caller::Caller,
+        caller::{Caller, in_seconds},
         change::{Asked, Outcome, Step},
         condition::etag,
         members,
@@ -55,7 +55,9 @@ impl<S: Storage> Ledger<S> {
         let record = body::object(asked.body, asked.content_type, false)?;
         let version = self.version(&Entry::Customer(id.clone()));
         asked.condition.check(version)?;
-        self.put_customer(id, record, None, version == 0)
+        // An end that KV gives the record was meant: a whole record in its place does not take that away.
+        let held = self.customer(id).and_then(|record| record.operator);
+        self.put_customer(id, record, held.and_then(|held| held.expires), version == 0)
     }
 
     pub(crate) fn plan_customer_patch(
@@ -127,10 +129,12 @@ pub(crate) fn item(id: &str, operator: Option<&OperatorRecord>, provider: Option
             ("malformed", provided.malformed.then_some(Value::Bool(true))),
         ])
     });
+    let expires = operator.and_then(|held| held.expires).map(|seconds| in_seconds(seconds).to_string());
     members([
         ("id", Some(json!(id))),
         ("version", operator.map(|held| json!(held.version))),
         ("record", operator.map(|held| shown(&held.text))),
+        ("storeExpiresAt", expires.map(Value::from)),
         ("provider", provider),
     ])
 }

@@ -7,6 +7,7 @@ use super::world::{World, key_name, random};
 use crate::{ApiAnswer, ApiRequest, Edit, Fields, MemoryStorage, Reply, Settings, Source, Storage};
 
 mod bulk;
+mod customers;
 mod keys;
 mod scopes;
 mod writers;

@@ -138,6 +138,10 @@ fn names() -> Group {
     ]
 }
 
+fn store_end() -> (&'static str, Value) {
+    ("storeExpiresAt", instant("When KV drops it, where that was said when it was stored by hand"))
+}
+
 fn keys() -> Group {
     let key = || {
         object(
@@ -147,10 +151,7 @@ fn keys() -> Group {
                 ("version", number("What If-Match is compared with")),
                 ("state", json!({ "enum": ["active", "disabled", "expired", "malformed"] })),
                 ("record", stored("KeyRecord")),
-                (
-                    "storeExpiresAt",
-                    instant("When KV drops it, where that was said when it was stored by hand"),
-                ),
+                store_end(),
             ],
         )
     };
@@ -204,6 +205,7 @@ fn customers() -> Group {
                 ("id", refer("CustomerId")),
                 ("version", number("Of the operator's record; not there without one")),
                 ("record", stored("CustomerRecord")),
+                store_end(),
                 ("provider", provider.clone()),
             ],
         )
