@@ -46,26 +46,25 @@ pub(crate) fn run(arguments: &Arguments) -> CommandResult {
     let others = source.other_environments();
     let Judged { gateway, mut findings, .. } = source.judge_deployment();
     let promised = gateway.as_ref().map(|gateway| bounds(gateway, hears)).unwrap_or_default();
-    let kv = arguments.target.kv();
+    let kv = arguments.target.kv()?;
     if let Some(gateway) = &gateway {
-        let kv = kv.as_ref().map(|kv| kv as &dyn Kv);
-        findings.extend(data::check(gateway, arguments.data.as_deref(), kv)?);
+        findings.extend(data::check(gateway, arguments.data.as_deref(), kv.as_deref())?);
     } else if arguments.data.is_some() || kv.is_some() {
         warning("customers and keys were not looked at: what is wrong with them depends on gateway.toml");
     }
     Ok(report(
         arguments,
-        &checked(arguments, &file),
+        &checked(arguments, &file, kv.as_deref()),
         &findings,
         &Promised { bounds: promised, ledger, others },
     ))
 }
 
 /// What was looked at, for people.
-fn checked(arguments: &Arguments, file: &Path) -> String {
+fn checked(arguments: &Arguments, file: &Path, kv: Option<&dyn Kv>) -> String {
     let mut all = vec![file.display().to_string()];
     all.extend(arguments.data.as_ref().map(|folder| folder.display().to_string()));
-    all.extend(arguments.target.kv().map(|_| "KV".to_owned()));
+    all.extend(kv.map(|kv| kv.called().to_owned()));
     match all.split_last() {
         Some((last, before)) if !before.is_empty() => format!("{} and {last}", before.join(", ")),
         _ => all.concat(),

@@ -145,13 +145,13 @@ fn compare(both: &Both<'_>, work: &Work<'_>, sources: &[Data]) -> Result<Outcome
 }
 
 fn sources(arguments: &Arguments, head: &Gateway) -> Result<Vec<Data>, Failure> {
-    match (&arguments.data, arguments.from.kv()) {
+    match (&arguments.data, arguments.from.kv()?) {
         (Some(path), _) => data::of_files(path),
         (None, Some(kv)) => {
             let source = head.customers().is_some_and(|customers| customers.source.is_some());
-            data::of_kv(&kv, source)
+            data::of_kv(&*kv, source)
         }
-        (None, None) => Err(input("say where customers and keys are, by --data, --local or --remote")),
+        (None, None) => Err(input("say where customers and keys are, by --data, --local, --remote or --api")),
     }
 }
 

@@ -1,19 +1,20 @@
 //! `pointsman directory`: the ledger by the operator's endpoint of the gateway.
 
 use std::{
-    env, fs, thread,
+    env, thread,
     time::{Duration, Instant},
 };
 
 use pointsman_core::base::time::Span;
 use serde_json::{Value, json};
-use url::{Host, Url};
+use url::Url;
 
 use self::told::{progress, read, told};
 use crate::{
-    configuration::{GATEWAY, Project, upward},
+    configuration::Project,
     credentials,
-    ending::{CommandResult, End, Failure, input},
+    ending::{CommandResult, End, Failure},
+    gateway_address::{self, Endpoint},
     http::{Call, Http, Node},
     output::line,
     reconcile::span,
@@ -98,13 +99,13 @@ pub(crate) fn run(command: &Command) -> CommandResult {
         | Command::Restored(PlainArguments { reach })
         | Command::Off(OffArguments { reach, .. }) => reach,
     };
-    let url = reach.endpoint()?;
+    let url = gateway_address::endpoint("--gateway", &reach.gateway, Endpoint::Ledger)?;
     let secret = match env::var(SECRET).ok().filter(|secret| !secret.trim().is_empty()) {
         Some(secret) => secret.trim().to_owned(),
         None => credentials::on_stdin()?,
     };
-    let config = reach.project.wrangler();
-    let ledger = Ledger { http: &Node { config: &config }, url, secret: &secret, as_json: reach.json };
+    let http = Node { config: reach.project.wrangler() };
+    let ledger = Ledger { http: &http, url, secret: &secret, as_json: reach.json };
     match command {
         Command::Status(_) => ledger.show_status(),
         Command::Off(arguments) => ledger.switch_off(arguments.drop_revocations, arguments.wait),
@@ -114,47 +115,6 @@ pub(crate) fn run(command: &Command) -> CommandResult {
         }
         Command::Restored(_) => ledger.act("restored", "the ledger has begun a new epoch"),
     }
-}
-
-impl Reach {
-    /// Where the ledger can be asked.
-    fn endpoint(&self) -> Result<Url, Failure> {
-        let mut url = Url::parse(&self.gateway)
-            .map_err(|problem| input(format!("--gateway {:?}: {problem}", self.gateway)))?;
-        let is_near = match url.host() {
-            Some(Host::Domain(name)) => name == "localhost",
-            Some(Host::Ipv4(address)) => address.is_loopback(),
-            Some(Host::Ipv6(address)) => address.is_loopback(),
-            None => false,
-        };
-        if url.scheme() != "https" && !(url.scheme() == "http" && is_near) {
-            return Err(input("--gateway must be an https address: a secret is sent there"));
-        }
-        if !url.username().is_empty() || url.password().is_some() || url.query().is_some() {
-            return Err(input("--gateway must have no user, password or query"));
-        }
-        if url.path() == "/" {
-            url.set_path(&path_in_file()?);
-        }
-        Ok(url)
-    }
-}
-
-/// The path of `[operator] ledger`. Other faults of the file are of no consequence here.
-fn path_in_file() -> Result<String, Failure> {
-    let file = upward(GATEWAY.as_ref(), GATEWAY);
-    let failed = |what: String| {
-        input(format!(
-            "{}: {what}. Or give the whole address of the ledger's path in --gateway",
-            file.display()
-        ))
-    };
-    let text = fs::read_to_string(&file).map_err(|problem| failed(problem.to_string()))?;
-    let value: toml::Value = toml::from_str(&text).map_err(|problem| failed(problem.message().to_owned()))?;
-    let path =
-        value.get("operator").and_then(|operator| operator.get("ledger")).and_then(toml::Value::as_str);
-    path.map(str::to_owned)
-        .ok_or_else(|| failed("has no [operator] ledger, the path of the ledger".to_owned()))
 }
 
 /// The ledger behind its endpoint.
@@ -234,7 +194,13 @@ impl Ledger<'_> {
     ) -> Result<Value, Failure> {
         let mut url = self.url.clone();
         url.set_query(action.map(|action| format!("do={action}")).as_deref());
-        let answer = self.http.call(&Call { method, url: url.as_str(), secret: self.secret, body })?;
+        let answer = self.http.call(&Call {
+            method,
+            url: url.as_str(),
+            secret: self.secret,
+            body,
+            idempotency_key: None,
+        })?;
         read(&answer).map_err(|failure| match failure {
             Failure::Input(what) => Failure::Input(format!("{url}: {what}")),
             Failure::Store(what) => Failure::Store(format!("{url}: {what}")),
@@ -258,7 +224,7 @@ mod tests {
             let body = call.body.clone().unwrap_or_default();
             self.1.borrow_mut().push(format!("{} {} {body}", call.method, call.url));
             let (status, text) = self.0.borrow_mut().remove(0);
-            Ok(Answered { status, text: text.to_string() })
+            Ok(Answered { status, text: text.to_string(), retry_after: None })
         }
     }
 
@@ -304,30 +270,6 @@ mod tests {
             let (ends, what) = said(status, answer);
             assert!(ends == code && what.contains(part), "{what}");
             assert!(!what.contains("secret\""), "{what}");
-        }
-    }
-
-    #[test]
-    fn a_secret_goes_to_no_address_that_others_can_listen_to() {
-        let endpoint = |gateway: &str| {
-            let project = <Project as clap::FromArgMatches>::from_arg_matches(
-                &<Project as clap::Args>::augment_args(clap::Command::new("x")).get_matches_from(["x"]),
-            );
-            Reach { gateway: gateway.to_owned(), json: false, project: project.unwrap() }.endpoint()
-        };
-        for good in
-            ["https://api.example.com/l", "http://localhost:8787/l", "http://127.0.0.1/l", "http://[::1]/l"]
-        {
-            assert!(endpoint(good).is_ok(), "{good}");
-        }
-        for bad in [
-            "http://api.example.com/l",
-            "ftp://localhost/l",
-            "https://a:b@api.example.com/l",
-            "api.example.com",
-            "https://api.example.com/l?x",
-        ] {
-            assert!(matches!(endpoint(bad), Err(Failure::Input(_))), "{bad}");
         }
     }
 

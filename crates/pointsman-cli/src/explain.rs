@@ -140,11 +140,11 @@ pub(crate) struct Arguments {
 pub(crate) fn run(arguments: &Arguments) -> CommandResult {
     let gateway = arguments.gateway.load(arguments.from.project())?;
     let documents = documents(&arguments.key_sets, &gateway)?;
-    let kv = arguments.from.kv();
+    let kv = arguments.from.kv()?;
     let in_files = arguments.data.as_deref().map(|folder| in_files(folder, &gateway)).transpose()?;
     let given = kv.is_some() || in_files.is_some();
     let kept = RefCell::new(in_files.unwrap_or_default());
-    let read = |names: &[String]| read_once(kv.as_ref().map(|kv| kv as &dyn Kv), &kept, names);
+    let read = |names: &[String]| read_once(kv.as_deref(), &kept, names);
     let records: Option<&Records<'_>> = if given { Some(&read) } else { None };
     // The files say which customers there are: the config API is none that could not be asked.
     let config_api = gateway.customers().and_then(|customers| customers.source.as_ref());

@@ -1,6 +1,6 @@
 //! Calls of the gateway. A port: what makes the call is not the command line's to know.
 
-use std::io::Read;
+use std::{io::Read, path::PathBuf};
 
 use serde_json::{Value, json};
 
@@ -15,9 +15,11 @@ use crate::{
 pub(crate) struct Call<'a> {
     pub(crate) method: &'static str,
     pub(crate) url: &'a str,
-    /// The operator's secret, which is sent as a bearer token and stands in no message.
+    /// The operator's secret or a root key, which is sent as a bearer token and stands in no message.
     pub(crate) secret: &'a str,
     pub(crate) body: Option<String>,
+    /// `Idempotency-Key`: a call that is made again with it happens once.
+    pub(crate) idempotency_key: Option<&'a str>,
 }
 
 /// What was answered, whatever the status.
@@ -25,6 +27,8 @@ pub(crate) struct Call<'a> {
 pub(crate) struct Answered {
     pub(crate) status: u16,
     pub(crate) text: String,
+    /// How many seconds to wait before the call is made again, where the answer says so.
+    pub(crate) retry_after: Option<u64>,
 }
 
 /// Whatever makes calls.
@@ -38,9 +42,10 @@ pub(crate) trait Http {
 
 /// Calls by Node, which is there wherever wrangler is. The call stands in a file without a name: arguments are seen by
 /// others.
-pub(crate) struct Node<'a> {
+#[derive(Clone, Debug)]
+pub(crate) struct Node {
     /// `wrangler.toml`, beside which Node is looked for.
-    pub(crate) config: &'a std::path::Path,
+    pub(crate) config: PathBuf,
 }
 
 /// How long a call may take, in milliseconds: the longest of them asks a config API for 500 customers.
@@ -50,17 +55,21 @@ const TIMEOUT_MS: u32 = 60_000;
 const SCRIPT: &str = r#"
 let text = "";
 for await (const chunk of process.stdin.setEncoding("utf8")) text += chunk;
-const { method, url, secret, body, timeout } = JSON.parse(text);
+const { method, url, secret, body, idempotencyKey, timeout } = JSON.parse(text);
 const said = {};
+const headers = { authorization: `Bearer ${secret}` };
+if (body !== null) headers["content-type"] = "application/json";
+if (idempotencyKey !== null) headers["idempotency-key"] = idempotencyKey;
 try {
   const answer = await fetch(url, {
     method,
     body,
     redirect: "manual",
-    headers: { authorization: `Bearer ${secret}`, ...(body && { "content-type": "application/json" }) },
+    headers,
     signal: AbortSignal.timeout(timeout),
   });
   said.status = answer.status;
+  said.retryAfter = Number(answer.headers.get("retry-after") ?? NaN);
   said.text = await answer.text();
 } catch (error) {
   said.error = error.cause?.message || error.cause?.code || error.message;
@@ -68,11 +77,12 @@ try {
 process.stdout.write(JSON.stringify(said));
 "#;
 
-impl Http for Node<'_> {
+impl Http for Node {
     fn call(&self, call: &Call<'_>) -> Result<Answered, Failure> {
         let failed = |what: String| Failure::Store(format!("{} {}: {what}", call.method, call.url));
         let input = json!({
-            "method": call.method, "url": call.url, "secret": call.secret, "body": call.body, "timeout": TIMEOUT_MS,
+            "method": call.method, "url": call.url, "secret": call.secret, "body": call.body,
+            "idempotencyKey": call.idempotency_key, "timeout": TIMEOUT_MS,
         });
         let input = Temporary::filled(|writer| Ok(serde_json::to_writer(writer, &input)?));
         let input = input.map_err(Failure::Store)?;
@@ -82,7 +92,7 @@ impl Http for Node<'_> {
             arguments: ["--input-type=module", "--eval", SCRIPT].map(Into::into).to_vec(),
             variables: Vec::new(),
             // Beside wrangler is the Node that is new enough for it.
-            first_in_path: wrangler::bin_folder(self.config),
+            first_in_path: wrangler::bin_folder(&self.config),
             input: Some(&input),
             output: &output,
             errors: None,
@@ -107,5 +117,6 @@ fn answered(said: &str) -> Result<Answered, String> {
     let status = said.get("status").and_then(Value::as_u64).and_then(|status| u16::try_from(status).ok());
     let text = said.get("text").and_then(Value::as_str);
     let (Some(status), Some(text)) = (status, text) else { return Err("no answer".to_owned()) };
-    Ok(Answered { status, text: text.to_owned() })
+    let retry_after = said.get("retryAfter").and_then(Value::as_u64);
+    Ok(Answered { status, text: text.to_owned(), retry_after })
 }

@@ -48,10 +48,10 @@ pub(crate) fn import(
             return Ok(End::BadInput);
         }
     };
-    match target.kv() {
+    match target.kv()? {
         Some(kv) => {
-            wanted.take_over_dates(&kv, judge)?;
-            sync::bring(&kv, &wanted, judge, wait, as_json)
+            wanted.take_over_dates(&*kv, judge)?;
+            sync::bring(&*kv, &wanted, judge, wait, as_json)
         }
         None => dry_run(&wanted, judge).map(|()| End::Done),
     }

@@ -110,9 +110,20 @@ fn unseen(problem: &std::io::Error, store_key: &str) -> Failure {
 
 /// How a change of a key counts sooner than by KV, where operators can ask the ledger.
 fn quicker(gateway: &Gateway, hears: Hears) -> Option<String> {
-    let path = gateway.operator().ledger.as_ref().filter(|_| hears == Hears::LedgerByPasses)?;
+    if hears != Hears::LedgerByPasses {
+        return None;
+    }
     let sooner = bounds(gateway, Hears::Ledger).into_iter().find(|bound| bound.id == "api_key_revoked")?;
-    Some(format!("It counts sooner by an edit at the ledger (POST {path}, see docs/directory.md): {sooner}."))
+    let operator = gateway.operator();
+    let way = match (&operator.api, &operator.ledger) {
+        (Some(_), _) => {
+            "through the management API, by --api with the gateway's address in the place of --remote"
+                .to_owned()
+        }
+        (None, Some(path)) => format!("by an edit at the ledger (POST {path}, see docs/directory.md)"),
+        (None, None) => return None,
+    };
+    Some(format!("It counts sooner {way}: {sooner}."))
 }
 
 /// How long a revoked key may still be used.

@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+mod api;
 mod bindings;
 mod check;
 mod compile;
@@ -23,6 +24,7 @@ mod entropy;
 mod explain;
 mod files;
 mod findings;
+mod gateway_address;
 mod host;
 mod http;
 mod import;

@@ -24,12 +24,14 @@ pub(crate) const PLAN_EXAMPLES: &str = "Examples:
   pointsman plan data --remote
   pointsman plan data --remote --prune --detailed-exitcode   # in CI: 0 nothing to do, 4 changes pending
   pointsman plan data --local --json | jq '.changes[].fields'
+  POINTSMAN_ROOT_KEY=… pointsman plan data --api https://api.example.com   # by the management API
 
 DIR holds any of customers.json, customers.jsonl, customers/**/*.json, keys.json, keys.jsonl, keys/**/*.json.";
 
 pub(crate) const APPLY_EXAMPLES: &str = "Examples:
   pointsman apply data --local
   pointsman apply data --remote --prune
+  POINTSMAN_ROOT_KEY=… pointsman apply data --api https://api.example.com   # counts within seconds
 
 If a run was interrupted, run it again: what is done already is not done twice.";
 
@@ -107,14 +109,14 @@ pub(crate) fn apply(arguments: &ApplyArguments) -> CommandResult {
         eprintln!("nothing was written");
         return Ok(End::BadInput);
     }
-    let end = sync::carried_out(&target.kv(), &wanted, &plan, &judge, arguments.wait)?;
+    let end = sync::carried_out(&*target.kv()?, &wanted, &plan, &judge, arguments.wait)?;
     sync::told(&plan, *json, end == End::Done);
     Ok(end)
 }
 
 fn planned(common: &Common, wanted: &Wanted, judge: &Judge) -> Result<Plan, Failure> {
     let options = Options { prune: common.prune, verify: common.verify };
-    let (plan, warnings) = sync::planned(&common.target.kv(), wanted, judge, options)?;
+    let (plan, warnings) = sync::planned(&*common.target.kv()?, wanted, judge, options)?;
     print_all(&warnings);
     Ok(plan)
 }

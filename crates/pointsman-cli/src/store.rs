@@ -55,6 +55,11 @@ impl Keeps {
         Beside { keeps: Self { expiration, metadata }, sum, value: record }
     }
 
+    /// An end, where there is one.
+    pub(crate) fn ending(expiration: Option<u64>) -> Self {
+        Self { expiration, metadata: None }
+    }
+
     /// The end alone, for an entry that takes over what another stands for.
     pub(crate) fn end_only(&self) -> Self {
         Self { expiration: self.expiration, metadata: None }
@@ -159,7 +164,7 @@ impl std::fmt::Display for Sum {
 /// What takes the value of an entry, or that there is none.
 pub(crate) type Taker<'a> = dyn FnMut(&str, Option<String>) -> Result<(), Failure> + 'a;
 
-/// A KV namespace.
+/// A KV namespace, or what stands for one.
 pub(crate) trait Kv {
     /// All entries whose name begins with `prefix`, by name.
     ///
@@ -192,6 +197,20 @@ pub(crate) trait Kv {
     /// # Errors
     /// As [`Kv::put`].
     fn delete(&self, names: &[String]) -> Result<(), Failure>;
+
+    /// What people call it.
+    fn called(&self) -> &'static str {
+        "KV"
+    }
+
+    /// What an entry keeps when it is written anew.
+    ///
+    /// # Errors
+    /// Where KV could not be read.
+    fn keeps_of(&self, name: &str) -> Result<Keeps, Failure> {
+        let listed = self.list(name)?.into_iter().find(|listed| listed.name == name);
+        Ok(listed.map(|listed| listed.keeps).unwrap_or_default())
+    }
 
     /// Whether a ledger follows what is written.
     fn is_followed(&self) -> bool {
@@ -243,15 +262,6 @@ pub(crate) fn read_all(
         }
         Ok(())
     })
-}
-
-/// What an entry keeps when it is written anew.
-///
-/// # Errors
-/// Where KV could not be read.
-pub(crate) fn keeps_of(kv: &dyn Kv, name: &str) -> Result<Keeps, Failure> {
-    let listed = kv.list(name)?.into_iter().find(|listed| listed.name == name);
-    Ok(listed.map(|listed| listed.keeps).unwrap_or_default())
 }
 
 /// How much is written at once.

@@ -5,9 +5,12 @@ use std::path::PathBuf;
 use pointsman_core::state::bounds::Hears;
 
 use crate::{
+    api::Api,
     bindings,
-    configuration::Project,
+    configuration::{GatewayFile, Project},
     deployment::Deployment,
+    ending::Failure,
+    store::Kv,
     wrangler::{Place, Wrangler},
 };
 
@@ -26,9 +29,13 @@ struct OnePlace {
     /// The KV that `npm start` and `wrangler dev` use.
     #[arg(long)]
     local: bool,
-    /// The KV of the deployed Worker.
+    /// The KV of the deployed Worker, through wrangler.
     #[arg(long)]
     remote: bool,
+    /// The management API of the gateway at this address, with the root key of the variable POINTSMAN_ROOT_KEY: what is changed
+    /// counts within seconds. Without a path that of [operator] api in gateway.toml counts.
+    #[arg(long, value_name = "URL")]
+    api: Option<String>,
 }
 
 /// A KV, or none: then what would be written is printed.
@@ -46,9 +53,13 @@ struct OnePlaceOrNone {
     /// The KV that `npm start` and `wrangler dev` use.
     #[arg(long)]
     local: bool,
-    /// The KV of the deployed Worker.
+    /// The KV of the deployed Worker, through wrangler.
     #[arg(long)]
     remote: bool,
+    /// The management API of the gateway at this address, with the root key of the variable POINTSMAN_ROOT_KEY: what is changed
+    /// counts within seconds. Without a path that of [operator] api in gateway.toml counts.
+    #[arg(long, value_name = "URL")]
+    api: Option<String>,
     /// No KV: what would be written is printed as JSON.
     #[arg(long)]
     dry_run: bool,
@@ -69,9 +80,13 @@ struct AnyPlace {
     /// The KV that `npm start` and `wrangler dev` use.
     #[arg(long)]
     local: bool,
-    /// The KV of the deployed Worker.
+    /// The KV of the deployed Worker, through wrangler.
     #[arg(long)]
     remote: bool,
+    /// The management API of the gateway at this address, with the root key of the variable POINTSMAN_ROOT_KEY: what is changed
+    /// counts within seconds. Without a path that of [operator] api in gateway.toml counts.
+    #[arg(long, value_name = "URL")]
+    api: Option<String>,
 }
 
 /// How KV is reached.
@@ -85,33 +100,51 @@ struct Reach {
 }
 
 impl Reach {
-    fn kv(&self, remote: bool) -> Wrangler {
+    /// Through the API where an address of one is given, else through wrangler.
+    fn kv(&self, api: Option<&str>, remote: bool) -> Result<Box<dyn Kv>, Failure> {
+        if let Some(address) = api {
+            return Ok(Box::new(Api::at(address, &self.project)?));
+        }
         let (config, environment) = (self.project.wrangler(), self.project.environment());
         let deployment = Deployment::read(&config, environment.as_deref());
-        Wrangler {
+        Ok(Box::new(Wrangler {
             is_followed: deployment.is_ok_and(|deployment| bindings::hears(&deployment) != Hears::Kv),
             place: if remote { Place::Remote } else { Place::Local },
             config,
             environment,
             persist_to: self.persist_to.clone(),
-        }
+        }))
     }
 }
 
 impl Target {
-    pub(crate) fn kv(&self) -> Wrangler {
-        self.reach.kv(self.place.remote)
+    /// # Errors
+    /// Where there is no root key for the API, or it must not be sent there.
+    pub(crate) fn kv(&self) -> Result<Box<dyn Kv>, Failure> {
+        self.reach.kv(self.place.api.as_deref(), self.place.remote)
     }
 
     pub(crate) const fn project(&self) -> &Project {
         &self.reach.project
     }
+
+    /// How isolates of this deployment learn of what is changed here.
+    pub(crate) fn hears(&self, gateway: &GatewayFile) -> Hears {
+        match self.place.api {
+            Some(_) => Hears::Ledger,
+            None => gateway.hears_of_kv(self.project()),
+        }
+    }
 }
 
 impl TargetOrDryRun {
     /// `None` for a dry run.
-    pub(crate) fn kv(&self) -> Option<Wrangler> {
-        (!self.place.dry_run).then(|| self.reach.kv(self.place.remote))
+    ///
+    /// # Errors
+    /// As [`Target::kv`].
+    pub(crate) fn kv(&self) -> Result<Option<Box<dyn Kv>>, Failure> {
+        let kv = || self.reach.kv(self.place.api.as_deref(), self.place.remote);
+        (!self.place.dry_run).then(kv).transpose()
     }
 
     pub(crate) const fn project(&self) -> &Project {
@@ -121,8 +154,12 @@ impl TargetOrDryRun {
 
 impl OptionalTarget {
     /// `None` where the caller named no KV.
-    pub(crate) fn kv(&self) -> Option<Wrangler> {
-        (self.place.local || self.place.remote).then(|| self.reach.kv(self.place.remote))
+    ///
+    /// # Errors
+    /// As [`Target::kv`].
+    pub(crate) fn kv(&self) -> Result<Option<Box<dyn Kv>>, Failure> {
+        let Self { place: AnyPlace { local, remote, api }, reach } = self;
+        (*local || *remote || api.is_some()).then(|| reach.kv(api.as_deref(), *remote)).transpose()
     }
 
     pub(crate) const fn project(&self) -> &Project {

@@ -57,7 +57,7 @@ pub(super) fn run(arguments: &Arguments) -> CommandResult {
     // A fault in gateway.toml keeps nobody from looking.
     let gateway = arguments.gateway.load_if_there(arguments.target.project()).ok().flatten();
     // What is kept is what KV holds, and not what its listing shows.
-    let customers = all(&arguments.target.kv(), "", arguments.all && has_source(gateway.as_ref()), true)?;
+    let customers = all(&*arguments.target.kv()?, "", arguments.all && has_source(gateway.as_ref()), true)?;
     let mut records: Vec<(String, String)> = Vec::new();
     let mut malformed = 0;
     for (id, known) in customers {

@@ -40,7 +40,7 @@ pub(super) fn run(arguments: &Arguments) -> CommandResult {
     let id = id(&arguments.id)?;
     // A fault in gateway.toml keeps nobody from looking.
     let gateway = arguments.gateway.load_if_there(arguments.target.project()).ok().flatten();
-    let mut known = some(&arguments.target.kv(), std::slice::from_ref(&id))?;
+    let mut known = some(&*arguments.target.kv()?, std::slice::from_ref(&id))?;
     let Known { own, refreshed, .. } = known.remove(id.as_str()).unwrap_or_default();
     let refreshed =
         refreshed.filter(|_| arguments.config_api || has_source(gateway.as_ref()) || own.is_none());

@@ -45,7 +45,7 @@ pub(super) fn run(arguments: &Arguments) -> CommandResult {
     // A fault in gateway.toml keeps nobody from looking.
     let gateway = arguments.gateway.load_if_there(arguments.target.project()).ok().flatten();
     let customers = all(
-        &arguments.target.kv(),
+        &*arguments.target.kv()?,
         arguments.prefix.as_deref().unwrap_or_default(),
         has_source(gateway.as_ref()),
         arguments.verify,

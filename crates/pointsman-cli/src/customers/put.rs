@@ -64,22 +64,22 @@ pub(crate) struct Arguments {
 pub(super) fn run(arguments: &Arguments) -> CommandResult {
     let id = id(&arguments.id)?;
     let judge = arguments.judge.judge(arguments.target.project())?;
-    let kv = arguments.target.kv();
+    let kv = &*arguments.target.kv()?;
     let written = match &arguments.file {
         Some(file) => from_file(file)?,
-        None if arguments.backend_url.is_none() => from_kv(arguments, &kv, &id)?,
+        None if arguments.backend_url.is_none() => from_kv(arguments, kv, &id)?,
         None => from_options(arguments),
     };
     let wanted = Wanted::given([judged(arguments, &judge, &written, &id)?]);
-    let (plan, _) = sync::planned(&kv as &dyn Kv, &wanted, &judge, Options::default())?;
+    let (plan, _) = sync::planned(kv, &wanted, &judge, Options::default())?;
     let shown = if arguments.json { Some(show::as_json(&plan, &wanted, &judge)?) } else { None };
     match shown {
         Some(shown) => line(&shown.to_string()),
         None => show::plan(&plan, &wanted, &judge)?,
     }
-    let end = sync::carried_out(&kv, &wanted, &plan, &judge, arguments.wait)?;
+    let end = sync::carried_out(kv, &wanted, &plan, &judge, arguments.wait)?;
     if end == End::Done && !arguments.json {
-        eprintln!("KV holds customer {}", crate::output::plain(id.as_str()));
+        eprintln!("{} holds customer {}", kv.called(), crate::output::plain(id.as_str()));
     }
     Ok(end)
 }

@@ -46,9 +46,9 @@ pub(crate) struct Arguments {
 pub(super) fn run(arguments: &Arguments) -> CommandResult {
     let ids: Vec<CustomerId> = arguments.ids.iter().map(|text| id(text)).collect::<Result<_, _>>()?;
     let gateway = arguments.gateway.load_if_there(arguments.target.project())?;
-    let kv = arguments.target.kv();
+    let kv = &*arguments.target.kv()?;
     let names: Vec<String> = ids.iter().map(CustomerId::store_key).collect();
-    let known = some(&kv, &ids)?;
+    let known = some(kv, &ids)?;
     let source = has_source(gateway.as_ref());
     need_own(&known, source)?;
     let (back, away): (Vec<CustomerId>, Vec<CustomerId>) = ids
@@ -56,7 +56,7 @@ pub(super) fn run(arguments: &Arguments) -> CommandResult {
         .cloned()
         .partition(|id| source && known.get(id.as_str()).is_some_and(|known| known.refreshed.is_some()));
     let mut named = false;
-    for (id, digests) in keys_of(&kv, &Judge::of(gateway.as_ref()), &away)? {
+    for (id, digests) in keys_of(kv, &Judge::of(gateway.as_ref()), &away)? {
         named = true;
         let some =
             digests.iter().take(3).map(|digest| digest.get(..12).unwrap_or(digest)).collect::<Vec<_>>();
@@ -72,7 +72,7 @@ pub(super) fn run(arguments: &Arguments) -> CommandResult {
         error("nothing was removed. If that is meant, say --yes");
         return Ok(End::BadInput);
     }
-    delete_all(&kv, &names, &mut Progress::silent())?;
+    delete_all(kv, &names, &mut Progress::silent())?;
     if arguments.json {
         let back: Vec<&str> = back.iter().map(CustomerId::as_str).collect();
         line(&json!({ "removed": arguments.ids, "backToConfigApi": back }).to_string());
@@ -89,7 +89,7 @@ pub(super) fn run(arguments: &Arguments) -> CommandResult {
                 backends(&record).join(" ")
             ));
         }
-        let hears = arguments.gateway.hears_of_kv(arguments.target.project());
+        let hears = arguments.target.hears(&arguments.gateway);
         for bound in gateway.as_ref().map(|gateway| bounds(gateway, hears)).unwrap_or_default() {
             if bound.id == "customer_changed" {
                 eprintln!("{bound}");

@@ -32,8 +32,7 @@ pub(crate) struct Arguments {
 const AT_ONCE: usize = 1000;
 
 pub(super) fn run(arguments: &Arguments) -> CommandResult {
-    let kv = arguments.target.kv();
-    let (deleted, left) = tidy(&kv)?;
+    let (deleted, left) = tidy(&*arguments.target.kv()?)?;
     if arguments.json {
         line(&json!({ "deleted": deleted, "stillCounting": left }).to_string());
         return Ok(End::Done);

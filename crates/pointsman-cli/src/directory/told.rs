@@ -9,7 +9,7 @@ use crate::{
 };
 
 /// What the ledger answered, or why it did not.
-pub(super) fn read(Answered { status, text }: &Answered) -> Result<Value, Failure> {
+pub(super) fn read(Answered { status, text, .. }: &Answered) -> Result<Value, Failure> {
     let said: Value = serde_json::from_str(text).unwrap_or_default();
     let error = said.get("error").and_then(Value::as_str);
     match (status, error) {

@@ -13,7 +13,7 @@ use crate::{
     ending::{Failure, input},
     output::{plain, warning},
     records::{Claimed, Judge, Kind, digits_kept},
-    store::{Entry, Kv, keeps_of},
+    store::{Entry, Kv},
 };
 
 /// Where alone a key may be used.
@@ -74,7 +74,7 @@ pub(super) fn members(old: &Stored) -> Result<Map<String, Value>, Failure> {
 /// That it is another or gone, or that KV failed.
 pub(super) fn replace(kv: &dyn Kv, old: &Stored, record: &Value) -> Result<(), Failure> {
     let name = format!("{}{}", Kind::Key.prefix(), old.digest);
-    let keeps = keeps_of(kv, &name)?;
+    let keeps = kv.keeps_of(&name)?;
     let there = kv.get(&name)?.map(|text| serde_json::from_str(&text).unwrap_or(Value::String(text)));
     if there.as_ref() != Some(&old.record) {
         return Err(Failure::Store(format!(

@@ -15,7 +15,7 @@ use crate::{
     configuration::GatewayFile,
     ending::{CommandResult, End, Failure},
     output::shown,
-    store::{Entry, Kv},
+    store::Entry,
     target::TargetOrDryRun,
     touched,
 };
@@ -25,7 +25,8 @@ pub(super) const EXAMPLES: &str = "Examples:
     --claims '{\"customerId\":\"acme-corp\",\"environment\":\"production\"}' --remote
   pointsman keys create --prefix sk_test --subject me --expires-at 2027-01-01T00:00:00Z --local
   pointsman keys create --prefix sk_live --subject office --allowed-ip 192.0.2.0/24 --method GET --remote
-  pointsman keys create --prefix sk_live --subject ops --scope keys.read --scope keys.write --remote   # a root key";
+  pointsman keys create --prefix sk_live --subject ops --scope keys.read --scope keys.write --remote   # a root key
+  POINTSMAN_ROOT_KEY=… pointsman keys create --prefix sk_live --subject ci --api https://api.example.com   # works at once";
 
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
@@ -94,8 +95,8 @@ pub(super) fn run(arguments: &Arguments) -> CommandResult {
     let record = record(arguments)?;
     let key = mint_known(&gateway, &arguments.prefix)?;
     let store_key = api_key::store_key(&Digest::of(key.as_bytes()));
-    let kv = arguments.target.kv();
-    doubt(kv.as_ref().map(|kv| kv as &dyn Kv), &gateway, &record, now()?);
+    let kv = arguments.target.kv()?;
+    doubt(kv.as_deref(), &gateway, &record, now()?);
     // The key is shown only once it is stored: a key that nobody can use is no key.
     if let Some(kv) = &kv {
         kv.put(&[Entry::new(store_key.clone(), record.to_string())])?;
@@ -107,10 +108,10 @@ pub(super) fn run(arguments: &Arguments) -> CommandResult {
     };
     shown(&text).map_err(|problem| unseen(&problem, &store_key))?;
     if let Some(kv) = &kv {
-        touched::note(kv, std::slice::from_ref(&store_key));
+        touched::note(&**kv, std::slice::from_ref(&store_key));
     }
-    if !arguments.json && kv.is_some() {
-        eprintln!("This is the key, shown this once and stored nowhere; KV holds {store_key}.");
+    if let Some(kv) = kv.filter(|_| !arguments.json) {
+        eprintln!("This is the key, shown this once and stored nowhere; {} holds {store_key}.", kv.called());
     }
     Ok(End::Done)
 }

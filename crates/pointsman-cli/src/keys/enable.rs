@@ -39,18 +39,18 @@ pub(crate) struct Arguments {
 
 pub(super) fn run(arguments: &Arguments) -> CommandResult {
     let gateway = arguments.gateway.load(arguments.target.project())?;
-    let kv = arguments.target.kv();
-    let old = arguments.reference.find(arguments.reference.key()?.as_deref(), &kv)?;
+    let kv = &*arguments.target.kv()?;
+    let old = arguments.reference.find(arguments.reference.key()?.as_deref(), kv)?;
     let mut record = members(&old)?;
     let was = record.remove("disabled");
     let record = Value::Object(record);
     check(&record)?;
-    doubt(Some(&kv), &gateway, &record, now()?);
+    doubt(Some(kv), &gateway, &record, now()?);
     let name = format!("{}{}", Kind::Key.prefix(), old.digest);
     let was_disabled = was == Some(Value::Bool(true));
     if was_disabled {
-        replace(&kv, &old, &record)?;
-        touched::note(&kv, std::slice::from_ref(&name));
+        replace(kv, &old, &record)?;
+        touched::note(kv, std::slice::from_ref(&name));
     } else {
         eprintln!("nothing to do: {} is not disabled", short(&old.digest));
     }

@@ -53,8 +53,8 @@ pub(super) fn run(arguments: &Arguments) -> CommandResult {
     };
     let seen = look(keys, &key);
     let name = store_key(&Digest::of(key.as_bytes()));
-    let stored = match arguments.target.kv() {
-        Some(kv) => Some(record(&kv, &name)?),
+    let stored = match arguments.target.kv()? {
+        Some(kv) => Some(record(&*kv, &name)?),
         None => None,
     };
     let state = match &stored {

@@ -116,7 +116,7 @@ pub(super) fn run(arguments: &Arguments) -> CommandResult {
     if !digest.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f')) {
         return Err(input("--digest: write the first digits of a digest, hexadecimal and in lower case"));
     }
-    let mut found = all(&arguments.target.kv(), digest, arguments.verify)?;
+    let mut found = all(&*arguments.target.kv()?, digest, arguments.verify)?;
     found.retain(|key| fits(arguments, &judge, key, now));
     if arguments.json {
         let object =

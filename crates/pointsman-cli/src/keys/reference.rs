@@ -89,7 +89,7 @@ impl Reference {
 
 fn by_digest(kv: &dyn Kv, digest: &str) -> Result<Stored, Failure> {
     let text = kv.get(&format!("{}{digest}", Kind::Key.prefix()))?;
-    let text = text.ok_or_else(|| input(format!("KV has no key of the digest {digest}")))?;
+    let text = text.ok_or_else(|| input(format!("{} has no key of the digest {digest}", kv.called())))?;
     let record = serde_json::from_str(&text).unwrap_or(serde_json::Value::String(text));
     Ok(Stored { digest: digest.to_owned(), record })
 }

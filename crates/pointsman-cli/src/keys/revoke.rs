@@ -8,7 +8,7 @@ use crate::{
     ending::{CommandResult, End, input},
     output::line,
     records::Kind,
-    store::{Entry, Kv, keeps_of},
+    store::Entry,
     target::Target,
     touched,
 };
@@ -39,8 +39,8 @@ pub(crate) struct Arguments {
 pub(super) fn run(arguments: &Arguments) -> CommandResult {
     // Nothing keeps a leaked key from being revoked: least of all a fault in gateway.toml.
     let gateway = arguments.gateway.load_if_there(arguments.target.project());
-    let kv = arguments.target.kv();
-    let key = arguments.reference.find(arguments.reference.key()?.as_deref(), &kv)?;
+    let kv = &*arguments.target.kv()?;
+    let key = arguments.reference.find(arguments.reference.key()?.as_deref(), kv)?;
     let name = format!("{}{}", Kind::Key.prefix(), key.digest);
     let subject = key.text("subject").map(crate::output::plain).unwrap_or_default();
     if arguments.disable {
@@ -48,13 +48,13 @@ pub(super) fn run(arguments: &Arguments) -> CommandResult {
             return Err(input(format!("KV {name} is no record: revoke it without --disable")));
         };
         members.insert("disabled".to_owned(), Value::Bool(true));
-        let (value, keeps) = (Value::Object(members).to_string(), keeps_of(&kv, &name)?);
+        let (value, keeps) = (Value::Object(members).to_string(), kv.keeps_of(&name)?);
         kv.put(&[Entry { name: name.clone(), value, keeps }])?;
     } else {
         kv.delete(std::slice::from_ref(&name))?;
     }
-    touched::note(&kv, std::slice::from_ref(&name));
-    let hears = arguments.gateway.hears_of_kv(arguments.target.project());
+    touched::note(kv, std::slice::from_ref(&name));
+    let hears = arguments.target.hears(&arguments.gateway);
     let gateway = gateway.ok().flatten();
     let bound = gateway.as_ref().and_then(|gateway| revocation(gateway, hears));
     if arguments.json {

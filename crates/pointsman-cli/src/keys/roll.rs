@@ -22,7 +22,7 @@ use crate::{
     output::shown,
     reconcile::span,
     records::digits_kept,
-    store::{Entry, Keeps, Kv, keeps_of},
+    store::{Entry, Keeps, Kv},
     target::Target,
     touched,
 };
@@ -62,14 +62,14 @@ pub(super) fn run(arguments: &Arguments) -> CommandResult {
     let old_key = arguments.reference.key()?;
     let prefix = prefix(arguments.prefix.as_deref(), old_key.as_deref(), &gateway)?;
     let new_key = mint_known(&gateway, &prefix)?;
-    let kv = arguments.target.kv();
-    let old = arguments.reference.find(old_key.as_deref(), &kv)?;
+    let kv = &*arguments.target.kv()?;
+    let old = arguments.reference.find(old_key.as_deref(), kv)?;
     let now = now()?;
     let record = successor(&old, &prefix, now, arguments.expires_at.as_deref())?;
     let store_key = api_key::store_key(&Digest::of(new_key.as_bytes()));
     let old_store_key = format!("key:{}", old.digest);
     // An end that KV itself gives the old key is one of the key, and not of its entry alone.
-    let keeps = keeps_of(&kv, &old_store_key)?;
+    let keeps = kv.keeps_of(&old_store_key)?;
     let successor_keeps = if arguments.expires_at.is_some() { Keeps::default() } else { keeps.end_only() };
     kv.put(&[Entry { name: store_key.clone(), value: record.to_string(), keeps: successor_keeps }])?;
     let ended = ended(&old, now, arguments.grace);
@@ -82,25 +82,29 @@ pub(super) fn run(arguments: &Arguments) -> CommandResult {
     shown(&text).map_err(|problem| unseen(&problem, &store_key))?;
     let written = match &ended {
         Some(record) => {
-            end(&kv, &old, Entry { name: old_store_key.clone(), value: record.to_string(), keeps })
+            end(kv, &old, Entry { name: old_store_key.clone(), value: record.to_string(), keeps })
         }
         None => kv.delete(std::slice::from_ref(&old_store_key)),
     };
-    touched::note(&kv, &[store_key.clone(), old_store_key]);
+    touched::note(kv, &[store_key.clone(), old_store_key]);
     if let Err(Failure::Store(what)) = written {
         return Err(Failure::Store(format!(
-            "{what}\nThe new key is in KV and above. The old one goes on as before: run `pointsman keys revoke {}` when \
+            "{what}\nThe new key is in {} and above. The old one goes on as before: run `pointsman keys revoke {}` when \
              nobody uses it any more",
+            kv.called(),
             old.digest
         )));
     }
     if !arguments.json {
-        eprintln!("This is the new key, shown this once and stored nowhere; KV holds {store_key}.");
+        eprintln!(
+            "This is the new key, shown this once and stored nowhere; {} holds {store_key}.",
+            kv.called()
+        );
         match ended.as_ref().and_then(|record| record.get("expiresAt")).and_then(Value::as_str) {
             Some(end) => eprintln!("The old key {} goes on until {end}.", short(&old.digest)),
             None => eprintln!("The old key {} is revoked.", short(&old.digest)),
         }
-        let hears = arguments.gateway.hears_of_kv(arguments.target.project());
+        let hears = arguments.target.hears(&arguments.gateway);
         if let Some(bound) = revocation(&gateway, hears) {
             eprintln!("Either takes its time to be known everywhere: {bound}.");
         }

@@ -81,20 +81,20 @@ pub(crate) struct Arguments {
 
 pub(super) fn run(arguments: &Arguments) -> CommandResult {
     let gateway = arguments.gateway.load(arguments.target.project())?;
-    let kv = arguments.target.kv();
-    let old = arguments.reference.find(arguments.reference.key()?.as_deref(), &kv)?;
+    let kv = &*arguments.target.kv()?;
+    let old = arguments.reference.find(arguments.reference.key()?.as_deref(), kv)?;
     let record = changed(members(&old)?, &arguments.changes)?;
     check(&record)?;
-    doubt(Some(&kv), &gateway, &record, now()?);
+    doubt(Some(kv), &gateway, &record, now()?);
     let name = format!("{}{}", Kind::Key.prefix(), old.digest);
     let is_new = record != old.record;
     if is_new {
-        replace(&kv, &old, &record)?;
-        touched::note(&kv, std::slice::from_ref(&name));
+        replace(kv, &old, &record)?;
+        touched::note(kv, std::slice::from_ref(&name));
     } else {
         eprintln!("nothing to do: the record of {} is so already", short(&old.digest));
     }
-    let hears = arguments.gateway.hears_of_kv(arguments.target.project());
+    let hears = arguments.target.hears(&arguments.gateway);
     let bound = revocation(&gateway, hears);
     if arguments.json {
         let bound = bound.as_ref().map(Bound::to_json);
