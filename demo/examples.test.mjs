@@ -3,11 +3,12 @@ import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { setTimeout } from "node:timers/promises";
 import { isDeepStrictEqual } from "node:util";
+import { OpenAPIClientAxios } from "openapi-client-axios";
 import { withOperator } from "../scripts/lib/demo-console.mjs";
 import { checkedForm, configurationAsWritten } from "../scripts/lib/pointsman.mjs";
-import { examples } from "./examples.mjs";
+import { API_PATH, examples } from "./examples.mjs";
 import { startGateway } from "./gateway.mjs";
-import { seed, seedRootKey } from "./seed.mjs";
+import { ROOT_KEY, seed, seedRootKey } from "./seed.mjs";
 import { createWorld } from "./world.mjs";
 
 const world = createWorld();
@@ -24,6 +25,39 @@ after(async () => {
 });
 
 const backendsCalled = () => world.requests.filter(({ backend }) => backend).map(({ backend }) => backend);
+
+// As docs/api.md has it.
+test("a client that is made of the served description runs the whole life of a key", async () => {
+  const api = new URL(API_PATH, gateway.url).href;
+  const headers = { authorization: `Bearer ${ROOT_KEY}` };
+  const definition = await (await fetch(`${api}/v1/openapi.json`, { headers })).json();
+  definition.servers = [{ url: api }];
+  const client = await new OpenAPIClientAxios({ definition, axiosConfigDefaults: { headers } }).init();
+  const record = { prefix: "sk_live", subject: "life", claims: { customerId: "acme-corp" } };
+  const { data: made } = await client.createKey(null, record);
+  const status = async (key) => {
+    const answer = await fetch(new URL("/hybrid/hello", gateway.url), { headers: { authorization: `Bearer ${key}` } });
+    await answer.body?.cancel();
+    return answer.status;
+  };
+  assert.equal(await status(made.key), 200);
+  const { data: rolled } = await client.rollKey({ id: made.id }, { grace: "0" });
+  assert.equal(await status(rolled.key), 200);
+  await client.patchKey({ id: rolled.id }, { name: "renamed" });
+  const { data: listed } = await client.listKeys({ subject: "life" });
+  assert.deepEqual(
+    listed.keys.map(({ id, record: { name } }) => [id, name]),
+    [[rolled.id, "renamed"]],
+  );
+  await client.revokeKey({ id: rolled.id });
+  for (const key of [made.key, rolled.key]) {
+    const until = Date.now() + 12_000;
+    while ((await status(key)) !== 401) {
+      assert.ok(Date.now() < until, "a revoked key is refused within max_staleness");
+      await setTimeout(200);
+    }
+  }
+});
 
 let group;
 for (const example of await examples()) {

@@ -10,6 +10,8 @@ const keys = JSON.parse(readFileSync(new URL("../fixtures/demo/keys.json", impor
 
 /** The demo's root key, for the management API. It is as public as everything here. */
 export const ROOT_KEY = mint("sk_live", "DEMOrootKeyIsPublic00000");
+/** A root key for the keys of one customer alone, as examples/self-service uses it. */
+export const SELF_SERVICE_KEY = mint("sk_live", "DEMOselfServiceIsPublic0");
 const SCOPES = ["keys.read", "keys.write", "customers.read", "customers.write", "revocations.write", "audit.read"];
 
 /**
@@ -40,11 +42,15 @@ export const demoEntries = () => [
 ];
 
 /**
- * Writes the root key's record.
+ * Writes the root keys' records.
  * @param {{ put(name: string, text: string): Promise<unknown> }} namespace
  */
 export async function seedRootKey(namespace) {
-  await namespace.put(kvName(ROOT_KEY), JSON.stringify({ subject: "demo-root", root: { scopes: SCOPES } }));
+  const put = (/** @type {string} */ key, /** @type {object} */ record) =>
+    namespace.put(kvName(key), JSON.stringify(record));
+  await put(ROOT_KEY, { subject: "demo-root", root: { scopes: SCOPES } });
+  const root = { scopes: ["keys.read", "keys.write"], customers: ["acme-corp"], prefixes: ["sk_live"] };
+  await put(SELF_SERVICE_KEY, { subject: "demo-self-service", root });
 }
 
 /**
