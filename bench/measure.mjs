@@ -1,5 +1,6 @@
 // Runs the parts that were asked for, one after the other.
 import { startGenerator, startOrigin } from "./lib/load.mjs";
+import { apply } from "./parts/apply.mjs";
 import { cli } from "./parts/cli.mjs";
 import { cold } from "./parts/cold.mjs";
 import { crossings } from "./parts/crossings.mjs";
@@ -42,7 +43,8 @@ const QUICK = {
   directory: { rounds: 3, count: 10, sizes: SIZES.slice(0, 1) },
 };
 
-export async function measure({ parts, quick, rounds, minutes, callers, warmUp }, progress) {
+export async function measure({ parts, quick, rounds, minutes, callers: given, warmUp }, progress) {
+  const callers = given ?? 1_000_000;
   const extent = (part) => {
     const usual = (quick ? QUICK : FULL)[part];
     const last = usual.steps && Math.max(usual.steps[0], Math.min(callers, usual.steps.at(-1)));
@@ -77,6 +79,10 @@ export async function measure({ parts, quick, rounds, minutes, callers, warmUp }
       rounds: rounds ?? (quick ? 1 : 3),
       progress,
     });
+  }
+  if (parts.has("apply")) {
+    progress("apply");
+    seen.apply = await apply({ callers: quick ? 2_000 : (given ?? 100_000), progress });
   }
   if (parts.has("crossings")) seen.crossings = await crossings();
   if (parts.has("profile")) seen.profile = await profile({ progress });

@@ -5,7 +5,7 @@ import { Failure } from "../scripts/lib/failure.mjs";
 /** What runs when nothing is said. */
 const USUAL = ["size", "side-by-side", "scaling", "flood", "cold"];
 /** What runs only when it is named. */
-const NAMED = ["cli", "package", "diff", "directory", "crossings", "profile", "instructions", "load"];
+const NAMED = ["cli", "package", "diff", "apply", "directory", "crossings", "profile", "instructions", "load"];
 /**
  * Other names of parts.
  * @type {Record<string, string>}
@@ -19,7 +19,7 @@ export const USAGE = [
   "  --rounds N      rounds of each comparison",
   "  --warm-up N     requests before the first round of side-by-side (50000)",
   "  --minutes N     how long the part load takes (10)",
-  "  --callers N     how many callers the parts flood and diff go up to (1000000)",
+  "  --callers N     how many callers the parts flood, diff and apply go up to (1000000; apply: 100000)",
   "  --no-build      measure what stands in build/",
   "  --accept        write bench/crossings.json and bench/instructions.json anew",
   "  --report        only write docs/performance.md and the chart from bench/results.json",
@@ -40,7 +40,7 @@ export function options(args) {
       rounds: text,
       "warm-up": text,
       minutes: { ...text, default: "10" },
-      callers: { ...text, default: "1000000" },
+      callers: text,
       quick: flag,
       "no-build": flag,
       accept: flag,
@@ -66,7 +66,7 @@ export function options(args) {
     rounds: values.rounds === undefined ? undefined : Math.ceil(number("rounds")),
     warmUp: values["warm-up"] === undefined ? undefined : Math.ceil(number("warm-up")),
     minutes: number("minutes"),
-    callers: number("callers"),
+    callers: values.callers === undefined ? undefined : number("callers"),
     build: !values["no-build"],
     accept: values.accept,
     report: values.report,

@@ -1,4 +1,5 @@
 // What passes between the parts of the benchmark and its processes.
+import type { apply } from "./parts/apply.mjs";
 import type { cli } from "./parts/cli.mjs";
 import type { cold } from "./parts/cold.mjs";
 import type { crossings } from "./parts/crossings.mjs";
@@ -19,6 +20,7 @@ export interface Results {
   "side-by-side"?: Awaited<ReturnType<typeof sideBySide>>;
   scaling?: Awaited<ReturnType<typeof scaling>>;
   directory?: Awaited<ReturnType<typeof directory>>;
+  apply?: Awaited<ReturnType<typeof apply>>;
   diff?: Awaited<ReturnType<typeof diff>>;
   flood?: Awaited<ReturnType<typeof flood>>;
   cold?: Awaited<ReturnType<typeof cold>>;

@@ -117,6 +117,12 @@ export function diff({ points }) {
   return table(names, rows, [1, 2, 3, 4, 5, 6]);
 }
 
+/** @param {NonNullable<Results["apply"]>} apply */
+export function apply({ callers, rows }) {
+  const row = ({ what, seconds, customers }) => [what, count(customers), seconds.toFixed(1)];
+  return table([`${count(callers)} customers`, "of which it writes", "seconds"], rows.map(row), [1, 2]);
+}
+
 export function cold({ passThrough, rows }) {
   const names = { hono: "Hono + jose", own: "Pointsman" };
   const cells = ({ median, low, high }) => [`${median.toFixed(1)}`, `${low.toFixed(1)}–${high.toFixed(1)}`];
@@ -253,6 +259,7 @@ export const SECTIONS = {
   directory: (results) => results.directory && directory(results.directory),
   "shard-load": (results) => results.directory && shardLoad(results.directory),
   diff: (results) => results.diff && diff(results.diff),
+  apply: (results) => results.apply && apply(results.apply),
   cold: (results) => results.cold && cold(results.cold),
   cli: (results) => results.cli && cli(results.cli),
   package: (results) => results.package && packaged(results.package),
