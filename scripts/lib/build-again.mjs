@@ -7,9 +7,10 @@ import { dirname, join } from "node:path";
 import { Failure } from "./failure.mjs";
 import { inRoot } from "./paths.mjs";
 import { ask, attempt } from "./run.mjs";
+import { green, say, stopwatch } from "./say.mjs";
 
 /** What is compared, in the folder `build`. */
-export const PUBLISHED = ["index_bg.wasm", "ledger_bg.wasm", "worker.js", "index.js", join("cli", "pointsman.wasm")];
+const PUBLISHED = ["index_bg.wasm", "ledger_bg.wasm", "worker.js", "index.js", join("cli", "pointsman.wasm")];
 
 const BUILD = `
 const { buildWorker } = await import("./scripts/lib/worker-build.mjs");
@@ -31,8 +32,17 @@ const digest = (...path) =>
     .update(readFileSync(join(...path)))
     .digest("hex");
 
+/** Builds again elsewhere. A byte that is different is a failure. */
+export async function needSameBytes() {
+  const elapsed = stopwatch();
+  const different = await buildAgain();
+  if (different.length > 0)
+    throw new Failure("the same sources gave other bytes in another folder", { advice: different });
+  say(`${green("the same")}: ${PUBLISHED.join(", ")} (${elapsed()})`);
+}
+
 /** Builds again elsewhere, and compares with `build`, which has to be there. Resolves to the names of what is different. */
-export async function buildAgain() {
+async function buildAgain() {
   // Another length too: a path that is in the wasm would move what stands behind it.
   const folder = realpathSync(mkdtempSync(join(tmpdir(), "the-same-sources-somewhere-else-")));
   try {

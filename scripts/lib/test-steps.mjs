@@ -1,5 +1,6 @@
 import { existsSync } from "node:fs";
 import { chromium } from "./chromium.mjs";
+import { needSameBytes } from "./build-again.mjs";
 import { buildCli } from "./cli-build.mjs";
 import { buildConsole } from "./console-build.mjs";
 import { Failure } from "./failure.mjs";
@@ -141,6 +142,7 @@ export const STEPS = [
   { part: "workerd", name: "tests in workerd", alone: true, run: nodeTests(["tests/workerd"]) },
   { part: "browser", name: "tests in a browser", alone: true, run: nodeTests(["tests/browser", "tests/console"]) },
   { part: "package", name: "tests of the packages", alone: true, run: nodeTests(["tests/package"], 2) },
+  { part: "reproduce", name: "a second build, in another folder", alone: true, run: needSameBytes },
 ];
 
 /**
