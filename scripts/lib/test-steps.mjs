@@ -1,6 +1,6 @@
 import { existsSync } from "node:fs";
-import { chromium } from "./chromium.mjs";
 import { needSameBytes } from "./build-again.mjs";
+import { chromium } from "./chromium.mjs";
 import { buildCli } from "./cli-build.mjs";
 import { buildConsole } from "./console-build.mjs";
 import { Failure } from "./failure.mjs";
