@@ -309,6 +309,46 @@ fn a_removed_customer_stays_removed_where_the_store_still_shows_them() {
 }
 
 #[test]
+fn what_a_record_replaced_that_has_ended_does_not_come_back_where_the_store_still_shows_it() {
+    let end = noon().plus(Span::from_secs(30));
+    let ends = |row: Row| Row { expires_at: Some(end), ..row };
+    let other = key_row("wayne");
+    for (ended, refusal) in [(0, "api_key_unknown"), (1, "https://shared.example.com/hybrid/x")] {
+        let mut changes = acme();
+        changes[ended].row = changes[ended].row.take().map(ends);
+        let incomplete = Head { manifest: Manifest::default(), ..head(changes) };
+        let (isolate, world) = (isolate(), world(incomplete));
+        // The ledger could not tell KV of what replaced these.
+        world.put(
+            &format!("key:{}", Digest::of(KEY.as_bytes())),
+            &String::from_utf8(other.text.clone()).unwrap(),
+        );
+        for id in ["acme", "wayne"] {
+            let row = customer_row(id, &format!("{id}-before"));
+            world.put(&format!("customer:{id}"), &String::from_utf8(row.text).unwrap());
+        }
+        assert_eq!(told(&isolate, &world, KEY), ACME);
+        with(&world, |ledger| ledger.fails = true);
+        world.pass(Span::from_secs(29));
+        assert_eq!(told(&isolate, &world, KEY), ACME, "the last state counts");
+        world.pass(Span::from_secs(1));
+        assert_eq!(told(&isolate, &world, KEY), refusal);
+    }
+}
+
+#[test]
+fn who_is_not_there_since_the_own_record_has_ended_is_asked_for_at_the_ledger() {
+    let end = noon().plus(Span::from_secs(7));
+    let own = Row { expires_at: Some(end), ..customer_row("acme", "acme-0") };
+    let changes = vec![put(api_key(KEY), key_row("acme")), put(RecordKey::customer("acme"), own)];
+    let (isolate, world) = (isolate(), world(head(changes)));
+    assert_eq!(told(&isolate, &world, KEY), ACME);
+    world.pass(Span::from_secs(7));
+    // The config API may have a record beneath, which counts from then on.
+    assert!(ask(&isolate, &world, KEY).1.contains(&"ask".to_owned()));
+}
+
+#[test]
 fn a_customer_that_was_loaded_is_not_taken_for_another_whom_the_key_names_by_then() {
     let (isolate, world) = (isolate(), world(head(acme())));
     assert_eq!(told(&isolate, &world, KEY), ACME);

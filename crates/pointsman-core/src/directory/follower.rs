@@ -77,6 +77,8 @@ pub enum Found {
     Row(Row),
     /// It was there and was removed.
     Removed,
+    /// An operator's record that has ended. What it replaced counts no more, though the store may show that for a while yet.
+    Ended,
     /// It is not there.
     Absent,
     /// The shard of this prefix must be loaded first.
@@ -250,10 +252,15 @@ impl Follower {
     /// What is known of a record at `now`. `name` is a customer's id.
     #[must_use]
     pub fn find(&self, key: &RecordKey, name: &str, now: Timestamp) -> Found {
-        let found = |row| match in_force(row, now) {
-            Some(row) if row.usable == Usable::Removed => Found::Removed,
-            Some(row) => Found::Row(row),
-            None => Found::Absent,
+        let found = |row: Row| {
+            // Where the log is of a later format, the store may have a later end than this version has heard of.
+            let is_forgotten = row.usable == Usable::Removed || row.provider || self.is_behind_format;
+            match in_force(row, now) {
+                Some(row) if row.usable == Usable::Removed => Found::Removed,
+                Some(row) => Found::Row(row),
+                None if is_forgotten => Found::Absent,
+                None => Found::Ended,
+            }
         };
         if let Some(latest) = self.changes.get(key) {
             return latest.row.clone().map_or(Found::Removed, found);
@@ -313,7 +320,8 @@ impl Follower {
             Found::Row(row) => Said::Row(row.clone()),
             Found::Removed => Said::Removed,
             Found::Absent => Said::Absent,
-            Found::NotLoaded(_) | Found::Unreadable => return,
+            // The row says more than could be kept of it.
+            Found::Ended | Found::NotLoaded(_) | Found::Unreadable => return,
         };
         self.kept.keep(*key, said, self.room.kept);
     }

@@ -200,12 +200,12 @@ impl Directory {
         self.answer(stored, now)
     }
 
-    /// Whether it was heard that there is no operator's record of this customer: it was removed, or the config API's is what
-    /// counts by now. The store may show it for a while yet.
+    /// Whether it was heard that there is no operator's record of this customer: it was removed or has ended, or the config
+    /// API's is what counts by now. The store may show it for a while yet.
     #[must_use]
     pub fn has_removed(&self, id: &CustomerId, now: Timestamp) -> bool {
         match self.follower.find(&RecordKey::customer(id.as_str()), "", now) {
-            Found::Removed => true,
+            Found::Removed | Found::Ended => true,
             Found::Row(row) => row.provider,
             _ => false,
         }
@@ -250,7 +250,7 @@ impl Directory {
         for key in [names.id, names.subject].into_iter().flatten() {
             match self.follower.find(&key, "", now) {
                 Found::Row(row) if revokes(&row, names.issued_at) => return Revocation::Revoked,
-                Found::Row(_) | Found::Removed | Found::Absent => {}
+                Found::Row(_) | Found::Removed | Found::Ended | Found::Absent => {}
                 Found::NotLoaded(_) => return Revocation::Wait,
                 Found::Unreadable => return Revocation::Unavailable,
             }
@@ -269,7 +269,7 @@ impl Directory {
         match self.follower.tokens(now) {
             Found::NotLoaded(prefix) => Answer::Wait(Step::Shard(prefix)),
             Found::Unreadable => Answer::Unsure,
-            Found::Row(_) | Found::Removed | Found::Absent => Answer::Known(Stored::Absent),
+            Found::Row(_) | Found::Removed | Found::Ended | Found::Absent => Answer::Known(Stored::Absent),
         }
     }
 
@@ -320,8 +320,8 @@ impl Directory {
         match self.follower.look_up(key, name, now) {
             Found::Row(row) if row.usable == Usable::Unsure => Says::Unsure,
             Found::Row(row) => Says::Row(row),
-            // The config API may know of a customer whose operator's record was removed.
-            Found::Removed if key.kind == Kind::Customer && !is_complete => Says::Elsewhere,
+            // The config API may know of a customer whose operator's record was removed or has ended.
+            Found::Removed | Found::Ended if key.kind == Kind::Customer && !is_complete => Says::Elsewhere,
             Found::Removed => Says::Absent,
             Found::NotLoaded(prefix) => Says::Wait(Step::Shard(prefix)),
             // The store may lag behind for as long as it takes no writes; the ledger does not.
@@ -335,9 +335,11 @@ impl Directory {
             }
             Found::Unreadable => Says::Elsewhere,
             Found::Absent if !is_complete => Says::Elsewhere,
-            Found::Absent if asked || currency == Currency::Silent || self.is_young(now) => Says::Absent,
-            Found::Absent if self.follower.asking().is_open(now) => Says::Wait(Step::Ask),
-            Found::Absent => Says::Absent,
+            Found::Absent | Found::Ended if asked || currency == Currency::Silent || self.is_young(now) => {
+                Says::Absent
+            }
+            Found::Absent | Found::Ended if self.follower.asking().is_open(now) => Says::Wait(Step::Ask),
+            Found::Absent | Found::Ended => Says::Absent,
         }
     }
 

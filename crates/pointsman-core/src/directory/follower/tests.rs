@@ -69,6 +69,24 @@ fn changes_are_known_once_heard_and_what_is_not_there_is_an_answer() {
 }
 
 #[test]
+fn an_operators_record_that_has_ended_is_told_from_one_that_was_never_there() {
+    let mut follower = follower();
+    let end = |row: Row| Row { expires_at: Some(at(5_000)), ..row };
+    let provided = Row { provider: true, ..Row::of("b") };
+    let mut rows =
+        vec![(key(1), end(Row::of("a"))), (key(2), end(provided)), (key(3), Row::removed(at(5_000)))];
+    rows.sort_by_key(|(key, _)| *key);
+    let (head, bytes) = with_shards(head(10, at(0), Vec::new()), 0, 10, &rows);
+    assert_eq!(hear(&mut follower, &head), Taken::Applied);
+    load_all(&mut follower, &bytes, at(0));
+    let found = |n: u64, millis: u64| follower.find(&key(n), &n.to_string(), at(millis));
+    assert!(matches!((found(1, 4_999), found(2, 4_999)), (Found::Row(_), Found::Row(_))));
+    assert_eq!(found(1, 5_000), Found::Ended);
+    assert_eq!(found(2, 5_000), Found::Absent, "the config API is asked again");
+    assert_eq!((found(3, 4_999), found(3, 5_000)), (Found::Removed, Found::Absent));
+}
+
+#[test]
 fn within_an_epoch_nothing_goes_back() {
     let mut follower = follower();
     let before = head(1, at(0), vec![change(1, row("a"))]);

@@ -263,7 +263,7 @@ fn a_small_budget_is_never_wrong() {
                 let n = often_low(&mut dice);
                 let said = |found| match found {
                     Found::Row(row) => Some(Some(row)),
-                    Found::Removed | Found::Absent => Some(None),
+                    Found::Removed | Found::Ended | Found::Absent => Some(None),
                     Found::NotLoaded(_) | Found::Unreadable => None,
                 };
                 let loaded = few.loaded().0;
