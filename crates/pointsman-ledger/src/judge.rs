@@ -7,6 +7,7 @@ use pointsman_core::{
 use crate::{
     keyspace::{SEEN, key},
     ledger::{Cause, Ledger},
+    pass::APART,
     provider::{Says, content_digest},
     record::{Held, Provided, Record, Seen, digest_of},
     rows::{Entry, MAX_RECORD_BYTES, content, refreshed},
@@ -59,19 +60,23 @@ impl<S: Storage> Ledger<S> {
             Some(seen) if found.is_unlisted && seen.digest == digest => seen.expires,
             _ => found.expires,
         };
-        self.see(entry, &mut record, Seen { digest: digest.clone(), listed: found.listed, expires });
         let of = entry.record_key();
         let held = record.operator.as_ref();
-        if held.is_some_and(|held| held.digest == digest && held.expires == found.expires) {
-            self.put_record(&of, record, now);
-            return Judged::Same;
-        }
         let is_same_value = held.is_some_and(|held| held.digest == digest);
-        let is_seen_again =
-            seen_before.is_some_and(|seen| seen.digest == digest && seen.expires == found.expires);
-        if is_same_value && !is_listed_so && !is_seen_again {
+        let is_same = is_same_value && held.is_some_and(|held| held.expires == found.expires);
+        let is_as_before = |seen: &Seen| seen.digest == digest && seen.expires == expires;
+        let since = match seen_before.filter(is_as_before).map_or(0, |seen| seen.since) {
+            _ if !is_same_value || (is_same && !found.is_unlisted) => 0,
+            0 if !is_same => now.millis(),
+            before => before,
+        };
+        let seen = Seen { digest: digest.clone(), listed: found.listed, expires, since };
+        self.see(entry, &mut record, seen);
+        // A location may show for a minute what was before, and keep that for half a minute.
+        let is_seen_long = since.saturating_add(APART) <= now.millis();
+        if is_same || (is_same_value && !is_listed_so && !is_seen_long) {
             // The listing tells when the entry ends and the read what it holds, and one may have been of what somebody wrote
-            // over the other. It counts if the next pass finds the same.
+            // over the other, in one pass and in the next. It counts if passes find the same until both show the newer one.
             self.put_record(&of, record, now);
             return Judged::Same;
         }

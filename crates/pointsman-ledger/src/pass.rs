@@ -27,7 +27,7 @@ const LISTS_A_DAY: u32 = 480;
 /// From this setting on the free plan's limits count, in milliseconds.
 pub(crate) const SLOW: u64 = 30_000;
 /// How far apart two passes must miss an entry, in milliseconds.
-const APART: u64 = 120_000;
+pub(crate) const APART: u64 = 120_000;
 /// So few may always be gone.
 const FEW: u64 = 10;
 /// Known entries that are looked through for one page of a listing.
@@ -228,7 +228,7 @@ impl<S: Storage> Ledger<S> {
         };
         if let Some(held) = held.filter(|held| held.digest == digest) {
             if held.expires == expires {
-                let seen = Seen { digest: digest.clone(), listed: Some(digest), expires };
+                let seen = Seen { digest: digest.clone(), listed: Some(digest), expires, since: 0 };
                 if record.seen.as_ref() != Some(&seen) {
                     self.see(entry, &mut record, seen);
                     self.put_record(&entry.record_key(), record, now);
@@ -242,7 +242,11 @@ impl<S: Storage> Ledger<S> {
             }
         }
         if record.lags(&digest, now) {
-            self.see(entry, &mut record, Seen { digest: digest.clone(), listed: Some(digest), expires });
+            self.see(
+                entry,
+                &mut record,
+                Seen { digest: digest.clone(), listed: Some(digest), expires, since: 0 },
+            );
             return self.put_right(entry, &entry.record_key(), record, now);
         }
         let is_known = record.seen.as_ref().is_some_and(|seen| {

@@ -153,6 +153,9 @@ pub(crate) struct Seen {
     /// The entry's expiry, in seconds.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) expires: Option<u64>,
+    /// Since when it has been seen to end so, where the ledger holds the same value with another end, in milliseconds.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub(crate) since: u64,
 }
 
 /// The digest of a value that stood in KV.
