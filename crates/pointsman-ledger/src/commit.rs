@@ -1,6 +1,9 @@
 //! What operators change: by the management API, the console, and the command line with the gateway's address.
 
-use pointsman_core::base::{record::RecordError, time::Timestamp};
+use pointsman_core::{
+    base::{record::RecordError, time::Timestamp},
+    directory::log::Change,
+};
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -301,11 +304,12 @@ impl<S: Storage> Ledger<S> {
             record.note_past(UNSEEN, cause.now, false);
         }
         record.note_removal(next.as_deref());
-        let is_unknown = held.is_none() && self.row(&of).is_none();
+        let before = self.state.revision;
         let version = self.replace_operator(entry, record, held.clone(), cause);
-        // Whoever does not hold everything asks KV, which may show the entry for a while yet.
-        if is_unknown && self.row(&of).is_none() {
-            self.append(pointsman_core::directory::log::Change { key: of, row: None });
+        // Whoever does not hold everything asks KV, which may show for a while yet what this replaces. That may be another entry
+        // than the ledger has, as after a restore.
+        if self.state.revision == before && (held.is_none() || !self.is_complete(of.kind)) {
+            self.append(Change { key: of, row: self.row(&of) });
         }
         self.write_behind(entry, held, cause.now);
         version

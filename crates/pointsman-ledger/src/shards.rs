@@ -3,7 +3,10 @@
 
 use pointsman_core::{
     base::time::Timestamp,
-    directory::log::{Complete, Manifest, Revision, Segment, ShardRef},
+    directory::{
+        log::{Complete, Manifest, Revision, Segment, ShardRef},
+        record_key::Kind,
+    },
 };
 use serde::{Deserialize, Serialize};
 
@@ -278,6 +281,15 @@ impl<S: Storage> Ledger<S> {
         self.state.has_keys |= has_all;
         self.state.has_customers |= has_all && has_list;
         self.head = None;
+    }
+
+    /// Whether followers hold everything of this kind.
+    pub(crate) fn is_complete(&self, kind: Kind) -> bool {
+        match kind {
+            Kind::ApiKey => self.complete().keys,
+            Kind::Customer => self.complete().customers,
+            Kind::Token => true,
+        }
     }
 
     /// Of what followers hold everything.

@@ -6,7 +6,7 @@ use pointsman_core::{
     },
 };
 
-use super::world::*;
+use super::{passes::namespace, world::*};
 use crate::*;
 
 fn on() -> World {
@@ -258,4 +258,35 @@ fn a_removal_of_what_no_pass_has_come_to_is_in_the_log() {
     world.put_by_hand(&key_name("unseen"), &key_json("acme"));
     assert_eq!(world.commit(vec![remove_key("unseen")]).revision, before + 1);
     assert!(world.head().changes.last().is_some_and(|change| change.row.is_none()));
+}
+
+#[test]
+fn while_followers_do_not_hold_everything_the_log_has_each_commit_also_where_the_row_stays_as_it_was() {
+    let mut world = World::with(namespace(3), 1, Settings { source: Source::List, ..Settings::default() });
+    world.run(400);
+    let says = |host: &str| format!(r#"{{"customerId":"acme","backendUrl":"https://{host}.example.com"}}"#);
+    let edits = vec![Difference { id: "acme".to_owned(), says: Says::Record(says("theirs")), version: 0 }];
+    world.ledger.provide(&Differences { operation: "1".to_owned(), many: true, edits }, world.at()).unwrap();
+    world.commit(vec![put_key("1", "again")]);
+    world.run(300);
+    // The database is restored to now, and forgets the operator's record of acme, which KV still has.
+    let before = world.ledger.storage().clone();
+    world.put_by_hand("customer:acme", &says("own"));
+    world.ledger = Ledger::open(before, world.settings.clone(), world.at(), random(3));
+    world.ledger.restored(world.at(), random(3));
+    world.run(3);
+    assert!(world.ledger.is_on() && !world.head().manifest.complete.customers);
+    let known = world.ledger.revision();
+    let committed = world
+        .commit(vec![Edit::RemoveCustomer { id: "acme".to_owned(), expected: None }, put_key("1", "again")]);
+    assert_eq!(committed.revision, known + 2);
+    let changes = world.head().changes;
+    let [removed, put] = &changes[changes.len() - 2..] else { panic!() };
+    assert!(removed.row.as_ref().is_some_and(|row| row.provider), "the config API's counts again");
+    assert!(put.row.is_some());
+    // Where followers hold everything they know it.
+    world.run_minutes(10);
+    assert!(world.head().manifest.complete.keys);
+    let known = world.ledger.revision();
+    assert_eq!(world.commit(vec![put_key("1", "again")]).revision, known);
 }
