@@ -3,13 +3,16 @@
 use std::rc::Rc;
 
 use pointsman_core::{
-    base::{digest::Digest, time::Timestamp},
+    base::{
+        digest::Digest,
+        time::{Span, Timestamp},
+    },
     decide::{
         decision::{Decision, Deferred, LoadedForRequest, Outcome},
         request_log::Trace,
     },
     directory::{
-        follower::Found,
+        follower::{Currency, Found},
         record_key::{Kind, RecordKey},
     },
 };
@@ -191,6 +194,13 @@ impl Isolate {
             epoch,
             decided_in: epoch,
             revision: follower.map_or(0, |follower| follower.revision()),
+            is_open: self.worker.is_open,
+            is_silent: self.worker.is_open
+                && follower.is_some_and(|follower| {
+                    let always = Span::from_millis(u64::MAX >> 1);
+                    let currency = follower.currency(Ports::now(self), always);
+                    matches!(currency, Currency::Silent | Currency::Unknown)
+                }),
             is_bound: !self.worker.is_open || follower.is_some_and(|follower| follower.failures() == 0),
             failures: self.failures.get(),
             // For a shard that cannot be had KV is asked.
@@ -202,13 +212,7 @@ impl Isolate {
     }
 
     fn judge_key(&self, key: usize, trace: &Trace, url: &str, at_first: &Heard) -> Result<(), String> {
-        // What is heard while a request waits for something else does not undo what it was decided by before.
-        let Heard { began, epoch, revision, .. } = *at_first;
-        let now = self.heard();
-        let has_everything = at_first.has_everything && now.has_everything;
-        // Nor does it undo that a poll came to nothing meanwhile, so that the last state counted for a step of the decision.
-        let is_bound = now.is_bound && (!self.worker.is_open || now.failures == at_first.failures);
-        let heard = Heard { began, epoch, revision, has_everything, is_bound, ..now };
+        let heard = at_first.at_last(self.heard());
         let mut truth = self.world.truth.borrow_mut();
         let subject = trace.subject.as_deref().unwrap_or_default();
         let Some((own, number)) = number_in(subject, ".") else {

@@ -75,12 +75,32 @@ pub(crate) struct Heard {
     pub(crate) decided_in: Epoch,
     /// The last change that it knew when the request came.
     pub(crate) revision: Revision,
+    /// Whether the last state counts on while the ledger is silent.
+    pub(crate) is_open: bool,
     /// Whether the bound holds: it hears the ledger, or is closed where it does not.
     pub(crate) is_bound: bool,
+    /// Whether the ledger has just failed it, so that it decides by the last state, or by KV where it has none. Never where it
+    /// is closed.
+    pub(crate) is_silent: bool,
     /// Polls that brought nothing so far.
     pub(crate) failures: u64,
     /// Whether it holds everything, so that nothing is asked of KV and the config API.
     pub(crate) has_everything: bool,
+}
+
+impl Heard {
+    /// What counts for a request: what was known when it came, and what is known now that it was decided.
+    ///
+    /// What is heard while a request waits for something else does not undo what it was decided by before. Nor does it undo that
+    /// the ledger was silent then, or that a poll came to nothing meanwhile, so that the last state counted for a step of the
+    /// decision: KV, which is asked where there is none, may answer after the ledger does.
+    pub(crate) fn at_last(&self, now: Self) -> Self {
+        let Self { began, epoch, revision, .. } = *self;
+        let has_everything = self.has_everything && now.has_everything;
+        let was_silent = self.is_silent || (now.failures != self.failures && now.is_open);
+        let is_bound = now.is_bound && !was_silent;
+        Self { began, epoch, revision, has_everything, is_bound, ..now }
+    }
 }
 
 impl Record {
@@ -279,6 +299,7 @@ mod tests {
         let (epoch, max_staleness) = (Epoch([1; 16]), 10_000);
         let decided_in = epoch;
         let (failures, has_everything) = (0, true);
+        let (is_open, is_silent) = (true, false);
         Heard {
             began: now,
             now,
@@ -286,7 +307,9 @@ mod tests {
             epoch,
             decided_in,
             revision,
+            is_open,
             is_bound,
+            is_silent,
             failures,
             has_everything,
         }
@@ -346,6 +369,24 @@ mod tests {
             record.end(1, Some(first), Origin::Ledger, death);
             assert_eq!(record.judge("it", first, &heard(now, 7, true)).is_ok(), is_right, "{now}");
         }
+    }
+
+    #[test]
+    fn the_bound_does_not_hold_for_a_request_in_which_the_ledger_was_silent() {
+        let first = heard(1000, 6, true);
+        let now = Heard { revision: 7, ..heard(2000, 7, true) };
+        let at_last = first.at_last(now);
+        assert_eq!((at_last.began, at_last.now, at_last.revision), (1000, 2000, 6));
+        assert!(at_last.is_bound);
+        assert!(!Heard { is_bound: false, is_silent: true, ..first }.at_last(now).is_bound, "when it came");
+        assert!(!first.at_last(Heard { failures: 1, ..now }).is_bound, "meanwhile");
+        assert!(!first.at_last(Heard { is_bound: false, ..now }).is_bound, "when it was decided");
+        // A poll that failed before, after which the next one is due: such a request waits for that.
+        assert!(
+            Heard { is_bound: false, failures: 1, ..first }.at_last(Heard { failures: 1, ..now }).is_bound
+        );
+        let closed = Heard { is_open: false, ..now };
+        assert!(first.at_last(Heard { failures: 1, ..closed }).is_bound);
     }
 
     #[test]
