@@ -4,8 +4,8 @@
 //! natively in tests and the request path's wasm has none of it. One request is one transaction: what it changes is made
 //! whole or not at all.
 //!
-//! `call` says what a request asks for, `caller` who asks and what that root key may do, `keys`, `customers` and `tokens` what
-//! becomes of it, `change` makes it so and remembers it for a retry, `problem` is everything that is answered instead.
+//! `call` says what a request asks for, `caller` who asks and what that root key may do, `keys`, `customers`, `tokens` and
+//! `leaked_keys` what becomes of it, `change` makes it so and remembers it for a retry, `problem` is everything that is answered instead.
 
 use pointsman_core::base::time::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -32,7 +32,9 @@ mod change;
 mod condition;
 mod cursor;
 mod customers;
+mod found;
 mod keys;
+mod leaked_keys;
 mod lists;
 mod mint;
 mod problem;
@@ -65,8 +67,44 @@ pub struct ApiRequest {
     pub body: String,
     /// Whether the body was too long to be handed on.
     pub is_too_large: bool,
+    /// Whether this is asked before a long body is read, as if it were too long: then "too long" means "go on".
+    pub is_ahead: bool,
     /// Whether the entry that [`ApiAnswer::Read`] names was read.
     pub was_read: bool,
+    /// What became of [`ApiAnswer::ReadAll`].
+    pub entries_read: EntriesRead,
+    /// What is known of the signature by which a secret scanner reports keys.
+    pub signature: Signature,
+}
+
+/// Whether the entries of reported keys were read from KV.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq)]
+#[serde(rename_all = "camelCase")]
+pub enum EntriesRead {
+    /// Nobody has asked for that yet.
+    #[default]
+    No,
+    /// They were.
+    Yes,
+    /// KV did not answer for all of them.
+    Failed,
+}
+
+/// What is known of a signature over the body. Whoever checks it has the body's bytes.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq)]
+#[serde(rename_all = "camelCase")]
+pub enum Signature {
+    /// There is none.
+    #[default]
+    None,
+    /// There is one, and nobody has checked it.
+    Unchecked,
+    /// It is GitHub's.
+    Right,
+    /// It is nobody's.
+    Wrong,
+    /// GitHub's public keys cannot be had.
+    Unknown,
 }
 
 /// Fields of a request's head.
@@ -93,6 +131,10 @@ pub enum ApiAnswer {
     Reply(Reply),
     /// The root key is not known here: its entry in KV is to be read (as for [`crate::Asked::Read`]), and the request made anew.
     Read(String),
+    /// Of these reported keys nothing is known here: their entries in KV are to be read, and the request made anew.
+    ReadAll(Vec<String>),
+    /// The signature is to be checked, and the request made anew.
+    Verify,
     /// The config API is to be asked anew for these customers, and what comes of it is the reply.
     Changed(Vec<String>),
     /// The API's description is the reply.
@@ -129,6 +171,12 @@ pub(crate) type Answered<T = Reply> = Result<T, Problem>;
 impl<S: Storage> Ledger<S> {
     /// Answers a request to the management API.
     pub fn manage(&mut self, request: &ApiRequest, now: Timestamp, random: [u8; RANDOM_BYTES]) -> ApiAnswer {
+        if request.signature != Signature::None && request.fields.authorization.is_none() {
+            let answer = self.take_signed_report(request, now);
+            return answer.unwrap_or_else(|problem| {
+                ApiAnswer::Reply(problem.reply(&self.settings.problem_base, request))
+            });
+        }
         let caller = match self.caller(request, now) {
             Ok(Known::Caller(caller)) => {
                 self.draw_secret(random);
@@ -176,6 +224,7 @@ impl<S: Storage> Ledger<S> {
             Call::Read(read) => self.read(caller, &read, request, now)?,
             Call::Bulk => self.change_many(caller, request, now, random)?,
             Call::Change(change) => self.change_one(caller, &change, request, now, random)?,
+            Call::LeakedKeys => return self.take_report(caller, request, now, random),
         };
         Ok(ApiAnswer::Reply(reply))
     }

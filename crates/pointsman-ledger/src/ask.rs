@@ -37,6 +37,17 @@ impl<S: Storage> Ledger<S> {
         Asked::Read(entry.name())
     }
 
+    /// Which of these entries are to be read from KV before it can be said that there are none. `None` where some are, and KV was
+    /// read as often as it may be in this second.
+    pub(crate) fn unread(&mut self, entries: &[Entry], now: Timestamp) -> Option<Vec<String>> {
+        let is_unread = |entry: &&Entry| {
+            self.record(&entry.record_key()).is_none_or(|record| !record.is_there())
+                && self.may_judge_asked(entry, now).is_some()
+        };
+        let names: Vec<String> = entries.iter().filter(is_unread).map(Entry::name).collect();
+        (names.is_empty() || self.reads.take(now, MOST_READS)).then_some(names)
+    }
+
     /// What the ledger holds of a record.
     pub(crate) fn known(&self, key: RecordKey, now: Timestamp) -> Asked {
         let row = self.row(&key).filter(|row| !row.is_over(now));

@@ -313,8 +313,14 @@ impl<S: Storage> Ledger<S> {
         record.past.retain(|past| Some(&past.digest) != counts.as_ref());
         self.storage.put(&key(REMOVED, &[&of.to_bytes()]), &at.to_be_bytes());
         if let Some(entry) = crate::rows::Entry::of_name(&record.name) {
-            let cause =
-                crate::ledger::Cause { now, actor: "backup", operation: "", from: "", may_wait: false };
+            let cause = crate::ledger::Cause {
+                now,
+                actor: "backup",
+                operation: "",
+                from: "",
+                found: "",
+                may_wait: false,
+            };
             self.publish(&entry, &record, &cause);
         }
         self.put_record(of, Record { ..record }, now);

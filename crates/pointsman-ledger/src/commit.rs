@@ -178,7 +178,7 @@ impl<S: Storage> Ledger<S> {
             Known::Another => return Err(CommitError::OperationReused),
         }
         let Commit { operation, actor, edits } = commit;
-        let cause = Cause { now, actor, operation, from: "", may_wait: false };
+        let cause = Cause { now, actor, operation, from: "", found: "", may_wait: false };
         let committed = self.commit_edits(edits, &cause, MOST_EDITS)?;
         self.note_operation(operation, commit, &committed, now);
         self.save();

@@ -210,7 +210,8 @@ impl<S: Storage> Ledger<S> {
             if held.is_none_or(|seconds| seconds.saturating_mul(1000) > now.millis()) {
                 self.end_provided(&of, record, now);
             } else if let Some(entry) = Entry::of_name(&record.name) {
-                let cause = Cause { now, actor: "expiry", operation: "", from: "", may_wait: false };
+                let cause =
+                    Cause { now, actor: "expiry", operation: "", from: "", found: "", may_wait: false };
                 self.replace_operator(&entry, record, None, &cause);
             }
         }

@@ -84,7 +84,7 @@ impl<S: Storage> Ledger<S> {
             self.put_right(entry, &of, record, now);
             return Judged::Lag;
         }
-        let cause = Cause { now, actor: BY_HAND, operation: "", from: "", may_wait: true };
+        let cause = Cause { now, actor: BY_HAND, operation: "", from: "", found: "", may_wait: true };
         if let Some(refreshed) = self.refreshed(entry, found.value) {
             return self.take_refreshed(entry, record, refreshed, &cause);
         }

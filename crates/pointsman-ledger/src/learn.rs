@@ -91,7 +91,7 @@ impl<S: Storage> Ledger<S> {
         let is_ours = learned.epoch == self.epoch().to_string() && self.settings.source == Source::ById;
         is_ours.then_some(()).ok_or(CommitError::Superseded)?;
         let actor = if learned.announced { "config-api announced" } else { "config-api" };
-        let cause = Cause { now, actor, operation: "", from: "", may_wait: false };
+        let cause = Cause { now, actor, operation: "", from: "", found: "", may_wait: false };
         let mut taken = Taken::default();
         for (index, lesson) in learned.lessons.iter().enumerate() {
             if !self.learn_one(lesson, learned, &cause) {
@@ -256,7 +256,7 @@ impl<S: Storage> Ledger<S> {
         let Some(behind) = self.state.aging.take() else { return };
         let from = if behind.is_empty() { vec![PROVIDED] } else { after(&behind) };
         let page = self.storage.scan(&from, &end_of(PROVIDED), PAGE);
-        let cause = Cause { now, actor: "config-api", operation: "", from: "", may_wait: true };
+        let cause = Cause { now, actor: "config-api", operation: "", from: "", found: "", may_wait: true };
         for (at, _) in &page {
             let of = at.get(1..).and_then(RecordKey::from_bytes);
             let Some(mut record) = of.and_then(|of| self.record(&of)) else { continue };

@@ -55,6 +55,8 @@ pub(crate) struct Cause<'a> {
     pub(crate) operation: &'a str,
     /// The address that asked for it; empty where it was no request.
     pub(crate) from: &'a str,
+    /// Where a key was found that has leaked; empty for all other changes.
+    pub(crate) found: &'a str,
     /// Whether a change may wait for a shard.
     pub(crate) may_wait: bool,
 }

@@ -64,7 +64,7 @@ mod window;
 mod wire;
 
 pub use self::{
-    api::{ApiAnswer, ApiRequest, Fields, Reply},
+    api::{ApiAnswer, ApiRequest, EntriesRead, Fields, Reply, Signature},
     ask::Asked,
     backup::{HEAD_NAME, REVOCATIONS_NAME, SECRET_NAME, TOUCHED_NAME},
     commit::{Commit, CommitError, Committed, Edit, Fault, MOST_EDITS},
@@ -83,7 +83,8 @@ pub use self::{
     pass::{ListJob, Listed, Page},
     provider::{Difference, Differences, MOST_DIFFERENCES, Provision, Says, content_digest, provided_key},
     reads::ReadEntry,
-    settings::{Settings, Source},
+    record::Leaked,
+    settings::{LeakAction, Settings, Source},
     shards::FileJob,
     storage::{MemoryStorage, Storage},
     tokens::{MOST_REVOCATIONS, Revocation, RevokedBy},

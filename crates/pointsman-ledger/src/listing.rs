@@ -20,7 +20,7 @@ use crate::{
     index::{CHUNK, Owner, owned_by},
     keyspace::{BY_CUSTOMER, BY_SUBJECT, CUSTOMERS, KEYS, RECORD, after, end_of, key},
     ledger::Ledger,
-    record::{Held, Provided, Record},
+    record::{Held, Leaked, Provided, Record},
     storage::Storage,
     wire::from_hex,
 };
@@ -96,6 +96,8 @@ pub struct KeyItem {
     pub digest: String,
     /// Its record.
     pub operator: OperatorRecord,
+    /// That the key has leaked.
+    pub leaked: Option<Leaked>,
 }
 
 /// A customer of a page.
@@ -207,7 +209,7 @@ impl<S: Storage> Ledger<S> {
         let item = |record: Record| {
             let held = record.operator.filter(is_wanted)?;
             let digest = record.name.strip_prefix(api_key::STORE_PREFIX)?.to_owned();
-            Some(KeyItem { digest, operator: held.into() })
+            Some(KeyItem { digest, operator: held.into(), leaked: record.leaked })
         };
         let size = |item: &KeyItem| item.operator.text.len();
         let behind = query.behind.as_ref();

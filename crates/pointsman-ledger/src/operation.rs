@@ -48,6 +48,9 @@ pub struct Audit {
     /// From which address; empty where it was no request to the management API.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub from: String,
+    /// Where the key was found that has leaked; empty for all other changes.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub found: String,
     /// By which operation.
     pub operation: String,
     /// What was done.
@@ -102,6 +105,7 @@ impl<S: Storage> Ledger<S> {
             at: cause.now.millis(),
             actor: cause.actor.to_owned(),
             from: cause.from.to_owned(),
+            found: cause.found.to_owned(),
             operation: cause.operation.to_owned(),
             action: action.to_owned(),
             name,

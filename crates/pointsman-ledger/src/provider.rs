@@ -89,7 +89,14 @@ impl<S: Storage> Ledger<S> {
         }
         // From the first difference to the last one nothing says what a list said.
         self.state.list_etag = None;
-        let cause = Cause { now, actor: "config-api", operation: &asked.operation, from: "", may_wait: true };
+        let cause = Cause {
+            now,
+            actor: "config-api",
+            operation: &asked.operation,
+            from: "",
+            found: "",
+            may_wait: true,
+        };
         if asked.many {
             self.state.additions = (now.millis() / 60_000, MANY);
         }

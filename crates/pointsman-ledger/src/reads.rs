@@ -166,7 +166,7 @@ impl<S: Storage> Ledger<S> {
         // Whoever deleted it may not be overruled by a listing that still has it.
         record.note_past(&held.digest, now, true);
         self.unsee(entry, &mut record);
-        let cause = Cause { now, actor: BY_HAND, operation: "", from: "", may_wait: false };
+        let cause = Cause { now, actor: BY_HAND, operation: "", from: "", found: "", may_wait: false };
         self.replace_operator(entry, record, None, &cause);
     }
 

@@ -59,6 +59,19 @@ pub(crate) struct Record {
     /// When the ledger last wrote this name in KV, in milliseconds.
     #[serde(skip_serializing_if = "is_zero")]
     pub(crate) written_at: u64,
+    /// That the key has leaked. It stays when the record is written anew: the text is known to others for good.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) leaked: Option<Leaked>,
+}
+
+/// That somebody found a key where it does not belong.
+#[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Leaked {
+    /// Since when that is known, in milliseconds.
+    pub at: u64,
+    /// Where it was found first.
+    pub found: String,
 }
 
 #[allow(clippy::trivially_copy_pass_by_ref)] // serde hands in a reference

@@ -16,6 +16,17 @@ pub enum Source {
     ById,
 }
 
+/// What becomes of a key that somebody found where it does not belong.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq)]
+#[serde(rename_all = "camelCase")]
+pub enum LeakAction {
+    /// It is revoked.
+    #[default]
+    Revoke,
+    /// It goes on working, and its record says that it has leaked.
+    Mark,
+}
+
 /// What the gateway's configuration says of the ledger.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
@@ -43,6 +54,10 @@ pub struct Settings {
     /// The claim that names a caller's customer, as `[customers] claim` has it: a name, or a JSON Pointer (RFC 6901) that
     /// begins with `/`. Empty where no caller has a customer.
     pub customer_claim: String,
+    /// What becomes of a key that has leaked.
+    pub leak_action: LeakAction,
+    /// Whether GitHub's secret scanning may report keys, with its signature in place of a root key.
+    pub github_reports: bool,
 }
 
 impl Default for Settings {
@@ -59,6 +74,8 @@ impl Default for Settings {
             problem_base: "urn:pointsman:problem:".to_owned(),
             prefixes: Vec::new(),
             customer_claim: String::new(),
+            leak_action: LeakAction::Revoke,
+            github_reports: false,
         }
     }
 }

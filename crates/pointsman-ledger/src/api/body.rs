@@ -13,12 +13,20 @@ use crate::{
 
 /// Reads a body that is one JSON object, of a request with this `Content-Type`. A merge patch (RFC 7396) has a type of its own.
 pub(crate) fn object(text: &str, content_type: Option<&str>, is_patch: bool) -> Answered<Map<String, Value>> {
-    let media = content_type.unwrap_or_default().split(';').next().unwrap_or_default().trim();
-    let is = |name: &str| media.eq_ignore_ascii_case(name);
-    if is("application/json") || is_patch && is("application/merge-patch+json") {
+    let is = |name| is_of_type(content_type, name);
+    if is(JSON) || is_patch && is("application/merge-patch+json") {
         return read(text);
     }
     Err(Problem::UnsupportedMediaType)
+}
+
+/// The type of bodies that are no merge patch.
+pub(crate) const JSON: &str = "application/json";
+
+/// Whether a `Content-Type` names this type.
+pub(crate) fn is_of_type(content_type: Option<&str>, name: &str) -> bool {
+    let media = content_type.unwrap_or_default().split(';').next().unwrap_or_default().trim();
+    media.eq_ignore_ascii_case(name)
 }
 
 fn read(text: &str) -> Answered<Map<String, Value>> {

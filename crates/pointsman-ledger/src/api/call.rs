@@ -25,6 +25,8 @@ pub(crate) enum Call {
     Change(Change),
     /// To make many changes at once.
     Bulk,
+    /// To report keys that have leaked.
+    LeakedKeys,
 }
 
 /// What there is to be seen.
@@ -73,7 +75,8 @@ impl Call {
             (["audit"], _) => Err(Problem::MethodNotAllowed("GET, HEAD")),
             (["customers-changed"], "POST") => Ok(Self::Announce),
             (["bulk"], "POST") => Ok(Self::Bulk),
-            (["customers-changed"] | ["bulk"], _) => Err(Problem::MethodNotAllowed("POST")),
+            (["leaked-keys"], "POST") => Ok(Self::LeakedKeys),
+            (["customers-changed"] | ["bulk"] | ["leaked-keys"], _) => Err(Problem::MethodNotAllowed("POST")),
             _ => Change::of(rest, method).map(Self::Change),
         }
     }
@@ -98,6 +101,7 @@ impl Call {
             Self::Read(Read::Customers | Read::Customer(_)) => Some(Scope::CustomersRead),
             Self::Read(Read::Audit) => Some(Scope::AuditRead),
             Self::Change(change) => Some(change.scope()),
+            Self::LeakedKeys => Some(Scope::KeysWrite),
         }
     }
 }
@@ -212,6 +216,7 @@ mod tests {
             ("PUT", "/v1/keys"),
             ("POST", "/v1/customers"),
             ("GET", "/v1/bulk"),
+            ("GET", "/v1/leaked-keys"),
             ("GET", "/v1/revocations"),
             ("DELETE", "/v1/self"),
             ("POST", "/v1/audit"),

@@ -135,7 +135,8 @@ impl<S: Storage> Ledger<S> {
             key => key,
         };
         let actor = caller.actor();
-        let cause = Cause { now, actor: &actor, operation, from: &caller.address, may_wait: false };
+        let cause =
+            Cause { now, actor: &actor, operation, from: &caller.address, found: "", may_wait: false };
         // A roll is two edits.
         match self.commit_edits(&edits, &cause, 2 * MOST_EDITS) {
             Ok(committed) => Ok(committed.revision),
@@ -195,7 +196,7 @@ impl<S: Storage> Ledger<S> {
 }
 
 /// The id of a request's operation; empty where it has none.
-fn operation_of(request: &ApiRequest) -> Answered<&str> {
+pub(crate) fn operation_of(request: &ApiRequest) -> Answered<&str> {
     let Some(field) = request.fields.idempotency_key.as_deref() else { return Ok("") };
     let text = field.trim();
     // The draft of the field has a string of RFC 9651 in it, and most clients send it bare.

@@ -23,7 +23,7 @@ use crate::{
     commit::Edit,
     ledger::Ledger,
     listing::OperatorRecord,
-    record::Held,
+    record::{Held, Leaked},
     rows::Entry,
     storage::Storage,
 };
@@ -45,7 +45,9 @@ impl<S: Storage> Ledger<S> {
 
     /// A key as replies have it; `None` where there is none.
     pub(crate) fn key_item(&self, digest: &str, now: Timestamp) -> Option<Value> {
-        Some(item(digest, &self.held_key(digest, now)?.into(), now))
+        let held = self.held_key(digest, now)?;
+        let leaked = Entry::key(digest).and_then(|entry| self.record(&entry.record_key())?.leaked);
+        Some(item(digest, &held.into(), leaked.as_ref(), now))
     }
 
     /// The edit that writes a record, where it can be used.
@@ -276,8 +278,12 @@ fn readable(held: &Held) -> Answered<Map<String, Value>> {
     })
 }
 
+fn shown_leak(Leaked { at, found }: &Leaked) -> Value {
+    json!({ "since": Timestamp::from_millis(*at).to_string(), "found": found })
+}
+
 /// A key as replies have it. What is stored and cannot be read is shown as text.
-pub(crate) fn item(digest: &str, held: &OperatorRecord, now: Timestamp) -> Value {
+pub(crate) fn item(digest: &str, held: &OperatorRecord, leaked: Option<&Leaked>, now: Timestamp) -> Value {
     let config = KeyConfig::check(held.text.as_bytes());
     let state = config.as_ref().map_or("malformed", |config| config.state(now).as_str());
     let record = parse_object(held.text.as_bytes()).map_or_else(|_| json!(held.text), Value::Object);
@@ -288,5 +294,6 @@ pub(crate) fn item(digest: &str, held: &OperatorRecord, now: Timestamp) -> Value
         ("state", Some(json!(state))),
         ("record", Some(record)),
         ("storeExpiresAt", expires.map(Value::from)),
+        ("leaked", leaked.map(shown_leak)),
     ])
 }

@@ -38,7 +38,7 @@ impl<S: Storage> Ledger<S> {
             .items
             .iter()
             .filter(|item| self.reaches_text(caller, &item.operator.text))
-            .map(|item| keys::item(&item.digest, &item.operator, now))
+            .map(|item| keys::item(&item.digest, &item.operator, item.leaked.as_ref(), now))
             .collect();
         Ok(listed("keys", shown, page.next.map(|next| cursor::close(&secret, &next))))
     }

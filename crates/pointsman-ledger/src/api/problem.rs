@@ -43,6 +43,10 @@ pub(crate) enum Problem {
     RateLimited { seconds: u64 },
     /// The ledger is off.
     Unavailable,
+    /// Whether a report's signature is right cannot be told now.
+    ScannerKeysUnavailable,
+    /// Whether there are some of the reported keys cannot be told now.
+    ReportIncomplete,
 }
 
 impl Problem {
@@ -86,7 +90,7 @@ impl Problem {
             Self::UnsupportedMediaType => 415,
             Self::Invalid(_) => 422,
             Self::RateLimited { .. } => 429,
-            Self::Unavailable => 503,
+            Self::Unavailable | Self::ScannerKeysUnavailable | Self::ReportIncomplete => 503,
         }
     }
 
@@ -111,6 +115,12 @@ impl Problem {
             Self::TooLarge => ("body-too-large", "The body is too long"),
             Self::RateLimited { .. } => ("rate-limited", "Too many requests"),
             Self::Unavailable => ("ledger-unavailable", "The ledger takes no changes now"),
+            Self::ScannerKeysUnavailable => {
+                ("scanner-keys-unavailable", "The scanner's public keys cannot be had now")
+            }
+            Self::ReportIncomplete => {
+                ("report-incomplete", "Some of the reported keys cannot be looked up now")
+            }
         }
     }
 
@@ -129,10 +139,15 @@ impl Problem {
             }
             Self::Invalid(_) => "see errors".to_owned(),
             Self::PreconditionFailed { .. } => "read it again, and repeat the change on that".to_owned(),
-            Self::TooLarge => "send at most 4 MiB".to_owned(),
+            Self::TooLarge => "send at most 4 MiB, and at most 1 MiB with a signature".to_owned(),
             Self::TooMany(most) => format!("send at most {most} changes at once"),
             Self::RateLimited { .. } => "wait as long as Retry-After says".to_owned(),
             Self::Unavailable => "try again later, with the same Idempotency-Key".to_owned(),
+            Self::ScannerKeysUnavailable => "send the report again".to_owned(),
+            Self::ReportIncomplete => {
+                "the keys that are known here were dealt with: send the report again for the others"
+                    .to_owned()
+            }
         }
     }
 
@@ -160,6 +175,7 @@ impl Problem {
             Self::MethodNotAllowed(allowed) => field("allow", (*allowed).to_owned()),
             Self::RateLimited { seconds } => field("retry-after", seconds.to_string()),
             Self::Unavailable => field("retry-after", "5".to_owned()),
+            Self::ScannerKeysUnavailable | Self::ReportIncomplete => field("retry-after", "60".to_owned()),
             Self::Invalid(faults) => put(&mut body, "errors", faults.iter().map(shown).collect()),
             Self::BeyondLimits { pointer, detail } => {
                 let fault = Fault { pointer: pointer.clone(), message: (*detail).to_owned() };

@@ -22,7 +22,7 @@ pub(crate) struct Rates {
 }
 
 impl Rates {
-    /// Counts a request of a root key that works. The seconds to wait where there were too many already.
+    /// Counts a request of a root key that works, or of a scanner whose signature is right, by its name. The seconds to wait where there were too many already.
     pub(crate) fn count_key(&mut self, digest: &str, now: Timestamp) -> Result<(), u64> {
         self.turn(now);
         let count = self.keys.entry(digest.to_owned()).or_default();

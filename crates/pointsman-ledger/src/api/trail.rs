@@ -36,6 +36,7 @@ fn line(line: &Audit) -> Value {
         ("at", Some(json!(Timestamp::from_millis(line.at).to_string()))),
         ("actor", Some(json!(line.actor))),
         ("from", some(&line.from)),
+        ("found", some(&line.found)),
         ("operation", some(&line.operation)),
         ("action", Some(json!(line.action))),
         ("name", Some(json!(line.name))),

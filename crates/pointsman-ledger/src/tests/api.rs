@@ -4,11 +4,14 @@ use pointsman_core::base::digest::Digest;
 use serde_json::{Value, json};
 
 use super::world::{World, key_name, random};
-use crate::{ApiAnswer, ApiRequest, Edit, Fields, MemoryStorage, Reply, Settings, Source, Storage};
+use crate::{
+    ApiAnswer, ApiRequest, Edit, EntriesRead, Fields, MemoryStorage, Reply, Settings, Source, Storage,
+};
 
 mod bulk;
 mod customers;
 mod keys;
+mod leaked_keys;
 mod scopes;
 mod writers;
 
@@ -114,8 +117,9 @@ fn request(key: &str, line: &str, fields: &[(&str, &str)], body: &Value) -> ApiR
         address: "192.0.2.7".to_owned(),
         request_id: "request-1".to_owned(),
         body: if body.is_null() { String::new() } else { body.to_string() },
-        is_too_large: false,
         was_read: true,
+        entries_read: EntriesRead::Yes,
+        ..ApiRequest::default()
     }
 }
 

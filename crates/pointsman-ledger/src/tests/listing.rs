@@ -251,6 +251,7 @@ pub(super) fn assert_lists_all(world: &World, limit: usize) {
             let item = |record: &Record| KeyItem {
                 digest: record.name[4..].to_owned(),
                 operator: record.operator.clone().unwrap().into(),
+                leaked: None,
             };
             let is_key = |record: &&Record| record.name.starts_with("key:") && record.operator.is_some();
             let expected: Vec<KeyItem> = records.iter().filter(is_key).filter(is_wanted).map(item).collect();

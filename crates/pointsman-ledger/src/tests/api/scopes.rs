@@ -27,6 +27,7 @@ fn calls(id: &str) -> Vec<(String, Value, &'static str)> {
         ("POST /revocations".to_owned(), until, "revocations.write"),
         ("POST /revocations/lift".to_owned(), json!({ "issuer": "i", "jti": "a" }), "revocations.write"),
         ("GET /audit".to_owned(), Value::Null, "audit.read"),
+        ("POST /leaked-keys".to_owned(), json!([{ "token": "nobody's" }]), "keys.write"),
     ]
 }
 
