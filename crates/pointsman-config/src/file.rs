@@ -113,6 +113,21 @@ pub struct OperatorFile {
     pub api: Option<String>,
     /// The secret that operators send as a bearer token: one that `pointsman secret create` made.
     pub secret: Option<String>,
+    /// Who may report keys that have leaked, and what becomes of these.
+    pub leaked_keys: Option<LeakedKeysFile>,
+}
+}
+
+shape! {
+/// Who may report keys that have leaked, beside root keys, and what becomes of these.
+#[derive(Clone, Debug, Default)]
+pub struct LeakedKeysFile {
+    /// Whether a key that is reported is revoked (`revoke`) or goes on with a note of it (`mark`). Default `revoke`.
+    pub action: Option<String>,
+    /// Whether GitHub's secret scanning may report keys, with its signature. Default `false`.
+    pub github: Option<bool>,
+    /// Where the public keys are that these signatures are checked with. Default GitHub's own place.
+    pub github_keys_url: Option<String>,
 }
 }
 

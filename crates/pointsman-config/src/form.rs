@@ -53,7 +53,7 @@ pub(super) fn write(file: &GatewayFile, version: &str, findings: &mut Findings) 
         "store_timeout": store_timeout,
         "memory": sources::budgets(file.memory.as_ref(), findings),
         "directory": sources::directory(file.directory.as_ref(), findings),
-        "operator": sources::operator(file.operator.as_ref(), findings),
+        "operator": sources::operator(file.operator.as_ref(), allow_http, findings),
         "api_keys": api_keys,
         "customers": customers,
         "issuers": issuers,

@@ -13,7 +13,7 @@ use pointsman_core::{
 use serde_json::{Value, json};
 
 use super::{
-    file::{CustomersFile, DirectoryFile, MemoryFile, OperatorFile, SourceFile, StoreFile},
+    file::{CustomersFile, DirectoryFile, LeakedKeysFile, MemoryFile, OperatorFile, SourceFile, StoreFile},
     findings::Findings,
     identities::claim_path,
     lifetimes, read_span, read_timeout, timeout as any_timeout,
@@ -166,7 +166,7 @@ pub(super) fn is_own_path(path: &str) -> bool {
 
 /// Whether the secret is one that was minted, the Worker's own reading says: a warning, since a secret that is set wrongly
 /// shuts what operators ask, and costs no caller an answer.
-pub(super) fn operator(file: Option<&OperatorFile>, findings: &mut Findings) -> Value {
+pub(super) fn operator(file: Option<&OperatorFile>, allow_http: AllowHttp, findings: &mut Findings) -> Value {
     let Some(file) = file else { return json!({}) };
     let paths = [
         (&file.health, "/operator/health"),
@@ -210,6 +210,37 @@ pub(super) fn operator(file: Option<&OperatorFile>, findings: &mut Findings) -> 
         "ledger": file.ledger,
         "api": file.api,
         "secret": file.secret.as_deref().map(|secret| findings.write("/operator/secret", secret)),
+        "leaked_keys": file.leaked_keys.as_ref().map(|own| leaked_keys(own, file.api.is_some(), allow_http, findings)),
+    })
+}
+
+/// Where GitHub has the public keys of its secret scanning.
+const GITHUB_KEYS: &str = "https://api.github.com/meta/public_keys/secret_scanning";
+
+fn leaked_keys(
+    file: &LeakedKeysFile,
+    has_api: bool,
+    allow_http: AllowHttp,
+    findings: &mut Findings,
+) -> Value {
+    if !has_api {
+        findings.error("/operator/leaked_keys", "needs the management API, where keys are reported: set api");
+    }
+    let action = file.action.as_deref().unwrap_or("revoke");
+    if !["revoke", "mark"].contains(&action) {
+        findings.error("/operator/leaked_keys/action", "must be \"revoke\" or \"mark\"");
+    }
+    let github = file.github.unwrap_or_default();
+    let at = "/operator/leaked_keys/github_keys_url";
+    if file.github_keys_url.is_some() && !github {
+        findings.error(at, "is read only with github = true");
+    }
+    let url = file.github_keys_url.as_deref().unwrap_or(GITHUB_KEYS);
+    findings.take(at, document_url(url, allow_http));
+    json!({
+        "action": action,
+        "github": github,
+        "github_keys_url": findings.write(at, url),
     })
 }
 

@@ -1,5 +1,7 @@
 use std::collections::HashMap;
 
+use serde_json::json;
+
 use super::*;
 
 fn variables() -> HashMap<String, String> {
@@ -171,6 +173,43 @@ fn changes_are_announced_only_where_that_means_something() {
     );
     assert_eq!(said("changes = \"announced\"", operator), at(), "a list says itself what changed");
     assert_eq!(said("by_id = true, changes = \"sometimes\"", operator), at());
+}
+
+#[test]
+fn who_may_report_leaked_keys_is_said_where_they_can_be_reported() {
+    let form = |more: &str| -> Result<Value, Vec<String>> {
+        let value: Value = toml::from_str(&format!("{more}\n{SMALL}")).unwrap();
+        match parse(&value.to_string(), &variables()) {
+            Ok(checked) => Ok(checked.form.pointer("/operator/leaked_keys").cloned().unwrap_or_default()),
+            Err(findings) => Err(findings.iter().map(ToString::to_string).collect()),
+        }
+    };
+    let api = "[operator]\napi = \"/api\"";
+    let github = "https://api.github.com/meta/public_keys/secret_scanning";
+    let usual = json!({ "action": "revoke", "github": false, "github_keys_url": github });
+    assert_eq!(form(api), Ok(Value::Null));
+    assert_eq!(form(&format!("{api}\n[operator.leaked_keys]")), Ok(usual));
+    let own = "action = \"mark\"\ngithub = true\ngithub_keys_url = \"https://keys.example.com/github\"";
+    assert_eq!(
+        form(&format!("{api}\n[operator.leaked_keys]\n{own}")),
+        Ok(json!({ "action": "mark", "github": true, "github_keys_url": "https://keys.example.com/github" }))
+    );
+    for (operator, own, pointer) in [
+        ("[operator]\nhealth = \"/healthz\"", "", "/operator/leaked_keys: "),
+        (api, "action = \"delete\"", "/operator/leaked_keys/action: "),
+        (api, "github_keys_url = \"https://a.example.com\"", "/operator/leaked_keys/github_keys_url: "),
+        (
+            api,
+            "github = true\ngithub_keys_url = \"http://127.0.0.1:1\"",
+            "/operator/leaked_keys/github_keys_url: ",
+        ),
+        (api, "gitlab = true", "/operator/leaked_keys/gitlab: "),
+    ] {
+        let said = form(&format!("{operator}\n[operator.leaked_keys]\n{own}")).unwrap_err();
+        assert!(said.len() == 1 && said[0].starts_with(pointer), "{own}: {said:?}");
+    }
+    let own = "github = true\ngithub_keys_url = \"http://127.0.0.1:1/keys\"";
+    assert!(form(&format!("allow_http = \"loopback\"\n{api}\n[operator.leaked_keys]\n{own}")).is_ok());
 }
 
 /// What somebody made up could be found by trying words. A caller of the API must not pay for it.
