@@ -3,7 +3,7 @@
 
 use serde_json::{Map, Value, json};
 
-use self::operations::{OPERATIONS, Operation};
+use self::operations::{LEAKED_KEYS, OPERATIONS, Operation};
 
 mod components;
 mod operations;
@@ -45,10 +45,20 @@ pub(super) fn description() -> Result<Value, String> {
         "tags": tags,
         "paths": paths,
         "components": {
-            "securitySchemes": { "rootKey": {
-                "type": "http", "scheme": "bearer",
-                "description": "An API key whose record has root.scopes.",
-            } },
+            "securitySchemes": {
+                "rootKey": {
+                    "type": "http", "scheme": "bearer",
+                    "description": "An API key whose record has root.scopes.",
+                },
+                "githubKey": {
+                    "type": "apiKey", "in": "header", "name": "Github-Public-Key-Identifier",
+                    "description": "By which of its published keys GitHub's secret scanning has signed the body.",
+                },
+                "githubSignature": {
+                    "type": "apiKey", "in": "header", "name": "Github-Public-Key-Signature",
+                    "description": "The signature over the body: ECDSA over P-256 with SHA-256, in DER, in base64.",
+                },
+            },
             "parameters": components::parameters(),
             "responses": components::responses(),
             "schemas": schemas::all()?,
@@ -102,6 +112,10 @@ impl Operation {
             "description": description,
             "responses": answers,
         });
+        if self.path == LEAKED_KEYS {
+            let security = json!([{ "rootKey": [] }, { "githubKey": [], "githubSignature": [] }]);
+            put(&mut described, "security", security);
+        }
         if !self.parameters.is_empty() {
             let refer = |name: &&str| json!({ "$ref": format!("#/components/parameters/{name}") });
             put(&mut described, "parameters", self.parameters.iter().map(refer).collect());

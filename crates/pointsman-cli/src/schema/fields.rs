@@ -113,12 +113,14 @@ fn sources() -> Vec<Field> {
         Field::of("MemoryFile", "tokens", size()),
         Field::whole(
             "OperatorFile",
-            json!({ "dependentRequired": { "status": ["secret"], "ledger": ["secret"] } }),
+            json!({ "dependentRequired": { "status": ["secret"], "ledger": ["secret"], "leaked_keys": ["api"] } }),
         ),
         Field::of("OperatorFile", "health", refer("OwnPath")),
         Field::of("OperatorFile", "status", refer("OwnPath")),
         Field::of("OperatorFile", "ledger", refer("OwnPath")),
         Field::of("OperatorFile", "api", refer("OwnPath")),
+        Field::of("LeakedKeysFile", "action", word(&["revoke", "mark"])),
+        Field::of("LeakedKeysFile", "github_keys_url", refer("DocumentUrl")),
         Field::of("OperatorFile", "secret", form("^pso_[0-9A-Za-z]{43}_[0-9A-Za-z]{6}$")),
     ]
 }

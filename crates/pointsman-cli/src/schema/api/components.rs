@@ -50,7 +50,7 @@ pub(super) fn responses() -> Value {
     let wait = [("Retry-After", "Seconds to wait")];
     json!({
         "400": problem("The request cannot be read", &[]),
-        "401": problem("There is no root key that works", &[("WWW-Authenticate", "What is asked for (RFC 6750)")]),
+        "401": problem("There is no root key that works, and no signature that is right", &[("WWW-Authenticate", "What is asked for (RFC 6750)")]),
         "403": problem("The root key lacks a scope, or is limited to others", &[]),
         "404": problem("There is nothing here, or nothing that the root key reaches", &[]),
         "409": problem("The state does not allow it, or the Idempotency-Key was used for another request", &[]),
@@ -59,6 +59,6 @@ pub(super) fn responses() -> Value {
         "415": problem("The body is of another type", &[]),
         "422": problem("What the body says cannot be used; errors says where", &[]),
         "429": problem("Too many requests of the root key, or refused ones of the address", &wait),
-        "503": problem("The ledger cannot be reached, or is off", &wait),
+        "503": problem("The ledger cannot be reached, or is off; or a report cannot be checked or looked up now", &wait),
     })
 }

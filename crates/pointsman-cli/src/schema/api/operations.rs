@@ -24,6 +24,9 @@ const READ: &[u16] = &[];
 const CHANGE: &[u16] = &[409, 415, 422];
 const TAGGED: &[u16] = &[404, 409, 412, 415, 422];
 
+/// Where a scanner's signature stands in place of a root key.
+pub(super) const LEAKED_KEYS: &str = "/v1/leaked-keys";
+
 pub(super) const OPERATIONS: &[Operation] = &[
     Operation {
         method: "get",
@@ -258,6 +261,19 @@ pub(super) const OPERATIONS: &[Operation] = &[
         answers: &[(200, "BulkAnswer")],
         is_tagged: false,
         problems: &[409, 412, 413, 415, 422],
+    },
+    Operation {
+        method: "post",
+        path: LEAKED_KEYS,
+        id: "reportLeakedKeys",
+        tag: "keys",
+        summary: "Reports keys that have leaked, which revokes them or marks them, as [operator.leaked_keys] says",
+        scope: Some(Scope::KeysWrite),
+        parameters: &["Idempotency-Key"],
+        body: Some(("LeakReport", false)),
+        answers: &[(200, "LeakFeedback")],
+        is_tagged: false,
+        problems: CHANGE,
     },
     Operation {
         method: "get",

@@ -18,7 +18,7 @@ pub(super) fn all() -> Result<Map<String, Value>, String> {
     for (name, document) in records {
         all.insert(name.to_owned(), record(document)?);
     }
-    for group in [names(), keys(), customers(), tokens(), bulk(), trail(), problem()] {
+    for group in [names(), keys(), leaks(), customers(), tokens(), bulk(), trail(), problem()] {
         all.extend(group.into_iter().map(|(name, schema)| (name.to_owned(), schema)));
     }
     Ok(all)
@@ -152,6 +152,7 @@ fn keys() -> Group {
                 ("state", json!({ "enum": ["active", "disabled", "expired", "malformed"] })),
                 ("record", stored("KeyRecord")),
                 store_end(),
+                ("leaked", leaked()),
             ],
         )
     };
@@ -182,6 +183,45 @@ fn keys() -> Group {
             ),
         ),
     ]
+}
+
+/// That a key was found where it does not belong.
+fn leaked() -> Value {
+    let found = text("Where it was found first: a URL without its query, else what kind of place it was");
+    let mut leaked = object(
+        &["since", "found"],
+        [("since", instant("Since when it is known to have leaked")), ("found", found)],
+    );
+    put(&mut leaked, "description", json!("There where somebody has reported that the key has leaked"));
+    leaked
+}
+
+fn leaks() -> Group {
+    let mut said = object(
+        &["token"],
+        [
+            ("token", text("The text that was found")),
+            ("type", text("What the scanner calls keys of this form")),
+            ("url", text("Where it was found")),
+            ("source", text("What kind of place that is")),
+        ],
+    );
+    put(&mut said, "additionalProperties", json!(true));
+    let feedback = object(
+        &["token_hash", "token_type", "label"],
+        [
+            ("token_hash", refer("Digest")),
+            ("token_type", text("As the report has it")),
+            (
+                "label",
+                json!({
+                    "enum": ["true_positive", "false_positive"],
+                    "description": "Whether it is a key, or was one; false_positive too for what the root key does not reach",
+                }),
+            ),
+        ],
+    );
+    vec![("LeakReport", list(&said)), ("LeakFeedback", list(&feedback))]
 }
 
 fn customers() -> Group {
@@ -285,6 +325,7 @@ fn trail() -> Group {
                 ),
             ),
             ("from", text("The address that asked for it")),
+            ("found", text("Where the key was found that has leaked; there where that is why")),
             ("operation", text("The Idempotency-Key, else the request's id")),
             ("action", text("What was done")),
             ("name", text("With which entry: key:<digest>, customer:<id>, token:…")),
