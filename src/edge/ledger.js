@@ -9,10 +9,15 @@ import { readAnswer } from "./ledger_frames.js";
 import { makeInstance } from "./ledger_instance.js";
 import { carryOut } from "./ledger_jobs.js";
 import { makeStore } from "./ledger_kv.js";
-import { settingsOf } from "./ledger_settings.js";
+import { answerManaged, leakedIn } from "./ledger_management.js";
+import { keyListOf, settingsOf } from "./ledger_settings.js";
 import { openEntries } from "./ledger_storage.js";
+import { logEvent } from "./log_event.js";
+import { makeVerifier } from "./scanner.js";
 
 /** @import { Job, Report } from "./ledger_jobs.js" */
+/** @import { Page } from "./ledger_kv.js" */
+/** @import { Managed } from "./ledger_management.js" */
 /** @import { Entries } from "./ledger_storage.js" */
 
 const instance = makeInstance({ start: () => initSync({ module }), reset });
@@ -20,13 +25,14 @@ const instance = makeInstance({ start: () => initSync({ module }), reset });
 const RANDOM_BYTES = 48;
 /** Past what the location has kept, as far as KV allows. */
 const SHORTEST_CACHE_SECONDS = 30;
+/** Values that one operation of KV reads. */
+const READ_AT_ONCE = 100;
 
 /**
  * What the ledger is asked, as crates/pointsman-ledger/src/wire.rs reads it.
  * @typedef {{ op: string, [member: string]: unknown }} Request
  */
 /** @typedef {ReturnType<typeof readAnswer>} Answer */
-/** @typedef {"description" | { reply?: { status: number }, read?: string }} Managed */
 
 /**
  * @typedef {object} Env
@@ -40,6 +46,7 @@ export class Ledger extends DurableObject {
   #entries;
   #store;
   #background;
+  #verify = makeVerifier(() => keyListOf(configuration(), this.env));
 
   /**
    * @param {DurableObjectState} ctx
@@ -103,8 +110,7 @@ export class Ledger extends DurableObject {
     // Where KV fails, the ledger says what it knows.
     const isRead = "result" in read && "result" in listed;
     const value = isRead ? read.result[0] : null;
-    const entry = isRead ? listed.result.entries[0] : undefined;
-    const expires = entry?.name === name ? entry.expiration : undefined;
+    const expires = isRead ? endOf(name, listed.result) : undefined;
     return needBytes(this.#call({ op: "tookFromKv", name, value, expires }));
   }
 
@@ -199,20 +205,24 @@ export class Ledger extends DurableObject {
    * Answers a request to the management API: JSON in, JSON out, as crates/pointsman-ledger/src/api.rs has them. A root key that
    * the ledger does not know may be one that somebody put into KV a moment ago.
    * @param {string} json
+   * @param {Uint8Array<ArrayBuffer>} [body] of a report that is signed, as it came
    * @returns {Promise<string>}
    */
-  async manage(json) {
+  async manage(json, body) {
     const request = JSON.parse(json);
-    const ask = (/** @type {object} */ more) =>
-      /** @type {Managed} */ (jsonIn(this.#call({ op: "manage", request: { ...request, ...more } })));
-    let answer = ask({});
-    if (isUnavailable(answer)) {
-      await this.#background.soon();
-      answer = ask({});
-    }
-    if (typeof answer === "object" && answer.read !== undefined) {
-      await this.ask(answer.read);
-      answer = ask({ wasRead: true });
+    const parts = {
+      ask: (/** @type {object} */ asked) =>
+        /** @type {Managed} */ (jsonIn(this.#call({ op: "manage", request: asked }))),
+      verify: this.#verify,
+      read: (/** @type {string} */ name) => this.ask(name),
+      readAll: (/** @type {string[]} */ names) => this.#readAll(names),
+      wake: () => this.#background.soon(),
+    };
+    const answer = await answerManaged(parts, request, body);
+    const leaked = leakedIn(answer);
+    if (leaked > 0) {
+      const by = request.signer === undefined ? "a root key" : "GitHub";
+      logEvent("warn", "leaked_keys", { message: `${leaked} of the texts that ${by} reported are keys` });
     }
     if (hasChanged(request.method, answer)) this.ctx.waitUntil(this.#background.soon());
     return JSON.stringify(answer);
@@ -231,6 +241,35 @@ export class Ledger extends DurableObject {
   /** @returns {Promise<void>} */
   async alarm() {
     await this.#background.alarm();
+  }
+
+  /**
+   * Has the ledger take in what KV has under these names. Resolves to whether KV answered for all of them.
+   * @param {string[]} names
+   */
+  async #readAll(names) {
+    let isRead = true;
+    for (let at = 0; at < names.length; at += READ_AT_ONCE) {
+      const group = names.slice(at, at + READ_AT_ONCE);
+      const read = await this.#store.texts(group, SHORTEST_CACHE_SECONDS);
+      const values = "result" in read ? read.result : [];
+      const taken = await Promise.all(values.map((value, index) => this.#takeIn(group[index], value)));
+      isRead &&= "result" in read && taken.every(Boolean);
+    }
+    return isRead;
+  }
+
+  /**
+   * Has the ledger take in a value that was read. Resolves to whether KV said when the entry ends.
+   * @param {string} name
+   * @param {string | null} value
+   */
+  async #takeIn(name, value) {
+    if (value === null) return true;
+    const listed = await this.#store.list(name, undefined, 1);
+    if ("failed" in listed) return false;
+    this.#call({ op: "tookFromKv", name, value, expires: endOf(name, listed.result) });
+    return true;
   }
 
   /**
@@ -296,6 +335,9 @@ export class Ledger extends DurableObject {
 
 const random = () => crypto.getRandomValues(new Uint8Array(RANDOM_BYTES));
 
+/** When an entry ends, which is the first of a page if it is there. @param {string} name @param {Page} page */
+const endOf = (name, { entries: [entry] }) => (entry?.name === name ? entry.expiration : undefined);
+
 /** @param {Answer} answer */
 const bytesIn = (answer) => ("bytes" in answer ? answer.bytes : undefined);
 
@@ -317,12 +359,11 @@ const errorIn = (answer) => /** @type {{ error?: string } | undefined} */ (jsonI
 /** @param {Answer} answer */
 const isOff = (answer) => errorIn(answer)?.toLowerCase() === "off";
 
-/** @param {string} method @param {Managed} answer */
+/** A report of which a part could not be looked up is answered with 503. @param {string} method @param {Managed} answer */
 const hasChanged = (method, answer) =>
-  !["GET", "HEAD"].includes(method) && typeof answer === "object" && (answer.reply?.status ?? 500) < 300;
-
-/** A ledger is off until it was first looked after. @param {Managed} answer */
-const isUnavailable = (answer) => typeof answer === "object" && answer.reply?.status === 503;
+  !["GET", "HEAD"].includes(method) &&
+  typeof answer === "object" &&
+  ((answer.reply?.status ?? 500) < 300 || answer.reply?.status === 503);
 
 /** @param {unknown} json */
 const isToBeRead = (json) => /** @type {{ read?: string }} */ (json).read !== undefined;

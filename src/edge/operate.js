@@ -6,6 +6,7 @@ import { ledger } from "./directory.js";
 /** @import { Bindings } from "./directory.js" */
 /** @import { Incoming } from "./glue.js" */
 /** @import { Ledger } from "./ledger.js" */
+/** @import { Managed, Reply } from "./ledger_management.js" */
 
 /**
  * What is answered. `fields` are values of the answer's fields, a line each, in the order of `FIELDS`. Where `changed` is there,
@@ -13,11 +14,13 @@ import { ledger } from "./directory.js";
  * @typedef {{ status: number, text: string, fields: string, changed?: string }} Said
  */
 /** @typedef {Parameters<Ledger["act"]>[0]} Act */
-/** @typedef {{ reply?: Reply, changed?: string[] }} Managed what the ledger's wasm answers: crates/pointsman-ledger/src/api.rs */
-/** @typedef {{ status: number, fields: [string, string][], body: unknown }} Reply */
 
 /** Five hundred edits of usual length are far below this. */
 const MOST_BYTES = 4 << 20;
+/** A report that shows no root key is one of a scanner, which says few words of each key. */
+const MOST_SIGNED_BYTES = 1 << 20;
+/** A longer body is read only when the ledger has taken the credential. */
+const READ_AT_ONCE = 64 << 10;
 /** In place of a body that is no UTF-8: it is no JSON either, and says why. */
 const NO_TEXT = "the body is no UTF-8";
 /** Lines of the audit trail in one answer. */
@@ -116,31 +119,64 @@ export async function manage(object, incoming, base, requestId) {
   const { method, request, fields } = incoming;
   const url = new URL(request.url);
   const isRead = method === "GET" || method === "HEAD";
-  // Of whoever shows no credential nothing is read, and a body that is no text is none.
-  const body = isRead || !fields.has("authorization") ? "" : await bodyOf(incoming);
   const field = (/** @type {string} */ name) => fields.get(name) ?? undefined;
+  const authorization = field("authorization");
+  // Beside a root key a signature counts for nothing.
+  const signer = authorization === undefined ? signerIn(field) : undefined;
   const asked = {
     method,
     base,
     path: url.pathname.slice(base.length),
     query: [...url.searchParams],
     fields: {
-      authorization: field("authorization"),
+      authorization,
       contentType: field("content-type"),
       ifMatch: field("if-match"),
       ifNoneMatch: field("if-none-match"),
       idempotencyKey: field("idempotency-key"),
     },
+    signer,
     address: field("cf-connecting-ip") ?? "",
     requestId,
-    body: body ?? "",
-    isTooLarge: body === undefined,
   };
-  /** @type {Managed | "description"} */
-  const managed = JSON.parse(await object.manage(JSON.stringify(asked)));
+  const ask = async (/** @type {object} */ more, /** @type {Uint8Array<ArrayBuffer> | undefined} */ bytes) =>
+    /** @type {Managed} */ (JSON.parse(await object.manage(JSON.stringify({ ...asked, ...more }), bytes)));
+  // Of whoever shows no credential nothing is read.
+  if (isRead || (authorization === undefined && signer === undefined)) return told(await ask({}, undefined), base);
+  const most = signer === undefined ? MOST_BYTES : MOST_SIGNED_BYTES;
+  const length = Number(field("content-length") ?? Number.NaN);
+  if (request.body !== null && !(length <= READ_AT_ONCE)) {
+    // To whoever may go on the ledger says that the body is too long, or that it is to be verified.
+    const isAhead = !(length > most);
+    const first = await ask({ isTooLarge: true, isAhead }, undefined);
+    const mayGoOn = first === "verify" || (typeof first === "object" && first.reply?.status === 413);
+    if (!isAhead || !mayGoOn) return told(first, base);
+  }
+  const bytes = await bytesOf(request, most);
+  const said = { body: signer === undefined && bytes !== undefined ? textOf(bytes) : "" };
+  const isTooLarge = bytes === undefined;
+  return told(await ask({ ...said, isTooLarge }, signer === undefined ? undefined : bytes), base);
+}
+
+/**
+ * Who says to have signed the body.
+ * @param {(name: string) => string | undefined} field
+ */
+function signerIn(field) {
+  const [key, signature] = [field("github-public-key-identifier"), field("github-public-key-signature")];
+  return key === undefined || signature === undefined ? undefined : { key, signature };
+}
+
+/**
+ * What the ledger answers to a request to the management API.
+ * @param {Managed} managed
+ * @param {string} base
+ * @returns {Said}
+ */
+function told(managed, base) {
   if (managed === "description")
     return say(200, description.replace(/"url": ?"[^"]*"/, `"url":${JSON.stringify(base)}`));
-  const { reply, changed } = managed;
+  const { reply, changed } = /** @type {{ reply?: Reply, changed?: string[] }} */ (managed);
   if (changed !== undefined) return { ...say(200, ""), changed: JSON.stringify({ customers: changed }) };
   const { status, fields: own, body: document } = /** @type {Reply} */ (reply);
   const type = status < 400 ? "application/json" : "application/problem+json";
@@ -152,22 +188,40 @@ export async function manage(object, incoming, base, requestId) {
  * @param {Incoming} incoming
  */
 async function bodyOf({ request }) {
-  // What is no UTF-8 is not repaired: somebody would else be stored under another name.
-  const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: false });
-  let text = "";
-  let bytes = 0;
-  for await (const chunk of request.body ?? []) {
-    bytes += chunk.byteLength;
-    if (bytes > MOST_BYTES) return undefined;
-    try {
-      text += decoder.decode(chunk, { stream: true });
-    } catch {
-      return NO_TEXT;
-    }
-  }
+  const bytes = await bytesOf(request, MOST_BYTES);
+  return bytes && textOf(bytes);
+}
+
+/**
+ * What is no UTF-8 is not repaired: somebody would else be stored under another name.
+ * @param {Uint8Array} bytes
+ */
+function textOf(bytes) {
   try {
-    return text + decoder.decode();
+    return new TextDecoder("utf-8", { fatal: true, ignoreBOM: false }).decode(bytes);
   } catch {
     return NO_TEXT;
   }
+}
+
+/**
+ * The bytes of a request's body; undefined where there are more than `most`.
+ * @param {Request} request
+ * @param {number} most
+ */
+async function bytesOf({ body }, most) {
+  const chunks = [];
+  let length = 0;
+  for await (const chunk of body ?? []) {
+    length += chunk.byteLength;
+    if (length > most) return undefined;
+    chunks.push(chunk);
+  }
+  const bytes = new Uint8Array(length);
+  let at = 0;
+  for (const chunk of chunks) {
+    bytes.set(chunk, at);
+    at += chunk.byteLength;
+  }
+  return bytes;
 }

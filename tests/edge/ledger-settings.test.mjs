@@ -1,7 +1,7 @@
 // What the ledger learns of the gateway's configuration.
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { settingsOf } from "../../src/edge/ledger_settings.js";
+import { keyListOf, settingsOf } from "../../src/edge/ledger_settings.js";
 
 const settings = ({ customers, ...form }, env = {}) => {
   const checked = { allow_http: "never", customers: customers && { claim: "customerId", ...customers }, ...form };
@@ -39,4 +39,22 @@ test("the ledger learns which claim names a customer, and that none does where t
 test("variables are those of the object, and one that is missing allows nothing", () => {
   assert.equal(settings({ allow_http: "${HTTP}" }, { HTTP: "loopback" }).allowHttp, "loopback");
   assert.equal(settings({ allow_http: "${HTTP}" }).allowHttp, "");
+});
+
+test("the ledger learns what becomes of a key that has leaked, and where a scanner's public keys are", () => {
+  const url = "https://keys.example.com";
+  const operator = { leaked_keys: { action: "mark", github: true, github_keys_url: url } };
+  const { leakAction, githubReports } = settings({ operator });
+  assert.deepEqual([leakAction, githubReports], ["mark", true]);
+  const list = (form, env = {}) =>
+    keyListOf(JSON.stringify({ allow_http: "never", user_agent: "acme", operator, ...form }), env);
+  assert.deepEqual(list({}), { url, userAgent: "acme" });
+  const at = (github_keys_url) => ({ operator: { leaked_keys: { ...operator.leaked_keys, github_keys_url } } });
+  assert.equal(list({ ...at("${KEYS}"), user_agent: "${WHO}" }, { KEYS: url, WHO: "me" }).userAgent, "me");
+  const plain = "http://127.0.0.1:1/keys";
+  assert.equal(list({ ...at(plain), allow_http: "loopback" }).url, plain);
+  assert.equal(list({ ...at(plain), allow_http: "${HTTP}" }, { HTTP: "always" }).url, plain);
+  for (const refused of [plain, "", "ftp://a.example", "${MISSING}"]) assert.equal(list(at(refused)), undefined, refused);
+  assert.equal(list({ operator: { leaked_keys: null } }), undefined);
+  assert.equal(list({ operator: {} }), undefined);
 });
