@@ -54,7 +54,8 @@ test("the ledger learns what becomes of a key that has leaked, and where a scann
   const plain = "http://127.0.0.1:1/keys";
   assert.equal(list({ ...at(plain), allow_http: "loopback" }).url, plain);
   assert.equal(list({ ...at(plain), allow_http: "${HTTP}" }, { HTTP: "always" }).url, plain);
-  for (const refused of [plain, "", "ftp://a.example", "${MISSING}"]) assert.equal(list(at(refused)), undefined, refused);
+  for (const refused of [plain, "", "ftp://a.example", "${MISSING}"])
+    assert.equal(list(at(refused)), undefined, refused);
   assert.equal(list({ operator: { leaked_keys: null } }), undefined);
   assert.equal(list({ operator: {} }), undefined);
 });

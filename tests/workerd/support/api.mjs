@@ -31,9 +31,13 @@ rules = [{ name = "own", to = "customer", unlisted = "next" }, { name = "shared"
 const CHECKSUM_DIGITS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
 export const digestOf = (key) => createHash("sha256").update(key).digest("hex");
 
-/** Isolates with the API, and a root key in KV that may do everything. */
-export async function openApi() {
-  const isolates = await openIsolates({ toml: TOML });
+/**
+ * Isolates with the API, and a root key in KV that may do everything. What `[operator.leaked_keys]` holds is `leakedKeys`;
+ * `configApi` is as of `openIsolates`.
+ */
+export async function openApi({ leakedKeys, configApi } = {}) {
+  const toml = leakedKeys === undefined ? TOML : `${TOML}\n[operator.leaked_keys]\n${leakedKeys}`;
+  const isolates = await openIsolates({ toml, configApi });
   const root = `root_${CHECKSUM_DIGITS.slice(0, 24)}`;
   const kv = await isolates.kv();
   const putRoot = (key, more) =>
@@ -43,15 +47,13 @@ export async function openApi() {
     ...isolates,
     root,
     putRoot,
-    /** Calls the API in the first isolate; what is answered is as the document says. */
-    async call(method, path, { key = root, body, headers = {} } = {}) {
-      const type = body === undefined ? {} : { "content-type": "application/json" };
-      const init = {
-        method,
-        body: body === undefined ? undefined : JSON.stringify(body),
-        headers: { ...type, ...headers },
-      };
-      const { status, text, headers: fields } = await isolates.ask(0, key, { path: `${BASE}${path}`, ...init });
+    /** Calls the API in the first isolate, with no root key where that is null; what is answered is as the document says. */
+    async call(method, path, { key = root, body, bytes, headers = {} } = {}) {
+      const sent = bytes ?? (body === undefined ? undefined : JSON.stringify(body));
+      const type = sent === undefined ? {} : { "content-type": "application/json" };
+      const init = { method, body: sent, headers: { ...type, ...headers } };
+      const credential = key ?? undefined;
+      const { status, text, headers: fields } = await isolates.ask(0, credential, { path: `${BASE}${path}`, ...init });
       const answer = { status, fields, body: text === "" ? undefined : JSON.parse(text) };
       assertDescribed(method, path, answer);
       return answer;
