@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 use crate::{
     api::{
         Answered, ApiRequest, Fields, Reply, body, call::Change, caller::Caller, change::Asked,
-        condition::Condition, members, problem::Problem, with_revision,
+        condition::Condition, members, mint::Mint, problem::Problem, with_revision,
     },
     commit::{Edit, MOST_EDITS},
     ledger::{Ledger, RANDOM_BYTES},
@@ -25,7 +25,7 @@ impl<S: Storage> Ledger<S> {
         now: Timestamp,
         random: [u8; RANDOM_BYTES],
     ) -> Answered {
-        self.change_once(caller, request, now, random, |ledger, mint| {
+        let carry_out = |ledger: &mut Self, mint: &Mint| {
             let operations = operations(request)?;
             Condition::of(&request.fields)?.needs_none()?;
             let mut edits = Vec::with_capacity(operations.len());
@@ -63,7 +63,8 @@ impl<S: Storage> Ledger<S> {
             }
             let body = members([("results", Some(Value::Array(results)))]);
             Ok((Reply::ok(with_revision(body, revision)), minted))
-        })
+        };
+        self.change_once(caller, request, now, random, Box::new(carry_out))
     }
 }
 

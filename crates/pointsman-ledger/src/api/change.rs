@@ -62,6 +62,9 @@ pub(crate) struct Kept {
     minted: Vec<(String, Minted)>,
 }
 
+/// What a request comes to: its reply, and where in that each key stands. Boxed, so that what is around it is compiled once.
+type CarryOut<'a, L> = Box<dyn FnOnce(&mut L, &Mint) -> Answered<(Reply, Vec<(String, Minted)>)> + 'a>;
+
 impl<S: Storage> Ledger<S> {
     /// Makes one change.
     pub(crate) fn change_one(
@@ -72,7 +75,7 @@ impl<S: Storage> Ledger<S> {
         now: Timestamp,
         random: [u8; RANDOM_BYTES],
     ) -> Answered {
-        self.change_once(caller, request, now, random, |ledger, mint| {
+        let carry_out = |ledger: &mut Self, mint: &Mint| {
             let asked = Asked {
                 change,
                 body: &request.body,
@@ -84,7 +87,8 @@ impl<S: Storage> Ledger<S> {
             let (mut reply, minted) = ledger.shown(&step.outcome, request, now);
             reply.body = with_revision(reply.body, revision);
             Ok((reply, minted.map(|minted| ("/key".to_owned(), minted)).into_iter().collect()))
-        })
+        };
+        self.change_once(caller, request, now, random, Box::new(carry_out))
     }
 
     /// Carries a request out, unless the same was carried out with its `Idempotency-Key` before: then the reply is the same.
@@ -94,7 +98,7 @@ impl<S: Storage> Ledger<S> {
         request: &ApiRequest,
         now: Timestamp,
         random: [u8; RANDOM_BYTES],
-        carry_out: impl FnOnce(&mut Self, &Mint) -> Answered<(Reply, Vec<(String, Minted)>)>,
+        carry_out: CarryOut<'_, Self>,
     ) -> Answered {
         let ApiRequest { method, path, query, fields, body, .. } = request;
         let operation = match operation_of(request)? {

@@ -1,16 +1,15 @@
 //! Keys that somebody found where they do not belong: reported by a root key, or by a secret scanner with its signature.
 //! The answer says which of the reported texts are keys, by their digests, as GitHub's partner program reads it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use pointsman_core::base::{digest::Digest, time::Timestamp};
-use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::{
     api::{
         Answered, ApiAnswer, ApiRequest, EntriesRead, Reply, Signature, body, call::Call, caller::Caller,
-        change::operation_of, condition::Condition, found::Secrets, problem::Problem,
+        change::operation_of, condition::Condition, found::Secrets, mint::Mint, problem::Problem,
     },
     commit::{Edit, MOST_EDITS},
     ledger::{Cause, Ledger, RANDOM_BYTES},
@@ -30,15 +29,22 @@ enum Reporter<'a> {
 }
 
 /// A text of a report, as scanners send it. What else they say is not read.
-#[derive(Deserialize)]
-struct Said {
-    token: String,
-    #[serde(default, rename = "type")]
-    kind: Option<String>,
-    #[serde(default)]
-    url: Option<String>,
-    #[serde(default)]
-    source: Option<String>,
+struct Said<'a> {
+    token: &'a str,
+    kind: &'a str,
+    url: &'a str,
+    source: &'a str,
+}
+
+impl<'a> Said<'a> {
+    fn read(entry: &'a Value) -> Option<Self> {
+        let text = |name: &str| match entry.get(name) {
+            None | Some(Value::Null) => Some(""),
+            Some(value) => value.as_str(),
+        };
+        let token = entry.get("token")?.as_str()?;
+        Some(Self { token, kind: text("type")?, url: text("url")?, source: text("source")? })
+    }
 }
 
 /// A text that was reported once or more often.
@@ -46,7 +52,7 @@ struct Reported {
     entry: Entry,
     digest: String,
     /// Under which names of the scanner's.
-    kinds: Vec<String>,
+    kinds: BTreeSet<String>,
     /// Where it was found first.
     found: String,
 }
@@ -68,10 +74,11 @@ impl<S: Storage> Ledger<S> {
         if let Some(names) = self.unread_of(&reported, request, now) {
             return Ok(ApiAnswer::ReadAll(names));
         }
-        let reply = self.change_once(caller, request, now, random, |ledger, _| {
+        let carry_out = |ledger: &mut Self, _: &Mint| {
             let reply = ledger.act_on(&reported, &Reporter::Root(caller), request, now)?;
             Ok((reply, Vec::new()))
-        })?;
+        };
+        let reply = self.change_once(caller, request, now, random, Box::new(carry_out))?;
         Ok(ApiAnswer::Reply(reply))
     }
 
@@ -106,13 +113,16 @@ impl<S: Storage> Ledger<S> {
     /// What is reported, each text once.
     fn reported(&self, request: &ApiRequest) -> Answered<Vec<Reported>> {
         // The reason is not repeated: it may quote a key.
-        let said: Vec<Said> = serde_json::from_str(&request.body).map_err(|_| {
+        let document = serde_json::from_slice(request.body.as_bytes()).unwrap_or(Value::Null);
+        let said: Option<Vec<Said<'_>>> =
+            document.as_array().and_then(|list| list.iter().map(Said::read).collect());
+        let said = said.ok_or_else(|| {
             let what = "must be a list of objects with the text token, and type, url and source where they are known";
             Problem::invalid("", what)
         })?;
         // By the digest: where in `each` it is.
         let mut places = BTreeMap::new();
-        let mut each: Vec<(String, Vec<&Said>)> = Vec::new();
+        let mut each: Vec<(String, Vec<&Said<'_>>)> = Vec::new();
         for said in &said {
             let digest = Digest::of(said.token.as_bytes()).to_string();
             let place = *places.entry(digest.clone()).or_insert(each.len());
@@ -124,7 +134,7 @@ impl<S: Storage> Ledger<S> {
                 return Err(Problem::TooMany(MOST_EDITS));
             }
         }
-        let keys = each.iter().filter_map(|(_, all)| Some(all.first()?.token.as_str())).collect();
+        let keys = each.iter().filter_map(|(_, all)| Some(all.first()?.token)).collect();
         let secrets = Secrets { keys, prefixes: &self.settings.prefixes };
         let reported = each.iter().filter_map(|(digest, all)| Reported::read(digest, all, &secrets));
         Ok(reported.collect())
@@ -261,17 +271,11 @@ impl Reporter<'_> {
 }
 
 impl Reported {
-    fn read(digest: &str, all: &[&Said], secrets: &Secrets<'_>) -> Option<Self> {
+    fn read(digest: &str, all: &[&Said<'_>], secrets: &Secrets<'_>) -> Option<Self> {
         let first = all.first()?;
-        let kind = |said: &&Said| {
-            let word = said.kind.as_deref().and_then(|kind| secrets.word(kind));
-            word.unwrap_or_default().to_owned()
-        };
-        let mut kinds: Vec<String> = all.iter().map(kind).collect();
-        kinds.sort();
-        kinds.dedup();
-        let text = |text: &Option<String>| text.clone().unwrap_or_default();
-        let found = secrets.place(&text(&first.url), &text(&first.source));
+        let kind = |said: &&Said<'_>| secrets.word(said.kind).unwrap_or_default().to_owned();
+        let kinds: BTreeSet<String> = all.iter().map(kind).collect();
+        let found = secrets.place(first.url, first.source);
         Some(Self { entry: Entry::key(digest)?, digest: digest.to_owned(), kinds, found })
     }
 }
