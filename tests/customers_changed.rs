@@ -291,7 +291,12 @@ fn an_operators_own_record_decides_and_the_config_apis_counts_again_after_it() {
     let isolate = isolate(ANNOUNCED);
     told(&isolate, &world, "acme");
     let commit = |edit| {
-        let commit = Commit { operation: String::new(), actor: "ann".to_owned(), edits: vec![edit] };
+        let commit = Commit {
+            operation: String::new(),
+            actor: "ann".to_owned(),
+            from: String::new(),
+            edits: vec![edit],
+        };
         world.with_ledger(|own| own.ledger.commit(&commit, world.now.get())).unwrap();
         world.pass_with_ledger(POLL);
     };

@@ -158,7 +158,12 @@ fn an_operators_own_record_decides_until_the_operator_removes_it() {
     list(&world, &entries);
     refreshed(&world);
     let commit = |edit| {
-        let commit = Commit { operation: String::new(), actor: "ann".to_owned(), edits: vec![edit] };
+        let commit = Commit {
+            operation: String::new(),
+            actor: "ann".to_owned(),
+            from: String::new(),
+            edits: vec![edit],
+        };
         world.with_ledger(|own| own.ledger.commit(&commit, world.now.get())).unwrap();
     };
     let json = listed("c00003", "by-hand").to_string();

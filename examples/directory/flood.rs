@@ -186,7 +186,7 @@ fn make_key(world: &World, key: &str) -> Result<(), String> {
     let digest = Digest::of(key.as_bytes()).to_string();
     let json = r#"{"subject":"acme","claims":{"customerId":"acme"}}"#.to_owned();
     let edits = vec![Edit::PutKey { digest, json, expires: None, expected: None }];
-    let commit = Commit { operation: "make".to_owned(), actor: "ann".to_owned(), edits };
+    let commit = Commit { operation: "make".to_owned(), actor: "ann".to_owned(), from: String::new(), edits };
     let now = world.now.get();
     world.with_ledger(|own| own.ledger.commit(&commit, now)).map_err(|error| format!("{error:?}"))?;
     Ok(())

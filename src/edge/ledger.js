@@ -33,6 +33,7 @@ const READ_AT_ONCE = 100;
  * @typedef {{ op: string, [member: string]: unknown }} Request
  */
 /** @typedef {ReturnType<typeof readAnswer>} Answer */
+/** @typedef {{ error?: string, operator?: object }} Looked */
 
 /**
  * @typedef {object} Env
@@ -191,6 +192,22 @@ export class Ledger extends DurableObject {
    */
   async audit(behind, limit) {
     return JSON.stringify(jsonIn(this.#call({ op: "audit", behind, limit })));
+  }
+
+  /**
+   * What operators look at: a record, a page of records, or of the trail from its end. JSON in, JSON out. Of a record that the
+   * ledger does not know it reads KV: somebody may have made the entry by hand.
+   * @param {string} json
+   * @returns {Promise<string>}
+   */
+  async look(json) {
+    /** @type {Request} */
+    const asked = JSON.parse(json);
+    const looked = /** @type {Looked} */ (jsonIn(await this.#callWhenOn(asked)));
+    if (asked.op !== "record" || looked.error !== undefined || looked.operator !== undefined)
+      return JSON.stringify(looked);
+    await this.ask(String(asked.name));
+    return JSON.stringify(jsonIn(this.#call(asked)));
   }
 
   /**

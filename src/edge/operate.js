@@ -2,6 +2,7 @@
 // by whoever has a root key, which the ledger itself looks at.
 import description from "pointsman:api";
 import { ledger } from "./directory.js";
+import { lookIn } from "./operate_look.js";
 
 /** @import { Bindings } from "./directory.js" */
 /** @import { Incoming } from "./glue.js" */
@@ -38,6 +39,8 @@ const STATUSES = new Map([
   ["revocationsAlive", 409],
   ["tooManyEdits", 413],
   ["off", 503],
+  ["name", 400],
+  ["cursor", 400],
 ]);
 
 /** What operators may ask for by `?do=`, and what the ledger calls it. @type {Map<string, Act>} */
@@ -70,7 +73,7 @@ const unreadable = (status, message) => say(status, JSON.stringify({ error: "unr
 
 /**
  * What operators do with the ledger itself.
- * @param {Pick<Ledger, "status" | "audit" | "commit" | "act">} object
+ * @param {Pick<Ledger, "status" | "audit" | "look" | "commit" | "act">} object
  * @param {Incoming} incoming
  * @returns {Promise<Said>}
  */
@@ -84,6 +87,9 @@ export async function operate(object, incoming) {
       return unreadable(400, "audit must be the number of a change, 0 for all that are kept");
     return say(200, await object.audit(Number(behind), AUDIT_LINES));
   }
+  const look = isRead ? lookIn(new URLSearchParams(query)) : undefined;
+  if (look?.fault !== undefined) return unreadable(400, look.fault);
+  if (look !== undefined) return judged(await object.look(JSON.stringify(look)));
   if (isRead) return say(200, await object.status());
   if (method !== "POST")
     return say(405, JSON.stringify({ error: "method", message: "use GET, HEAD or POST" }), {

@@ -27,6 +27,9 @@ pub struct Commit {
     pub operation: String,
     /// Who makes it, for the audit trail.
     pub actor: String,
+    /// From which address, for the audit trail; empty where nobody says. Whoever calls again from elsewhere makes the same commit.
+    #[serde(default, skip_serializing)]
+    pub from: String,
     /// What is changed, in this order.
     pub edits: Vec<Edit>,
 }
@@ -177,8 +180,8 @@ impl<S: Storage> Ledger<S> {
             Known::Done(committed) => return Ok(committed),
             Known::Another => return Err(CommitError::OperationReused),
         }
-        let Commit { operation, actor, edits } = commit;
-        let cause = Cause { now, actor, operation, from: "", found: "", may_wait: false };
+        let Commit { operation, actor, from, edits } = commit;
+        let cause = Cause { now, actor, operation, from, found: "", may_wait: false };
         let committed = self.commit_edits(edits, &cause, MOST_EDITS)?;
         self.note_operation(operation, commit, &committed, now);
         self.save();

@@ -10,6 +10,7 @@
 //! | [`Ledger::ask`], then [`Ledger::took_from_kv`] where it answers [`Asked::Read`] | followers, about one record |
 //! | [`Ledger::commit`], [`Ledger::audit`], [`Ledger::accept_removals`], [`Ledger::restored`], [`Ledger::switch_off`], [`Ledger::switch_on`] | operators |
 //! | [`Ledger::keys_page`], [`Ledger::customers_page`] | whoever lists keys or customers for operators |
+//! | [`Ledger::look`], [`Ledger::look_at_keys`], [`Ledger::look_at_customers`], [`Ledger::trail`] | operators who look at something |
 //! | [`Ledger::begin_list`], [`Ledger::provided_page`], [`Ledger::take_list`], [`Ledger::end_list`] | the scheduled Worker |
 //! | [`Ledger::learn`] | whoever asked the config API for one customer (`by_id`) |
 //! | [`Ledger::provide`] | whoever knows what the config API says of some customers |
@@ -45,6 +46,7 @@ mod ledger;
 mod list_run;
 mod listing;
 mod log;
+mod look;
 mod operation;
 mod outbox;
 mod pass;
@@ -78,6 +80,7 @@ pub use self::{
         OperatorRecord, ProviderRecord, RecordPage,
     },
     log::SegmentBytes,
+    look::{Looked, LookedPage, Trail},
     operation::Audit,
     outbox::{Write, Written},
     pass::{ListJob, Listed, Page},

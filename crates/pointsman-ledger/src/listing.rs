@@ -15,6 +15,7 @@ use pointsman_core::{
     },
     identity::{api_key, customer_id::CustomerId},
 };
+use serde::Serialize;
 
 use crate::{
     index::{CHUNK, Owner, owned_by},
@@ -65,7 +66,7 @@ pub struct CustomerQuery<'a> {
 }
 
 /// What operators say of a key or customer.
-#[derive(Clone, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
 pub struct OperatorRecord {
     /// The record as it was written; empty where it is too long to be held, and so malformed. One that was made by hand may be
     /// malformed in any other way too.
@@ -73,11 +74,12 @@ pub struct OperatorRecord {
     /// What an edit names as `expected`.
     pub version: u64,
     /// When KV drops it, in seconds since 1970.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub expires: Option<u64>,
 }
 
 /// What the config API says of a customer.
-#[derive(Clone, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
 pub struct ProviderRecord {
     /// The last record that could be used, compact; empty where there was none.
     pub text: String,

@@ -45,7 +45,7 @@ pub struct Audit {
     pub at: u64,
     /// Who made it.
     pub actor: String,
-    /// From which address; empty where it was no request to the management API.
+    /// From which address; empty where nobody said.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub from: String,
     /// Where the key was found that has leaked; empty for all other changes.

@@ -7,6 +7,7 @@ mod formats;
 mod indexes;
 mod leaving;
 mod listing;
+mod looking;
 mod passes;
 mod properties;
 mod restores;

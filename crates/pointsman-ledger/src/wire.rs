@@ -13,6 +13,8 @@ use crate::{
     leaving::Leave,
     ledger::{Ledger, RANDOM_BYTES},
     list_run::ListStep,
+    listing::{CustomerCursor, CustomerQuery, KeyCursor, KeyQuery},
+    look::LookedPage,
     provider::Differences,
     storage::Storage,
 };
@@ -84,6 +86,40 @@ pub enum Request {
     Audit {
         /// The last change that the caller has.
         behind: u64,
+        /// Lines at most.
+        limit: usize,
+    },
+    /// [`Ledger::look`].
+    Record {
+        /// The name of a KV entry.
+        name: String,
+    },
+    /// [`Ledger::look_at_keys`].
+    Keys {
+        /// Those of this customer.
+        customer: Option<String>,
+        /// Those of this subject.
+        subject: Option<String>,
+        /// The `next` of the page before.
+        behind: Option<String>,
+        /// Keys of a page.
+        limit: usize,
+    },
+    /// [`Ledger::look_at_customers`].
+    Customers {
+        /// Those whose id begins so.
+        prefix: Option<String>,
+        /// The `next` of the page before.
+        behind: Option<String>,
+        /// Customers of a page.
+        limit: usize,
+    },
+    /// [`Ledger::trail`].
+    Trail {
+        /// The `next` of the page before.
+        before: Option<u64>,
+        /// The name of a KV entry.
+        name: Option<String>,
         /// Lines at most.
         limit: usize,
     },
@@ -186,6 +222,26 @@ impl<S: Storage> Ledger<S> {
                 Answer::json(&json!({ "next": self.next_alarm(now).millis() }))
             }
             Request::Audit { behind, limit } => Answer::json(&self.audit(behind, limit)),
+            Request::Record { .. } | Request::Keys { .. } | Request::Customers { .. } if !self.is_on() => {
+                Answer::error("off")
+            }
+            Request::Record { name } => {
+                self.look(&name, now).map_or_else(|| Answer::error("name"), |looked| Answer::json(&looked))
+            }
+            Request::Keys { customer, subject, behind, limit } => {
+                paged(behind.as_deref(), KeyCursor::parse, |behind| {
+                    let (customer, subject) = (customer.as_deref(), subject.as_deref());
+                    self.look_at_keys(&KeyQuery { customer, subject, behind, limit })
+                })
+            }
+            Request::Customers { prefix, behind, limit } => {
+                paged(behind.as_deref(), CustomerCursor::parse, |behind| {
+                    self.look_at_customers(&CustomerQuery { prefix: prefix.as_deref(), behind, limit })
+                })
+            }
+            Request::Trail { before, name, limit } => {
+                Answer::json(&self.trail(before, name.as_deref(), limit))
+            }
             Request::Manage { request } => Answer::json(&self.manage(&request, now, random)),
             Request::Status => Answer::Json(self.status(now).to_string()),
             Request::AcceptRemovals => {
@@ -226,6 +282,7 @@ impl<S: Storage> Ledger<S> {
         json!({
             "on": self.is_on(),
             "off": state.off,
+            "switchedOff": state.switched_off,
             "leaving": self.leaving_status(),
             "epoch": self.epoch().to_string(),
             "revision": state.revision,
@@ -245,6 +302,18 @@ impl<S: Storage> Ledger<S> {
             "refusedRemovals": state.passes.refused,
             "now": now.millis(),
         })
+    }
+}
+
+/// A page behind a cursor, which is the caller's text.
+fn paged<C>(
+    behind: Option<&str>,
+    parse: impl Fn(&str) -> Option<C>,
+    look: impl Fn(Option<C>) -> LookedPage,
+) -> Answer {
+    match behind.map(parse) {
+        Some(None) => Answer::error("cursor"),
+        behind => Answer::json(&look(behind.flatten())),
     }
 }
 

@@ -170,7 +170,7 @@ impl World {
         of: Option<Of>,
     ) -> Option<(Committed, Option<usize>, Epoch)> {
         let operation = format!("op-{}-{}", self.now(), self.throw(1 << 40));
-        let commit = Commit { operation, actor: "ann".to_owned(), edits };
+        let commit = Commit { operation, actor: "ann".to_owned(), from: String::new(), edits };
         for _ in 0..ATTEMPTS {
             if self.once_in(30) {
                 self.tell(|| "the ledger's instance ends in a transaction".to_owned());

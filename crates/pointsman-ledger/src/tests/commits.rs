@@ -56,8 +56,12 @@ fn a_commit_is_made_whole_or_not_at_all_and_once() {
         other => panic!("{other:?}"),
     }
     assert_eq!(*world.ledger.storage(), before);
-    let commit =
-        Commit { operation: "one".to_owned(), actor: "ann".to_owned(), edits: vec![put_key("k", "a")] };
+    let commit = Commit {
+        operation: "one".to_owned(),
+        actor: "ann".to_owned(),
+        from: String::new(),
+        edits: vec![put_key("k", "a")],
+    };
     let first = world.ledger.commit(&commit, world.at()).unwrap();
     world.restart();
     world.run(1);

@@ -98,7 +98,12 @@ impl World {
 
     pub(super) fn try_commit(&mut self, edits: Vec<Edit>) -> Result<Committed, CommitError> {
         self.operations += 1;
-        let commit = Commit { operation: format!("op-{}", self.operations), actor: "ann".to_owned(), edits };
+        let commit = Commit {
+            operation: format!("op-{}", self.operations),
+            actor: "ann".to_owned(),
+            from: String::new(),
+            edits,
+        };
         self.ledger.commit(&commit, self.at())
     }
 

@@ -1,0 +1,39 @@
+// What operators look at by a GET: a record, a page of records, or of the trail from its end.
+
+/** Lines or records of a page where the query does not say. */
+const USUAL = 100;
+const MOST = 1000;
+
+/**
+ * @typedef {{ op: "record", name: string }
+ *   | { op: "trail", before?: number, name?: string, limit: number }
+ *   | { op: "keys", customer?: string, subject?: string, behind?: string, limit: number }
+ *   | { op: "customers", prefix?: string, behind?: string, limit: number }} Look
+ */
+
+/**
+ * What a query asks to see; nothing where it asks for none of these.
+ * @param {URLSearchParams} query
+ * @returns {(Look & { fault?: undefined }) | { fault: string } | undefined}
+ */
+export function lookIn(query) {
+  const text = (/** @type {string} */ name) => query.get(name) ?? undefined;
+  const record = text("record");
+  if (record !== undefined) return { op: "record", name: record };
+  const isTrail = query.has("trail");
+  if (!isTrail && !query.has("keys") && !query.has("customers")) return undefined;
+  const [limit, before] = [numberIn(query.get("limit") ?? String(USUAL)), text("before")];
+  if (limit === undefined || limit < 1 || limit > MOST) return { fault: `limit must be a number from 1 to ${MOST}` };
+  if (isTrail) {
+    const number = before === undefined ? undefined : numberIn(before);
+    if (before !== undefined && number === undefined)
+      return { fault: "before must be the next of the page before, or be left out" };
+    return { op: "trail", before: number, name: text("name"), limit };
+  }
+  const behind = text("behind");
+  if (query.has("keys")) return { op: "keys", customer: text("customer"), subject: text("subject"), behind, limit };
+  return { op: "customers", prefix: text("prefix"), behind, limit };
+}
+
+/** @param {string} text */
+const numberIn = (text) => (/^\d{1,15}$/.test(text) ? Number(text) : undefined);
