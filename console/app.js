@@ -3,6 +3,8 @@ import { Hono } from "hono";
 import { verifyAccess } from "./access.js";
 import { notice } from "./audit.js";
 import { guardAnswer } from "./headers.js";
+import { LedgerFailure } from "./ledger.js";
+import { auditPages } from "./pages/audit.js";
 import { customers } from "./pages/customers.js";
 import { explainPages } from "./pages/explain.js";
 import { health } from "./pages/health.js";
@@ -117,12 +119,14 @@ export function createConsole({ configuration, assets }) {
   signIn(app);
   app.use(needSignIn);
   app.get("/", (c) => c.redirect("/customers", 303));
-  for (const pages of [customers, keys, rules, explainPages, health]) pages(app);
+  for (const pages of [customers, keys, auditPages, rules, explainPages, health]) pages(app);
 
   app.notFound((c) => refuse(c, 404, "Not here", "There is no such page."));
   app.onError((error, c) => {
     // A message may quote what a form held.
     notice("console_error", { name: error.name, where: c.req.path });
+    if (error instanceof LedgerFailure)
+      return refuse(c, 503, "The ledger does not answer", `${error.message} Nothing was changed by this page.`);
     return refuse(
       c,
       500,

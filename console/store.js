@@ -27,18 +27,18 @@ export async function readPage(store, { prefix, cursor, limit = BULK }) {
 }
 
 /**
- * Pages of 100 until `enough` matches or `most` pages were read: { found, cursor, looked }.
+ * Pages until `enough` matches or `most` pages were read: { found, cursor, looked }.
  * @template T
- * @param {KVNamespace} store
- * @param {{ prefix: string, cursor?: string, matches: (entry: StoredText) => T | undefined, enough: number, most: number }} order
+ * @param {(cursor: string | undefined) => Promise<{ entries: StoredText[], cursor: string | undefined }>} readOne
+ * @param {{ cursor?: string, matches: (entry: StoredText) => T | undefined, enough: number, most: number }} order
  */
-export async function search(store, { prefix, cursor: begin, matches, enough, most }) {
+export async function search(readOne, { cursor: begin, matches, enough, most }) {
   /** @type {T[]} */
   const found = [];
   let cursor = begin;
   let looked = 0;
   for (let pages = 0; pages < most; pages++) {
-    const page = await readPage(store, { prefix, cursor });
+    const page = await readOne(cursor);
     looked += page.entries.length;
     found.push(...page.entries.flatMap((entry) => matches(entry) ?? []));
     cursor = page.cursor;

@@ -57,11 +57,12 @@ type OneOrMore<T> = T | T[];
 /** gateway.toml as JSON, with ${NAME} unfilled. The build has checked it; this is what the console reads of it. */
 export interface Configuration {
   allow_http?: string;
-  api_keys?: { prefixes?: string[]; header?: string; scheme?: string };
+  api_keys?: { prefixes?: string[]; header?: string; scheme?: string; fresh?: string };
   backends?: Record<string, Backend>;
   conditions?: Record<string, Condition>;
-  customers?: { claim?: string; source?: unknown };
-  operator?: { secret?: string; status?: string };
+  customers?: { claim?: string; source?: unknown; fresh?: string };
+  directory?: { max_staleness?: string };
+  operator?: { secret?: string; status?: string; ledger?: string };
   regions?: JsonObject;
   routes?: Route[];
 }
@@ -220,6 +221,84 @@ export interface Reach {
   allowHttp: string;
   /** Whether the configuration names a config API. */
   hasSource: boolean;
+}
+
+/** Which state of an entry a page showed: its forms send it back. */
+export interface Version {
+  was: string;
+  /** When KV drops the entry, in seconds since 1970, where the store tells that with it. */
+  expires?: number;
+}
+export type StoredKey = KeyEntry & Version;
+export type StoredCustomer = CustomerEntry & Version;
+
+/** A change of an entry. `was` is the state that the form was shown with; empty where there was none. */
+export type Change =
+  | { put: string; record: object; was: string; keeps?: { name: string; expires?: number }; remove?: undefined }
+  | { remove: string; was: string; put?: undefined };
+/** Changes that are made together, once for each operation. */
+export interface Order {
+  operation: string;
+  actor: string;
+  /** The operator's address. */
+  from: string;
+  changes: Change[];
+}
+/**
+ * What came of an order. `changed`: somebody else changed an entry, and nothing was done. `again`: something else was done by
+ * this operation before. `refused`: nothing was done. `unknown`: nobody said whether it was done.
+ */
+export type Outcome =
+  | { done: true; why?: undefined }
+  | { done: false; why: "changed" | "again"; what?: undefined }
+  | { done: false; why: "refused" | "unknown"; what: string };
+
+/** Where keys and customers are read and changed. */
+export interface Records {
+  kind: "ledger" | "kv";
+  /** Why nothing is changed at the moment, as a sentence. */
+  refuses: string | undefined;
+  /** Whether an operator switched the ledger off, so that KV decides. */
+  isSwitchedOff: boolean;
+  /** Whether the ledger has yet to take in what KV has, so that lists lack something. */
+  isTakingIn: boolean;
+  key(digest: string): Promise<StoredKey | undefined>;
+  customer(id: string): Promise<StoredCustomer | undefined>;
+  /** A page of keys whose digests begin so. */
+  keyPage(order: PageOrder): Promise<{ entries: StoredText[]; cursor: string | undefined }>;
+  /** Keys of a customer; `more` where there are more than were looked at. */
+  keysOf(id: string): Promise<{ found: KeyEntry[]; more: boolean }>;
+  /** A page of customers; of which of the two, where a store has them apart. */
+  customerPage(order: {
+    ofApi: boolean;
+    begin: string;
+    cursor: string | undefined;
+    limit: number;
+  }): Promise<{ customers: CustomerEntry[]; cursor: string | undefined }>;
+  change(order: Order): Promise<Outcome>;
+}
+export interface PageOrder {
+  begin: string;
+  cursor: string | undefined;
+  limit: number;
+}
+
+/** A record as the ledger's endpoint shows it. */
+export interface LookedAt {
+  name: string;
+  operator?: { text: string; version: number; expires?: number };
+  provider?: { text: string; malformed: boolean; unsure: boolean };
+}
+/** A line of the audit trail. */
+export interface TrailLine {
+  sequence: number;
+  /** In milliseconds since 1970. */
+  at: number;
+  actor: string;
+  from?: string;
+  operation: string;
+  action: string;
+  name: string;
 }
 
 /** A field of a form. */

@@ -2,7 +2,7 @@
 import { regions } from "../configuration.js";
 import { mostBackends } from "../core.js";
 import { isObject } from "../json.js";
-import { area, hidden, html, lines, textField, tick } from "./parts.js";
+import { area, html, lines, textField, tick } from "./parts.js";
 
 /** @import { BackendValues, Configuration, CustomerValues, Field, Finding, FormFault, Html, JsonObject } from "../types.d.ts" */
 
@@ -138,10 +138,10 @@ function backendRow(row, i, fault) {
 }
 
 /**
- * The fields. `isNew` lets the id be typed; `ofApi` asks whether to take the record over; `was` is the stored value's digest.
- * @param {{ values: CustomerValues, faults: FormFault[], isNew: boolean, ofApi: boolean, was?: string, configuration: Configuration }} parts
+ * The fields. `isNew` lets the id be typed; `ofApi` asks whether to take the record over; `shown` names this form and what it was shown with.
+ * @param {{ values: CustomerValues, faults: FormFault[], isNew: boolean, ofApi: boolean, shown: Html, configuration: Configuration }} parts
  */
-export function customerFields({ values, faults, isNew, ofApi, was, configuration }) {
+export function customerFields({ values, faults, isNew, ofApi, shown, configuration }) {
   /** @type {(id: string) => string | undefined} */
   const fault = (id) => faults.find((one) => one.id === id)?.what;
   const empty = { url: "", region: "", weight: "" };
@@ -149,7 +149,7 @@ export function customerFields({ values, faults, isNew, ofApi, was, configuratio
     0,
     Math.min(mostBackends(), Math.max(2, values.backends.length + 1)),
   );
-  return html`${was ? hidden("was", was) : ""}
+  return html`${shown}
     ${
       isNew
         ? textField({

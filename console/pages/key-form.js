@@ -1,7 +1,7 @@
 // A key's record as a form, and the form as a record.
 import { customerClaim } from "../configuration.js";
 import { readObject } from "../json.js";
-import { area, choice, hidden, html, lines, textField } from "./parts.js";
+import { area, choice, html, lines, textField } from "./parts.js";
 
 /** @import { Configuration, Finding, FormFault, Html, KeyRecord, KeyValues } from "../types.d.ts" */
 
@@ -91,14 +91,14 @@ export const endField = (value, fault, label = "Ends") =>
   });
 
 /**
- * The fields of a new key. `once` names this form, so that it mints one key only.
- * @param {{ values: KeyValues, faults: FormFault[], configuration: Configuration, prefixes: string[], once: string }} parts
+ * The fields of a new key. `shown` names this form, so that it mints one key only.
+ * @param {{ values: KeyValues, faults: FormFault[], configuration: Configuration, prefixes: string[], shown: Html }} parts
  */
-export function keyFields({ values, faults, configuration, prefixes, once }) {
+export function keyFields({ values, faults, configuration, prefixes, shown }) {
   /** @type {(id: string) => string | undefined} */
   const fault = (id) => faults.find((one) => one.id === id)?.what;
   const claim = customerClaim(configuration);
-  return html`${hidden("once", once)}
+  return html`${shown}
     ${choice({ id: "prefix", label: "Prefix", value: values.prefix, options: prefixes.map((prefix) => [prefix, `${prefix}_…`]), fault: fault("prefix") })}
     ${textField({ id: "subject", label: "Subject", value: values.subject, required: true, fault: fault("subject"), hint: "Whom the key stands for: in the log, at the backend, in rules." })}
     ${hasCustomerField(configuration) ? textField({ id: "customer", label: "Customer", value: values.customer, fault: fault("customer"), hint: html`Becomes the claim <code>${claim}</code>.` }) : ""}

@@ -1,12 +1,12 @@
 // Keys as they are listed, by whom they stand for.
-import { entryOfDigest } from "../core.js";
 import { readKey } from "../key-entries.js";
 import { search } from "../store.js";
 import { html, table } from "./parts.js";
 
-/** @import { KeyEntry, Settings, StoredText } from "../types.d.ts" */
+/** @import { Configuration, KeyEntry, Records, StoredText } from "../types.d.ts" */
 
-/** Of keys that are looked through for one page: 100 at a time, so many times. */
+/** Of keys that are looked through for one page: so many at a time, so many times. */
+const A_PAGE = 100;
 const MOST_PAGES = 20;
 export const ENOUGH = 50;
 
@@ -76,43 +76,20 @@ function matcher(by, text) {
 
 /**
  * Keys that match: { found, cursor, looked }.
- * @param {Pick<Settings, "store" | "configuration">} settings
+ * @param {Records} records
+ * @param {Configuration} configuration
  * @param {{ by: SearchBy, text: string, cursor: string | undefined, enough?: number }} order
  */
-export function findKeys({ store, configuration }, { by, text, cursor, enough = ENOUGH }) {
+export function findKeys(records, configuration, { by, text, cursor, enough = ENOUGH }) {
   // Digests are what entries are named by, so their beginnings can be listed.
   const named = by === "digest" && /^[0-9a-f]{1,64}$/.test(text.toLowerCase());
   const isMeant = named ? () => true : matcher(by, text);
   /** @type {(entry: StoredText) => KeyEntry | undefined} */
-  const read = (entry) => {
+  const matches = (entry) => {
     const key = readKey(entry, configuration);
     return isMeant(key) ? key : undefined;
   };
-  return search(store, {
-    prefix: entryOfDigest(named ? text.toLowerCase() : ""),
-    cursor,
-    matches: read,
-    enough,
-    most: MOST_PAGES,
-  });
-}
-
-/**
- * Keys whose claims name this customer: { found, more } where more keys were there than were looked at.
- * @param {Pick<Settings, "store" | "configuration">} settings
- * @param {string} id
- */
-export async function keysOfCustomer({ store, configuration }, id) {
-  /** @type {(entry: StoredText) => KeyEntry | undefined} */
-  const matches = (entry) => {
-    const key = readKey(entry, configuration);
-    return key.customer === id ? key : undefined;
-  };
-  const { found, cursor } = await search(store, {
-    prefix: entryOfDigest(""),
-    matches,
-    enough: Infinity,
-    most: MOST_PAGES,
-  });
-  return { found, more: Boolean(cursor) };
+  const begin = named ? text.toLowerCase() : "";
+  const page = (/** @type {string | undefined} */ from) => records.keyPage({ begin, cursor: from, limit: A_PAGE });
+  return search(page, { cursor, matches, enough, most: MOST_PAGES });
 }

@@ -7,6 +7,7 @@ import { form } from "./parts.js";
 const PLACES = [
   ["/customers", "Customers"],
   ["/keys", "Keys"],
+  ["/audit", "Audit"],
   ["/rules", "Rules"],
   ["/explain", "Explain"],
   ["/health", "Health"],

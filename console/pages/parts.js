@@ -110,12 +110,12 @@ export const hidden = (name, value) => html`<input type="hidden" name="${name}" 
 export const box = (kind, content) => html`<div class="box ${kind}">${content}</div>`;
 
 /**
- * A table with a caption; the first cell of a row is its header. Wide ones scroll in their own frame.
- * @param {{ caption: string, columns: string[], rows: Content[][], none?: string }} parts
+ * A table with a caption; the first cell of a row is its header. Wide ones scroll in their own frame. `kind` is for the style.
+ * @param {{ caption: string, columns: string[], rows: Content[][], none?: string, kind?: string }} parts
  */
-export function table({ caption, columns, rows, none = "None." }) {
+export function table({ caption, columns, rows, none = "None.", kind = "" }) {
   if (rows.length === 0) return html`<p class="none">${none}</p>`;
-  return html`<div class="scroll" tabindex="0" role="region" aria-label="${caption}">
+  return html`<div class="scroll ${kind}" tabindex="0" role="region" aria-label="${caption}">
     <table>
       <caption>${caption}</caption>
       <thead><tr>${columns.map((name) => html`<th scope="col">${name}</th>`)}</tr></thead>

@@ -6,7 +6,7 @@ import { createRequire } from "node:module";
 import { after, before, test } from "node:test";
 import { CONSOLE_SECRET } from "../../demo/console.mjs";
 import { startChromium } from "../browser/support/chromium.mjs";
-import { openConsole } from "./support/console.mjs";
+import { openConsole, withLedger } from "./support/console.mjs";
 
 const AXE = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
 const KEY = /^sk_(?:live|test)_[0-9A-Za-z]{24}_[0-9A-Za-z]{6}$/;
@@ -31,11 +31,13 @@ const explanation = {
 
 let own;
 let explained;
+let ledgered;
 let browser;
 before(async () => {
-  [own, explained, browser] = await Promise.all([
+  [own, explained, ledgered, browser] = await Promise.all([
     openConsole(),
     openConsole({ gateway: () => Response.json(explanation) }),
+    openConsole({ configuration: withLedger }),
     startChromium(),
   ]);
   const kv = await own.kv();
@@ -47,7 +49,7 @@ before(async () => {
 });
 after(async () => {
   await browser?.close();
-  await Promise.all([own?.stop(), explained?.stop()]);
+  await Promise.all([own?.stop(), explained?.stop(), ledgered?.stop()]);
 });
 
 /** A page of a context of its own, and what the browser complains of meanwhile. */
@@ -249,6 +251,7 @@ for (const [view, context] of VIEWS) {
       "/customer/remove?id=acme-corp",
       "/keys",
       "/keys/new",
+      "/audit",
       "/rules",
       "/explain",
       "/health",
@@ -294,5 +297,68 @@ for (const [view, context] of VIEWS) {
     await other.page.getByRole("heading", { name: "Step by step" }).waitFor();
     await examine(other.page, "an explanation");
     await other.close();
+  });
+}
+
+test("with the keyboard alone: from a key to its changes, and back", async () => {
+  const tab = await open({}, ledgered);
+  const { page } = tab;
+  await signIn(tab);
+  await tab.go("/keys/new");
+  await page.fill("#subject", "followed");
+  await page.getByRole("button", { name: "Create key" }).click();
+  await page.getByRole("link", { name: "Its record" }).click();
+  await tabTo(page, "Disable");
+  await page.keyboard.press("Enter");
+  await page.waitForURL(/done=disabled/);
+  await tabTo(page, "Its changes");
+  await page.keyboard.press("Enter");
+  await page.waitForURL(/\/audit\?of=key/);
+  assert.equal(await page.locator('nav [aria-current="page"]').innerText(), "Audit");
+  assert.equal(await page.locator("tbody tr").count(), 2);
+  await tabTo(page, "All changes");
+  await page.keyboard.press("Enter");
+  await page.waitForURL(/\/audit$/);
+  assert.ok((await page.locator("tbody tr").count()) >= 2);
+  assert.deepEqual(tab.complaints, []);
+  await tab.close();
+});
+
+const LEDGER_VIEWS = [
+  ["light", { viewport: { width: 1280, height: 800 }, colorScheme: "light" }],
+  ["dark and narrow", { viewport: { width: 390, height: 844 }, colorScheme: "dark" }],
+];
+
+for (const [view, context] of LEDGER_VIEWS) {
+  test(`no page of a console with a ledger stands in anybody's way: ${view}`, async () => {
+    const tab = await open({ ...context, bypassCSP: true }, ledgered);
+    const { page } = tab;
+    await signIn(tab);
+    const id = `seen-${context.viewport.width}`;
+    await tab.go("/customers/new");
+    await page.fill("#customerId", id);
+    await page.fill("#backendUrl", "https://first.example.com");
+    await page.getByRole("button", { name: "Create customer" }).click();
+    await page.waitForURL(/done=created/);
+    await examine(page, "a customer that was created");
+    // Somebody else saves the same customer while this page is open.
+    const other = await open(context, ledgered);
+    await signIn(other);
+    await other.go(`/customer?id=${id}`);
+    await other.page.fill("#environmentName", "theirs");
+    await other.page.getByRole("button", { name: "Save" }).click();
+    await other.page.waitForURL(/done=saved/);
+    await other.close();
+    await page.fill("#backendUrl", "https://mine.example.com");
+    await page.getByRole("button", { name: "Save" }).click();
+    await page.waitForSelector(".summary:focus");
+    assert.equal(await page.inputValue("#backendUrl"), "https://mine.example.com", "what was typed");
+    assert.match(await page.locator(".json").first().innerText(), /theirs/, "what is there now");
+    await examine(page, "a conflict");
+    for (const path of ["/customers", "/keys", "/audit", `/audit?of=customer:${id}`, "/audit?of=key:none"]) {
+      await tab.go(path);
+      await examine(page, path);
+    }
+    await tab.close();
   });
 }

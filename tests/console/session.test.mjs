@@ -17,6 +17,7 @@ const PAGES = [
   "/customer?id=acme-corp",
   "/keys",
   "/keys/new",
+  "/audit",
   "/rules",
   "/explain",
   "/health",

@@ -17,6 +17,9 @@ const withOperator = {
   ...toml,
   operator: { ...toml.operator, status: "/gateway/status", secret: "${OPERATOR_SECRET}" },
 };
+export const LEDGER_PATH = "/gateway/ledger";
+/** The same, with the ledger's path: the console goes through the ledger. */
+export const withLedger = { ...withOperator, operator: { ...withOperator.operator, ledger: LEDGER_PATH } };
 
 /**
  * Starts both. `bindings` are the console's variables over the demo's; `gateway` a function (request) → response in the
@@ -37,7 +40,7 @@ export async function openConsole({ configuration = withOperator, bindings = {},
   for (const [name, value] of Object.entries(worker.bindings)) if (value === undefined) delete worker.bindings[name];
   const started = await startGateway({
     world,
-    gateway: checkedForm(JSON.stringify(withOperator)),
+    gateway: checkedForm(JSON.stringify(configuration === withLedger ? withLedger : withOperator)),
     workers: [worker],
     onLog: (line) => logged.push(line),
   });

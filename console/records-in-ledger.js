@@ -1,0 +1,69 @@
+// Keys and customers in the gateway's ledger.
+import { customerEntry, digestIn, entryOfDigest } from "./core.js";
+import { counting } from "./customer-entries.js";
+import { readKey } from "./key-entries.js";
+import { commitOf, lookAtPage, lookAtRecord, sendCommit, wasOf } from "./ledger.js";
+
+/** @import { LookedAt, Records, Settings, StoredCustomer } from "./types.d.ts" */
+
+/** A page's cursor is the beginning of a digest, of so many digits. */
+const CURSOR_DIGITS = 32;
+/** Keys of a customer that are listed at most. */
+const MOST_OF_CUSTOMER = 1000;
+
+/**
+ * @param {Settings} settings
+ * @param {boolean} isTakingIn whether it has yet to take in what KV has
+ * @returns {Records}
+ */
+export function recordsInLedger(settings, isTakingIn) {
+  const { allowHttp, configuration } = settings;
+
+  /** @param {LookedAt} looked @returns {StoredCustomer | undefined} */
+  function customerOf({ name, operator, provider }) {
+    // What cannot be used is refused, whatever the record before it said.
+    const said = provider && (provider.malformed || provider.unsure ? "" : provider.text);
+    const id = name.slice(customerEntry("").length);
+    const entry = counting(id, { own: operator?.text, refreshed: said }, allowHttp);
+    return entry && { ...entry, was: wasOf(operator?.version ?? 0), expires: operator?.expires };
+  }
+
+  return {
+    kind: "ledger",
+    refuses: undefined,
+    isSwitchedOff: false,
+    isTakingIn,
+    async key(digest) {
+      const { name, operator } = await lookAtRecord(settings, entryOfDigest(digest));
+      if (operator === undefined) return undefined;
+      const { text, version, expires } = operator;
+      return { ...readKey({ name, text }, configuration), was: wasOf(version), expires };
+    },
+    customer: async (id) => customerOf(await lookAtRecord(settings, customerEntry(id))),
+    async keyPage({ begin, cursor, limit }) {
+      // Keys come in the order of their digests, so those that begin so stand together.
+      const first = begin === "" ? undefined : begin.slice(0, CURSOR_DIGITS - 1).padEnd(CURSOR_DIGITS, "0");
+      const { records, next } = await lookAtPage(settings, { of: "keys", behind: cursor ?? first, limit });
+      const entries = records.flatMap(({ name, operator }) => (operator ? { name, text: operator.text } : []));
+      const own = entries.filter(({ name }) => name.startsWith(entryOfDigest(begin)));
+      const last = entries.at(-1);
+      const isOver = last !== undefined && digestIn(last.name).slice(0, begin.length) > begin;
+      return { entries: own, cursor: isOver ? undefined : next };
+    },
+    async keysOf(id) {
+      const page = await lookAtPage(settings, { of: "keys", customer: id, behind: undefined, limit: MOST_OF_CUSTOMER });
+      const found = page.records.flatMap(({ name, operator }) =>
+        operator ? readKey({ name, text: operator.text }, configuration) : [],
+      );
+      return { found, more: page.next !== undefined };
+    },
+    async customerPage({ begin, cursor, limit }) {
+      const page = await lookAtPage(settings, { of: "customers", prefix: begin, behind: cursor, limit });
+      return { customers: page.records.flatMap((looked) => customerOf(looked) ?? []), cursor: page.next };
+    },
+    async change(order) {
+      const commit = commitOf(order, { key: entryOfDigest(""), customer: customerEntry("") });
+      return commit === undefined ? { done: false, why: "changed" } : sendCommit(settings, commit);
+    },
+  };
+}
