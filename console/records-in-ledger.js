@@ -1,8 +1,9 @@
 // Keys and customers in the gateway's ledger.
-import { customerEntry, digestIn, entryOfDigest } from "./core.js";
+import { customerEntry, digestIn, entryOfDigest, refreshedEntry } from "./core.js";
 import { counting } from "./customer-entries.js";
 import { readKey } from "./key-entries.js";
 import { commitOf, lookAtPage, lookAtRecord, sendCommit, wasOf } from "./ledger.js";
+import { recordsInKv } from "./records-in-kv.js";
 
 /** @import { LookedAt, Records, Settings, StoredCustomer } from "./types.d.ts" */
 
@@ -17,12 +18,12 @@ const MOST_OF_CUSTOMER = 1000;
  * @returns {Records}
  */
 export function recordsInLedger(settings, isTakingIn) {
-  const { allowHttp, configuration } = settings;
+  const { store, allowHttp, configuration } = settings;
 
-  /** @param {LookedAt} looked @returns {StoredCustomer | undefined} */
-  function customerOf({ name, operator, provider }) {
+  /** @param {LookedAt} looked @param {string} [inKv] what the config API says by KV @returns {StoredCustomer | undefined} */
+  function customerOf({ name, operator, provider }, inKv) {
     // What cannot be used is refused, whatever the record before it said.
-    const said = provider && (provider.malformed || provider.unsure ? "" : provider.text);
+    const said = provider ? (provider.malformed || provider.unsure ? "" : provider.text) : inKv;
     const id = name.slice(customerEntry("").length);
     const entry = counting(id, { own: operator?.text, refreshed: said }, allowHttp);
     return entry && { ...entry, was: wasOf(operator?.version ?? 0), expires: operator?.expires };
@@ -39,7 +40,12 @@ export function recordsInLedger(settings, isTakingIn) {
       const { text, version, expires } = operator;
       return { ...readKey({ name, text }, configuration), was: wasOf(version), expires };
     },
-    customer: async (id) => customerOf(await lookAtRecord(settings, customerEntry(id))),
+    async customer(id) {
+      const looked = await lookAtRecord(settings, customerEntry(id));
+      if (looked.provider !== undefined || !configuration.customers?.source) return customerOf(looked);
+      // What no run has handed over to the ledger stands in KV.
+      return customerOf(looked, (await store.get(refreshedEntry(id), "text")) ?? undefined);
+    },
     async keyPage({ begin, cursor, limit }) {
       // Keys come in the order of their digests, so those that begin so stand together.
       const first = begin === "" ? undefined : begin.slice(0, CURSOR_DIGITS - 1).padEnd(CURSOR_DIGITS, "0");
@@ -57,7 +63,8 @@ export function recordsInLedger(settings, isTakingIn) {
       );
       return { found, more: page.next !== undefined };
     },
-    async customerPage({ begin, cursor, limit }) {
+    async customerPage({ ofApi, begin, cursor, limit }) {
+      if (ofApi) return recordsInKv(settings).customerPage({ ofApi, begin, cursor, limit });
       const page = await lookAtPage(settings, { of: "customers", prefix: begin, behind: cursor, limit });
       return { customers: page.records.flatMap((looked) => customerOf(looked) ?? []), cursor: page.next };
     },

@@ -97,7 +97,7 @@ export function done(c, records, of, sayings) {
 
 /**
  * Under a list: how old it may be.
- * @type {(records: Records) => Html}
+ * @type {(records: Pick<Records, "kind" | "isTakingIn">) => Html}
  */
 export const listedFrom = ({ kind, isTakingIn }) =>
   kind === "ledger"

@@ -56,9 +56,7 @@ const urlsOf = ({ customer }) => (customer?.backends ?? []).map(({ url }) => url
 async function list(c) {
   const records = await openRecords(c.get("settings"));
   const [prefix, cursor] = [c.req.query("prefix") ?? "", c.req.query("cursor")];
-  // KV has the two apart, and the ledger together.
-  const hasTwoLists = hasSource(c) && records.kind === "kv";
-  const of = hasTwoLists && c.req.query("of") === "api" ? "api" : "own";
+  const of = hasSource(c) && c.req.query("of") === "api" ? "api" : "own";
   const page = await records.customerPage({ ofApi: of === "api", begin: prefix, cursor, limit: PAGE });
   /** @type {(more: Record<string, string>) => string} */
   const link = (more) => `${AT}?${new URLSearchParams({ ...(of === "api" && { of }), prefix, ...more })}`;
@@ -71,15 +69,15 @@ async function list(c) {
   const next = page.cursor && link({ cursor: page.cursor });
   const choose = html`<label for="of">Known to</label>
         <select id="of" name="of">${[
-          ["own", "operators"],
-          ["api", "the config API"],
+          ["own", records.kind === "kv" ? "operators" : "the ledger"],
+          ["api", records.kind === "kv" ? "the config API" : "the config API, by KV"],
         ].map(
           ([name, label]) => html`<option value="${name}"${name === of ? html` selected` : ""}>${label}</option>`,
         )}</select>`;
   const content = html`${done(c, records, "customers", DONE)}${refusal(records)}
     <div class="bar">
       <form method="get" action="${AT}" role="search" class="inline">
-        ${hasTwoLists && choose}
+        ${hasSource(c) && choose}
         <label for="prefix">Id begins with</label>
         <input id="prefix" name="prefix" value="${prefix}" autocapitalize="off" spellcheck="false">
         <button>Search</button>
@@ -87,7 +85,7 @@ async function list(c) {
       <a class="button" href="/customers/new">New customer</a>
     </div>
     ${table({ caption: of === "api" ? "What the config API says" : "Customers", columns: ["Customer id", "State", "Backends", "Whose"], rows, none: prefix ? "No customer's id begins so." : "There are no customers." })}
-    ${listedFrom(records)}
+    ${listedFrom(of === "api" ? { kind: "kv", isTakingIn: false } : records)}
     <nav class="pager" aria-label="Pages">${cursor && html`<a href="${link({})}">First page</a>`}${next && html`<a href="${next}">Next page</a>`}</nav>`;
   return show(c, { title: "Customers", at: AT, content });
 }

@@ -308,6 +308,33 @@ test("what the ledger says of a commit is one outcome each", () => {
   assert.equal(outcomeOf({ failed: "lost" }).why, "unknown");
 });
 
+test("what the config API says of a customer is the ledger's, or KV's where no run has handed it over", async () => {
+  const said = (id, host) => JSON.stringify({ customerId: id, backendUrl: `https://${host}.example.com` });
+  const fetched = JSON.stringify({ ...JSON.parse(said("by-id", "kv")), fetchedAt: "2026-07-30T12:00:00Z" });
+  const configuration = { ...CONFIGURATION, customers: { source: {} } };
+  const { ledger, client } = await open({ configuration, entries: { "source:customer:by-id": fetched } });
+  ledger.records.set("customer:listed", {
+    provider: { text: said("listed", "ledger"), malformed: false, unsure: false },
+  });
+  ledger.records.set("customer:broken", { provider: { text: said("broken", "old"), malformed: true, unsure: false } });
+  for (const [id, shown] of [
+    ["listed", /ledger\.example\.com/],
+    ["by-id", /kv\.example\.com/],
+    ["broken", /cannot be used/],
+  ]) {
+    const { text } = await client.get(`/customer?id=${id}`);
+    assert.match(text, /This record is the config API.s/, id);
+    assert.match(text, shown, id);
+  }
+  assert.match((await client.get("/customers")).text, /id=listed/);
+  assert.match((await client.get("/customers?of=api")).text, /id=by-id[\s\S]*This is KV.s list/);
+  const refused = await client.submit("/customer?id=by-id", { backendUrl: "https://own.example.com" });
+  assert.deepEqual([refused.status, faulty(refused.text)], [422, ["takeOver"]]);
+  const taken = await client.submit("/customer?id=by-id", { backendUrl: "https://own.example.com", takeOver: "yes" });
+  assert.equal(taken.status, 303);
+  assert.match(ledger.text("customer:by-id"), /own/);
+});
+
 test("lists are the ledger's, page by page", async () => {
   const { ledger, client } = await open({ entries: { "key:in-kv-only": "{}" } });
   for (let i = 0; i < 60; i++) {
