@@ -14,15 +14,22 @@ function openTerminal() {
   };
 }
 
-test("an answer is not shown, and an empty one is asked for again", async () => {
-  const terminal = openTerminal();
-  const answer = askSecret("TOKEN: ", terminal.streams);
-  terminal.type("\r");
-  // A letter that was taken back, and what was typed before, by the arrow.
-  terminal.type(" hunter3\x7f2 \x1b[A\r");
-  assert.equal(await answer, "hunter2");
-  assert.equal(terminal.shown(), "TOKEN: \nTOKEN: \n");
-});
+for (const kind of ["xterm", "dumb"])
+  test(`an answer is not shown, and an empty one is asked for again: ${kind}`, async (context) => {
+    const before = process.env.TERM;
+    context.after(() => {
+      if (before === undefined) delete process.env.TERM;
+      else process.env.TERM = before;
+    });
+    process.env.TERM = kind;
+    const terminal = openTerminal();
+    const answer = askSecret("TOKEN: ", terminal.streams);
+    terminal.type("\r");
+    // A letter that was taken back, and what was typed before, by the arrow.
+    terminal.type(" hunter3\x7f2 \x1b[A\r");
+    assert.equal(await answer, "hunter2");
+    assert.equal(terminal.shown(), "TOKEN: \nTOKEN: \n");
+  });
 
 test("one secret is asked for after the other, and each question hears its own answer only", async () => {
   const terminal = openTerminal();
