@@ -35,10 +35,10 @@ export function recordsInLedger(settings, isTakingIn) {
     isSwitchedOff: false,
     isTakingIn,
     async key(digest) {
-      const { name, operator } = await lookAtRecord(settings, entryOfDigest(digest));
+      const { name, operator, leaked } = await lookAtRecord(settings, entryOfDigest(digest));
       if (operator === undefined) return undefined;
       const { text, version, expires } = operator;
-      return { ...readKey({ name, text }, configuration), was: wasOf(version), expires };
+      return { ...readKey({ name, text }, configuration), was: wasOf(version), expires, leaked };
     },
     async customer(id) {
       const looked = await lookAtRecord(settings, customerEntry(id));

@@ -229,7 +229,7 @@ export interface Version {
   /** When KV drops the entry, in seconds since 1970, where the store tells that with it. */
   expires?: number;
 }
-export type StoredKey = KeyEntry & Version;
+export type StoredKey = KeyEntry & Version & { leaked?: Leaked };
 export type StoredCustomer = CustomerEntry & Version;
 
 /** A change of an entry. `was` is the state that the form was shown with; empty where there was none. */
@@ -288,6 +288,12 @@ export interface LookedAt {
   name: string;
   operator?: { text: string; version: number; expires?: number };
   provider?: { text: string; malformed: boolean; unsure: boolean };
+  leaked?: Leaked;
+}
+/** That a key was found where it does not belong: since when that is known, in milliseconds since 1970, and where. */
+export interface Leaked {
+  at: number;
+  found: string;
 }
 /** A line of the audit trail. */
 export interface TrailLine {

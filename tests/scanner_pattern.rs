@@ -72,7 +72,7 @@ fn what_is_longer_than_a_key_or_of_another_form_is_not_found() {
         format!("x{key}"),
         format!("{key}_"),
         key.replace("sk_live", "sk_test"),
-        key[..key.len() - 1].to_owned(),
+        key.strip_suffix(|_| true).unwrap_or_default().to_owned(),
         key.replace("7777", "77-7"),
     ] {
         assert!(!pattern.is_match(&text), "{text}");

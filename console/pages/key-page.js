@@ -61,7 +61,7 @@ export function showOne(c, records, { entry, faults = [], status = 200 }) {
       "warning",
       html`<p><strong>The gateway cannot use this record.</strong> Requests with this key get 500. Revoke it, or repair the entry with <code>wrangler kv</code>:</p><ul>${entry.findings.map(({ pointer, message }) => html`<li><code>${pointer || "(the record)"}</code> ${message}</li>`)}</ul>`,
     );
-  const content = html`${keyDone(c, records)}${refusal(records)}${summary(faults)}${broken}
+  const content = html`${keyDone(c, records)}${refusal(records)}${summary(faults)}${leak(entry)}${broken}
     ${facts([
       ["State", stateOf(entry)],
       ["Subject", record && tree(record.subject)],
@@ -87,6 +87,17 @@ export function showOne(c, records, { entry, faults = [], status = 200 }) {
     <h2>The record</h2>
     ${json(record ?? entry.text)}`;
   return show(c, { title: nameOf(entry), at: AT, status, faulty: faults.length > 0, content });
+}
+
+/** @param {StoredKey} entry */
+function leak({ leaked }) {
+  if (leaked === undefined) return "";
+  const day = new Date(leaked.at).toISOString();
+  const where = leaked.found && html` at <code class="break">${leaked.found}</code>`;
+  return box(
+    "warning",
+    html`<p><strong>This key has leaked.</strong> It was reported on <time datetime="${day}">${day.slice(0, 10)}</time>${where}. Roll it, or revoke it.</p>`,
+  );
 }
 
 /**

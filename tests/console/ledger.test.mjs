@@ -59,6 +59,15 @@ test("each change is a commit with its operation, who asked for it, from where, 
   assert.deepEqual(kv.written, []);
 });
 
+test("a key that has leaked is said so on its page, with where it was found", async () => {
+  const { ledger, client } = await open();
+  const before = await client.get(at("/key"));
+  assert.ok(!before.text.includes("has leaked"));
+  ledger.records.get(KEY).leaked = { at: 1_790_000_000_000, found: "https://code.example/a<b" };
+  const { text } = await client.get(at("/key"));
+  assert.match(text, /has leaked.*2026-09-21.*https:\/\/code\.example\/a&lt;b/s);
+});
+
 test("a key is made and rolled in one commit each, and an end that KV gives it is passed on", async () => {
   const { ledger, kv, client } = await open();
   const made = await client.submit("/keys/new", { prefix: "sk_live", subject: "new" });

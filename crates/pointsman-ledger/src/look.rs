@@ -12,6 +12,7 @@ use crate::{
         ProviderRecord,
     },
     operation::Audit,
+    record::Leaked,
     rows::Entry,
     storage::Storage,
 };
@@ -33,6 +34,9 @@ pub struct Looked {
     /// What the config API says of a customer.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub provider: Option<ProviderRecord>,
+    /// Of a key: that somebody found it where it does not belong.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub leaked: Option<Leaked>,
 }
 
 /// A page of records.
@@ -69,16 +73,16 @@ impl<S: Storage> Ledger<S> {
             self.record(&entry.record_key()).filter(|record| record.name == name).unwrap_or_default();
         let is_over = |seconds: u64| seconds.saturating_mul(1000) <= now.millis();
         let operator = record.operator.filter(|held| !held.expires.is_some_and(is_over)).map(Into::into);
-        Some(Looked { name, operator, provider: record.provider.map(Into::into) })
+        Some(Looked { name, operator, provider: record.provider.map(Into::into), leaked: record.leaked })
     }
 
     /// A page of keys, as [`Ledger::keys_page`].
     #[must_use]
     pub fn look_at_keys(&self, query: &KeyQuery<'_>) -> LookedPage {
         let page = self.keys_page(query);
-        let looked = |KeyItem { digest, operator }| {
+        let looked = |KeyItem { digest, operator, leaked }| {
             let name = Entry::key(&digest)?.name();
-            Some(Looked { name, operator: Some(operator), provider: None })
+            Some(Looked { name, operator: Some(operator), provider: None, leaked })
         };
         let next = page.next.as_ref().map(KeyCursor::to_string);
         let records = page.items.into_iter().filter_map(looked).collect();
@@ -91,7 +95,7 @@ impl<S: Storage> Ledger<S> {
         let page = self.customers_page(query);
         let looked = |CustomerItem { id, operator, provider }| {
             let name = Entry::customer(&id)?.name();
-            Some(Looked { name, operator, provider })
+            Some(Looked { name, operator, provider, leaked: None })
         };
         let next = page.next.as_ref().map(CustomerCursor::to_string);
         let records = page.items.into_iter().filter_map(looked).collect();
