@@ -349,6 +349,20 @@ fn who_is_not_there_since_the_own_record_has_ended_is_asked_for_at_the_ledger() 
 }
 
 #[test]
+fn who_may_be_the_config_apis_since_the_own_record_has_ended_is_never_shared_while_the_ledger_is_silent() {
+    let end = noon().plus(Span::from_secs(30));
+    let own = Row { expires_at: Some(end), ..customer_row("acme", "acme-0") };
+    let changes = vec![put(api_key(KEY), key_row("acme")), put(RecordKey::customer("acme"), own)];
+    let (isolate, world) = (isolate(), world(head(changes)));
+    assert_eq!(told(&isolate, &world, KEY), ACME);
+    with(&world, |ledger| ledger.fails = true);
+    world.pass(Span::from_secs(29));
+    assert_eq!(told(&isolate, &world, KEY), ACME, "the last state counts");
+    world.pass(Span::from_secs(1));
+    assert_eq!(told(&isolate, &world, KEY), "customer_source_unavailable");
+}
+
+#[test]
 fn a_customer_that_was_loaded_is_not_taken_for_another_whom_the_key_names_by_then() {
     let (isolate, world) = (isolate(), world(head(acme())));
     assert_eq!(told(&isolate, &world, KEY), ACME);

@@ -29,6 +29,11 @@ impl<S: Storage> Ledger<S> {
     pub fn ask(&mut self, name: &str, now: Timestamp) -> Asked {
         let Some(entry) = Entry::of_name(name) else { return Asked::Invalid };
         let key = entry.record_key();
+        // What stands beneath a record that has ended counts from that instant on, and not from when the ledger next looks.
+        if self.row(&key).is_some_and(|row| row.is_over(now)) {
+            self.end_what_is_over(now);
+            self.save();
+        }
         let known = self.known(key, now);
         let is_there = matches!(&known, Asked::Known(change, _) if change.row.is_some());
         if is_there || self.may_judge_asked(&entry, now).is_none() || !self.reads.take(now, MOST_READS) {

@@ -196,7 +196,7 @@ impl<S: Storage> Ledger<S> {
     }
 
     /// Takes out of force what has ended: entries that KV has dropped by itself, and revocations.
-    fn end_what_is_over(&mut self, now: Timestamp) {
+    pub(crate) fn end_what_is_over(&mut self, now: Timestamp) {
         let until = key(END, &[&now.millis().saturating_add(1).to_be_bytes()]);
         for (end, _) in self.storage.scan(&[END], &until, PAGE) {
             self.storage.delete(&end);

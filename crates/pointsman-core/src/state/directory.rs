@@ -335,6 +335,11 @@ impl Directory {
             }
             Found::Unreadable => Says::Elsewhere,
             Found::Absent if !is_complete => Says::Elsewhere,
+            // From the same instant on the config API's record counts, where it has one, and only the ledger knows.
+            Found::Ended if key.kind == Kind::Customer => {
+                let may_ask = !asked && currency == Currency::Current && self.follower.asking().is_open(now);
+                if may_ask { Says::Wait(Step::Ask) } else { Says::Unsure }
+            }
             Found::Absent | Found::Ended if asked || currency == Currency::Silent || self.is_young(now) => {
                 Says::Absent
             }

@@ -117,6 +117,24 @@ fn neither_column_overwrites_the_other() {
 }
 
 #[test]
+fn who_asks_the_moment_a_record_has_ended_hears_of_what_stands_beneath() {
+    let mut world = on();
+    let says = |host: &str| format!(r#"{{"customerId":"acme","backendUrl":"https://{host}.example.com"}}"#);
+    let edits = vec![Difference { id: "acme".to_owned(), says: Says::Record(says("theirs")), version: 0 }];
+    let asked = Differences { operation: "1".to_owned(), many: false, edits };
+    world.ledger.provide(&asked, world.at()).unwrap();
+    let expires = Some(world.now / 1000 + 90);
+    let id = "acme".to_owned();
+    world.commit(vec![Edit::PutCustomer { id, json: says("own"), expires, expected: None }]);
+    assert!(world.ask("customer:acme").unwrap().contains("own"));
+    let known = world.ledger.revision();
+    // Before the ledger has looked for what is over.
+    world.now += 90_000;
+    assert!(world.ask("customer:acme").unwrap().contains("theirs"));
+    assert_eq!(world.ledger.revision(), known + 1, "everybody hears of it");
+}
+
+#[test]
 fn revocations_of_tokens_end_and_are_counted() {
     let mut world = on();
     let until = world.now + 10_000;
