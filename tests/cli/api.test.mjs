@@ -146,24 +146,32 @@ test("what somebody else has changed meanwhile is not written over", async () =>
   const path = "/v1/customers/rival";
   const record = { customerId: "rival", backendUrl: "https://theirs.example.com" };
   // Between the command's look and its change.
+  let changes = 0;
   const racing = createServer(async (request, response) => {
-    if (request.url.endsWith("/bulk")) await api.call("PUT", path, { body: record });
+    if (request.url.endsWith("/bulk"))
+      await api.call("PUT", path, { body: { ...record, environmentName: `${++changes}` } });
     const answer = await forward(request);
     response.writeHead(answer.status).end(answer.text);
   });
   await new Promise((resolve) => racing.listen(0, "127.0.0.1", resolve));
   const address = `http://127.0.0.1:${racing.address().port}`;
-  const args = ["customers", "put", "rival", "--backend-url", "https://two.example.com", "--api", address];
-  const lost = await project.run(args, { env: { POINTSMAN_ROOT_KEY: api.root } });
+  project.write("race/customers.json", [{ customerId: "rival", backendUrl: "https://three.example.com" }]);
+  for (const args of [
+    ["customers", "put", "rival", "--backend-url", "https://two.example.com"],
+    ["apply", "race"],
+  ]) {
+    const lost = await project.run([...args, "--api", address], { env: { POINTSMAN_ROOT_KEY: api.root } });
+    assert.equal(lost.code, 3, lost.err);
+    assert.match(lost.err, /customer:rival: somebody else has changed it meanwhile/);
+    assert.equal((await api.call("GET", path)).body.record.backendUrl, record.backendUrl);
+  }
   racing.close();
-  assert.equal(lost.code, 3, lost.err);
-  assert.match(lost.err, /customer:rival: somebody else has changed it meanwhile/);
-  assert.equal((await api.call("GET", path)).body.record.backendUrl, record.backendUrl);
 });
 
 test("a root key that is missing, wrong or limited is told so, and a record that cannot be used names its member", async () => {
   assert.match((await run(["keys", "list"], { want: 1, root: "" })).err, /POINTSMAN_ROOT_KEY/);
   assert.match((await run(["keys", "list"], { want: 1, root: "root_wrong" })).err, /does not take the root key/);
+  await run(["keys", "list"], { want: 1, root: `${api.root}\n${api.root}` });
   const limited = `root_${"limited".padEnd(24, "x")}`;
   await api.putRoot(limited, { scopes: ["customers.read"] });
   const refused = await run(["customers", "put", "x", "--backend-url", "https://x.example.com"], {

@@ -8,6 +8,8 @@ use std::{
     env,
 };
 
+use serde_json::Value;
+
 use crate::{
     api::{
         caller::Caller,
@@ -44,7 +46,8 @@ pub(crate) struct Api {
 /// What was seen of records: what they are changed on.
 #[derive(Debug, Default)]
 struct Seen {
-    /// The version of each record; none where it was not there.
+    /// The version of each record when it was first seen, or as it was made here; none where it was not there. What is decided
+    /// by the first look must not be written over what a later one finds.
     versions: BTreeMap<String, Option<u64>>,
     /// The kinds of which all records were listed.
     listed: BTreeSet<Kind>,
@@ -65,6 +68,10 @@ impl Api {
     /// Where there is no root key, or it must not be sent there.
     pub(crate) fn at(address: &str, project: &Project) -> Result<Self, Failure> {
         let root_key = env::var(ROOT_KEY).unwrap_or_default().trim().to_owned();
+        // It is sent in a field of the head, and never quoted.
+        if !root_key.bytes().all(|byte| byte.is_ascii_graphic()) {
+            return Err(input(format!("the variable {ROOT_KEY} holds more than one root key, or none")));
+        }
         if root_key.is_empty() {
             return Err(input(format!(
                 "--api needs a root key in the variable {ROOT_KEY}: `pointsman keys create --scope …` makes the first one"
@@ -85,9 +92,9 @@ impl Api {
         let mut items = Vec::new();
         let mut cursor = None;
         loop {
-            let page = self.caller.get(&shelf.page(beginning, cursor.as_deref()))?;
-            items.extend(shelf.items(page.as_ref()).filter(|item| item.name.starts_with(prefix)));
-            let next = page.as_ref().and_then(|page| page.get("next")?.as_str()).map(str::to_owned);
+            let page = self.caller.page(&shelf.page(beginning, cursor.as_deref()), shelf.list())?;
+            items.extend(shelf.items(&page).filter(|item| item.name.starts_with(prefix)));
+            let next = page.get("next").and_then(Value::as_str).map(str::to_owned);
             match next {
                 Some(next) => cursor = Some(next),
                 None => break,
@@ -95,7 +102,9 @@ impl Api {
         }
         items.sort_unstable_by(|one, other| one.name.cmp(&other.name));
         let mut seen = self.seen.borrow_mut();
-        seen.versions.extend(items.iter().map(|item| (item.name.clone(), item.version)));
+        for item in &items {
+            seen.versions.entry(item.name.clone()).or_insert(item.version);
+        }
         seen.listed.extend(Kind::ALL.into_iter().filter(|kind| kind.prefix() == prefix));
         Ok(items)
     }
@@ -106,8 +115,12 @@ impl Api {
         let found = self.caller.get(&path)?;
         let item = found.and_then(|found| item_of(shelf, &found));
         let version = item.as_ref().and_then(|item| item.version);
-        self.seen.borrow_mut().versions.insert(name.to_owned(), version);
+        self.seen.borrow_mut().versions.entry(name.to_owned()).or_insert(version);
         Ok(item)
+    }
+
+    fn has_seen(&self, name: &str) -> bool {
+        self.seen.borrow().of(name).flatten().is_some()
     }
 
     /// Makes changes, all or none.
@@ -117,6 +130,11 @@ impl Api {
                 let names = operations.iter().map(|operation| operation.name().to_owned());
                 self.seen.borrow_mut().versions.extend(names.zip(versions));
                 Ok(())
+            }
+            // What was seen, and is not there or not reached by now, was changed meanwhile.
+            Outcome::Absent(index) if operations.get(index).is_some_and(|one| self.has_seen(one.name())) => {
+                let name = operations.get(index).map_or("", Operation::name);
+                Err(Failure::Store(format!("{name}: somebody else has changed it meanwhile: run this again")))
             }
             // What is not there needs no deleting.
             Outcome::Absent(index) => {

@@ -72,7 +72,8 @@ try {
   said.retryAfter = Number(answer.headers.get("retry-after") ?? NaN);
   said.text = await answer.text();
 } catch (error) {
-  said.error = error.cause?.message || error.cause?.code || error.message;
+  // The message of an exception without a cause may quote a field of the head, and so the secret.
+  said.error = error.cause?.message || error.cause?.code || error.name;
 }
 process.stdout.write(JSON.stringify(said));
 "#;

@@ -11,6 +11,7 @@ use crate::{
     findings::{errors, print_all},
     output::{error, line},
     records::{Extras, Judge},
+    store::Kv,
     sync::{
         self,
         plan::{Options, Plan},
@@ -86,7 +87,7 @@ pub(crate) fn span(text: &str) -> Result<Span, String> {
 
 pub(crate) fn plan(arguments: &PlanArguments) -> CommandResult {
     let Some((wanted, judge)) = read(&arguments.common)? else { return Ok(End::BadInput) };
-    let plan = planned(&arguments.common, &wanted, &judge)?;
+    let plan = planned(&*arguments.common.target.kv()?, &arguments.common, &wanted, &judge)?;
     if arguments.common.json {
         line(&show::as_json(&plan, &wanted, &judge)?.to_string());
     } else {
@@ -98,7 +99,9 @@ pub(crate) fn plan(arguments: &PlanArguments) -> CommandResult {
 pub(crate) fn apply(arguments: &ApplyArguments) -> CommandResult {
     let Common { json, target, .. } = &arguments.common;
     let Some((wanted, judge)) = read(&arguments.common)? else { return Ok(End::BadInput) };
-    let plan = planned(&arguments.common, &wanted, &judge)?;
+    // One for both: it knows which versions the plan was made of.
+    let kv = target.kv()?;
+    let plan = planned(&*kv, &arguments.common, &wanted, &judge)?;
     if !json && !plan.is_empty() {
         show::summary(&plan);
     }
@@ -109,14 +112,14 @@ pub(crate) fn apply(arguments: &ApplyArguments) -> CommandResult {
         eprintln!("nothing was written");
         return Ok(End::BadInput);
     }
-    let end = sync::carried_out(&*target.kv()?, &wanted, &plan, &judge, arguments.wait)?;
+    let end = sync::carried_out(&*kv, &wanted, &plan, &judge, arguments.wait)?;
     sync::told(&plan, *json, end == End::Done);
     Ok(end)
 }
 
-fn planned(common: &Common, wanted: &Wanted, judge: &Judge) -> Result<Plan, Failure> {
+fn planned(kv: &dyn Kv, common: &Common, wanted: &Wanted, judge: &Judge) -> Result<Plan, Failure> {
     let options = Options { prune: common.prune, verify: common.verify };
-    let (plan, warnings) = sync::planned(&*common.target.kv()?, wanted, judge, options)?;
+    let (plan, warnings) = sync::planned(kv, wanted, judge, options)?;
     print_all(&warnings);
     Ok(plan)
 }

@@ -66,6 +66,22 @@ impl Caller {
         }
     }
 
+    /// A page, which has a list of this name: whatever else answers at that address with 200 is no API.
+    ///
+    /// # Errors
+    /// Where the API refuses, or does not answer.
+    pub(super) fn page(&self, path: &str, list: &str) -> Result<Value, Failure> {
+        let page = self.get(path)?.filter(|page| page.get(list).is_some_and(Value::is_array));
+        page.ok_or_else(|| self.stranger())
+    }
+
+    fn stranger(&self) -> Failure {
+        Failure::Store(format!(
+            "what answers at {} is no management API: is that the path of [operator] api?",
+            self.base
+        ))
+    }
+
     /// Makes changes, all or none.
     ///
     /// # Errors
@@ -79,7 +95,9 @@ impl Caller {
         let answered = self.call("POST", "/v1/bulk", Some(body.to_string()), Some(&key))?;
         match read(&answered) {
             Ok(body) => {
-                let results = body.get("results").and_then(Value::as_array).cloned().unwrap_or_default();
+                let results = body.get("results").and_then(Value::as_array);
+                let results = results.filter(|results| results.len() == operations.len());
+                let results = results.ok_or_else(|| self.stranger())?;
                 let version = |result: &Value| result.pointer("/body/version").and_then(Value::as_u64);
                 Ok(Outcome::Made(results.iter().map(version).collect()))
             }

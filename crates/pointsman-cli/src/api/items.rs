@@ -71,11 +71,18 @@ impl Shelf {
         }
     }
 
+    /// Under which name pages have them.
+    pub(super) const fn list(self) -> &'static str {
+        match self {
+            Self::Keys => "keys",
+            Self::Customers | Self::Provided => "customers",
+        }
+    }
+
     /// The path of a page of records whose name goes on so behind the prefix, behind a cursor. Keys are had by no beginning of
     /// their digest.
     pub(super) fn page(self, beginning: &str, cursor: Option<&str>) -> String {
-        let kind = if self == Self::Keys { "keys" } else { "customers" };
-        let mut path = format!("/v1/{kind}?limit={PAGE}");
+        let mut path = format!("/v1/{}?limit={PAGE}", self.list());
         if self != Self::Keys && !beginning.is_empty() {
             path.push_str(&format!("&prefix={}", encoded(beginning)));
         }
@@ -86,9 +93,8 @@ impl Shelf {
     }
 
     /// The records of a page.
-    pub(super) fn items(self, page: Option<&Value>) -> impl Iterator<Item = Item> {
-        let name = if self == Self::Keys { "keys" } else { "customers" };
-        let all = page.and_then(|page| page.get(name)?.as_array());
+    pub(super) fn items(self, page: &Value) -> impl Iterator<Item = Item> {
+        let all = page.get(self.list()).and_then(Value::as_array);
         all.into_iter().flatten().filter_map(move |item| item_of(self, item))
     }
 }

@@ -97,6 +97,49 @@ fn pages_are_followed_to_the_end_and_what_was_seen_is_what_is_changed() {
 }
 
 #[test]
+fn a_change_is_of_the_version_that_was_seen_first() {
+    let key = |version: u64| Ok((200, json!({ "id": digest('a'), "version": version, "record": {} })));
+    let made = || Ok((200, json!({ "results": [{ "body": { "version": 9 } }] })));
+    let (api, script) = api([key(1), key(2), made(), key(3), made()]);
+    let name = format!("key:{}", digest('a'));
+    api.get(&name).unwrap();
+    let keeps = api.keeps_of(&name).unwrap();
+    api.put(&[Entry { name: name.clone(), value: "{}".to_owned(), keeps }]).unwrap();
+    api.get(&name).unwrap();
+    api.delete(&[name]).unwrap();
+    let calls = script.calls.borrow();
+    let conditions = [2, 4].map(|call| calls[call].1["operations"][0]["ifMatch"].clone());
+    assert_eq!(
+        conditions,
+        ["\"1\"", "\"9\""],
+        "what was decided by the first look is not written over a later one"
+    );
+}
+
+#[test]
+fn an_answer_of_anybody_elses_is_no_success() {
+    let (api, _) = api([Ok((200, json!({}))), Ok((200, json!({}))), Ok((200, json!({ "results": [] })))]);
+    assert!(matches!(api.list("key:"), Err(Failure::Store(_))));
+    for _ in 0..2 {
+        let outcome = api.put(&[entry("customer:a", &json!({}))]);
+        assert!(matches!(outcome, Err(Failure::Store(what)) if what.contains("no management API")));
+    }
+}
+
+#[test]
+fn what_was_seen_and_is_gone_or_out_of_reach_by_now_was_changed_by_somebody_else() {
+    let key = json!({ "id": digest('a'), "version": 1, "record": {} });
+    let pointer = "/operations/0/path";
+    let absent = json!({ "operation": 0, "errors": [{ "pointer": pointer, "detail": "nothing" }] });
+    let (api, _) = api([Ok((200, key)), problem(422, "invalid", &absent)]);
+    let name = format!("key:{}", digest('a'));
+    api.get(&name).unwrap();
+    assert!(
+        matches!(api.delete(&[name]), Err(Failure::Store(what)) if what.contains("changed it meanwhile"))
+    );
+}
+
+#[test]
 fn few_values_are_read_one_by_one_and_many_by_pages() {
     let key = |digit| json!({ "id": digest(digit), "version": 3, "record": { "subject": "s" } });
     let (api, script) = api([Ok((200, key('a'))), problem(404, "not-found", &json!({}))]);
