@@ -42,7 +42,7 @@ const ACTIONS = {
  * A text in which nobody finds an API key, should somebody have put one into an operation's name.
  * @type {(text: string) => string}
  */
-export const withoutKeys = (text) => text.replace(/[0-9A-Za-z]\w*_[0-9A-Za-z]{24}_[0-9A-Za-z]{6}/g, "(a key)");
+export const withoutKeys = (text) => text.replace(/[0-9A-Za-z]\w*_[0-9A-Za-z]{22,64}_[0-9A-Za-z]{6}/g, "(a key)");
 
 /**
  * What an entry's name names: { kind, text, path }.

@@ -10,11 +10,14 @@ import { isSignedBy } from "./scanner_signature.js";
 /** How long a list of public keys may take, in milliseconds, and be, in bytes. */
 const LIST_MS = 5000;
 const LIST_BYTES = 65_536;
+/** Reports that wait for the list hold their bodies, and anybody may send some: what is more is told to come again. */
+const MOST_AT_ONCE = 8;
 
 /**
  * @param {() => KeyList | undefined} keyList where the list is; undefined where that may not be called
  */
 export function makeVerifier(keyList) {
+  let checking = 0;
   const find = makeScannerKeys({
     fetchText: getKeyList,
     hearFailure: ({ message }) => logEvent("warn", "scanner_keys_failed", { message }),
@@ -28,9 +31,15 @@ export function makeVerifier(keyList) {
    */
   return async function verify(signer, bytes) {
     const list = keyList();
-    const key = list === undefined ? null : await find(list, signer.key);
-    if (key === null) return "unknown";
-    return key !== undefined && (await isSignedBy(key, signer.signature, bytes)) ? "right" : "wrong";
+    if (list === undefined || checking >= MOST_AT_ONCE) return "unknown";
+    checking += 1;
+    try {
+      const key = await find(list, signer.key);
+      if (key === null) return "unknown";
+      return key !== undefined && (await isSignedBy(key, signer.signature, bytes)) ? "right" : "wrong";
+    } finally {
+      checking -= 1;
+    }
   };
 }
 

@@ -13,6 +13,11 @@ use crate::{judge::Found, ledger::Ledger, record::Record, rows::Entry, storage::
 /// Reads of KV that the ledger makes a second for those who ask.
 const MOST_READS: u32 = 10;
 
+/// So often, before it answers, the ledger looks for what is over.
+const MOST_LOOKS: usize = 100;
+/// Names that are read at once.
+const READ_AT_ONCE: usize = 100;
+
 /// What the ledger answers about one record.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Asked {
@@ -30,7 +35,12 @@ impl<S: Storage> Ledger<S> {
         let Some(entry) = Entry::of_name(name) else { return Asked::Invalid };
         let key = entry.record_key();
         // What stands beneath a record that has ended counts from that instant on, and not from when the ledger next looks.
-        if self.row(&key).is_some_and(|row| row.is_over(now)) {
+        // One look ends a part of them; of those that end together, all have ended after so many.
+        let is_over = |ledger: &Self| ledger.row(&key).is_some_and(|row| row.is_over(now));
+        for _ in 0..MOST_LOOKS {
+            if !is_over(self) {
+                break;
+            }
             self.end_what_is_over(now);
             self.save();
         }
@@ -50,7 +60,8 @@ impl<S: Storage> Ledger<S> {
                 && self.may_judge_asked(entry, now).is_some()
         };
         let names: Vec<String> = entries.iter().filter(is_unread).map(Entry::name).collect();
-        (names.is_empty() || self.reads.take(now, MOST_READS)).then_some(names)
+        let reads = names.len().div_ceil(READ_AT_ONCE);
+        (0..reads).all(|_| self.reads.take(now, MOST_READS)).then_some(names)
     }
 
     /// What the ledger holds of a record.

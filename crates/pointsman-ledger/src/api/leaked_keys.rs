@@ -22,6 +22,9 @@ use crate::{
 /// As whom GitHub's reports are counted, and what the trail says.
 const GITHUB: &str = "secret scanning (github)";
 
+/// Names of one text that are answered with: each is looked through for keys, and a report may have very many.
+const MOST_KINDS: usize = 8;
+
 /// Who reports.
 enum Reporter<'a> {
     Root(&'a Caller),
@@ -273,8 +276,9 @@ impl Reporter<'_> {
 impl Reported {
     fn read(digest: &str, all: &[&Said<'_>], secrets: &Secrets<'_>) -> Option<Self> {
         let first = all.first()?;
-        let kind = |said: &&Said<'_>| secrets.word(said.kind).unwrap_or_default().to_owned();
-        let kinds: BTreeSet<String> = all.iter().map(kind).collect();
+        let kinds: BTreeSet<&str> = all.iter().map(|said| said.kind).collect();
+        let kinds = kinds.into_iter().take(MOST_KINDS);
+        let kinds = kinds.map(|kind| secrets.word(kind).unwrap_or_default().to_owned()).collect();
         let found = secrets.place(first.url, first.source);
         Some(Self { entry: Entry::key(digest)?, digest: digest.to_owned(), kinds, found })
     }
