@@ -10,7 +10,7 @@ import { ask, attempt } from "./run.mjs";
 import { green, say, stopwatch } from "./say.mjs";
 
 /** What is compared, in the folder `build`. */
-const PUBLISHED = ["index_bg.wasm", "ledger_bg.wasm", "worker.js", "index.js", join("cli", "pointsman.wasm")];
+export const PUBLISHED = ["index_bg.wasm", "ledger_bg.wasm", "worker.js", "index.js", join("cli", "pointsman.wasm")];
 
 const BUILD = `
 const { buildWorker } = await import("./scripts/lib/worker-build.mjs");
