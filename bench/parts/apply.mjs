@@ -67,8 +67,8 @@ export async function apply({ callers, progress }) {
     const killed = await run(of("apply"), { folder, until: callers / 2, progress });
     const rest = await run(of("apply"), { folder, progress });
     const again = await run(of("apply"), { folder, progress });
-    const left = Number(/^([\d ]+) created/.exec(rest.out)?.[1].replaceAll(" ", ""));
-    if (!(left < callers) || !again.out.startsWith("nothing to do"))
+    const left = Number(/^([\d ]+) created/m.exec(rest.out)?.[1].replaceAll(" ", ""));
+    if (!(left < callers) || !again.out.includes("nothing to do"))
       throw new Failure("the second run did again what the first had done", { advice: [rest.out, again.out] });
     const row = (what, { seconds }, customers) => ({ what, seconds, customers });
     return {
