@@ -59,6 +59,13 @@ impl Seen {
         let is_listed = || Kind::of(name).is_some_and(|kind| self.listed.contains(&kind));
         self.versions.get(name).copied().or_else(|| is_listed().then_some(None))
     }
+
+    /// Notes what a look shows. One that is not the first says nothing: whoever was not there at the first counts as new.
+    fn note(&mut self, name: &str, version: Option<u64>) {
+        if self.of(name).is_none() {
+            self.versions.insert(name.to_owned(), version);
+        }
+    }
 }
 
 impl Api {
@@ -103,7 +110,7 @@ impl Api {
         items.sort_unstable_by(|one, other| one.name.cmp(&other.name));
         let mut seen = self.seen.borrow_mut();
         for item in &items {
-            seen.versions.entry(item.name.clone()).or_insert(item.version);
+            seen.note(&item.name, item.version);
         }
         seen.listed.extend(Kind::ALL.into_iter().filter(|kind| kind.prefix() == prefix));
         Ok(items)
@@ -115,7 +122,7 @@ impl Api {
         let found = self.caller.get(&path)?;
         let item = found.and_then(|found| item_of(shelf, &found));
         let version = item.as_ref().and_then(|item| item.version);
-        self.seen.borrow_mut().versions.entry(name.to_owned()).or_insert(version);
+        self.seen.borrow_mut().note(name, version);
         Ok(item)
     }
 

@@ -117,6 +117,20 @@ fn a_change_is_of_the_version_that_was_seen_first() {
 }
 
 #[test]
+fn who_was_not_in_the_list_is_new_also_where_somebody_has_made_it_since() {
+    let made = || Ok((200, json!({ "results": [{ "body": { "version": 9 } }] })));
+    let (api, script) = api([
+        Ok((200, json!({ "customers": [] }))),
+        Ok((200, json!({ "id": "a", "version": 5, "record": {} }))),
+        made(),
+    ]);
+    api.list("customer:").unwrap();
+    api.get("customer:a").unwrap();
+    api.put(&[entry("customer:a", &json!({}))]).unwrap();
+    assert_eq!(script.calls.borrow()[2].1["operations"][0]["ifNoneMatch"], "*");
+}
+
+#[test]
 fn an_answer_of_anybody_elses_is_no_success() {
     let (api, _) = api([Ok((200, json!({}))), Ok((200, json!({}))), Ok((200, json!({ "results": [] })))]);
     assert!(matches!(api.list("key:"), Err(Failure::Store(_))));
