@@ -3,11 +3,8 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
 import { PUBLISHED } from "../../scripts/lib/build-again.mjs";
+import { MACHINE } from "../../scripts/lib/machine-paths.mjs";
 import { inRoot } from "../../scripts/lib/paths.mjs";
-
-/** Folders of users, and where cargo keeps what registries have. A place in a record of a root key is none. */
-const MACHINE =
-  /(?:\/(?:home|root|Users)\/(?!scopes|customers|prefixes)[.\w]|\.cargo\/registry|index\.crates)[ -~]{0,80}/;
 
 test("no wasm names a folder or a registry of the machine that built it", () => {
   for (const name of PUBLISHED) {
