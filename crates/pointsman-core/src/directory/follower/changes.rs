@@ -45,19 +45,23 @@ impl Follower {
         if heard == Heard::Cache && head.as_of > now.plus(FUTURE) {
             return Taken::Ignored;
         }
-        if self.known_at.is_none() {
-            self.begin_anew(&head);
-        } else if head.epoch != self.epoch {
+        let begins_later = baseline(&head.manifest) > self.revision;
+        if head.epoch != self.epoch {
             // The ledger itself says which database is its own. What a location has kept may be yesterday's.
-            if heard == Heard::Cache && head.as_of <= self.as_of {
+            if heard == Heard::Cache && self.known_at.is_some() && head.as_of <= self.as_of {
                 return Taken::Ignored;
             }
             self.begin_anew(&head);
-        } else if head.revision < self.revision || head.as_of < self.as_of {
+        } else if head.as_of < self.as_of {
             return Taken::Ignored;
-        } else if head.first > self.revision.saturating_add(FAR_BEHIND)
-            && baseline(&head.manifest) > self.revision
-        {
+        } else if !self.is_joined {
+            // Nobody is answered by a log with a gap, so an older head without one is better.
+            if head.revision < self.revision || begins_later {
+                self.begin_anew(&head);
+            }
+        } else if head.revision < self.revision {
+            return Taken::Ignored;
+        } else if head.first > self.revision.saturating_add(FAR_BEHIND) && begins_later {
             self.begin_anew(&head);
         }
         self.advance(head, heard, now)
@@ -117,20 +121,24 @@ impl Follower {
         Taken::Applied
     }
 
-    /// Forgets everything: what this head's shards hold is where the log begins.
+    /// Begins with what this head's shards hold, and forgets all else; but within an epoch what was heard of records since
+    /// then stands until the log comes to it: the ledger said it, and a head out of KV may be older than that.
     fn begin_anew(&mut self, head: &Head) {
-        if head.epoch != self.epoch {
+        let from = baseline(&head.manifest);
+        if head.epoch == self.epoch {
+            self.changes.retain(|_, latest| latest.revision > from);
+        } else {
             self.as_of = Timestamp::default();
+            self.changes.clear();
         }
         self.is_joined = false;
         self.epoch = head.epoch;
-        self.revision = baseline(&head.manifest);
+        self.revision = from;
         self.slots.clear();
         self.kept = Kept::default();
         self.tokens = Slot::default();
-        self.has_tokens = false;
+        self.has_tokens = self.changes.keys().any(|key| key.kind == Kind::Token);
         self.tokens_heard += 1;
-        self.changes.clear();
         self.ahead = None;
         self.manifest = Manifest::default();
         self.share_room();

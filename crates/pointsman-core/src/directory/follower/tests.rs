@@ -179,6 +179,36 @@ fn a_copy_that_begins_anew_with_a_gap_is_not_taken_to_know_anything() {
     assert_eq!(follower.known_at(), Some(at(4_000)));
 }
 
+#[test]
+fn what_segments_said_stands_over_an_older_head_where_the_ledger_falls_silent_between() {
+    let changes: Vec<_> = (1..=600u64).map(|n| change(n % 400, row(&format!("r{n}")))).collect();
+    let upto = |revision: usize, from: usize, as_of| {
+        let changes = changes[from - 1..revision].to_vec();
+        Head { first: from as u64, ..head(revision as u64, as_of, changes) }
+    };
+    let segment = Segment { epoch: EPOCH, first: 1, changes: changes[..256].to_vec() }.encode();
+    for was_known in [false, true] {
+        let mut follower = follower();
+        if was_known {
+            let other = Head { epoch: Epoch([2; 16]), ..head(1, at(0), vec![change(1, row("other"))]) };
+            assert_eq!(hear(&mut follower, &other), Taken::Applied);
+        }
+        assert_eq!(hear(&mut follower, &upto(600, 580, at(5_000))), Taken::Behind(1));
+        assert_eq!(follower.take_segment(&segment, at(5_000)), Taken::Behind(257));
+        // The next segment does not come. What the ledger left in the store ends before what was heard.
+        assert!(!follower.skip_to_shards(at(5_000)));
+        assert_eq!(hear(&mut follower, &upto(200, 1, at(2_000))), Taken::Applied);
+        assert_eq!((follower.revision(), follower.known_at()), (200, Some(at(2_000))));
+        assert_eq!(find(&follower, 200), Found::Row(Row::of("r200")));
+        assert_eq!(find(&follower, 256), Found::Row(Row::of("r256")), "the ledger had said so");
+        assert_eq!(find(&follower, 257), Found::Absent);
+        // Once the log comes to it, it is as the log has it.
+        assert_eq!(hear(&mut follower, &upto(600, 201, at(6_000))), Taken::Applied);
+        assert_eq!(find(&follower, 256), Found::Row(Row::of("r256")));
+        assert_eq!(find(&follower, 200), Found::Row(Row::of("r600")));
+    }
+}
+
 fn with_shards(
     head: Head,
     prefix_bits: u8,
