@@ -8,6 +8,7 @@ pub mod name;
 pub mod number;
 pub mod object;
 pub mod percent;
+pub mod problem;
 pub mod record;
 pub mod refusal;
 pub mod scan;

@@ -1,7 +1,7 @@
 //! Responses that the gateway makes itself.
 
 use crate::{
-    base::refusal::{Problem, Refusal},
+    base::{problem::Problem, refusal::Refusal},
     http::cors::AnswerEdits,
 };
 
