@@ -24,7 +24,7 @@ use pointsman_core::{
         plan::{Forward, Plan},
     },
     http::{
-        answer::{Answer, problem},
+        answer::{Answer, Telling, problem},
         cf::CfValue,
         cors::AnswerEdits,
         head::{Fields, Head, PresentFields, RequestTarget},
@@ -404,14 +404,8 @@ impl RequestContext {
     }
 
     fn misconfigured(&self) -> JsValue {
-        let answer = problem(
-            DEFAULT_PROBLEM_BASE,
-            Refusal::Misconfigured,
-            None,
-            None,
-            &self.request_id,
-            AnswerEdits::default(),
-        );
+        let telling = Telling { type_base: DEFAULT_PROBLEM_BASE, shape: None, request_id: &self.request_id };
+        let answer = problem(Refusal::Misconfigured, None, None, telling, AnswerEdits::default());
         self.answer(answer, &Trace::default())
     }
 

@@ -149,7 +149,8 @@ fn install(gateway: Option<&Gateway>) {
     platform::install(&judge.into_js_value(), MAX_FIELDS, PresentFields::TOO_MANY.bits());
     let report: Closure<dyn Fn(String) -> bool> = Closure::new(|text: String| report(&text));
     let problem_base = gateway.map_or("", |gateway| gateway.problem_base());
-    platform::install_forward(&wire::encode_failures(problem_base), &report.into_js_value());
+    let shapes = gateway.map_or(&[][..], |gateway| &gateway.errors().shapes);
+    platform::install_forward(&wire::encode_failures(problem_base, shapes), &report.into_js_value());
     let token = gateway.and_then(|gateway| gateway.identity().token.as_ref());
     if let Some(signer) = token.and_then(Assertions::signer) {
         platform::install_signer(&signer);

@@ -40,11 +40,13 @@ function rescue(request, error) {
     request_id: instance,
     error_type: /** @type {object | undefined} */ (error)?.constructor?.name,
   });
+  const detail = "The gateway failed on this request, which may have been carried out.";
   const problem = {
     type: "urn:pointsman:problem:gateway-error",
     title: "Gateway error",
     status: 500,
-    detail: "The gateway failed on this request, which may have been carried out.",
+    detail,
+    error: { code: "gateway-error", message: detail, type: "api_error" },
     instance,
   };
   const headers = { "content-type": "application/problem+json", "cache-control": "no-store", "x-request-id": instance };

@@ -5,8 +5,8 @@ import { finish } from "./finish.js";
 import { decodeFailures } from "./wire.js";
 
 /**
- * The problems, as the core words them.
- * @type {Record<import("./wire.js").FailureName, import("./wire.js").Failure>}
+ * The problems, as the core words them, and the shapes that they are written in.
+ * @type {ReturnType<typeof decodeFailures>}
  */
 export let failures;
 
@@ -32,9 +32,10 @@ export function endWithProblem(sending, failure, end, members) {
  * @param {import("./wire.js").Failure} failure
  * @param {Record<string, unknown>} [members]
  */
-export function problemAnswer({ edits, requestId }, { reason, ...problem }, members) {
+export function problemAnswer({ edits, requestId }, failure, members) {
+  const { type, body } = written(failure, requestId, members, edits.shape);
   const headers = new Headers({
-    "content-type": "application/problem+json",
+    "content-type": type,
     "cache-control": "no-store",
     "x-request-id": requestId,
   });
@@ -43,6 +44,28 @@ export function problemAnswer({ edits, requestId }, { reason, ...problem }, memb
   } catch {
     // What a field cannot hold is left out. The problem must arrive: the end of its request is told.
   }
-  const body = JSON.stringify({ ...problem, ...members, instance: requestId });
-  return new Response(body, { status: problem.status, headers });
+  return new Response(body, { status: failure.status, headers });
+}
+
+/**
+ * The media type and the body, as the core's `ErrorShape` has them.
+ * @param {import("./wire.js").Failure} failure
+ * @param {string} requestId
+ * @param {Record<string, unknown> | undefined} members
+ * @param {number | undefined} place of the shape
+ */
+function written({ reason, ...problem }, requestId, members, place) {
+  const shape = place === undefined ? undefined : failures.shapes[place];
+  if (shape?.body === undefined) {
+    const { error, ...alone } = problem;
+    const body = { ...alone, ...(shape === undefined ? { error } : {}), ...members, instance: requestId };
+    return { type: "application/problem+json", body: JSON.stringify(body) };
+  }
+  const { status, title, detail, error } = problem;
+  /** @type {Record<string, unknown>} */
+  const places = { status, code: error.code, type: error.type, title, detail, request_id: requestId };
+  return {
+    type: shape.content_type ?? "application/json",
+    body: shape.body.replace(/\{([a-z_]+)\}/g, (all, /** @type {string} */ name) => `${places[name] ?? all}`),
+  };
 }

@@ -40,6 +40,7 @@ const SEPARATOR = "\0";
  * @property {"untouched" | "if-shareable" | "unless-private"} privacy whether shared caches are kept out: never; where the
  *   answer says that it may be shared; unless the answer keeps them out by itself
  * @property {boolean} isolates whether what speaks for the whole origin is taken off
+ * @property {number} [shape] the place of the shape that an error is written in; none for a problem
  * @property {readonly [name: string, value: string][]} set fields that are set
  */
 
@@ -174,15 +175,17 @@ export function decodeEdits(/** @type {string} */ text) {
 /** @returns {Edits} */
 function readEdits(/** @type {string} */ text) {
   const [cors, vary, timing, privacy, isolates] = text === "" ? FLAGS : text;
+  const end = Math.max(text.indexOf("\n"), FLAGS.length);
   /** @type {[name: string, value: string][]} */
   const set = [];
-  forEachField(text.slice(FLAGS.length + 1), (name, value) => set.push([name, value]));
+  forEachField(text.slice(end + 1), (name, value) => set.push([name, value]));
   return Object.freeze({
     replacesCors: cors === "c",
     varyOrigin: vary === "v",
     serverTiming: timing === "t",
     privacy: privacy === "s" ? "if-shareable" : privacy === "p" ? "unless-private" : "untouched",
     isolates: isolates === "i",
+    shape: end === FLAGS.length ? undefined : Number(text.slice(FLAGS.length, end)),
     set: Object.freeze(set),
   });
 }
@@ -207,6 +210,7 @@ export const encodeNotedField = (/** @type {string} */ name, /** @type {string |
  * @property {string} title
  * @property {number} status
  * @property {string} detail
+ * @property {{ code: string, message: string, type: string }} error
  * @property {string} reason
  */
 
@@ -215,7 +219,17 @@ export const encodeNotedField = (/** @type {string} */ name, /** @type {string |
  *   FailureName
  */
 
-/** @returns {Record<FailureName, Failure>} */
+/**
+ * How errors are written where not as problems: by a template, or without one as a problem that lacks the member `error`.
+ * @typedef {object} ErrorShape
+ * @property {string} [content_type]
+ * @property {string} [body] with places, as `{status}`
+ */
+
+/**
+ * The problems, and the shapes that edits refer to by place.
+ * @returns {Record<FailureName, Failure> & { shapes: ErrorShape[] }}
+ */
 export const decodeFailures = (/** @type {string} */ json) => JSON.parse(json);
 
 /**

@@ -7,7 +7,7 @@ use std::borrow::Cow;
 
 use pointsman_core::{
     base::{
-        json::{json, text, write_string},
+        json::{json, put, text, write_string},
         refusal::Refusal,
         scan,
         time::Span,
@@ -16,9 +16,13 @@ use pointsman_core::{
         failover::{Breaker, Ended, Watched},
         plan::Forward,
     },
-    http::cors::AnswerPrivacy,
+    http::{
+        cors::AnswerPrivacy,
+        error_shape::{ErrorShape, Template},
+    },
 };
 use serde::Serialize;
+use serde_json::Value;
 
 /// Separates the parts of a text. No URL and no field holds it (RFC 9110, section 5.5), and JSON writes it as an escape.
 const SEPARATOR: char = '\0';
@@ -117,8 +121,8 @@ fn encode_fields(fields: &[(&'static str, String)]) -> String {
     lines
 }
 
-/// What is done to an answer, as five flags and then fields to set: `decodeEdits`. Empty where the answer is handed on as
-/// it came.
+/// What is done to an answer, as five flags, the place of the shape that errors are written in, and then fields to set:
+/// `decodeEdits`. Empty where the answer is handed on as it came.
 fn encode_edits(forward: &Forward) -> Cow<'static, str> {
     let edits = &forward.edits;
     if !edits.are_conditional() || forward.server_timing {
@@ -149,7 +153,8 @@ fn encode_unusual_edits(forward: &Forward) -> String {
         },
         flag(edits.isolates, 'i'),
     ];
-    format!("{}\n{}", String::from_iter(flags), encode_fields(&edits.set))
+    let shape = edits.errors.map_or_else(String::new, |place| place.to_string());
+    format!("{}{shape}\n{}", String::from_iter(flags), encode_fields(&edits.set))
 }
 
 /// The names of a request's fields, as lines: `encodeNames`.
@@ -157,19 +162,25 @@ pub(crate) fn decode_names(names: &str) -> Vec<String> {
     names.split('\n').map(str::to_owned).collect()
 }
 
-/// The problems that can only be known when a limit or the backend is asked: `decodeFailures`.
-pub(crate) fn encode_failures(problem_base: &str) -> String {
+/// The problems that can only be known when a limit or the backend is asked, and the shapes that they are written in:
+/// `decodeFailures`.
+pub(crate) fn encode_failures(problem_base: &str, shapes: &[ErrorShape]) -> String {
     let failure = |refusal: Refusal| {
         let problem = refusal.problem();
-        json!({
-            "type": format!("{problem_base}{}", problem.slug()),
-            "title": problem.title(),
-            "status": problem.status(),
-            "detail": problem.detail(),
-            "reason": refusal.id(),
-        })
+        let mut document = problem.document(problem.status(), problem_base);
+        if let Value::Object(members) = &mut document {
+            put(members, "reason", refusal.id().into());
+        }
+        document
+    };
+    let shape = |shape: &ErrorShape| match shape {
+        ErrorShape::ProblemAlone => json!({}),
+        ErrorShape::Template(Template { content_type, body }) => {
+            json!({ "content_type": content_type.as_str(), "body": body.as_str() })
+        }
     };
     text(&json!({
+        "shapes": shapes.iter().map(shape).collect::<Vec<_>>(),
         "unreachable": failure(Refusal::BackendUnreachable),
         "broken": failure(Refusal::RequestBodyBroken),
         "timeout": failure(Refusal::BackendTimeout),

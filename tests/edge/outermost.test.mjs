@@ -78,8 +78,10 @@ test("answers pass as they are, at once or later", async (context) => {
 });
 
 test("its words are those of the core", () => {
-  const errors = readFileSync(new URL("../../crates/pointsman-core/src/base/problem.rs", import.meta.url), "utf8");
+  const core = (name) =>
+    readFileSync(new URL(`../../crates/pointsman-core/src/base/${name}.rs`, import.meta.url), "utf8");
+  const errors = core("problem");
   const words = /Self::GatewayError => \(\s*"([^"]+)",\s*"([^"]+)",\s*"([^"]+)",?\s*\)/.exec(errors);
   for (const text of words.slice(1)) assert.ok(source.includes(text), text);
-  assert.match(errors, /InternalError = "internal_error" => GatewayError/);
+  assert.match(core("refusal"), /InternalError = "internal_error" => GatewayError/);
 });

@@ -529,7 +529,7 @@ describe("the configuration", () => {
         assert.equal(answer.status, 500);
         assert.equal(answer.get("content-type"), "application/problem+json");
         const problem = answer.json();
-        assert.deepEqual(Object.keys(problem).sort(), ["detail", "instance", "status", "title", "type"]);
+        assert.deepEqual(Object.keys(problem).sort(), ["detail", "error", "instance", "status", "title", "type"]);
         assert.match(problem.type, /:gateway-misconfigured$/);
         assert.doesNotMatch(JSON.stringify({ ...problem, instance: "" }), /hush|sekret|nowhere|SHARED|routes/);
         assert.equal((await gateway.log.request(problem.instance)).reason, "misconfigured");

@@ -25,6 +25,7 @@ use pointsman_core::state::config::{Gateway, GatewayParts};
 
 mod backends;
 mod conditions;
+pub mod errors;
 mod identities;
 mod limits;
 mod node;
@@ -130,10 +131,12 @@ fn read_parts(document: Node<'_>) -> Read<Started> {
     let mut routes = Routes::new(document.read("case_insensitive", Node::flag)?);
     let regions = document.list("regions", |node| routes::region(node, &named))?;
     let policies = document.list("cors", routes::policy)?;
+    let errors = document.read("errors", errors::errors)?;
     document.list("routes", |node| {
         let known = routes::Known {
             named: &named,
             policies: &policies,
+            shapes: errors.shapes.len(),
             api_keys: api_keys.as_ref(),
             issuers: issuers.len(),
             backends: backends.len(),
@@ -164,6 +167,7 @@ fn read_parts(document: Node<'_>) -> Read<Started> {
             _ => fault("must be printable ASCII: it stands in the User-Agent field"),
         })?,
         problem_base: document.read("problem_base", Node::string)?,
+        errors,
         allow_http,
         store_timeout,
         budgets: document.read("memory", budgets)?,

@@ -36,6 +36,8 @@ pub const MAX_BODY: u64 = 512 << 20;
 pub(super) struct Known<'a> {
     pub(super) named: &'a [Rc<Named>],
     pub(super) policies: &'a [Rc<CorsPolicy>],
+    /// How many shapes of errors there are.
+    pub(super) shapes: usize,
     pub(super) api_keys: Option<&'a ApiKeys>,
     /// How many there are, as of the next two.
     pub(super) issuers: usize,
@@ -113,7 +115,7 @@ pub(super) fn policy(node: Node<'_>) -> Read<Rc<CorsPolicy>> {
 }
 
 /// A place in a list of so many.
-fn place(count: usize) -> impl Fn(Node<'_>) -> Read<usize> {
+pub(super) fn place(count: usize) -> impl Fn(Node<'_>) -> Read<usize> {
     move |node| match node.small()? {
         place if place < count => Ok(place),
         _ => fault("is no place in the list that it refers to"),
@@ -136,6 +138,7 @@ fn route(node: Node<'_>, pattern: &Pattern, known: &Known<'_>) -> Read<Route> {
         path: Rc::from(node.read("path", Node::text)?),
         challenge: challenge(&auth, known.api_keys),
         auth,
+        errors: node.option("errors", place(known.shapes))?,
         cors: policy.and_then(|policy| known.policies.get(policy)).map(Rc::clone),
         rewrite: node.option("rewrite", |node| node.parsed(|text| Rewrite::parse(text, pattern)))?,
         require: node.read("require", |node| conditions(node, scope))?,

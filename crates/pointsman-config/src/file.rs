@@ -57,6 +57,8 @@ pub struct GatewayFile {
     pub regions: Map<String, Value> = default,
     /// Limits by name.
     pub limits: Table<LimitFile> = default,
+    /// How the errors that the gateway answers with itself are written.
+    pub errors: Option<ErrorsFile>,
     /// Routes.
     pub routes: Vec<RouteFile> = default,
 }
@@ -128,6 +130,29 @@ pub struct LeakedKeysFile {
     pub github: Option<bool>,
     /// Where the public keys are that these signatures are checked with. Default GitHub's own place.
     pub github_keys_url: Option<String>,
+}
+}
+
+shape! {
+/// How the errors that the gateway answers with itself are written.
+#[derive(Clone, Debug, Default)]
+pub struct ErrorsFile {
+    /// The shape where a route names none, and where no route is found: `problem` (default), `problem-alone`, `graphql`,
+    /// `s3`, `aws-json`, or one of `[errors.shapes]`.
+    pub shape: Option<String>,
+    /// Shapes of one's own, by name.
+    pub shapes: Table<ErrorShapeFile> = default,
+}
+}
+
+shape! {
+/// A shape of errors.
+#[derive(Clone, Debug)]
+pub struct ErrorShapeFile {
+    /// The media type. Default `application/json`.
+    pub content_type: Option<String>,
+    /// The body, with places: `{status}`, `{code}`, `{type}`, `{title}`, `{detail}`, `{request_id}`.
+    pub body: String,
 }
 }
 

@@ -80,6 +80,7 @@ pub(crate) enum Kind {
     Issuer,
     Limit,
     Policy,
+    Shape,
 }
 
 impl Findings {

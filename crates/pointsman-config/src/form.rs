@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use super::{
     backends, conditions,
+    errors::Shapes,
     file::GatewayFile,
     findings::Findings,
     identities, identity_token, limits,
@@ -40,7 +41,8 @@ pub(super) fn write(file: &GatewayFile, version: &str, findings: &mut Findings) 
     let names = Names::of(file, &named);
     let regions = routes::regions(file, &names, findings);
     let cors = routes::policies(&file.cors, findings);
-    let routes = routes::all(file, &names, findings);
+    let mut shapes = Shapes::of(file, findings);
+    let routes = routes::all(file, &names, &mut shapes, findings);
     check_announced(file, findings);
     warn_of_unused(file, findings);
     json!({
@@ -65,6 +67,7 @@ pub(super) fn write(file: &GatewayFile, version: &str, findings: &mut Findings) 
         "limits": limits,
         "conditions": named.iter().map(|one| one.form.clone()).collect::<Vec<_>>(),
         "cors": cors,
+        "errors": shapes.form(),
         "routes": routes,
     })
 }

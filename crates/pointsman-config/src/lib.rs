@@ -18,6 +18,7 @@ pub use pointsman_checked::{Variable, Variables, unset_variable};
 
 mod backends;
 mod conditions;
+mod errors;
 pub mod file;
 pub mod findings;
 mod form;
@@ -200,8 +201,8 @@ fn read_span(text: Option<&str>, default: Span, pointer: &str, findings: &mut Fi
 fn warn_of_unused(file: &GatewayFile, findings: &mut Findings) {
     let unknown = |kind| findings.has_unknown(kind);
     // What is misspelt somewhere is not also unused.
-    let [backends, issuers, policies, limits] =
-        [Kind::Backend, Kind::Issuer, Kind::Policy, Kind::Limit].map(|kind| !unknown(kind));
+    let [backends, issuers, policies, limits, shapes] =
+        [Kind::Backend, Kind::Issuer, Kind::Policy, Kind::Limit, Kind::Shape].map(|kind| !unknown(kind));
     let rules = || file.routes.iter().flat_map(|route| route.rules.iter().chain(&route.shadow_rules));
     let used: Vec<&str> = rules()
         .flat_map(|rule| {
@@ -224,6 +225,13 @@ fn warn_of_unused(file: &GatewayFile, findings: &mut Findings) {
     let named: Vec<&str> = file.routes.iter().filter_map(|route| route.cors.as_deref()).collect();
     for name in file.cors.names().filter(|name| policies && !named.contains(name)) {
         findings.warn(format!("/cors/{}", escape(name)), "no route has this policy");
+    }
+    if let Some(errors) = file.errors.as_ref().filter(|_| shapes) {
+        let named =
+            || file.routes.iter().filter_map(|route| route.errors.as_deref()).chain(errors.shape.as_deref());
+        for name in errors.shapes.names().filter(|name| !named().any(|used| used == *name)) {
+            findings.warn(format!("/errors/shapes/{}", escape(name)), "no route has this shape");
+        }
     }
     let used: Vec<&str> = file.routes.iter().flat_map(limits::used).collect();
     for name in file.limits.names().filter(|name| limits && !used.contains(name)) {

@@ -17,6 +17,7 @@ use serde_json::{Value, json};
 
 use super::{
     conditions::{self, NamedCondition, Scope, conditions_of},
+    errors::Shapes,
     file::{BackendFile, CorsFile, GatewayFile, OneOrMany, RouteFile, RuleFile, VariantFile},
     findings::{Findings, Kind, escape},
     limits, operands, read_timeout, span, values, write_all,
@@ -51,7 +52,12 @@ impl<'a> Names<'a> {
     }
 }
 
-pub(super) fn all(file: &GatewayFile, names: &Names<'_>, findings: &mut Findings) -> Vec<Value> {
+pub(super) fn all(
+    file: &GatewayFile,
+    names: &Names<'_>,
+    shapes: &mut Shapes<'_>,
+    findings: &mut Findings,
+) -> Vec<Value> {
     let fold_case = file.forward.as_ref().and_then(|own| own.case_insensitive).unwrap_or(false);
     let mut paths = Paths { table: RouteTable::default(), readings: Readings::new(fold_case), count: 0 };
     let mut routes = Vec::new();
@@ -60,7 +66,12 @@ pub(super) fn all(file: &GatewayFile, names: &Names<'_>, findings: &mut Findings
         let pattern = findings.take(&format!("{at}/path"), Pattern::parse(&written.path));
         let scope = Scope { named: names.named, pattern: pattern.as_ref() };
         // Without a path the rest is looked at all the same, so that all that is wrong is said at once.
-        routes.push(route(written, &at, names, scope, findings));
+        let mut form = route(written, &at, names, scope, findings);
+        if let Some(members) = form.as_object_mut() {
+            let errors = shapes.of_route(written.errors.as_deref(), &at, findings);
+            members.insert("errors".to_owned(), errors.into());
+        }
+        routes.push(form);
         if let Some(pattern) = &pattern {
             paths.insert(written, pattern, &at, findings);
         }

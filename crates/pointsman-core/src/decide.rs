@@ -33,7 +33,7 @@ use crate::{
         plan::{self, CallerIdentity, Forward},
     },
     http::{
-        answer::{Answer, problem},
+        answer::{Answer, Telling, problem},
         cors::{AnswerEdits, AnswerPrivacy, Preflight},
         credential_copies,
         fields::{FieldLines, lists_too_many},
@@ -121,7 +121,13 @@ impl Gateway {
     ) -> Answer {
         let edits = route.map(|route| self.answer_edits(route, head)).unwrap_or_default();
         let challenge = route.map(|route| route.challenge.as_str());
-        problem(&self.problem_base, refusal, status, challenge, head.request_id, edits)
+        problem(refusal, status, challenge, self.telling(route, head.request_id), edits)
+    }
+
+    fn telling<'a>(&'a self, route: Option<&Route>, request_id: &'a str) -> Telling<'a> {
+        let shape = route.map_or(self.errors.usual, |route| route.errors);
+        let shape = shape.and_then(|place| self.errors.shapes.get(place));
+        Telling { type_base: &self.problem_base, shape, request_id }
     }
 
     fn target_name(&self, target: Target) -> String {
@@ -151,6 +157,7 @@ impl Gateway {
             Some(policy) => policy.answer(head.field(PresentFields::ORIGIN, "origin").as_deref()),
             None => AnswerEdits::default(),
         };
+        edits.errors = route.errors;
         if route.shows_request_id {
             edits.set.push(("x-request-id", head.request_id.to_owned()));
         }

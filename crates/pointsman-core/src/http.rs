@@ -4,6 +4,7 @@ pub mod answer;
 pub mod cf;
 pub mod cors;
 pub mod credential_copies;
+pub mod error_shape;
 mod families;
 pub mod fields;
 pub mod head;

@@ -246,7 +246,7 @@ fn edits_of_answers() {
         for bits in 0..16_u8 {
             let [replaces_cors, vary_origin, server_timing, isolates] =
                 [1, 2, 4, 8].map(|bit| bits & bit > 0);
-            let own = AnswerEdits { replaces_cors, vary_origin, privacy, isolates, set: Vec::new() };
+            let own = AnswerEdits { replaces_cors, vary_origin, privacy, isolates, ..AnswerEdits::default() };
             let forward = Forward { edits: own, server_timing, ..forward() };
             let value = edits(json!({
                 "replacesCors": replaces_cors,
@@ -270,6 +270,15 @@ fn edits_of_answers() {
             "varyOrigin": true,
             "set": [["access-control-allow-origin", "https://a.example"], ["x-y", "a b"]],
         })),
+    ));
+    let set = vec![("x-request-id", "8f1c".to_owned())];
+    let in_a_shape =
+        |set| Forward { edits: AnswerEdits { errors: Some(12), set, ..AnswerEdits::default() }, ..forward() };
+    examples.push(example("a shape", encode_edits(&in_a_shape(Vec::new())), edits(json!({ "shape": 12 }))));
+    examples.push(example(
+        "a shape and a field",
+        encode_edits(&in_a_shape(set)),
+        edits(json!({ "shape": 12, "set": [["x-request-id", "8f1c"]] })),
     ));
     current("edits", &Value::Array(examples));
 }
@@ -316,7 +325,10 @@ fn answers() {
 
 #[test]
 fn failures() {
-    let text = encode_failures("https://errors.example.com/");
+    let template =
+        Template { content_type: "text/plain".to_owned(), body: "{status}: {detail}\n".to_owned() };
+    let shapes = [ErrorShape::ProblemAlone, ErrorShape::Template(template)];
+    let text = encode_failures("https://errors.example.com/", &shapes);
     let value: Value = serde_json::from_str(&text).unwrap();
     assert_eq!(value["unreachable"]["type"], "https://errors.example.com/backend-unreachable");
     assert_eq!(value["unreachable"]["status"], 502);

@@ -108,6 +108,9 @@ pub struct RouteFile {
     pub anonymous: Option<bool>,
     /// Its CORS policy: `none` (default), `anything-goes`, or one of `[cors]`.
     pub cors: Option<String>,
+    /// In which shape its errors are written: `problem`, `problem-alone`, `graphql`, `s3`, `aws-json`, or one of
+    /// `[errors.shapes]`. Default that of `[errors]`.
+    pub errors: Option<String>,
     /// The path towards the backend: `/{+path}`. Default unchanged.
     pub rewrite: Option<String>,
     /// What must hold of its callers, e.g. `{ scope = { has = "orders:write" } }`; else 403. Default

@@ -1,6 +1,8 @@
 //! What the caller is told of what went wrong: problems as RFC 9457 has them.
 
-use super::json::{json, text};
+use serde_json::Value;
+
+use super::json::{json, put, text};
 
 /// What a caller sees of a refusal: the type of an RFC 9457 problem.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
@@ -249,15 +251,44 @@ impl Problem {
         }
     }
 
-    /// The `application/problem+json` body (RFC 9457, section 3).
+    /// Which kind of error it is, in the words that the clients of well-known APIs tell errors apart by: the `type` of
+    /// the `error` member.
     #[must_use]
-    pub fn body(self, status: u16, type_base: &str, instance: &str) -> String {
-        text(&json!({
+    pub const fn error_type(self) -> &'static str {
+        match self.status() {
+            401 => "authentication_error",
+            403 => "permission_error",
+            429 => "rate_limit_error",
+            400..=499 => "invalid_request_error",
+            _ => "api_error",
+        }
+    }
+
+    /// The problem as all its occurrences have it (RFC 9457, section 3.1), with `error`, an extension member (section
+    /// 3.2): clients that were made for other APIs look for that one alone, and some of them take an answer without it
+    /// for a success, whatever its status.
+    #[must_use]
+    pub fn document(self, status: u16, type_base: &str) -> Value {
+        json!({
             "type": format!("{type_base}{}", self.slug()),
             "title": self.title(),
             "status": status,
             "detail": self.detail(),
-            "instance": instance,
-        }))
+            "error": {
+                "code": self.slug(),
+                "message": self.detail(),
+                "type": self.error_type(),
+            },
+        })
+    }
+
+    /// The `application/problem+json` body (RFC 9457, section 3).
+    #[must_use]
+    pub fn body(self, status: u16, type_base: &str, instance: &str) -> String {
+        let mut document = self.document(status, type_base);
+        if let Value::Object(members) = &mut document {
+            put(members, "instance", instance.into());
+        }
+        text(&document)
     }
 }

@@ -2,7 +2,10 @@
 
 use crate::{
     base::{problem::Problem, refusal::Refusal},
-    http::cors::AnswerEdits,
+    http::{
+        cors::AnswerEdits,
+        error_shape::{ErrorShape, Told},
+    },
 };
 
 /// A response that the gateway makes itself.
@@ -18,20 +21,32 @@ pub struct Answer {
     pub refusal: Option<Refusal>,
 }
 
-/// An RFC 9457 problem as a response.
+/// How a refusal is told.
+#[derive(Clone, Copy, Debug)]
+pub struct Telling<'a> {
+    /// What the types of problems begin with.
+    pub type_base: &'a str,
+    /// How errors are written; `None` as problems.
+    pub shape: Option<&'a ErrorShape>,
+    /// The request's id.
+    pub request_id: &'a str,
+}
+
+/// A refusal as a response: an RFC 9457 problem, where the configuration says nothing else.
 #[must_use]
 pub fn problem(
-    type_base: &str,
     refusal: Refusal,
     status: Option<u16>,
     challenge: Option<&str>,
-    request_id: &str,
+    telling: Telling<'_>,
     edits: AnswerEdits,
 ) -> Answer {
     let problem = refusal.problem();
     let status = status.unwrap_or(problem.status());
+    let Telling { type_base, shape, request_id } = telling;
+    let (content_type, body) = Told { problem, status, type_base, instance: request_id }.write(shape);
     let mut fields = vec![
-        ("content-type", "application/problem+json".to_owned()),
+        ("content-type", content_type),
         ("cache-control", "no-store".to_owned()),
         ("x-request-id", request_id.to_owned()),
     ];
@@ -56,6 +71,5 @@ pub fn problem(
     if edits.vary_origin {
         fields.push(("vary", "Origin".to_owned()));
     }
-    let body = problem.body(status, type_base, request_id);
     Answer { status, fields, body: Some(body), refusal: Some(refusal) }
 }

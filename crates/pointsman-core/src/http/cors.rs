@@ -75,13 +75,16 @@ pub struct AnswerEdits {
     /// Whether what speaks for the whole origin is taken off: the answer is of a customer's own backend, and the
     /// origin is everybody's.
     pub isolates: bool,
+    /// The place of the shape that an error is written in, where the gateway answers with one after all; `None` as a
+    /// problem.
+    pub errors: Option<usize>,
 }
 
 impl AnswerEdits {
     /// Whether the route has none: what is left then depends on what the answer says.
     #[must_use]
     pub fn are_conditional(&self) -> bool {
-        !self.replaces_cors && self.set.is_empty() && !self.vary_origin
+        !self.replaces_cors && self.set.is_empty() && !self.vary_origin && self.errors.is_none()
     }
 }
 

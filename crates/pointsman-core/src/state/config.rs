@@ -11,7 +11,7 @@ use crate::{
         limit::{Limit, LimitTiers},
         plan::{Identity, Via},
     },
-    http::{cors::CorsPolicy, fields::FieldPolicy},
+    http::{cors::CorsPolicy, error_shape::ErrorShape, fields::FieldPolicy},
     identity::{api_key::ApiKeys, claims::ClaimPath, jwt::Issuer, principal::Principal},
     routing::{
         condition::Condition, index::RuleIndex, operand::Operand, pattern::Rewrite, readings::Readings,
@@ -52,6 +52,8 @@ pub struct GatewayParts {
     pub user_agent: String,
     /// What the type URIs of problems begin with.
     pub problem_base: String,
+    /// How errors are written.
+    pub errors: Errors,
     /// Where http is allowed.
     pub allow_http: AllowHttp,
     /// How long one call of the store may take.
@@ -81,6 +83,7 @@ pub struct Gateway {
     pub(crate) via: Via,
     pub(crate) user_agent: String,
     pub(crate) problem_base: String,
+    pub(crate) errors: Errors,
     pub(crate) allow_http: AllowHttp,
     pub(crate) store_timeout: Span,
     pub(crate) budgets: Budgets,
@@ -108,6 +111,7 @@ impl Gateway {
             via,
             user_agent,
             problem_base,
+            errors,
             allow_http,
             store_timeout,
             budgets,
@@ -130,6 +134,7 @@ impl Gateway {
             via,
             user_agent,
             problem_base,
+            errors,
             allow_http,
             store_timeout,
             budgets,
@@ -235,6 +240,12 @@ impl Gateway {
         &self.problem_base
     }
 
+    /// How errors are written.
+    #[must_use]
+    pub const fn errors(&self) -> &Errors {
+        &self.errors
+    }
+
     /// Where http is allowed.
     #[must_use]
     pub const fn allow_http(&self) -> AllowHttp {
@@ -303,6 +314,15 @@ impl Operator {
     }
 }
 
+/// How errors that the gateway answers with itself are written, where not as problems.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Errors {
+    /// The shapes; routes refer to them by place.
+    pub shapes: Vec<ErrorShape>,
+    /// The one of requests that no route takes.
+    pub usual: Option<usize>,
+}
+
 /// Bytes that each cache may hold. An isolate has 128 MB for everything, and its wasm memory never
 /// shrinks. Key sets (at most 256 KiB an issuer) and the config API's list (at most its `max_size`)
 /// come on top: each is one document of a bounded size.
@@ -363,6 +383,8 @@ pub struct Route {
     pub challenge: String,
     /// Its CORS policy.
     pub cors: Option<Rc<CorsPolicy>>,
+    /// The place of the shape that its errors are written in; `None` as problems.
+    pub errors: Option<usize>,
     /// How the path is rewritten; `None` keeps it.
     pub rewrite: Option<Rewrite>,
     /// What must hold of its callers beside being known.
