@@ -142,6 +142,7 @@ export const STEPS = [
   { part: "workerd", name: "tests in workerd", alone: true, run: nodeTests(["tests/workerd"]) },
   { part: "browser", name: "tests in a browser", alone: true, run: nodeTests(["tests/browser", "tests/console"]) },
   { part: "package", name: "tests of the packages", alone: true, run: nodeTests(["tests/package"], 2) },
+  { part: "clients", name: "clients of other APIs", alone: true, run: nodeTests(["tests/clients"]) },
   { part: "reproduce", name: "a second build, in another folder", alone: true, run: needSameBytes },
 ];
 
