@@ -29,7 +29,7 @@ pub mod errors;
 mod identities;
 mod limits;
 mod node;
-mod routes;
+pub mod routes;
 mod sources;
 mod variables;
 

@@ -7,6 +7,7 @@ use pointsman_core::{
     http::{
         cors::{AllowedOrigins, CorsPolicy, OriginPattern, RequestHeaders},
         fields::{FieldPolicy, is_token},
+        protected_resource::ProtectedResource,
     },
     identity::api_key::ApiKeys,
     routing::{
@@ -140,6 +141,7 @@ fn route(node: Node<'_>, pattern: &Pattern, known: &Known<'_>) -> Read<Route> {
         auth,
         errors: node.option("errors", place(known.shapes))?,
         cors: policy.and_then(|policy| known.policies.get(policy)).map(Rc::clone),
+        resource: node.option("resource", resource)?,
         rewrite: node.option("rewrite", |node| node.parsed(|text| Rewrite::parse(text, pattern)))?,
         require: node.read("require", |node| conditions(node, scope))?,
         max_body: node.option("max_body", |node| node.size(1, MAX_BODY))?,
@@ -151,6 +153,36 @@ fn route(node: Node<'_>, pattern: &Pattern, known: &Known<'_>) -> Read<Route> {
         shows_request_id: node.read("request_id", Node::flag)?,
         limits: node.list("limits", |node| choice(node, scope, known.limits))?,
     })
+}
+
+#[inline(never)]
+fn resource(node: Node<'_>) -> Read<Rc<ProtectedResource>> {
+    let quotable = |node: Node<'_>| {
+        node.known("must be printable ASCII without \" and \\", |text| {
+            is_quotable(text).then(|| text.to_owned())
+        })
+    };
+    let scope =
+        |node: Node<'_>| node.known("must be a scope", |text| is_scope(text).then(|| text.to_owned()));
+    Ok(Rc::new(ProtectedResource {
+        authorization_servers: node.strings("authorization_servers")?,
+        scopes: node.list("scopes", scope)?,
+        name: node.option("name", Node::string)?,
+        documentation: node.option("documentation", Node::string)?,
+        realm: node.option("realm", quotable)?,
+    }))
+}
+
+/// Whether a text can stand between the quotes of a parameter as it is (RFC 9110, section 5.6.4).
+#[must_use]
+pub fn is_quotable(text: &str) -> bool {
+    text.bytes().all(|byte| matches!(byte, b' '..=b'~') && byte != b'"' && byte != b'\\')
+}
+
+/// Whether a text is one scope (RFC 6749, section 3.3).
+#[must_use]
+pub fn is_scope(text: &str) -> bool {
+    !text.is_empty() && is_quotable(text) && !text.contains(' ')
 }
 
 /// What `WWW-Authenticate` says on this route (RFC 9110, section 11.6.1).

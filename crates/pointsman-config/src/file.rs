@@ -13,7 +13,7 @@ pub use self::{
         IdentityTokenFile, IssuerFile, SourceFile,
     },
     one_or_many::OneOrMany,
-    routing::{BackendFile, CorsFile, LimitFile, OriginFile, RouteFile, RuleFile, VariantFile},
+    routing::{BackendFile, CorsFile, LimitFile, OriginFile, ResourceFile, RouteFile, RuleFile, VariantFile},
 };
 
 shape! {

@@ -42,7 +42,7 @@ pub(super) fn write(file: &GatewayFile, version: &str, findings: &mut Findings) 
     let regions = routes::regions(file, &names, findings);
     let cors = routes::policies(&file.cors, findings);
     let mut shapes = Shapes::of(file, findings);
-    let routes = routes::all(file, &names, &mut shapes, findings);
+    let routes = routes::all(file, &names, &mut shapes, allow_http, findings);
     check_announced(file, findings);
     warn_of_unused(file, findings);
     json!({

@@ -28,6 +28,7 @@ mod limits;
 pub mod operands;
 pub mod places;
 mod renamed;
+mod resource;
 mod routes;
 mod shape;
 mod sources;

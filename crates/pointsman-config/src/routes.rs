@@ -3,6 +3,7 @@
 use pointsman_checked::MAX_BODY;
 use pointsman_core::{
     base::{shape::Table, time::Span},
+    customer::backend_url::AllowHttp,
     http::{cors::OriginPattern, fields::is_token},
     identity::method::API_KEY,
     routing::{
@@ -20,7 +21,7 @@ use super::{
     errors::Shapes,
     file::{BackendFile, CorsFile, GatewayFile, OneOrMany, RouteFile, RuleFile, VariantFile},
     findings::{Findings, Kind, escape},
-    limits, operands, read_timeout, span, values, write_all,
+    limits, operands, read_timeout, resource, span, values, write_all,
 };
 
 const DEFAULT_METHODS: [&str; 6] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"];
@@ -56,6 +57,7 @@ pub(super) fn all(
     file: &GatewayFile,
     names: &Names<'_>,
     shapes: &mut Shapes<'_>,
+    allow_http: AllowHttp,
     findings: &mut Findings,
 ) -> Vec<Value> {
     let fold_case = file.forward.as_ref().and_then(|own| own.case_insensitive).unwrap_or(false);
@@ -70,6 +72,10 @@ pub(super) fn all(
         if let Some(members) = form.as_object_mut() {
             let errors = shapes.of_route(written.errors.as_deref(), &at, findings);
             members.insert("errors".to_owned(), errors.into());
+            let resource = written.resource.as_ref();
+            let resource =
+                resource.map(|own| resource::resource(own, written, file, allow_http, &at, findings));
+            members.insert("resource".to_owned(), resource.into());
         }
         routes.push(form);
         if let Some(pattern) = &pattern {

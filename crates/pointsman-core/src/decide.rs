@@ -16,7 +16,7 @@ mod revocation;
 mod rules;
 pub mod steps;
 
-use std::rc::Rc;
+use std::{borrow::Cow, rc::Rc};
 
 use serde_json::Value;
 
@@ -38,7 +38,7 @@ use crate::{
         credential_copies,
         fields::{FieldLines, lists_too_many},
         head::{Head, PresentFields},
-        path,
+        path, protected_resource,
     },
     identity::{
         claimed::Claimed,
@@ -120,8 +120,11 @@ impl Gateway {
         head: &Head<'_>,
     ) -> Answer {
         let edits = route.map(|route| self.answer_edits(route, head)).unwrap_or_default();
-        let challenge = route.map(|route| route.challenge.as_str());
-        problem(refusal, status, challenge, self.telling(route, head.request_id), edits)
+        let challenge = route.map(|route| match &route.resource {
+            None => Cow::Borrowed(route.challenge.as_str()),
+            Some(resource) => Cow::Owned(resource.challenge(&route.challenge, head)),
+        });
+        problem(refusal, status, challenge.as_deref(), self.telling(route, head.request_id), edits)
     }
 
     fn telling<'a>(&'a self, route: Option<&Route>, request_id: &'a str) -> Telling<'a> {
@@ -185,6 +188,9 @@ impl<'a> DecisionContext<'a> {
                 return self.refused(refusal, matched.and_then(|matched| self.readable_route(&matched)));
             }
         };
+        if let Some(answer) = self.resource_metadata() {
+            return Outcome::Answer(answer);
+        }
         let Some(matched) = matched else {
             return self.refused(Refusal::RouteUnknown, None);
         };
@@ -410,6 +416,26 @@ impl<'a> DecisionContext<'a> {
         let mut others =
             matched.endpoints.iter().filter_map(|endpoint| self.gateway.routes.get(endpoint.route));
         own.or_else(|| others.find(|route| route.cors.is_some()))
+    }
+
+    /// The metadata of the route whose path stands behind the well-known one, where it has any.
+    #[inline]
+    fn resource_metadata(&mut self) -> Option<Answer> {
+        protected_resource::resource_path(self.head.target.path).and_then(|path| self.metadata_of(path))
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn metadata_of(&mut self, path: &str) -> Option<Answer> {
+        if !matches!(self.head.method, "GET" | "HEAD" | "OPTIONS") {
+            return None;
+        }
+        let gateway = self.gateway;
+        let matched = gateway.table.find(path)?;
+        let routes = matched.endpoints.iter().filter_map(|endpoint| gateway.routes.get(endpoint.route));
+        let (route, resource) = routes.filter_map(|route| Some((route, route.resource.as_ref()?))).next()?;
+        self.trace.route = Some(Rc::clone(&route.name));
+        Some(resource.answer(path, self.head))
     }
 
     #[cold]

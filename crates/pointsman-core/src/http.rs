@@ -10,3 +10,4 @@ pub mod fields;
 pub mod head;
 pub mod path;
 pub mod prelude;
+pub mod protected_resource;

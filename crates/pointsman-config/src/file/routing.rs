@@ -93,6 +93,23 @@ pub struct LimitFile {
 }
 
 shape! {
+/// What clients without a token are told of a route (RFC 9728).
+#[derive(Clone, Debug, Default)]
+pub struct ResourceFile {
+    /// The URLs of those who give tokens for it. Default the issuers of its `auth`.
+    pub authorization_servers: Option<Vec<String>>,
+    /// The scopes that a token needs. Default none.
+    pub scopes: Vec<String> = default,
+    /// Its name, for people.
+    pub name: Option<String>,
+    /// The URL of its documentation, for people.
+    pub documentation: Option<String>,
+    /// What `realm` says in challenges.
+    pub realm: Option<String>,
+}
+}
+
+shape! {
 /// A route.
 #[derive(Clone, Debug)]
 pub struct RouteFile {
@@ -111,6 +128,8 @@ pub struct RouteFile {
     /// In which shape its errors are written: `problem`, `problem-alone`, `graphql`, `s3`, `aws-json`, or one of
     /// `[errors.shapes]`. Default that of `[errors]`.
     pub errors: Option<String>,
+    /// What clients without a token are told of it (RFC 9728), as those of MCP need. Default nothing.
+    pub resource: Option<ResourceFile>,
     /// The path towards the backend: `/{+path}`. Default unchanged.
     pub rewrite: Option<String>,
     /// What must hold of its callers, e.g. `{ scope = { has = "orders:write" } }`; else 403. Default

@@ -11,7 +11,9 @@ use crate::{
         limit::{Limit, LimitTiers},
         plan::{Identity, Via},
     },
-    http::{cors::CorsPolicy, error_shape::ErrorShape, fields::FieldPolicy},
+    http::{
+        cors::CorsPolicy, error_shape::ErrorShape, fields::FieldPolicy, protected_resource::ProtectedResource,
+    },
     identity::{api_key::ApiKeys, claims::ClaimPath, jwt::Issuer, principal::Principal},
     routing::{
         condition::Condition, index::RuleIndex, operand::Operand, pattern::Rewrite, readings::Readings,
@@ -385,6 +387,8 @@ pub struct Route {
     pub cors: Option<Rc<CorsPolicy>>,
     /// The place of the shape that its errors are written in; `None` as problems.
     pub errors: Option<usize>,
+    /// What clients without a token are told of it.
+    pub resource: Option<Rc<ProtectedResource>>,
     /// How the path is rewritten; `None` keeps it.
     pub rewrite: Option<Rewrite>,
     /// What must hold of its callers beside being known.

@@ -143,7 +143,7 @@ impl Reader<'_> {
                     credentials.push(Credential { name: issuer, optional });
                     if options.get(tokens::METADATA) == Some(&Value::Bool(true)) {
                         let what = format!(
-                            "the policy {name} has {}: no metadata of the protected resource (RFC 9728) are served",
+                            "the policy {name} has {}: for metadata of the protected resource (RFC 9728) write `resource = {{}}` in the route",
                             tokens::METADATA
                         );
                         asked.said.push((Kind::Missing, what, ISSUERS));
