@@ -9,7 +9,7 @@ use super::{
     errors::Shapes,
     file::GatewayFile,
     findings::Findings,
-    identities, identity_token, limits,
+    identities, identity_token, issuers, limits,
     routes::{self, Names},
     sources, warn_of_unused,
 };
@@ -31,7 +31,7 @@ pub(super) fn write(file: &GatewayFile, version: &str, findings: &mut Findings) 
     let api_keys = file.api_keys.as_ref().map(|keys| identities::api_keys(keys, findings));
     let customers =
         file.customers.as_ref().map(|customers| sources::customers(customers, allow_http, findings));
-    let issuers = identities::issuers(&file.issuers, file.customers.is_some(), allow_http, findings);
+    let issuers = issuers::all(&file.issuers, file.customers.is_some(), allow_http, findings);
     let (identity, own_fields) = identities::identity(file.identity.as_ref(), findings);
     let removed = identities::removed(file.forward.as_ref(), &own_fields, findings);
     let backends = backends::all(file, allow_http, findings);

@@ -24,6 +24,7 @@ pub mod findings;
 mod form;
 mod identities;
 mod identity_token;
+mod issuers;
 mod limits;
 pub mod operands;
 pub mod places;
