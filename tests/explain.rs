@@ -161,6 +161,23 @@ fn a_refusal_says_what_came_and_what_was_expected() {
         assert!(why(&told).contains(part), "{name}: {}", why(&told));
         assert_eq!(told["answer"]["claim"], Value::Null, "{name}");
     }
+    let cognito = Isolate::named("audiences");
+    for (name, words) in [
+        (
+            "of-cognito-for-another-client",
+            "client_id is \"client-2\", and must be or hold \"client-1\" or \"https://app.example.com\"",
+        ),
+        (
+            "of-cognito-for-nobody",
+            "aud, client_id, azp: none is there, and must be or hold \"client-1\" or \"https://app.example.com\"",
+        ),
+    ] {
+        let fields = with(&[("authorization", &bearer(&token(name)))]);
+        let told = cognito.explain(&world, "GET", "/x", &fields, None);
+        assert_eq!(why(&told), words, "{name}");
+        let expected = &step(&told, "credential")[0]["detail"]["expected"][0];
+        assert_eq!(expected["audience_claims"], json!(["aud", "client_id", "azp"]));
+    }
     let assumed = |claims: &Value, path: &str| isolate.explain(&world, "GET", path, &with(&[]), Some(claims));
     for (claims, path, claim, words) in [
         (

@@ -13,6 +13,7 @@ use pointsman_core::{
     identity::{
         algorithm::Algorithm,
         api_key::ApiKeys,
+        audience::Audience,
         claims::ClaimPath,
         customer_id::CustomerId,
         issuer_customers::{CustomersOfIssuer, Only},
@@ -73,7 +74,10 @@ fn issuer(
     let issuer = node.read("issuer", Node::filled_text)?;
     Ok(Issuer {
         name: node.read("name", Node::text)?.into(),
-        audience: node.strings("audience")?,
+        audience: Audience {
+            accepted: node.strings("audience")?,
+            claims: node.list("audience_claims", claim_path)?,
+        },
         types: node.list("types", |node| node.text().map(bare_type))?,
         subject: node.read("subject", claim_path)?,
         leeway: node.option("leeway", leeway)?.unwrap_or_default(),

@@ -15,7 +15,7 @@ use pointsman_core::{
 use serde_json::{Value, json};
 
 use super::{
-    file::{CustomersOfIssuerFile, IssuerFile},
+    file::{CustomersOfIssuerFile, IssuerFile, OneOrMany},
     findings::Findings,
     identities::claim_path,
     lifetimes, read_span, sources, span, write_all,
@@ -138,6 +138,7 @@ fn issuer(
         "name": file.name,
         "issuer": findings.write(&at("issuer"), file.issuer.as_str()),
         "audience": file.audience.write(&at("audience"), findings),
+        "audience_claims": audience_claims(file.audience_claims.as_ref(), &at("audience_claims"), findings),
         "algorithms": algorithms.iter().map(|algorithm| algorithm.name()).collect::<Vec<_>>(),
         "types": write_all(&at("types"), types.iter().map(String::as_str), findings),
         "subject": claim_path(file.subject.as_deref().unwrap_or("sub"), &at("subject"), findings),
@@ -152,6 +153,29 @@ fn issuer(
         "keys": file.keys,
         "customers": customers_of(index, file, has_customers, findings),
     })
+}
+
+/// The claims that may say whom a token is for.
+fn audience_claims(written: Option<&OneOrMany>, pointer: &str, findings: &mut Findings) -> Vec<Value> {
+    let (texts, is_list) = match written {
+        None => (vec!["aud"], false),
+        Some(written) => (written.list(), matches!(written, OneOrMany::Many(_))),
+    };
+    if texts.is_empty() {
+        findings.error(
+            pointer,
+            "must name at least one claim: a token for anybody is a token for nobody. Leave audience_claims out for aud",
+        );
+    }
+    let mut claims = Vec::with_capacity(texts.len());
+    for (index, text) in texts.iter().enumerate() {
+        let pointer = if is_list { format!("{pointer}/{index}") } else { pointer.to_owned() };
+        if texts.iter().take(index).any(|earlier| earlier == text) {
+            findings.error(&pointer, format!("\"{text}\" is a duplicate"));
+        }
+        claims.push(claim_path(text, &pointer, findings));
+    }
+    claims
 }
 
 /// A part in braces, such as `{tenantid}`: no `iss` has one, and no URL may.

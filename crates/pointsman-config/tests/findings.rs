@@ -104,6 +104,31 @@ fn fresh_is_not_longer_than_stale() {
 }
 
 #[test]
+fn a_token_says_in_one_claim_at_least_whom_it_is_for() {
+    let with = |claims: &str| {
+        findings(&format!(
+            "[[issuers]]\nname = \"main\"\nissuer = \"https://id.example/\"\naudience = \"a\"\naudience_claims = {claims}\n\
+             jwks_url = \"https://id.example/keys\"\nalgorithms = [\"RS256\"]\n[backends.b]\nurl = \"https://b.example\"\n\
+             [[routes]]\npath = \"/x\"\nauth = [\"main\"]\nrules = [{{ name = \"a\", to = \"b\" }}]\n"
+        ))
+    };
+    for good in ["\"client_id\"", "[\"aud\", \"client_id\", \"/app/id\"]", "\"https://id.example/for\""] {
+        assert_eq!(with(good), Vec::<String>::new(), "{good}");
+    }
+    for (bad, expected) in [
+        ("[]", "/issuers/0/audience_claims: must name at least one claim: a token for anybody"),
+        ("\"\"", "/issuers/0/audience_claims: must be a claim's name"),
+        ("[\"aud\", \"/a~2\"]", "/issuers/0/audience_claims/1: must be a claim's name"),
+        ("[\"azp\", \"azp\"]", "/issuers/0/audience_claims/1: \"azp\" is a duplicate"),
+        ("[\"azp\", 1]", "/issuers/0/audience_claims/1: must be text"),
+        ("\"${MISSING}\"", "/issuers/0/audience_claims: the variable MISSING is not set"),
+    ] {
+        let said = with(bad);
+        assert!(said.len() == 1 && said[0].starts_with(expected), "{bad}: {said:?}");
+    }
+}
+
+#[test]
 fn an_issuer_is_the_iss_of_tokens_and_no_template() {
     let with = |issuer: &str| {
         findings(&format!(

@@ -3,6 +3,7 @@
 pub mod access;
 pub mod algorithm;
 pub mod api_key;
+pub mod audience;
 pub mod claimed;
 pub mod claims;
 pub mod compact;

@@ -47,6 +47,21 @@ function signingKey(alg) {
   return key;
 }
 
+/**
+ * A claim by its name or JSON Pointer, as the object that holds it.
+ * @param {string} path
+ * @param {unknown} value
+ * @returns {Record<string, unknown>}
+ */
+function claimAt(path, value) {
+  if (!path.startsWith("/")) return { [path]: value };
+  const steps = path
+    .slice(1)
+    .split("/")
+    .map((step) => step.replaceAll("~1", "/").replaceAll("~0", "~"));
+  return /** @type {Record<string, unknown>} */ (steps.reduceRight((inner, step) => ({ [step]: inner }), value));
+}
+
 /** @type {(value: object) => string} */
 const encoded = (value) => Buffer.from(JSON.stringify(value)).toString("base64url");
 
@@ -55,10 +70,11 @@ const encoded = (value) => Buffer.from(JSON.stringify(value)).toString("base64ur
  * @param {Issuer} issuer
  * @param {Record<string, unknown>} claims
  */
-export function mintToken({ issuer, audience, algorithms, secret, keys: fixed }, claims) {
+export function mintToken({ issuer, audience, audience_claims: [of], algorithms, secret, keys: fixed }, claims) {
   if (fixed !== null && fixed !== undefined) return undefined;
   const now = Math.floor(Date.now() / 1000);
-  const payload = { iss: issuer, aud: audience[0], sub: "demo", iat: now, exp: now + TOKEN_SECONDS, ...claims };
+  const times = { iat: now, exp: now + TOKEN_SECONDS };
+  const payload = { iss: issuer, ...claimAt(of ?? "aud", audience[0]), sub: "demo", ...times, ...claims };
   const hmac = algorithms.find((alg) => alg in HMAC);
   if (secret !== null && hmac) {
     const input = `${encoded({ alg: hmac, typ: "JWT" })}.${encoded(payload)}`;

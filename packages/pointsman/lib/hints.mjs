@@ -15,7 +15,8 @@ const HINTS = {
   api_key_root: "it is a root key, which is for the management API alone",
   api_key_expired: "its record's expiresAt has come",
   token_issuer: "iss of the token is not byte for byte the issuer of gateway.toml: look for a slash at the end",
-  token_audience: "aud of the token has none of the issuer's audience in gateway.toml",
+  token_audience:
+    "aud of the token, or the claim of audience_claims that it has, is none of the issuer's audience in gateway.toml",
   token_algorithm: "alg of the token is not among the issuer's algorithms in gateway.toml",
   token_key_unknown: "the issuer's key set has no such key: is the token another issuer's?",
   customer_id_missing: "the caller's claims name no customer: see claim under [customers]",

@@ -79,6 +79,7 @@ fn callers() -> Vec<Field> {
         ),
         issuer("issuer", some_text()),
         issuer("audience", one_or_many(&some_text())),
+        issuer("audience_claims", one_or_many(&refer("Claim"))),
         issuer("algorithms", list(&word(&Algorithm::names().collect::<Vec<_>>()), 1)),
         issuer("jwks_url", refer("DocumentUrl")),
         issuer("keys", list(&jwk, 1)),

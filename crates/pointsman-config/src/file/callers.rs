@@ -38,6 +38,8 @@ pub struct IssuerFile {
     pub issuer: String,
     /// What `aud` must be or contain.
     pub audience: OneOrMany,
+    /// The claims that may say whom a token is for: the first that a token has is the only one that counts. Default `aud`.
+    pub audience_claims: Option<OneOrMany>,
     /// Which algorithms may sign its tokens.
     pub algorithms: Vec<String>,
     /// Where its JWK Set is.

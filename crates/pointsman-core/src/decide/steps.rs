@@ -10,6 +10,7 @@ use crate::{
     customer::record::CustomerConfig,
     identity::{
         api_key::{ApiKeys, KeyConfig},
+        claims::Claims,
         compact,
         credential::Credential,
         customer_id::CustomerId,
@@ -285,9 +286,16 @@ impl TokenStep {
         };
         let named = parsed.claims.get("iss").and_then(Value::as_str);
         let issuer = named.and_then(|named| issuers.iter().find(|issuer| issuer.issuer == named));
+        let mut claims = pick(&parsed.claims, &["iss", "aud", "exp", "nbf", "iat"]);
+        let of_token = Claims::new(parsed.claims);
+        for path in issuer.iter().flat_map(|issuer| &issuer.audience.claims) {
+            if let Some(value) = of_token.find(path) {
+                claims.insert(path.as_str().to_owned(), value.clone());
+            }
+        }
         Some(Self {
             header: pick(&parsed.header, &["alg", "kid", "typ"]),
-            claims: pick(&parsed.claims, &["iss", "aud", "exp", "nbf", "iat"]),
+            claims,
             digest: Digest::of(token.as_bytes()),
             verified: None,
             customers: issuer.and_then(|issuer| Some(issuer.customers.as_ref()?.only.clone())),

@@ -14,6 +14,7 @@ use serde_json::{Map, Value};
 
 use super::{
     algorithm::Algorithm,
+    audience::Audience,
     compact::{self, Unverified},
     issuer_customers::CustomersOfIssuer,
     jwk_set::KeySet,
@@ -38,8 +39,8 @@ pub struct Issuer {
     pub name: Rc<str>,
     /// What `iss` must be, byte for byte.
     pub issuer: String,
-    /// `aud` must equal or contain one of these.
-    pub audience: Vec<String>,
+    /// Whom its tokens must be for.
+    pub audience: Audience,
     /// The algorithms that its tokens may be signed with.
     pub algorithms: Vec<Algorithm>,
     /// The values that `typ` may have, in lower case and without `application/`.
@@ -155,6 +156,7 @@ pub fn examine<'a>(
 ) -> Result<Examined<'a>, Refusal> {
     let Unverified { header, claims, signing_input, signature } = compact::parse(token)?;
     check_extensions(&header)?;
+    let claims = Claims::new(claims);
     let (index, issuer) = find_issuer(&claims, issuers, accepted)?;
     check_type(&header, issuer)?;
     let algorithm = check_algorithm(&header, issuer)?;
@@ -163,10 +165,9 @@ pub fn examine<'a>(
         Some(Value::String(kid)) => Some(kid.clone()),
         Some(_) => return Err(Refusal::TokenKeyId),
     };
-    check_audience(&claims, issuer)?;
+    issuer.audience.check(&claims)?;
     check_binding(&claims)?;
     let expires_at = check_times(&claims, issuer.leeway, now)?;
-    let claims = Claims::new(claims);
     let subject = match claims.find(&issuer.subject) {
         None => None,
         Some(Value::String(subject)) => Some(Rc::from(subject.as_str())),
@@ -201,11 +202,11 @@ fn check_extensions(header: &Map<String, Value>) -> Result<(), Refusal> {
 }
 
 fn find_issuer<'a>(
-    claims: &Map<String, Value>,
+    claims: &Claims,
     issuers: &'a [Issuer],
     accepted: &[usize],
 ) -> Result<(usize, &'a Issuer), Refusal> {
-    let claimed = claims.get("iss").and_then(Value::as_str).ok_or(Refusal::TokenIssuer)?;
+    let claimed = claims.member("iss").and_then(Value::as_str).ok_or(Refusal::TokenIssuer)?;
     accepted
         .iter()
         .filter_map(|index| issuers.get(*index).map(|issuer| (*index, issuer)))
@@ -238,47 +239,33 @@ fn check_algorithm(header: &Map<String, Value>, issuer: &Issuer) -> Result<Algor
         .ok_or(Refusal::TokenAlgorithm)
 }
 
-/// `aud` is a string or an array of strings (RFC 7519, section 4.1.3).
-fn check_audience(claims: &Map<String, Value>, issuer: &Issuer) -> Result<(), Refusal> {
-    let is_ours = |value: &str| issuer.audience.iter().any(|ours| ours == value);
-    let contained = match claims.get("aud") {
-        Some(Value::String(audience)) => is_ours(audience),
-        Some(Value::Array(audiences)) => {
-            let texts: Option<Vec<_>> = audiences.iter().map(Value::as_str).collect();
-            texts.is_some_and(|texts| texts.into_iter().any(is_ours))
-        }
-        _ => false,
-    };
-    if contained { Ok(()) } else { Err(Refusal::TokenAudience) }
-}
-
 /// `cnf` binds a token to a key that its holder has to prove (RFC 7800, RFC 8705, RFC 9449). No proof is looked at
 /// here, so whoever took such a token would be believed as a plain bearer. That is so whatever `cnf` holds: a
 /// malformed one and `null` were meant to say something.
-fn check_binding(claims: &Map<String, Value>) -> Result<(), Refusal> {
-    if claims.contains_key("cnf") { Err(Refusal::TokenBoundToKey) } else { Ok(()) }
+fn check_binding(claims: &Claims) -> Result<(), Refusal> {
+    if claims.member("cnf").is_some() { Err(Refusal::TokenBoundToKey) } else { Ok(()) }
 }
 
 /// A missing or mistyped time is a refusal, never a skipped check. All arithmetic is on `f64`, as
 /// `NumericDate` may be huge, negative or fractional, and comparisons of those neither wrap nor panic.
-fn check_times(claims: &Map<String, Value>, leeway: Leeway, now: Timestamp) -> Result<Timestamp, Refusal> {
+fn check_times(claims: &Claims, leeway: Leeway, now: Timestamp) -> Result<Timestamp, Refusal> {
     let now_seconds = now.numeric_date();
     let seconds = |span: Span| Timestamp::from_millis(span.millis()).numeric_date();
-    let expiry = claims.get("exp").and_then(Value::as_f64).ok_or(Refusal::TokenExpiryMalformed)?;
+    let expiry = claims.member("exp").and_then(Value::as_f64).ok_or(Refusal::TokenExpiryMalformed)?;
     let expiry = expiry + seconds(leeway.expiry);
     // JSON has no NaN and infinities; were one to come about all the same, it would refuse.
     let in_time = now_seconds < expiry;
     if !in_time {
         return Err(Refusal::TokenExpired);
     }
-    if let Some(not_before) = claims.get("nbf") {
+    if let Some(not_before) = claims.member("nbf") {
         let not_before = not_before.as_f64().ok_or(Refusal::TokenNotBeforeMalformed)?;
         let has_come = not_before - seconds(leeway.not_before) <= now_seconds;
         if !has_come {
             return Err(Refusal::TokenNotYetValid);
         }
     }
-    if claims.get("iat").is_some_and(|issued_at| !issued_at.is_number()) {
+    if claims.member("iat").is_some_and(|issued_at| !issued_at.is_number()) {
         return Err(Refusal::TokenIssuedAtMalformed);
     }
     // A cast from float to integer saturates.

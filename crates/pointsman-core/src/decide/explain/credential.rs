@@ -6,7 +6,9 @@ use super::add_age;
 use crate::{
     base::json::{ToJson, json, put},
     decide::steps::{CredentialForm, CredentialStep, KeyStep, TokenStep},
-    identity::{api_key::store_key, customer_id::CustomerId, issuer_customers::Only, jwt::Issuer},
+    identity::{
+        api_key::store_key, claims::ClaimPath, customer_id::CustomerId, issuer_customers::Only, jwt::Issuer,
+    },
     state::config::Gateway,
 };
 
@@ -76,7 +78,8 @@ fn token(token: &TokenStep, expected: &[&Issuer]) -> Value {
         json!({
             "issuer": &*issuer.name,
             "iss": issuer.issuer,
-            "aud": issuer.audience,
+            "aud": issuer.audience.accepted,
+            "audience_claims": issuer.audience.claims.iter().map(ClaimPath::as_str).collect::<Vec<_>>(),
             "alg": issuer.algorithms.iter().map(|algorithm| algorithm.name()).collect::<Vec<_>>(),
             "typ": issuer.types,
         })

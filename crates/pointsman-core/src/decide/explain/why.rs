@@ -71,7 +71,10 @@ fn of_token(
             Some(why + &must(" be ", &mut issuers.iter().map(|issuer| issuer.issuer.as_str())))
         }
         (Refusal::TokenAudience, Some(issuer)) => {
-            Some(claim("aud") + &must(" be or hold ", &mut issuer.audience.iter().map(String::as_str)))
+            let of = issuer.audience.claims.iter().map(ClaimPath::as_str);
+            let there = of.clone().find(|name| token.claims.contains_key(*name));
+            let came = there.map_or_else(|| none_of(&of.collect::<Vec<_>>()), claim);
+            Some(came + &must(" be or hold ", &mut issuer.audience.accepted.iter().map(String::as_str)))
         }
         (Refusal::TokenAlgorithm, Some(issuer)) => {
             let wanted = must(" be ", &mut issuer.algorithms.iter().map(|algorithm| algorithm.name()));
@@ -100,6 +103,11 @@ fn of_token(
 fn came(of: &serde_json::Map<String, Value>, name: &str) -> String {
     let what = of.get(name).map(json::text);
     name.to_owned() + what.as_ref().map_or(" is not there", |_| " is ") + what.as_deref().unwrap_or_default()
+}
+
+/// That none of these claims came.
+fn none_of(names: &[&str]) -> String {
+    names.join(", ") + if names.len() == 1 { " is not there" } else { ": none is there" }
 }
 
 /// What should have come.

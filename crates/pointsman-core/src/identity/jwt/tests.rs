@@ -10,7 +10,10 @@ fn issuer() -> Issuer {
     Issuer {
         name: Rc::from("main"),
         issuer: "https://id.example.com/".to_owned(),
-        audience: vec!["https://api.example.com".to_owned()],
+        audience: Audience {
+            accepted: vec!["https://api.example.com".to_owned()],
+            claims: vec![ClaimPath::parse("aud").unwrap()],
+        },
         algorithms: vec![Algorithm::Es256, Algorithm::Hs256],
         types: vec!["jwt".to_owned(), "at+jwt".to_owned()],
         subject: ClaimPath::parse("sub").unwrap(),
