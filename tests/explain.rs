@@ -161,6 +161,30 @@ fn a_refusal_says_what_came_and_what_was_expected() {
         assert!(why(&told).contains(part), "{name}: {}", why(&told));
         assert_eq!(told["answer"]["claim"], Value::Null, "{name}");
     }
+    let tenants = Isolate::named("tenants");
+    for (name, path, words) in [
+        (
+            "of-a-tenant-that-claims-another",
+            "/x",
+            "iss is \"https://login.example.com/7f58f645-c190-4ce5-9de4-e2b7acd2a6ab/v2.0\" and tid is \
+             \"11111111-2222-3333-4444-555555555555\", and must be \"https://login.example.com/{tid}/v2.0\", where {tid} is the \
+             token's own claim: letters, digits, - and _",
+        ),
+        (
+            "of-a-tenant",
+            "/only-listed/x",
+            "iss is \"https://login.example.com/7f58f645-c190-4ce5-9de4-e2b7acd2a6ab/v2.0\" and org is not there, the issuer \
+             \"entra\", of which this route takes no tokens, and must be \"https://{org}.listed.example.com/\", where {org} is \
+             the token's own claim: letters, digits, - and _, and must be \"acme\" or \"wayne\"",
+        ),
+    ] {
+        let fields = with(&[("authorization", &bearer(&token(name)))]);
+        let told = tenants.explain(&world, "GET", path, &fields, None);
+        assert_eq!(why(&told), words, "{name}");
+        let expected = &step(&told, "credential")[0]["detail"]["expected"];
+        let listed = expected.as_array().unwrap().last().unwrap();
+        assert_eq!(listed["tenants"], if path == "/x" { Value::Null } else { json!(["acme", "wayne"]) });
+    }
     let cognito = Isolate::named("audiences");
     for (name, words) in [
         (

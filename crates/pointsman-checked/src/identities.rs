@@ -17,6 +17,7 @@ use pointsman_core::{
         claims::ClaimPath,
         customer_id::CustomerId,
         issuer_customers::{CustomersOfIssuer, Only},
+        issuer_name::IssuerName,
         jwk_set::KeySet,
         jwt::{Issuer, KeySource, Leeway},
     },
@@ -71,7 +72,12 @@ fn issuer(
     let algorithm = |node: Node<'_>| node.known("must be the name of an algorithm", Algorithm::from_name);
     let algorithms = node.list("algorithms", algorithm)?;
     let timeout = node.read("timeout", |node| node.timeout(MAX_SOURCE_TIMEOUT))?;
-    let issuer = node.read("issuer", Node::filled_text)?;
+    let name = node.read("issuer", Node::filled_text)?;
+    let tenants = node.option("tenants", |list| list.items(Node::string))?;
+    let issuer = match IssuerName::parse(&name, tenants) {
+        Ok(issuer) => issuer,
+        Err(error) => return node.read("issuer", |_| fault(error.to_string())),
+    };
     Ok(Issuer {
         name: node.read("name", Node::text)?.into(),
         audience: Audience {
@@ -120,7 +126,7 @@ fn only(node: Node<'_>, claim: &ClaimPath) -> Read<CustomersOfIssuer> {
 #[inline(never)]
 fn key_source(
     node: Node<'_>,
-    issuer: &str,
+    issuer: &IssuerName,
     algorithms: &[Algorithm],
     allow_http: AllowHttp,
 ) -> Read<KeySource> {
@@ -146,7 +152,7 @@ fn key_source(
     if let Some(url) = node.option("jwks_url", |node| node.parsed(|text| document_url(text, allow_http)))? {
         return Ok(KeySource::Url(url));
     }
-    let url = format!("{}/.well-known/openid-configuration", issuer.trim_end_matches('/'));
+    let url = format!("{}/.well-known/openid-configuration", issuer.as_str().trim_end_matches('/'));
     match document_url(&url, allow_http) {
         Ok(_) => Ok(KeySource::Discovery(url)),
         Err(error) => node.read("issuer", |_| fault(error.to_string())),

@@ -110,8 +110,9 @@ fn read_parts(document: Node<'_>) -> Read<Started> {
     let claim = customers.as_ref().map(|customers| &customers.claim);
     let issuers = document.list("issuers", issuers(claim, allow_http, store_timeout))?;
     // Two entries for one `iss` would let a token choose the weaker of them; variables can bring that about.
-    let is_double =
-        |(place, own): (usize, &Issuer)| issuers.iter().take(place).any(|other| other.issuer == own.issuer);
+    let is_double = |(place, own): (usize, &Issuer)| {
+        issuers.iter().take(place).any(|other| other.issuer.overlaps(&own.issuer))
+    };
     if issuers.iter().enumerate().any(is_double) {
         return document.read("issuers", |_| fault("two entries are for one issuer"));
     }

@@ -31,6 +31,7 @@ pub(crate) fn lint(gateway: &Gateway, file: &Value) -> Vec<Finding> {
     conditions::lint(gateway, file, &mut findings);
     origins::lint(file, &mut findings);
     unnamed_issuers(gateway, &mut findings);
+    unnamed_tenants(gateway, &mut findings);
     findings.into_vec()
 }
 
@@ -150,6 +151,24 @@ fn unnamed_issuers(gateway: &Gateway, findings: &mut Findings) {
     }
 }
 
+/// Subjects of two tenants may have one name too, and the issuer's name is the same for both.
+fn unnamed_tenants(gateway: &Gateway, findings: &mut Findings) {
+    let identity = gateway.identity();
+    let token = identity.token.iter().flat_map(|token| &token.claims);
+    let told: Vec<_> = identity.claims.iter().chain(token).map(|(_, claim)| claim).collect();
+    let customer = gateway.customers().map(|customers| &customers.claim);
+    for (index, issuer) in gateway.issuers().iter().enumerate() {
+        let Some(claim) = issuer.issuer.claim() else { continue };
+        if !told.contains(&claim) && customer != Some(claim) {
+            let what = format!(
+                "has many tenants, whose subjects may have one name, and backends are not told the tenant: write [identity] \
+                 claims = {{ \"x-tenant\" = \"{claim}\" }}"
+            );
+            findings.warn(format!("/issuers/{index}/issuer"), what);
+        }
+    }
+}
+
 /// The shortest time that whoever is tried first may take: in the order of the file the first one, and
 /// where the client's region or the weight decides, any.
 fn first_timeout(backend: &Backend) -> Option<pointsman_core::base::time::Span> {
@@ -235,6 +254,25 @@ mod tests {
         assert_eq!(said.len(), 7, "{said:?}");
         assert!(said[0].starts_with("/backends/b/origins/0/region: "), "{said:?}");
         assert_eq!(with(&format!("{TWO}\n{settings}"), PLAIN), Vec::<String>::new());
+    }
+
+    #[test]
+    fn a_tenant_is_told_where_subjects_of_several_may_meet() {
+        let toml = |more: &str, claim: &str| {
+            let issuer = format!(
+                "name = \"entra\"\nissuer = \"https://login.example.com/{claim}/v2.0\"\naudience = \"a\"\nalgorithms = \
+                 [\"RS256\"]\njwks_url = \"https://login.example.com/keys\""
+            );
+            let toml = GatewayToml::new().backend("b").table("[issuers]", &issuer);
+            format!("{}{more}", toml.route("/a", &["entra"], &all_to("b")))
+        };
+        let said = lints(&toml("", "{tid}"));
+        assert!(said.len() == 1 && said[0].starts_with("/issuers/0/issuer: has many tenants"), "{said:?}");
+        assert_eq!(lints(&toml("[identity]\nclaims = { \"x-sub\" = \"sub\" }", "{tid}")).len(), 1);
+        for told in ["[identity]\nclaims = { \"x-tenant\" = \"tid\" }", "[customers]\nclaim = \"tid\""] {
+            assert_eq!(lints(&toml(told, "{tid}")), Vec::<String>::new(), "{told}");
+        }
+        assert_eq!(lints(&toml("", "7f58f645")), Vec::<String>::new());
     }
 
     #[test]

@@ -8,6 +8,7 @@ use pointsman_core::{
     identity::{
         algorithm::{Algorithm, KeyKind},
         customer_id::CustomerId,
+        issuer_name::{IssuerName, IssuerNameError},
         jwk_set::PublicKey,
         method::RESERVED_NAMES,
     },
@@ -22,6 +23,9 @@ use super::{
 };
 
 const DAY: Span = Span::from_secs(86_400);
+
+/// What stands in the metadata of Microsoft Entra in the place of each tenant.
+const METADATA_PLACEHOLDER: &str = "{tenantid}";
 
 /// All of them, in checked form.
 pub(super) fn all(
@@ -38,11 +42,8 @@ pub(super) fn all(
                 format!("\"{}\" is already the name of another issuer", file.name),
             );
         }
-        // Two entries for one `iss` would let a token choose the weaker of them.
-        if earlier.iter().any(|other| other.issuer == file.issuer) {
-            findings.error(format!("/issuers/{index}/issuer"), "another entry is already for this issuer");
-        }
     }
+    refuse_overlaps(files, findings);
     files
         .iter()
         .enumerate()
@@ -108,15 +109,7 @@ fn issuer(
     if file.issuer.is_empty() {
         findings.error(at("issuer"), "must be what the tokens' iss is");
     }
-    if let Some(placeholder) = placeholder(&file.issuer) {
-        findings.error(
-            at("issuer"),
-            format!(
-                "holds {placeholder}, which stands in the provider's metadata for each tenant's own part, and in no token's iss: \
-                 write an [[issuers]] entry for each tenant, with the iss of its tokens"
-            ),
-        );
-    }
+    check_name(index, file, findings);
     if file.audience.list().is_empty() {
         findings.error(
             at("audience"),
@@ -137,6 +130,7 @@ fn issuer(
     json!({
         "name": file.name,
         "issuer": findings.write(&at("issuer"), file.issuer.as_str()),
+        "tenants": file.tenants.as_ref().map(|all| write_all(&at("tenants"), all.iter().map(String::as_str), findings)),
         "audience": file.audience.write(&at("audience"), findings),
         "audience_claims": audience_claims(file.audience_claims.as_ref(), &at("audience_claims"), findings),
         "algorithms": algorithms.iter().map(|algorithm| algorithm.name()).collect::<Vec<_>>(),
@@ -178,11 +172,67 @@ fn audience_claims(written: Option<&OneOrMany>, pointer: &str, findings: &mut Fi
     claims
 }
 
-/// A part in braces, such as `{tenantid}`: no `iss` has one, and no URL may.
-fn placeholder(issuer: &str) -> Option<&str> {
-    let begin = issuer.find('{')?;
-    let end = issuer.get(begin..)?.find('}')?;
-    issuer.get(begin..=begin + end)
+/// What `iss` must be, and where a fault of it is written.
+fn parsed_name(index: usize, file: &IssuerFile) -> Result<IssuerName, (String, IssuerNameError)> {
+    let tenants = file.tenants.clone();
+    IssuerName::parse(&file.issuer, tenants).map_err(|error| {
+        let field = match &error {
+            IssuerNameError::TenantNoLabel(place) => format!("tenants/{place}"),
+            IssuerNameError::NoTenants | IssuerNameError::NoPlaceForTenants => "tenants".to_owned(),
+            _ => "issuer".to_owned(),
+        };
+        (format!("/issuers/{index}/{field}"), error)
+    })
+}
+
+fn check_name(index: usize, file: &IssuerFile, findings: &mut Findings) {
+    let pointer = format!("/issuers/{index}/issuer");
+    if file.issuer.contains(METADATA_PLACEHOLDER) {
+        findings.error(
+            pointer,
+            format!(
+                "holds {METADATA_PLACEHOLDER}, which stands in the provider's metadata for each tenant's own part, and is no \
+                 claim of its tokens: write {{tid}}, which is filled from the token's claim tid, or the iss of one tenant"
+            ),
+        );
+        return;
+    }
+    match parsed_name(index, file) {
+        Ok(name) => {
+            if let Some(claim) = name.claim()
+                && file.discovery == Some(true)
+            {
+                findings.error(
+                    format!("/issuers/{index}/discovery"),
+                    format!(
+                        "cannot find the keys of an issuer with {{{claim}}}, which has no metadata of its own: write jwks_url, the \
+                         key set of all its tenants"
+                    ),
+                );
+            }
+        }
+        Err((pointer, error)) => findings.error(pointer, error.to_string()),
+    }
+}
+
+/// Two entries for one `iss` would let a token choose the weaker of them.
+fn refuse_overlaps(files: &[IssuerFile], findings: &mut Findings) {
+    let mut names: Vec<(usize, IssuerName)> = Vec::new();
+    for (index, file) in files.iter().enumerate() {
+        let Ok(name) = parsed_name(index, file) else { continue };
+        if let Some((place, other)) = names.iter().find(|(_, other)| other.overlaps(&name)) {
+            let what = if other == &name {
+                "another entry is already for this issuer".to_owned()
+            } else {
+                format!(
+                    "one iss could be both of this entry and of /issuers/{place}, and a token must not choose between them: make \
+                     their fixed text differ, or write different tenants for each"
+                )
+            };
+            findings.error(format!("/issuers/{index}/issuer"), what);
+        }
+        names.push((index, name));
+    }
 }
 
 fn leeway(text: &str, pointer: &str, findings: &mut Findings) -> Value {
@@ -260,7 +310,7 @@ fn check_key_source(
         }
         return;
     }
-    if discovery {
+    if discovery && !file.issuer.contains('{') {
         let base = file.issuer.trim_end_matches('/');
         let url = format!("{base}/.well-known/openid-configuration");
         findings.take(&at("issuer"), document_url(&url, allow_http));

@@ -129,7 +129,7 @@ fn a_token_says_in_one_claim_at_least_whom_it_is_for() {
 }
 
 #[test]
-fn an_issuer_is_the_iss_of_tokens_and_no_template() {
+fn an_issuer_is_the_iss_of_tokens_with_one_claim_at_the_most() {
     let with = |issuer: &str| {
         findings(&format!(
             "[[issuers]]\nname = \"main\"\nissuer = \"{issuer}\"\naudience = \"a\"\njwks_url = \"https://id.example/keys\"\n\
@@ -139,7 +139,85 @@ fn an_issuer_is_the_iss_of_tokens_and_no_template() {
     };
     let said = with("https://login.microsoftonline.com/{tenantid}/v2.0");
     assert!(said.len() == 1 && said[0].starts_with("/issuers/0/issuer: holds {tenantid}, which"), "{said:?}");
-    assert_eq!(with("https://login.microsoftonline.com/8c1f/v2.0"), Vec::<String>::new());
+    assert!(said[0].contains("write {tid}"), "{said:?}");
+    for good in ["8c1f", "{tid}", "{/org/id}", "{tid}\"\ntenants = [\"a\", \"b\"]\nsubject = \"oid"] {
+        let issuer = format!("https://login.microsoftonline.com/{good}");
+        assert_eq!(with(&issuer), Vec::<String>::new(), "{good}");
+    }
+    for (bad, expected) in [
+        ("https://a.example/{a}/{b}", "/issuers/0/issuer: must have at most one {claim}"),
+        ("https://a.example/{tid", "/issuers/0/issuer: must have at most one {claim}"),
+        ("https://a.example/{iss}", "/issuers/0/issuer: has a {claim} that is no claim's name"),
+        ("https://{tid}", "/issuers/0/issuer: must have fixed text around its {claim}"),
+        ("https://a.example\"\ntenants = [\"a", "/issuers/0/tenants: needs a {claim} in issuer"),
+        (
+            "https://a.example/{tid}\"\ntenants = []\nsubject = \"oid",
+            "/issuers/0/tenants: must name at least one tenant",
+        ),
+        (
+            "https://a.example/{tid}\"\ntenants = [\"a\", \"b.c",
+            "/issuers/0/tenants/1: must be 1 to 128 letters",
+        ),
+    ] {
+        let bad =
+            if bad.ends_with(['a', 'c']) { format!("{bad}\"]\nsubject = \"oid") } else { bad.to_owned() };
+        let said = with(&bad);
+        assert!(said.len() == 1 && said[0].starts_with(expected), "{bad}: {said:?}");
+    }
+}
+
+#[test]
+fn no_token_chooses_between_two_issuers() {
+    let with = |issuers: &[&str]| {
+        let mut text = String::new();
+        for (index, issuer) in issuers.iter().enumerate() {
+            text += &format!(
+                "[[issuers]]\nname = \"i{index}\"\nissuer = {issuer}\naudience = \"a\"\njwks_url = \
+                 \"https://id.example/{index}\"\nalgorithms = [\"RS256\"]\n"
+            );
+        }
+        let auth: Vec<_> = (0..issuers.len()).map(|index| format!("i{index}")).collect();
+        findings(&format!(
+            "{text}[backends.b]\nurl = \"https://b.example\"\n[[routes]]\npath = \"/x\"\nauth = {auth:?}\nrules = [{{ name = \
+             \"a\", to = \"b\" }}]\n"
+        ))
+    };
+    let any = "\"https://id.example/{tid}/v2.0\"";
+    for apart in [
+        [any, "\"https://id.example/{tid}/v1.0\""],
+        [any, "\"https://id.example/x\""],
+        [
+            "\"https://id.example/{tid}/v2.0\"\ntenants = [\"a\"]",
+            "\"https://id.example/{tid}/v2.0\"\ntenants = [\"b\"]",
+        ],
+    ] {
+        assert_eq!(with(&apart), Vec::<String>::new(), "{apart:?}");
+    }
+    for (other, expected) in [
+        (any, "/issuers/1/issuer: another entry is already for this issuer"),
+        (
+            "\"https://id.example/acme/v2.0\"",
+            "/issuers/1/issuer: one iss could be both of this entry and of /issuers/0",
+        ),
+        ("\"https://id.example/{org}/v2.0\"\ntenants = [\"a\"]", "/issuers/1/issuer: one iss could be both"),
+    ] {
+        let said = with(&[any, other]);
+        assert!(said.len() == 1 && said[0].starts_with(expected), "{other}: {said:?}");
+    }
+}
+
+#[test]
+fn keys_of_tenants_have_one_place() {
+    let said = findings(
+        "[[issuers]]\nname = \"main\"\nissuer = \"https://id.example/{tid}\"\naudience = \"a\"\ndiscovery = true\n\
+         algorithms = [\"RS256\"]\n[backends.b]\nurl = \"https://b.example\"\n[[routes]]\npath = \"/x\"\nauth = [\"main\"]\n\
+         rules = [{ name = \"a\", to = \"b\" }]\n",
+    );
+    assert!(
+        said.len() == 1
+            && said[0].starts_with("/issuers/0/discovery: cannot find the keys of an issuer with {tid}"),
+        "{said:?}"
+    );
 }
 
 #[test]

@@ -277,7 +277,7 @@ impl<'a> DecisionContext<'a> {
         let isolates = chosen.own && gateway.customers.as_ref().is_some_and(|all| all.isolate_answers);
         let privacy = match method {
             AuthMethod::Anonymous => AnswerPrivacy::Untouched,
-            AuthMethod::ApiKey | AuthMethod::Token(_) | AuthMethod::Assumed => {
+            AuthMethod::ApiKey | AuthMethod::Token(_) | AuthMethod::TenantToken(_) | AuthMethod::Assumed => {
                 AnswerPrivacy::of_authenticated(self.head)
             }
         };

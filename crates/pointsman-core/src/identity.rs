@@ -10,6 +10,7 @@ pub mod compact;
 pub mod credential;
 pub mod customer_id;
 pub mod issuer_customers;
+pub mod issuer_name;
 pub mod jwk;
 pub mod jwk_set;
 pub mod jwt;

@@ -67,7 +67,7 @@ fn store_key(issuer: &Issuer) -> String {
         KeySource::Url(url) | KeySource::Discovery(url) => url.as_str(),
         KeySource::Secret(_) | KeySource::Inline(_) => "",
     };
-    format!("keyset:{}", Digest::of(format!("{}\n{place}", issuer.issuer).as_bytes()))
+    format!("keyset:{}", Digest::of(format!("{}\n{place}", issuer.issuer.as_str()).as_bytes()))
 }
 
 impl<'a, P: Ports> KeySetLoader<'a, P> {
@@ -203,7 +203,7 @@ impl<'a, P: Ports> KeySetLoader<'a, P> {
         let body = self.issuers_document(url, issuer.timeout).await?;
         let rubbish = || SourceError("the provider metadata is not a JSON object".to_owned());
         let metadata = parse_object(without_bom(&body)).map_err(|_| rubbish())?;
-        if metadata.get("issuer").and_then(Value::as_str) != Some(&issuer.issuer) {
+        if metadata.get("issuer").and_then(Value::as_str) != Some(issuer.issuer.as_str()) {
             return Err(SourceError("the provider metadata is of another issuer".to_owned()));
         }
         let uri = metadata.get("jwks_uri").and_then(Value::as_str);

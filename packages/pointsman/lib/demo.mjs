@@ -62,19 +62,31 @@ function claimAt(path, value) {
   return /** @type {Record<string, unknown>} */ (steps.reduceRight((inner, step) => ({ [step]: inner }), value));
 }
 
+/**
+ * `iss`, and the claim that names the tenant where there are tenants.
+ * @param {Issuer} issuer
+ */
+function issuerOf({ issuer, tenants }) {
+  const claim = /\{([^}]*)\}/.exec(issuer)?.[1];
+  if (claim === undefined) return { iss: issuer };
+  const tenant = tenants?.[0] ?? "demo-tenant";
+  return { iss: issuer.replace(`{${claim}}`, tenant), ...claimAt(claim, tenant) };
+}
+
 /** @type {(value: object) => string} */
 const encoded = (value) => Buffer.from(JSON.stringify(value)).toString("base64url");
 
 /**
  * A token of an issuer of the configuration; undefined where the demo cannot make one, as for keys that stand in the file.
- * @param {Issuer} issuer
+ * @param {Issuer} of
  * @param {Record<string, unknown>} claims
  */
-export function mintToken({ issuer, audience, audience_claims: [of], algorithms, secret, keys: fixed }, claims) {
+export function mintToken(of, claims) {
+  const { audience, audience_claims: names, algorithms, secret, keys: fixed } = of;
   if (fixed !== null && fixed !== undefined) return undefined;
   const now = Math.floor(Date.now() / 1000);
   const times = { iat: now, exp: now + TOKEN_SECONDS };
-  const payload = { iss: issuer, ...claimAt(of ?? "aud", audience[0]), sub: "demo", ...times, ...claims };
+  const payload = { ...issuerOf(of), ...claimAt(names[0] ?? "aud", audience[0]), sub: "demo", ...times, ...claims };
   const hmac = algorithms.find((alg) => alg in HMAC);
   if (secret !== null && hmac) {
     const input = `${encoded({ alg: hmac, typ: "JWT" })}.${encoded(payload)}`;

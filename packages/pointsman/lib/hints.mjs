@@ -14,7 +14,8 @@ const HINTS = {
   api_key_disabled: 'its record says "disabled": true',
   api_key_root: "it is a root key, which is for the management API alone",
   api_key_expired: "its record's expiresAt has come",
-  token_issuer: "iss of the token is not byte for byte the issuer of gateway.toml: look for a slash at the end",
+  token_issuer:
+    "iss of the token is not byte for byte the issuer of gateway.toml: look for a slash at the end, and where it has a {claim}, for that claim of the token",
   token_audience:
     "aud of the token, or the claim of audience_claims that it has, is none of the issuer's audience in gateway.toml",
   token_algorithm: "alg of the token is not among the issuer's algorithms in gateway.toml",

@@ -41,7 +41,7 @@ pub(super) fn key_set_documents(gateway: &Gateway, issuer: &str, set: &[u8]) -> 
         KeySource::Url(url) => vec![(url.clone(), set.to_vec())],
         KeySource::Discovery(url) => {
             let place = discovered("issuer");
-            let metadata = json!({ "issuer": &*issuer.issuer, "jwks_uri": place });
+            let metadata = json!({ "issuer": issuer.issuer.as_str(), "jwks_uri": place });
             vec![(url.clone(), metadata.to_string().into_bytes()), (place, set.to_vec())]
         }
         KeySource::Inline(_) | KeySource::Secret(_) => Vec::new(),

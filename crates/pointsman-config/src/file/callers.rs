@@ -34,8 +34,10 @@ shape! {
 pub struct IssuerFile {
     /// Its name, which routes use.
     pub name: String,
-    /// What `iss` must be.
+    /// What `iss` must be. A `{claim}` stands for the value of that claim of the same token.
     pub issuer: String,
+    /// The values that the `{claim}` in `issuer` may have. Default any.
+    pub tenants: Option<Vec<String>>,
     /// What `aud` must be or contain.
     pub audience: OneOrMany,
     /// The claims that may say whom a token is for: the first that a token has is the only one that counts. Default `aud`.

@@ -269,7 +269,8 @@ impl Stage<'_> {
         memory: &mut Memory,
     ) -> Result<(Rc<Principal>, AuthMethod), Halt> {
         let issuer = self.gateway.issuers.get(verified.issuer).ok_or(Refusal::TokenIssuer)?;
-        revocation::check(verified, &issuer.issuer, memory, self.loaded, self.now)?;
-        Ok((Rc::clone(&verified.principal), AuthMethod::Token(Rc::clone(&issuer.name))))
+        revocation::check(verified, memory, self.loaded, self.now)?;
+        let by = if issuer.issuer.claim().is_some() { AuthMethod::TenantToken } else { AuthMethod::Token };
+        Ok((Rc::clone(&verified.principal), by(Rc::clone(&issuer.name))))
     }
 }

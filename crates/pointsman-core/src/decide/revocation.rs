@@ -20,13 +20,12 @@ use crate::{
 /// A refusal, or that the revocations must be loaded first.
 pub(super) fn check(
     token: &VerifiedToken,
-    issuer: &str,
     memory: &mut Memory,
     loaded: &LoadedForRequest,
     now: Timestamp,
 ) -> Result<(), Halt> {
     let Some(directory) = &mut memory.directory else { return Ok(()) };
-    match directory.revocation(&token.checked, || names(token, issuer), now) {
+    match directory.revocation(&token.checked, || names(token), now) {
         Revocation::None => Ok(()),
         Revocation::Revoked => Err(Refusal::TokenRevoked.into()),
         Revocation::Wait if !loaded.revocations_failed => Err(Halt::Load(Need::Revocations, Lease::Acquired)),
@@ -35,8 +34,10 @@ pub(super) fn check(
 }
 
 /// The names under which this token can be revoked.
-fn names(token: &VerifiedToken, issuer: &str) -> TokenNames {
+fn names(token: &VerifiedToken) -> TokenNames {
     let text = |name| token.principal.claims.member(name).and_then(Value::as_str);
+    // The token's own: a revocation is of one tenant, also where an entry of the configuration is for many.
+    let issuer = text("iss").unwrap_or_default();
     TokenNames {
         id: text("jti").map(|jti| RecordKey::token_id(issuer, jti)),
         // The claim of RFC 7519, whatever claim the configuration takes for the subject: revocations name what tokens say.

@@ -285,10 +285,11 @@ impl TokenStep {
             picked
         };
         let named = parsed.claims.get("iss").and_then(Value::as_str);
-        let issuer = named.and_then(|named| issuers.iter().find(|issuer| issuer.issuer == named));
+        let issuer = named.and_then(|named| issuers.iter().find(|issuer| issuer.issuer.fits(named)));
         let mut claims = pick(&parsed.claims, &["iss", "aud", "exp", "nbf", "iat"]);
         let of_token = Claims::new(parsed.claims);
-        for path in issuer.iter().flat_map(|issuer| &issuer.audience.claims) {
+        let tenant = issuer.and_then(|issuer| issuer.issuer.claim());
+        for path in issuer.iter().flat_map(|issuer| &issuer.audience.claims).chain(tenant) {
             if let Some(value) = of_token.find(path) {
                 claims.insert(path.as_str().to_owned(), value.clone());
             }

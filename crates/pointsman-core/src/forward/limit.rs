@@ -282,10 +282,15 @@ impl By {
     fn of(&self, caller: LimitedCaller<'_>) -> Option<(String, String)> {
         match self {
             Self::Customer => Some(("$customer".to_owned(), caller.customer?.as_str().to_owned())),
-            // A subject is its issuer's: another's of the same name is somebody else.
+            // A subject is its issuer's: another's of the same name is somebody else. So is another tenant's.
             Self::Of(Operand::Subject) => {
                 let subject = caller.facts.key(&Operand::Subject)?;
-                Some((format!("$subject\0{}", caller.method.as_str()), subject))
+                let tenant = match caller.method {
+                    AuthMethod::TenantToken(_) => caller.facts.principal.claims.member("iss")?.as_str()?,
+                    _ => "",
+                };
+                let between = if tenant.is_empty() { "" } else { "\0" };
+                Some((["$subject\0", caller.method.as_str(), between, tenant].concat(), subject))
             }
             Self::Of(Operand::Ip) => Some(("$ip".to_owned(), address(caller.facts)?)),
             Self::Of(operand) => Some((operand.to_string(), caller.facts.key(operand)?)),

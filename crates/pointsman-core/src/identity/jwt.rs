@@ -17,6 +17,7 @@ use super::{
     audience::Audience,
     compact::{self, Unverified},
     issuer_customers::CustomersOfIssuer,
+    issuer_name::IssuerName,
     jwk_set::KeySet,
 };
 use crate::{
@@ -37,8 +38,8 @@ use crate::{
 pub struct Issuer {
     /// Its name in the configuration.
     pub name: Rc<str>,
-    /// What `iss` must be, byte for byte.
-    pub issuer: String,
+    /// What `iss` must be.
+    pub issuer: IssuerName,
     /// Whom its tokens must be for.
     pub audience: Audience,
     /// The algorithms that its tokens may be signed with.
@@ -210,7 +211,7 @@ fn find_issuer<'a>(
     accepted
         .iter()
         .filter_map(|index| issuers.get(*index).map(|issuer| (*index, issuer)))
-        .find(|(_, issuer)| issuer.issuer == claimed)
+        .find(|(_, issuer)| issuer.issuer.is_of(claimed, claims))
         .ok_or(Refusal::TokenIssuer)
 }
 

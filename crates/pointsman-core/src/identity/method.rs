@@ -21,6 +21,8 @@ pub enum AuthMethod {
     ApiKey,
     /// By a token of this issuer.
     Token(Rc<str>),
+    /// By a token of one of this issuer's tenants: its `iss` says of which.
+    TenantToken(Rc<str>),
     /// Not at all: an operator asks what would become of such a caller.
     Assumed,
 }
@@ -32,7 +34,7 @@ impl AuthMethod {
         match self {
             Self::Anonymous => Name::Fixed(ANONYMOUS),
             Self::ApiKey => Name::Fixed(API_KEY),
-            Self::Token(issuer) => Name::Given(Rc::clone(issuer)),
+            Self::Token(issuer) | Self::TenantToken(issuer) => Name::Given(Rc::clone(issuer)),
             Self::Assumed => Name::Fixed(ASSUMED),
         }
     }
@@ -41,7 +43,7 @@ impl AuthMethod {
     #[must_use]
     pub fn authority(&self) -> Option<&str> {
         match self {
-            Self::ApiKey | Self::Token(_) => Some(self.as_str()),
+            Self::ApiKey | Self::Token(_) | Self::TenantToken(_) => Some(self.as_str()),
             Self::Anonymous | Self::Assumed => None,
         }
     }
@@ -52,7 +54,7 @@ impl AuthMethod {
         match self {
             Self::Anonymous => ANONYMOUS,
             Self::ApiKey => API_KEY,
-            Self::Token(issuer) => issuer,
+            Self::Token(issuer) | Self::TenantToken(issuer) => issuer,
             Self::Assumed => ASSUMED,
         }
     }

@@ -67,7 +67,7 @@ pub(super) fn expected<'a>(
     let accepted = gateway.issuers.iter().filter(|issuer| step.accepted.contains(&issuer.name));
     let all: Vec<_> = accepted.collect();
     let claimed = token.claims.get("iss").and_then(Value::as_str);
-    match all.iter().find(|issuer| claimed == Some(issuer.issuer.as_str())) {
+    match all.iter().find(|issuer| claimed.is_some_and(|iss| issuer.issuer.fits(iss))) {
         Some(named) => vec![named],
         None => all,
     }
@@ -77,7 +77,8 @@ fn token(token: &TokenStep, expected: &[&Issuer]) -> Value {
     let issuer = |issuer: &&Issuer| {
         json!({
             "issuer": &*issuer.name,
-            "iss": issuer.issuer,
+            "iss": issuer.issuer.as_str(),
+            "tenants": issuer.issuer.tenants().map(<[String]>::to_vec),
             "aud": issuer.audience.accepted,
             "audience_claims": issuer.audience.claims.iter().map(ClaimPath::as_str).collect::<Vec<_>>(),
             "alg": issuer.algorithms.iter().map(|algorithm| algorithm.name()).collect::<Vec<_>>(),

@@ -62,13 +62,25 @@ fn of_token(
     match (refusal, only) {
         (Refusal::TokenIssuer, _) => {
             let claimed = token.claims.get("iss").and_then(Value::as_str);
-            let own = gateway.issuers.iter().find(|issuer| claimed == Some(issuer.issuer.as_str()));
+            let own = gateway.issuers.iter().find(|own| claimed.is_some_and(|iss| own.issuer.fits(iss)));
             let mut why = claim("iss");
-            if let Some(own) = own {
+            let per_tenant =
+                issuers.iter().find_map(|issuer| Some((issuer, issuer.issuer.claim()?.as_str())));
+            if let Some((_, name)) = per_tenant {
+                why = why + " and " + &claim(name);
+            }
+            if let Some(own) = own.filter(|own| !issuers.iter().any(|issuer| issuer.name == own.name)) {
                 let name = json::text(&Value::from(&*own.name));
                 why = why + ", the issuer " + &name + ", of which this route takes no tokens";
             }
-            Some(why + &must(" be ", &mut issuers.iter().map(|issuer| issuer.issuer.as_str())))
+            why += &must(" be ", &mut issuers.iter().map(|issuer| issuer.issuer.as_str()));
+            if let Some((issuer, name)) = per_tenant {
+                why = why + ", where {" + name + "} is the token's own claim: letters, digits, - and _";
+                let tenants = issuer.issuer.tenants().into_iter().flatten().map(String::as_str);
+                let listed = must(" be ", &mut tenants.clone());
+                why += if tenants.count() == 0 { "" } else { &listed };
+            }
+            Some(why)
         }
         (Refusal::TokenAudience, Some(issuer)) => {
             let of = issuer.audience.claims.iter().map(ClaimPath::as_str);

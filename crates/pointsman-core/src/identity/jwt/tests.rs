@@ -9,7 +9,7 @@ const NOW: u64 = 1_800_000_000;
 fn issuer() -> Issuer {
     Issuer {
         name: Rc::from("main"),
-        issuer: "https://id.example.com/".to_owned(),
+        issuer: IssuerName::parse("https://id.example.com/", None).unwrap(),
         audience: Audience {
             accepted: vec!["https://api.example.com".to_owned()],
             claims: vec![ClaimPath::parse("aud").unwrap()],
