@@ -48,7 +48,7 @@ export function createConfigApi({ customers = apiCustomers(), token = CONFIG_API
     const path = (request.url ?? "").split("?")[0];
     if (path === "/customers") return answer(200, api.customers);
     const id = /^\/customers\/([^/]+)$/.exec(path)?.[1];
-    const one = id && api.customers.find((customer) => customer.customerId === decodeURIComponent(id));
+    const one = id && api.customers.find((customer) => String(customer.customerId) === decodeURIComponent(id));
     return one ? answer(200, one) : answer(404, { error: "not found" });
   }
 }

@@ -427,7 +427,7 @@ fn who_is_listed_twice_keeps_what_they_had() {
 
 #[test]
 fn where_an_entry_has_no_name_nobody_is_taken_for_gone() {
-    for nameless in [json!(7), json!({}), json!({"customerId": 8}), json!({"customerID": "c00003"})] {
+    for nameless in [json!(7), json!({}), json!({"customerId": 8.5}), json!({"customerID": "c00003"})] {
         let (isolate, world) = (isolate(), World::empty());
         let mut entries = many(20);
         list(&world, &entries);

@@ -184,7 +184,7 @@ fn what_is_wrong_with_a_record_is_found() {
     for record in [
         json!({ "customerId": "a" }),
         json!({ "customerId": "", "backendUrl": "https://a.example" }),
-        json!({ "customerId": 7, "backendUrl": "https://a.example" }),
+        json!({ "customerId": 7.5, "backendUrl": "https://a.example" }),
         json!({ "customerId": "a", "backendUrl": "a.example" }),
         json!({ "customerId": "a", "backendURL": "https://a.example" }),
         json!({ "customerId": "a", "backends": [] }),

@@ -68,7 +68,7 @@ fn customer_is_what_it_says(data: &[u8], record: &CustomerRecord) {
     }
     let Ok(config) = CustomerConfig::from_record(record, AllowHttp::Never) else { return };
     assert_eq!(anywhere.as_ref(), Ok(&config), "where http is allowed, https is no less");
-    assert_eq!(config.id().as_str(), record.customer_id);
+    assert_eq!(config.id().as_str(), &*record.customer_id);
     assert_eq!(config.disabled(), record.disabled || record.gone);
     assert!(!config.backends().is_empty(), "a customer has a backend");
     for place in config.backends() {

@@ -345,8 +345,10 @@ mod tests {
         assert_eq!(by_sum.name, format!("key:{sum}"));
         assert_eq!(by_sum.value, r#"{"claims":{"customerId":"acme"},"subject":"s"}"#);
         assert_eq!(by_sum.claimed, Claimed::Customer("acme".to_owned()));
-        let by_key = named(r#"{"key":"abc","subject":"s","claims":{"customerId":7}}"#);
+        let by_key = named(r#"{"key":"abc","subject":"s","claims":{"customerId":7.5}}"#);
         assert_eq!((by_key.name, by_key.claimed), (by_sum.name, Claimed::Nonsense));
+        let numbered = named(r#"{"key":"abc","subject":"s","claims":{"customerId":7}}"#);
+        assert_eq!(numbered.claimed, Claimed::Customer("7".to_owned()));
         assert!(!by_key.value.contains("abc"));
     }
 

@@ -3,6 +3,7 @@
 pub mod cidr;
 pub mod digest;
 pub mod freshness;
+pub mod identifier;
 pub mod json;
 pub mod name;
 pub mod number;

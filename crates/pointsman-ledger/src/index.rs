@@ -248,11 +248,12 @@ mod tests {
             let claim = ClaimPath::parse(claim).unwrap_or_else(ClaimPath::never);
             Owner::read(text).and_then(|owner| owner.customer(&claim).map(ToOwned::to_owned))
         };
-        let text = r#"{"subject":"s","claims":{"id":"a","n":7,"org":{"id":"b"},"long":"LONG"}}"#;
+        let text = r#"{"subject":"s","claims":{"id":"a","n":7,"half":0.5,"org":{"id":"b"},"long":"LONG"}}"#;
         let text = text.replace("LONG", &"x".repeat(257));
         assert_eq!(customer(&text, "id").as_deref(), Some("a"));
         assert_eq!(customer(&text, "/org/id").as_deref(), Some("b"));
-        for claim in ["", "n", "org", "long", "missing", "/org~2"] {
+        assert_eq!(customer(&text, "n").as_deref(), Some("7"), "a whole number is its digits");
+        for claim in ["", "half", "org", "long", "missing", "/org~2"] {
             assert_eq!(customer(&text, claim), None, "{claim}");
         }
         assert!(Owner::read(r#"{"claims":{"id":"a"}}"#).is_none(), "a malformed record is nobody's");

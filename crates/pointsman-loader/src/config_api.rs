@@ -4,6 +4,7 @@ use std::{cell::RefCell, rc::Rc};
 
 use pointsman_core::{
     base::{
+        identifier::identifier,
         record::{RecordError, entry_of},
         time::Timestamp,
     },
@@ -115,7 +116,7 @@ impl<'a, P: Ports> ConfigApi<'a, P> {
         }
         let rubbish = |what: &str| format!("the config API's answer {what}");
         let members = entry_of(&body).map_err(|error| rubbish(&format!("is unusable: {}", error.what)))?;
-        if members.get("customerId").and_then(Value::as_str) != Some(id.as_str()) {
+        if members.get("customerId").and_then(identifier).as_deref() != Some(id.as_str()) {
             return Err(rubbish("is not the customer that was asked for"));
         }
         let record =

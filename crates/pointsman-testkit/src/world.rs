@@ -8,6 +8,7 @@ use std::{
 use pointsman_core::{
     base::{
         digest::Digest,
+        identifier::identifier,
         time::{Span, Timestamp},
     },
     directory::{
@@ -120,7 +121,7 @@ impl World {
         let list = read("fixtures/config-api.json");
         world.answer("https://config.example.com/customers", 200, &list);
         for customer in json("fixtures/config-api.json").as_array().unwrap() {
-            let id = customer["customerId"].as_str().unwrap();
+            let id = identifier(&customer["customerId"]).unwrap();
             world.answer(&format!("https://config.example.com/customers/{id}"), 200, &customer.to_string());
         }
         world

@@ -8,7 +8,10 @@ use std::{
 };
 
 use pointsman_core::{
-    base::record::{RecordError, entry_of},
+    base::{
+        identifier::identifier,
+        record::{RecordError, entry_of},
+    },
     identity::customer_id::CustomerId,
 };
 
@@ -87,7 +90,11 @@ fn named(json: &[u8]) -> Option<String> {
     let members = entry_of(json).ok()?;
     let text = |name: &str| members.get(name).and_then(serde_json::Value::as_str);
     let key = || text("sha256").map(|digest| format!("{}{digest}", Kind::Key.prefix()));
-    text("customerId").map(|id| format!("{}{id}", Kind::Customer.prefix())).or_else(key)
+    members
+        .get("customerId")
+        .and_then(identifier)
+        .map(|id| format!("{}{id}", Kind::Customer.prefix()))
+        .or_else(key)
 }
 
 /// The files of a folder as `plan` and `apply` read it, or one file, of customers or of keys by what its first record says.

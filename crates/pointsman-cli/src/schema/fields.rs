@@ -237,6 +237,11 @@ fn routes() -> Vec<Field> {
     ]
 }
 
+/// What names somebody: such text, or a whole number, which is its digits.
+fn or_whole_number(text: Value) -> Value {
+    json!({ "anyOf": [text, { "type": "integer" }] })
+}
+
 /// Those of a customer's record. No variables stand in KV.
 pub(super) fn customer() -> Vec<Field> {
     let customer = |name, must_be| Field::of("CustomerRecord", name, must_be);
@@ -249,7 +254,7 @@ pub(super) fn customer() -> Vec<Field> {
     }
     vec![
         Field::whole("CustomerRecord", somewhere),
-        customer("customerId", id),
+        customer("customerId", or_whole_number(id)),
         customer("backendUrl", url.clone()),
         customer("backends", backends),
         Field::free("CustomerRecord", "environmentName"),
@@ -267,7 +272,7 @@ pub(super) fn customer() -> Vec<Field> {
 pub(super) fn key() -> Vec<Field> {
     let key = |name, must_be| Field::of("KeyRecord", name, must_be);
     vec![
-        key("subject", some_text()),
+        key("subject", or_whole_number(some_text())),
         Field::free("KeyRecord", "claims"),
         key("expiresAt", instant()),
         key("allowedIps", list(&range(), 1)),

@@ -6,7 +6,7 @@ use std::{
     path::PathBuf,
 };
 
-use pointsman_core::base::record::entry_of;
+use pointsman_core::base::{identifier::identifier, record::entry_of};
 use serde_json::Value;
 
 use crate::{
@@ -303,7 +303,9 @@ fn whose(kind: Kind, json: &[u8]) -> String {
     let members = entry_of(json).unwrap_or_default();
     let text = |name: &str| members.get(name).and_then(Value::as_str);
     let who = match kind {
-        Kind::Customer => text("customerId").map(|id| format!("customer {}", plain(id))),
+        Kind::Customer => {
+            members.get("customerId").and_then(identifier).map(|id| format!("customer {}", plain(&id)))
+        }
         Kind::Key => {
             let digest = text("sha256").map(str::to_owned);
             let digest = digest.or_else(|| text("key").map(|key| Sum::of(key.as_bytes()).to_string()));

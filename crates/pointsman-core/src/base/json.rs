@@ -135,6 +135,19 @@ impl<'a> Shallow<'a> {
     }
 }
 
+impl<'a> Shallow<'a> {
+    /// The identifier that the member of that name is, under the same conditions: text, or a whole number as its digits.
+    #[must_use]
+    pub fn identifier(&self, name: &str) -> Option<Cow<'a, str>> {
+        let written = self.member(name)?.get();
+        match serde_json::from_str::<serde_json::Number>(written) {
+            // JSON has one text for a whole number of 64 bits (RFC 8259, section 6); `-0` is read as a double.
+            Ok(number) => (!number.is_f64()).then_some(Cow::Borrowed(written)),
+            Err(_) => self.text(name),
+        }
+    }
+}
+
 impl<'de> Deserialize<'de> for Shallow<'de> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         deserializer.deserialize_any(ShallowVisitor)

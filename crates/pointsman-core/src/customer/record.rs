@@ -8,6 +8,7 @@ use serde_json::Value;
 use crate::{
     base::{
         freshness::MAX_CLOCK_SKEW,
+        identifier::Identifier,
         record::{RecordError, RecordErrors, record_from_value, said},
         shape::shape,
         time::Timestamp,
@@ -26,7 +27,7 @@ use crate::{
 #[serde(rename_all = "camelCase")]
 pub struct CustomerRecord {
     /// The customer's id; must be the one that it is stored under.
-    pub customer_id: String,
+    pub customer_id: Identifier,
     /// Where this customer's requests go.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub backend_url: Option<String>,

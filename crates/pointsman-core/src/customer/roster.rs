@@ -172,7 +172,7 @@ impl Roster {
 
 /// The id of an entry, without reading the rest of it.
 fn id_of(entry: &[u8]) -> Option<Cow<'_, str>> {
-    Shallow::parse(entry).ok()?.text("customerId")
+    Shallow::parse(entry).ok()?.identifier("customerId")
 }
 
 fn hash(id: &str) -> u64 {
@@ -281,10 +281,28 @@ mod tests {
 
     #[test]
     fn what_has_no_readable_id_may_be_anybody() {
-        let roster = roster(r#"[{"customerId":"a","backendUrl":"https://a.example"}, 7, {"customerId":8}]"#);
+        let roster =
+            roster(r#"[{"customerId":"a","backendUrl":"https://a.example"}, 7, {"customerId":8.0}]"#);
         assert_eq!(roster.nameless(), [1, 2]);
         assert!(matches!(roster.find(&id("a")), Listed::Record(_)));
         assert!(matches!(roster.find(&id("b")), Listed::Unsure));
+    }
+
+    #[test]
+    fn an_id_that_is_a_whole_number_is_its_digits() {
+        let roster = roster(
+            r#"[{"customerId":17,"backendUrl":"https://a.example"},{"customerId":18,"backendUrl":"https://b.example"},
+                {"customerId":"18","backendUrl":"https://c.example"},{"customerId":18446744073709551615,"backendUrl":"https://d.example"}]"#,
+        );
+        assert!(roster.nameless().is_empty());
+        for known in ["17", "18446744073709551615"] {
+            assert!(matches!(roster.find(&id(known)), Listed::Record(_)), "{known}");
+        }
+        assert!(
+            matches!(roster.find(&id("18")), Listed::Malformed(_)),
+            "18 and \"18\" are one customer, listed twice"
+        );
+        assert_eq!(roster.ids().count(), 3);
     }
 
     #[test]

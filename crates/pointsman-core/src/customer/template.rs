@@ -2,11 +2,9 @@
 
 use std::{fmt, rc::Rc};
 
-use serde_json::Value;
-
 use super::backend_url::{AllowHttp, BackendUrl, BackendUrlError, split_scheme};
 use crate::{
-    base::refusal::Refusal,
+    base::{identifier::identifier, refusal::Refusal},
     identity::claims::{ClaimPath, Claims},
 };
 
@@ -123,10 +121,8 @@ impl FilledHost {
             }
             match label {
                 Label::Fixed(label) => origin.push_str(label),
-                Label::Claim(path) => match claims.find(path) {
-                    Some(Value::String(value)) if is_ldh_label(value) => {
-                        origin.push_str(&value.to_ascii_lowercase())
-                    }
+                Label::Claim(path) => match claims.find(path).and_then(identifier) {
+                    Some(value) if is_ldh_label(&value) => origin.push_str(&value.to_ascii_lowercase()),
                     _ => return Err(Refusal::ClaimNotALabel),
                 },
             }
@@ -140,8 +136,8 @@ impl FilledHost {
     pub fn unfit(&self, claims: &Claims) -> Option<&ClaimPath> {
         self.labels.iter().find_map(|label| match label {
             Label::Claim(path) => {
-                let value = claims.find(path).and_then(Value::as_str);
-                (!value.is_some_and(is_ldh_label)).then_some(path)
+                let value = claims.find(path).and_then(identifier);
+                (!value.as_deref().is_some_and(is_ldh_label)).then_some(path)
             }
             Label::Fixed(_) => None,
         })
@@ -211,7 +207,7 @@ fn is_ldh_label(value: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
-    use serde_json::json;
+    use serde_json::{Value, json};
 
     use super::*;
 
@@ -250,10 +246,12 @@ mod tests {
             let refused = filled("https://{t}.api.example.com", &json!({"t": value}));
             assert_eq!(refused, Err(Refusal::ClaimNotALabel), "{value:?}");
         }
-        for value in [json!(42), json!(null), json!(["a"]), json!({}), json!(true)] {
+        for value in [json!(42.5), json!(1e3), json!(-7), json!(null), json!(["a"]), json!({}), json!(true)] {
             let refused = filled("https://{t}.api.example.com", &json!({"t": value}));
             assert_eq!(refused, Err(Refusal::ClaimNotALabel), "{value}");
         }
+        let number = filled("https://{t}.api.example.com", &json!({ "t": 1_122_334_455_667_788_992_u64 }));
+        assert_eq!(number.as_deref(), Ok("https://1122334455667788992.api.example.com"));
         assert_eq!(filled("https://{t}.api.example.com", &json!({})), Err(Refusal::ClaimNotALabel));
     }
 

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use crate::{
-    base::{refusal::Refusal, time::Timestamp},
+    base::{identifier::identifier, refusal::Refusal, time::Timestamp},
     decide::decision::{Halt, LoadedForRequest, Need},
     directory::record_key::RecordKey,
     identity::jwt::VerifiedToken,
@@ -35,13 +35,13 @@ pub(super) fn check(
 
 /// The names under which this token can be revoked.
 fn names(token: &VerifiedToken) -> TokenNames {
-    let text = |name| token.principal.claims.member(name).and_then(Value::as_str);
+    let text = |name| token.principal.claims.member(name).and_then(identifier);
     // The token's own: a revocation is of one tenant, also where an entry of the configuration is for many.
-    let issuer = text("iss").unwrap_or_default();
+    let issuer = token.principal.claims.member("iss").and_then(Value::as_str).unwrap_or_default();
     TokenNames {
-        id: text("jti").map(|jti| RecordKey::token_id(issuer, jti)),
+        id: text("jti").map(|jti| RecordKey::token_id(issuer, &jti)),
         // The claim of RFC 7519, whatever claim the configuration takes for the subject: revocations name what tokens say.
-        subject: text("sub").map(|sub| RecordKey::subject(issuer, sub)),
+        subject: text("sub").map(|sub| RecordKey::subject(issuer, &sub)),
         issued_at: token.principal.claims.member("iat").and_then(Value::as_f64),
     }
 }

@@ -9,6 +9,7 @@ use crate::{
     base::{
         digest::Digest,
         freshness::Policy,
+        identifier::Identifier,
         record::{RecordError, RecordErrors, said},
         refusal::Refusal,
         scan::{self, Word},
@@ -238,7 +239,7 @@ pub fn store_key(digest: &Digest) -> String {
 )]
 pub struct KeyRecord {
     /// Whom the key stands for.
-    pub subject: String,
+    pub subject: Identifier,
     /// What every rule reads.
     #[cfg_attr(feature = "schema", schemars(default))]
     pub claims: Map<String, Value>,
@@ -374,7 +375,7 @@ impl KeyConfig {
         }
         let restrictions =
             AccessRestrictions::read(record.allowed_ips.as_deref(), record.methods.as_deref(), errors);
-        let principal = Principal::new(Some(Rc::from(record.subject)), Claims::new(record.claims));
+        let principal = Principal::new(Some(Rc::from(record.subject.0)), Claims::new(record.claims));
         let is_root = record.root.is_some();
         Self { principal: Rc::new(principal), expires_at, disabled: record.disabled, is_root, restrictions }
     }

@@ -4,7 +4,7 @@ use std::{fmt, rc::Rc};
 
 use serde_json::Value;
 
-use crate::base::{digest::Digest, scan};
+use crate::base::{digest::Digest, identifier::identifier, scan};
 
 /// What names a customer: 1 to 256 bytes without control characters.
 #[derive(Clone, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
@@ -25,11 +25,11 @@ impl CustomerId {
         (fits && !has_control(text)).then(|| Self(Rc::from(text)))
     }
 
-    /// Reads the id out of a claim: a string, or nothing. A number is refused rather than printed,
-    /// since `1`, `1.0` and `1e0` would be one number and three customers.
+    /// Reads the id out of a claim: text, or a whole number, which is its digits. All other numbers are refused rather than
+    /// printed, since `1`, `1.0` and `1e0` would be one number and three customers.
     #[must_use]
     pub fn from_claim(claim: &Value) -> Option<Self> {
-        claim.as_str().and_then(Self::parse)
+        identifier(claim).as_deref().and_then(Self::parse)
     }
 
     /// The id as text.
@@ -80,12 +80,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn ids_are_strings_of_a_sane_length() {
+    fn ids_are_texts_of_a_sane_length_or_whole_numbers() {
         assert!(CustomerId::from_claim(&Value::from("acme")).is_some());
         assert!(CustomerId::from_claim(&Value::from(&*"x".repeat(256))).is_some());
+        assert_eq!(CustomerId::from_claim(&Value::from(42)), CustomerId::parse("42"));
         for claim in [
             Value::Null,
-            Value::from(7),
+            Value::from(7.5),
+            serde_json::from_str("-0").unwrap(),
+            serde_json::from_str("1e3").unwrap(),
             Value::from(""),
             Value::from("a\nb"),
             Value::from(&*"x".repeat(257)),

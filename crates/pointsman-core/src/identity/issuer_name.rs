@@ -6,9 +6,10 @@
 
 use std::fmt;
 
-use serde_json::Value;
-
-use crate::identity::claims::{ClaimPath, Claims};
+use crate::{
+    base::identifier::identifier,
+    identity::claims::{ClaimPath, Claims},
+};
 
 /// The longest label in bytes.
 const MAX_LABEL: usize = 128;
@@ -130,7 +131,7 @@ impl IssuerName {
             None => iss == self.text,
             Some(claim) => self
                 .tenant_in(iss)
-                .is_some_and(|tenant| claims.find(claim).and_then(Value::as_str) == Some(tenant)),
+                .is_some_and(|tenant| claims.find(claim).and_then(identifier).as_deref() == Some(tenant)),
         }
     }
 

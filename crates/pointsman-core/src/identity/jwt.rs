@@ -24,6 +24,7 @@ use crate::{
     base::{
         digest::Digest,
         freshness::Policy,
+        identifier::identifier,
         refusal::Refusal,
         time::{Span, Timestamp},
     },
@@ -171,8 +172,7 @@ pub fn examine<'a>(
     let expires_at = check_times(&claims, issuer.leeway, now)?;
     let subject = match claims.find(&issuer.subject) {
         None => None,
-        Some(Value::String(subject)) => Some(Rc::from(subject.as_str())),
-        Some(_) => return Err(Refusal::TokenSubject),
+        Some(subject) => Some(Rc::from(identifier(subject).ok_or(Refusal::TokenSubject)?)),
     };
     let principal = Principal::new(subject, claims);
     if let Some(customers) = &issuer.customers {

@@ -4,9 +4,12 @@ use std::{cell::OnceCell, rc::Rc};
 
 use serde_json::{Map, Value};
 
-use crate::identity::{
-    claimed::Claimed,
-    claims::{COUNTED, ClaimPath, Claims},
+use crate::{
+    base::identifier::identifier,
+    identity::{
+        claimed::Claimed,
+        claims::{COUNTED, ClaimPath, Claims},
+    },
 };
 
 /// Who is calling, once exactly one credential was verified or none was needed.
@@ -37,7 +40,7 @@ impl Principal {
     /// A caller with these claims, its subject in `sub`.
     #[must_use]
     pub fn assumed(claims: Map<String, Value>) -> Self {
-        let subject = claims.get("sub").and_then(Value::as_str).map(Rc::from);
+        let subject = claims.get("sub").and_then(identifier).map(Rc::from);
         Self::new(subject, Claims::new(claims))
     }
 

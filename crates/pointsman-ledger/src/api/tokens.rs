@@ -1,6 +1,8 @@
 //! Revocations of tokens. They concern whoever the issuer speaks of, so a root key that is limited makes none.
 
-use pointsman_core::base::time::Timestamp;
+use std::borrow::Cow;
+
+use pointsman_core::base::{identifier::identifier, time::Timestamp};
 use serde_json::{Map, Value};
 
 use crate::{
@@ -77,13 +79,23 @@ impl Reader<'_> {
         }
     }
 
+    /// Text, or a whole number, which is its digits: as tokens have it.
+    fn identifier(&mut self, name: &str) -> Option<String> {
+        match self.says.get(name) {
+            Some(number @ Value::Number(_)) if identifier(number).is_some() => {
+                identifier(number).map(Cow::into_owned)
+            }
+            _ => self.text(name),
+        }
+    }
+
     /// Whose tokens, and which.
     fn which(&mut self) -> (Option<String>, Option<RevokedBy>) {
         let issuer = self.text("issuer");
         if issuer.is_none() && self.faults.is_empty() {
             self.note("/issuer", "must be the iss of the tokens");
         }
-        let by = match (self.text("jti"), self.text("sub")) {
+        let by = match (self.identifier("jti"), self.identifier("sub")) {
             (Some(jti), None) => Some(RevokedBy::Jti(jti)),
             (None, Some(sub)) => Some(RevokedBy::Sub(sub)),
             _ => {

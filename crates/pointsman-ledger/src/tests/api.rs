@@ -266,7 +266,13 @@ fn tokens_are_revoked_and_allowed_again() {
     let before = api.ok(ALL, "POST /revocations", &body)["revision"].as_u64().unwrap();
     let lift = json!({ "issuer": "https://id.example.com/", "sub": "u" });
     assert!(api.ok(ALL, "POST /revocations/lift", &lift)["revision"].as_u64().unwrap() > before);
+    // A subject that is a whole number is the same as its digits.
+    let number = json!({ "issuer": "https://id.example.com/", "sub": 42, "until": end });
+    api.ok(ALL, "POST /revocations", &number);
+    let text = json!({ "issuer": "https://id.example.com/", "sub": "42" });
+    assert!(api.ok(ALL, "POST /revocations/lift", &text)["revision"].is_u64());
     for (body, pointer) in [
+        (json!({ "issuer": "i", "sub": 1.5, "until": end }), "/sub"),
         (json!({ "sub": "u", "until": end }), "/issuer"),
         (json!({ "issuer": "i", "until": end }), ""),
         (json!({ "issuer": "i", "jti": "a", "sub": "b", "until": end }), ""),

@@ -260,13 +260,18 @@ fn customers() -> Group {
     ]
 }
 
+/// Text, or a whole number, which is its digits.
+fn numbered(about: &str) -> Value {
+    json!({ "anyOf": [some(about), { "type": "integer", "description": about }] })
+}
+
 fn tokens() -> Group {
     let which = json!([{ "required": ["jti"] }, { "required": ["sub"] }]);
     let named = || {
         [
             ("issuer", some("The iss of the tokens")),
-            ("jti", some("The token's id")),
-            ("sub", some("The subject")),
+            ("jti", numbered("The token's id")),
+            ("sub", numbered("The subject")),
         ]
     };
     let mut allowance = object(&["issuer"], named());

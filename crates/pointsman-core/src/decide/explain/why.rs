@@ -103,9 +103,14 @@ fn of_token(
         (Refusal::TokenKeyUnknown, Some(issuer)) => {
             Some(came(&token.header, "kid") + ", and the key set of " + &issuer.name + " has no such key")
         }
-        (Refusal::TokenSubject, Some(issuer)) => {
-            Some(["the claim ", issuer.subject.as_str(), ", which names the subject, is no text"].concat())
-        }
+        (Refusal::TokenSubject, Some(issuer)) => Some(
+            [
+                "the claim ",
+                issuer.subject.as_str(),
+                ", which names the subject, is neither text nor a whole number of 64 bits",
+            ]
+            .concat(),
+        ),
         _ => None,
     }
 }

@@ -1,5 +1,5 @@
 use proptest::prelude::*;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::*;
 
@@ -48,6 +48,10 @@ fn a_tenants_iss_agrees_with_the_tokens_own_claim() {
     ] {
         assert!(!is_of(&entra, iss, &claims), "{iss} {claims}");
     }
+    assert!(
+        is_of(&entra, "https://login.example.com/42/v2.0", &json!({ "tid": 42 })),
+        "a whole number is its digits"
+    );
     let host = name("https://{/org/id}.auth.example.com/");
     assert!(is_of(&host, "https://acme.auth.example.com/", &json!({ "org": { "id": "acme" } })));
     assert!(!is_of(&host, "https://acme.auth.example.com/", &json!({ "/org/id": "acme" })));

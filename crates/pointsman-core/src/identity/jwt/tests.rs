@@ -126,7 +126,11 @@ fn claim_checks() {
         ("nbf", json!(1e300), Refusal::TokenNotYetValid),
         ("nbf", json!(NOW as f64 + 5.5), Refusal::TokenNotYetValid),
         ("iat", json!("0"), Refusal::TokenIssuedAtMalformed),
-        ("sub", json!(7), Refusal::TokenSubject),
+        ("sub", json!(7.5), Refusal::TokenSubject),
+        ("sub", json!(1e3), Refusal::TokenSubject),
+        ("sub", json!(-0.0), Refusal::TokenSubject),
+        ("sub", Value::Null, Refusal::TokenSubject),
+        ("sub", json!(["u"]), Refusal::TokenSubject),
     ] {
         assert_eq!(
             outcome(&header(), &with(claims(), name, value.clone())),

@@ -92,7 +92,7 @@ fn faults_name_their_member_and_nothing_is_half_done() {
         (json!({ "prefix": "sk_test" }), ""),
         (json!({ "prefix": "sk_prod", "subject": "s" }), "/prefix"),
         (json!({ "subject": "s" }), "/prefix"),
-        (json!({ "prefix": "sk_test", "subject": 7 }), "/subject"),
+        (json!({ "prefix": "sk_test", "subject": 7.5 }), "/subject"),
         (json!({ "prefix": "sk_test", "subject": "s", "expiresAt": "tomorrow" }), "/expiresAt"),
         (json!({ "prefix": "sk_test", "subject": "s", "expiresAt": "2020-01-01T00:00:00Z" }), "/expiresAt"),
         (json!({ "prefix": "sk_test", "subject": "s", "allowedIps": ["x"] }), "/allowedIps/0"),
