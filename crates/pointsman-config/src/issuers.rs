@@ -1,6 +1,6 @@
 //! The part of a configuration that says whose tokens count, and where the keys for them come from.
 
-use pointsman_checked::MAX_LEEWAY;
+use pointsman_checked::{MAX_LEEWAY, SECRET_PLACEHOLDER};
 use pointsman_core::{
     base::time::Span,
     customer::backend_url::{AllowHttp, document_url},
@@ -11,6 +11,7 @@ use pointsman_core::{
         issuer_name::{IssuerName, IssuerNameError},
         jwk_set::PublicKey,
         method::RESERVED_NAMES,
+        shared_secret::SecretFormat,
     },
 };
 use serde_json::{Value, json};
@@ -144,8 +145,17 @@ fn issuer(
         "timeout": sources::timeout(file.timeout.as_deref(), Span::from_secs(5), &at("timeout"), findings),
         "jwks_url": jwks_url,
         "secret": secret,
+        "secret_format": file.secret_format,
         "keys": file.keys,
         "customers": customers_of(index, file, has_customers, findings),
+    })
+}
+
+fn secret_format(file: &IssuerFile, pointer: &str, findings: &mut Findings) -> SecretFormat {
+    let Some(name) = &file.secret_format else { return SecretFormat::default() };
+    SecretFormat::from_name(name).unwrap_or_else(|| {
+        findings.error(pointer, format!("must be one of {}", SecretFormat::NAMES.join(", ")));
+        SecretFormat::default()
     })
 }
 
@@ -288,14 +298,13 @@ fn check_key_source(
             "must have exactly one of jwks_url, discovery = true, keys and secret",
         );
     }
+    if file.secret.is_none() && file.secret_format.is_some() {
+        findings.error(at("secret_format"), "is for a secret, and there is none");
+    }
     if let Some(secret) = &file.secret {
-        let bits = secret.len().saturating_mul(8);
-        for algorithm in algorithms.iter().filter(|algorithm| usize::from(algorithm.hash_bits()) > bits) {
-            let bytes = algorithm.hash_bits() / 8;
-            findings.error(
-                at("secret"),
-                format!("must be at least {bytes} bytes for {} (RFC 7518, section 3.2)", algorithm.name()),
-            );
+        let format = secret_format(file, &at("secret_format"), findings);
+        if secret != SECRET_PLACEHOLDER {
+            findings.take(&at("secret"), format.read(secret, algorithms));
         }
         return;
     }

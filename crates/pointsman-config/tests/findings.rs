@@ -207,6 +207,47 @@ fn no_token_chooses_between_two_issuers() {
 }
 
 #[test]
+fn a_secret_is_written_in_its_format() {
+    let with = |lines: &str| {
+        findings(&format!(
+            "[[issuers]]\nname = \"main\"\nissuer = \"https://id.example/\"\naudience = \"a\"\nalgorithms = [\"HS256\"]\n{lines}\n\
+             [backends.b]\nurl = \"https://b.example\"\n[[routes]]\npath = \"/x\"\nauth = [\"main\"]\n\
+             rules = [{{ name = \"a\", to = \"b\" }}]\n"
+        ))
+    };
+    let secret = "AyM1SysPpbyDfgZld3umj1qzKObwVMkoqQ-EstJQLr8";
+    for (format, written) in [
+        ("text", secret.to_owned()),
+        ("base64url", secret.to_owned()),
+        ("jwk", format!(r#"{{"kty":"oct","k":"{secret}"}}"#)),
+    ] {
+        let lines = format!("secret = '{written}'\nsecret_format = \"{format}\"");
+        assert_eq!(with(&lines), Vec::<String>::new(), "{format}");
+    }
+    for (lines, expected) in [
+        (
+            format!("secret = \"{secret}\"\nsecret_format = \"base32\""),
+            "/issuers/0/secret_format: must be one of text,",
+        ),
+        (
+            "secret = \"AyM1SysPpbyDfgZld3umj1qzKObwVMkoqQ\"\nsecret_format = \"base64url\"".to_owned(),
+            "/issuers/0/secret: must be at least 32",
+        ),
+        (format!("secret = \"{secret}\"\nsecret_format = \"jwk\""), "/issuers/0/secret: must be a JWK"),
+    ] {
+        let said = with(&lines);
+        assert!(said.len() == 1 && said[0].starts_with(expected), "{lines}: {said:?}");
+        assert!(!said[0].contains(secret), "{said:?}");
+    }
+    let said = findings(
+        "[[issuers]]\nname = \"main\"\nissuer = \"https://id.example/\"\naudience = \"a\"\nalgorithms = [\"ES256\"]\n\
+         discovery = true\nsecret_format = \"jwk\"\n[backends.b]\nurl = \"https://b.example\"\n[[routes]]\npath = \"/x\"\n\
+         auth = [\"main\"]\nrules = [{ name = \"a\", to = \"b\" }]\n",
+    );
+    assert_eq!(said, ["/issuers/0/secret_format: is for a secret, and there is none"]);
+}
+
+#[test]
 fn keys_of_tenants_have_one_place() {
     let said = findings(
         "[[issuers]]\nname = \"main\"\nissuer = \"https://id.example/{tid}\"\naudience = \"a\"\ndiscovery = true\n\

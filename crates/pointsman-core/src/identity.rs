@@ -18,3 +18,4 @@ pub mod method;
 pub mod operator_secret;
 pub mod principal;
 pub mod root_key;
+pub mod shared_secret;

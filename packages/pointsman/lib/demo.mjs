@@ -63,6 +63,16 @@ function claimAt(path, value) {
 }
 
 /**
+ * A secret as `secret_format` says.
+ * @param {Issuer} issuer
+ */
+function secretBytes({ secret, secret_format: format }) {
+  const text = secret ?? "";
+  if (format === "jwk") return Buffer.from(String(JSON.parse(text).k), "base64url");
+  return format === "base64url" ? Buffer.from(text, "base64url") : Buffer.from(text);
+}
+
+/**
  * `iss`, and the claim that names the tenant where there are tenants.
  * @param {Issuer} issuer
  */
@@ -91,7 +101,7 @@ export function mintToken(of, claims) {
   if (secret !== null && hmac) {
     const input = `${encoded({ alg: hmac, typ: "JWT" })}.${encoded(payload)}`;
     const hash = HMAC[/** @type {keyof typeof HMAC} */ (hmac)];
-    return `${input}.${createHmac(hash, secret).update(input).digest("base64url")}`;
+    return `${input}.${createHmac(hash, secretBytes(of)).update(input).digest("base64url")}`;
   }
   const key = algorithms.map(signingKey).find((found) => found !== undefined);
   if (key === undefined) return undefined;

@@ -1,7 +1,7 @@
 //! Which grammar each field has. A test finds the fields that are missing here.
 
 use pointsman_core::{
-    identity::{algorithm::Algorithm, root_key::Scope},
+    identity::{algorithm::Algorithm, root_key::Scope, shared_secret::SecretFormat},
     state::config::DirectorySettings,
 };
 use serde_json::{Value, json};
@@ -85,6 +85,7 @@ fn callers() -> Vec<Field> {
         issuer("jwks_url", refer("DocumentUrl")),
         issuer("keys", list(&jwk, 1)),
         issuer("secret", some_text()),
+        issuer("secret_format", word(&SecretFormat::NAMES)),
         Field::free("IssuerFile", "types"),
         issuer("subject", refer("Claim")),
         issuer("leeway", span()),

@@ -52,6 +52,8 @@ pub struct IssuerFile {
     pub keys: Option<Vec<Value>>,
     /// A secret shared with it, for HS*.
     pub secret: Option<String>,
+    /// How the secret is written: `text`, `base64url` or `jwk`. Default `text`.
+    pub secret_format: Option<String>,
     /// The values that `typ` may have. Default `JWT` and `at+jwt`; a token without `typ` passes.
     pub types: Option<Vec<String>>,
     /// The claim that names the subject. Default `sub`.

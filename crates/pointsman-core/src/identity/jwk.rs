@@ -208,7 +208,7 @@ fn present<'a>(members: &'a Map<String, Value>, name: &str) -> Option<&'a Value>
 }
 
 /// `use`, `key_ops` and `alg` say what a key is for (RFC 7517, sections 4.2 to 4.4).
-fn check_purpose(members: &Map<String, Value>) -> Result<(), UnusableKey> {
+pub(super) fn check_purpose(members: &Map<String, Value>) -> Result<(), UnusableKey> {
     let for_encryption = |member| Err(UnusableKey::new(Flaw::Encryption, member, "is for encryption"));
     match optional_text(members, "use")? {
         None | Some("sig") => {}
@@ -300,7 +300,7 @@ fn minimal_jwk(kind: KeyKind, material: &Material) -> Value {
     }
 }
 
-fn optional_text<'a>(
+pub(super) fn optional_text<'a>(
     members: &'a Map<String, Value>,
     name: &'static str,
 ) -> Result<Option<&'a str>, UnusableKey> {
@@ -311,7 +311,10 @@ fn optional_text<'a>(
     }
 }
 
-fn required_text<'a>(members: &'a Map<String, Value>, name: &'static str) -> Result<&'a str, UnusableKey> {
+pub(super) fn required_text<'a>(
+    members: &'a Map<String, Value>,
+    name: &'static str,
+) -> Result<&'a str, UnusableKey> {
     optional_text(members, name)?.ok_or(UnusableKey::malformed(name, "is missing"))
 }
 
@@ -323,7 +326,7 @@ fn bytes(members: &Map<String, Value>, name: &'static str) -> Result<Vec<u8>, Un
 /// there. A key set comes from the configured place, and whoever answers there can publish any key: so there is
 /// nothing to gain from a second spelling of one. A token's own parts are read strictly
 /// ([`super::compact`]).
-fn decode(text: &str) -> Option<Vec<u8>> {
+pub(super) fn decode(text: &str) -> Option<Vec<u8>> {
     let digits = text.trim_end_matches(|end: char| end == '=' || end.is_ascii_whitespace());
     let mut decoded = Vec::with_capacity(digits.len() / 4 * 3 + 2);
     let (mut pending, mut bits) = (0u32, 0u32);
