@@ -50,6 +50,29 @@ fn the_recipes_fit() {
 }
 
 #[test]
+fn the_examples_of_issuers_fit() {
+    let schema = schema("gateway");
+    let document = read("docs/issuers.md");
+    let examples: Vec<_> =
+        document.split("```toml\n").skip(1).filter_map(|rest| rest.split("```").next()).collect();
+    for name in pointsman_config::presets::names() {
+        let line = format!("preset = \"{name}\"");
+        assert!(examples.iter().any(|example| example.contains(&line)), "no example of {name}");
+    }
+    for example in examples {
+        let name = example.lines().find_map(|line| line.strip_prefix("name = ")).expect("a name");
+        let rest = format!(
+            "[backends.b]\nurl = \"https://b.example\"\n[[routes]]\npath = \"/x\"\nauth = [{name}]\nrules = [{{ name = \"all\", \
+             to = \"b\" }}]\n"
+        );
+        let example = format!("{example}\n{rest}");
+        let faults = faults(&schema, &gateway(&example));
+        assert!(faults.is_empty(), "{example}\n{faults:#?}");
+        gateway_of(&example);
+    }
+}
+
+#[test]
 fn records_of_the_fixtures_fit() {
     let customers = document("fixtures/customers.json");
     assert_eq!(faults(&schema("customers"), &customers), Vec::<String>::new());

@@ -28,6 +28,7 @@ mod issuers;
 mod limits;
 pub mod operands;
 pub mod places;
+pub mod presets;
 mod renamed;
 mod resource;
 mod routes;
@@ -70,6 +71,7 @@ pub fn parse(json: &str, variables: &dyn Variables) -> Result<Checked, Vec<Findi
             }]);
         }
     };
+    let preset_faults = presets::expand(&mut document);
     let mut texts = BTreeMap::new();
     texts_with_variables(&document, &At::Root, &mut texts);
     let mut faults = Vec::new();
@@ -82,6 +84,9 @@ pub fn parse(json: &str, variables: &dyn Variables) -> Result<Checked, Vec<Findi
     }
     let (file, differences) = shape::read(&document, &mut findings);
     let shape_is_good = !findings.has_errors();
+    for Finding { pointer, what, .. } in preset_faults {
+        findings.error(pointer, what);
+    }
     let mut meaning = Findings::of_texts(texts);
     let version = format!("{:016x}", Digest::of(json.as_bytes()).prefix());
     let form = file.map(|file| form::write(&file, &version, &mut meaning));

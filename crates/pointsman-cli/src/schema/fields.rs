@@ -1,5 +1,6 @@
 //! Which grammar each field has. A test finds the fields that are missing here.
 
+use pointsman_config::presets;
 use pointsman_core::{
     identity::{algorithm::Algorithm, root_key::Scope, shared_secret::SecretFormat},
     state::config::DirectorySettings,
@@ -69,7 +70,22 @@ fn callers() -> Vec<Field> {
         key("fresh", span()),
         key("stale", span()),
         key("back_off", span()),
-        Field::whole("IssuerFile", json!({ "oneOf": sources })),
+        Field::whole(
+            "IssuerFile",
+            json!({
+                "if": { "required": ["preset"] },
+                "else": { "required": ["issuer", "audience", "algorithms"], "oneOf": sources },
+            }),
+        ),
+        issuer("preset", word(&presets::names().collect::<Vec<_>>())),
+        issuer("domain", form(r"^[^/:?#@ ]+$")),
+        issuer("pool", form(r"^[^/:?#@ ]+$")),
+        issuer("project", form(r"^[^/:?#@ ]+$")),
+        issuer("realm", form(r"^[^/:?#@ ]+$")),
+        issuer("region", form(r"^[^/:?#@ ]+$")),
+        issuer("server", form(r"^[^/:?#@ ]+$")),
+        issuer("team", form(r"^[^/:?#@ ]+$")),
+        issuer("base_url", refer("DocumentUrl")),
         issuer(
             "name",
             json!({

@@ -34,16 +34,34 @@ shape! {
 pub struct IssuerFile {
     /// Its name, which routes use.
     pub name: String,
-    /// What `iss` must be. A `{claim}` stands for the value of that claim of the same token.
-    pub issuer: String,
+    /// The issuer's kind, of which the rest is known: a field that is written wins. Default none.
+    pub preset: Option<String>,
+    /// The host of the issuer, for the presets `auth0`, `clerk` and `okta`.
+    pub domain: Option<String>,
+    /// The user pool's id, for the preset `cognito`.
+    pub pool: Option<String>,
+    /// The project's id, for the presets `firebase` and `supabase`.
+    pub project: Option<String>,
+    /// The realm, for the preset `keycloak`.
+    pub realm: Option<String>,
+    /// The region of the user pool, for the preset `cognito`.
+    pub region: Option<String>,
+    /// The authorization server's id, for the preset `okta`.
+    pub server: Option<String>,
+    /// The team's name, for the preset `cloudflare-access`.
+    pub team: Option<String>,
+    /// Where Keycloak is, for the preset `keycloak`.
+    pub base_url: Option<String>,
+    /// What `iss` must be. A `{claim}` stands for the value of that claim of the same token. Must be there, but for presets.
+    pub issuer: String = default,
     /// The values that the `{claim}` in `issuer` may have. Default any.
     pub tenants: Option<Vec<String>>,
-    /// What `aud` must be or contain.
-    pub audience: OneOrMany,
+    /// What `aud` must be or contain. Must be there, but for presets that know it.
+    pub audience: OneOrMany = default,
     /// The claims that may say whom a token is for: the first that a token has is the only one that counts. Default `aud`.
     pub audience_claims: Option<OneOrMany>,
-    /// Which algorithms may sign its tokens.
-    pub algorithms: Vec<String>,
+    /// Which algorithms may sign its tokens. Must be there, but for presets.
+    pub algorithms: Vec<String> = default,
     /// Where its JWK Set is.
     pub jwks_url: Option<String>,
     /// Whether the JWK Set is found by OpenID Connect Discovery.
