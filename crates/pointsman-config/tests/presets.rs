@@ -113,7 +113,7 @@ fn each_preset_is_what_the_issuers_documents_say() {
             "https://abcdefghijklmnopqrst.supabase.co/auth/v1",
             json!("https://abcdefghijklmnopqrst.supabase.co/auth/v1/.well-known/jwks.json"),
             "authenticated",
-            aud.clone(),
+            aud,
         ),
     ] {
         let (form, warnings) = parsed(lines).unwrap_or_else(|findings| panic!("{lines}: {findings:?}"));

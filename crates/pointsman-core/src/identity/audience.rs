@@ -94,7 +94,7 @@ mod tests {
             first in prop_oneof![Just(json!("ours")), Just(json!("theirs")), Just(json!(1)), Just(Value::Null)],
             second in prop_oneof![Just(json!("ours")), Just(json!("theirs")), Just(json!(["ours"]))],
         ) {
-            let (one, both) = (json!({ "aud": first.clone() }), json!({ "aud": first, "azp": second }));
+            let (one, both) = (json!({ "aud": &first }), json!({ "aud": &first, "azp": second }));
             prop_assert_eq!(passes(&["aud", "azp"], &one), passes(&["aud", "azp"], &both));
         }
     }
