@@ -18,13 +18,18 @@ export const prefixes = (configuration) => configuration.api_keys?.prefixes ?? [
 export const mintsKeys = (configuration) => prefixes(configuration).length > 0;
 
 /**
- * The field and scheme in which an API key is sent.
+ * The first field that API keys are read from, and its value for a key.
  * @param {Configuration} configuration
  */
 export function keyField(configuration) {
-  const field = (configuration.api_keys?.header ?? "authorization").toLowerCase();
-  const scheme = configuration.api_keys?.scheme ?? (field === "authorization" ? "Bearer" : "");
-  return { field, value: (/** @type {string} */ key) => (scheme ? `${scheme} ${key}` : key) };
+  const fields = list(configuration.api_keys?.header ?? "authorization").map((name) => name.toLowerCase());
+  const [field] = fields;
+  // Where Authorization is one of several fields, the schemes are for it alone.
+  const isBare = field !== "authorization" && fields.includes("authorization");
+  const schemes = list(configuration.api_keys?.scheme ?? (field === "authorization" ? "Bearer" : ""));
+  const scheme = isBare ? "" : schemes[0];
+  const user = (/** @type {string} */ key) => (scheme.toLowerCase() === "basic" ? btoa(`${key}:`) : key);
+  return { field, value: (/** @type {string} */ key) => (scheme ? `${scheme} ${user(key)}` : key) };
 }
 
 /** @type {(configuration: Configuration) => string[]} */

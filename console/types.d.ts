@@ -57,7 +57,7 @@ type OneOrMore<T> = T | T[];
 /** gateway.toml as JSON, with ${NAME} unfilled. The build has checked it; this is what the console reads of it. */
 export interface Configuration {
   allow_http?: string;
-  api_keys?: { prefixes?: string[]; header?: string; scheme?: string; fresh?: string };
+  api_keys?: { prefixes?: string[]; header?: OneOrMore<string>; scheme?: OneOrMore<string>; fresh?: string };
   backends?: Record<string, Backend>;
   conditions?: Record<string, Condition>;
   customers?: { claim?: string; source?: unknown; fresh?: string };

@@ -136,8 +136,9 @@ fn fields_of(request: &Value, isolate: &Isolate) -> TestFields {
     let mut fields = Vec::new();
     if let Some(name) = request["key"].as_str() {
         let keys = isolate.gateway.api_keys().unwrap();
-        let value = if keys.in_authorization() { bearer(&key(name)) } else { key(name) };
-        fields.push((keys.field().to_owned(), value));
+        let secret = key(name);
+        let (name, value) = keys.sent().show(&secret);
+        fields.push((name.to_owned(), value));
     }
     if let Some(name) = request["token"].as_str() {
         fields.push(("authorization".to_owned(), bearer(&token(name))));

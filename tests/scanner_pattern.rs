@@ -5,7 +5,10 @@
 use pointsman_core::{
     base::freshness::{BackOff, Lifetimes, Policy},
     base::time::Span,
-    identity::api_key::{ApiKeys, checksum_of, is_well_formed, mint},
+    identity::{
+        api_key::{ApiKeys, checksum_of, is_well_formed, mint},
+        key_fields::KeyFields,
+    },
 };
 use pointsman_testkit::read;
 use proptest::prelude::*;
@@ -18,7 +21,8 @@ fn keys(prefixes: &[String]) -> ApiKeys {
         lease: second,
         back_off: BackOff { first: second },
     };
-    ApiKeys::new("authorization".to_owned(), "Bearer".to_owned(), prefixes.to_vec(), true, policy)
+    let sent = KeyFields::new(vec!["authorization".to_owned()], vec!["Bearer".to_owned()]);
+    ApiKeys::new(sent, prefixes.to_vec(), true, policy)
 }
 
 fn pattern(prefixes: &[String]) -> Regex {

@@ -20,6 +20,7 @@ use pointsman_core::{
         issuer_name::IssuerName,
         jwk_set::KeySet,
         jwt::{Issuer, KeySource, Leeway},
+        key_fields::KeyFields,
         shared_secret::SecretFormat,
     },
 };
@@ -46,8 +47,7 @@ pub(super) fn api_keys(node: Node<'_>, store_timeout: Span) -> Read<ApiKeys> {
         })
     };
     Ok(ApiKeys::new(
-        node.read("header", field)?,
-        node.read("scheme", scheme)?,
+        KeyFields::new(node.list("header", field)?, node.list("scheme", scheme)?),
         node.strings("prefixes")?,
         node.read("checksum", Node::flag)?,
         policy(node, Lifetimes::strict, &[store_timeout])?,

@@ -118,8 +118,8 @@ fn read_parts(document: Node<'_>) -> Read<Started> {
     }
     let identity = document.read("identity", identity)?;
     let removed = document.list("remove", |node| node.known("must be a field name", NamePattern::parse))?;
-    let key_field = api_keys.as_ref().filter(|keys| !keys.in_authorization()).map(|keys| keys.field());
-    let mut fields = FieldPolicy::new(identity.names(), key_field, removed);
+    let key_fields = api_keys.iter().flat_map(|keys| keys.sent().own());
+    let mut fields = FieldPolicy::new(identity.names(), key_fields, removed);
     let mut named = Vec::new();
     document.list("conditions", |node| {
         // Each may use those before it.

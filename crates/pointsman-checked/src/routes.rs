@@ -189,9 +189,8 @@ pub fn is_scope(text: &str) -> bool {
 #[inline(never)]
 fn challenge(auth: &RouteAuth, api_keys: Option<&ApiKeys>) -> String {
     match api_keys.filter(|_| auth.api_key && auth.issuers.is_empty()) {
-        Some(keys) if !keys.in_authorization() => format!("ApiKey header=\"{}\"", keys.field()),
-        Some(keys) if !keys.scheme().is_empty() => keys.scheme().to_owned(),
-        _ => "Bearer".to_owned(),
+        Some(keys) => keys.sent().challenge().into_owned(),
+        None => "Bearer".to_owned(),
     }
 }
 

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use super::{
     file::{ApiKeysFile, ForwardFile, IdentityFile},
     findings::{Findings, escape},
-    identity_token, lifetimes, sources,
+    identity_token, key_fields, lifetimes, sources, write_all,
 };
 
 const MINUTE: Span = Span::from_secs(60);
@@ -54,13 +54,7 @@ const NEEDED_FIELDS: &[&str] = &[
 ];
 
 pub(super) fn api_keys(file: &ApiKeysFile, findings: &mut Findings) -> Value {
-    let header = file.header.as_deref().unwrap_or("authorization").to_ascii_lowercase();
-    check_field_name(&header, "/api_keys/header", findings);
-    let default_scheme = if header == "authorization" { "Bearer" } else { "" };
-    let scheme = file.scheme.as_deref().unwrap_or(default_scheme).to_owned();
-    if !scheme.is_empty() && !is_token(&scheme) {
-        findings.error("/api_keys/scheme", "must be a scheme such as \"Bearer\", or \"\" for none");
-    }
+    let (header, scheme) = key_fields::write(file, findings);
     let checksum = file.checksum.unwrap_or(true);
     if checksum && file.prefixes.is_empty() {
         findings.error(
@@ -81,7 +75,7 @@ pub(super) fn api_keys(file: &ApiKeysFile, findings: &mut Findings) -> Value {
     let (fresh, stale) = lifetimes(written, (MINUTE, HOUR), "/api_keys", findings);
     json!({
         "header": header,
-        "scheme": findings.write("/api_keys/scheme", scheme),
+        "scheme": scheme,
         "prefixes": file.prefixes,
         "checksum": checksum,
         "fresh": fresh,

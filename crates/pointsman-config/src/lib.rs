@@ -25,6 +25,7 @@ mod form;
 mod identities;
 mod identity_token;
 mod issuers;
+mod key_fields;
 mod limits;
 pub mod operands;
 pub mod places;

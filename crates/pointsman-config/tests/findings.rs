@@ -328,3 +328,50 @@ fn one_fault_is_one_finding() {
     let said = findings(&gateway(all, "").replace("limits = [\"slow\"]", tiers));
     assert!(said.len() == 1 && said[0].starts_with("/routes/0/limits/0/0/when/$countri: "), "{said:#?}");
 }
+
+/// Of `[api_keys]` with these lines.
+fn of_keys(lines: &str) -> Vec<String> {
+    let route =
+        "[[routes]]\npath = \"/x\"\nauth = [\"api_key\"]\nrules = [{ name = \"a\", to = \"shared\" }]\n";
+    let backends = "[backends.shared]\nurl = \"https://shared.example\"\n";
+    findings(&format!("[api_keys]\nprefixes = [\"sk\"]\n{lines}\n{backends}{route}"))
+}
+
+#[test]
+fn fields_and_schemes_of_keys_are_distinct_and_there() {
+    for (lines, found) in [
+        (r#"header = "X-Api-Key""#, None),
+        (r#"header = ["X-Api-Key", "authorization"]"#, None),
+        (r#"scheme = ["", "Bearer", "Basic"]"#, None),
+        (
+            "header = []",
+            Some("/api_keys/header: must name at least one field: from an empty list no key is ever read"),
+        ),
+        (
+            r#"header = ["x-api-key", "X_Api_Key"]"#,
+            Some("/api_keys/header/1: x_api_key is a duplicate, as backends read field names"),
+        ),
+        (
+            r#"header = ["x-api-key", "Host"]"#,
+            Some("/api_keys/header/1: must not be host, which has a meaning of its own"),
+        ),
+        (
+            r#"header = "cookie""#,
+            Some("/api_keys/header: must not be cookie, which has a meaning of its own"),
+        ),
+        (
+            "scheme = []",
+            Some("/api_keys/scheme: must name at least one scheme, or be \"\" for keys without one"),
+        ),
+        (
+            r#"scheme = ["Bearer", "bearer"]"#,
+            Some("/api_keys/scheme/1: is a duplicate: schemes are compared without regard to case"),
+        ),
+        (
+            r#"scheme = ["Bearer", "a b"]"#,
+            Some("/api_keys/scheme/1: must be a scheme such as \"Bearer\", or \"\" for none"),
+        ),
+    ] {
+        assert_eq!(of_keys(lines), found.into_iter().collect::<Vec<_>>(), "{lines}");
+    }
+}

@@ -14,6 +14,7 @@ pub mod issuer_name;
 pub mod jwk;
 pub mod jwk_set;
 pub mod jwt;
+pub mod key_fields;
 pub mod method;
 pub mod operator_secret;
 pub mod principal;

@@ -1,5 +1,6 @@
 // A case as a question to a gateway that runs: the request, with the fields by which an operator has it explained.
 import { readFileSync } from "node:fs";
+import { keyField } from "./key-field.mjs";
 
 /** @import { Case } from "./cases.mjs" */
 /** @import { Form } from "./form.mjs" */
@@ -27,8 +28,7 @@ export function question({ request }, { secret, form }) {
   const fields = [["x-pointsman-explain", secret]];
   for (const [name, values] of Object.entries(headers)) for (const value of [values].flat()) fields.push([name, value]);
   if (key !== undefined) {
-    const { header, scheme } = form.api_keys ?? { header: "authorization", scheme: "Bearer" };
-    fields.push([header, scheme === "" ? key : `${scheme} ${key}`]);
+    fields.push(form.api_keys ? keyField(form.api_keys, key) : ["authorization", `Bearer ${key}`]);
   }
   if (jwt !== undefined) fields.push(["authorization", `Bearer ${jwt}`]);
   if (claims !== undefined || subject !== undefined)

@@ -3,7 +3,7 @@
 /**
  * @typedef {object} Form
  * @property {string} allow_http
- * @property {{ prefixes: string[], header: string, scheme: string, checksum: boolean } | null} api_keys
+ * @property {{ prefixes: string[], header: string[], scheme: string[], checksum: boolean } | null} api_keys
  * @property {Issuer[]} issuers
  * @property {{ claim: string, source: { url: string, token: string | null, by_id: boolean } | null } | null} customers
  * @property {Backend[]} backends

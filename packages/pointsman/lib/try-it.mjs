@@ -1,5 +1,6 @@
 // Requests to paste: the project's own cases, with credentials that work on this machine.
 import { routeOf } from "./form.mjs";
+import { keyField } from "./key-field.mjs";
 
 /** @import { Case, CaseRequest } from "./cases.mjs" */
 /** @import { Form, Issuer } from "./form.mjs" */
@@ -83,9 +84,7 @@ function credential({ path, claims, subject }, { form, localKeys, mint }) {
   const route = routeOf(form, path);
   const issuers = (route?.issuers ?? []).map((index) => form.issuers[index]);
   if (form.api_keys && (route?.api_key ?? true)) {
-    const key = localKeys.keyOf(form.api_keys, { subject, claims });
-    const { header, scheme } = form.api_keys;
-    return { field: [header, scheme === "" ? key : `${scheme} ${key}`] };
+    return { field: keyField(form.api_keys, localKeys.keyOf(form.api_keys, { subject, claims })) };
   }
   const [issuer] = issuers;
   if (issuer === undefined) return undefined;

@@ -67,8 +67,8 @@ impl Side {
                 .first()
                 .and_then(|prefix| api_key::mint(prefix, &[7; 2 * api_key::MINTED_RANDOM_LENGTH]));
             let text = minted.unwrap_or_else(|| "any-key-at-all-of-another-minter".to_owned());
-            let value = if keys.scheme().is_empty() { text } else { format!("{} {text}", keys.scheme()) };
-            Field { name: keys.field().to_owned(), value, seen: seen(keys.field()) }
+            let (name, value) = keys.sent().show(&text);
+            Field { name: name.to_owned(), value, seen: seen(name) }
         });
         let (address, authorization) = (seen("cf-connecting-ip"), seen("authorization"));
         Self { memory: Memory::new(&gateway, 1), key, address, authorization, gateway }

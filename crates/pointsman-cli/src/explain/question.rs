@@ -92,9 +92,8 @@ impl Question {
         }
         if let Some(key) = &self.key {
             let keys = gateway.api_keys().ok_or("the configuration takes no API keys")?;
-            let value =
-                if keys.scheme().is_empty() { key.clone() } else { format!("{} {key}", keys.scheme()) };
-            fields.push((keys.field().to_owned(), value));
+            let (name, value) = keys.sent().show(key);
+            fields.push((name.to_owned(), value));
         }
         if let Some(token) = &self.jwt {
             fields.push(("authorization".to_owned(), format!("Bearer {token}")));

@@ -64,8 +64,8 @@ fn callers() -> Vec<Field> {
     ]);
     let span = || refer("Span");
     vec![
-        key("header", field_name(false)),
-        key("scheme", field_name(true)),
+        key("header", one_or_many(&field_name(false))),
+        key("scheme", one_or_many(&field_name(true))),
         key("prefixes", list(&form("^[A-Za-z0-9_]*[A-Za-z0-9]$"), 0)),
         key("fresh", span()),
         key("stale", span()),

@@ -9,10 +9,11 @@ shape! {
 /// How API keys are sent and checked.
 #[derive(Clone, Debug)]
 pub struct ApiKeysFile {
-    /// The field they are read from. Default `authorization`.
-    pub header: Option<String>,
-    /// The scheme before them; `""` for none. Default `Bearer` in `authorization`, else none.
-    pub scheme: Option<String>,
+    /// The fields they are read from: `["x-api-key", "authorization"]`. Default `authorization`.
+    pub header: Option<OneOrMany>,
+    /// The schemes that may stand before them, in `authorization` if that is one of the fields; `""` for none, `Basic` for
+    /// a key as user with an empty password. Default `Bearer` in `authorization`, else none.
+    pub scheme: Option<OneOrMany>,
     /// What they begin with, without the `_` behind it.
     pub prefixes: Vec<String> = default,
     /// Whether they end in our checksum. `false` for keys minted elsewhere. Default `true`.

@@ -43,6 +43,14 @@ impl OneOrMany {
         }
     }
 
+    /// Where the text of this index stands, by JSON Pointer.
+    pub(crate) fn pointer(&self, at: &str, index: usize) -> String {
+        match self {
+            Self::One(_) => at.to_owned(),
+            Self::Many(_) => format!("{at}/{index}"),
+        }
+    }
+
     /// As a list.
     #[must_use]
     pub fn list(&self) -> Vec<&str> {

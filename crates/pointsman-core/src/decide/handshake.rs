@@ -65,7 +65,7 @@ mod tests {
         ] {
             let fields = TestFields::new(&sent);
             let target = RequestTarget::parse("https://gw.example:8443/x").unwrap();
-            let head = Head { method, target, seen: fields.seen(None), fields: &fields, request_id: "id" };
+            let head = Head { method, target, seen: fields.seen([]), fields: &fields, request_id: "id" };
             let checked = check_origin(&policy, &head);
             assert_eq!(checked, if refused { Err(Refusal::WebSocketOrigin) } else { Ok(()) }, "{sent:?}");
             assert_eq!(check_origin(&CorsPolicy::anything_goes(), &head), Ok(()), "{sent:?}");

@@ -304,7 +304,7 @@ mod tests {
             let fields = TestFields::new(&sent);
             let target = RequestTarget::parse("https://gw.example/x").unwrap();
             let head =
-                Head { method: "GET", target, seen: fields.seen(None), fields: &fields, request_id: "id" };
+                Head { method: "GET", target, seen: fields.seen([]), fields: &fields, request_id: "id" };
             let caller =
                 CallerIdentity { principal: &Principal::default(), customer: None, authenticated_by: None };
             let via = Via::new("pointsman");

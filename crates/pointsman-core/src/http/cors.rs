@@ -259,7 +259,7 @@ mod tests {
         let privacy = |method: &str, field: &str| {
             let fields = TestFields::new(&[(field, "x")]);
             let target = RequestTarget::parse("https://api.example.com/").unwrap();
-            let seen = fields.seen(Some("x-api-key"));
+            let seen = fields.seen(["x-api-key"]);
             AnswerPrivacy::of_authenticated(&Head { method, target, seen, fields: &fields, request_id: "r" })
         };
         assert_eq!(privacy("GET", "authorization"), AnswerPrivacy::IfShareable);

@@ -232,9 +232,9 @@ mod tests {
     fn cleaned(fields: &[(&str, &str)], credential: &str) -> (Vec<String>, Vec<(String, String)>) {
         let fields = TestFields::new(fields);
         let target = RequestTarget::parse("https://gw.example/x").unwrap();
-        let head = Head { method: "GET", target, seen: fields.seen(None), fields: &fields, request_id: "id" };
+        let head = Head { method: "GET", target, seen: fields.seen([]), fields: &fields, request_id: "id" };
         let (mut remove, mut set) = (Vec::new(), FieldLines::default());
-        take_off(&head, &FieldPolicy::new([], None, Vec::new()), credential, &mut remove, &mut set);
+        take_off(&head, &FieldPolicy::new([], [], Vec::new()), credential, &mut remove, &mut set);
         let set = set.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
         (remove, set)
     }

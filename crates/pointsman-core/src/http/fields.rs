@@ -68,7 +68,8 @@ pub(crate) const REPLACED: &[&str] =
 pub struct FieldPolicy {
     removed: HashSet<String>,
     own: Vec<NamePattern>,
-    api_key_field: Option<String>,
+    /// Those that may hold a credential, beside `Authorization`. That the first is there is known by itself.
+    credentials: Vec<String>,
     /// Fields that conditions ask for: as backends would fold them, and as conditions spell them.
     asked: HashMap<String, Vec<String>>,
 }
@@ -121,18 +122,19 @@ impl FieldVerdict {
 }
 
 impl FieldPolicy {
-    /// `identity` are the fields that we set ourselves; `api_key_field` is where API keys are read
-    /// from, unless that is `Authorization`; `own` is what the configuration takes off beside.
+    /// `identity` are the fields that we set ourselves; `key_fields` are those that API keys are read
+    /// from, without `Authorization`; `own` is what the configuration takes off beside.
     #[must_use]
     pub fn new<'a>(
         identity: impl IntoIterator<Item = &'a str>,
-        api_key_field: Option<&'a str>,
+        key_fields: impl IntoIterator<Item = &'a str>,
         own: Vec<NamePattern>,
     ) -> Self {
         let fixed = HOP_BY_HOP.iter().chain(SPOOFABLE).copied();
-        let removed =
-            fixed.chain(["authorization"]).chain(api_key_field).chain(identity).map(canonical).collect();
-        Self { removed, own, api_key_field: api_key_field.map(str::to_owned), asked: HashMap::new() }
+        let credentials: Vec<String> = key_fields.into_iter().map(str::to_owned).collect();
+        let mut removed: HashSet<_> = fixed.chain(["authorization"]).chain(identity).map(canonical).collect();
+        removed.extend(credentials.iter().map(|name| canonical(name)));
+        Self { removed, own, credentials, asked: HashMap::new() }
     }
 
     /// Takes off all other spellings of a field that conditions ask for: a backend that folds `x_debug` into
@@ -173,8 +175,11 @@ impl FieldPolicy {
             "x-pointsman-explain" => PresentFields::EXPLAIN,
             _ => PresentFields::default(),
         };
-        let is_key = self.api_key_field.as_deref() == Some(name);
-        if is_key { common.and(PresentFields::API_KEY) } else { common }
+        match self.credentials.iter().position(|own| own == name) {
+            None => common,
+            Some(0) => common.and(PresentFields::API_KEY),
+            Some(_) => common.and(PresentFields::FURTHER_CREDENTIAL),
+        }
     }
 }
 
@@ -304,7 +309,7 @@ mod tests {
 
     fn policy() -> FieldPolicy {
         let own = ["x-internal-*", "X-Acme.User"].map(|text| NamePattern::parse(text).unwrap());
-        FieldPolicy::new(["x-customer-id", "x-subject"], Some("x-api-key"), own.into())
+        FieldPolicy::new(["x-customer-id", "x-subject"], ["x-api-key"], own.into())
     }
 
     #[test]

@@ -90,7 +90,7 @@ pub struct PresentFields(u32);
 impl PresentFields {
     /// `Authorization`.
     pub const AUTHORIZATION: Self = Self(1 << 1);
-    /// The field configured to hold API keys, where it is another one.
+    /// The first field configured to hold API keys, where it is another one.
     pub const API_KEY: Self = Self(1 << 2);
     /// `Via`.
     pub const VIA: Self = Self(1 << 3);
@@ -111,6 +111,8 @@ impl PresentFields {
 
     /// More fields than [`MAX_FIELDS`]: the rest was not looked at, and the request reaches no backend.
     pub const TOO_MANY: Self = Self(1 << 11);
+    /// A further field that may hold a credential: which one must be asked for.
+    pub const FURTHER_CREDENTIAL: Self = Self(1 << 12);
 
     /// From the bits that [`PresentFields::bits`] gave.
     #[must_use]
@@ -232,12 +234,8 @@ pub(crate) mod test_support {
             )
         }
 
-        pub(crate) fn seen(&self, api_key_field: Option<&str>) -> PresentFields {
-            let policy = crate::http::fields::FieldPolicy::new(
-                [],
-                api_key_field.filter(|field| *field != "authorization"),
-                Vec::new(),
-            );
+        pub(crate) fn seen<'a>(&self, key_fields: impl IntoIterator<Item = &'a str>) -> PresentFields {
+            let policy = crate::http::fields::FieldPolicy::new([], key_fields, Vec::new());
             self.0.iter().fold(PresentFields::default(), |seen, (name, _)| seen.and(policy.judge(name).seen))
         }
     }

@@ -19,6 +19,7 @@ use crate::{
     http::head::Head,
     identity::{
         claims::{COUNTED, Claims},
+        key_fields::KeyFields,
         principal::Principal,
         root_key::RootKey,
     },
@@ -34,8 +35,7 @@ pub const MINTED_RANDOM_LENGTH: usize = 24;
 /// How API keys are sent and what they look like.
 #[derive(Clone, Debug)]
 pub struct ApiKeys {
-    field: String,
-    scheme: String,
+    sent: KeyFields,
     prefixes: Vec<String>,
     checksum: bool,
     policy: Policy,
@@ -45,34 +45,16 @@ impl ApiKeys {
     /// No key is longer; more is junk and is not hashed.
     pub const MAX_BYTES: usize = 512;
 
-    /// `field` in lower case; `scheme` empty for none; `prefixes` without their trailing `_`.
+    /// `sent` is where they come; `prefixes` are without their trailing `_`.
     #[must_use]
-    pub const fn new(
-        field: String,
-        scheme: String,
-        prefixes: Vec<String>,
-        checksum: bool,
-        policy: Policy,
-    ) -> Self {
-        Self { field, scheme, prefixes, checksum, policy }
+    pub const fn new(sent: KeyFields, prefixes: Vec<String>, checksum: bool, policy: Policy) -> Self {
+        Self { sent, prefixes, checksum, policy }
     }
 
-    /// The field that keys are read from, in lower case.
+    /// The fields that keys are read from.
     #[must_use]
-    pub fn field(&self) -> &str {
-        &self.field
-    }
-
-    /// Whether that field is `Authorization`.
-    #[must_use]
-    pub fn in_authorization(&self) -> bool {
-        self.field == "authorization"
-    }
-
-    /// The authentication scheme before the key; empty for none.
-    #[must_use]
-    pub fn scheme(&self) -> &str {
-        &self.scheme
+    pub const fn sent(&self) -> &KeyFields {
+        &self.sent
     }
 
     /// The prefixes of keys that are ours.
@@ -131,8 +113,13 @@ impl ApiKeys {
 
     #[cfg(test)]
     pub(crate) fn for_tests(field: &str, scheme: &str, prefixes: &[&str]) -> Self {
-        let prefixes = prefixes.iter().map(|&prefix| prefix.to_owned()).collect();
-        Self::new(field.to_owned(), scheme.to_owned(), prefixes, true, Policy::TEST)
+        Self::sent_in(&[field], &[scheme], prefixes)
+    }
+
+    #[cfg(test)]
+    pub(crate) fn sent_in(fields: &[&str], schemes: &[&str], prefixes: &[&str]) -> Self {
+        let owned = |texts: &[&str]| texts.iter().map(|&text| text.to_owned()).collect();
+        Self::new(KeyFields::new(owned(fields), owned(schemes)), owned(prefixes), true, Policy::TEST)
     }
 }
 
@@ -469,7 +456,12 @@ mod tests {
 
     #[test]
     fn keys_minted_elsewhere_need_no_checksum() {
-        let keys = ApiKeys::new("x-api-key".to_owned(), String::new(), vec![], false, Policy::TEST);
+        let keys = ApiKeys::new(
+            KeyFields::new(vec!["x-api-key".to_owned()], vec![String::new()]),
+            vec![],
+            false,
+            Policy::TEST,
+        );
         assert!(keys.has_form("anything-at-all"));
         assert!(!keys.has_form("a.b.c"));
         assert!(keys.digest("anything-at-all").is_ok());

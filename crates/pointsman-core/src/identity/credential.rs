@@ -5,7 +5,10 @@ use std::borrow::Cow;
 use crate::{
     base::{refusal::Refusal, scan},
     http::head::{Head, PresentFields},
-    identity::api_key::ApiKeys,
+    identity::{
+        api_key::ApiKeys,
+        key_fields::{is_basic, user_alone},
+    },
 };
 
 /// A credential as it was sent, not verified yet.
@@ -46,21 +49,65 @@ pub fn find_credential<'a>(
     api_keys: Option<&ApiKeys>,
 ) -> Result<Option<Credential<'a>>, Refusal> {
     let authorization = head.field(PresentFields::AUTHORIZATION, "authorization");
-    let separate = api_keys.filter(|keys| !keys.in_authorization());
-    let in_own_field = separate.and_then(|keys| head.field(PresentFields::API_KEY, keys.field()));
-    let (value, own_field) = match (authorization, in_own_field) {
-        (None, None) => return Ok(None),
-        (Some(_), Some(_)) => return Err(Refusal::CredentialInTwoFields),
-        (Some(value), None) => (value, None),
-        (None, Some(value)) => (value, separate),
-    };
-    match value {
-        Cow::Borrowed(value) => read(value, own_field, api_keys).map(Some),
-        Cow::Owned(value) => read(&value, own_field, api_keys).map(|found| Some(found.into_owned())),
+    let own =
+        api_keys.filter(|_| head.seen.has(PresentFields::API_KEY.and(PresentFields::FURTHER_CREDENTIAL)));
+    match (authorization, own) {
+        (None, None) => Ok(None),
+        (Some(value), None) => read(value, None, api_keys).map(Some),
+        (authorization, Some(keys)) => find_in_own_fields(head, authorization, keys),
+    }
+}
+
+/// As [`find_credential`], of a request with a field for API keys that is not `Authorization`.
+#[inline(never)]
+fn find_in_own_fields<'a>(
+    head: &Head<'a>,
+    authorization: Option<Cow<'a, str>>,
+    keys: &ApiKeys,
+) -> Result<Option<Credential<'a>>, Refusal> {
+    let mut kinds = [PresentFields::API_KEY].into_iter();
+    // Of the first field it is known whether it is there, of the others whether any is.
+    let own = keys.sent().own().filter_map(|name| {
+        let kind = kinds.next().unwrap_or(PresentFields::FURTHER_CREDENTIAL);
+        head.field(kind, name)
+    });
+    let mut found = authorization.map(|value| read(value, None, Some(keys)));
+    for value in own {
+        let also = read(value, Some(keys), Some(keys));
+        found = Some(match found {
+            None => also,
+            Some(before) => only_one(before, also),
+        });
+    }
+    found.transpose()
+}
+
+/// The one credential that came in two places. Clients that move to another place send theirs in both for a while, and
+/// some libraries always do; but two that differ, or of which one cannot be read, leave open who calls.
+#[cold]
+#[inline(never)]
+fn only_one<'a>(
+    one: Result<Credential<'a>, Refusal>,
+    other: Result<Credential<'a>, Refusal>,
+) -> Result<Credential<'a>, Refusal> {
+    match (one, other) {
+        (Ok(one), Ok(other)) if one == other => Ok(one),
+        _ => Err(Refusal::CredentialInTwoFields),
     }
 }
 
 fn read<'a>(
+    value: Cow<'a, str>,
+    own_field: Option<&ApiKeys>,
+    api_keys: Option<&ApiKeys>,
+) -> Result<Credential<'a>, Refusal> {
+    match value {
+        Cow::Borrowed(value) => read_field(value, own_field, api_keys),
+        Cow::Owned(value) => read_field(&value, own_field, api_keys).map(Credential::into_owned),
+    }
+}
+
+fn read_field<'a>(
     value: &'a str,
     own_field: Option<&ApiKeys>,
     api_keys: Option<&ApiKeys>,
@@ -68,7 +115,7 @@ fn read<'a>(
     let value = field_content(value);
     match own_field {
         Some(keys) => read_own_field(value, keys),
-        None => read_authorization(value, api_keys.filter(|keys| keys.in_authorization())),
+        None => read_authorization(value, api_keys.filter(|keys| keys.sent().in_authorization())),
     }
 }
 
@@ -94,17 +141,10 @@ fn read_authorization<'a>(value: &'a str, api_keys: Option<&ApiKeys>) -> Result<
         return Err(Refusal::CredentialRepeated);
     }
     let (scheme, text) = scheme_and_text(value).unwrap_or((value, ""));
-    if let Some(keys) = api_keys {
-        if keys.scheme().is_empty() && keys.has_form(value) {
-            return read_key(value, keys, true);
-        }
-        let ours = !keys.scheme().is_empty() && scheme.eq_ignore_ascii_case(keys.scheme());
-        if ours && keys.has_form(text) {
-            return read_key(text, keys, true);
-        }
-        if ours && !scheme.eq_ignore_ascii_case("bearer") {
-            return Err(Refusal::CredentialMalformed);
-        }
+    if let Some(keys) = api_keys
+        && let Some(key) = read_behind_scheme(value, (scheme, text), keys.sent().schemes(), keys)
+    {
+        return key;
     }
     if !scheme.eq_ignore_ascii_case("bearer") {
         return Err(Refusal::CredentialScheme);
@@ -122,20 +162,59 @@ fn has_three_parts(text: &str) -> bool {
 #[cold]
 #[inline(never)]
 fn lists_credentials(value: &str, api_keys: Option<&ApiKeys>) -> bool {
-    let own = api_keys.map_or("", |keys| keys.scheme());
+    let own = api_keys.map_or(&[][..], |keys| keys.sent().schemes());
     value.split(',').skip(1).any(|element| begins_with_scheme(element, own))
 }
 
 /// Reads a field of its own that holds an API key.
 fn read_own_field<'a>(value: &'a str, keys: &ApiKeys) -> Result<Credential<'a>, Refusal> {
-    let text = match keys.scheme() {
-        "" => value,
-        scheme => match scheme_and_text(value) {
-            Some((sent, text)) if sent.eq_ignore_ascii_case(scheme) => text,
-            _ => return Err(Refusal::CredentialScheme),
-        },
-    };
-    read_key(text, keys, keys.has_form(text))
+    let schemes = keys.sent().own_schemes();
+    if schemes.iter().all(String::is_empty) {
+        return read_key(value, keys, keys.has_form(value));
+    }
+    let parts = scheme_and_text(value).unwrap_or((value, ""));
+    match read_behind_scheme(value, parts, schemes, keys) {
+        Some(key) => key,
+        None if schemes.iter().any(|own| parts.0.eq_ignore_ascii_case(own)) => {
+            Err(Refusal::CredentialMalformed)
+        }
+        None => Err(Refusal::CredentialScheme),
+    }
+}
+
+/// Reads an API key behind one of the schemes, or by itself where that is one of them. `None` for what is no key, and may
+/// be something else.
+fn read_behind_scheme<'a>(
+    value: &'a str,
+    (scheme, text): (&'a str, &'a str),
+    schemes: &[String],
+    keys: &ApiKeys,
+) -> Option<Result<Credential<'a>, Refusal>> {
+    let mut takes_bare = false;
+    for own in schemes {
+        if own.is_empty() {
+            takes_bare = true;
+        } else if scheme.eq_ignore_ascii_case(own) {
+            if is_basic(own) {
+                return Some(read_basic(text, keys));
+            }
+            if keys.has_form(text) {
+                return Some(read_key(text, keys, true));
+            }
+            if !scheme.eq_ignore_ascii_case("bearer") {
+                return Some(Err(Refusal::CredentialMalformed));
+            }
+        }
+    }
+    (takes_bare && keys.has_form(value)).then(|| read_key(value, keys, true))
+}
+
+/// Reads Basic credentials whose user is an API key.
+#[cold]
+#[inline(never)]
+fn read_basic<'a>(text: &str, keys: &ApiKeys) -> Result<Credential<'a>, Refusal> {
+    let key = user_alone(text).ok_or(Refusal::CredentialMalformed)?;
+    read_key(&key, keys, keys.has_form(&key)).map(Credential::into_owned)
 }
 
 /// Reads an API key, after its scheme has been taken off.
@@ -165,11 +244,10 @@ fn is_credential_text(text: &str) -> bool {
 const SCHEMES: [&str; 6] = ["basic", "bearer", "digest", "dpop", "hoba", "negotiate"];
 
 /// Whether a list element is `Scheme credential`.
-fn begins_with_scheme(element: &str, own: &str) -> bool {
+fn begins_with_scheme(element: &str, own: &[String]) -> bool {
     element.trim().split_once(' ').is_some_and(|(scheme, rest)| {
-        let scheme = scheme.to_ascii_lowercase();
-        let known = SCHEMES.contains(&scheme.as_str()) || own.eq_ignore_ascii_case(&scheme);
-        known && !rest.trim().is_empty()
+        let mut known = SCHEMES.into_iter().chain(own.iter().map(String::as_str));
+        known.any(|known| known.eq_ignore_ascii_case(scheme)) && !rest.trim().is_empty()
     })
 }
 
@@ -183,7 +261,7 @@ mod tests {
         let head = Head {
             method: "GET",
             target: RequestTarget::parse("https://api.example.com/").unwrap(),
-            seen: fields.seen(Some(keys.field())),
+            seen: fields.seen(keys.sent().own()),
             fields: &fields,
             request_id: "r",
         };
@@ -253,6 +331,97 @@ mod tests {
         assert_eq!(both.err(), Some(Refusal::CredentialInTwoFields));
         let repeated = find(&[("x-api-key", "sk_live_a, sk_live_b")], &own());
         assert_eq!(repeated.err(), Some(Refusal::CredentialRepeated));
+    }
+
+    fn both(schemes: &[&str]) -> ApiKeys {
+        ApiKeys::sent_in(&["x-api-key", "authorization", "apikey"], schemes, &["sk_live"])
+    }
+
+    #[test]
+    fn a_key_may_come_in_any_of_several_fields() {
+        let keys = both(&["Bearer"]);
+        for field in
+            [("x-api-key", "sk_live_a"), ("apikey", "sk_live_a"), ("authorization", "Bearer sk_live_a")]
+        {
+            let found = find(&[field], &keys).unwrap();
+            assert!(matches!(found, Some(Credential::ApiKey(key)) if key == "sk_live_a"), "{field:?}");
+        }
+        // The scheme is that of `Authorization`.
+        for (field, refusal) in [
+            (("x-api-key", "Bearer sk_live_a"), Refusal::CredentialMalformed),
+            (("authorization", "sk_live_a"), Refusal::CredentialScheme),
+        ] {
+            assert_eq!(find(&[field], &keys).err(), Some(refusal), "{field:?}");
+        }
+        let token = find(&[("authorization", "Bearer a.b.c")], &keys).unwrap();
+        assert!(matches!(token, Some(Credential::Token(_))));
+    }
+
+    #[test]
+    fn one_credential_in_several_fields_is_one_and_two_are_ambiguous() {
+        let keys = both(&["Bearer", "Basic"]);
+        let one = [
+            ("x-api-key", "sk_live_a"),
+            ("apikey", " sk_live_a"),
+            ("authorization", "Basic c2tfbGl2ZV9hOg=="),
+        ];
+        for fields in [&one[..], &one[..2], &one[1..]] {
+            let found = find(fields, &keys).unwrap();
+            assert!(matches!(found, Some(Credential::ApiKey(key)) if key == "sk_live_a"), "{fields:?}");
+        }
+        for other in [
+            ("apikey", "sk_live_b"),
+            ("apikey", ""),
+            ("apikey", "other"),
+            ("authorization", "Bearer sk_live_b"),
+            ("authorization", "Bearer a.b.c"),
+            ("authorization", "Basic dTpw"),
+            ("authorization", "Digest sk_live_a"),
+        ] {
+            let found = find(&[("x-api-key", "sk_live_a"), other], &keys);
+            assert_eq!(found.err(), Some(Refusal::CredentialInTwoFields), "{other:?}");
+        }
+        let repeated = find(&[("apikey", "sk_live_a, sk_live_a")], &keys);
+        assert_eq!(repeated.err(), Some(Refusal::CredentialRepeated));
+    }
+
+    #[test]
+    fn a_key_is_read_behind_each_of_the_schemes_and_behind_no_other() {
+        let keys = ApiKeys::sent_in(&["authorization"], &["", "Basic", "Bearer", "ApiKey"], &["sk_live"]);
+        for value in ["sk_live_a", "bearer sk_live_a", "BASIC c2tfbGl2ZV9hOg==", "apikey  sk_live_a "] {
+            let found = find(&[("authorization", value)], &keys).unwrap();
+            assert!(matches!(found, Some(Credential::ApiKey(key)) if key == "sk_live_a"), "{value:?}");
+        }
+        for (value, refusal) in [
+            ("Basic sk_live_a", Refusal::CredentialMalformed),
+            // sk_live_a:x, and other:
+            ("Basic c2tfbGl2ZV9hOng=", Refusal::CredentialMalformed),
+            ("Basic b3RoZXI6", Refusal::CredentialMalformed),
+            ("ApiKey other", Refusal::CredentialMalformed),
+            ("ApiKey a.b.c", Refusal::CredentialMalformed),
+            ("Digest sk_live_a", Refusal::CredentialScheme),
+            ("other", Refusal::CredentialScheme),
+            ("sk_live_a, Basic c2tfbGl2ZV9hOg==", Refusal::CredentialRepeated),
+            ("Basic c2tfbGl2ZV9hOg==, ApiKey sk_live_a", Refusal::CredentialRepeated),
+        ] {
+            assert_eq!(find(&[("authorization", value)], &keys).err(), Some(refusal), "{value:?}");
+        }
+        let token = find(&[("authorization", "Bearer a.b.c")], &keys).unwrap();
+        assert!(matches!(token, Some(Credential::Token(_))));
+    }
+
+    /// What is no token may be a key there, whatever it looks like, but not with a space in it.
+    #[test]
+    fn keys_of_another_maker_are_told_from_schemes() {
+        let keys = ApiKeys::sent_in(&["authorization"], &["", "Bearer"], &[]);
+        for (value, key) in [("anything", "anything"), ("Bearer anything", "anything")] {
+            let found = find(&[("authorization", value)], &keys).unwrap();
+            assert!(matches!(found, Some(Credential::ApiKey(found)) if found == key), "{value:?}");
+        }
+        let basic = find(&[("authorization", "Basic dTpw")], &keys);
+        assert_eq!(basic.err(), Some(Refusal::CredentialMalformed));
+        let token = find(&[("authorization", "Bearer a.b.c")], &keys).unwrap();
+        assert!(matches!(token, Some(Credential::Token(_))));
     }
 
     #[test]

@@ -8,7 +8,10 @@ use crate::{
         credential_copies,
         head::{Head, RequestTarget},
     },
-    identity::api_key::ApiKeys,
+    identity::{
+        api_key::ApiKeys,
+        credential::{Credential, find_credential},
+    },
 };
 
 /// Shorter ones are words, and would mask what has nothing to do with them.
@@ -17,10 +20,13 @@ const MASK: &str = "(credential)";
 
 /// The credentials that a request brings, verified or not.
 pub(super) fn sent(head: &Head<'_>, api_keys: Option<&ApiKeys>) -> Vec<String> {
-    let names = ["authorization"].into_iter().chain(api_keys.map(ApiKeys::field));
+    let names = ["authorization"].into_iter().chain(api_keys.iter().flat_map(|keys| keys.sent().own()));
     let values: Vec<_> = names.filter_map(|name| head.fields.get(name)).collect();
     let elements = values.iter().flat_map(|value| value.split(','));
     let texts = elements.filter_map(|element| element.split_ascii_whitespace().next_back());
+    // Within Basic credentials the key is encoded.
+    let read = find_credential(head, api_keys).ok().flatten();
+    let texts = texts.chain(read.as_ref().map(Credential::as_str));
     let mut found: Vec<String> = Vec::new();
     for text in texts.filter(|text| text.len() >= SHORTEST) {
         // Longer ones first: one may be the beginning of another.
@@ -75,7 +81,7 @@ mod tests {
             ("apikey", "sk_live_abcdef"),
             ("cookie", "short"),
         ]);
-        let head = Head { fields: &fields, ..Head::bare() };
+        let head = Head { fields: &fields, seen: fields.seen(["apikey"]), ..Head::bare() };
         let keys = ApiKeys::for_tests("apikey", "", &["sk_live"]);
         let credentials = sent(&head, Some(&keys));
         assert_eq!(credentials, ["sk_live_abcdef", "c2VjcmV0Og==", "sk_live_abc"]);
@@ -95,5 +101,13 @@ mod tests {
                 "path": "/x/(credential)",
             })
         );
+    }
+
+    #[test]
+    fn a_key_within_basic_credentials_is_masked_too() {
+        let fields = TestFields::new(&[("authorization", "Basic c2tfbGl2ZV9hYmM6")]);
+        let head = Head { fields: &fields, seen: fields.seen([]), ..Head::bare() };
+        let keys = ApiKeys::sent_in(&["authorization"], &["Basic"], &["sk_live"]);
+        assert_eq!(sent(&head, Some(&keys)), ["c2tfbGl2ZV9hYmM6", "sk_live_abc"]);
     }
 }
