@@ -32,6 +32,31 @@ export function keyField(configuration) {
   return { field, value: (/** @type {string} */ key) => (scheme ? `${scheme} ${user(key)}` : key) };
 }
 
+/**
+ * The first field that tokens of a token's issuer are read from, and its value.
+ * @param {Configuration} configuration
+ * @param {string} token
+ */
+export function tokenField(configuration, token) {
+  const [name] = list(issuerOf(configuration, token)?.header ?? "authorization");
+  const field = name.toLowerCase();
+  return { field, value: field === "authorization" ? `Bearer ${token}` : token };
+}
+
+/**
+ * The issuer that a token names. Of a text that is no token there is none.
+ * @param {Configuration} configuration
+ * @param {string} token
+ */
+function issuerOf({ issuers = [] }, token) {
+  try {
+    const { iss } = JSON.parse(atob(token.split(".")[1].replaceAll("-", "+").replaceAll("_", "/")));
+    return issuers.find(({ issuer }) => issuer === iss);
+  } catch {
+    return undefined;
+  }
+}
+
 /** @type {(configuration: Configuration) => string[]} */
 export const regions = (configuration) =>
   Object.keys(configuration.regions ?? { af: 1, an: 1, as: 1, eu: 1, na: 1, oc: 1, sa: 1 });

@@ -1,6 +1,6 @@
 // Asks the gateway by the service binding, which passes no network and no cache.
 import { callOut } from "../src/edge/outbound.js";
-import { keyField } from "./configuration.js";
+import { keyField, tokenField } from "./configuration.js";
 import { base64urlJson } from "./encoding.js";
 import { parseToShow } from "./json.js";
 
@@ -54,7 +54,10 @@ export function explain(settings, { method, url, fields, credential, cf }) {
     const { field, value } = keyField(settings.configuration);
     headers.set(field, value(credential.text));
   }
-  if (credential.kind === "token") headers.set("authorization", `Bearer ${credential.text}`);
+  if (credential.kind === "token") {
+    const { field, value } = tokenField(settings.configuration, credential.text);
+    headers.set(field, value);
+  }
   if (credential.kind === "claims") headers.set("x-pointsman-claims", base64urlJson(credential.claims));
   if (Object.keys(cf).length > 0) headers.set("x-pointsman-cf", base64urlJson(cf));
   headers.set("x-pointsman-explain", settings.operatorSecret ?? "");

@@ -62,6 +62,7 @@ export interface Configuration {
   conditions?: Record<string, Condition>;
   customers?: { claim?: string; source?: unknown; fresh?: string };
   directory?: { max_staleness?: string };
+  issuers?: { issuer: string; header?: OneOrMore<string> }[];
   operator?: { secret?: string; status?: string; ledger?: string };
   regions?: JsonObject;
   routes?: Route[];

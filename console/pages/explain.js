@@ -1,4 +1,4 @@
-import { keyField } from "../configuration.js";
+import { keyField, tokenField } from "../configuration.js";
 import { explain } from "../gateway.js";
 import { readObject } from "../json.js";
 import { label, OF_PLATFORM, requestCf } from "../operands.js";
@@ -125,7 +125,10 @@ function requestOf(values, settings) {
   }
   const credential = credentialOf(values, fault);
   if (credential.kind === "key" || credential.kind === "token") {
-    const field = credential.kind === "key" ? keyField(settings.configuration).field : "authorization";
+    const { field } =
+      credential.kind === "key"
+        ? keyField(settings.configuration)
+        : tokenField(settings.configuration, credential.text);
     if (fields.some(([name]) => name.toLowerCase() === field))
       fault("fields", "Fields", `must not set ${field}, which holds the credential`);
   }

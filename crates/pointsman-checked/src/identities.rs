@@ -81,6 +81,7 @@ fn issuer(
     };
     Ok(Issuer {
         name: node.read("name", Node::text)?.into(),
+        fields: node.list("header", field)?,
         audience: Audience {
             accepted: node.strings("audience")?,
             claims: node.list("audience_claims", claim_path)?,

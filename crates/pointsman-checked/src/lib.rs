@@ -120,6 +120,9 @@ fn read_parts(document: Node<'_>) -> Read<Started> {
     let removed = document.list("remove", |node| node.known("must be a field name", NamePattern::parse))?;
     let key_fields = api_keys.iter().flat_map(|keys| keys.sent().own());
     let mut fields = FieldPolicy::new(identity.names(), key_fields, removed);
+    for name in issuers.iter().flat_map(|issuer| &issuer.fields).filter(|name| *name != "authorization") {
+        fields.take_credential(name);
+    }
     let mut named = Vec::new();
     document.list("conditions", |node| {
         // Each may use those before it.
@@ -139,7 +142,7 @@ fn read_parts(document: Node<'_>) -> Read<Started> {
             policies: &policies,
             shapes: errors.shapes.len(),
             api_keys: api_keys.as_ref(),
-            issuers: issuers.len(),
+            issuers: &issuers,
             backends: backends.len(),
             limits: limits.len(),
         };

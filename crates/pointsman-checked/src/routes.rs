@@ -9,7 +9,11 @@ use pointsman_core::{
         fields::{FieldPolicy, is_token},
         protected_resource::ProtectedResource,
     },
-    identity::api_key::ApiKeys,
+    identity::{
+        api_key::ApiKeys,
+        jwt::Issuer,
+        places::{Places, RouteAuth},
+    },
     routing::{
         condition::Named,
         index::RuleIndex,
@@ -21,7 +25,7 @@ use pointsman_core::{
         table::RouteTable,
         target::{Target, Unlisted},
     },
-    state::config::{Region, Route, RouteAuth, guard_alike},
+    state::config::{Region, Route, guard_alike},
 };
 
 use super::{
@@ -40,8 +44,8 @@ pub(super) struct Known<'a> {
     /// How many shapes of errors there are.
     pub(super) shapes: usize,
     pub(super) api_keys: Option<&'a ApiKeys>,
-    /// How many there are, as of the next two.
-    pub(super) issuers: usize,
+    pub(super) issuers: &'a [Issuer],
+    /// How many there are, as of limits.
     pub(super) backends: usize,
     pub(super) limits: usize,
 }
@@ -127,17 +131,13 @@ pub(super) fn place(count: usize) -> impl Fn(Node<'_>) -> Read<usize> {
 fn route(node: Node<'_>, pattern: &Pattern, known: &Known<'_>) -> Read<Route> {
     let params: Vec<&str> = pattern.names().collect();
     let scope = Scope { named: known.named, params: &params };
-    let auth = RouteAuth {
-        api_key: node.read("api_key", Node::flag)?,
-        issuers: node.list("issuers", place(known.issuers))?,
-        anonymous: node.read("anonymous", Node::flag)?,
-    };
+    let auth = auth(node, known)?;
     let rules = node.list("rules", |node| rule(node, known, scope))?;
     let policy = node.option("cors", place(known.policies.len()))?;
     Ok(Route {
         name: Rc::from(node.read("name", Node::text)?),
         path: Rc::from(node.read("path", Node::text)?),
-        challenge: challenge(&auth, known.api_keys),
+        challenge: challenge(&auth, known),
         auth,
         errors: node.option("errors", place(known.shapes))?,
         cors: policy.and_then(|policy| known.policies.get(policy)).map(Rc::clone),
@@ -185,11 +185,30 @@ pub fn is_scope(text: &str) -> bool {
     !text.is_empty() && is_quotable(text) && !text.contains(' ')
 }
 
+#[inline(never)]
+fn auth(node: Node<'_>, known: &Known<'_>) -> Read<RouteAuth> {
+    let issuers = node.list("issuers", place(known.issuers.len()))?;
+    let mut places = Places::default();
+    for index in &issuers {
+        let fields = known.issuers.get(*index).map_or(&[][..], |issuer| &issuer.fields);
+        places.add_issuer(*index, fields);
+    }
+    Ok(RouteAuth {
+        api_key: node.read("api_key", Node::flag)?,
+        issuers,
+        anonymous: node.read("anonymous", Node::flag)?,
+        places,
+    })
+}
+
 /// What `WWW-Authenticate` says on this route (RFC 9110, section 11.6.1).
 #[inline(never)]
-fn challenge(auth: &RouteAuth, api_keys: Option<&ApiKeys>) -> String {
-    match api_keys.filter(|_| auth.api_key && auth.issuers.is_empty()) {
-        Some(keys) => keys.sent().challenge().into_owned(),
+fn challenge(auth: &RouteAuth, known: &Known<'_>) -> String {
+    if let Some(keys) = known.api_keys.filter(|_| auth.api_key && auth.issuers.is_empty()) {
+        return keys.sent().challenge().into_owned();
+    }
+    match auth.places.fields.first().filter(|_| auth.places.bearer.is_empty() && !auth.api_key) {
+        Some(field) => format!("Token header=\"{}\"", field.name),
         None => "Bearer".to_owned(),
     }
 }

@@ -5,7 +5,7 @@ use pointsman_core::{customer::backend_url::AllowHttp, http::fields::is_token};
 use serde_json::{Value, json};
 
 use super::{
-    backends, conditions,
+    backends, conditions, credential_fields,
     errors::Shapes,
     file::GatewayFile,
     findings::Findings,
@@ -33,6 +33,7 @@ pub(super) fn write(file: &GatewayFile, version: &str, findings: &mut Findings) 
         file.customers.as_ref().map(|customers| sources::customers(customers, allow_http, findings));
     let issuers = issuers::all(&file.issuers, file.customers.is_some(), allow_http, findings);
     let (identity, own_fields) = identities::identity(file.identity.as_ref(), findings);
+    credential_fields::check_apart(file, &own_fields, findings);
     let removed = identities::removed(file.forward.as_ref(), &own_fields, findings);
     let backends = backends::all(file, allow_http, findings);
     let limits = limits::all(file, findings);

@@ -8,9 +8,10 @@ use pointsman_core::{
 use serde_json::{Value, json};
 
 use super::{
+    credential_fields,
     file::{ApiKeysFile, ForwardFile, IdentityFile},
     findings::{Findings, escape},
-    identity_token, key_fields, lifetimes, sources, write_all,
+    identity_token, lifetimes, sources,
 };
 
 const MINUTE: Span = Span::from_secs(60);
@@ -54,7 +55,7 @@ const NEEDED_FIELDS: &[&str] = &[
 ];
 
 pub(super) fn api_keys(file: &ApiKeysFile, findings: &mut Findings) -> Value {
-    let (header, scheme) = key_fields::write(file, findings);
+    let (header, scheme) = credential_fields::of_keys(file, findings);
     let checksum = file.checksum.unwrap_or(true);
     if checksum && file.prefixes.is_empty() {
         findings.error(

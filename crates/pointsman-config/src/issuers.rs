@@ -17,6 +17,7 @@ use pointsman_core::{
 use serde_json::{Value, json};
 
 use super::{
+    credential_fields,
     file::{CustomersOfIssuerFile, IssuerFile, OneOrMany},
     findings::Findings,
     identities::claim_path,
@@ -132,6 +133,7 @@ fn issuer(
         "name": file.name,
         "issuer": findings.write(&at("issuer"), file.issuer.as_str()),
         "tenants": file.tenants.as_ref().map(|all| write_all(&at("tenants"), all.iter().map(String::as_str), findings)),
+        "header": credential_fields::of_issuer(index, file, findings),
         "audience": file.audience.write(&at("audience"), findings),
         "audience_claims": audience_claims(file.audience_claims.as_ref(), &at("audience_claims"), findings),
         "algorithms": algorithms.iter().map(|algorithm| algorithm.name()).collect::<Vec<_>>(),

@@ -18,6 +18,7 @@ pub use pointsman_checked::{Variable, Variables, unset_variable};
 
 mod backends;
 mod conditions;
+mod credential_fields;
 mod errors;
 pub mod file;
 pub mod findings;
@@ -25,7 +26,6 @@ mod form;
 mod identities;
 mod identity_token;
 mod issuers;
-mod key_fields;
 mod limits;
 pub mod operands;
 pub mod places;

@@ -345,7 +345,9 @@ fn fields_and_schemes_of_keys_are_distinct_and_there() {
         (r#"scheme = ["", "Bearer", "Basic"]"#, None),
         (
             "header = []",
-            Some("/api_keys/header: must name at least one field: from an empty list no key is ever read"),
+            Some(
+                "/api_keys/header: must name at least one field: from an empty list no credential is ever read",
+            ),
         ),
         (
             r#"header = ["x-api-key", "X_Api_Key"]"#,
@@ -373,5 +375,48 @@ fn fields_and_schemes_of_keys_are_distinct_and_there() {
         ),
     ] {
         assert_eq!(of_keys(lines), found.into_iter().collect::<Vec<_>>(), "{lines}");
+    }
+}
+
+/// Of an issuer with these lines, beside API keys in `x-api-key`.
+fn of_issuer(lines: &str) -> Vec<String> {
+    let route = "[[routes]]\npath = \"/x\"\nauth = [\"api_key\", \"main\"]\nrules = [{ name = \"a\", to = \"shared\" }]\n";
+    let backends = "[backends.shared]\nurl = \"https://shared.example\"\n";
+    let keys = "[api_keys]\nprefixes = [\"sk\"]\nheader = [\"authorization\", \"X-Api-Key\"]\n";
+    let issuer = "[[issuers]]\nname = \"main\"\nissuer = \"https://id.example\"\naudience = \"a\"\nalgorithms = [\"ES256\"]\n\
+                  discovery = true\n";
+    findings(&format!("{keys}{issuer}{lines}\n{backends}{route}"))
+}
+
+#[test]
+fn a_field_of_tokens_holds_nothing_else() {
+    for (lines, found) in [
+        (r#"header = "Cf-Access-Jwt-Assertion""#, None),
+        (r#"header = ["x-token", "authorization"]"#, None),
+        (
+            "header = []",
+            Some(
+                "/issuers/0/header: must name at least one field: from an empty list no credential is ever read",
+            ),
+        ),
+        (
+            r#"header = "x_api_key""#,
+            Some("/issuers/0/header: must not be x_api_key, which holds API keys ([api_keys] header)"),
+        ),
+        (
+            r#"header = ["authorization", "X-Subject"]"#,
+            Some("/issuers/0/header/1: must not be x-subject, in which backends are told who is calling"),
+        ),
+        (
+            r#"header = "cf-connecting-ip""#,
+            Some("/issuers/0/header: must not be cf-connecting-ip, which has a meaning of its own"),
+        ),
+        (r#"header = "host""#, Some("/issuers/0/header: must not be host, which has a meaning of its own")),
+        (
+            r#"header = ["x-token", "X-Token"]"#,
+            Some("/issuers/0/header/1: x-token is a duplicate, as backends read field names"),
+        ),
+    ] {
+        assert_eq!(of_issuer(lines), found.into_iter().collect::<Vec<_>>(), "{lines}");
     }
 }

@@ -5,6 +5,7 @@
 //! when that is there ([`pointsman_loader::loader`]).
 
 pub mod authenticate;
+mod copies;
 pub mod customer;
 pub mod decision;
 mod dispatch;
@@ -35,16 +36,11 @@ use crate::{
     http::{
         answer::{Answer, Telling, problem},
         cors::{AnswerEdits, AnswerPrivacy, Preflight},
-        credential_copies,
-        fields::{FieldLines, lists_too_many},
+        fields::lists_too_many,
         head::{Head, PresentFields},
         path, protected_resource,
     },
-    identity::{
-        claimed::Claimed,
-        credential::{Credential, find_credential},
-        method::AuthMethod,
-    },
+    identity::{claimed::Claimed, method::AuthMethod},
     routing::{
         condition::{Condition, Facts},
         operand::registry::CONTINENT,
@@ -58,9 +54,6 @@ use crate::{
     },
 };
 
-/// No token and no key with a checksum is shorter. Keys that were minted elsewhere may be.
-const SHORTEST_CREDENTIAL: usize = 24;
-
 use self::{dispatch::Destination, rules::RuleDecision};
 
 /// A request on the way through the stages.
@@ -71,13 +64,6 @@ struct DecisionContext<'a> {
     now: Timestamp,
     trace: Trace,
     deferred: Deferred,
-}
-
-/// A credential that may have been sent a second time.
-struct Copied<'a> {
-    credential: Credential<'a>,
-    /// The query without it, where it is there.
-    query: Option<String>,
 }
 
 impl Gateway {
@@ -272,7 +258,7 @@ impl<'a> DecisionContext<'a> {
             Claimed::Missing | Claimed::Malformed => None,
         };
         let caller = CallerIdentity { principal: &principal, customer, authenticated_by: method.authority() };
-        let copied = if self.may_be_copied() { self.copied(&method) } else { None };
+        let copied = if self.may_be_copied() { self.copied(route, &method) } else { None };
         let rest = copied.as_ref().and_then(|copied| copied.query.as_deref());
         let isolates = chosen.own && gateway.customers.as_ref().is_some_and(|all| all.isolate_answers);
         let privacy = match method {
@@ -290,7 +276,7 @@ impl<'a> DecisionContext<'a> {
         };
         let (remove, set) = match &copied {
             None => plan::edit_fields(self.head, &via, &gateway.identity, caller),
-            Some(copied) => self.edit_copied(&via, caller, copied.credential.as_str()),
+            Some(copied) => self.edit_copied(&via, caller, copied),
         };
         Ok(Outcome::Forward(Box::new(Forward {
             sending,
@@ -300,45 +286,6 @@ impl<'a> DecisionContext<'a> {
             server_timing: route.server_timing,
             admission,
         })))
-    }
-
-    /// Whether a second copy of the credential may be anywhere: most requests have no field that could hold it, and a
-    /// query that is shorter.
-    fn may_be_copied(&self) -> bool {
-        let is_long_enough = |query: &str| {
-            let may_be_short = self.gateway.api_keys.as_ref().is_some_and(|keys| !keys.has_checksum());
-            may_be_short || query.len() >= SHORTEST_CREDENTIAL
-        };
-        self.head.seen.has(PresentFields::MAY_HOLD_CREDENTIAL.and(PresentFields::VIA))
-            || self.head.target.query.is_some_and(is_long_enough)
-    }
-
-    /// The credential that was verified, and the query without it. Where an operator assumes a caller, the one that was
-    /// sent.
-    #[cold]
-    #[inline(never)]
-    fn copied(&self, method: &AuthMethod) -> Option<Box<Copied<'a>>> {
-        if *method == AuthMethod::Anonymous {
-            return None;
-        }
-        let credential = find_credential(self.head, self.gateway.api_keys.as_ref()).ok().flatten()?;
-        let query = credential_copies::clean_query(self.head.target, credential.as_str());
-        Some(Box::new(Copied { credential, query }))
-    }
-
-    /// As [`plan::edit_fields`], and what holds the credential goes.
-    #[cold]
-    #[inline(never)]
-    fn edit_copied(
-        &self,
-        via: &str,
-        caller: CallerIdentity<'_>,
-        credential: &str,
-    ) -> (Vec<String>, FieldLines) {
-        let via = if credential_copies::holds(via, credential) { self.gateway.via.alone() } else { via };
-        let (mut remove, mut set) = plan::edit_fields(self.head, via, &self.gateway.identity, caller);
-        credential_copies::take_off(self.head, &self.gateway.fields, credential, &mut remove, &mut set);
-        (remove, set)
     }
 
     /// Refuses a head that would take too many calls of the runtime.

@@ -17,6 +17,7 @@ pub mod jwt;
 pub mod key_fields;
 pub mod method;
 pub mod operator_secret;
+pub mod places;
 pub mod principal;
 pub mod root_key;
 pub mod shared_secret;

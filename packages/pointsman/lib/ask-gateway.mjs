@@ -1,6 +1,6 @@
 // A case as a question to a gateway that runs: the request, with the fields by which an operator has it explained.
 import { readFileSync } from "node:fs";
-import { keyField } from "./key-field.mjs";
+import { issuerOf, keyField, tokenField } from "./key-field.mjs";
 
 /** @import { Case } from "./cases.mjs" */
 /** @import { Form } from "./form.mjs" */
@@ -30,7 +30,7 @@ export function question({ request }, { secret, form }) {
   if (key !== undefined) {
     fields.push(form.api_keys ? keyField(form.api_keys, key) : ["authorization", `Bearer ${key}`]);
   }
-  if (jwt !== undefined) fields.push(["authorization", `Bearer ${jwt}`]);
+  if (jwt !== undefined) fields.push(tokenField(issuerOf(form, jwt), jwt));
   if (claims !== undefined || subject !== undefined)
     fields.push(["x-pointsman-claims", encoded({ ...claims, ...(subject === undefined ? {} : { sub: subject }) })]);
   const cf = clientOf(request);

@@ -10,7 +10,7 @@
  * @property {Route[]} routes
  * @property {{ health: string | null, status: string | null, secret: string | null } | null} [operator]
  */
-/** @typedef {{ name: string, issuer: string, tenants: string[] | null, audience: string[], audience_claims: string[], algorithms: string[], jwks_url: string | null, secret: string | null, secret_format: string | null, keys: object | null, subject: string }} Issuer */
+/** @typedef {{ name: string, issuer: string, tenants: string[] | null, header: string[], audience: string[], audience_claims: string[], algorithms: string[], jwks_url: string | null, secret: string | null, secret_format: string | null, keys: object | null, subject: string }} Issuer */
 /** @typedef {{ name: string, origins: { url: string }[] }} Backend */
 /** @typedef {{ name: string, path: string, methods: string[] | null, api_key: boolean, issuers: number[], anonymous: boolean, rules: { name: string, to?: unknown }[] }} Route */
 

@@ -1,6 +1,6 @@
-// How a client sends an API key in the first of the fields that a gateway reads keys from.
+// How a client sends an API key or a token: in the first of the fields that a gateway reads it from.
 
-/** @import { Form } from "./form.mjs" */
+/** @import { Form, Issuer } from "./form.mjs" */
 
 /**
  * The field's name and its value. The core has the same (`KeyFields::show`).
@@ -16,4 +16,29 @@ export function keyField({ header, scheme }, key) {
   if (own === "") return [name, key];
   if (own.toLowerCase() === "basic") return [name, `${own} ${btoa(`${key}:`)}`];
   return [name, `${own} ${key}`];
+}
+
+/**
+ * The field's name and its value.
+ * @param {Issuer | undefined} issuer whose token it is
+ * @param {string} token
+ * @returns {[name: string, value: string]}
+ */
+export function tokenField(issuer, token) {
+  const [name] = issuer?.header ?? ["authorization"];
+  return [name, name === "authorization" ? `Bearer ${token}` : token];
+}
+
+/**
+ * The issuer that a token names. Of a text that is no token there is none.
+ * @param {Form} form
+ * @param {string} token
+ */
+export function issuerOf({ issuers }, token) {
+  try {
+    const { iss } = JSON.parse(Buffer.from(token.split(".")[1] ?? "", "base64url").toString());
+    return issuers.find(({ issuer }) => issuer === iss);
+  } catch {
+    return undefined;
+  }
 }

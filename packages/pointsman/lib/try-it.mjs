@@ -1,6 +1,6 @@
 // Requests to paste: the project's own cases, with credentials that work on this machine.
 import { routeOf } from "./form.mjs";
-import { keyField } from "./key-field.mjs";
+import { keyField, tokenField } from "./key-field.mjs";
 
 /** @import { Case, CaseRequest } from "./cases.mjs" */
 /** @import { Form, Issuer } from "./form.mjs" */
@@ -89,9 +89,9 @@ function credential({ path, claims, subject }, { form, localKeys, mint }) {
   const [issuer] = issuers;
   if (issuer === undefined) return undefined;
   const token = mint?.(issuer, { ...(subject === undefined ? {} : { sub: subject }), ...claims });
-  if (token !== undefined) return { field: ["authorization", `Bearer ${token}`] };
+  if (token !== undefined) return { field: tokenField(issuer, token) };
   return {
-    field: ["authorization", "Bearer $TOKEN"],
+    field: tokenField(issuer, "$TOKEN"),
     missing: `TOKEN is one of issuer ${issuer.name} with the claims ${JSON.stringify(claims ?? {})}`,
   };
 }

@@ -5,11 +5,12 @@ use std::fmt::Write;
 
 use pointsman_core::{
     http::head::PresentFields,
+    identity::places::RouteAuth,
     routing::{
         operand::Operand,
         pattern::{Pattern, Segment},
     },
-    state::config::{Gateway, Route, RouteAuth},
+    state::config::{Gateway, Route},
 };
 use serde_json::{Map, Value};
 

@@ -33,7 +33,6 @@ pub(super) struct Side {
     /// Stands for every key: of the right form, with the right checksum, and with the record that is asked about.
     key: Option<Field>,
     address: PresentFields,
-    authorization: PresentFields,
 }
 
 struct Field {
@@ -70,8 +69,8 @@ impl Side {
             let (name, value) = keys.sent().show(&text);
             Field { name: name.to_owned(), value, seen: seen(name) }
         });
-        let (address, authorization) = (seen("cf-connecting-ip"), seen("authorization"));
-        Self { memory: Memory::new(&gateway, 1), key, address, authorization, gateway }
+        let address = seen("cf-connecting-ip");
+        Self { memory: Memory::new(&gateway, 1), key, address, gateway }
     }
 
     /// Whether a credential of this kind can get anybody anywhere on the question's route.
@@ -95,7 +94,10 @@ impl Side {
         let token = format!("Bearer {TOKEN}");
         let (field, seen) = match (credential, &self.key) {
             (Credential::Key, Some(key)) => (Some((key.name.as_str(), key.value.as_str())), key.seen),
-            (Credential::Token(_), _) => (Some(("authorization", token.as_str())), self.authorization),
+            (Credential::Token(issuer), _) => {
+                let name = token_field(&self.gateway, issuer);
+                (Some((name, token.as_str())), self.gateway.fields().judge(name).seen)
+            }
             (Credential::Key | Credential::None, _) => (None, PresentFields::default()),
         };
         let address = sent.address.map_or(PresentFields::default(), |_| self.address);
@@ -221,4 +223,10 @@ impl Fields for AskedFields<'_> {
         let address = self.address.iter().map(|_| "cf-connecting-ip".to_owned());
         self.own.iter().map(|(name, _)| name.clone()).chain(credential).chain(address).collect()
     }
+}
+
+/// The field that tokens of an issuer come in.
+fn token_field(gateway: &Gateway, issuer: Option<usize>) -> &str {
+    let issuer = issuer.and_then(|index| gateway.issuers().get(index));
+    issuer.and_then(|issuer| issuer.fields.first()).map_or("authorization", String::as_str)
 }

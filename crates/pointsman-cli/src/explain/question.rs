@@ -12,7 +12,7 @@ use pointsman_core::{
         cf::CfValue,
         head::{Fields, PresentFields},
     },
-    identity::{claims::Claims, principal::Principal},
+    identity::{claims::Claims, compact, principal::Principal},
     state::config::Gateway,
 };
 use serde_json::{Map, Value};
@@ -96,7 +96,7 @@ impl Question {
             fields.push((name.to_owned(), value));
         }
         if let Some(token) = &self.jwt {
-            fields.push(("authorization".to_owned(), format!("Bearer {token}")));
+            fields.push(token_field(token, gateway));
         }
         if let Some(address) = &self.ip {
             address.parse::<std::net::IpAddr>().map_err(|_| format!("ip: {address} is no address"))?;
@@ -130,6 +130,16 @@ impl Question {
         let claims = self.claims.clone().unwrap_or_default();
         let Some(subject) = &self.subject else { return Some(Rc::new(Principal::assumed(claims))) };
         Some(Rc::new(Principal::new(Some(Rc::from(subject.as_str())), Claims::new(claims))))
+    }
+}
+
+/// The first field that the token's issuer is read from, and its value.
+fn token_field(token: &str, gateway: &Gateway) -> (String, String) {
+    let claimed = compact::parse(token).ok().and_then(|parsed| parsed.claims.get("iss").cloned());
+    let issuer = gateway.issuers().iter().find(|issuer| claimed == Some(Value::from(issuer.issuer.as_str())));
+    match issuer.and_then(|issuer| issuer.fields.first()) {
+        Some(name) if name != "authorization" => (name.clone(), token.to_owned()),
+        _ => ("authorization".to_owned(), format!("Bearer {token}")),
     }
 }
 

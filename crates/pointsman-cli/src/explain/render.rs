@@ -100,6 +100,8 @@ impl Page {
     fn credential(&mut self, step: &Value) {
         let detail = &step["detail"];
         let accepted: Vec<_> = step["accepted"].as_array().into_iter().flatten().map(text).collect();
+        let place = step["place"].as_str().filter(|place| *place != "authorization");
+        let place = place.map_or_else(String::new, |place| format!(", in {place}"));
         match step["form"].as_str().unwrap_or_default() {
             "api_key" => {
                 let checksum = match detail["checksum"].as_bool() {
@@ -109,7 +111,7 @@ impl Page {
                 };
                 let prefix =
                     detail["prefix"].as_str().map_or_else(String::new, |prefix| format!(", prefix {prefix}"));
-                self.entry("credential", &format!("API key{prefix}{checksum}"));
+                self.entry("credential", &format!("API key{prefix}{checksum}{place}"));
                 // What is no key of ours is not looked for.
                 if detail["checksum"] != false {
                     self.more(&format!("stored as {}", text(&detail["stored_as"])));
@@ -123,7 +125,7 @@ impl Page {
                     Some(false) => "not verified",
                     None => "signature not checked",
                 };
-                self.entry("credential", &format!("token, {verified}: {header} {}", detail["claims"]));
+                self.entry("credential", &format!("token, {verified}{place}: {header} {}", detail["claims"]));
                 if !detail["customers"].is_null() {
                     let allowed = match detail["customers"]["claim"].as_str() {
                         Some(claim) => format!("the customer that its claim {claim} names"),
@@ -139,6 +141,10 @@ impl Page {
         if !accepted.is_empty() {
             let anonymous = if step["anonymous"] == true { ", and callers without any" } else { "" };
             self.more(&dim(&format!("the route takes {}{anonymous}", accepted.join(", "))));
+        }
+        let places: Vec<_> = step["places"].as_array().into_iter().flatten().map(text).collect();
+        if places.len() > 1 {
+            self.more(&dim(&format!("it is looked for in {}", places.join(", "))));
         }
     }
 

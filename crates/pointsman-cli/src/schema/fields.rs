@@ -95,6 +95,7 @@ fn callers() -> Vec<Field> {
         ),
         issuer("issuer", some_text()),
         issuer("tenants", list(&form("^[A-Za-z0-9_-]{1,128}$"), 1)),
+        issuer("header", one_or_many(&field_name(false))),
         issuer("audience", one_or_many(&some_text())),
         issuer("audience_claims", one_or_many(&refer("Claim"))),
         issuer("algorithms", list(&word(&Algorithm::names().collect::<Vec<_>>()), 1)),

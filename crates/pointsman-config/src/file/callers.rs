@@ -57,6 +57,8 @@ pub struct IssuerFile {
     pub issuer: String = default,
     /// The values that the `{claim}` in `issuer` may have. Default any.
     pub tenants: Option<Vec<String>>,
+    /// The fields that its tokens come in: `"cf-access-jwt-assertion"`. Default `authorization`.
+    pub header: Option<OneOrMany>,
     /// What `aud` must be or contain. Must be there, but for presets that know it.
     pub audience: OneOrMany = default,
     /// The claims that may say whom a token is for: the first that a token has is the only one that counts. Default `aud`.

@@ -13,15 +13,16 @@ use crate::{
     http::head::Head,
     identity::{
         compact::{self, MAX_TOKEN_BYTES},
-        credential::{Credential, find_credential},
+        credential::{Credential, Found, find_credential},
         jwk_set::{Candidates, KeySet},
         jwt::{self, Examined, Issuer, KeySource, VerifiedToken},
         method::AuthMethod,
+        places::RouteAuth,
         principal::Principal,
     },
     state::{
         cache::{Lease, Loaded, Lookup, Stored},
-        config::{Gateway, RouteAuth},
+        config::Gateway,
         memory::Memory,
     },
 };
@@ -58,21 +59,25 @@ impl Stage<'_> {
             trace.record(Steps::assume);
             return Ok((Rc::clone(principal), AuthMethod::Assumed));
         }
-        let credential = find_credential(head, self.gateway.api_keys.as_ref());
-        trace
-            .record(|steps| steps.find_credential(credential.as_ref().map_err(|error| *error), self.gateway));
-        match credential? {
-            None if auth.anonymous => Ok(anonymous()),
-            None => Err(Refusal::CredentialMissing.into()),
-            Some(Credential::ApiKey(key)) if auth.api_key => self
+        let found = find_credential(head, self.gateway.api_keys.as_ref(), &auth.places);
+        trace.record(|steps| steps.find_credential(found.as_ref().map_err(|error| *error), self.gateway));
+        let Some(Found { credential, place }) = found? else {
+            return if auth.anonymous { Ok(anonymous()) } else { Err(Refusal::CredentialMissing.into()) };
+        };
+        match credential {
+            Credential::ApiKey(key) if auth.api_key => self
                 .api_key(&key, head, memory, deferred, trace)
                 .map(|principal| (principal, AuthMethod::ApiKey)),
-            Some(Credential::Token(token)) if !auth.issuers.is_empty() => {
-                let authenticated = self.token(&token, auth, memory, deferred)?;
+            Credential::Token(token) => {
+                let accepted = auth.issuers_in(place);
+                if accepted.is_empty() {
+                    return Err(Refusal::CredentialKindNotAccepted.into());
+                }
+                let authenticated = self.token(&token, accepted, memory, deferred)?;
                 trace.record(|steps| steps.believe_token(&token, memory));
                 Ok(authenticated)
             }
-            Some(_) => Err(Refusal::CredentialKindNotAccepted.into()),
+            Credential::ApiKey(_) => Err(Refusal::CredentialKindNotAccepted.into()),
         }
     }
 
@@ -108,7 +113,7 @@ impl Stage<'_> {
     fn token(
         &self,
         token: &str,
-        auth: &RouteAuth,
+        accepted: &[usize],
         memory: &mut Memory,
         deferred: &mut Deferred,
     ) -> Result<(Rc<Principal>, AuthMethod), Halt> {
@@ -121,12 +126,12 @@ impl Stage<'_> {
         let (signing_input, signature) = compact::split_signing_input(token);
         let digest = Digest::of(signature.as_bytes());
         if let Some(Err(Refusal::TokenSignature | Refusal::TokenKeyUnusable)) = self.loaded.token {
-            self.refetch_after_bad_signature(token, auth, memory)?;
+            self.refetch_after_bad_signature(token, accepted, memory)?;
         }
-        if let Some(verified) = self.verified_before(&digest, signing_input, auth, memory, deferred)? {
+        if let Some(verified) = self.verified_before(&digest, signing_input, accepted, memory, deferred)? {
             return self.authenticated(&verified, memory);
         }
-        let examined = jwt::examine(token, &self.gateway.issuers, &auth.issuers, self.now)?;
+        let examined = jwt::examine(token, &self.gateway.issuers, accepted, self.now)?;
         let issuer = self.gateway.issuers.get(examined.issuer).ok_or(Refusal::TokenIssuer)?;
         match &issuer.keys {
             KeySource::Secret(secret) => {
@@ -160,13 +165,13 @@ impl Stage<'_> {
         }
     }
 
-    /// A token that was verified before, if it still counts: for an issuer that this route accepts,
+    /// A token that was verified before, if it still counts: for an issuer that is accepted,
     /// before its expiry, and with its key still in the issuer's set.
     fn verified_before(
         &self,
         digest: &Digest,
         signing_input: &str,
-        auth: &RouteAuth,
+        accepted: &[usize],
         memory: &Memory,
         deferred: &mut Deferred,
     ) -> Result<Option<Rc<VerifiedToken>>, Halt> {
@@ -182,7 +187,7 @@ impl Stage<'_> {
         if *verified.signing_input != *signing_input {
             return Ok(None);
         }
-        if self.now >= verified.expires_at || !auth.issuers.contains(&verified.issuer) {
+        if self.now >= verified.expires_at || !accepted.contains(&verified.issuer) {
             return Ok(None);
         }
         let issuer = self.gateway.issuers.get(verified.issuer).ok_or(Refusal::TokenIssuer)?;
@@ -217,10 +222,10 @@ impl Stage<'_> {
     fn refetch_after_bad_signature(
         &self,
         token: &str,
-        auth: &RouteAuth,
+        accepted: &[usize],
         memory: &Memory,
     ) -> Result<(), Halt> {
-        let examined = jwt::examine(token, &self.gateway.issuers, &auth.issuers, self.now)?;
+        let examined = jwt::examine(token, &self.gateway.issuers, accepted, self.now)?;
         let issuer = self.gateway.issuers.get(examined.issuer).ok_or(Refusal::TokenIssuer)?;
         if issuer.keys.is_fetched() {
             self.ask_again(examined.issuer, issuer, memory)?;

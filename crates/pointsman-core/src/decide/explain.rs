@@ -56,7 +56,7 @@ impl Explained<'_> {
     #[must_use]
     pub fn tell(&self, decision: &Decision) -> Value {
         let mut told = self.tell_all(decision);
-        masked::mask(&mut told, &masked::sent(self.head, self.gateway.api_keys.as_ref()));
+        masked::mask(&mut told, &masked::sent(self.head, self.gateway));
         told
     }
 

@@ -12,17 +12,18 @@ use crate::{
         api_key::{ApiKeys, KeyConfig},
         claims::Claims,
         compact,
-        credential::Credential,
+        credential::{Credential, Found},
         customer_id::CustomerId,
         issuer_customers::Only,
         jwt::Issuer,
         method::API_KEY,
+        places::RouteAuth,
         principal::Principal,
     },
     routing::split::SplitView,
     state::{
         cache::{Cache, Stored},
-        config::{Gateway, Route, RouteAuth},
+        config::{Gateway, Route},
         memory::Memory,
     },
 };
@@ -66,6 +67,10 @@ pub(super) enum RouteStep {
 pub(super) struct CredentialStep {
     pub(super) accepted: Vec<Rc<str>>,
     pub(super) anonymous: bool,
+    /// Where it is looked for.
+    pub(super) places: Vec<String>,
+    /// Where it was found.
+    pub(super) place: Option<String>,
     pub(super) form: CredentialForm,
 }
 
@@ -177,7 +182,11 @@ impl Steps {
         let api_key = auth.api_key.then(|| Rc::from(API_KEY));
         let accepted = api_key.into_iter().chain(issuers.map(|issuer| Rc::clone(&issuer.name))).collect();
         let form = CredentialForm::NotAskedFor;
-        self.credential = Some(CredentialStep { accepted, anonymous: auth.anonymous, form });
+        let keys = gateway.api_keys.iter().flat_map(|keys| keys.sent().own()).map(str::to_owned);
+        let places =
+            ["authorization".to_owned()].into_iter().chain(keys).chain(auth.places.names()).collect();
+        let anonymous = auth.anonymous;
+        self.credential = Some(CredentialStep { accepted, anonymous, places, place: None, form });
     }
 
     pub(super) fn assume(&mut self) {
@@ -189,10 +198,14 @@ impl Steps {
     #[inline(never)]
     pub(super) fn find_credential(
         &mut self,
-        found: Result<&Option<Credential<'_>>, Refusal>,
+        found: Result<&Option<Found<'_, '_>>, Refusal>,
         gateway: &Gateway,
     ) {
-        self.set_form(match found {
+        if let (Some(step), Ok(Some(found))) = (&mut self.credential, found) {
+            step.place = Some(found.place.name());
+        }
+        let credential = found.map(|found| found.as_ref().map(|found| &found.credential));
+        self.set_form(match credential {
             Err(refusal) => CredentialForm::Unreadable(refusal),
             Ok(None) => CredentialForm::None,
             Ok(Some(Credential::ApiKey(key))) => {

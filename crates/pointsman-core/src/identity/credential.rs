@@ -8,6 +8,7 @@ use crate::{
     identity::{
         api_key::ApiKeys,
         key_fields::{is_basic, user_alone},
+        places::{Place, Places},
     },
 };
 
@@ -37,6 +38,15 @@ impl Credential<'_> {
     }
 }
 
+/// A credential, and where it was found.
+#[derive(Clone)]
+pub struct Found<'a, 'p> {
+    /// The credential.
+    pub credential: Credential<'a>,
+    /// The first of the places in which it stands.
+    pub place: Place<'p>,
+}
+
 /// Finds the one credential of a request.
 ///
 /// `Ok(None)` is "there is none", which is not the same as a bad one: only the former can make a
@@ -44,54 +54,75 @@ impl Credential<'_> {
 ///
 /// # Errors
 /// Two credentials, or one in no known form.
-pub fn find_credential<'a>(
+pub fn find_credential<'a, 'p>(
     head: &Head<'a>,
-    api_keys: Option<&ApiKeys>,
-) -> Result<Option<Credential<'a>>, Refusal> {
+    api_keys: Option<&'p ApiKeys>,
+    places: &'p Places,
+) -> Result<Option<Found<'a, 'p>>, Refusal> {
     let authorization = head.field(PresentFields::AUTHORIZATION, "authorization");
-    let own =
-        api_keys.filter(|_| head.seen.has(PresentFields::API_KEY.and(PresentFields::FURTHER_CREDENTIAL)));
-    match (authorization, own) {
-        (None, None) => Ok(None),
-        (Some(value), None) => read(value, None, api_keys).map(Some),
-        (authorization, Some(keys)) => find_in_own_fields(head, authorization, keys),
+    if head.seen.has(PresentFields::API_KEY.and(PresentFields::FURTHER_CREDENTIAL)) {
+        return find_in_all_places(head, authorization, api_keys, places);
+    }
+    let Some(value) = authorization else { return Ok(None) };
+    let credential = read(value, None, api_keys)?;
+    Ok(Some(Found { credential, place: Place::Authorization }))
+}
+
+/// What was found in one place.
+type InPlace<'a, 'p> = Result<Found<'a, 'p>, Refusal>;
+
+/// As [`find_credential`], of a request with other fields that hold credentials than `Authorization`.
+#[inline(never)]
+fn find_in_all_places<'a, 'p>(
+    head: &Head<'a>,
+    authorization: Option<Cow<'a, str>>,
+    api_keys: Option<&'p ApiKeys>,
+    places: &'p Places,
+) -> Result<Option<Found<'a, 'p>>, Refusal> {
+    let at = |place| move |credential| Found { credential, place };
+    let mut found = authorization.map(|value| read(value, None, api_keys).map(at(Place::Authorization)));
+    if let Some(keys) = api_keys {
+        // Of the first field it is known whether it is there, of the others whether any is.
+        let mut kind = PresentFields::API_KEY;
+        for name in keys.sent().own() {
+            if let Some(value) = head.field(kind, name) {
+                add(&mut found, read(value, Some(keys), api_keys).map(at(Place::KeyField(name))));
+            }
+            kind = PresentFields::FURTHER_CREDENTIAL;
+        }
+    }
+    if !places.are_usual() {
+        find_in_further_places(head, places, &mut found);
+    }
+    found.transpose()
+}
+
+#[cold]
+#[inline(never)]
+fn find_in_further_places<'a, 'p>(head: &Head<'a>, places: &'p Places, found: &mut Option<InPlace<'a, 'p>>) {
+    for field in &places.fields {
+        if let Some(value) = head.field(PresentFields::FURTHER_CREDENTIAL, &field.name) {
+            let credential = read_token_field(&value).map(Credential::into_owned);
+            add(found, credential.map(|credential| Found { credential, place: Place::TokenField(field) }));
+        }
     }
 }
 
-/// As [`find_credential`], of a request with a field for API keys that is not `Authorization`.
-#[inline(never)]
-fn find_in_own_fields<'a>(
-    head: &Head<'a>,
-    authorization: Option<Cow<'a, str>>,
-    keys: &ApiKeys,
-) -> Result<Option<Credential<'a>>, Refusal> {
-    let mut kinds = [PresentFields::API_KEY].into_iter();
-    // Of the first field it is known whether it is there, of the others whether any is.
-    let own = keys.sent().own().filter_map(|name| {
-        let kind = kinds.next().unwrap_or(PresentFields::FURTHER_CREDENTIAL);
-        head.field(kind, name)
+/// Adds what a further place holds.
+fn add<'a, 'p>(found: &mut Option<InPlace<'a, 'p>>, also: InPlace<'a, 'p>) {
+    *found = Some(match found.take() {
+        None => also,
+        Some(before) => only_one(before, also),
     });
-    let mut found = authorization.map(|value| read(value, None, Some(keys)));
-    for value in own {
-        let also = read(value, Some(keys), Some(keys));
-        found = Some(match found {
-            None => also,
-            Some(before) => only_one(before, also),
-        });
-    }
-    found.transpose()
 }
 
 /// The one credential that came in two places. Clients that move to another place send theirs in both for a while, and
 /// some libraries always do; but two that differ, or of which one cannot be read, leave open who calls.
 #[cold]
 #[inline(never)]
-fn only_one<'a>(
-    one: Result<Credential<'a>, Refusal>,
-    other: Result<Credential<'a>, Refusal>,
-) -> Result<Credential<'a>, Refusal> {
+fn only_one<'a, 'p>(one: InPlace<'a, 'p>, other: InPlace<'a, 'p>) -> InPlace<'a, 'p> {
     match (one, other) {
-        (Ok(one), Ok(other)) if one == other => Ok(one),
+        (Ok(one), Ok(other)) if one.credential == other.credential => Ok(one),
         _ => Err(Refusal::CredentialInTwoFields),
     }
 }
@@ -149,8 +180,27 @@ fn read_authorization<'a>(value: &'a str, api_keys: Option<&ApiKeys>) -> Result<
     if !scheme.eq_ignore_ascii_case("bearer") {
         return Err(Refusal::CredentialScheme);
     }
+    read_token(text)
+}
+
+fn read_token(text: &str) -> Result<Credential<'_>, Refusal> {
     let is_token = has_three_parts(text) && is_credential_text(text);
     if is_token { Ok(Credential::Token(Cow::Borrowed(text))) } else { Err(Refusal::CredentialMalformed) }
+}
+
+/// Reads a field that holds a token, alone or behind `Bearer`.
+fn read_token_field(value: &str) -> Result<Credential<'_>, Refusal> {
+    let value = field_content(value);
+    let text = match scheme_and_text(value) {
+        Some((scheme, text)) if scheme.eq_ignore_ascii_case("bearer") => text,
+        _ => value,
+    };
+    let token = read_token(text);
+    // Fetch joins repeated fields with a comma.
+    if token.is_err() && text.split(',').filter(|part| has_three_parts(part)).count() > 1 {
+        return Err(Refusal::CredentialRepeated);
+    }
+    token
 }
 
 /// Three parts: a signed token. Five would be an encrypted one, which nobody here can read.
@@ -252,209 +302,4 @@ fn begins_with_scheme(element: &str, own: &[String]) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::http::head::{RequestTarget, test_support::TestFields};
-
-    fn find(fields: &[(&str, &str)], keys: &ApiKeys) -> Result<Option<Credential<'static>>, Refusal> {
-        let fields = TestFields::new(fields);
-        let head = Head {
-            method: "GET",
-            target: RequestTarget::parse("https://api.example.com/").unwrap(),
-            seen: fields.seen(keys.sent().own()),
-            fields: &fields,
-            request_id: "r",
-        };
-        find_credential(&head, Some(keys)).map(|found| found.map(Credential::into_owned))
-    }
-
-    fn bearer() -> ApiKeys {
-        ApiKeys::for_tests("authorization", "Bearer", &["sk_live", "sk_test"])
-    }
-
-    fn own() -> ApiKeys {
-        ApiKeys::for_tests("x-api-key", "", &["sk_live"])
-    }
-
-    #[test]
-    fn the_form_tells_keys_from_tokens() {
-        let key = find(&[("authorization", "Bearer sk_live_abc")], &bearer()).unwrap();
-        assert!(matches!(key, Some(Credential::ApiKey(key)) if key == "sk_live_abc"));
-        let token = find(&[("authorization", "bearer a.b.c")], &bearer()).unwrap();
-        assert!(matches!(token, Some(Credential::Token(token)) if token == "a.b.c"));
-        let own_field = find(&[("x-api-key", "sk_live_abc")], &own()).unwrap();
-        assert!(matches!(own_field, Some(Credential::ApiKey(_))));
-        assert!(find(&[], &bearer()).unwrap().is_none());
-    }
-
-    /// RFC 9110, sections 5.5 and 11.4; RFC 6750, section 2.1.
-    #[test]
-    fn white_space_around_a_credential_is_no_part_of_it() {
-        for credential in ["sk_live_a", "a.b.c"] {
-            for (before, between, after) in
-                [("", "  ", ""), ("", " ", " "), ("", " ", "\t"), ("\t ", "    ", " \t "), (" ", " ", "")]
-            {
-                let value = format!("{before}Bearer{between}{credential}{after}");
-                let found = find(&[("authorization", &value)], &bearer()).unwrap();
-                let Some(Credential::ApiKey(text) | Credential::Token(text)) = found else {
-                    panic!("{value:?}")
-                };
-                assert_eq!(text, credential);
-            }
-        }
-        for value in ["sk_live_a ", " sk_live_a", "\tsk_live_a\t"] {
-            let found = find(&[("x-api-key", value)], &own()).unwrap();
-            assert!(matches!(found, Some(Credential::ApiKey(key)) if key == "sk_live_a"), "{value:?}");
-        }
-        let scheme = ApiKeys::for_tests("x-api-key", "Key", &["sk_live"]);
-        let found = find(&[("x-api-key", " key   sk_live_a\t")], &scheme).unwrap();
-        assert!(matches!(found, Some(Credential::ApiKey(key)) if key == "sk_live_a"));
-        let nothing = ApiKeys::for_tests("authorization", "", &["sk_live"]);
-        let found = find(&[("authorization", " sk_live_a ")], &nothing).unwrap();
-        assert!(matches!(found, Some(Credential::ApiKey(key)) if key == "sk_live_a"));
-    }
-
-    #[test]
-    fn two_credentials_are_ambiguous() {
-        for value in [
-            "Bearer a.b.c, Bearer a.b.c",
-            "Bearer sk_live_a, Basic dTpw",
-            "Bearer sk_live_a,Bearer sk_live_b",
-        ] {
-            assert_eq!(
-                find(&[("authorization", value)], &bearer()).err(),
-                Some(Refusal::CredentialRepeated),
-                "{value}"
-            );
-        }
-        let both = find(&[("authorization", "Bearer a.b.c"), ("x-api-key", "sk_live_a")], &own());
-        assert_eq!(both.err(), Some(Refusal::CredentialInTwoFields));
-        let repeated = find(&[("x-api-key", "sk_live_a, sk_live_b")], &own());
-        assert_eq!(repeated.err(), Some(Refusal::CredentialRepeated));
-    }
-
-    fn both(schemes: &[&str]) -> ApiKeys {
-        ApiKeys::sent_in(&["x-api-key", "authorization", "apikey"], schemes, &["sk_live"])
-    }
-
-    #[test]
-    fn a_key_may_come_in_any_of_several_fields() {
-        let keys = both(&["Bearer"]);
-        for field in
-            [("x-api-key", "sk_live_a"), ("apikey", "sk_live_a"), ("authorization", "Bearer sk_live_a")]
-        {
-            let found = find(&[field], &keys).unwrap();
-            assert!(matches!(found, Some(Credential::ApiKey(key)) if key == "sk_live_a"), "{field:?}");
-        }
-        // The scheme is that of `Authorization`.
-        for (field, refusal) in [
-            (("x-api-key", "Bearer sk_live_a"), Refusal::CredentialMalformed),
-            (("authorization", "sk_live_a"), Refusal::CredentialScheme),
-        ] {
-            assert_eq!(find(&[field], &keys).err(), Some(refusal), "{field:?}");
-        }
-        let token = find(&[("authorization", "Bearer a.b.c")], &keys).unwrap();
-        assert!(matches!(token, Some(Credential::Token(_))));
-    }
-
-    #[test]
-    fn one_credential_in_several_fields_is_one_and_two_are_ambiguous() {
-        let keys = both(&["Bearer", "Basic"]);
-        let one = [
-            ("x-api-key", "sk_live_a"),
-            ("apikey", " sk_live_a"),
-            ("authorization", "Basic c2tfbGl2ZV9hOg=="),
-        ];
-        for fields in [&one[..], &one[..2], &one[1..]] {
-            let found = find(fields, &keys).unwrap();
-            assert!(matches!(found, Some(Credential::ApiKey(key)) if key == "sk_live_a"), "{fields:?}");
-        }
-        for other in [
-            ("apikey", "sk_live_b"),
-            ("apikey", ""),
-            ("apikey", "other"),
-            ("authorization", "Bearer sk_live_b"),
-            ("authorization", "Bearer a.b.c"),
-            ("authorization", "Basic dTpw"),
-            ("authorization", "Digest sk_live_a"),
-        ] {
-            let found = find(&[("x-api-key", "sk_live_a"), other], &keys);
-            assert_eq!(found.err(), Some(Refusal::CredentialInTwoFields), "{other:?}");
-        }
-        let repeated = find(&[("apikey", "sk_live_a, sk_live_a")], &keys);
-        assert_eq!(repeated.err(), Some(Refusal::CredentialRepeated));
-    }
-
-    #[test]
-    fn a_key_is_read_behind_each_of_the_schemes_and_behind_no_other() {
-        let keys = ApiKeys::sent_in(&["authorization"], &["", "Basic", "Bearer", "ApiKey"], &["sk_live"]);
-        for value in ["sk_live_a", "bearer sk_live_a", "BASIC c2tfbGl2ZV9hOg==", "apikey  sk_live_a "] {
-            let found = find(&[("authorization", value)], &keys).unwrap();
-            assert!(matches!(found, Some(Credential::ApiKey(key)) if key == "sk_live_a"), "{value:?}");
-        }
-        for (value, refusal) in [
-            ("Basic sk_live_a", Refusal::CredentialMalformed),
-            // sk_live_a:x, and other:
-            ("Basic c2tfbGl2ZV9hOng=", Refusal::CredentialMalformed),
-            ("Basic b3RoZXI6", Refusal::CredentialMalformed),
-            ("ApiKey other", Refusal::CredentialMalformed),
-            ("ApiKey a.b.c", Refusal::CredentialMalformed),
-            ("Digest sk_live_a", Refusal::CredentialScheme),
-            ("other", Refusal::CredentialScheme),
-            ("sk_live_a, Basic c2tfbGl2ZV9hOg==", Refusal::CredentialRepeated),
-            ("Basic c2tfbGl2ZV9hOg==, ApiKey sk_live_a", Refusal::CredentialRepeated),
-        ] {
-            assert_eq!(find(&[("authorization", value)], &keys).err(), Some(refusal), "{value:?}");
-        }
-        let token = find(&[("authorization", "Bearer a.b.c")], &keys).unwrap();
-        assert!(matches!(token, Some(Credential::Token(_))));
-    }
-
-    /// What is no token may be a key there, whatever it looks like, but not with a space in it.
-    #[test]
-    fn keys_of_another_maker_are_told_from_schemes() {
-        let keys = ApiKeys::sent_in(&["authorization"], &["", "Bearer"], &[]);
-        for (value, key) in [("anything", "anything"), ("Bearer anything", "anything")] {
-            let found = find(&[("authorization", value)], &keys).unwrap();
-            assert!(matches!(found, Some(Credential::ApiKey(found)) if found == key), "{value:?}");
-        }
-        let basic = find(&[("authorization", "Basic dTpw")], &keys);
-        assert_eq!(basic.err(), Some(Refusal::CredentialMalformed));
-        let token = find(&[("authorization", "Bearer a.b.c")], &keys).unwrap();
-        assert!(matches!(token, Some(Credential::Token(_))));
-    }
-
-    #[test]
-    fn what_is_no_credential_is_malformed_or_of_another_scheme() {
-        for value in [
-            "Bearer",
-            "Bearer ",
-            "Bearer \tsk_live_a",
-            "Bearer sk_live_a\u{a0}",
-            "Bearer sk_live_a \r",
-            "Bearer   ",
-            "Bearer sk_live_a b",
-            "Bearer sk_live_a,b",
-            "Bearer a.b",
-            "Bearer a.b.c.d.e",
-            "Bearer sk_prod_a",
-            "Bearer sk_live_é",
-            "Bearer a.b.c,",
-            "Bearer sk_live_a, b c",
-        ] {
-            assert_eq!(
-                find(&[("authorization", value)], &bearer()).err(),
-                Some(Refusal::CredentialMalformed),
-                "{value}"
-            );
-        }
-        for value in ["Basic dTpw", "Bearer\tsk_live_a", "sk_live_abc", "Digest x=y", "", "DPoP a.b.c"] {
-            assert_eq!(
-                find(&[("authorization", value)], &bearer()).err(),
-                Some(Refusal::CredentialScheme),
-                "{value}"
-            );
-        }
-        assert_eq!(find(&[("x-api-key", "hello")], &own()).err(), Some(Refusal::CredentialMalformed));
-    }
-}
+mod tests;

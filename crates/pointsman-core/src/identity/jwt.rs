@@ -41,6 +41,8 @@ pub struct Issuer {
     pub name: Rc<str>,
     /// What `iss` must be.
     pub issuer: IssuerName,
+    /// The fields that its tokens come in, in lower case.
+    pub fields: Vec<String>,
     /// Whom its tokens must be for.
     pub audience: Audience,
     /// The algorithms that its tokens may be signed with.
@@ -172,6 +174,8 @@ pub fn examine<'a>(
     let expires_at = check_times(&claims, issuer.leeway, now)?;
     let subject = match claims.find(&issuer.subject) {
         None => None,
+        // One that is empty names nobody.
+        Some(Value::String(subject)) if subject.is_empty() => None,
         Some(subject) => Some(Rc::from(identifier(subject).ok_or(Refusal::TokenSubject)?)),
     };
     let principal = Principal::new(subject, claims);

@@ -40,7 +40,7 @@ impl Principal {
     /// A caller with these claims, its subject in `sub`.
     #[must_use]
     pub fn assumed(claims: Map<String, Value>) -> Self {
-        let subject = claims.get("sub").and_then(identifier).map(Rc::from);
+        let subject = claims.get("sub").and_then(identifier).filter(|text| !text.is_empty()).map(Rc::from);
         Self::new(subject, Claims::new(claims))
     }
 

@@ -14,7 +14,7 @@ use crate::{
     http::{
         cors::CorsPolicy, error_shape::ErrorShape, fields::FieldPolicy, protected_resource::ProtectedResource,
     },
-    identity::{api_key::ApiKeys, claims::ClaimPath, jwt::Issuer, principal::Principal},
+    identity::{api_key::ApiKeys, claims::ClaimPath, jwt::Issuer, places::RouteAuth, principal::Principal},
     routing::{
         condition::Condition, index::RuleIndex, operand::Operand, pattern::Rewrite, readings::Readings,
         rule::Rule, table::RouteTable,
@@ -444,25 +444,6 @@ impl Route {
         let of_limits = self.limits.iter().flat_map(|choice| &choice.0).flat_map(|tier| &tier.when);
         self.require.iter().chain(of_rules).chain(of_limits).for_each(|own| own.each_operand(&mut note));
         params
-    }
-}
-
-/// Which credentials a route takes.
-#[derive(Clone, Debug, Default, Eq, PartialEq)]
-pub struct RouteAuth {
-    /// API keys.
-    pub api_key: bool,
-    /// Tokens of these issuers.
-    pub issuers: Vec<usize>,
-    /// Callers without any.
-    pub anonymous: bool,
-}
-
-impl RouteAuth {
-    /// Whether credentials are looked at at all.
-    #[must_use]
-    pub const fn needs_credential(&self) -> bool {
-        self.api_key || !self.issuers.is_empty()
     }
 }
 

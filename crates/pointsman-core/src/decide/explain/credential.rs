@@ -14,7 +14,13 @@ use crate::{
 
 pub(super) fn told(step: &CredentialStep, gateway: &Gateway) -> Value {
     let accepted: Vec<_> = step.accepted.iter().map(|name| &**name).collect();
-    let mut told = json!({ "step": "credential", "accepted": accepted, "anonymous": step.anonymous });
+    let mut told = json!({
+        "step": "credential",
+        "accepted": accepted,
+        "anonymous": step.anonymous,
+        "places": step.places,
+        "place": step.place.as_deref(),
+    });
     let (form, detail) = match &step.form {
         CredentialForm::NotAskedFor => ("not asked for", Value::Null),
         CredentialForm::Assumed => ("claims", Value::Null),

@@ -8,32 +8,41 @@ use crate::{
         credential_copies,
         head::{Head, RequestTarget},
     },
-    identity::{
-        api_key::ApiKeys,
-        credential::{Credential, find_credential},
-    },
+    identity::{api_key::ApiKeys, credential::find_credential, places::Places},
+    state::config::Gateway,
 };
 
 /// Shorter ones are words, and would mask what has nothing to do with them.
 const SHORTEST: usize = 8;
 const MASK: &str = "(credential)";
 
-/// The credentials that a request brings, verified or not.
-pub(super) fn sent(head: &Head<'_>, api_keys: Option<&ApiKeys>) -> Vec<String> {
-    let names = ["authorization"].into_iter().chain(api_keys.iter().flat_map(|keys| keys.sent().own()));
+/// The credentials that a request brings, verified or not, in any place where a route looks for one.
+pub(super) fn sent(head: &Head<'_>, gateway: &Gateway) -> Vec<String> {
+    let mut found = Vec::new();
+    let usual = Places::default();
+    for places in [&usual].into_iter().chain(gateway.routes.iter().map(|route| &route.auth.places)) {
+        add_sent(head, gateway.api_keys.as_ref(), places, &mut found);
+    }
+    found
+}
+
+fn add_sent(head: &Head<'_>, api_keys: Option<&ApiKeys>, places: &Places, found: &mut Vec<String>) {
+    let keys = api_keys.iter().flat_map(|keys| keys.sent().own());
+    let tokens = places.fields.iter().map(|field| field.name.as_str());
+    let names = ["authorization"].into_iter().chain(keys).chain(tokens);
     let values: Vec<_> = names.filter_map(|name| head.fields.get(name)).collect();
     let elements = values.iter().flat_map(|value| value.split(','));
     let texts = elements.filter_map(|element| element.split_ascii_whitespace().next_back());
     // Within Basic credentials the key is encoded.
-    let read = find_credential(head, api_keys).ok().flatten();
-    let texts = texts.chain(read.as_ref().map(Credential::as_str));
-    let mut found: Vec<String> = Vec::new();
+    let read = find_credential(head, api_keys, places).ok().flatten();
+    let texts = texts.chain(read.as_ref().map(|read| read.credential.as_str()));
     for text in texts.filter(|text| text.len() >= SHORTEST) {
         // Longer ones first: one may be the beginning of another.
-        let at = found.iter().position(|other| other.len() < text.len()).unwrap_or(found.len());
-        found.insert(at, text.to_owned());
+        if found.iter().all(|other| other != text) {
+            let at = found.iter().position(|other| other.len() < text.len()).unwrap_or(found.len());
+            found.insert(at, text.to_owned());
+        }
     }
-    found
 }
 
 /// Masks them in all texts, and in URLs also where they are percent-encoded.
@@ -83,7 +92,8 @@ mod tests {
         ]);
         let head = Head { fields: &fields, seen: fields.seen(["apikey"]), ..Head::bare() };
         let keys = ApiKeys::for_tests("apikey", "", &["sk_live"]);
-        let credentials = sent(&head, Some(&keys));
+        let mut credentials = Vec::new();
+        add_sent(&head, Some(&keys), &Places::default(), &mut credentials);
         assert_eq!(credentials, ["sk_live_abcdef", "c2VjcmV0Og==", "sk_live_abc"]);
         let mut told = json!({
             "request": { "url": "https://a.example/x?k=%73k_live_abcdef&y=1&sk_live_abcdef" },
@@ -108,6 +118,8 @@ mod tests {
         let fields = TestFields::new(&[("authorization", "Basic c2tfbGl2ZV9hYmM6")]);
         let head = Head { fields: &fields, seen: fields.seen([]), ..Head::bare() };
         let keys = ApiKeys::sent_in(&["authorization"], &["Basic"], &["sk_live"]);
-        assert_eq!(sent(&head, Some(&keys)), ["c2tfbGl2ZV9hYmM6", "sk_live_abc"]);
+        let mut credentials = Vec::new();
+        add_sent(&head, Some(&keys), &Places::default(), &mut credentials);
+        assert_eq!(credentials, ["c2tfbGl2ZV9hYmM6", "sk_live_abc"]);
     }
 }

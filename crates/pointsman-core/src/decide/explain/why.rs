@@ -69,7 +69,13 @@ fn of_token(
             if let Some((_, name)) = per_tenant {
                 why = why + " and " + &claim(name);
             }
-            if let Some(own) = own.filter(|own| !issuers.iter().any(|issuer| issuer.name == own.name)) {
+            let is_taken = |own: &Issuer| issuers.iter().any(|issuer| issuer.name == own.name);
+            if let Some(own) = own.filter(|own| is_taken(own) && own.issuer.claim().is_none()) {
+                return Some(
+                    why + ", whose tokens come in " + &own.fields.join(" or ") + " and nowhere else",
+                );
+            }
+            if let Some(own) = own.filter(|own| !is_taken(own)) {
                 let name = json::text(&Value::from(&*own.name));
                 why = why + ", the issuer " + &name + ", of which this route takes no tokens";
             }

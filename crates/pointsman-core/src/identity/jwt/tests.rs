@@ -10,6 +10,7 @@ fn issuer() -> Issuer {
     Issuer {
         name: Rc::from("main"),
         issuer: IssuerName::parse("https://id.example.com/", None).unwrap(),
+        fields: vec!["authorization".to_owned()],
         audience: Audience {
             accepted: vec!["https://api.example.com".to_owned()],
             claims: vec![ClaimPath::parse("aud").unwrap()],
@@ -227,5 +228,14 @@ proptest! {
     #[test]
     fn no_text_makes_it_panic(text in "[A-Za-z0-9_.\\-=]{0,200}|\\PC{0,60}") {
         let _ = examine(&text, &[issuer()], &[0], Timestamp::from_millis(0));
+    }
+}
+
+#[test]
+fn an_empty_subject_names_nobody() {
+    for (sub, subject) in [("u", Some("u")), ("", None)] {
+        let token = token(&header(), &with(claims(), "sub", json!(sub)));
+        let examined = examine(&token, &[issuer()], &[0], Timestamp::from_millis(NOW * 1000)).unwrap();
+        assert_eq!(examined.principal.subject.as_deref(), subject);
     }
 }

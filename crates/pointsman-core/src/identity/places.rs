@@ -1,0 +1,101 @@
+//! Where a route's callers may show their credential.
+
+/// Which credentials a route takes.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct RouteAuth {
+    /// API keys.
+    pub api_key: bool,
+    /// Tokens of these issuers.
+    pub issuers: Vec<usize>,
+    /// Callers without any.
+    pub anonymous: bool,
+    /// Where the credential is looked for, beside the fields of API keys.
+    pub places: Places,
+}
+
+impl RouteAuth {
+    /// Whether credentials are looked at at all.
+    #[must_use]
+    pub const fn needs_credential(&self) -> bool {
+        self.api_key || !self.issuers.is_empty()
+    }
+
+    /// The issuers whose tokens count in this place.
+    #[must_use]
+    pub fn issuers_in<'a>(&'a self, place: Place<'a>) -> &'a [usize] {
+        match place {
+            Place::Authorization => &self.places.bearer,
+            Place::TokenField(field) => &field.issuers,
+            Place::KeyField(_) => &[],
+        }
+    }
+}
+
+/// Where a route's callers may show their credential. `Authorization` and the fields of API keys are looked at on each
+/// route that needs a credential, so that a second credential is found whatever the route takes.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Places {
+    /// The issuers whose tokens come in `Authorization`.
+    pub bearer: Vec<usize>,
+    /// Fields that issuers' tokens come in.
+    pub fields: Vec<TokenField>,
+}
+
+impl Places {
+    /// Whether there is nothing to look for beside `Authorization` and the fields of API keys.
+    #[must_use]
+    pub const fn are_usual(&self) -> bool {
+        self.fields.is_empty()
+    }
+
+    /// What people call them.
+    pub fn names(&self) -> impl Iterator<Item = String> {
+        self.fields.iter().map(|field| Place::TokenField(field).name())
+    }
+
+    /// Adds the fields that tokens of an issuer come in. The issuer is known by its place in the list.
+    pub fn add_issuer(&mut self, issuer: usize, fields: &[String]) {
+        for name in fields {
+            if name == "authorization" {
+                self.bearer.push(issuer);
+                continue;
+            }
+            match self.fields.iter_mut().find(|field| field.name == *name) {
+                Some(field) => field.issuers.push(issuer),
+                None => self.fields.push(TokenField { name: name.clone(), issuers: vec![issuer] }),
+            }
+        }
+    }
+}
+
+/// A field that holds tokens.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct TokenField {
+    /// Its name, in lower case.
+    pub name: String,
+    /// The issuers whose tokens count in it, by their places in the list.
+    pub issuers: Vec<usize>,
+}
+
+/// The place in which a credential was found.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Place<'a> {
+    /// `Authorization`.
+    Authorization,
+    /// A field for API keys.
+    KeyField(&'a str),
+    /// A field for tokens.
+    TokenField(&'a TokenField),
+}
+
+impl Place<'_> {
+    /// What people call it.
+    #[must_use]
+    pub fn name(&self) -> String {
+        match self {
+            Self::Authorization => "authorization".to_owned(),
+            Self::KeyField(name) => (*name).to_owned(),
+            Self::TokenField(field) => field.name.clone(),
+        }
+    }
+}
