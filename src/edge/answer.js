@@ -6,6 +6,12 @@ import { editOwn, ownEdits } from "./answer-edits.js";
 /** An answer that cannot be handed on as it must be. */
 export class UnusableAnswer extends Error {}
 
+/** The subprotocol that a handshake is answered with where the backend chose none (RFC 6455, section 4.2.2). */
+const SUBPROTOCOL = "sec-websocket-protocol";
+
+/** @type {(field: [name: string, value: string]) => boolean} */
+const isOfHandshake = ([name]) => name === SUBPROTOCOL;
+
 /** Statuses whose answers have no body (Fetch, "null body status"). */
 const NULL_BODY = [204, 205, 304];
 
@@ -36,9 +42,11 @@ export function editAnswer(answer, status, edits, backendMs, totalMs) {
     return answer;
   }
   if (status === 101) {
-    if (!isOpen) return answer;
+    const chosen = headers.has(SUBPROTOCOL) ? undefined : set.find(isOfHandshake);
+    if (!isOpen && chosen === undefined) return answer;
     const upgraded = new Response(null, { status, headers, webSocket: answer.webSocket });
     editOwn(upgraded.headers, own);
+    if (chosen !== undefined) upgraded.headers.set(...chosen);
     return upgraded;
   }
   const bodiless = NULL_BODY.includes(status);
@@ -76,7 +84,10 @@ export function editFields(headers, { replacesCors, varyOrigin, set }) {
     for (const name of [...headers.keys()]) if (isOfCors(name)) headers.delete(name);
   }
   if (varyOrigin) headers.append("vary", "Origin");
-  for (const [name, value] of set) {
+  for (const field of set) {
+    const [name, value] = field;
+    // Of an answer that is no handshake's.
+    if (isOfHandshake(field)) continue;
     // Lists: a backend's own limits go on being told beside ours.
     if (name.startsWith("ratelimit")) headers.append(name, value);
     else headers.set(name, value);

@@ -6,6 +6,7 @@ use pointsman_core::{
     base::time::Span,
     http::{
         cors::{AllowedOrigins, CorsPolicy, OriginPattern, RequestHeaders},
+        credential_copies::SUBPROTOCOLS,
         fields::{FieldPolicy, is_token},
         protected_resource::ProtectedResource,
     },
@@ -13,6 +14,7 @@ use pointsman_core::{
         api_key::ApiKeys,
         jwt::Issuer,
         places::{Places, RouteAuth},
+        subprotocol::SubprotocolForm,
     },
     routing::{
         condition::Named,
@@ -82,6 +84,9 @@ impl Routes {
         let routes = &self.routes;
         self.readings.complete(|one, other| guard_alike(routes, one, other));
         for route in &self.routes {
+            if !route.auth.places.subprotocols.is_empty() {
+                fields.look_into(SUBPROTOCOLS);
+            }
             let rules = route.rules.iter().flat_map(|rule| &rule.when);
             let limits = route.limits.iter().flat_map(|choice| &choice.0).flat_map(|tier| &tier.when);
             for condition in rules.chain(limits).chain(&route.require) {
@@ -193,6 +198,7 @@ fn auth(node: Node<'_>, known: &Known<'_>) -> Read<RouteAuth> {
         let fields = known.issuers.get(*index).map_or(&[][..], |issuer| &issuer.fields);
         places.add_issuer(*index, fields);
     }
+    places.subprotocols = node.list("subprotocol", |node| node.text().map(SubprotocolForm::parse))?;
     Ok(RouteAuth {
         api_key: node.read("api_key", Node::flag)?,
         issuers,

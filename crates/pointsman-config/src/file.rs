@@ -13,7 +13,10 @@ pub use self::{
         IdentityTokenFile, IssuerFile, SourceFile,
     },
     one_or_many::OneOrMany,
-    routing::{BackendFile, CorsFile, LimitFile, OriginFile, ResourceFile, RouteFile, RuleFile, VariantFile},
+    routing::{
+        BackendFile, CorsFile, CredentialInFile, LimitFile, OriginFile, ResourceFile, RouteFile, RuleFile,
+        VariantFile,
+    },
 };
 
 shape! {

@@ -18,15 +18,12 @@ use serde_json::{Value, json};
 
 use super::{
     conditions::{self, NamedCondition, Scope, conditions_of},
+    credential_in,
     errors::Shapes,
     file::{BackendFile, CorsFile, GatewayFile, OneOrMany, RouteFile, RuleFile, VariantFile},
     findings::{Findings, Kind, escape},
-    limits, operands, read_timeout, resource, span, values, write_all,
+    limits, methods, operands, read_timeout, resource, span, write_all,
 };
-
-const DEFAULT_METHODS: [&str; 6] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"];
-/// Methods that Fetch does not send.
-const FORBIDDEN_METHODS: [&str; 3] = ["CONNECT", "TRACE", "TRACK"];
 
 /// What routes refer to by name.
 pub(super) struct Names<'a> {
@@ -97,7 +94,7 @@ struct Paths {
 
 impl Paths {
     fn insert(&mut self, route: &RouteFile, pattern: &Pattern, at: &str, findings: &mut Findings) {
-        let methods = methods(route);
+        let methods = methods::of_route(route);
         let at = format!("{at}/path");
         let mut is_new = true;
         for method in &methods {
@@ -213,7 +210,7 @@ fn route(file: &RouteFile, at: &str, names: &Names<'_>, scope: Scope<'_>, findin
     let require = require.map(|all| conditions::conditions(all, &format!("{at}/require"), scope, findings));
     let body = |text| super::sources::size(Some(text), 0, 1..=MAX_BODY, &format!("{at}/max_body"), findings);
     let max_body = file.max_body.as_deref().map(body);
-    check_methods(file, at, findings);
+    methods::check(file, at, findings);
     let rules_of = |written: &[RuleFile], field: &str, findings: &mut Findings| {
         rules(written, &format!("{at}/{field}"), names, scope, findings)
     };
@@ -221,10 +218,10 @@ fn route(file: &RouteFile, at: &str, names: &Names<'_>, scope: Scope<'_>, findin
         Some(name) => findings.write(&format!("{at}/name"), name.as_str()),
         None => findings.write(&format!("{at}/path"), file.path.as_str()),
     };
-    json!({
+    let mut form = json!({
         "name": name,
         "path": findings.write(&format!("{at}/path"), file.path.as_str()),
-        "methods": methods(file),
+        "methods": methods::of_route(file),
         "api_key": auth.api_key,
         "issuers": auth.issuers,
         "anonymous": file.anonymous.unwrap_or(false),
@@ -238,26 +235,11 @@ fn route(file: &RouteFile, at: &str, names: &Names<'_>, scope: Scope<'_>, findin
         "server_timing": file.server_timing.unwrap_or(false),
         "request_id": file.request_id.unwrap_or(false),
         "limits": limits::of_route(file, at, &names.limits, scope, findings),
-    })
-}
-
-fn methods(file: &RouteFile) -> Vec<String> {
-    file.methods.clone().unwrap_or_else(|| DEFAULT_METHODS.map(str::to_owned).to_vec())
-}
-
-fn check_methods(file: &RouteFile, at: &str, findings: &mut Findings) {
-    let Some(methods) = &file.methods else { return };
-    if methods.is_empty() {
-        findings.error(format!("{at}/methods"), "must name at least one method");
+    });
+    if let Value::Object(members) = &mut form {
+        members.extend(credential_in::of_route(file, at, findings));
     }
-    for (index, method) in methods.iter().enumerate() {
-        let pointer = format!("{at}/methods/{index}");
-        if FORBIDDEN_METHODS.contains(&method.to_ascii_uppercase().as_str()) {
-            findings.error(pointer, format!("{method} cannot be forwarded"));
-        } else if let Some(what) = values::not_a_method(method) {
-            findings.error(pointer, what);
-        }
-    }
+    form
 }
 
 /// Which credentials a route takes.

@@ -420,3 +420,59 @@ fn a_field_of_tokens_holds_nothing_else() {
         assert_eq!(of_issuer(lines), found.into_iter().collect::<Vec<_>>(), "{lines}");
     }
 }
+
+/// Of a route with these lines.
+fn of_places(lines: &str) -> Vec<String> {
+    let keys = "[api_keys]\nprefixes = [\"sk\"]\n";
+    let backends = "[backends.shared]\nurl = \"https://shared.example\"\n";
+    let all =
+        "[[routes]]\npath = \"/all\"\nauth = [\"api_key\"]\nrules = [{ name = \"a\", to = \"shared\" }]\n";
+    let cors = "[cors.app]\norigins = \"https://app.example\"\n[cors.open]\norigins = \"*\"\n";
+    let used = "[[routes]]\npath = \"/a\"\nauth = []\ncors = \"app\"\nrules = [{ name = \"a\", to = \"shared\" }]\n\
+                [[routes]]\npath = \"/b\"\nauth = []\ncors = \"open\"\nrules = [{ name = \"a\", to = \"shared\" }]\n";
+    let route = "[[routes]]\npath = \"/x\"\nrules = [{ name = \"a\", to = \"shared\" }]\n";
+    findings(&format!("{keys}{backends}{cors}{all}{used}{route}{lines}\n"))
+}
+
+#[test]
+fn a_place_for_credentials_is_one_that_can_hold_one() {
+    let keys = |places: &str| format!("auth = [\"api_key\"]\ncredential_in = {places}");
+    let at = "/routes/3/credential_in";
+    for (lines, found) in [
+        (keys(r#"{ subprotocol = "bearer" }"#), None),
+        (keys(r#"{ subprotocol = ["bearer", "insecure-key.", "base64url.bearer.example."] }"#), None),
+        (
+            "auth = []\ncredential_in = { subprotocol = \"bearer\" }".to_owned(),
+            Some(format!("{at}: needs a credential to look for: with auth = [] the route takes none")),
+        ),
+        (
+            keys("{ subprotocol = [] }"),
+            Some(format!(
+                "{at}/subprotocol: must name at least one: an empty list is no place. Leave it out for none"
+            )),
+        ),
+        (
+            keys(r#"{ subprotocol = ["a b"] }"#),
+            Some(format!("{at}/subprotocol/0: must be a subprotocol: a token such as bearer")),
+        ),
+        (
+            keys(r#"{ subprotocol = ["bearer", "bearer"] }"#),
+            Some(format!("{at}/subprotocol/1: bearer is a duplicate")),
+        ),
+        (
+            keys(r#"{ subprotocol = ["key.", "key.of.ours"] }"#),
+            Some(format!(
+                "{at}/subprotocol/1: begins with key., which is in the list: nobody could tell the two apart"
+            )),
+        ),
+        (
+            keys("{ subprotocol = \"bearer\" }\nmethods = [\"POST\"]"),
+            Some(format!(
+                "{at}/subprotocol: never counts, since a WebSocket handshake is a GET: add it to methods"
+            )),
+        ),
+        (keys("{}"), Some(format!("{at}: must name a place, or be left out"))),
+    ] {
+        assert_eq!(of_places(&lines), found.into_iter().collect::<Vec<_>>(), "{lines}");
+    }
+}

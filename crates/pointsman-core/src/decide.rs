@@ -278,11 +278,15 @@ impl<'a> DecisionContext<'a> {
             None => plan::edit_fields(self.head, &via, &gateway.identity, caller),
             Some(copied) => self.edit_copied(&via, caller, copied),
         };
+        let mut edits = AnswerEdits { privacy, isolates, ..gateway.answer_edits(route, self.head) };
+        if let Some(copied) = &copied {
+            edits.set.extend(copied.answer());
+        }
         Ok(Outcome::Forward(Box::new(Forward {
             sending,
             remove,
             set,
-            edits: AnswerEdits { privacy, isolates, ..gateway.answer_edits(route, self.head) },
+            edits,
             server_timing: route.server_timing,
             admission,
         })))

@@ -21,3 +21,4 @@ pub mod places;
 pub mod principal;
 pub mod root_key;
 pub mod shared_secret;
+pub mod subprotocol;

@@ -231,6 +231,7 @@ fn routes() -> Vec<Field> {
         Field::free("RouteFile", "name"),
         route("methods", list(&method(), 1)),
         route("auth", list(&some_text(), 0)),
+        Field::of("CredentialInFile", "subprotocol", one_or_many(&field_name(false))),
         route("cors", some_text()),
         route("errors", some_text()),
         route("rewrite", refer("Rewrite")),

@@ -121,6 +121,8 @@ pub struct RouteFile {
     pub methods: Option<Vec<String>>,
     /// The credentials it takes: `api_key` and names of issuers. `[]` for none.
     pub auth: Vec<String>,
+    /// Further places in which it takes them, for clients that can set no field. Default none.
+    pub credential_in: Option<CredentialInFile>,
     /// Whether callers without a credential pass as anonymous. Default `false`.
     pub anonymous: Option<bool>,
     /// Its CORS policy: `none` (default), `anything-goes`, or one of `[cors]`.
@@ -151,6 +153,16 @@ pub struct RouteFile {
     /// Its limits, all of which must let a request pass: names, `{ use, when }`, or lists of these of
     /// which the first that fits applies. Default none.
     pub limits: Option<Vec<Value>>,
+}
+}
+
+shape! {
+/// Further places in which a route takes credentials.
+#[derive(Clone, Debug, Default)]
+pub struct CredentialInFile {
+    /// Of a WebSocket handshake: the subprotocol before the credential (`bearer`), or what the subprotocol with it begins
+    /// with, up to a dot (`base64url.bearer.authorization.k8s.io.`). Default none.
+    pub subprotocol: Option<OneOrMany>,
 }
 }
 

@@ -7,6 +7,7 @@ use crate::{
     identity::{
         credential::{Credential, find_credential},
         method::AuthMethod,
+        subprotocol::Offer,
     },
     state::config::Route,
 };
@@ -19,6 +20,16 @@ pub(super) struct Copied<'a> {
     credential: Credential<'a>,
     /// The query without it, where it is there.
     pub(super) query: Option<String>,
+    /// Where it is among the subprotocols of a WebSocket handshake, these without it.
+    offer: Option<Offer>,
+}
+
+impl Copied<'_> {
+    /// The field with the subprotocol that a browser waits for, where the backend may have chosen none.
+    pub(super) fn answer(&self) -> Option<(&'static str, String)> {
+        let answer = self.offer.as_ref()?.answer.clone()?;
+        Some((credential_copies::SUBPROTOCOLS, answer))
+    }
 }
 
 impl<'a> DecisionContext<'a> {
@@ -44,7 +55,8 @@ impl<'a> DecisionContext<'a> {
         let found = find_credential(self.head, self.gateway.api_keys.as_ref(), &route.auth.places);
         let credential = found.ok().flatten()?.credential;
         let query = credential_copies::clean_query(self.head.target, credential.as_str());
-        Some(Box::new(Copied { credential, query }))
+        let offer = route.auth.places.offer(self.head).ok().flatten();
+        Some(Box::new(Copied { credential, query, offer }))
     }
 
     /// As [`plan::edit_fields`], and what holds the credential goes.
@@ -59,7 +71,9 @@ impl<'a> DecisionContext<'a> {
         let credential = copied.credential.as_str();
         let via = if credential_copies::holds(via, credential) { self.gateway.via.alone() } else { via };
         let (mut remove, mut set) = plan::edit_fields(self.head, via, &self.gateway.identity, caller);
-        credential_copies::take_off(self.head, &self.gateway.fields, credential, &mut remove, &mut set);
+        let rest = copied.offer.as_ref().map(|offer| offer.rest.as_str());
+        let policy = &self.gateway.fields;
+        credential_copies::take_off(self.head, policy, credential, rest, &mut remove, &mut set);
         (remove, set)
     }
 }

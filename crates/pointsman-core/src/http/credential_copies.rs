@@ -68,7 +68,7 @@ const FIXED: &[&str] = &[
 const FIXED_PREFIXES: &[&str] = &["access-control-request-", "sec-ch-", "sec-fetch-", "cf-"];
 
 /// WebSockets in browsers can set no other field, so credentials are sent as the name of a subprotocol.
-const SUBPROTOCOLS: &str = "sec-websocket-protocol";
+pub const SUBPROTOCOLS: &str = "sec-websocket-protocol";
 
 /// Whether the value of a field, in lower case, is looked at.
 pub(super) fn may_hold_a_credential(name: &str) -> bool {
@@ -77,13 +77,14 @@ pub(super) fn may_hold_a_credential(name: &str) -> bool {
 }
 
 /// Takes off all fields that hold the credential, and what holds it of cookies and subprotocols, which are lists of things
-/// that the backend needs.
+/// that the backend needs. `subprotocols` are those that are left where the credential was found among them.
 #[cold]
 #[inline(never)]
 pub fn take_off(
     head: &Head<'_>,
     policy: &FieldPolicy,
     credential: &str,
+    subprotocols: Option<&str>,
     remove: &mut Vec<String>,
     set: &mut FieldLines,
 ) {
@@ -97,7 +98,11 @@ pub fn take_off(
         }
         let rest = match name {
             "cookie" => clean_cookies(value, credential),
-            SUBPROTOCOLS => without(value, b",", |protocol| holds(protocol, credential)),
+            SUBPROTOCOLS => {
+                let rest =
+                    without(subprotocols.unwrap_or(value), b",", |protocol| holds(protocol, credential));
+                rest.or_else(|| subprotocols.map(str::to_owned))
+            }
             _ => holds(value, credential).then(String::new),
         };
         match rest.as_deref().map(str::trim) {
@@ -234,7 +239,7 @@ mod tests {
         let target = RequestTarget::parse("https://gw.example/x").unwrap();
         let head = Head { method: "GET", target, seen: fields.seen([]), fields: &fields, request_id: "id" };
         let (mut remove, mut set) = (Vec::new(), FieldLines::default());
-        take_off(&head, &FieldPolicy::new([], [], Vec::new()), credential, &mut remove, &mut set);
+        take_off(&head, &FieldPolicy::new([], [], Vec::new()), credential, None, &mut remove, &mut set);
         let set = set.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
         (remove, set)
     }

@@ -150,6 +150,13 @@ impl FieldPolicy {
         self.further.push(name.to_owned());
     }
 
+    /// Looks for a credential in a field that also holds other things.
+    pub fn look_into(&mut self, name: &str) {
+        if self.further.iter().all(|own| own != name) {
+            self.further.push(name.to_owned());
+        }
+    }
+
     /// Takes off all other spellings of a field that conditions ask for: a backend that folds `x_debug` into
     /// `x-debug` would see what no condition saw.
     pub fn ask_for(&mut self, name: &str) {

@@ -92,19 +92,47 @@ fn find_in_all_places<'a, 'p>(
         }
     }
     if !places.are_usual() {
-        find_in_further_places(head, places, &mut found);
+        find_in_further_places(head, api_keys, places, &mut found);
     }
     found.transpose()
 }
 
 #[cold]
 #[inline(never)]
-fn find_in_further_places<'a, 'p>(head: &Head<'a>, places: &'p Places, found: &mut Option<InPlace<'a, 'p>>) {
+fn find_in_further_places<'a, 'p>(
+    head: &Head<'a>,
+    api_keys: Option<&ApiKeys>,
+    places: &'p Places,
+    found: &mut Option<InPlace<'a, 'p>>,
+) {
     for field in &places.fields {
         if let Some(value) = head.field(PresentFields::FURTHER_CREDENTIAL, &field.name) {
             let credential = read_token_field(&value).map(Credential::into_owned);
             add(found, credential.map(|credential| Found { credential, place: Place::TokenField(field) }));
         }
+    }
+    let offer = places.offer(head).map(|offer| offer.map(|offer| offer.credential));
+    add_bare(found, offer, api_keys, Place::Subprotocol);
+}
+
+/// Adds a text that is a credential by itself, where there is one.
+fn add_bare<'a, 'p>(
+    found: &mut Option<InPlace<'a, 'p>>,
+    text: Result<Option<String>, Refusal>,
+    api_keys: Option<&ApiKeys>,
+    place: Place<'p>,
+) {
+    if let Some(text) = text.transpose() {
+        let credential = text.and_then(|text| read_bare(&text, api_keys).map(Credential::into_owned));
+        add(found, credential.map(|credential| Found { credential, place }));
+    }
+}
+
+/// Reads a text that is a credential by itself: a key by its form, else a token.
+fn read_bare<'a>(text: &'a str, api_keys: Option<&ApiKeys>) -> Result<Credential<'a>, Refusal> {
+    match api_keys.filter(|keys| keys.has_form(text)) {
+        Some(keys) => read_key(text, keys, true),
+        None => read_token(text),
     }
 }
 

@@ -1,5 +1,14 @@
 //! Where a route's callers may show their credential.
 
+use crate::{
+    base::refusal::Refusal,
+    http::{
+        credential_copies::SUBPROTOCOLS,
+        head::{Head, PresentFields},
+    },
+    identity::subprotocol::{Offer, SubprotocolForm, find_offer},
+};
+
 /// Which credentials a route takes.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct RouteAuth {
@@ -27,6 +36,7 @@ impl RouteAuth {
             Place::Authorization => &self.places.bearer,
             Place::TokenField(field) => &field.issuers,
             Place::KeyField(_) => &[],
+            Place::Subprotocol => &self.issuers,
         }
     }
 }
@@ -39,18 +49,34 @@ pub struct Places {
     pub bearer: Vec<usize>,
     /// Fields that issuers' tokens come in.
     pub fields: Vec<TokenField>,
+    /// How a credential may be offered among the subprotocols of a WebSocket handshake.
+    pub subprotocols: Vec<SubprotocolForm>,
 }
 
 impl Places {
     /// Whether there is nothing to look for beside `Authorization` and the fields of API keys.
     #[must_use]
     pub const fn are_usual(&self) -> bool {
-        self.fields.is_empty()
+        self.fields.is_empty() && self.subprotocols.is_empty()
     }
 
     /// What people call them.
     pub fn names(&self) -> impl Iterator<Item = String> {
-        self.fields.iter().map(|field| Place::TokenField(field).name())
+        let fields = self.fields.iter().map(|field| Place::TokenField(field).name());
+        let forms = self.subprotocols.iter().map(|form| format!("{SUBPROTOCOLS} ({})", form.as_str()));
+        fields.chain(forms)
+    }
+
+    /// The credential among the subprotocols that a WebSocket handshake offers. A request that is none offers nothing.
+    ///
+    /// # Errors
+    /// As [`find_offer`].
+    pub fn offer(&self, head: &Head<'_>) -> Result<Option<Offer>, Refusal> {
+        if self.subprotocols.is_empty() || !head.is_websocket() {
+            return Ok(None);
+        }
+        let value = head.field(PresentFields::FURTHER_CREDENTIAL, SUBPROTOCOLS);
+        value.map_or(Ok(None), |value| find_offer(&value, &self.subprotocols))
     }
 
     /// Adds the fields that tokens of an issuer come in. The issuer is known by its place in the list.
@@ -86,6 +112,8 @@ pub enum Place<'a> {
     KeyField(&'a str),
     /// A field for tokens.
     TokenField(&'a TokenField),
+    /// The subprotocols of a WebSocket handshake.
+    Subprotocol,
 }
 
 impl Place<'_> {
@@ -96,6 +124,7 @@ impl Place<'_> {
             Self::Authorization => "authorization".to_owned(),
             Self::KeyField(name) => (*name).to_owned(),
             Self::TokenField(field) => field.name.clone(),
+            Self::Subprotocol => SUBPROTOCOLS.to_owned(),
         }
     }
 }

@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use crate::{
     http::{
-        credential_copies,
+        credential_copies::{self, SUBPROTOCOLS},
         head::{Head, RequestTarget},
     },
     identity::{api_key::ApiKeys, credential::find_credential, places::Places},
@@ -33,6 +33,15 @@ fn add_sent(head: &Head<'_>, api_keys: Option<&ApiKeys>, places: &Places, found:
     let values: Vec<_> = names.filter_map(|name| head.fields.get(name)).collect();
     let elements = values.iter().flat_map(|value| value.split(','));
     let texts = elements.filter_map(|element| element.split_ascii_whitespace().next_back());
+    // Where it is not known which of the subprotocols are none, all may be.
+    let offered = head.fields.get(SUBPROTOCOLS).filter(|_| !places.subprotocols.is_empty());
+    let told = places.offer(head).map(|offer| {
+        offer.map_or_else(String::new, |offer| format!("{},{}", offer.rest, offer.answer.unwrap_or_default()))
+    });
+    let told = told.unwrap_or_default();
+    let is_told = |name: &str| told.split(',').any(|other| other.trim() == name);
+    let offered = offered.iter().flat_map(|value| value.split(',').map(str::trim));
+    let texts = texts.chain(offered.filter(|name| !is_told(name)));
     // Within Basic credentials the key is encoded.
     let read = find_credential(head, api_keys, places).ok().flatten();
     let texts = texts.chain(read.as_ref().map(|read| read.credential.as_str()));
