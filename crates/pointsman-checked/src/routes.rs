@@ -87,6 +87,9 @@ impl Routes {
             if !route.auth.places.subprotocols.is_empty() {
                 fields.look_into(SUBPROTOCOLS);
             }
+            if !route.auth.places.cookies.is_empty() {
+                fields.look_into("cookie");
+            }
             let rules = route.rules.iter().flat_map(|rule| &rule.when);
             let limits = route.limits.iter().flat_map(|choice| &choice.0).flat_map(|tier| &tier.when);
             for condition in rules.chain(limits).chain(&route.require) {
@@ -199,6 +202,8 @@ fn auth(node: Node<'_>, known: &Known<'_>) -> Read<RouteAuth> {
         places.add_issuer(*index, fields);
     }
     places.subprotocols = node.list("subprotocol", |node| node.text().map(SubprotocolForm::parse))?;
+    places.query = node.strings("query_credential")?;
+    places.cookies = node.strings("cookie_credential")?;
     Ok(RouteAuth {
         api_key: node.read("api_key", Node::flag)?,
         issuers,

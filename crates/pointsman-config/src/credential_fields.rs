@@ -11,6 +11,8 @@ use super::{
 
 const HEADER: &str = "/api_keys/header";
 const SCHEME: &str = "/api_keys/scheme";
+/// Tokens that login proxies hand on.
+const PROXY_TOKENS: [&str; 2] = ["x-forwarded-access-token", "x-forwarded-id-token"];
 const AUTHORIZATION: &str = "authorization";
 
 /// The fields and the schemes of API keys, as the checked form has them.
@@ -29,9 +31,11 @@ pub(super) fn of_issuer(index: usize, file: &IssuerFile, findings: &mut Findings
     fields(header, &format!("/issuers/{index}/header"), check_token_field, findings)
 }
 
-/// Cloudflare Access puts its own tokens into fields of the platform's.
+/// Cloudflare Access puts its own tokens into fields of the platform's, and login proxies put theirs beside the fields by
+/// which they say where a request came from.
 fn check_token_field(name: &str, pointer: &str, findings: &mut Findings) {
-    if !name.starts_with("cf-access-") || !is_token(name) {
+    let is_of_proxies = name.starts_with("cf-access-") || PROXY_TOKENS.contains(&name);
+    if !is_of_proxies || !is_token(name) {
         check_field_name(name, pointer, findings);
     }
 }

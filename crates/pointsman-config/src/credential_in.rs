@@ -1,6 +1,9 @@
 //! The places beside fields in which a route takes credentials.
 
-use pointsman_core::{http::fields::is_token, identity::subprotocol::SubprotocolForm};
+use pointsman_core::{
+    http::fields::{canonical, is_token},
+    identity::subprotocol::SubprotocolForm,
+};
 use serde_json::{Map, Value};
 
 use super::{
@@ -16,7 +19,7 @@ pub(super) fn of_route(file: &RouteFile, at: &str, findings: &mut Findings) -> M
     if file.auth.is_empty() {
         findings.error(&at, "needs a credential to look for: with auth = [] the route takes none");
     }
-    if places.subprotocol.is_none() {
+    if [&places.subprotocol, &places.query, &places.cookie].into_iter().all(Option::is_none) {
         findings.error(&at, "must name a place, or be left out");
     }
     if let Some(written) = &places.subprotocol {
@@ -24,7 +27,28 @@ pub(super) fn of_route(file: &RouteFile, at: &str, findings: &mut Findings) -> M
         check_subprotocols(written, &pointer, file, findings);
         form.insert("subprotocol".to_owned(), written.write(&pointer, findings).into());
     }
+    if let Some(written) = &places.query {
+        let pointer = format!("{at}/query");
+        check_names(written, &pointer, "a parameter's name: letters, digits, -, _ and .", is_plain, findings);
+        form.insert("query_credential".to_owned(), written.write(&pointer, findings).into());
+    }
+    if let Some(written) = &places.cookie {
+        let pointer = format!("{at}/cookie");
+        check_names(written, &pointer, "a cookie's name: letters, digits, -, _ and .", is_plain, findings);
+        if file.cors.as_deref() == Some("anything-goes") {
+            let what = "must not be there with cors = \"anything-goes\", which lists no origin whose pages may use the \
+                        cookie: name a policy of [cors] that lists them";
+            findings.error(&pointer, what);
+        }
+        form.insert("cookie_credential".to_owned(), written.write(&pointer, findings).into());
+    }
     form
+}
+
+/// A name that is the same in every encoding.
+fn is_plain(name: &str) -> bool {
+    let is_one = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
+    !name.is_empty() && name.bytes().all(is_one)
 }
 
 fn check_subprotocols(written: &OneOrMany, at: &str, file: &RouteFile, findings: &mut Findings) {
@@ -43,14 +67,13 @@ fn check_subprotocols(written: &OneOrMany, at: &str, file: &RouteFile, findings:
     }
 }
 
+/// Names of query parameters and cookies that backends may take for one are one, and so no two places.
+fn is_same(one: &str, other: &str) -> bool {
+    canonical(one) == canonical(other)
+}
+
 /// Names that are there, of the right form, and not twice.
-fn check_names(
-    written: &OneOrMany,
-    at: &str,
-    what: &str,
-    is_one: impl Fn(&str) -> bool,
-    findings: &mut Findings,
-) {
+fn check_names(written: &OneOrMany, at: &str, what: &str, is_one: fn(&str) -> bool, findings: &mut Findings) {
     let names = written.list();
     if names.is_empty() {
         findings.error(at, "must name at least one: an empty list is no place. Leave it out for none");
@@ -59,7 +82,7 @@ fn check_names(
         let pointer = written.pointer(at, index);
         if !is_one(name) {
             findings.error(pointer, format!("must be {what}"));
-        } else if names.iter().take(index).any(|earlier| earlier == name) {
+        } else if names.iter().take(index).any(|earlier| is_same(earlier, name)) {
             findings.error(pointer, format!("{name} is a duplicate"));
         }
     }

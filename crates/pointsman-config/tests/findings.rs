@@ -393,6 +393,11 @@ fn a_field_of_tokens_holds_nothing_else() {
     for (lines, found) in [
         (r#"header = "Cf-Access-Jwt-Assertion""#, None),
         (r#"header = ["x-token", "authorization"]"#, None),
+        (r#"header = "x-forwarded-access-token""#, None),
+        (
+            r#"header = "x-forwarded-for""#,
+            Some("/issuers/0/header: must not be x-forwarded-for, which has a meaning of its own"),
+        ),
         (
             "header = []",
             Some(
@@ -469,6 +474,20 @@ fn a_place_for_credentials_is_one_that_can_hold_one() {
             keys("{ subprotocol = \"bearer\" }\nmethods = [\"POST\"]"),
             Some(format!(
                 "{at}/subprotocol: never counts, since a WebSocket handshake is a GET: add it to methods"
+            )),
+        ),
+        (keys(r#"{ query = ["access_token", "api_key"], cookie = "CF_Authorization" }"#), None),
+        (keys("{ cookie = \"s\" }\ncors = \"app\""), None),
+        (
+            keys(r#"{ query = "a b" }"#),
+            Some(format!("{at}/query: must be a parameter's name: letters, digits, -, _ and .")),
+        ),
+        (keys(r#"{ cookie = ["s", "S"] }"#), Some(format!("{at}/cookie/1: S is a duplicate"))),
+        (
+            keys("{ cookie = \"s\" }\ncors = \"anything-goes\""),
+            Some(format!(
+                "{at}/cookie: must not be there with cors = \"anything-goes\", which lists no origin whose pages may use \
+                 the cookie: name a policy of [cors] that lists them"
             )),
         ),
         (keys("{}"), Some(format!("{at}: must name a place, or be left out"))),

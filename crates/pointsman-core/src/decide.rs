@@ -218,7 +218,7 @@ impl<'a> DecisionContext<'a> {
         handshake::check(route, self.head)?;
         let stage = Stage { gateway, loaded: self.loaded, now: self.now };
         let (principal, method) =
-            stage.authenticate(self.head, &route.auth, memory, &mut self.deferred, &mut self.trace)?;
+            stage.authenticate(self.head, route, memory, &mut self.deferred, &mut self.trace)?;
         self.trace.auth = Some(method.name());
         self.trace.subject = principal.subject.clone();
         self.trace.record(|steps| {

@@ -16,6 +16,7 @@ pub mod jwk_set;
 pub mod jwt;
 pub mod key_fields;
 pub mod method;
+pub mod named_value;
 pub mod operator_secret;
 pub mod places;
 pub mod principal;

@@ -232,6 +232,8 @@ fn routes() -> Vec<Field> {
         route("methods", list(&method(), 1)),
         route("auth", list(&some_text(), 0)),
         Field::of("CredentialInFile", "subprotocol", one_or_many(&field_name(false))),
+        Field::of("CredentialInFile", "query", one_or_many(&form("^[-.0-9A-Z_a-z]+$"))),
+        Field::of("CredentialInFile", "cookie", one_or_many(&form("^[-.0-9A-Z_a-z]+$"))),
         route("cors", some_text()),
         route("errors", some_text()),
         route("rewrite", refer("Rewrite")),

@@ -163,6 +163,10 @@ pub struct CredentialInFile {
     /// Of a WebSocket handshake: the subprotocol before the credential (`bearer`), or what the subprotocol with it begins
     /// with, up to a dot (`base64url.bearer.authorization.k8s.io.`). Default none.
     pub subprotocol: Option<OneOrMany>,
+    /// Parameters of the query. URLs are written down in many places. Default none.
+    pub query: Option<OneOrMany>,
+    /// Cookies, unless a page of an origin that `cors` does not list had the request sent. Default none.
+    pub cookie: Option<OneOrMany>,
 }
 }
 

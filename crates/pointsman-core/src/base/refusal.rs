@@ -78,6 +78,8 @@ refusals! {
     /// A page of an origin that the route's CORS policy does not list asks for a WebSocket, for which browsers
     /// send no preflight.
     WebSocketOrigin = "websocket_origin" => Denied,
+    /// The credential is in a cookie, and a page of an origin that the route's CORS policy does not list had it sent.
+    CookieOrigin = "cookie_origin" => Denied,
 
     /// No credential where the route needs one.
     CredentialMissing = "credential_missing" => CredentialRequired,
@@ -223,37 +225,4 @@ refusals! {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::collections::HashSet;
-
-    use super::*;
-
-    #[test]
-    fn ids_slugs_and_sentences_are_unique() {
-        let ids: HashSet<_> = Refusal::ALL.iter().map(|refusal| refusal.id()).collect();
-        assert_eq!(ids.len(), Refusal::ALL.len());
-        let slugs: HashSet<_> = Problem::ALL.iter().map(|problem| problem.slug()).collect();
-        assert_eq!(slugs.len(), Problem::ALL.len());
-        let details: HashSet<_> = Problem::ALL.iter().map(|problem| problem.detail()).collect();
-        assert_eq!(details.len(), Problem::ALL.len());
-    }
-
-    #[test]
-    fn every_problem_has_a_refusal_that_leads_to_it() {
-        let reached: HashSet<_> = Refusal::ALL.iter().map(|refusal| refusal.problem()).collect();
-        assert_eq!(reached.len(), Problem::ALL.len());
-    }
-
-    #[test]
-    fn every_problem_and_refusal_is_documented() {
-        let documented = include_str!("../../../../docs/problems.md");
-        for problem in Problem::ALL {
-            let heading = format!("## {}", problem.slug());
-            assert!(documented.contains(&heading), "docs/problems.md lacks {heading}");
-        }
-        for refusal in Refusal::ALL {
-            let id = format!("`{}`", refusal.id());
-            assert!(documented.contains(&id), "docs/problems.md lacks {id}");
-        }
-    }
-}
+mod tests;

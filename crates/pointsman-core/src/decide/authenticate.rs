@@ -6,6 +6,7 @@ use crate::{
     base::{digest::Digest, refusal::Refusal, time::Timestamp},
     decide::{
         decision::{Deferred, Fetched, Halt, LoadedForRequest, Need, SignatureCheck},
+        handshake,
         request_log::Trace,
         revocation,
         steps::Steps,
@@ -17,12 +18,12 @@ use crate::{
         jwk_set::{Candidates, KeySet},
         jwt::{self, Examined, Issuer, KeySource, VerifiedToken},
         method::AuthMethod,
-        places::RouteAuth,
+        places::Place,
         principal::Principal,
     },
     state::{
         cache::{Lease, Loaded, Lookup, Stored},
-        config::Gateway,
+        config::{Gateway, Route},
         memory::Memory,
     },
 };
@@ -38,18 +39,19 @@ pub struct Stage<'a> {
 }
 
 impl Stage<'_> {
-    /// Authenticates a request on a route with these demands.
+    /// Authenticates a request on a route.
     ///
     /// # Errors
     /// A refusal, or what must be loaded first.
     pub fn authenticate(
         &self,
         head: &Head<'_>,
-        auth: &RouteAuth,
+        route: &Route,
         memory: &mut Memory,
         deferred: &mut Deferred,
         trace: &mut Trace,
     ) -> Result<(Rc<Principal>, AuthMethod), Halt> {
+        let auth = &route.auth;
         trace.record(|steps| steps.accept(auth, self.gateway));
         let anonymous = || (Rc::new(Principal::default()), AuthMethod::Anonymous);
         if !auth.needs_credential() {
@@ -64,6 +66,9 @@ impl Stage<'_> {
         let Some(Found { credential, place }) = found? else {
             return if auth.anonymous { Ok(anonymous()) } else { Err(Refusal::CredentialMissing.into()) };
         };
+        if let Place::Cookie(_) = place {
+            handshake::check_cookie(route, head)?;
+        }
         match credential {
             Credential::ApiKey(key) if auth.api_key => self
                 .api_key(&key, head, memory, deferred, trace)

@@ -161,6 +161,12 @@ impl CorsPolicy {
         matches!(self.origins, AllowedOrigins::Any) || self.origins.allows(origin)
     }
 
+    /// Whether the policy lists this origin. One that lets any origin in lists none.
+    #[must_use]
+    pub fn lists(&self, origin: &str) -> bool {
+        !matches!(self.origins, AllowedOrigins::Any) && self.origins.allows(origin)
+    }
+
     /// What `Access-Control-Allow-Origin` says to this origin. `*` is only for policies without credentials: with
     /// them it is no wildcard (Fetch, section 3.2.5), and any origin is reflected.
     fn allowed<'o>(&self, origin: Option<&'o str>) -> Option<&'o str> {

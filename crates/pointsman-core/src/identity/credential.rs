@@ -8,6 +8,7 @@ use crate::{
     identity::{
         api_key::ApiKeys,
         key_fields::{is_basic, user_alone},
+        named_value,
         places::{Place, Places},
     },
 };
@@ -60,7 +61,8 @@ pub fn find_credential<'a, 'p>(
     places: &'p Places,
 ) -> Result<Option<Found<'a, 'p>>, Refusal> {
     let authorization = head.field(PresentFields::AUTHORIZATION, "authorization");
-    if head.seen.has(PresentFields::API_KEY.and(PresentFields::FURTHER_CREDENTIAL)) {
+    let is_in_further = head.seen.has(PresentFields::API_KEY.and(PresentFields::FURTHER_CREDENTIAL));
+    if is_in_further || (head.target.query.is_some() && !places.query.is_empty()) {
         return find_in_all_places(head, authorization, api_keys, places);
     }
     let Some(value) = authorization else { return Ok(None) };
@@ -113,6 +115,13 @@ fn find_in_further_places<'a, 'p>(
     }
     let offer = places.offer(head).map(|offer| offer.map(|offer| offer.credential));
     add_bare(found, offer, api_keys, Place::Subprotocol);
+    for name in &places.query {
+        add_bare(found, named_value::parameter(head, name), api_keys, Place::Query(name));
+    }
+    // Last: a credential that is elsewhere too was not sent by a browser alone.
+    for name in &places.cookies {
+        add_bare(found, named_value::cookie(head, name), api_keys, Place::Cookie(name));
+    }
 }
 
 /// Adds a text that is a credential by itself, where there is one.
@@ -129,7 +138,7 @@ fn add_bare<'a, 'p>(
 }
 
 /// Reads a text that is a credential by itself: a key by its form, else a token.
-fn read_bare<'a>(text: &'a str, api_keys: Option<&ApiKeys>) -> Result<Credential<'a>, Refusal> {
+pub(crate) fn read_bare<'a>(text: &'a str, api_keys: Option<&ApiKeys>) -> Result<Credential<'a>, Refusal> {
     match api_keys.filter(|keys| keys.has_form(text)) {
         Some(keys) => read_key(text, keys, true),
         None => read_token(text),

@@ -36,7 +36,7 @@ impl RouteAuth {
             Place::Authorization => &self.places.bearer,
             Place::TokenField(field) => &field.issuers,
             Place::KeyField(_) => &[],
-            Place::Subprotocol => &self.issuers,
+            Place::Subprotocol | Place::Query(_) | Place::Cookie(_) => &self.issuers,
         }
     }
 }
@@ -51,20 +51,29 @@ pub struct Places {
     pub fields: Vec<TokenField>,
     /// How a credential may be offered among the subprotocols of a WebSocket handshake.
     pub subprotocols: Vec<SubprotocolForm>,
+    /// Parameters of the query.
+    pub query: Vec<String>,
+    /// Cookies.
+    pub cookies: Vec<String>,
 }
 
 impl Places {
     /// Whether there is nothing to look for beside `Authorization` and the fields of API keys.
     #[must_use]
     pub const fn are_usual(&self) -> bool {
-        self.fields.is_empty() && self.subprotocols.is_empty()
+        self.fields.is_empty()
+            && self.subprotocols.is_empty()
+            && self.query.is_empty()
+            && self.cookies.is_empty()
     }
 
     /// What people call them.
     pub fn names(&self) -> impl Iterator<Item = String> {
         let fields = self.fields.iter().map(|field| Place::TokenField(field).name());
         let forms = self.subprotocols.iter().map(|form| format!("{SUBPROTOCOLS} ({})", form.as_str()));
-        fields.chain(forms)
+        let query = self.query.iter().map(|name| Place::Query(name).name());
+        let cookies = self.cookies.iter().map(|name| Place::Cookie(name).name());
+        fields.chain(forms).chain(query).chain(cookies)
     }
 
     /// The credential among the subprotocols that a WebSocket handshake offers. A request that is none offers nothing.
@@ -114,6 +123,10 @@ pub enum Place<'a> {
     TokenField(&'a TokenField),
     /// The subprotocols of a WebSocket handshake.
     Subprotocol,
+    /// A parameter of the query.
+    Query(&'a str),
+    /// A cookie, which browsers send along whoever made the request.
+    Cookie(&'a str),
 }
 
 impl Place<'_> {
@@ -125,6 +138,8 @@ impl Place<'_> {
             Self::KeyField(name) => (*name).to_owned(),
             Self::TokenField(field) => field.name.clone(),
             Self::Subprotocol => SUBPROTOCOLS.to_owned(),
+            Self::Query(name) => format!("query parameter {name}"),
+            Self::Cookie(name) => format!("cookie {name}"),
         }
     }
 }

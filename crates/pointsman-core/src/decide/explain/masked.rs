@@ -4,11 +4,16 @@
 use serde_json::Value;
 
 use crate::{
+    base::percent::decode_lenient,
     http::{
         credential_copies::{self, SUBPROTOCOLS},
         head::{Head, RequestTarget},
     },
-    identity::{api_key::ApiKeys, credential::find_credential, places::Places},
+    identity::{
+        api_key::ApiKeys,
+        credential::{self, find_credential},
+        places::Places,
+    },
     state::config::Gateway,
 };
 
@@ -24,6 +29,13 @@ pub(super) fn sent(head: &Head<'_>, gateway: &Gateway) -> Vec<String> {
         add_sent(head, gateway.api_keys.as_ref(), places, &mut found);
     }
     found
+}
+
+/// Whether a value of the query looks like a credential. Where two came, or one was spelled otherwise, none is found.
+fn may_be_credential(value: &str, api_keys: Option<&ApiKeys>) -> bool {
+    let decoded = decode_lenient(value.as_bytes());
+    let text = String::from_utf8_lossy(&decoded);
+    credential::read_bare(&text, api_keys).is_ok()
 }
 
 fn add_sent(head: &Head<'_>, api_keys: Option<&ApiKeys>, places: &Places, found: &mut Vec<String>) {
@@ -42,6 +54,11 @@ fn add_sent(head: &Head<'_>, api_keys: Option<&ApiKeys>, places: &Places, found:
     let is_told = |name: &str| told.split(',').any(|other| other.trim() == name);
     let offered = offered.iter().flat_map(|value| value.split(',').map(str::trim));
     let texts = texts.chain(offered.filter(|name| !is_told(name)));
+    let query = head.target.query.filter(|_| !places.query.is_empty());
+    let parameters = query.iter().flat_map(|query| query.split(['&', ';']));
+    let values = parameters.filter_map(|part| part.split_once('=').map(|(_, value)| value));
+    let secret: Vec<_> = values.filter(|value| may_be_credential(value, api_keys)).collect();
+    let texts = texts.chain(secret.iter().copied());
     // Within Basic credentials the key is encoded.
     let read = find_credential(head, api_keys, places).ok().flatten();
     let texts = texts.chain(read.as_ref().map(|read| read.credential.as_str()));
