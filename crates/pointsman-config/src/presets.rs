@@ -23,6 +23,8 @@ struct Preset {
     algorithms: &'static [&'static str],
     audience_claims: &'static [&'static str],
     audience: Audience,
+    /// The field that tokens come in; `None` where that is `Authorization`.
+    header: Option<&'static str>,
 }
 
 /// Whom the tokens of an issuer are for.
@@ -46,6 +48,7 @@ const PRESETS: &[Preset] = &[
         algorithms: RS256,
         audience_claims: AUD,
         audience: Audience::Asked("the API's identifier"),
+        header: None,
     },
     Preset {
         name: "clerk",
@@ -55,6 +58,7 @@ const PRESETS: &[Preset] = &[
         algorithms: RS256,
         audience_claims: &["aud", "azp"],
         audience: Audience::Asked("the origins of the applications, as azp has them"),
+        header: None,
     },
     Preset {
         name: "cloudflare-access",
@@ -64,6 +68,7 @@ const PRESETS: &[Preset] = &[
         algorithms: RS256,
         audience_claims: AUD,
         audience: Audience::Asked("the application's audience tag (AUD)"),
+        header: Some("cf-access-jwt-assertion"),
     },
     Preset {
         name: "cognito",
@@ -73,6 +78,7 @@ const PRESETS: &[Preset] = &[
         algorithms: RS256,
         audience_claims: &["aud", "client_id"],
         audience: Audience::Asked("the app client's id"),
+        header: None,
     },
     Preset {
         name: "entra",
@@ -82,6 +88,7 @@ const PRESETS: &[Preset] = &[
         algorithms: RS256,
         audience_claims: AUD,
         audience: Audience::Asked("the application's client id"),
+        header: None,
     },
     Preset {
         name: "firebase",
@@ -91,6 +98,7 @@ const PRESETS: &[Preset] = &[
         algorithms: RS256,
         audience_claims: AUD,
         audience: Audience::Known("<project>"),
+        header: None,
     },
     Preset {
         name: "github-actions",
@@ -100,6 +108,7 @@ const PRESETS: &[Preset] = &[
         algorithms: RS256,
         audience_claims: AUD,
         audience: Audience::Asked("what the workflow asks a token for"),
+        header: None,
     },
     Preset {
         name: "google",
@@ -109,6 +118,7 @@ const PRESETS: &[Preset] = &[
         algorithms: RS256,
         audience_claims: AUD,
         audience: Audience::Asked("the OAuth client's id"),
+        header: None,
     },
     Preset {
         name: "keycloak",
@@ -118,6 +128,7 @@ const PRESETS: &[Preset] = &[
         algorithms: RS256,
         audience_claims: AUD,
         audience: Audience::Asked("the client that an audience mapper adds to aud"),
+        header: None,
     },
     Preset {
         name: "kubernetes",
@@ -127,6 +138,7 @@ const PRESETS: &[Preset] = &[
         algorithms: RS256,
         audience_claims: AUD,
         audience: Audience::Asked("the audience of the projected token"),
+        header: None,
     },
     Preset {
         name: "okta",
@@ -136,6 +148,7 @@ const PRESETS: &[Preset] = &[
         algorithms: RS256,
         audience_claims: AUD,
         audience: Audience::Asked("the authorization server's audience, such as api://default"),
+        header: None,
     },
     Preset {
         name: "supabase",
@@ -145,6 +158,7 @@ const PRESETS: &[Preset] = &[
         algorithms: &["ES256", "RS256"],
         audience_claims: AUD,
         audience: Audience::Known("authenticated"),
+        header: None,
     },
 ];
 
@@ -218,6 +232,9 @@ impl Issuer<'_> {
         self.usual("issuer", || fill(preset.issuer).into());
         self.usual("algorithms", || json!(preset.algorithms));
         self.usual("audience_claims", || json!(preset.audience_claims));
+        if let Some(header) = preset.header {
+            self.usual("header", || header.into());
+        }
         self.usual("audience", || match preset.audience {
             Audience::Known(audience) => fill(audience).into(),
             Audience::Asked(_) => "missing".into(),
