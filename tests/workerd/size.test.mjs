@@ -7,7 +7,7 @@ import { gzipSync } from "node:zlib";
 import { folder } from "../../bench/lib/pointsman.mjs";
 import { size } from "../../bench/parts/size.mjs";
 
-const CEILING = 330 * 1024;
+const CEILING = 360 * 1024;
 /** No request waits for this one, but it is uploaded with the Worker. The management API is in it. */
 const LEDGER_CEILING = 328 * 1024;
 
