@@ -54,7 +54,7 @@ fn is_plain(name: &str) -> bool {
 fn check_subprotocols(written: &OneOrMany, at: &str, file: &RouteFile, findings: &mut Findings) {
     check_names(written, at, "a subprotocol: a token such as bearer", is_token, findings);
     if file.methods.as_ref().is_some_and(|methods| !methods.iter().any(|method| method == "GET")) {
-        findings.error(at, "never counts, since a WebSocket handshake is a GET: add it to methods");
+        findings.error(at, "never counts, since handshakes are GETs: add it to methods");
     }
     let texts = written.list();
     for (index, text) in texts.iter().enumerate() {

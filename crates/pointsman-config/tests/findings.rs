@@ -472,9 +472,7 @@ fn a_place_for_credentials_is_one_that_can_hold_one() {
         ),
         (
             keys("{ subprotocol = \"bearer\" }\nmethods = [\"POST\"]"),
-            Some(format!(
-                "{at}/subprotocol: never counts, since a WebSocket handshake is a GET: add it to methods"
-            )),
+            Some(format!("{at}/subprotocol: never counts, since handshakes are GETs: add it to methods")),
         ),
         (keys(r#"{ query = ["access_token", "api_key"], cookie = "CF_Authorization" }"#), None),
         (keys("{ cookie = \"s\" }\ncors = \"app\""), None),
