@@ -51,6 +51,45 @@ fn a_limit_by_subject_counts_the_subjects_of_two_tenants_apart() {
 }
 
 #[test]
+fn what_the_subject_of_one_tenant_meets_at_an_origin_counts_for_no_other_tenants() {
+    let origins = "origins = [{ url = \"https://a.example.com\" }, { url = \"https://b.example.com\" }]";
+    let two = GatewayToml::new().table("[issuers]", ISSUER).table("backends.two", origins);
+    let isolate = Isolate::new(two.route("/{+path}", &["entra"], &all_to("two")).gateway());
+    let world = world();
+    let callers = TENANTS.map(|name| {
+        let result = isolate.get(&world, "/x", &[("authorization", &bearer(&token(name)))]);
+        let Outcome::Forward(forward) = result.outcome else { panic!("{:?}", result.refusal()) };
+        forward.sending.plan().expect("there are two origins").caller.clone().unwrap()
+    });
+    assert_ne!(callers[0], callers[1]);
+}
+
+#[test]
+fn a_key_of_another_tenant_signs_for_nobody_here() {
+    let set = read("fixtures/keys/issuer.jwks.json");
+    let iss = |tenant: &str| format!("https://login.example.com/{tenant}/v2.0");
+    let own = "7f58f645-c190-4ce5-9de4-e2b7acd2a6ab";
+    for (issuer, refused) in [
+        (None, None),
+        (Some(iss("{tenantid}")), None),
+        (Some(iss(own)), None),
+        (Some(iss("9188040d-6c67-4c5b-b112-36a304b66dad")), Some("token_key_unusable".to_owned())),
+    ] {
+        let mut set: serde_json::Value = serde_json::from_str(&set).unwrap();
+        for key in set["keys"].as_array_mut().unwrap() {
+            if let Some(issuer) = &issuer {
+                key["issuer"] = issuer.as_str().into();
+            }
+        }
+        let world = World::empty();
+        world.answer("https://id.example.com/.well-known/jwks.json", 200, &set.to_string());
+        let isolate = Isolate::new(settings(&all_to("b")).gateway());
+        let result = isolate.get(&world, "/x", &[("authorization", &bearer(&token("of-a-tenant")))]);
+        assert_eq!(result.refusal().map(str::to_owned), refused, "{issuer:?}");
+    }
+}
+
+#[test]
 fn a_revocation_is_of_one_tenant() {
     let iss = "https://login.example.com/7f58f645-c190-4ce5-9de4-e2b7acd2a6ab/v2.0";
     for (revoked, refused) in [(iss, true), ("https://login.example.com/{tid}/v2.0", false)] {

@@ -2,6 +2,8 @@
 
 use std::rc::Rc;
 
+use serde_json::Value;
+
 use crate::{
     base::{digest::Digest, refusal::Refusal, time::Timestamp},
     decide::{
@@ -18,7 +20,6 @@ use crate::{
         jwk_set::{Candidates, KeySet},
         jwt::{self, Examined, Issuer, KeySource, VerifiedToken},
         method::AuthMethod,
-        places::Place,
         principal::Principal,
     },
     state::{
@@ -66,7 +67,7 @@ impl Stage<'_> {
         let Some(Found { credential, place }) = found? else {
             return if auth.anonymous { Ok(anonymous()) } else { Err(Refusal::CredentialMissing.into()) };
         };
-        if let Place::Cookie(_) = place {
+        if place.is_sent_by_browsers() {
             handshake::check_cookie(route, head)?;
         }
         match credential {
@@ -150,12 +151,12 @@ impl Stage<'_> {
                 self.authenticated(&verified, memory)
             }
             KeySource::Inline(set) => {
-                let keys = set.select(examined.kid.as_deref(), examined.algorithm)?;
+                let keys = keys_of(set, &examined, issuer)?;
                 Err(Halt::Load(self.signature_check(examined, keys, digest), Lease::Acquired))
             }
             KeySource::Url(_) | KeySource::Discovery(_) => {
                 let set = self.key_set(examined.issuer, memory, deferred)?;
-                match set.select(examined.kid.as_deref(), examined.algorithm) {
+                match keys_of(&set, &examined, issuer) {
                     Ok(keys) => {
                         Err(Halt::Load(self.signature_check(examined, keys, digest), Lease::Acquired))
                     }
@@ -283,4 +284,15 @@ impl Stage<'_> {
         let by = if issuer.issuer.claim().is_some() { AuthMethod::TenantToken } else { AuthMethod::Token };
         Ok((Rc::clone(&verified.principal), by(Rc::clone(&issuer.name))))
     }
+}
+
+/// The keys of a set that may have signed a token. Where one set is for all tenants of a provider, some of its keys are for
+/// certain tenants only, and say so.
+fn keys_of(set: &KeySet, examined: &Examined<'_>, issuer: &Issuer) -> Result<Candidates, Refusal> {
+    let keys = set.select(examined.kid.as_deref(), examined.algorithm)?;
+    if issuer.issuer.claim().is_none() {
+        return Ok(keys);
+    }
+    let iss = examined.principal.claims.member("iss").and_then(Value::as_str).unwrap_or_default();
+    keys.of(iss).ok_or(Refusal::TokenKeyUnusable)
 }

@@ -2,6 +2,8 @@
 
 use std::rc::Rc;
 
+use serde_json::Value;
+
 use super::{
     DecisionContext,
     rules::{ChosenBackend, ChosenOrigin},
@@ -148,7 +150,11 @@ impl DecisionContext<'_> {
         });
         let who = match (customer, &facts.principal.subject) {
             (Some(id), _) => format!("customer\0{id}"),
-            (None, Some(subject)) => format!("{}\0{subject}", self.trace.auth.as_deref().unwrap_or_default()),
+            // One issuer may be all tenants of a provider, whose subjects are their own.
+            (None, Some(subject)) => {
+                let iss = facts.principal.claims.member("iss").and_then(Value::as_str).unwrap_or_default();
+                format!("{}\0{iss}\0{subject}", self.trace.auth.as_deref().unwrap_or_default())
+            }
             (None, None) => format!("address\0{}", limit::address(facts).unwrap_or_default()),
         };
         format!("{:016x}", Digest::of(who.as_bytes()).prefix())

@@ -23,7 +23,12 @@ pub struct PublicKey {
     kind: KeyKind,
     material: Material,
     thumbprint: Digest,
+    /// Whose tokens it may sign, where the set is for several issuers and says so.
+    issuer: Option<String>,
 }
+
+/// What stands for each tenant in the `issuer` of Microsoft Entra's keys.
+const EACH_TENANT: &str = "{tenantid}";
 
 /// The public members of a JWK, decoded.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -147,7 +152,18 @@ impl PublicKey {
         };
         let id = optional_text(members, "kid")?.map(str::to_owned);
         let thumbprint = Digest::of(text(&minimal_jwk(kind, &material)).as_bytes());
-        Ok(Self { id, algorithm, kind, material, thumbprint })
+        // No member of the standard: whatever else it may be somewhere spoils no key.
+        let issuer = present(members, "issuer").and_then(Value::as_str).map(str::to_owned);
+        Ok(Self { id, algorithm, kind, material, thumbprint, issuer })
+    }
+
+    /// Whether it may sign for this `iss`. Entra's set for all tenants has keys of all of them, and keys of one alone.
+    #[must_use]
+    pub fn is_of(&self, iss: &str) -> bool {
+        let Some(own) = &self.issuer else { return true };
+        let Some((before, after)) = own.split_once(EACH_TENANT) else { return own == iss };
+        let tenant = iss.strip_prefix(before).and_then(|rest| rest.strip_suffix(after));
+        tenant.is_some_and(|tenant| !tenant.is_empty() && !tenant.contains('/'))
     }
 
     /// The algorithm that its `alg` names.

@@ -56,6 +56,15 @@ pub struct Candidates {
     pub others: Vec<Rc<PublicKey>>,
 }
 
+impl Candidates {
+    /// Those that may sign for this `iss`; `None` where there is none.
+    #[must_use]
+    pub fn of(self, iss: &str) -> Option<Self> {
+        let mut keys = std::iter::once(self.key).chain(self.others).filter(|key| key.is_of(iss));
+        Some(Self { key: keys.next()?, others: keys.collect() })
+    }
+}
+
 impl KeySet {
     /// How many keys can be used.
     #[must_use]
@@ -351,5 +360,29 @@ mod tests {
         assert!(of_no_other_name.key.id().is_none() && of_no_other_name.others.is_empty());
         let empty_name = KeySet::from_jwks(&[with(public("es256-1"), "kid", json!(""))]);
         assert_eq!(selected(&empty_name, Some("k"), Algorithm::Es256), Ok(1), "an empty name is none");
+    }
+
+    #[test]
+    fn a_key_that_names_its_issuer_signs_for_nobody_else() {
+        let own = |issuer: Value| {
+            let x = Base64UrlUnpadded::encode_string(&[7; 32]);
+            let mut key = json!({ "kty": "OKP", "crv": "Ed25519", "x": x, "kid": "a" });
+            key["issuer"] = issuer;
+            let set = json!({ "keys": [key] }).to_string();
+            KeySet::parse(set.as_bytes()).unwrap().select(Some("a"), Algorithm::EdDsa).unwrap()
+        };
+        let iss = |tenant: &str| format!("https://login.example/{tenant}/v2.0");
+        for (issuer, fits) in [
+            (json!(null), true),
+            (json!(7), true),
+            (json!(iss("{tenantid}")), true),
+            (json!(iss("t1")), true),
+            (json!(iss("t2")), false),
+            (json!("https://login.example/{tenantid}/v1.0"), false),
+            (json!("{tenantid}"), false),
+        ] {
+            assert_eq!(own(issuer.clone()).of(&iss("t1")).is_some(), fits, "{issuer}");
+        }
+        assert!(own(json!(iss("{tenantid}"))).of("https://login.example//v2.0").is_none());
     }
 }

@@ -130,6 +130,13 @@ pub enum Place<'a> {
 }
 
 impl Place<'_> {
+    /// Whether a browser may have the credential put there for whoever made the request: a cookie, or what a login in front
+    /// of the gateway makes of one, as Cloudflare Access does.
+    #[must_use]
+    pub const fn is_sent_by_browsers(&self) -> bool {
+        matches!(self, Self::Cookie(_) | Self::TokenField(_))
+    }
+
     /// What people call it.
     #[must_use]
     pub fn name(&self) -> String {
