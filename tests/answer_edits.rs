@@ -33,3 +33,22 @@ fn answers_of_a_customers_own_backend_do_not_speak_for_the_origin() {
     assert!(isolates("/customers/x") && isolates("/hybrid/x") && isolates("/api/v1/x"));
     assert!(!isolates("/tiers/x") && !edits("demo", "/hybrid/x", None).isolates);
 }
+
+#[test]
+fn a_handshake_is_never_answered_with_the_credential() {
+    let (isolate, world) = (Isolate::named("places"), World::of_fixtures());
+    let answered = |offered: &str| {
+        let fields = [("upgrade", "websocket"), ("sec-websocket-protocol", offered)];
+        match isolate.get(&world, "/ws/x", &fields).outcome {
+            Outcome::Forward(forward) => {
+                let own = forward.edits.set.iter().find(|(name, _)| *name == "sec-websocket-protocol");
+                own.map(|(_, value)| value.clone())
+            }
+            other => panic!("{offered}: {other:?}"),
+        }
+    };
+    let key = key("acme");
+    assert_eq!(answered(&format!("v1, insecure-key.{key}")).as_deref(), Some("v1"));
+    // A client may offer its key a second time, by itself.
+    assert_eq!(answered(&format!("{key}, insecure-key.{key}")), None);
+}

@@ -28,6 +28,10 @@ impl Copied<'_> {
     /// The field with the subprotocol that a browser waits for, where the backend may have chosen none.
     pub(super) fn answer(&self) -> Option<(&'static str, String)> {
         let answer = self.offer.as_ref()?.answer.clone()?;
+        // A client may offer its credential a second time, as a subprotocol by itself.
+        if credential_copies::holds(&answer, self.credential.as_str()) {
+            return None;
+        }
         Some((credential_copies::SUBPROTOCOLS, answer))
     }
 }

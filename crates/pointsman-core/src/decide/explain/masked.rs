@@ -7,11 +7,13 @@ use crate::{
     base::percent::decode_lenient,
     http::{
         credential_copies::{self, SUBPROTOCOLS},
+        fields::canonical,
         head::{Head, RequestTarget},
     },
     identity::{
         api_key::ApiKeys,
         credential::{self, find_credential},
+        named_value::is_name,
         places::Places,
     },
     state::config::Gateway,
@@ -56,8 +58,13 @@ fn add_sent(head: &Head<'_>, api_keys: Option<&ApiKeys>, places: &Places, found:
     let texts = texts.chain(offered.filter(|name| !is_told(name)));
     let query = head.target.query.filter(|_| !places.query.is_empty());
     let parameters = query.iter().flat_map(|query| query.split(['&', ';']));
-    let values = parameters.filter_map(|part| part.split_once('=').map(|(_, value)| value));
-    let secret: Vec<_> = values.filter(|value| may_be_credential(value, api_keys)).collect();
+    let folded: Vec<_> = places.query.iter().map(|name| canonical(name)).collect();
+    let is_place = |name: &str| folded.iter().any(|folded| is_name(name.trim(), folded));
+    let pairs = parameters.filter_map(|part| part.split_once('='));
+    let secret: Vec<_> = pairs
+        .filter(|(name, value)| is_place(name) || may_be_credential(value, api_keys))
+        .map(|(_, value)| value)
+        .collect();
     let texts = texts.chain(secret.iter().copied());
     // Within Basic credentials the key is encoded.
     let read = find_credential(head, api_keys, places).ok().flatten();
@@ -147,5 +154,23 @@ mod tests {
         let mut credentials = Vec::new();
         add_sent(&head, Some(&keys), &Places::default(), &mut credentials);
         assert_eq!(credentials, ["c2tfbGl2ZV9hYmM6", "sk_live_abc"]);
+    }
+
+    #[test]
+    fn what_stands_under_a_place_of_the_query_is_masked_whatever_it_is() {
+        let fields = TestFields::new(&[]);
+        let keys = ApiKeys::for_tests("authorization", "Bearer", &["sk_live"]);
+        let places = Places { query: vec!["api_key".to_owned()], ..Places::default() };
+        for query in
+            ["api_key=sk_live_A,sk_live_B", "Api-Key[]=Bearer%20sk_live_A", "x=1&api_key=sk_live_A%20"]
+        {
+            let target = Head::bare().target.with_query(query);
+            let head = Head { fields: &fields, target, ..Head::bare() };
+            let mut credentials = Vec::new();
+            add_sent(&head, Some(&keys), &places, &mut credentials);
+            let mut told = json!(format!("https://a.example/x?{query}"));
+            mask(&mut told, &credentials);
+            assert!(!told.to_string().contains("sk_live_"), "{told}");
+        }
     }
 }
