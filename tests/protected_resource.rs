@@ -11,6 +11,7 @@ fn isolate() -> Isolate {
         resource = { scopes = ["mcp:tools", "mcp:read"], name = "Tools", documentation = "https://docs.example.com", realm = "acme" }
     "#;
     let toml = GatewayToml::new()
+        .table("api_keys", "checksum = false\nheader = \"x-api-key\"")
         .issuer("main")
         .issuer("other")
         .backend("b")
@@ -20,6 +21,11 @@ fn isolate() -> Isolate {
             "/elsewhere",
             &["main"],
             &route("resource = { authorization_servers = [\"https://as.example.com/x\"] }"),
+        )
+        .route(
+            "/keys",
+            &["api_key"],
+            &route("resource = { authorization_servers = [\"https://as.example.com\"], realm = \"acme\" }"),
         )
         .route("/plain", &["main"], &route(""))
         .route("/{+path}", &[], &route(""));
@@ -107,5 +113,7 @@ fn challenges_point_to_it() {
     let bad = [("authorization", "Bearer aaaaaaaaaaaaaaa.bbbbbbbbbbbbbbbbb.ccc")];
     assert_eq!(challenge("/mcp", &bad), format!("{whole}, error=\"invalid_token\""));
     assert_eq!(challenge("/several/a?b=c", &[]), format!("Bearer {}", at("/several/a")));
+    let of_keys = format!("ApiKey header=\"x-api-key\", realm=\"acme\", {}", at("/keys"));
+    assert_eq!(challenge("/keys", &[]), of_keys);
     assert_eq!(challenge("/plain", &[]), "Bearer");
 }

@@ -66,6 +66,8 @@ function written({ reason, ...problem }, requestId, members, place) {
   const places = { status, code: error.code, type: error.type, title, detail, request_id: requestId };
   return {
     type: shape.content_type ?? "application/json",
-    body: shape.body.replace(/\{([a-z_]+)\}/g, (all, /** @type {string} */ name) => `${places[name] ?? all}`),
+    body: shape.body.replace(/\{([a-z_]+)\}/g, (_, /** @type {string} */ name) =>
+      Object.hasOwn(places, name) ? `${places[name]}` : "",
+    ),
   };
 }

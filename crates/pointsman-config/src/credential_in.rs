@@ -57,6 +57,12 @@ fn check_subprotocols(written: &OneOrMany, at: &str, file: &RouteFile, findings:
         findings.error(at, "never counts, since handshakes are GETs: add it to methods");
     }
     let texts = written.list();
+    for (index, _) in
+        texts.iter().enumerate().filter(|(_, text)| text.starts_with("base64url.") && !text.ends_with('.'))
+    {
+        let what = "must end in a dot: the credential stands behind it in the same subprotocol";
+        findings.error(written.pointer(at, index), what);
+    }
     for (index, text) in texts.iter().enumerate() {
         let is_prefix = |other: &str| matches!(SubprotocolForm::parse(other), SubprotocolForm::Prefix { .. });
         let mut others = texts.iter().filter(|other| *other != text && is_prefix(other));

@@ -142,10 +142,14 @@ fn own(written: &ErrorShapeFile, at: &str, findings: &mut Findings) -> Value {
     if is_json && let Err(error) = serde_json::from_str::<Value>(&sample) {
         findings.error(&body_at, format!("is no JSON once its places are filled: {error}"));
     }
-    json!({
-        "content_type": findings.write(&format!("{at}/content_type"), media),
-        "body": findings.write(&body_at, body),
-    })
+    let written = findings.write(&body_at, body);
+    if written.as_str() != Some(body) {
+        findings.error(
+            &body_at,
+            "must not have a variable in it: nobody can check what that would make of the body",
+        );
+    }
+    json!({ "content_type": findings.write(&format!("{at}/content_type"), media), "body": written })
 }
 
 #[cfg(test)]

@@ -471,6 +471,12 @@ fn a_place_for_credentials_is_one_that_can_hold_one() {
             )),
         ),
         (
+            keys(r#"{ subprotocol = "base64url.bearer.authorization.k8s.io" }"#),
+            Some(format!(
+                "{at}/subprotocol: must end in a dot: the credential stands behind it in the same subprotocol"
+            )),
+        ),
+        (
             keys("{ subprotocol = \"bearer\" }\nmethods = [\"POST\"]"),
             Some(format!("{at}/subprotocol: never counts, since handshakes are GETs: add it to methods")),
         ),

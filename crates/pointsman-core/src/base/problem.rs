@@ -252,10 +252,10 @@ impl Problem {
     }
 
     /// Which kind of error it is, in the words that the clients of well-known APIs tell errors apart by: the `type` of
-    /// the `error` member.
+    /// the `error` member. `status` is the answer's, which a denying rule may choose.
     #[must_use]
-    pub const fn error_type(self) -> &'static str {
-        match self.status() {
+    pub const fn error_type(status: u16) -> &'static str {
+        match status {
             401 => "authentication_error",
             403 => "permission_error",
             429 => "rate_limit_error",
@@ -277,7 +277,7 @@ impl Problem {
             "error": {
                 "code": self.slug(),
                 "message": self.detail(),
-                "type": self.error_type(),
+                "type": Self::error_type(status),
             },
         })
     }

@@ -46,7 +46,7 @@ impl Told<'_> {
         Some(match name {
             "status" => self.status.to_string(),
             "code" => self.problem.slug().to_owned(),
-            "type" => self.problem.error_type().to_owned(),
+            "type" => Problem::error_type(self.status).to_owned(),
             "title" => self.problem.title().to_owned(),
             "detail" => self.problem.detail().to_owned(),
             "request_id" => self.instance.to_owned(),
@@ -151,6 +151,14 @@ mod tests {
             }
         }
         assert_eq!(told(Problem::Denied).place("reason"), None);
+        // A rule denies by a status of its own, and clients go by both.
+        for (status, kind) in
+            [(403, "permission_error"), (404, "invalid_request_error"), (429, "rate_limit_error")]
+        {
+            let told = Told { status, ..told(Problem::Denied) };
+            assert_eq!(told.place("type").as_deref(), Some(kind));
+            assert!(told.write(None).1.contains(kind));
+        }
     }
 
     #[test]

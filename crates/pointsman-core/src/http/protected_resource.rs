@@ -94,7 +94,7 @@ impl ProtectedResource {
         let target = head.target;
         let own = format!("{}://{}{WELL_KNOWN}{}", target.scheme, target.authority, target.path);
         let mut parameters = Vec::new();
-        if let Some(realm) = &self.realm {
+        if let Some(realm) = self.realm.as_ref().filter(|_| !scheme.contains(" realm=")) {
             parameters.push(format!("realm=\"{realm}\""));
         }
         // A URL that the platform has read has neither; a quoted text ends there.
@@ -104,6 +104,11 @@ impl ProtectedResource {
         if !self.scopes.is_empty() {
             parameters.push(format!("scope=\"{}\"", self.scopes.join(" ")));
         }
-        format!("{scheme} {}", parameters.join(", "))
+        if parameters.is_empty() {
+            return scheme.to_owned();
+        }
+        // A scheme with parameters of its own goes on with a comma (RFC 9110, section 11.6.1).
+        let separator = if scheme.contains(' ') { ", " } else { " " };
+        format!("{scheme}{separator}{}", parameters.join(", "))
     }
 }
