@@ -288,6 +288,8 @@ impl Stage<'_> {
 
 /// The keys of a set that may have signed a token. Where one set is for all tenants of a provider, some of its keys are for
 /// certain tenants only, and say so.
+#[cold]
+#[inline(never)]
 fn keys_of(set: &KeySet, examined: &Examined<'_>, issuer: &Issuer) -> Result<Candidates, Refusal> {
     let keys = set.select(examined.kid.as_deref(), examined.algorithm)?;
     if issuer.issuer.claim().is_none() {
