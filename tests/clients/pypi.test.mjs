@@ -1,7 +1,7 @@
 // The same as npm.test.mjs for the clients of tests/clients/requirements.txt, which pip installs into a folder of its own.
 import assert from "node:assert/strict";
 import { execFile, spawnSync } from "node:child_process";
-import { existsSync, mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
@@ -13,9 +13,27 @@ const run = promisify(execFile);
 const SCRIPT = inRoot("tests/clients/errors.py");
 const REQUIREMENTS = inRoot("tests/clients/requirements.txt");
 
-/** Python with what makes folders for its packages. A machine may have none, and the gateway needs none. */
-const hasPython = spawnSync("python3", ["-c", "import venv, ensurepip"]).status === 0;
-const skip = hasPython ? false : "python3 with venv is not installed (Debian: python3-venv)";
+/** What pip says where nobody answers it, in place of an answer. */
+const UNREACHABLE = /NewConnectionError|NameResolutionError|ConnectTimeoutError|ProxyError|Max retries exceeded/;
+
+const folder = mkdtempSync(join(tmpdir(), "clients-"));
+after(() => rmSync(folder, { recursive: true, force: true }));
+const skip = await install();
+
+/** Why the clients cannot be had here; false where they are there. The gateway needs neither Python nor PyPI. */
+async function install() {
+  if (spawnSync("python3", ["-c", "import venv, ensurepip"]).status !== 0)
+    return "python3 with venv is not installed (Debian: python3-venv)";
+  await run("python3", ["-m", "venv", folder]);
+  try {
+    const quick = ["--quiet", "--disable-pip-version-check", "--retries=1", "--timeout=20"];
+    await run(join(folder, "bin/pip"), ["install", ...quick, "--requirement", REQUIREMENTS]);
+    return false;
+  } catch (error) {
+    if (UNREACHABLE.test(error.stderr)) return "PyPI cannot be reached";
+    throw error;
+  }
+}
 
 const CLIENTS = {
   stripe: ["AuthenticationError", "APIError", "RateLimitError"],
@@ -28,14 +46,8 @@ const SLUGS = ["credential-invalid", "backend-timeout", "rate-limited"];
 
 describe("clients from PyPI raise, and say why", { skip }, () => {
   let opened;
-  let folder;
   let told;
   before(async () => {
-    folder = mkdtempSync(join(tmpdir(), "clients-"));
-    await run("python3", ["-m", "venv", folder]);
-    const pip = join(folder, "bin/pip");
-    assert.ok(existsSync(pip), "no pip in the new folder");
-    await run(pip, ["install", "--quiet", "--disable-pip-version-check", "--requirement", REQUIREMENTS]);
     opened = await openClientsGateway();
     const keys = {};
     for (const name of Object.keys(CLIENTS)) keys[name] = [opened.unknownKey(), await opened.newKey()];
@@ -43,10 +55,7 @@ describe("clients from PyPI raise, and say why", { skip }, () => {
     const { stdout } = await run(join(folder, "bin/python"), [SCRIPT, base, JSON.stringify(keys)]);
     told = JSON.parse(stdout);
   });
-  after(async () => {
-    await opened?.gateway.stop();
-    if (folder) rmSync(folder, { recursive: true, force: true });
-  });
+  after(() => opened?.gateway.stop());
 
   for (const [name, types] of Object.entries(CLIENTS))
     test(name, () => {
