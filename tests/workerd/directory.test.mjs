@@ -133,7 +133,7 @@ describe("two isolates and one ledger", () => {
     assert.deepEqual(JSON.parse((await post(SECRET)).text), JSON.parse(made.text), "once, however often it is sent");
     // This isolate has asked in vain before, so that it may have paused asking.
     await untilAnswers(1, key, 200, MAX_STALENESS, "made by an operator, then accepted");
-    const wrong = JSON.stringify({ operation: "", actor: "ann", edits: [{ ...edits[0], json: '{"subject":7}' }] });
+    const wrong = JSON.stringify({ operation: "", actor: "ann", edits: [{ ...edits[0], json: '{"subject":true}' }] });
     const refused = await post(SECRET, wrong);
     assert.deepEqual([refused.status, JSON.parse(refused.text).faults[0].pointer], [422, "/subject"]);
     assert.equal((await post(SECRET, "no JSON")).status, 400);

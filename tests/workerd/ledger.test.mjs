@@ -76,7 +76,7 @@ describe("a ledger", () => {
     const first = await commit(object, [put(key, "once")], operation);
     assert.deepEqual(await commit(object, [put(key, "once")], operation), first);
     assert.equal((await headOf(object)).revision, first.revision);
-    const refused = await commit(object, [put(someKey(), "good"), { ...put(key), json: '{"subject":1}' }]);
+    const refused = await commit(object, [put(someKey(), "good"), { ...put(key), json: '{"subject":true}' }]);
     assert.deepEqual([refused.error, refused.edit], ["invalid", 1]);
     assert.equal((await headOf(object)).revision, first.revision, "not the good one either");
     assert.equal((await commit(object, [{ edit: "unheardOf" }])).error, "request");
