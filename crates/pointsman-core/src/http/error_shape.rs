@@ -3,7 +3,7 @@
 
 use crate::base::{json::text, problem::Problem};
 
-/// What stands before the media type's parameters of a problem.
+/// The media type of a problem (RFC 9457, section 3).
 const PROBLEM: &str = "application/problem+json";
 
 /// How errors are written.
@@ -54,7 +54,7 @@ impl Told<'_> {
         })
     }
 
-    /// The media type and the body; `None` is the shape of a whole configuration that names none.
+    /// The media type and the body. Without a shape it is a problem with the member `error`.
     #[must_use]
     pub fn write(&self, shape: Option<&ErrorShape>) -> (String, String) {
         match shape {
