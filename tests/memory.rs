@@ -18,10 +18,10 @@ use pointsman_core::{
     },
     customer::{backend_url::AllowHttp, record::CustomerConfig},
     identity::{
-        api_key::KeyConfig,
         claims::{ClaimPath, Claims},
         customer_id::CustomerId,
         jwt::VerifiedToken,
+        key_record::KeyConfig,
         principal::Principal,
     },
     state::{

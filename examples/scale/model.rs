@@ -13,7 +13,7 @@ use pointsman_core::{
         time::{Span, Timestamp},
     },
     customer::record::CustomerConfig,
-    identity::api_key::KeyConfig,
+    identity::key_record::KeyConfig,
     state::cache::{Cache, Lease, Loaded, Lookup, Stored},
 };
 

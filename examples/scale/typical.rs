@@ -5,7 +5,7 @@ use std::{collections::HashMap, rc::Rc};
 use pointsman_core::{
     base::time::Span,
     customer::{backend_url::AllowHttp, record::CustomerConfig},
-    identity::{api_key::KeyConfig, customer_id::CustomerId},
+    identity::{customer_id::CustomerId, key_record::KeyConfig},
     state::config::Gateway,
 };
 

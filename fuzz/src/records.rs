@@ -7,7 +7,7 @@ use pointsman_core::{
         backend_url::AllowHttp,
         record::{CustomerConfig, CustomerRecord},
     },
-    identity::{api_key::KeyConfig, customer_id::CustomerId},
+    identity::{customer_id::CustomerId, key_record::KeyConfig},
 };
 use serde_json::{Map, Value};
 

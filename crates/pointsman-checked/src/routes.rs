@@ -27,7 +27,10 @@ use pointsman_core::{
         table::RouteTable,
         target::{Target, Unlisted},
     },
-    state::config::{Region, Route, guard_alike},
+    state::{
+        config::Region,
+        route::{Route, guard_alike},
+    },
 };
 
 use super::{

@@ -11,9 +11,10 @@ use pointsman_core::{
         record::{CustomerConfig, CustomerRecord},
     },
     identity::{
-        api_key::{ApiKeys, KeyConfig, KeyRecord, STORE_PREFIX},
+        api_key::ApiKeys,
         claims::{ClaimPath, Claims},
         customer_id::CustomerId,
+        key_record::{KeyConfig, KeyRecord, STORE_PREFIX},
     },
     state::config::Gateway,
 };

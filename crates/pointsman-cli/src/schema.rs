@@ -7,7 +7,7 @@ use std::{
 
 use clap::ValueEnum;
 use pointsman_config::file::GatewayFile;
-use pointsman_core::{customer::record::CustomerRecord, identity::api_key::KeyRecord};
+use pointsman_core::{customer::record::CustomerRecord, identity::key_record::KeyRecord};
 use schemars::{JsonSchema, generate::SchemaSettings};
 use serde_json::{Map, Value};
 

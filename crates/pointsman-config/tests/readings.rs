@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 
 use pointsman_core::http::path;
-use pointsman_core::state::config::{Gateway, guard_alike};
+use pointsman_core::state::{config::Gateway, route::guard_alike};
 use proptest::prelude::*;
 use serde_json::json;
 

@@ -49,8 +49,9 @@ use crate::{
         target::Target,
     },
     state::{
-        config::{Gateway, Route, guard_alike},
+        config::Gateway,
         memory::Memory,
+        route::{Route, guard_alike},
     },
 };
 

@@ -15,6 +15,7 @@ pub mod jwk;
 pub mod jwk_set;
 pub mod jwt;
 pub mod key_fields;
+pub mod key_record;
 pub mod method;
 pub mod named_value;
 pub mod operator_secret;

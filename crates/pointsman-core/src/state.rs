@@ -6,5 +6,6 @@ pub mod config;
 pub mod directory;
 pub mod memory;
 mod overtaken;
+pub mod route;
 mod seeded_hash;
 pub mod slot;

@@ -4,8 +4,8 @@ use pointsman_core::{
     base::{cidr, digest::Digest, json, json::json},
     customer::record::{CustomerRecord, MOST_BACKENDS},
     identity::{
-        api_key::{STORE_PREFIX, store_key},
         customer_id::CustomerId,
+        key_record::{STORE_PREFIX, store_key},
     },
 };
 

@@ -17,8 +17,8 @@ use pointsman_core::{
     },
     identity::{
         access::AccessRestrictions,
-        api_key::KeyConfig,
         claims::{ClaimPath, Claims},
+        key_record::KeyConfig,
     },
 };
 use serde_json::{Map, Value};

@@ -6,7 +6,7 @@
 
 use pointsman_core::{
     directory::record_key::{Kind, RecordKey},
-    identity::{api_key::KeyConfig, claimed::Claimed, claims::ClaimPath, customer_id::CustomerId},
+    identity::{claimed::Claimed, claims::ClaimPath, customer_id::CustomerId, key_record::KeyConfig},
 };
 use serde::{Deserialize, Serialize};
 

@@ -13,7 +13,7 @@ use pointsman_core::{
         bytes::hex,
         record_key::{DIGEST_BYTES, Kind, RecordKey},
     },
-    identity::{api_key, customer_id::CustomerId},
+    identity::{customer_id::CustomerId, key_record},
 };
 use serde::Serialize;
 
@@ -210,7 +210,7 @@ impl<S: Storage> Ledger<S> {
         };
         let item = |record: Record| {
             let held = record.operator.filter(is_wanted)?;
-            let digest = record.name.strip_prefix(api_key::STORE_PREFIX)?.to_owned();
+            let digest = record.name.strip_prefix(key_record::STORE_PREFIX)?.to_owned();
             Some(KeyItem { digest, operator: held.into(), leaked: record.leaked })
         };
         let size = |item: &KeyItem| item.operator.text.len();

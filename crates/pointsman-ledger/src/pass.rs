@@ -2,7 +2,7 @@
 
 use pointsman_core::{
     base::time::Timestamp,
-    identity::{api_key, customer_id::CustomerId},
+    identity::{customer_id::CustomerId, key_record},
 };
 use serde::{Deserialize, Serialize};
 
@@ -18,7 +18,7 @@ use crate::{
 };
 
 /// What the names begin with that a pass lists, in this order.
-const PREFIXES: [&str; 2] = [CustomerId::STORE_PREFIX, api_key::STORE_PREFIX];
+const PREFIXES: [&str; 2] = [CustomerId::STORE_PREFIX, key_record::STORE_PREFIX];
 /// From one pass to the next, and how long a list may take before it is asked for again, in milliseconds.
 pub(crate) const MINUTE: u64 = 60_000;
 /// Lists a minute, and a day where changes need not be known soon.

@@ -13,7 +13,7 @@ use pointsman_core::{
         record_key::{Kind, RecordKey},
         row::{Row, Usable},
     },
-    identity::{api_key, api_key::KeyConfig, customer_id::CustomerId},
+    identity::{customer_id::CustomerId, key_record, key_record::KeyConfig},
 };
 use serde_json::Value;
 
@@ -32,7 +32,7 @@ pub(crate) enum Entry {
 impl Entry {
     /// Reads the name of a KV entry.
     pub(crate) fn of_name(name: &str) -> Option<Self> {
-        if let Some(digits) = name.strip_prefix(api_key::STORE_PREFIX) {
+        if let Some(digits) = name.strip_prefix(key_record::STORE_PREFIX) {
             return Self::key(digits);
         }
         Self::customer(name.strip_prefix(CustomerId::STORE_PREFIX)?)
@@ -57,7 +57,7 @@ impl Entry {
     /// The name of the KV entry.
     pub(crate) fn name(&self) -> String {
         match self {
-            Self::Key(digits, _) => format!("{}{digits}", api_key::STORE_PREFIX),
+            Self::Key(digits, _) => format!("{}{digits}", key_record::STORE_PREFIX),
             Self::Customer(id) => id.store_key(),
         }
     }

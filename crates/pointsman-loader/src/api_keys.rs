@@ -4,7 +4,7 @@ use std::{cell::RefCell, rc::Rc};
 
 use pointsman_core::{
     base::digest::Digest,
-    identity::api_key::{self, KeyConfig},
+    identity::key_record::{self, KeyConfig},
     state::{
         cache::{Loaded, Stored},
         config::Gateway,
@@ -33,7 +33,7 @@ impl<'a, P: Ports> KeyLoader<'a, P> {
     /// Loads the record of the key with this digest; `None` where the store failed.
     pub(crate) async fn load(&self, digest: &Digest) -> Option<Stored<KeyConfig>> {
         let asked_at = self.ports.now();
-        let (stored, weight) = match self.store.read(&api_key::store_key(digest)).await {
+        let (stored, weight) = match self.store.read(&key_record::store_key(digest)).await {
             Ok(None) => (Stored::Absent, 0),
             Ok(Some(json)) => match KeyConfig::parse(&json) {
                 Ok(config) => {

@@ -17,8 +17,8 @@ use pointsman_core::{
         record_key::RecordKey,
     },
     identity::{
-        api_key::{KeyConfig, store_key},
         customer_id::CustomerId,
+        key_record::{KeyConfig, store_key},
     },
     state::{
         cache::Stored,

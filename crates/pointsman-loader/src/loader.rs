@@ -18,7 +18,7 @@ use pointsman_core::{
         request_log::Trace,
     },
     http::head::Head,
-    identity::{api_key::KeyConfig, customer_id::CustomerId, principal::Principal},
+    identity::{customer_id::CustomerId, key_record::KeyConfig, principal::Principal},
     state::{
         cache::{Lease, Stored},
         config::Gateway,

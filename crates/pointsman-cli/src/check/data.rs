@@ -8,7 +8,7 @@ use std::{
 use pointsman_core::{
     base::record::RecordError,
     customer::record::CustomerConfig,
-    identity::{api_key::KeyConfig, customer_id::CustomerId},
+    identity::{customer_id::CustomerId, key_record::KeyConfig},
     state::config::Gateway,
 };
 use serde_json::Value;

@@ -7,10 +7,10 @@ use pointsman_core::{
     customer::record::{CustomerConfig, CustomerRecord},
     identity::{
         access::AccessRestrictions,
-        api_key::KeyConfig,
         claimed::Claimed,
         claims::{ClaimPath, Claims},
         customer_id::CustomerId,
+        key_record::KeyConfig,
         principal::Principal,
     },
     state::{cache::Stored, config::Gateway},

@@ -10,7 +10,7 @@ use pointsman_core::{
         operand::Operand,
         pattern::{Pattern, Segment},
     },
-    state::config::{Gateway, Route},
+    state::{config::Gateway, route::Route},
 };
 use serde_json::{Map, Value};
 

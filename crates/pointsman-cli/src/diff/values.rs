@@ -11,7 +11,7 @@ use pointsman_core::{
         split::Split,
         target::Target,
     },
-    state::config::{Gateway, Route},
+    state::{config::Gateway, route::Route},
 };
 use serde_json::{Number, Value};
 

@@ -3,7 +3,7 @@
 
 use pointsman_core::{
     base::time::Timestamp,
-    identity::{api_key::KeyConfig, customer_id::CustomerId},
+    identity::{customer_id::CustomerId, key_record::KeyConfig},
     state::config::Gateway,
 };
 use serde_json::{Map, Value};

@@ -3,7 +3,7 @@
 use clap::builder::PossibleValuesParser;
 use pointsman_core::{
     base::digest::Digest,
-    identity::{api_key, root_key::Scope},
+    identity::{key_record, root_key::Scope},
 };
 use serde_json::{Value, json};
 
@@ -94,7 +94,7 @@ pub(super) fn run(arguments: &Arguments) -> CommandResult {
     let gateway = arguments.gateway.load(arguments.target.project())?;
     let record = record(arguments)?;
     let key = mint_known(&gateway, &arguments.prefix)?;
-    let store_key = api_key::store_key(&Digest::of(key.as_bytes()));
+    let store_key = key_record::store_key(&Digest::of(key.as_bytes()));
     let kv = arguments.target.kv()?;
     doubt(kv.as_deref(), &gateway, &record, now()?);
     // The key is shown only once it is stored: a key that nobody can use is no key.

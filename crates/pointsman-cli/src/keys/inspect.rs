@@ -2,7 +2,10 @@
 
 use pointsman_core::{
     base::digest::Digest,
-    identity::api_key::{ApiKeys, is_well_formed, store_key},
+    identity::{
+        api_key::{ApiKeys, is_well_formed},
+        key_record::store_key,
+    },
 };
 use serde_json::{Value, json};
 

@@ -2,7 +2,7 @@
 
 use pointsman_core::{
     base::time::{Span, Timestamp},
-    identity::api_key::KeyConfig,
+    identity::key_record::KeyConfig,
 };
 use serde_json::{Value, json};
 

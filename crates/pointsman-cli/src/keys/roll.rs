@@ -5,7 +5,7 @@ use pointsman_core::{
         digest::Digest,
         time::{Span, Timestamp},
     },
-    identity::api_key::{self, KeyConfig},
+    identity::key_record::{self, KeyConfig},
     state::config::Gateway,
 };
 use serde_json::{Map, Value, json};
@@ -66,7 +66,7 @@ pub(super) fn run(arguments: &Arguments) -> CommandResult {
     let old = arguments.reference.find(old_key.as_deref(), kv)?;
     let now = now()?;
     let record = successor(&old, &prefix, now, arguments.expires_at.as_deref())?;
-    let store_key = api_key::store_key(&Digest::of(new_key.as_bytes()));
+    let store_key = key_record::store_key(&Digest::of(new_key.as_bytes()));
     let old_store_key = format!("key:{}", old.digest);
     // An end that KV itself gives the old key is one of the key, and not of its entry alone.
     let keeps = kv.keeps_of(&old_store_key)?;

@@ -24,8 +24,9 @@ use crate::{
     },
     state::{
         cache::{Lease, Loaded, Lookup, Stored},
-        config::{Gateway, Route},
+        config::Gateway,
         memory::Memory,
+        route::Route,
     },
 };
 

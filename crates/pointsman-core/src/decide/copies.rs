@@ -9,7 +9,7 @@ use crate::{
         method::AuthMethod,
         subprotocol::Offer,
     },
-    state::config::Route,
+    state::route::Route,
 };
 
 /// No token and no key with a checksum is shorter. Keys that were minted elsewhere may be.

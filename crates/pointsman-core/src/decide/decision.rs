@@ -11,10 +11,10 @@ use crate::{
     http::answer::Answer,
     identity::{
         algorithm::Algorithm,
-        api_key::KeyConfig,
         customer_id::CustomerId,
         jwk_set::{KeySet, PublicKey},
         jwt::VerifiedToken,
+        key_record::KeyConfig,
         principal::Principal,
     },
     state::cache::{Lease, Stored},

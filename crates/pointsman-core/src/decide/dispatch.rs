@@ -19,7 +19,7 @@ use crate::{
     http::head::RequestTarget,
     identity::claimed::Claimed,
     routing::condition::Facts,
-    state::{config::Route, memory::Memory},
+    state::{memory::Memory, route::Route},
 };
 
 /// Where a rule sends a request, and how its route has it sent.

@@ -6,7 +6,7 @@ use crate::{
         cors::CorsPolicy,
         head::{Head, PresentFields},
     },
-    state::config::Route,
+    state::route::Route,
 };
 
 /// Refuses a WebSocket handshake of a page whose origin the route's policy does not list. Browsers ask nobody before

@@ -19,8 +19,9 @@ use crate::{
         target::{Target, Unlisted},
     },
     state::{
-        config::{DEFAULT_BACKEND_TIMEOUT, Origin, Route},
+        config::{DEFAULT_BACKEND_TIMEOUT, Origin},
         memory::Memory,
+        route::Route,
     },
 };
 

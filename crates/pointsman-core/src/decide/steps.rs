@@ -9,13 +9,14 @@ use crate::{
     base::{digest::Digest, freshness::Policy, refusal::Refusal, time::Timestamp},
     customer::record::CustomerConfig,
     identity::{
-        api_key::{ApiKeys, KeyConfig},
+        api_key::ApiKeys,
         claims::Claims,
         compact,
         credential::{Credential, Found},
         customer_id::CustomerId,
         issuer_customers::Only,
         jwt::Issuer,
+        key_record::KeyConfig,
         method::API_KEY,
         places::RouteAuth,
         principal::Principal,
@@ -23,8 +24,9 @@ use crate::{
     routing::split::SplitView,
     state::{
         cache::{Cache, Stored},
-        config::{Gateway, Route},
+        config::Gateway,
         memory::Memory,
+        route::Route,
     },
 };
 

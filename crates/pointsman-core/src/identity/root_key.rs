@@ -10,7 +10,7 @@ use crate::{
         record::RecordErrors,
         shape::{At, Shape, ShapeErrors, shape},
     },
-    identity::{api_key::KeyRecord, customer_id::CustomerId},
+    identity::{customer_id::CustomerId, key_record::KeyRecord},
 };
 
 /// The member of a key's record that makes it a root key's.
@@ -208,7 +208,7 @@ impl RootKey {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::identity::api_key::KeyConfig;
+    use crate::identity::key_record::KeyConfig;
 
     fn root(json: &str) -> RootKey {
         let Value::Object(members) = serde_json::from_str(json).unwrap() else { panic!("no object") };

@@ -16,7 +16,7 @@ use crate::{
         record_key::{Kind, RecordKey},
         row::{Row, Usable},
     },
-    identity::{api_key::KeyConfig, claims::ClaimPath, customer_id::CustomerId},
+    identity::{claims::ClaimPath, customer_id::CustomerId, key_record::KeyConfig},
     state::{
         cache::{Cache, Loaded, Stored},
         config::Gateway,

@@ -16,10 +16,10 @@ use crate::{
     directory::record_key::RecordKey,
     forward::failover::Health,
     identity::{
-        api_key::KeyConfig,
         customer_id::CustomerId,
         jwk_set::KeySet,
         jwt::{Issuer, VerifiedToken},
+        key_record::KeyConfig,
     },
     state::{
         bounds::Hears,

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use pointsman_core::{
     base::{cidr::Cidr, digest::Digest, object::parse_object, time::Timestamp},
     identity::{
-        api_key::{KeyConfig, KeyState},
+        key_record::{KeyConfig, KeyState},
         root_key::{RootKey, Scope},
     },
 };

@@ -6,7 +6,7 @@ use pointsman_core::{
         object::parse_object,
         time::{Span, Timestamp},
     },
-    identity::api_key::KeyConfig,
+    identity::key_record::KeyConfig,
 };
 use serde_json::{Map, Value, json};
 

@@ -3,9 +3,9 @@
 use pointsman_core::{
     base::{object::parse_object, time::Timestamp},
     identity::{
-        api_key::KeyConfig,
         claimed::Claimed,
         claims::Claims,
+        key_record::KeyConfig,
         root_key::{MEMBER, RootKey},
     },
 };

@@ -7,7 +7,8 @@ use crate::{
     base::json::{ToJson, json, put},
     decide::steps::{CredentialForm, CredentialStep, KeyStep, TokenStep},
     identity::{
-        api_key::store_key, claims::ClaimPath, customer_id::CustomerId, issuer_customers::Only, jwt::Issuer,
+        claims::ClaimPath, customer_id::CustomerId, issuer_customers::Only, jwt::Issuer,
+        key_record::store_key,
     },
     state::config::Gateway,
 };

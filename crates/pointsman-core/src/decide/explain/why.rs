@@ -14,7 +14,7 @@ use crate::{
         request_log::Trace,
         steps::{CredentialForm, CredentialStep, KeyStep, Requirement, RouteStep, Steps, TokenStep},
     },
-    identity::{api_key::store_key, claims::ClaimPath, jwt::Issuer},
+    identity::{claims::ClaimPath, jwt::Issuer, key_record::store_key},
     state::config::Gateway,
 };
 

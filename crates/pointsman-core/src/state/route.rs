@@ -1,0 +1,88 @@
+//! A route of the configuration, and when two of them guard alike.
+
+use std::rc::Rc;
+
+use crate::{
+    base::time::Span,
+    forward::limit::LimitTiers,
+    http::{cors::CorsPolicy, protected_resource::ProtectedResource},
+    identity::places::RouteAuth,
+    routing::{condition::Condition, index::RuleIndex, operand::Operand, pattern::Rewrite, rule::Rule},
+};
+
+/// A path and its methods, and what is done with requests for them.
+#[derive(Clone, Debug)]
+pub struct Route {
+    /// Its name in the log.
+    pub name: Rc<str>,
+    /// Its path, as it was written.
+    pub path: Rc<str>,
+    /// Which credentials it takes.
+    pub auth: RouteAuth,
+    /// The challenge for callers whose credential is missing or refused.
+    pub challenge: String,
+    /// Its CORS policy.
+    pub cors: Option<Rc<CorsPolicy>>,
+    /// The place of the shape that its errors are written in; `None` as problems.
+    pub errors: Option<usize>,
+    /// What clients without a token are told of it.
+    pub resource: Option<Rc<ProtectedResource>>,
+    /// How the path is rewritten; `None` keeps it.
+    pub rewrite: Option<Rewrite>,
+    /// What must hold of its callers beside being known.
+    pub require: Vec<Condition>,
+    /// The largest body that it takes, in bytes.
+    pub max_body: Option<u64>,
+    /// Its rules, in order.
+    pub rules: Vec<Rule>,
+    /// Which of them are worth a look.
+    pub index: RuleIndex,
+    /// Rules that are tried beside these and change nothing: the log says where they would decide
+    /// otherwise.
+    pub shadow: Vec<Rule>,
+    /// How long a backend may take, where that differs from the backend's own.
+    pub timeout: Option<Span>,
+    /// Whether answers carry `Server-Timing`.
+    pub server_timing: bool,
+    /// Whether answers carry `x-request-id`.
+    pub shows_request_id: bool,
+    /// Its limits: each must let a request pass.
+    pub limits: Vec<LimitTiers>,
+}
+
+/// Whether two routes guard alike: see [`Route::guards_like`].
+#[must_use]
+pub fn guard_alike(routes: &[Route], one: usize, other: usize) -> bool {
+    matches!((routes.get(one), routes.get(other)), (Some(one), Some(other)) if one.guards_like(other))
+}
+
+impl Route {
+    /// Whether it asks the same of callers as `other`, and decides alike on them: then it gains nobody anything to take
+    /// the one for the other. The names of rules do not matter.
+    #[must_use]
+    pub fn guards_like(&self, other: &Self) -> bool {
+        let same_rules = self.rules.len() == other.rules.len()
+            && self.rules.iter().zip(&other.rules).all(|(own, other)| own.decides_like(other));
+        same_rules
+            && self.auth == other.auth
+            && self.require == other.require
+            && self.max_body == other.max_body
+            && self.limits == other.limits
+            // Who may have a browser send its cookies stands in the CORS policy.
+            && (self.auth.places.are_usual() || self.cors == other.cors)
+    }
+
+    /// Which placeholders of its path its conditions look at, by position.
+    #[must_use]
+    pub fn params(&self) -> Vec<usize> {
+        let mut params = Vec::new();
+        let mut note = |of: &Operand| match of {
+            Operand::Param(position, _) if !params.contains(position) => params.push(*position),
+            _ => {}
+        };
+        let of_rules = self.rules.iter().flat_map(|rule| &rule.when);
+        let of_limits = self.limits.iter().flat_map(|choice| &choice.0).flat_map(|tier| &tier.when);
+        self.require.iter().chain(of_rules).chain(of_limits).for_each(|own| own.each_operand(&mut note));
+        params
+    }
+}
