@@ -62,6 +62,15 @@ fn every_refusal_has_a_case() {
         (Refusal::TokenRevoked, "tests/directory.rs"),
         (Refusal::RevocationsUnavailable, "tests/directory.rs"),
         (Refusal::LedgerUnavailable, "tests/workerd/directory.test.mjs"),
+        // A proof of possession is made for one request, and each case is one of several.
+        (Refusal::DpopProofMalformed, "tests/possession.rs"),
+        (Refusal::DpopProofKey, "tests/possession.rs"),
+        (Refusal::DpopProofRequest, "tests/possession.rs"),
+        (Refusal::DpopProofToken, "tests/possession.rs"),
+        (Refusal::DpopProofTime, "tests/possession.rs"),
+        (Refusal::DpopProofReplayed, "tests/possession.rs"),
+        (Refusal::DpopProofSignature, "tests/possession.rs"),
+        (Refusal::DpopNonce, "tests/possession.rs"),
         // Nor is any known to provoke a fault of the gateway's own.
         (Refusal::InternalError, "tests/edge/outermost.test.mjs"),
     ];

@@ -197,6 +197,7 @@ fn verified(claims: &str) -> impl Fn() -> Weighed<VerifiedToken> + use<> {
             issuer: 0,
             principal: Rc::new(principal),
             expires_at: noon().plus(Span::from_secs(600)),
+            bound_to: None,
             thumbprint: Some(Digest::of(b"a key")),
             signing_input: signing_input.as_str().into(),
             checked: Cell::default(),

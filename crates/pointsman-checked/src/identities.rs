@@ -15,7 +15,10 @@ use pointsman_core::{
         api_key::ApiKeys,
         audience::Audience,
         claims::ClaimPath,
+        client_certificate::ClientCertificates,
+        confirmation::{Binding, Bindings},
         customer_id::CustomerId,
+        dpop::{DpopSettings, NonceSecret},
         issuer_customers::{CustomersOfIssuer, Only},
         issuer_name::IssuerName,
         jwk_set::KeySet,
@@ -97,9 +100,36 @@ fn issuer(
             Some(claim) => node.option("customers", |node| only(node, claim))?,
             None => None,
         },
+        bindings: Bindings { dpop: binding(node, "dpop")?, certificate: binding(node, "certificate_bound")? },
         algorithms,
         issuer,
     })
+}
+
+fn binding(node: Node<'_>, name: &str) -> Read<Binding> {
+    let read = |node: Node<'_>| node.known("must be \"accepted\" or \"required\"", Binding::from_name);
+    Ok(node.option(name, read)?.unwrap_or_default())
+}
+
+#[inline(never)]
+pub(super) fn dpop(node: Node<'_>) -> Read<DpopSettings> {
+    let max_age = node.read("max_age", |node| node.timeout(DpopSettings::LONGEST_AGE))?;
+    let secret = |node: Node<'_>| {
+        let text = node.text()?;
+        // A secret that only the deployed Worker knows is no fault in a check; there it is read again.
+        let text = if text == SECRET_PLACEHOLDER { STAND_IN } else { text };
+        NonceSecret::new(text).map_or_else(|| fault("is too short: it needs 32 characters"), Ok)
+    };
+    Ok(DpopSettings { max_age, nonce: node.option("nonce_secret", secret)? })
+}
+
+/// What stands for a secret where it is not known. No Worker ever reads it.
+const STAND_IN: &str = "a secret that only the Worker knows";
+
+#[inline(never)]
+pub(super) fn client_certificates(node: Node<'_>, store_timeout: Span) -> Read<ClientCertificates> {
+    let records = node.option("records", |node| policy(node, Lifetimes::strict, &[store_timeout]))?;
+    Ok(ClientCertificates { records })
 }
 
 /// A `typ` as tokens are compared with it: in lower case, and without the part that may be left out (RFC 7515, section 4.1.9).

@@ -16,7 +16,7 @@ use pointsman_core::{
 use serde_json::Value;
 
 use self::{
-    identities::{api_keys, identity, issuers},
+    identities::{api_keys, client_certificates, dpop, identity, issuers},
     node::{Node, Read, fault},
     routes::Routes,
     sources::{budgets, customers, directory, operator},
@@ -106,6 +106,9 @@ fn read_parts(document: Node<'_>) -> Read<Started> {
     })?;
     let store_timeout = document.read("store_timeout", |node| node.timeout(MAX_STORE_TIMEOUT))?;
     let api_keys = document.option("api_keys", |node| api_keys(node, store_timeout))?;
+    let client_certificates =
+        document.option("client_certificates", |node| client_certificates(node, store_timeout))?;
+    let dpop = document.option("dpop", dpop)?.unwrap_or_default();
     let customers = document.option("customers", |node| customers(node, allow_http, store_timeout))?;
     let claim = customers.as_ref().map(|customers| &customers.claim);
     let issuers = document.list("issuers", issuers(claim, allow_http, store_timeout))?;
@@ -156,6 +159,8 @@ fn read_parts(document: Node<'_>) -> Read<Started> {
         readings: routes.readings,
         issuers,
         api_keys,
+        client_certificates,
+        dpop,
         customers,
         backends,
         regions,

@@ -12,6 +12,7 @@ use pointsman_core::{
     },
     identity::{
         api_key::ApiKeys,
+        confirmation::Binding,
         jwt::Issuer,
         places::{Places, RouteAuth},
         subprotocol::SubprotocolForm,
@@ -204,11 +205,14 @@ fn auth(node: Node<'_>, known: &Known<'_>) -> Read<RouteAuth> {
         let fields = known.issuers.get(*index).map_or(&[][..], |issuer| &issuer.fields);
         places.add_issuer(*index, fields);
     }
+    let binding = |index: &usize| known.issuers.get(*index).map(|issuer| issuer.bindings.dpop);
+    places.dpop = places.bearer.iter().filter_map(binding).any(|dpop| dpop != Binding::Refused);
     places.subprotocols = node.list("subprotocol", |node| node.text().map(SubprotocolForm::parse))?;
     places.query = node.strings("query_credential")?;
     places.cookies = node.strings("cookie_credential")?;
     Ok(RouteAuth {
         api_key: node.read("api_key", Node::flag)?,
+        client_certificate: node.option("client_certificate", Node::flag)?.unwrap_or_default(),
         issuers,
         anonymous: node.read("anonymous", Node::flag)?,
         places,
@@ -220,6 +224,15 @@ fn auth(node: Node<'_>, known: &Known<'_>) -> Read<RouteAuth> {
 fn challenge(auth: &RouteAuth, known: &Known<'_>) -> String {
     if let Some(keys) = known.api_keys.filter(|_| auth.api_key && auth.issuers.is_empty()) {
         return keys.sent().challenge().into_owned();
+    }
+    if auth.client_certificate && auth.issuers.is_empty() && !auth.api_key {
+        return "Certificate".to_owned();
+    }
+    let must_prove = |index: &usize| {
+        known.issuers.get(*index).is_some_and(|issuer| issuer.bindings.dpop == Binding::Required)
+    };
+    if auth.places.dpop && !auth.api_key && auth.places.bearer.iter().all(must_prove) {
+        return "DPoP".to_owned();
     }
     match auth.places.fields.first().filter(|_| auth.places.bearer.is_empty() && !auth.api_key) {
         Some(field) => format!("Token header=\"{}\"", field.name),

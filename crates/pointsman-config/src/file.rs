@@ -9,8 +9,8 @@ mod routing;
 
 pub use self::{
     callers::{
-        ApiKeysFile, CustomerClaimFile, CustomersFile, CustomersOfIssuerFile, IdentityFile,
-        IdentityTokenFile, IssuerFile, SourceFile,
+        ApiKeysFile, ClientCertificatesFile, CustomerClaimFile, CustomersFile, CustomersOfIssuerFile,
+        DpopFile, IdentityFile, IdentityTokenFile, IssuerFile, SourceFile,
     },
     one_or_many::OneOrMany,
     routing::{
@@ -34,6 +34,10 @@ pub struct GatewayFile {
     pub problem_base: Option<String>,
     /// API keys, where there are any.
     pub api_keys: Option<ApiKeysFile>,
+    /// Client certificates, where routes take them.
+    pub client_certificates: Option<ClientCertificatesFile>,
+    /// Proofs that a token's holder has its key.
+    pub dpop: Option<DpopFile>,
     /// Issuers of tokens.
     pub issuers: Vec<IssuerFile> = default,
     /// Customers, where there are any.

@@ -9,7 +9,7 @@ use super::{
     errors::Shapes,
     file::GatewayFile,
     findings::Findings,
-    identities, identity_token, issuers, limits,
+    identities, identity_token, issuers, limits, possession,
     routes::{self, Names},
     sources, warn_of_unused,
 };
@@ -29,6 +29,8 @@ pub(super) fn write(file: &GatewayFile, version: &str, findings: &mut Findings) 
     };
     let store_timeout = sources::store_timeout(file.store.as_ref(), findings);
     let api_keys = file.api_keys.as_ref().map(|keys| identities::api_keys(keys, findings));
+    let client_certificates = possession::client_certificates(file, api_keys.as_ref(), findings);
+    let dpop = possession::dpop(file, findings);
     let customers =
         file.customers.as_ref().map(|customers| sources::customers(customers, allow_http, findings));
     let issuers = issuers::all(&file.issuers, file.customers.is_some(), allow_http, findings);
@@ -58,6 +60,8 @@ pub(super) fn write(file: &GatewayFile, version: &str, findings: &mut Findings) 
         "directory": sources::directory(file.directory.as_ref(), findings),
         "operator": sources::operator(file.operator.as_ref(), allow_http, findings),
         "api_keys": api_keys,
+        "client_certificates": client_certificates,
+        "dpop": dpop,
         "customers": customers,
         "issuers": issuers,
         "identity": identity,

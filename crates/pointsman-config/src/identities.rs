@@ -14,8 +14,10 @@ use super::{
     identity_token, lifetimes, sources,
 };
 
-const MINUTE: Span = Span::from_secs(60);
-const HOUR: Span = Span::from_secs(3600);
+/// How long a key's record is used without asking, where nothing else is written.
+pub(super) const USUAL_FRESH: Span = Span::from_secs(60);
+/// The same, while the store fails.
+pub(super) const USUAL_STALE: Span = Span::from_secs(3600);
 
 /// Fields that the transport or the platform owns.
 const RESERVED_FIELDS: &[&str] = &[
@@ -73,7 +75,7 @@ pub(super) fn api_keys(file: &ApiKeysFile, findings: &mut Findings) -> Value {
         }
     }
     let written = (file.fresh.as_deref(), file.stale.as_deref());
-    let (fresh, stale) = lifetimes(written, (MINUTE, HOUR), "/api_keys", findings);
+    let (fresh, stale) = lifetimes(written, (USUAL_FRESH, USUAL_STALE), "/api_keys", findings);
     json!({
         "header": header,
         "scheme": scheme,

@@ -21,7 +21,7 @@ use super::{
     file::{CustomersOfIssuerFile, IssuerFile, OneOrMany},
     findings::Findings,
     identities::claim_path,
-    lifetimes, read_span, sources, span, write_all,
+    lifetimes, possession, read_span, sources, span, write_all,
 };
 
 const DAY: Span = Span::from_secs(86_400);
@@ -129,7 +129,7 @@ fn issuer(
     let mut text =
         |text: &Option<String>, field| text.as_deref().map(|text| findings.write(&at(field), text));
     let (jwks_url, secret) = (text(&file.jwks_url, "jwks_url"), text(&file.secret, "secret"));
-    json!({
+    let mut form = json!({
         "name": file.name,
         "issuer": findings.write(&at("issuer"), file.issuer.as_str()),
         "tenants": file.tenants.as_ref().map(|all| write_all(&at("tenants"), all.iter().map(String::as_str), findings)),
@@ -150,7 +150,12 @@ fn issuer(
         "secret_format": file.secret_format,
         "keys": file.keys,
         "customers": customers_of(index, file, has_customers, findings),
-    })
+    });
+    if let Value::Object(members) = &mut form {
+        let bindings = possession::bindings(file, &format!("/issuers/{index}"), findings);
+        members.extend(bindings.map(|(name, value)| (name.to_owned(), value)));
+    }
+    form
 }
 
 fn secret_format(file: &IssuerFile, pointer: &str, findings: &mut Findings) -> SecretFormat {

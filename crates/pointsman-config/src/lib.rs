@@ -31,6 +31,7 @@ mod limits;
 mod methods;
 pub mod operands;
 pub mod places;
+mod possession;
 pub mod presets;
 mod renamed;
 mod resource;

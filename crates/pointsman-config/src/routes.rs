@@ -5,7 +5,7 @@ use pointsman_core::{
     base::{shape::Table, time::Span},
     customer::backend_url::AllowHttp,
     http::{cors::OriginPattern, fields::is_token},
-    identity::method::API_KEY,
+    identity::method::{API_KEY, CLIENT_CERTIFICATE},
     routing::{
         condition::Condition,
         pattern::{Pattern, Rewrite},
@@ -223,6 +223,7 @@ fn route(file: &RouteFile, at: &str, names: &Names<'_>, scope: Scope<'_>, findin
         "path": findings.write(&format!("{at}/path"), file.path.as_str()),
         "methods": methods::of_route(file),
         "api_key": auth.api_key,
+        "client_certificate": auth.client_certificate,
         "issuers": auth.issuers,
         "anonymous": file.anonymous.unwrap_or(false),
         "cors": cors,
@@ -246,6 +247,7 @@ fn route(file: &RouteFile, at: &str, names: &Names<'_>, scope: Scope<'_>, findin
 #[derive(Default)]
 struct Auth {
     api_key: bool,
+    client_certificate: bool,
     /// Places of issuers.
     issuers: Vec<usize>,
 }
@@ -261,16 +263,20 @@ fn auth(file: &RouteFile, at: &str, names: &Names<'_>, findings: &mut Findings) 
             }
             continue;
         }
+        if name == CLIENT_CERTIFICATE {
+            auth.client_certificate = true;
+            continue;
+        }
         match names.issuers.iter().position(|issuer| **issuer == **name) {
             Some(issuer) => auth.issuers.push(issuer),
             None => {
-                let all = names.issuers.iter().copied().chain([API_KEY]);
+                let all = names.issuers.iter().copied().chain([API_KEY, CLIENT_CERTIFICATE]);
                 findings.unknown(
                     Kind::Issuer,
                     pointer,
                     name,
                     all,
-                    "write \"api_key\" or the name of an issuer",
+                    "write \"api_key\", \"client_certificate\" or the name of an issuer",
                 );
             }
         }

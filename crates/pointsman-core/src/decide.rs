@@ -12,6 +12,7 @@ mod dispatch;
 pub mod explain;
 mod handshake;
 pub mod operator;
+mod possession;
 pub mod request_log;
 mod revocation;
 mod rules;
@@ -264,9 +265,11 @@ impl<'a> DecisionContext<'a> {
         let isolates = chosen.own && gateway.customers.as_ref().is_some_and(|all| all.isolate_answers);
         let privacy = match method {
             AuthMethod::Anonymous => AnswerPrivacy::Untouched,
-            AuthMethod::ApiKey | AuthMethod::Token(_) | AuthMethod::TenantToken(_) | AuthMethod::Assumed => {
-                AnswerPrivacy::of_authenticated(self.head)
-            }
+            AuthMethod::ApiKey
+            | AuthMethod::ClientCertificate
+            | AuthMethod::Token(_)
+            | AuthMethod::TenantToken(_)
+            | AuthMethod::Assumed => AnswerPrivacy::of_authenticated(self.head),
         };
         let to = Destination { chosen, route, caller, captures, rest, needs_size };
         let sending = self.send(to, &facts, memory)?;
@@ -275,13 +278,18 @@ impl<'a> DecisionContext<'a> {
         } else {
             self.admission(route, limit::LimitedCaller { facts: &facts, method: &method, customer })
         };
-        let (remove, set) = match &copied {
+        let (mut remove, set) = match &copied {
             None => plan::edit_fields(self.head, &via, &gateway.identity, caller),
             Some(copied) => self.edit_copied(&via, caller, copied),
         };
         let mut edits = AnswerEdits { privacy, isolates, ..gateway.answer_edits(route, self.head) };
         if let Some(copied) = &copied {
             edits.set.extend(copied.answer());
+        }
+        if self.loaded.proof.is_some() {
+            // The proof was for the gateway; the next one needs a nonce that counts by then.
+            remove.push("dpop".to_owned());
+            edits.set.extend(possession::nonce(&gateway.dpop, self.now));
         }
         Ok(Outcome::Forward(Box::new(Forward {
             sending,
@@ -402,6 +410,10 @@ impl<'a> DecisionContext<'a> {
     #[cold]
     #[inline(never)]
     fn refused(&self, refusal: Refusal, route: Option<&Route>) -> Outcome {
-        Outcome::Answer(self.gateway.refuse(refusal, None, route, self.head))
+        let mut answer = self.gateway.refuse(refusal, None, route, self.head);
+        if route.is_some_and(|route| route.auth.places.dpop) {
+            possession::challenge(&mut answer.fields, refusal, &self.gateway.dpop, self.now);
+        }
+        Outcome::Answer(answer)
     }
 }

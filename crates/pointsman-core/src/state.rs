@@ -6,6 +6,7 @@ pub mod config;
 pub mod directory;
 pub mod memory;
 mod overtaken;
+pub mod replays;
 pub mod route;
 mod seeded_hash;
 pub mod slot;

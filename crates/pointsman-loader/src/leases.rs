@@ -23,10 +23,10 @@ impl<'a> Leases<'a> {
     pub(crate) fn duration(&self, need: &Need) -> Span {
         let gateway = self.gateway;
         let policy = match need {
-            Need::Key(_) => gateway.api_keys().map(|keys| keys.policy()),
+            Need::Key(_) => gateway.key_policy(),
             Need::Customer(_) => gateway.customers().map(|customers| &customers.policy),
             Need::KeySet(issuer) => gateway.issuers().get(*issuer).map(|issuer| &issuer.policy),
-            Need::Revocations | Need::Signature(_) => None,
+            Need::Revocations | Need::Signature(_) | Need::Proof(_) => None,
         };
         policy.map_or_else(Span::default, |policy| policy.lease)
     }
@@ -40,7 +40,7 @@ impl<'a> Leases<'a> {
             Need::KeySet(issuer) => {
                 memory.key_sets.get(*issuer).map_or(Lease::Acquired, |known| known.set.acquire_lease(now))
             }
-            Need::Revocations | Need::Signature(_) => Lease::Acquired,
+            Need::Revocations | Need::Signature(_) | Need::Proof(_) => Lease::Acquired,
         }
     }
 
@@ -51,7 +51,7 @@ impl<'a> Leases<'a> {
             Need::Key(digest) => memory.keys.is_loading(digest, now),
             Need::Customer(id) => memory.customers.is_loading(&id.cache_key(), now),
             Need::KeySet(issuer) => memory.key_sets.get(*issuer).is_some_and(|set| set.set.is_loading(now)),
-            Need::Revocations | Need::Signature(_) => false,
+            Need::Revocations | Need::Signature(_) | Need::Proof(_) => false,
         }
     }
 }

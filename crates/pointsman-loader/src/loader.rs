@@ -18,7 +18,7 @@ use pointsman_core::{
         request_log::Trace,
     },
     http::head::Head,
-    identity::{customer_id::CustomerId, key_record::KeyConfig, principal::Principal},
+    identity::{customer_id::CustomerId, dpop::Proof, key_record::KeyConfig, principal::Principal},
     state::{
         cache::{Lease, Stored},
         config::Gateway,
@@ -143,7 +143,7 @@ impl<'a, P: Ports> Loader<'a, P> {
             Need::Key(_) => count(&mut refreshes.keys),
             Need::Customer(_) => count(&mut refreshes.customers),
             Need::KeySet(_) => count(&mut refreshes.key_sets),
-            Need::Revocations | Need::Signature(_) => {}
+            Need::Revocations | Need::Signature(_) | Need::Proof(_) => {}
         }
     }
 
@@ -225,11 +225,31 @@ impl<'a, P: Ports> Loader<'a, P> {
                 loaded.token = Some(self.signatures().verify(check).await);
                 true
             }
+            Need::Proof(proof) => {
+                // What is asked is never carried out, so a question leaves the proof to the request.
+                let is_question = loaded.explain.is_some();
+                loaded.proof = Some(boxed_cold(self.prove(proof, is_question)).await);
+                true
+            }
         };
         if let Some(flight) = need.flight() {
             self.ports.complete_load(&flight, well);
         }
         well
+    }
+
+    /// Judges a proof of possession, and takes it where it counts. Of two requests with one proof, the second is refused
+    /// also where both came at once.
+    async fn prove(&self, proof: &Proof, is_question: bool) -> Result<(), Refusal> {
+        let Proof { key, algorithm, signing_input, signature, id } = proof;
+        match self.ports.verify(key, *algorithm, signing_input, signature).await {
+            Ok(true) => {}
+            Ok(false) => return Err(Refusal::DpopProofSignature),
+            Err(VerifyError::UnusableKey) => return Err(Refusal::DpopProofMalformed),
+        }
+        let window = self.gateway.dpop().window();
+        let is_new = is_question || self.memory.borrow_mut().replays.take(*id, self.ports.now(), window);
+        if is_new { Ok(()) } else { Err(Refusal::DpopProofReplayed) }
     }
 
     /// Loads a key's record: out of the directory, or else out of the store. What is refreshed is what the directory does

@@ -14,6 +14,7 @@ mod fixtures;
 mod gateway_toml;
 mod isolate;
 mod ledger;
+mod minted;
 mod request;
 mod world;
 
@@ -23,6 +24,7 @@ pub use self::{
     gateway_toml::{GatewayToml, all_to},
     isolate::{Isolate, Result_},
     ledger::OwnLedger,
+    minted::{digest_of, mint, public_jwk, thumbprint},
     request::{TestFields, head},
     world::{LedgerStub, Source, World},
 };

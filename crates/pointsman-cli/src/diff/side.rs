@@ -151,10 +151,13 @@ impl Side {
         if let Some(customers) = &issuer.customers {
             customers.check(principal)?;
         }
+        // Whoever holds a bound token is taken to prove it.
+        issuer.bindings.check(&principal.claims)?;
         Ok(Rc::new(VerifiedToken {
             issuer: index,
             principal: Rc::clone(principal),
             expires_at: now.plus(Span::from_secs(3600)),
+            bound_to: None,
             thumbprint: None,
             signing_input: Box::from(""),
             checked: Cell::new(0),

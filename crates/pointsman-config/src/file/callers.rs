@@ -79,6 +79,12 @@ pub struct IssuerFile {
     pub types: Option<Vec<String>>,
     /// The claim that names the subject. Default `sub`.
     pub subject: Option<String>,
+    /// Whether its tokens may be bound to a key that their holder proves to have (DPoP, RFC 9449): `accepted`, or `required` for
+    /// no others. Default: such tokens are refused.
+    pub dpop: Option<String>,
+    /// Whether its tokens may be bound to the client certificate of the connection (RFC 8705): `accepted` or `required`.
+    /// Default: such tokens are refused.
+    pub certificate_bound: Option<String>,
     /// How far its clock may be from ours, for `exp` and `nbf` alike; at the most `5m`. Default `5s` for `nbf`
     /// and none for `exp`.
     pub leeway: Option<String>,
@@ -96,6 +102,27 @@ pub struct IssuerFile {
     /// The customers that its tokens may name: ids, or `{ claim = "org_id" }` for a claim that must be the customer's id.
     /// Default any.
     pub customers: Option<CustomersOfIssuerFile>,
+}
+}
+
+shape! {
+/// How proofs that a token's holder has its key are judged (DPoP, RFC 9449).
+#[derive(Clone, Debug, Default)]
+pub struct DpopFile {
+    /// How old a proof may be, `5s` to `5m`. Default `60s`.
+    pub max_age: Option<String>,
+    /// A secret of 32 characters at least. With it each proof must have a nonce that the gateway gave out. Default none.
+    pub nonce_secret: Option<String>,
+}
+}
+
+shape! {
+/// How client certificates count as credentials.
+#[derive(Clone, Debug, Default)]
+pub struct ClientCertificatesFile {
+    /// Whether each needs a record under its fingerprint, as an API key under its digest. `false` lets in every certificate that
+    /// the platform has verified. Default `true`.
+    pub records: Option<bool>,
 }
 }
 

@@ -119,7 +119,7 @@ pub struct RouteFile {
     pub name: Option<String>,
     /// Its methods. Default GET, HEAD, POST, PUT, PATCH and DELETE.
     pub methods: Option<Vec<String>>,
-    /// The credentials it takes: `api_key` and names of issuers. `[]` for none.
+    /// The credentials it takes: `api_key`, `client_certificate` and names of issuers. `[]` for none.
     pub auth: Vec<String>,
     /// Further places in which it takes them, for clients that can set no field. Default none.
     pub credential_in: Option<CredentialInFile>,

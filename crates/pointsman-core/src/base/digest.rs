@@ -5,7 +5,10 @@ use std::{
     hash::{Hash, Hasher},
 };
 
+use base64ct::{Base64UrlUnpadded, Encoding};
 use sha2::{Digest as _, Sha256};
+
+use crate::base::percent::hex_digit;
 
 /// A SHA-256 digest. Caches and the key store see credentials only as these, so that neither a memory dump
 /// of a cache nor a listing of the store holds anything that works as one.
@@ -43,6 +46,26 @@ impl Digest {
         let mut name = [0; 32];
         name.iter_mut().zip(bytes).for_each(|(into, from)| *into = *from);
         Self(name)
+    }
+
+    /// Reads 43 characters of base64url, as thumbprints and hashes stand in tokens.
+    #[must_use]
+    pub fn from_base64url(text: &str) -> Option<Self> {
+        let mut bytes = [0; 32];
+        let length = Base64UrlUnpadded::decode(text, &mut bytes).ok()?.len();
+        (length == bytes.len()).then_some(Self(bytes))
+    }
+
+    /// Reads 64 hexadecimal digits in either case.
+    #[must_use]
+    pub fn from_hex(text: &str) -> Option<Self> {
+        let mut bytes = [0; 32];
+        (text.len() == 64).then_some(())?;
+        for (byte, digits) in bytes.iter_mut().zip(text.as_bytes().chunks_exact(2)) {
+            let [high, low] = digits else { return None };
+            *byte = hex_digit(*high)? << 4 | hex_digit(*low)?;
+        }
+        Some(Self(bytes))
     }
 
     /// The 32 bytes.
@@ -98,6 +121,23 @@ mod tests {
         let texts: std::collections::HashSet<_> = names.iter().map(|(_, text)| text).collect();
         let digests: std::collections::HashSet<_> = names.iter().map(|(digest, _)| digest).collect();
         assert_eq!(texts.len(), digests.len());
+    }
+
+    #[test]
+    fn a_digest_is_read_in_the_two_ways_in_which_it_is_written() {
+        let digest = Digest::of(b"abc");
+        let hex = digest.to_string();
+        for text in [hex.clone(), hex.to_uppercase()] {
+            assert_eq!(Digest::from_hex(&text), Some(digest));
+        }
+        let base64url = "ungWv48Bz-pBQUDeXa4iI7ADYaOWF3qctBD_YfIAFa0";
+        assert_eq!(Digest::from_base64url(base64url), Some(digest));
+        for bad in ["", "ba78", &hex[1..], &format!("{hex}00"), &hex.replace('b', "+")] {
+            assert_eq!(Digest::from_hex(bad), None, "{bad}");
+        }
+        for bad in ["", "ungW", &base64url[1..], &format!("{base64url}="), &base64url.replace('_', "/")] {
+            assert_eq!(Digest::from_base64url(bad), None, "{bad}");
+        }
     }
 
     #[test]

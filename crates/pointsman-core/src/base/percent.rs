@@ -69,7 +69,8 @@ pub const fn octet(text: &[u8]) -> Option<(u8, &[u8])> {
     }
 }
 
-const fn hex_digit(byte: u8) -> Option<u8> {
+/// The number that a hexadecimal digit stands for.
+pub(super) const fn hex_digit(byte: u8) -> Option<u8> {
     match byte {
         b'0'..=b'9' => Some(byte - b'0'),
         b'a'..=b'f' => Some(byte - b'a' + 10),

@@ -115,13 +115,13 @@ refusals! {
     ApiKeyChecksum = "api_key_checksum" => CredentialInvalid,
     /// No record is stored under the API key's digest.
     ApiKeyUnknown = "api_key_unknown" => CredentialInvalid,
-    /// The API key's `expiresAt` has come.
+    /// The `expiresAt` of the API key, or of the client certificate's record, has come.
     ApiKeyExpired = "api_key_expired" => CredentialInvalid,
-    /// The API key's record says `disabled`.
+    /// The record of the API key, or of the client certificate, says `disabled`.
     ApiKeyDisabled = "api_key_disabled" => CredentialInvalid,
     /// The API key is a root key: it is for the management API alone.
     ApiKeyRoot = "api_key_root" => CredentialInvalid,
-    /// The record stored under the API key's digest cannot be read.
+    /// The record stored under the digest of the API key, or of the client certificate, cannot be read.
     ApiKeyRecordMalformed = "api_key_record_malformed" => GatewayMisconfigured,
     /// The key store failed and nothing usable is cached. Not "no such key".
     KeyStoreUnavailable = "key_store_unavailable" => GatewayUnavailable,
@@ -162,8 +162,37 @@ refusals! {
     TokenNotYetValid = "token_not_yet_valid" => CredentialInvalid,
     /// `iat` is not a number.
     TokenIssuedAtMalformed = "token_issued_at_malformed" => CredentialInvalid,
-    /// `cnf` is there (RFC 7800): the token is good for the holder of a key only, and no proof of that is verified.
+    /// `cnf` says that the token is good for the holder of a key only (RFC 7800): it was sent without a proof, or is bound in
+    /// a way that its issuer is not configured for.
     TokenBoundToKey = "token_bound_to_key" => CredentialInvalid,
+    /// The token is bound to no key, and its issuer's tokens, or those behind `DPoP`, must be.
+    TokenNotBound = "token_not_bound" => CredentialInvalid,
+    /// The client certificate of the connection is not verified, or is revoked.
+    ClientCertificateRefused = "client_certificate_refused" => CredentialInvalid,
+    /// No record is stored under the client certificate's fingerprint.
+    ClientCertificateUnknown = "client_certificate_unknown" => CredentialInvalid,
+    /// The token is bound to a client certificate, and the connection has none that was verified.
+    ClientCertificateMissing = "client_certificate_missing" => CredentialInvalid,
+    /// The token is bound to another client certificate than the connection's (RFC 8705, section 3).
+    ClientCertificateOther = "client_certificate_other" => CredentialInvalid,
+    /// There is no `DPoP` field with a proof for the token.
+    DpopProofMissing = "dpop_proof_missing" => CredentialInvalid,
+    /// The proof is none: two of them, no signed JWT of type `dpop+jwt`, or a member is missing or cannot be used.
+    DpopProofMalformed = "dpop_proof_malformed" => CredentialInvalid,
+    /// The proof is signed with another key than the token is bound to.
+    DpopProofKey = "dpop_proof_key" => CredentialInvalid,
+    /// The proof is of another request: `htm` or `htu` differs.
+    DpopProofRequest = "dpop_proof_request" => CredentialInvalid,
+    /// The proof is for another token: `ath` differs.
+    DpopProofToken = "dpop_proof_token" => CredentialInvalid,
+    /// The proof was made too long ago, or later than now.
+    DpopProofTime = "dpop_proof_time" => CredentialInvalid,
+    /// The proof has been used before.
+    DpopProofReplayed = "dpop_proof_replayed" => CredentialInvalid,
+    /// The proof's signature does not verify.
+    DpopProofSignature = "dpop_proof_signature" => CredentialInvalid,
+    /// The proof has no nonce of the gateway's that still counts; the answer has one.
+    DpopNonce = "dpop_nonce" => CredentialInvalid,
     /// The token names a customer that its issuer may not speak for.
     TokenCustomerNotOfIssuer = "token_customer_not_of_issuer" => CredentialInvalid,
     /// The claim that holds the subject is there but no string.

@@ -9,12 +9,15 @@ use crate::{
     decide::{
         decision::{Deferred, Fetched, Halt, LoadedForRequest, Need, SignatureCheck},
         handshake,
+        possession::Shown,
         request_log::Trace,
         revocation,
         steps::Steps,
     },
     http::head::Head,
     identity::{
+        claims::Claims,
+        client_certificate::{self, ClientCertificates},
         compact::{self, MAX_TOKEN_BYTES},
         credential::{Credential, Found, find_credential},
         jwk_set::{Candidates, KeySet},
@@ -66,6 +69,11 @@ impl Stage<'_> {
         let found = find_credential(head, self.gateway.api_keys.as_ref(), &auth.places);
         trace.record(|steps| steps.find_credential(found.as_ref().map_err(|error| *error), self.gateway));
         let Some(Found { credential, place }) = found? else {
+            if auth.client_certificate
+                && let Some(caller) = self.client_certificate(head, memory, deferred, trace)?
+            {
+                return Ok(caller);
+            }
             return if auth.anonymous { Ok(anonymous()) } else { Err(Refusal::CredentialMissing.into()) };
         };
         if place.is_sent_by_browsers() {
@@ -75,13 +83,18 @@ impl Stage<'_> {
             Credential::ApiKey(key) if auth.api_key => self
                 .api_key(&key, head, memory, deferred, trace)
                 .map(|principal| (principal, AuthMethod::ApiKey)),
-            Credential::Token(token) => {
+            Credential::Token(ref token) | Credential::DpopToken(ref token) => {
                 let accepted = auth.issuers_in(place);
                 if accepted.is_empty() {
                     return Err(Refusal::CredentialKindNotAccepted.into());
                 }
-                let authenticated = self.token(&token, accepted, memory, deferred)?;
-                trace.record(|steps| steps.believe_token(&token, memory));
+                let verified = self.token(token, accepted, memory, deferred)?;
+                let with_proof = matches!(credential, Credential::DpopToken(_));
+                if with_proof || verified.bound_to.is_some() {
+                    self.check_possession(Shown { token, with_proof }, &verified, head, memory)?;
+                }
+                let authenticated = self.authenticated(&verified, memory)?;
+                trace.record(|steps| steps.believe_token(token, memory));
                 Ok(authenticated)
             }
             Credential::ApiKey(_) => Err(Refusal::CredentialKindNotAccepted.into()),
@@ -97,7 +110,44 @@ impl Stage<'_> {
         trace: &mut Trace,
     ) -> Result<Rc<Principal>, Halt> {
         let keys = self.gateway.api_keys.as_ref().ok_or(Refusal::CredentialKindNotAccepted)?;
-        let digest = keys.digest(key)?;
+        self.record_of(keys.digest(key)?, Refusal::ApiKeyUnknown, head, memory, deferred, trace)
+    }
+
+    /// The caller by the client certificate of the connection; nothing where it has none.
+    #[cold]
+    #[inline(never)]
+    fn client_certificate(
+        &self,
+        head: &Head<'_>,
+        memory: &mut Memory,
+        deferred: &mut Deferred,
+        trace: &mut Trace,
+    ) -> Result<Option<(Rc<Principal>, AuthMethod)>, Halt> {
+        let Some(ClientCertificates { records }) = &self.gateway.client_certificates else { return Ok(None) };
+        let presented = client_certificate::verified(head.fields);
+        trace.record(|steps| steps.find_client_certificate(&presented));
+        let Some(fingerprint) = presented? else { return Ok(None) };
+        let principal = if records.is_some() {
+            let unknown = Refusal::ClientCertificateUnknown;
+            self.record_of(fingerprint, unknown, head, memory, deferred, trace)?
+        } else {
+            let claims = client_certificate::claims(head.fields, &fingerprint);
+            let subject = claims.get("subject_dn").and_then(Value::as_str).map(Rc::from);
+            Rc::new(Principal::new(subject, Claims::new(claims)))
+        };
+        Ok(Some((principal, AuthMethod::ClientCertificate)))
+    }
+
+    /// The caller by the record that stands under this digest.
+    fn record_of(
+        &self,
+        digest: Digest,
+        unknown: Refusal,
+        head: &Head<'_>,
+        memory: &mut Memory,
+        deferred: &mut Deferred,
+        trace: &mut Trace,
+    ) -> Result<Rc<Principal>, Halt> {
         let stored = match &self.loaded.key {
             Fetched::Got(stored) => stored.clone(),
             missing => match memory.look_up_key(&digest, self.now, missing.has_failed()) {
@@ -109,9 +159,9 @@ impl Stage<'_> {
                 Lookup::Unavailable => return Err(Refusal::KeyStoreUnavailable.into()),
             },
         };
-        trace.record(|steps| steps.judge_key(&stored, keys, memory));
+        trace.record(|steps| steps.judge_key(&stored, self.gateway, memory));
         match stored {
-            Stored::Absent => Err(Refusal::ApiKeyUnknown.into()),
+            Stored::Absent => Err(unknown.into()),
             Stored::Malformed => Err(Refusal::ApiKeyRecordMalformed.into()),
             Stored::Present(key) => Ok(Rc::clone(key.admit(self.now, head)?)),
         }
@@ -123,7 +173,7 @@ impl Stage<'_> {
         accepted: &[usize],
         memory: &mut Memory,
         deferred: &mut Deferred,
-    ) -> Result<(Rc<Principal>, AuthMethod), Halt> {
+    ) -> Result<Rc<VerifiedToken>, Halt> {
         // Before anything of it is read, or hashed.
         if token.len() > MAX_TOKEN_BYTES {
             return Err(Refusal::TokenTooLarge.into());
@@ -136,7 +186,7 @@ impl Stage<'_> {
             self.refetch_after_bad_signature(token, accepted, memory)?;
         }
         if let Some(verified) = self.verified_before(&digest, signing_input, accepted, memory, deferred)? {
-            return self.authenticated(&verified, memory);
+            return Ok(verified);
         }
         let examined = jwt::examine(token, &self.gateway.issuers, accepted, self.now)?;
         let issuer = self.gateway.issuers.get(examined.issuer).ok_or(Refusal::TokenIssuer)?;
@@ -149,7 +199,7 @@ impl Stage<'_> {
                 let stored = Stored::Present(Rc::clone(&verified));
                 let loaded = Loaded { stored, weight: verified.weight(), asked_at, as_of };
                 memory.tokens.store(digest, loaded);
-                self.authenticated(&verified, memory)
+                Ok(verified)
             }
             KeySource::Inline(set) => {
                 let keys = keys_of(set, &examined, issuer)?;

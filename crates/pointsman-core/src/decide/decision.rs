@@ -12,6 +12,7 @@ use crate::{
     identity::{
         algorithm::Algorithm,
         customer_id::CustomerId,
+        dpop::Proof,
         jwk_set::{KeySet, PublicKey},
         jwt::VerifiedToken,
         key_record::KeyConfig,
@@ -55,6 +56,8 @@ pub enum Need {
     Revocations,
     /// The judgement on a signature.
     Signature(Rc<SignatureCheck>),
+    /// The judgement on a proof of possession.
+    Proof(Rc<Proof>),
 }
 
 impl Need {
@@ -66,7 +69,7 @@ impl Need {
             Self::Key(digest) => Some(format!("key:{digest}")),
             Self::Customer(id) => Some(format!("customer:{}", id.cache_key())),
             Self::KeySet(issuer) => Some(format!("keyset:{issuer}")),
-            Self::Revocations | Self::Signature(_) => None,
+            Self::Revocations | Self::Signature(_) | Self::Proof(_) => None,
         }
     }
 }
@@ -171,6 +174,8 @@ pub struct LoadedForRequest {
     pub revocations_failed: bool,
     /// The judgement on the token.
     pub token: Option<Result<Rc<VerifiedToken>, Refusal>>,
+    /// The judgement on the proof that its holder has the token's key.
+    pub proof: Option<Result<(), Refusal>>,
 }
 
 impl LoadedForRequest {
@@ -210,7 +215,7 @@ impl LoadedForRequest {
                 self.issuer_asked = true;
             }
             Need::Revocations => self.revocations_failed = true,
-            Need::Signature(_) => {}
+            Need::Signature(_) | Need::Proof(_) => {}
         }
     }
 }

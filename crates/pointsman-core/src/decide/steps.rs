@@ -17,7 +17,7 @@ use crate::{
         issuer_customers::Only,
         jwt::Issuer,
         key_record::KeyConfig,
-        method::API_KEY,
+        method::{API_KEY, CLIENT_CERTIFICATE},
         places::RouteAuth,
         principal::Principal,
     },
@@ -85,6 +85,8 @@ pub(super) enum CredentialForm {
     Unreadable(Refusal),
     None,
     ApiKey(KeyStep),
+    /// The connection's certificate, in place of what is sent.
+    ClientCertificate(KeyStep),
     Token(TokenStep),
     /// Meant as a token, and none.
     NoToken,
@@ -181,8 +183,9 @@ impl Steps {
     #[inline(never)]
     pub(super) fn accept(&mut self, auth: &RouteAuth, gateway: &Gateway) {
         let issuers = auth.issuers.iter().filter_map(|index| gateway.issuers.get(*index));
-        let api_key = auth.api_key.then(|| Rc::from(API_KEY));
-        let accepted = api_key.into_iter().chain(issuers.map(|issuer| Rc::clone(&issuer.name))).collect();
+        let kinds = [(auth.api_key, API_KEY), (auth.client_certificate, CLIENT_CERTIFICATE)];
+        let kinds = kinds.into_iter().filter(|(takes, _)| *takes).map(|(_, name)| Rc::from(name));
+        let accepted = kinds.chain(issuers.map(|issuer| Rc::clone(&issuer.name))).collect();
         let form = CredentialForm::NotAskedFor;
         let keys = gateway.api_keys.iter().flat_map(|keys| keys.sent().own()).map(str::to_owned);
         let places =
@@ -213,10 +216,27 @@ impl Steps {
             Ok(Some(Credential::ApiKey(key))) => {
                 CredentialForm::ApiKey(KeyStep::of(key, gateway.api_keys.as_ref()))
             }
-            Ok(Some(Credential::Token(token))) => {
+            Ok(Some(Credential::Token(token) | Credential::DpopToken(token))) => {
                 TokenStep::of(token, &gateway.issuers).map_or(CredentialForm::NoToken, CredentialForm::Token)
             }
         });
+    }
+
+    /// Notes the connection's certificate, before its record is looked at.
+    #[cold]
+    #[inline(never)]
+    pub(super) fn find_client_certificate(&mut self, presented: &Result<Option<Digest>, Refusal>) {
+        let form = match presented {
+            Ok(None) => return,
+            Err(refusal) => CredentialForm::Unreadable(*refusal),
+            Ok(Some(fingerprint)) => {
+                CredentialForm::ClientCertificate(KeyStep::named(None, None, *fingerprint))
+            }
+        };
+        if let Some(step) = &mut self.credential {
+            step.place = Some(CLIENT_CERTIFICATE.to_owned());
+        }
+        self.set_form(form);
     }
 
     fn set_form(&mut self, form: CredentialForm) {
@@ -228,15 +248,16 @@ impl Steps {
     /// Notes the record by which an API key is judged.
     #[cold]
     #[inline(never)]
-    pub(super) fn judge_key(&mut self, stored: &Stored<KeyConfig>, keys: &ApiKeys, memory: &Memory) {
-        let Some(CredentialStep { form: CredentialForm::ApiKey(key), .. }) = &mut self.credential else {
-            return;
-        };
+    pub(super) fn judge_key(&mut self, stored: &Stored<KeyConfig>, gateway: &Gateway, memory: &Memory) {
+        let form = self.credential.as_mut().map(|step| &mut step.form);
+        let Some(CredentialForm::ApiKey(key) | CredentialForm::ClientCertificate(key)) = form else { return };
         key.record = match stored {
             Stored::Present(record) => Some(Rc::clone(record)),
             Stored::Absent | Stored::Malformed => None,
         };
-        key.age = Age::of(&memory.keys, &key.digest, keys.policy(), self.began);
+        if let Some(policy) = gateway.key_policy() {
+            key.age = Age::of(&memory.keys, &key.digest, policy, self.began);
+        }
     }
 
     /// Notes that a token was verified: now, or before and nothing has changed that.
@@ -281,7 +302,11 @@ impl KeyStep {
     fn of(key: &str, keys: Option<&ApiKeys>) -> Self {
         let checksum = keys.filter(|keys| keys.has_checksum()).map(|keys| keys.digest(key).is_ok());
         let prefix = keys.and_then(|keys| keys.prefix_of(key)).map(str::to_owned);
-        Self { prefix, checksum, digest: Digest::of(key.as_bytes()), record: None, age: Age::default() }
+        Self::named(prefix, checksum, Digest::of(key.as_bytes()))
+    }
+
+    fn named(prefix: Option<String>, checksum: Option<bool>, digest: Digest) -> Self {
+        Self { prefix, checksum, digest, record: None, age: Age::default() }
     }
 }
 
@@ -301,7 +326,7 @@ impl TokenStep {
         };
         let named = parsed.claims.get("iss").and_then(Value::as_str);
         let issuer = named.and_then(|named| issuers.iter().find(|issuer| issuer.issuer.fits(named)));
-        let mut claims = pick(&parsed.claims, &["iss", "aud", "exp", "nbf", "iat"]);
+        let mut claims = pick(&parsed.claims, &["iss", "aud", "exp", "nbf", "iat", "cnf"]);
         let of_token = Claims::new(parsed.claims);
         let tenant = issuer.and_then(|issuer| issuer.issuer.claim());
         for path in issuer.iter().flat_map(|issuer| &issuer.audience.claims).chain(tenant) {

@@ -20,6 +20,8 @@ pub enum Credential<'a> {
     ApiKey(Cow<'a, str>),
     /// A token in JWS compact serialization (RFC 7515, section 3.1).
     Token(Cow<'a, str>),
+    /// The same behind `DPoP`: its holder proves that it holds the token's key too (RFC 9449, section 7.1).
+    DpopToken(Cow<'a, str>),
 }
 
 impl Credential<'_> {
@@ -27,7 +29,7 @@ impl Credential<'_> {
     #[must_use]
     pub fn as_str(&self) -> &str {
         match self {
-            Self::ApiKey(text) | Self::Token(text) => text,
+            Self::ApiKey(text) | Self::Token(text) | Self::DpopToken(text) => text,
         }
     }
 
@@ -35,6 +37,7 @@ impl Credential<'_> {
         match self {
             Self::ApiKey(key) => Credential::ApiKey(Cow::Owned(key.into_owned())),
             Self::Token(token) => Credential::Token(Cow::Owned(token.into_owned())),
+            Self::DpopToken(token) => Credential::DpopToken(Cow::Owned(token.into_owned())),
         }
     }
 }
@@ -214,10 +217,20 @@ fn read_authorization<'a>(value: &'a str, api_keys: Option<&ApiKeys>) -> Result<
     {
         return key;
     }
-    if !scheme.eq_ignore_ascii_case("bearer") {
+    if scheme.eq_ignore_ascii_case("bearer") { read_token(text) } else { read_dpop_token(scheme, text) }
+}
+
+/// Reads a token behind `DPoP`. Whether its issuer's may come so is seen once it is known whose it is.
+#[cold]
+#[inline(never)]
+fn read_dpop_token<'a>(scheme: &str, text: &'a str) -> Result<Credential<'a>, Refusal> {
+    if !scheme.eq_ignore_ascii_case("dpop") {
         return Err(Refusal::CredentialScheme);
     }
-    read_token(text)
+    match read_token(text)? {
+        Credential::Token(token) => Ok(Credential::DpopToken(token)),
+        other => Ok(other),
+    }
 }
 
 fn read_token(text: &str) -> Result<Credential<'_>, Refusal> {

@@ -16,6 +16,7 @@ use super::{
     algorithm::Algorithm,
     audience::Audience,
     compact::{self, Unverified},
+    confirmation::{Bindings, Confirmation},
     issuer_customers::CustomersOfIssuer,
     issuer_name::IssuerName,
     jwk_set::KeySet,
@@ -63,6 +64,8 @@ pub struct Issuer {
     pub timeout: Span,
     /// The customers that it may speak for, where that is not all.
     pub customers: Option<CustomersOfIssuer>,
+    /// How its tokens may be bound to who holds them.
+    pub bindings: Bindings,
 }
 
 /// How far an issuer's clock may be from ours.
@@ -116,6 +119,8 @@ pub struct Examined<'a> {
     pub principal: Principal,
     /// When the token stops working, leeway included.
     pub expires_at: Timestamp,
+    /// What its holder has to prove.
+    pub bound_to: Option<Box<Confirmation>>,
     /// What the signature covers.
     pub signing_input: &'a str,
     /// The signature.
@@ -131,6 +136,8 @@ pub struct VerifiedToken {
     pub principal: Rc<Principal>,
     /// When the token stops working.
     pub expires_at: Timestamp,
+    /// What its holder has to prove, at each request anew.
+    pub bound_to: Option<Box<Confirmation>>,
     /// The key that verified it; `None` for a shared secret.
     pub thumbprint: Option<Digest>,
     /// What its signature covers.
@@ -143,7 +150,8 @@ impl VerifiedToken {
     /// Bytes held, for the cache's bound.
     #[must_use]
     pub fn weight(&self) -> usize {
-        COUNTED + size_of::<Self>() + self.principal.weight() + BLOCK + self.signing_input.len()
+        let bound_to = self.bound_to.as_ref().map_or(0, |_| BLOCK + size_of::<Confirmation>());
+        COUNTED + size_of::<Self>() + self.principal.weight() + BLOCK + self.signing_input.len() + bound_to
     }
 }
 
@@ -170,7 +178,7 @@ pub fn examine<'a>(
         Some(_) => return Err(Refusal::TokenKeyId),
     };
     issuer.audience.check(&claims)?;
-    check_binding(&claims)?;
+    let bound_to = issuer.bindings.check(&claims)?;
     let expires_at = check_times(&claims, issuer.leeway, now)?;
     let subject = match claims.find(&issuer.subject) {
         None => None,
@@ -182,13 +190,13 @@ pub fn examine<'a>(
     if let Some(customers) = &issuer.customers {
         customers.check(&principal)?;
     }
-    Ok(Examined { issuer: index, algorithm, kid, principal, expires_at, signing_input, signature })
+    Ok(Examined { issuer: index, algorithm, kid, principal, expires_at, bound_to, signing_input, signature })
 }
 
 /// `crit` asks that what it names be understood (RFC 7515, section 4.1.11). Nothing that it could
 /// name is, and a malformed one is no reason to be kinder. `b64` changes what was signed (RFC 7797).
 /// `jku`, `jwk`, `x5u` and `x5c` are not looked at anywhere: keys come from the configuration.
-fn check_extensions(header: &Map<String, Value>) -> Result<(), Refusal> {
+pub(super) fn check_extensions(header: &Map<String, Value>) -> Result<(), Refusal> {
     if header.contains_key("crit") {
         return Err(Refusal::TokenCritical);
     }
@@ -230,7 +238,7 @@ fn check_type(header: &Map<String, Value>, issuer: &Issuer) -> Result<(), Refusa
 }
 
 /// A media type in lower case, `application/` left off as RFC 7515, section 4.1.9 recommends.
-fn bare_type(name: &str) -> String {
+pub(super) fn bare_type(name: &str) -> String {
     let name = name.to_ascii_lowercase();
     name.strip_prefix("application/").map(str::to_owned).unwrap_or(name)
 }
@@ -242,13 +250,6 @@ fn check_algorithm(header: &Map<String, Value>, issuer: &Issuer) -> Result<Algor
         .and_then(Algorithm::from_name)
         .filter(|algorithm| issuer.algorithms.contains(algorithm))
         .ok_or(Refusal::TokenAlgorithm)
-}
-
-/// `cnf` binds a token to a key that its holder has to prove (RFC 7800, RFC 8705, RFC 9449). No proof is looked at
-/// here, so whoever took such a token would be believed as a plain bearer. That is so whatever `cnf` holds: a
-/// malformed one and `null` were meant to say something.
-fn check_binding(claims: &Claims) -> Result<(), Refusal> {
-    if claims.member("cnf").is_some() { Err(Refusal::TokenBoundToKey) } else { Ok(()) }
 }
 
 /// A missing or mistyped time is a refusal, never a skipped check. All arithmetic is on `f64`, as
@@ -313,6 +314,7 @@ impl Examined<'_> {
             issuer: self.issuer,
             principal: Rc::new(self.principal),
             expires_at: self.expires_at,
+            bound_to: self.bound_to,
             thumbprint,
             signing_input: Box::from(self.signing_input),
             checked: Cell::default(),

@@ -16,6 +16,8 @@ pub struct RouteAuth {
     pub api_key: bool,
     /// Tokens of these issuers.
     pub issuers: Vec<usize>,
+    /// Client certificates of those who send no other credential.
+    pub client_certificate: bool,
     /// Callers without any.
     pub anonymous: bool,
     /// Where the credential is looked for, beside the fields of API keys.
@@ -26,7 +28,7 @@ impl RouteAuth {
     /// Whether credentials are looked at at all.
     #[must_use]
     pub const fn needs_credential(&self) -> bool {
-        self.api_key || !self.issuers.is_empty()
+        self.api_key || self.client_certificate || !self.issuers.is_empty()
     }
 
     /// The issuers whose tokens count in this place.
@@ -47,6 +49,8 @@ impl RouteAuth {
 pub struct Places {
     /// The issuers whose tokens come in `Authorization`.
     pub bearer: Vec<usize>,
+    /// Whether tokens of one of them may come behind `DPoP`.
+    pub dpop: bool,
     /// Fields that issuers' tokens come in.
     pub fields: Vec<TokenField>,
     /// How a credential may be offered among the subprotocols of a WebSocket handshake.

@@ -4,7 +4,7 @@
 use serde_json::Value;
 
 use crate::{
-    base::{json::json, time::Span},
+    base::{freshness::Policy, json::json, time::Span},
     state::config::Gateway,
 };
 
@@ -68,8 +68,7 @@ pub fn bounds(gateway: &Gateway, hears: Hears) -> Vec<Bound> {
             Hears::Ledger | Hears::Kv => "max_staleness of [directory]".to_owned(),
         },
     };
-    if let Some(keys) = &gateway.api_keys {
-        let lifetimes = &keys.policy().lifetimes;
+    if let Some(Policy { lifetimes, .. }) = gateway.key_policy() {
         bounds.push(match hears {
             Hears::Ledger | Hears::LedgerByPasses => {
                 by_log("a revoked API key stops", "api_key_revoked", lifetimes.stale)

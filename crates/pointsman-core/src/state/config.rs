@@ -12,7 +12,10 @@ use crate::{
         plan::{Identity, Via},
     },
     http::{error_shape::ErrorShape, fields::FieldPolicy},
-    identity::{api_key::ApiKeys, claims::ClaimPath, jwt::Issuer, principal::Principal},
+    identity::{
+        api_key::ApiKeys, claims::ClaimPath, client_certificate::ClientCertificates, dpop::DpopSettings,
+        jwt::Issuer, principal::Principal,
+    },
     routing::{condition::Condition, readings::Readings, table::RouteTable},
     state::route::Route,
 };
@@ -32,6 +35,10 @@ pub struct GatewayParts {
     pub issuers: Vec<Issuer>,
     /// How API keys are sent and checked, where there are any.
     pub api_keys: Option<ApiKeys>,
+    /// How client certificates count, where routes take any.
+    pub client_certificates: Option<ClientCertificates>,
+    /// How proofs of possession are judged.
+    pub dpop: DpopSettings,
     /// Where customers come from, where there are any.
     pub customers: Option<Customers>,
     /// The named backends.
@@ -72,6 +79,8 @@ pub struct Gateway {
     pub(crate) readings: Readings,
     pub(crate) issuers: Vec<Issuer>,
     pub(crate) api_keys: Option<ApiKeys>,
+    pub(crate) client_certificates: Option<ClientCertificates>,
+    pub(crate) dpop: DpopSettings,
     pub(crate) customers: Option<Customers>,
     pub(crate) backends: Vec<Backend>,
     pub(crate) regions: Vec<Region>,
@@ -100,6 +109,8 @@ impl Gateway {
             readings,
             issuers,
             api_keys,
+            client_certificates,
+            dpop,
             customers,
             backends,
             regions,
@@ -123,6 +134,8 @@ impl Gateway {
             readings,
             issuers,
             api_keys,
+            client_certificates,
+            dpop,
             customers,
             backends,
             regions,
@@ -182,6 +195,25 @@ impl Gateway {
     #[must_use]
     pub const fn api_keys(&self) -> Option<&ApiKeys> {
         self.api_keys.as_ref()
+    }
+
+    /// How client certificates count, where routes take any.
+    #[must_use]
+    pub const fn client_certificates(&self) -> Option<&ClientCertificates> {
+        self.client_certificates.as_ref()
+    }
+
+    /// How the records of API keys and of client certificates are kept and loaded, where there are any.
+    #[must_use]
+    pub fn key_policy(&self) -> Option<&Policy> {
+        let of_certificates = || self.client_certificates.as_ref().and_then(|own| own.records.as_ref());
+        self.api_keys.as_ref().map(ApiKeys::policy).or_else(of_certificates)
+    }
+
+    /// How proofs of possession are judged.
+    #[must_use]
+    pub const fn dpop(&self) -> &DpopSettings {
+        &self.dpop
     }
 
     /// Where customers come from, where there are any.
@@ -275,7 +307,7 @@ impl Gateway {
     #[must_use]
     pub fn stale_revocations(&self) -> Span {
         const LEAST: Span = Span::from_secs(3600);
-        let keys = self.api_keys.as_ref().map(|keys| keys.policy().lifetimes.stale);
+        let keys = self.key_policy().map(|policy| policy.lifetimes.stale);
         let customers = self.customers.as_ref().map(|customers| customers.policy.lifetimes.stale);
         keys.into_iter().chain(customers).fold(LEAST, Span::max)
     }

@@ -113,7 +113,7 @@ impl Directory {
     #[must_use]
     pub fn new(gateway: &Gateway, seed: u64) -> Self {
         let stale = |policy: Option<Policy>| policy.map_or(Span::default(), |policy| policy.lifetimes.stale);
-        let stale_keys = stale(gateway.api_keys.as_ref().map(|keys| *keys.policy()));
+        let stale_keys = stale(gateway.key_policy().copied());
         let stale_customers = stale(gateway.customers.as_ref().map(|customers| customers.policy));
         // What is held counts until the log says otherwise.
         let always = Span::from_millis(u64::MAX >> 1);

@@ -26,6 +26,7 @@ use crate::{
         cache::{Cache, Lease, Lookup, Stored},
         config::Gateway,
         directory::{Answer, Directory},
+        replays::Replays,
         slot::Slot,
     },
 };
@@ -55,6 +56,8 @@ pub struct Memory {
     pub origins: Health,
     /// How refreshes behind responses went.
     pub refreshes: Refreshes,
+    /// The proofs of possession that were taken.
+    pub replays: Replays,
     /// The isolate's copy of the directory, where a ledger is bound.
     pub directory: Option<Directory>,
     by_id: Option<ById>,
@@ -145,7 +148,7 @@ impl Memory {
             lease: Span::default(),
             back_off: BackOff { first: Span::default() },
         };
-        let keys = gateway.api_keys.as_ref().map_or(unused, |keys| *keys.policy());
+        let keys = gateway.key_policy().copied().unwrap_or(unused);
         let customers = gateway.customers.as_ref().map_or(unused, |customers| customers.policy);
         let lifetimes =
             Lifetimes { fresh: TOKEN_LIFETIME, revalidate: TOKEN_LIFETIME, stale: TOKEN_LIFETIME };
@@ -163,6 +166,7 @@ impl Memory {
             config_api_health: SourceHealth::default(),
             origins: Health::default(),
             refreshes: Refreshes::default(),
+            replays: Replays::default(),
             directory: None,
             by_id: gateway.customers.as_ref().and_then(|customers| {
                 let source = customers.source.as_ref().filter(|source| source.by_id)?;

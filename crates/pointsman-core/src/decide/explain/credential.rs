@@ -8,7 +8,7 @@ use crate::{
     decide::steps::{CredentialForm, CredentialStep, KeyStep, TokenStep},
     identity::{
         claims::ClaimPath, customer_id::CustomerId, issuer_customers::Only, jwt::Issuer,
-        key_record::store_key,
+        key_record::store_key, method::CLIENT_CERTIFICATE,
     },
     state::config::Gateway,
 };
@@ -31,6 +31,10 @@ pub(super) fn told(step: &CredentialStep, gateway: &Gateway) -> Value {
             add_age(&mut told, &key.age);
             ("api_key", api_key(key))
         }
+        CredentialForm::ClientCertificate(of) => {
+            add_age(&mut told, &of.age);
+            (CLIENT_CERTIFICATE, client_certificate(of))
+        }
         CredentialForm::Token(of) => {
             if let Value::Object(members) = &mut told {
                 put(members, "cache", of.verified.to_json());
@@ -49,19 +53,25 @@ pub(super) fn told(step: &CredentialStep, gateway: &Gateway) -> Value {
     told
 }
 
+fn record(key: &KeyStep) -> Option<Value> {
+    let record = key.record.as_deref()?;
+    Some(json!({
+        "expires_at": record.expires_at().map(|at| at.to_string()),
+        "disabled": record.disabled(),
+    }))
+}
+
+fn client_certificate(of: &KeyStep) -> Value {
+    json!({ "fingerprint": of.digest.to_string(), "stored_as": store_key(&of.digest), "record": record(of) })
+}
+
 fn api_key(key: &KeyStep) -> Value {
-    let record = key.record.as_deref().map(|record| {
-        json!({
-            "expires_at": record.expires_at().map(|at| at.to_string()),
-            "disabled": record.disabled(),
-        })
-    });
     json!({
         "prefix": key.prefix,
         "checksum": key.checksum,
         "digest": key.digest.to_string(),
         "stored_as": store_key(&key.digest),
-        "record": record,
+        "record": record(key),
     })
 }
 

@@ -164,6 +164,18 @@ fn keys_of_another_maker_are_told_from_schemes() {
 }
 
 #[test]
+fn a_token_behind_dpop_is_told_apart_and_nothing_else_stands_there() {
+    let found = find(&[("authorization", "dpop  a.b.c ")], &bearer()).unwrap().unwrap();
+    assert!(found == Credential::DpopToken("a.b.c".into()));
+    for value in ["DPoP", "DPoP a.b", "DPoP sk_live_a", "DPoP a.b.c.d.e"] {
+        let refusal = find(&[("authorization", value)], &bearer()).err();
+        assert_eq!(refusal, Some(Refusal::CredentialMalformed), "{value}");
+    }
+    let twice = find(&[("authorization", "Bearer a.b.c, DPoP a.b.c")], &bearer()).err();
+    assert_eq!(twice, Some(Refusal::CredentialRepeated));
+}
+
+#[test]
 fn what_is_no_credential_is_malformed_or_of_another_scheme() {
     for value in [
         "Bearer",
@@ -187,7 +199,7 @@ fn what_is_no_credential_is_malformed_or_of_another_scheme() {
             "{value}"
         );
     }
-    for value in ["Basic dTpw", "Bearer\tsk_live_a", "sk_live_abc", "Digest x=y", "", "DPoP a.b.c"] {
+    for value in ["Basic dTpw", "Bearer\tsk_live_a", "sk_live_abc", "Digest x=y", ""] {
         assert_eq!(
             find(&[("authorization", value)], &bearer()).err(),
             Some(Refusal::CredentialScheme),

@@ -24,6 +24,7 @@ fn issuer() -> Issuer {
         cooldown: Span::from_secs(30),
         timeout: Span::from_secs(5),
         customers: None,
+        bindings: Bindings::default(),
     }
 }
 
