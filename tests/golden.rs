@@ -71,6 +71,9 @@ fn every_refusal_has_a_case() {
         (Refusal::DpopProofReplayed, "tests/possession.rs"),
         (Refusal::DpopProofSignature, "tests/possession.rs"),
         (Refusal::DpopNonce, "tests/possession.rs"),
+        // Nor is there a form among what the fixed world answers.
+        (Refusal::TokenInactive, "tests/introspection.rs"),
+        (Refusal::IntrospectionUnavailable, "tests/introspection.rs"),
         // Nor is any known to provoke a fault of the gateway's own.
         (Refusal::InternalError, "tests/edge/outermost.test.mjs"),
     ];

@@ -296,24 +296,27 @@ export async function kvPutMany(store, entriesJson, timeout) {
 }
 
 /**
- * A document of at most `maxBytes`, within `timeout` milliseconds from first to last byte.
+ * A document of at most `maxBytes`, or the answer to a form, within `timeout` milliseconds from first to last byte.
  * @param {string} url
- * @param {string | undefined} token
+ * @param {string | undefined} authorization
+ * @param {string | undefined} form
  * @param {string | undefined} etag
  * @param {number} timeout
  * @param {number} maxBytes
  * @param {string} userAgent
  * @returns {Promise<Document>}
  */
-export async function getDocument(url, token, etag, timeout, maxBytes, userAgent) {
+export async function getDocument(url, authorization, form, etag, timeout, maxBytes, userAgent) {
   const controller = new AbortController();
   const timer = setTimeout(() => controller.abort(), timeout);
   try {
     /** @type {Record<string, string>} */
     const headers = { accept: "application/json", "user-agent": userAgent };
-    if (token !== undefined) headers.authorization = `Bearer ${token}`;
+    if (authorization !== undefined) headers.authorization = authorization;
+    if (form !== undefined) headers["content-type"] = "application/x-www-form-urlencoded";
     if (etag !== undefined) headers["if-none-match"] = etag;
-    const response = await callOut(NETWORK, url, { headers, signal: controller.signal });
+    const method = form === undefined ? "GET" : "POST";
+    const response = await callOut(NETWORK, url, { method, headers, body: form, signal: controller.signal });
     const { status } = response;
     if (status < 200 || status > 299) {
       await response.body?.cancel();

@@ -88,9 +88,12 @@ impl Ports for Outside {
     async fn document(&self, request: DocumentRequest<'_>) -> Result<FetchedDocument, SourceError> {
         #[allow(clippy::cast_precision_loss)] // far below 2^53
         let max_bytes = request.max_bytes as f64;
-        let (token, etag) = (request.token.map(str::to_owned), request.etag.map(str::to_owned));
+        let [authorization, form, etag] =
+            [request.authorization, request.form, request.etag].map(|text| text.map(str::to_owned));
         let (timeout, user_agent) = (millis(request.timeout), request.user_agent);
-        match platform::get_document(request.url, token, etag, timeout, max_bytes, user_agent).await {
+        let document =
+            platform::get_document(request.url, authorization, form, etag, timeout, max_bytes, user_agent);
+        match document.await {
             Ok(document) => Ok(FetchedDocument {
                 status: document.status(),
                 body: document.body().to_vec(),

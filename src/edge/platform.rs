@@ -45,7 +45,8 @@ extern "C" {
     #[wasm_bindgen(js_name = getDocument, catch)]
     pub(super) async fn get_document(
         url: &str,
-        token: Option<String>,
+        authorization: Option<String>,
+        form: Option<String>,
         etag: Option<String>,
         timeout: f64,
         max_bytes: f64,

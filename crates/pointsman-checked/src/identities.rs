@@ -19,6 +19,7 @@ use pointsman_core::{
         confirmation::{Binding, Bindings},
         customer_id::CustomerId,
         dpop::{DpopSettings, NonceSecret},
+        introspection::{ClientAuth, Endpoint},
         issuer_customers::{CustomersOfIssuer, Only},
         issuer_name::IssuerName,
         jwk_set::KeySet,
@@ -165,6 +166,9 @@ fn key_source(
     let format = node
         .option("secret_format", |node| node.known("must be a format of secrets", SecretFormat::from_name))?
         .unwrap_or_default();
+    if let Some(endpoint) = node.option("introspection", |node| introspection(node, allow_http))? {
+        return Ok(KeySource::Introspection(Rc::new(endpoint)));
+    }
     let secret = node.option("secret", |node| {
         // A secret that only the deployed Worker knows is no fault in a check; there it is read again.
         let text = node.text()?;
@@ -186,6 +190,17 @@ fn key_source(
         Ok(_) => Ok(KeySource::Discovery(url)),
         Err(error) => node.read("issuer", |_| fault(error.to_string())),
     }
+}
+
+#[inline(never)]
+fn introspection(node: Node<'_>, allow_http: AllowHttp) -> Read<Endpoint> {
+    let auth = |node: Node<'_>| {
+        node.known("must be client_secret_basic or client_secret_post", ClientAuth::from_name)
+    };
+    let text = |name| node.read(name, Node::filled_text);
+    let url = node.read("url", |node| node.parsed(|text| document_url(text, allow_http)))?;
+    let auth = node.option("client_auth", auth)?.unwrap_or_default();
+    Ok(Endpoint::new(url, &text("client_id")?, &text("client_secret")?, auth))
 }
 
 /// Fields or claims by name, and the claims that they hold.

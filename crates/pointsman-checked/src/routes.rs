@@ -13,7 +13,7 @@ use pointsman_core::{
     identity::{
         api_key::ApiKeys,
         confirmation::Binding,
-        jwt::Issuer,
+        jwt::{Issuer, KeySource},
         places::{Places, RouteAuth},
         subprotocol::SubprotocolForm,
     },
@@ -199,14 +199,19 @@ pub fn is_scope(text: &str) -> bool {
 
 #[inline(never)]
 fn auth(node: Node<'_>, known: &Known<'_>) -> Read<RouteAuth> {
-    let issuers = node.list("issuers", place(known.issuers.len()))?;
-    let mut places = Places::default();
+    let mut issuers = node.list("issuers", place(known.issuers.len()))?;
+    let is_asked = |index: &usize| {
+        matches!(known.issuers.get(*index).map(|own| &own.keys), Some(KeySource::Introspection(_)))
+    };
+    let asked = issuers.iter().copied().find(is_asked);
+    issuers.retain(|index| !is_asked(index));
+    let mut places = Places { introspection: asked, ..Places::default() };
     for index in &issuers {
         let fields = known.issuers.get(*index).map_or(&[][..], |issuer| &issuer.fields);
         places.add_issuer(*index, fields);
     }
     let binding = |index: &usize| known.issuers.get(*index).map(|issuer| issuer.bindings.dpop);
-    places.dpop = places.bearer.iter().filter_map(binding).any(|dpop| dpop != Binding::Refused);
+    places.dpop = places.bearer.iter().chain(&asked).filter_map(binding).any(|dpop| dpop != Binding::Refused);
     places.subprotocols = node.list("subprotocol", |node| node.text().map(SubprotocolForm::parse))?;
     places.query = node.strings("query_credential")?;
     places.cookies = node.strings("cookie_credential")?;
@@ -222,19 +227,23 @@ fn auth(node: Node<'_>, known: &Known<'_>) -> Read<RouteAuth> {
 /// What `WWW-Authenticate` says on this route (RFC 9110, section 11.6.1).
 #[inline(never)]
 fn challenge(auth: &RouteAuth, known: &Known<'_>) -> String {
-    if let Some(keys) = known.api_keys.filter(|_| auth.api_key && auth.issuers.is_empty()) {
+    if let Some(keys) = known.api_keys.filter(|_| auth.api_key && auth.all_issuers().next().is_none()) {
         return keys.sent().challenge().into_owned();
     }
-    if auth.client_certificate && auth.issuers.is_empty() && !auth.api_key {
+    if auth.client_certificate && auth.all_issuers().next().is_none() && !auth.api_key {
         return "Certificate".to_owned();
     }
     let must_prove = |index: &usize| {
         known.issuers.get(*index).is_some_and(|issuer| issuer.bindings.dpop == Binding::Required)
     };
-    if auth.places.dpop && !auth.api_key && auth.places.bearer.iter().all(must_prove) {
+    if auth.places.dpop
+        && !auth.api_key
+        && auth.places.bearer.iter().chain(&auth.places.introspection).all(must_prove)
+    {
         return "DPoP".to_owned();
     }
-    match auth.places.fields.first().filter(|_| auth.places.bearer.is_empty() && !auth.api_key) {
+    let takes_bearer = !auth.places.bearer.is_empty() || auth.places.introspection.is_some();
+    match auth.places.fields.first().filter(|_| !takes_bearer && !auth.api_key) {
         Some(field) => format!("Token header=\"{}\"", field.name),
         None => "Bearer".to_owned(),
     }

@@ -137,7 +137,7 @@ fn unnamed_issuers(gateway: &Gateway, findings: &mut Findings) {
         return;
     }
     for (index, route) in gateway.routes().iter().enumerate() {
-        let issuers = route.auth.issuers.iter().filter_map(|issuer| gateway.issuers().get(*issuer));
+        let issuers = route.auth.all_issuers().filter_map(|issuer| gateway.issuers().get(issuer));
         let api_key = route.auth.api_key.then_some("api_key");
         let kinds: Vec<_> = api_key.into_iter().chain(issuers.map(|issuer| &*issuer.name)).collect();
         if kinds.len() > 1 {

@@ -10,7 +10,7 @@ mod routing;
 pub use self::{
     callers::{
         ApiKeysFile, ClientCertificatesFile, CustomerClaimFile, CustomersFile, CustomersOfIssuerFile,
-        DpopFile, IdentityFile, IdentityTokenFile, IssuerFile, SourceFile,
+        DpopFile, IdentityFile, IdentityTokenFile, IntrospectionFile, IssuerFile, SourceFile,
     },
     one_or_many::OneOrMany,
     routing::{

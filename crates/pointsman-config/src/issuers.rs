@@ -21,7 +21,7 @@ use super::{
     file::{CustomersOfIssuerFile, IssuerFile, OneOrMany},
     findings::Findings,
     identities::claim_path,
-    lifetimes, possession, read_span, sources, span, write_all,
+    introspection, lifetimes, possession, read_span, sources, span, write_all,
 };
 
 const DAY: Span = Span::from_secs(86_400);
@@ -112,7 +112,7 @@ fn issuer(
         findings.error(at("issuer"), "must be what the tokens' iss is");
     }
     check_name(index, file, findings);
-    if file.audience.list().is_empty() {
+    if file.audience.list().is_empty() && file.introspection.is_none() {
         findings.error(
             at("audience"),
             "must name at least one audience: a token for anybody is a token for nobody",
@@ -123,8 +123,11 @@ fn issuer(
     let usual_types = ["jwt".to_owned(), "at+jwt".to_owned()];
     let types = file.types.as_deref().unwrap_or(&usual_types);
     let written = (file.fresh.as_deref(), file.stale.as_deref());
-    let (fresh, stale) =
-        lifetimes(written, (Span::from_secs(600), DAY), &format!("/issuers/{index}"), findings);
+    let usual_fresh = match file.introspection {
+        Some(_) => introspection::USUAL_FRESH,
+        None => Span::from_secs(600),
+    };
+    let (fresh, stale) = lifetimes(written, (usual_fresh, DAY), &format!("/issuers/{index}"), findings);
     let cooldown = span(file.cooldown.as_deref(), Span::from_secs(30), &at("cooldown"), findings);
     let mut text =
         |text: &Option<String>, field| text.as_deref().map(|text| findings.write(&at(field), text));
@@ -153,6 +156,11 @@ fn issuer(
     });
     if let Value::Object(members) = &mut form {
         let bindings = possession::bindings(file, &format!("/issuers/{index}"), findings);
+        let asked = file
+            .introspection
+            .as_ref()
+            .map(|own| introspection::form(own, file, &format!("/issuers/{index}"), allow_http, findings));
+        introspection::add(members, asked);
         members.extend(bindings.map(|(name, value)| (name.to_owned(), value)));
     }
     form
@@ -261,7 +269,7 @@ fn leeway(text: &str, pointer: &str, findings: &mut Findings) -> Value {
 }
 
 fn algorithms(file: &IssuerFile, index: usize, findings: &mut Findings) -> Vec<Algorithm> {
-    if file.algorithms.is_empty() {
+    if file.algorithms.is_empty() && file.introspection.is_none() {
         findings.error(
             format!("/issuers/{index}/algorithms"),
             "must name at least one algorithm: an empty list lets nobody in",
@@ -298,11 +306,17 @@ fn check_key_source(
 ) {
     let at = |field: &str| format!("/issuers/{index}/{field}");
     let discovery = file.discovery.unwrap_or(false);
-    let sources = [file.jwks_url.is_some(), discovery, file.keys.is_some(), file.secret.is_some()];
+    let sources = [
+        file.jwks_url.is_some(),
+        discovery,
+        file.keys.is_some(),
+        file.secret.is_some(),
+        file.introspection.is_some(),
+    ];
     if sources.iter().filter(|there| **there).count() != 1 {
         findings.error(
             format!("/issuers/{index}"),
-            "must have exactly one of jwks_url, discovery = true, keys and secret",
+            "must have exactly one of jwks_url, discovery = true, keys, secret and introspection",
         );
     }
     if file.secret.is_none() && file.secret_format.is_some() {

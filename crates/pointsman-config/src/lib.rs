@@ -26,6 +26,7 @@ pub mod findings;
 mod form;
 mod identities;
 mod identity_token;
+mod introspection;
 mod issuers;
 mod limits;
 mod methods;

@@ -9,7 +9,7 @@ use serde_json::{Map, Value, json};
 use super::findings::{Finding, Severity, nearest};
 
 /// Fields that say where the keys come from: where one is written, the preset says nothing of keys.
-const KEY_SOURCES: [&str; 4] = ["jwks_url", "discovery", "keys", "secret"];
+const KEY_SOURCES: [&str; 5] = ["jwks_url", "discovery", "keys", "secret", "introspection"];
 
 /// What is known of an issuer's tokens.
 struct Preset {

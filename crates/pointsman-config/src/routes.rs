@@ -20,9 +20,9 @@ use super::{
     conditions::{self, NamedCondition, Scope, conditions_of},
     credential_in,
     errors::Shapes,
-    file::{BackendFile, CorsFile, GatewayFile, OneOrMany, RouteFile, RuleFile, VariantFile},
+    file::{BackendFile, CorsFile, GatewayFile, IssuerFile, OneOrMany, RouteFile, RuleFile, VariantFile},
     findings::{Findings, Kind, escape},
-    limits, methods, operands, read_timeout, resource, span, write_all,
+    introspection, limits, methods, operands, read_timeout, resource, span, write_all,
 };
 
 /// What routes refer to by name.
@@ -31,6 +31,7 @@ pub(super) struct Names<'a> {
     has_api_keys: bool,
     has_customers: bool,
     issuers: Vec<&'a str>,
+    issuer_files: Vec<&'a IssuerFile>,
     backends: Vec<(&'a str, &'a BackendFile)>,
     limits: Vec<&'a str>,
     policies: Vec<&'a str>,
@@ -42,6 +43,7 @@ impl<'a> Names<'a> {
             named,
             has_api_keys: file.api_keys.is_some(),
             has_customers: file.customers.is_some(),
+            issuer_files: file.issuers.iter().collect(),
             issuers: file.issuers.iter().map(|issuer| issuer.name.as_str()).collect(),
             backends: file.backends.iter().map(|(name, backend)| (name.as_str(), backend)).collect(),
             limits: file.limits.names().collect(),
@@ -281,6 +283,7 @@ fn auth(file: &RouteFile, at: &str, names: &Names<'_>, findings: &mut Findings) 
             }
         }
     }
+    introspection::refuse_two(file, &names.issuer_files, at, findings);
     if file.auth.is_empty() && file.anonymous == Some(true) {
         findings.warn(format!("{at}/anonymous"), "auth = [] needs no credential already");
     }

@@ -133,7 +133,7 @@ fn references_and_reachability_are_checked() {
     );
     let expected = [
         "/routes/0/auth/0: \"api_key\" needs an [api_keys] section",
-        "/routes/0/auth/1: \"main\" is unknown: write \"api_key\" or the name of an issuer",
+        "/routes/0/auth/1: \"main\" is unknown: write \"api_key\", \"client_certificate\" or the name of an issuer",
         "/routes/0/cors: \"strict\" is unknown: write \"none\", \"anything-goes\" or a name of [cors]",
         "/routes/0/rewrite: uses {id}, which the route's path does not have",
         "/routes/0/rules/1: is never reached: rule \"one\" matches whatever it matches",
@@ -383,7 +383,7 @@ fn nothing_is_taken_for_granted_of_issuers() {
         "/issuers/2/name: \"mixed\" is already the name of another issuer",
         "/issuers/2/issuer: another entry is already for this issuer",
         "/issuers/2/algorithms: must name at least one algorithm: an empty list lets nobody in",
-        "/issuers/2: must have exactly one of jwks_url, discovery = true, keys and secret",
+        "/issuers/2: must have exactly one of jwks_url, discovery = true, keys, secret and introspection",
         "/issuers/2/leeway: must be at most 5m",
     ] {
         assert!(said.iter().any(|finding| finding.starts_with(line)), "missing {line}\n{said:#?}");

@@ -11,6 +11,7 @@ pub mod decision;
 mod dispatch;
 pub mod explain;
 mod handshake;
+mod introspection;
 pub mod operator;
 mod possession;
 pub mod request_log;

@@ -13,6 +13,7 @@ pub mod confirmation;
 pub mod credential;
 pub mod customer_id;
 pub mod dpop;
+pub mod introspection;
 pub mod issuer_customers;
 pub mod issuer_name;
 pub mod jwk;

@@ -130,9 +130,11 @@ impl<'a, P: Ports> ConfigApi<'a, P> {
     }
 
     async fn get(&self, url: &str, etag: Option<&str>) -> Result<FetchedDocument, String> {
+        let authorization = self.source.token.as_ref().map(|token| format!("Bearer {token}"));
         let request = DocumentRequest {
             url,
-            token: self.source.token.as_deref(),
+            authorization: authorization.as_deref(),
+            form: None,
             etag,
             user_agent: self.user_agent,
             timeout: self.source.timeout,

@@ -65,7 +65,7 @@ struct KeySetDocument {
 fn store_key(issuer: &Issuer) -> String {
     let place = match &issuer.keys {
         KeySource::Url(url) | KeySource::Discovery(url) => url.as_str(),
-        KeySource::Secret(_) | KeySource::Inline(_) => "",
+        KeySource::Secret(_) | KeySource::Inline(_) | KeySource::Introspection(_) => "",
     };
     format!("keyset:{}", Digest::of(format!("{}\n{place}", issuer.issuer.as_str()).as_bytes()))
 }
@@ -186,7 +186,7 @@ impl<'a, P: Ports> KeySetLoader<'a, P> {
         let url = match &issuer.keys {
             KeySource::Url(url) => url.clone(),
             KeySource::Discovery(url) => self.discover(issuer, url).await?,
-            KeySource::Secret(_) | KeySource::Inline(_) => {
+            KeySource::Secret(_) | KeySource::Inline(_) | KeySource::Introspection(_) => {
                 return Err(SourceError("has no key set to fetch".to_owned()));
             }
         };
@@ -215,7 +215,8 @@ impl<'a, P: Ports> KeySetLoader<'a, P> {
     async fn issuers_document(&self, url: &str, timeout: Span) -> Result<Vec<u8>, SourceError> {
         let request = DocumentRequest {
             url,
-            token: None,
+            authorization: None,
+            form: None,
             etag: None,
             user_agent: self.user_agent,
             timeout,

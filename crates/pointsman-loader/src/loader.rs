@@ -31,6 +31,7 @@ use crate::{
     cold::boxed_cold,
     customers::CustomerLoader,
     directory::{DirectoryLoader, Resolved},
+    introspection::Introspector,
     key_sets::{KeySetLoad, KeySetLoader},
     leases::Leases,
     lessons::teach,
@@ -143,6 +144,7 @@ impl<'a, P: Ports> Loader<'a, P> {
             Need::Key(_) => count(&mut refreshes.keys),
             Need::Customer(_) => count(&mut refreshes.customers),
             Need::KeySet(_) => count(&mut refreshes.key_sets),
+            Need::Introspection(_) => count(&mut refreshes.tokens),
             Need::Revocations | Need::Signature(_) | Need::Proof(_) => {}
         }
     }
@@ -224,6 +226,13 @@ impl<'a, P: Ports> Loader<'a, P> {
             Need::Signature(check) => {
                 loaded.token = Some(self.signatures().verify(check).await);
                 true
+            }
+            Need::Introspection(of) => {
+                let introspector = Introspector::new(self.gateway, self.memory, self.ports);
+                let outcome = boxed_cold(introspector.ask(of)).await;
+                let well = !matches!(outcome, Err(Refusal::IntrospectionUnavailable));
+                loaded.token = Some(outcome);
+                well
             }
             Need::Proof(proof) => {
                 // What is asked is never carried out, so a question leaves the proof to the request.

@@ -38,13 +38,15 @@ impl fmt::Display for VerifyError {
 
 impl std::error::Error for VerifyError {}
 
-/// A `GET` for a document of a source that the configuration names.
+/// A request for a document of a source that the configuration names: a `GET`, or a `POST` of a form.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct DocumentRequest<'a> {
     /// Where it is.
     pub url: &'a str,
-    /// The bearer token for it.
-    pub token: Option<&'a str>,
+    /// What `Authorization` says.
+    pub authorization: Option<&'a str>,
+    /// The form that is sent, in `application/x-www-form-urlencoded`.
+    pub form: Option<&'a str>,
     /// The entity tag of what is held already: sent as `If-None-Match`, so that the answer may be 304
     /// (RFC 9110, section 13.1.2).
     pub etag: Option<&'a str>,

@@ -120,7 +120,7 @@ impl Isolate {
             pollster::block_on(loader.follow());
         }
         for refresh in std::mem::take(&mut deferred.refreshes) {
-            assert!(!matches!(refresh.need, Need::Signature(_)), "a signature is never refreshed");
+            assert!(!matches!(refresh.need, Need::Signature(_) | Need::Proof(_)), "it is never refreshed");
             deferred.append(pollster::block_on(loader.refresh(&refresh)));
         }
         assert!(deferred.refreshes.is_empty(), "a refresh asks for no refresh");

@@ -217,10 +217,15 @@ impl Ports for World {
     }
 
     async fn document(&self, request: DocumentRequest<'_>) -> Result<FetchedDocument, SourceError> {
-        self.asked.borrow_mut().push(format!("get {}", request.url));
+        match request.form {
+            None => self.asked.borrow_mut().push(format!("get {}", request.url)),
+            Some(form) => self.asked.borrow_mut().push(format!("post {} {form}", request.url)),
+        }
         assert_eq!(request.user_agent, concat!("pointsman/", env!("CARGO_PKG_VERSION")));
         let config_api = request.url.starts_with("https://config.example.com");
-        assert_eq!(request.token.is_some(), config_api, "the config token goes to the config API alone");
+        let shown = request.authorization.map(|text| text.split(' ').next().unwrap_or_default());
+        let expected = if config_api { Some("Bearer") } else { request.form.and(shown).map(|_| "Basic") };
+        assert_eq!(shown, expected, "a secret goes to its own source alone");
         match self.documents.borrow().get(request.url) {
             Some(Source::Answers(status, body)) if body.len() <= request.max_bytes => {
                 let etag = self.tags.get().then(|| format!("\"{}\"", Digest::of(body)));

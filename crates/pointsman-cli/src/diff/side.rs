@@ -78,7 +78,9 @@ impl Side {
         match credential {
             Credential::None => true,
             Credential::Key => taken.auth.api_key,
-            Credential::Token(issuer) => issuer.is_some_and(|issuer| taken.auth.issuers.contains(&issuer)),
+            Credential::Token(issuer) => {
+                issuer.is_some_and(|issuer| taken.auth.all_issuers().any(|own| own == issuer))
+            }
         }
     }
 
@@ -145,7 +147,7 @@ impl Side {
         principal: &Rc<Principal>,
         now: Timestamp,
     ) -> Result<Rc<VerifiedToken>, Refusal> {
-        let accepted = issuer.filter(|index| taken.auth.issuers.contains(index));
+        let accepted = issuer.filter(|index| taken.auth.all_issuers().any(|own| own == *index));
         let index = accepted.ok_or(Refusal::TokenIssuer)?;
         let issuer = self.gateway.issuers().get(index).ok_or(Refusal::TokenIssuer)?;
         if let Some(customers) = &issuer.customers {

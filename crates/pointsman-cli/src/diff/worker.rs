@@ -178,7 +178,9 @@ fn issuers(question: &Question, gateways: [&Gateway; 2]) -> Vec<[Option<usize>; 
         let pair = gateways.map(place);
         let [base, head] = [0, 1].map(|side: usize| {
             let (place, taken) = (pair.get(side).copied().flatten(), question.sides.get(side));
-            place.is_some_and(|place| taken.is_some_and(|taken| taken.auth.issuers.contains(&place)))
+            place.is_some_and(|place| {
+                taken.is_some_and(|taken| taken.auth.all_issuers().any(|own| own == place))
+            })
         });
         // One that may speak only for some is like no other.
         let restricted = gateways.iter().zip(pair).any(|(gateway, place)| {

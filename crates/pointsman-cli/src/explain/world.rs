@@ -44,7 +44,7 @@ pub(super) fn key_set_documents(gateway: &Gateway, issuer: &str, set: &[u8]) -> 
             let metadata = json!({ "issuer": issuer.issuer.as_str(), "jwks_uri": place });
             vec![(url.clone(), metadata.to_string().into_bytes()), (place, set.to_vec())]
         }
-        KeySource::Inline(_) | KeySource::Secret(_) => Vec::new(),
+        KeySource::Inline(_) | KeySource::Secret(_) | KeySource::Introspection(_) => Vec::new(),
     }
 }
 

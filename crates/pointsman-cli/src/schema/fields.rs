@@ -2,7 +2,10 @@
 
 use pointsman_config::presets;
 use pointsman_core::{
-    identity::{algorithm::Algorithm, root_key::Scope, shared_secret::SecretFormat},
+    identity::{
+        algorithm::Algorithm, confirmation::Binding, introspection::ClientAuth, method::RESERVED_NAMES,
+        root_key::Scope, shared_secret::SecretFormat,
+    },
     state::config::DirectorySettings,
 };
 use serde_json::{Value, json};
@@ -61,6 +64,7 @@ fn callers() -> Vec<Field> {
         { "required": ["discovery"], "properties": { "discovery": { "const": true } } },
         { "required": ["keys"] },
         { "required": ["secret"] },
+        { "required": ["introspection"] },
     ]);
     let span = || refer("Span");
     vec![
@@ -74,7 +78,12 @@ fn callers() -> Vec<Field> {
             "IssuerFile",
             json!({
                 "if": { "required": ["preset"] },
-                "else": { "required": ["issuer", "audience", "algorithms"], "oneOf": sources },
+                "else": {
+                    "required": ["issuer"],
+                    "oneOf": sources,
+                    "if": { "not": { "required": ["introspection"] } },
+                    "then": { "required": ["audience", "algorithms"] },
+                },
             }),
         ),
         issuer("preset", word(&presets::names().collect::<Vec<_>>())),
@@ -90,7 +99,7 @@ fn callers() -> Vec<Field> {
             "name",
             json!({
                 "type": "string", "pattern": r"^[!-$&-~]([ !-$&-~]*[!-$&-~])?$|\$\{",
-                "not": { "enum": ["api_key", "anonymous", "assumed"] },
+                "not": { "enum": RESERVED_NAMES },
             }),
         ),
         issuer("issuer", some_text()),
@@ -105,6 +114,14 @@ fn callers() -> Vec<Field> {
         issuer("secret_format", word(&SecretFormat::NAMES)),
         Field::free("IssuerFile", "types"),
         issuer("subject", refer("Claim")),
+        issuer("dpop", word(&Binding::NAMES)),
+        issuer("certificate_bound", word(&Binding::NAMES)),
+        Field::of("IntrospectionFile", "url", refer("DocumentUrl")),
+        Field::of("IntrospectionFile", "client_id", some_text()),
+        Field::of("IntrospectionFile", "client_secret", some_text()),
+        Field::of("IntrospectionFile", "client_auth", word(&ClientAuth::NAMES)),
+        Field::of("DpopFile", "max_age", span()),
+        Field::of("DpopFile", "nonce_secret", form(r"^.{32,}$|\$\{")),
         issuer("leeway", span()),
         issuer("fresh", span()),
         issuer("stale", span()),

@@ -59,11 +59,11 @@ pub struct IssuerFile {
     pub tenants: Option<Vec<String>>,
     /// The fields that its tokens come in: `"cf-access-jwt-assertion"`. Default `authorization`.
     pub header: Option<OneOrMany>,
-    /// What `aud` must be or contain. Must be there, but for presets that know it.
+    /// What `aud` must be or contain. Must be there, but for presets that know it, and with `introspection`.
     pub audience: OneOrMany = default,
     /// The claims that may say whom a token is for: the first that a token has is the only one that counts. Default `aud`.
     pub audience_claims: Option<OneOrMany>,
-    /// Which algorithms may sign its tokens. Must be there, but for presets.
+    /// Which algorithms may sign its tokens. Must be there, but for presets, and not with `introspection`.
     pub algorithms: Vec<String> = default,
     /// Where its JWK Set is.
     pub jwks_url: Option<String>,
@@ -85,10 +85,13 @@ pub struct IssuerFile {
     /// Whether its tokens may be bound to the client certificate of the connection (RFC 8705): `accepted` or `required`.
     /// Default: such tokens are refused.
     pub certificate_bound: Option<String>,
+    /// Where it is asked what a token is, for tokens that nobody else can read (RFC 7662).
+    pub introspection: Option<IntrospectionFile>,
     /// How far its clock may be from ours, for `exp` and `nbf` alike; at the most `5m`. Default `5s` for `nbf`
     /// and none for `exp`.
     pub leeway: Option<String>,
-    /// How long its keys are used at the most without asking. Default `10m`.
+    /// How long its keys are used at the most without asking. Default `10m`; with `introspection` what it says of a token, default
+    /// `60s`, at most `5m`.
     pub fresh: Option<String>,
     /// How long its keys are used while it cannot be reached. Default `24h`.
     pub stale: Option<String>,
@@ -102,6 +105,21 @@ pub struct IssuerFile {
     /// The customers that its tokens may name: ids, or `{ claim = "org_id" }` for a claim that must be the customer's id.
     /// Default any.
     pub customers: Option<CustomersOfIssuerFile>,
+}
+}
+
+shape! {
+/// Where an issuer is asked what a token is (RFC 7662), and as which client.
+#[derive(Clone, Debug)]
+pub struct IntrospectionFile {
+    /// Its introspection endpoint.
+    pub url: String,
+    /// The client as which the gateway asks.
+    pub client_id: String,
+    /// That client's secret.
+    pub client_secret: String,
+    /// Where the secret is shown: `client_secret_basic` (default) or `client_secret_post`.
+    pub client_auth: Option<String>,
 }
 }
 

@@ -205,6 +205,10 @@ refusals! {
     TokenKeyAmbiguous = "token_key_ambiguous" => CredentialInvalid,
     /// The signature does not verify.
     TokenSignature = "token_signature" => CredentialInvalid,
+    /// The issuer says that the token counts for nothing (RFC 7662): it was made up, has expired, or was ended.
+    TokenInactive = "token_inactive" => CredentialInvalid,
+    /// The issuer that is to say what the token is cannot be asked. Not "bad token".
+    IntrospectionUnavailable = "introspection_unavailable" => GatewayUnavailable,
     /// The ledger does not answer an operator.
     LedgerUnavailable = "ledger_unavailable" => GatewayUnavailable,
     /// The token was revoked: by its `jti`, or by its `sub`.

@@ -85,11 +85,13 @@ impl Stage<'_> {
                 .map(|principal| (principal, AuthMethod::ApiKey)),
             Credential::Token(ref token) | Credential::DpopToken(ref token) => {
                 let accepted = auth.issuers_in(place);
+                let with_proof = matches!(credential, Credential::DpopToken(_));
                 if accepted.is_empty() {
-                    return Err(Refusal::CredentialKindNotAccepted.into());
+                    // Of three parts, and nobody but its issuer may know of what.
+                    let shown = Shown { token, with_proof };
+                    return self.introspect(shown, auth.places.introspection, head, memory, deferred);
                 }
                 let verified = self.token(token, accepted, memory, deferred)?;
-                let with_proof = matches!(credential, Credential::DpopToken(_));
                 if with_proof || verified.bound_to.is_some() {
                     self.check_possession(Shown { token, with_proof }, &verified, head, memory)?;
                 }
@@ -97,8 +99,32 @@ impl Stage<'_> {
                 trace.record(|steps| steps.believe_token(token, memory));
                 Ok(authenticated)
             }
+            Credential::OpaqueToken(ref token) | Credential::OpaqueDpopToken(ref token) => {
+                let with_proof = matches!(credential, Credential::OpaqueDpopToken(_));
+                let shown = Shown { token, with_proof };
+                self.introspect(shown, auth.places.introspection, head, memory, deferred)
+            }
             Credential::ApiKey(_) => Err(Refusal::CredentialKindNotAccepted.into()),
         }
+    }
+
+    /// Authenticates by what an issuer says of a token.
+    #[cold]
+    #[inline(never)]
+    fn introspect(
+        &self,
+        shown: Shown<'_>,
+        issuer: Option<usize>,
+        head: &Head<'_>,
+        memory: &mut Memory,
+        deferred: &mut Deferred,
+    ) -> Result<(Rc<Principal>, AuthMethod), Halt> {
+        let issuer = issuer.ok_or(Refusal::CredentialKindNotAccepted)?;
+        let verified = self.introspected(shown.token, issuer, memory, deferred)?;
+        if shown.with_proof || verified.bound_to.is_some() {
+            self.check_possession(shown, &verified, head, memory)?;
+        }
+        self.authenticated(&verified, memory)
     }
 
     fn api_key(
@@ -205,6 +231,7 @@ impl Stage<'_> {
                 let keys = keys_of(set, &examined, issuer)?;
                 Err(Halt::Load(self.signature_check(examined, keys, digest), Lease::Acquired))
             }
+            KeySource::Introspection(_) => Err(Refusal::TokenIssuer.into()),
             KeySource::Url(_) | KeySource::Discovery(_) => {
                 let set = self.key_set(examined.issuer, memory, deferred)?;
                 match keys_of(&set, &examined, issuer) {

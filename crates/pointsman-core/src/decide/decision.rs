@@ -13,6 +13,7 @@ use crate::{
         algorithm::Algorithm,
         customer_id::CustomerId,
         dpop::Proof,
+        introspection::Introspection,
         jwk_set::{KeySet, PublicKey},
         jwt::VerifiedToken,
         key_record::KeyConfig,
@@ -58,6 +59,8 @@ pub enum Need {
     Signature(Rc<SignatureCheck>),
     /// The judgement on a proof of possession.
     Proof(Rc<Proof>),
+    /// What its issuer says of a token.
+    Introspection(Rc<Introspection>),
 }
 
 impl Need {
@@ -69,6 +72,7 @@ impl Need {
             Self::Key(digest) => Some(format!("key:{digest}")),
             Self::Customer(id) => Some(format!("customer:{}", id.cache_key())),
             Self::KeySet(issuer) => Some(format!("keyset:{issuer}")),
+            Self::Introspection(of) => Some(format!("introspection:{}", of.name)),
             Self::Revocations | Self::Signature(_) | Self::Proof(_) => None,
         }
     }
@@ -215,6 +219,7 @@ impl LoadedForRequest {
                 self.issuer_asked = true;
             }
             Need::Revocations => self.revocations_failed = true,
+            Need::Introspection(_) => self.token = Some(Err(Refusal::IntrospectionUnavailable)),
             Need::Signature(_) | Need::Proof(_) => {}
         }
     }

@@ -196,7 +196,7 @@ fn key_set_answer(head: &Head<'_>, token: &Assertions) -> Answer {
 }
 
 fn state(gateway: &Gateway, memory: &Memory, now: Timestamp) -> Value {
-    let issuers = gateway.issuers.iter().zip(&memory.key_sets).filter(|(issuer, _)| issuer.keys.is_fetched());
+    let issuers = gateway.issuers.iter().zip(&memory.key_sets).filter(|(issuer, _)| issuer.keys.is_remote());
     let issuers: Vec<_> = issuers.map(|(issuer, known)| issuer_state(issuer, known, now)).collect();
     let circuits: Vec<_> = memory
         .origins
@@ -229,6 +229,7 @@ fn state(gateway: &Gateway, memory: &Memory, now: Timestamp) -> Value {
                 "api_keys": refreshes(memory.refreshes.keys),
                 "customers": refreshes(memory.refreshes.customers),
                 "key_sets": refreshes(memory.refreshes.key_sets),
+                "introspected_tokens": refreshes(memory.refreshes.tokens),
             },
             "kv": asked(&memory.store_health),
             "config_api": config_api,

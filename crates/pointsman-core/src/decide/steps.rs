@@ -88,6 +88,8 @@ pub(super) enum CredentialForm {
     /// The connection's certificate, in place of what is sent.
     ClientCertificate(KeyStep),
     Token(TokenStep),
+    /// A token that only its issuer can read, by its digest.
+    OpaqueToken(Digest),
     /// Meant as a token, and none.
     NoToken,
 }
@@ -182,7 +184,7 @@ impl Steps {
     #[cold]
     #[inline(never)]
     pub(super) fn accept(&mut self, auth: &RouteAuth, gateway: &Gateway) {
-        let issuers = auth.issuers.iter().filter_map(|index| gateway.issuers.get(*index));
+        let issuers = auth.all_issuers().filter_map(|index| gateway.issuers.get(index));
         let kinds = [(auth.api_key, API_KEY), (auth.client_certificate, CLIENT_CERTIFICATE)];
         let kinds = kinds.into_iter().filter(|(takes, _)| *takes).map(|(_, name)| Rc::from(name));
         let accepted = kinds.chain(issuers.map(|issuer| Rc::clone(&issuer.name))).collect();
@@ -215,6 +217,9 @@ impl Steps {
             Ok(None) => CredentialForm::None,
             Ok(Some(Credential::ApiKey(key))) => {
                 CredentialForm::ApiKey(KeyStep::of(key, gateway.api_keys.as_ref()))
+            }
+            Ok(Some(Credential::OpaqueToken(token) | Credential::OpaqueDpopToken(token))) => {
+                CredentialForm::OpaqueToken(Digest::of(token.as_bytes()))
             }
             Ok(Some(Credential::Token(token) | Credential::DpopToken(token))) => {
                 TokenStep::of(token, &gateway.issuers).map_or(CredentialForm::NoToken, CredentialForm::Token)

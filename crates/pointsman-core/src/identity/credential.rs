@@ -7,6 +7,7 @@ use crate::{
     http::head::{Head, PresentFields},
     identity::{
         api_key::ApiKeys,
+        introspection,
         key_fields::{is_basic, user_alone},
         named_value,
         places::{Place, Places},
@@ -22,6 +23,10 @@ pub enum Credential<'a> {
     Token(Cow<'a, str>),
     /// The same behind `DPoP`: its holder proves that it holds the token's key too (RFC 9449, section 7.1).
     DpopToken(Cow<'a, str>),
+    /// A token that only its issuer can read (RFC 7662), behind `Bearer` or by itself.
+    OpaqueToken(Cow<'a, str>),
+    /// The same behind `DPoP`.
+    OpaqueDpopToken(Cow<'a, str>),
 }
 
 impl Credential<'_> {
@@ -29,7 +34,11 @@ impl Credential<'_> {
     #[must_use]
     pub fn as_str(&self) -> &str {
         match self {
-            Self::ApiKey(text) | Self::Token(text) | Self::DpopToken(text) => text,
+            Self::ApiKey(text)
+            | Self::Token(text)
+            | Self::DpopToken(text)
+            | Self::OpaqueToken(text)
+            | Self::OpaqueDpopToken(text) => text,
         }
     }
 
@@ -38,6 +47,8 @@ impl Credential<'_> {
             Self::ApiKey(key) => Credential::ApiKey(Cow::Owned(key.into_owned())),
             Self::Token(token) => Credential::Token(Cow::Owned(token.into_owned())),
             Self::DpopToken(token) => Credential::DpopToken(Cow::Owned(token.into_owned())),
+            Self::OpaqueToken(token) => Credential::OpaqueToken(Cow::Owned(token.into_owned())),
+            Self::OpaqueDpopToken(token) => Credential::OpaqueDpopToken(Cow::Owned(token.into_owned())),
         }
     }
 }
@@ -69,8 +80,33 @@ pub fn find_credential<'a, 'p>(
         return find_in_all_places(head, authorization, api_keys, places);
     }
     let Some(value) = authorization else { return Ok(None) };
-    let credential = read(value, None, api_keys)?;
+    let credential = match read(value, None, api_keys) {
+        Ok(credential) => credential,
+        Err(refusal) => opaque_instead(head, places, refusal)?,
+    };
     Ok(Some(Found { credential, place: Place::Authorization }))
+}
+
+/// The token that only its issuer can read, where `Authorization` has one and the route takes such; else what was refused.
+#[cold]
+#[inline(never)]
+fn opaque_instead(
+    head: &Head<'_>,
+    places: &Places,
+    refusal: Refusal,
+) -> Result<Credential<'static>, Refusal> {
+    if refusal != Refusal::CredentialMalformed || places.introspection.is_none() {
+        return Err(refusal);
+    }
+    let value = head.field(PresentFields::AUTHORIZATION, "authorization").unwrap_or_default();
+    let (scheme, text) = scheme_and_text(field_content(&value)).ok_or(refusal)?;
+    let is_token = is_opaque(text);
+    let token = Cow::Owned(text.to_owned());
+    match (is_token, scheme.to_ascii_lowercase().as_str()) {
+        (true, "bearer") => Ok(Credential::OpaqueToken(token)),
+        (true, "dpop") => Ok(Credential::OpaqueDpopToken(token)),
+        _ => Err(refusal),
+    }
 }
 
 /// What was found in one place.
@@ -85,7 +121,10 @@ fn find_in_all_places<'a, 'p>(
     places: &'p Places,
 ) -> Result<Option<Found<'a, 'p>>, Refusal> {
     let at = |place| move |credential| Found { credential, place };
-    let mut found = authorization.map(|value| read(value, None, api_keys).map(at(Place::Authorization)));
+    let mut found = authorization.map(|value| {
+        let read = read(value, None, api_keys).or_else(|refusal| opaque_instead(head, places, refusal));
+        read.map(at(Place::Authorization))
+    });
     if let Some(keys) = api_keys {
         // Of the first field it is known whether it is there, of the others whether any is.
         let mut kind = PresentFields::API_KEY;
@@ -116,14 +155,14 @@ fn find_in_further_places<'a, 'p>(
             add(found, credential.map(|credential| Found { credential, place: Place::TokenField(field) }));
         }
     }
-    let offer = places.offer(head).map(|offer| offer.map(|offer| offer.credential));
-    add_bare(found, offer, api_keys, Place::Subprotocol);
+    let mut add = |text, place| add_bare(found, text, (api_keys, places), place);
+    add(places.offer(head).map(|offer| offer.map(|offer| offer.credential)), Place::Subprotocol);
     for name in &places.query {
-        add_bare(found, named_value::parameter(head, name), api_keys, Place::Query(name));
+        add(named_value::parameter(head, name), Place::Query(name));
     }
     // Last: a credential that is elsewhere too was not sent by a browser alone.
     for name in &places.cookies {
-        add_bare(found, named_value::cookie(head, name), api_keys, Place::Cookie(name));
+        add(named_value::cookie(head, name), Place::Cookie(name));
     }
 }
 
@@ -131,11 +170,16 @@ fn find_in_further_places<'a, 'p>(
 fn add_bare<'a, 'p>(
     found: &mut Option<InPlace<'a, 'p>>,
     text: Result<Option<String>, Refusal>,
-    api_keys: Option<&ApiKeys>,
+    (api_keys, places): (Option<&ApiKeys>, &Places),
     place: Place<'p>,
 ) {
     if let Some(text) = text.transpose() {
-        let credential = text.and_then(|text| read_bare(&text, api_keys).map(Credential::into_owned));
+        let credential = text.and_then(|text| match read_bare(&text, api_keys) {
+            Err(Refusal::CredentialMalformed) if places.introspection.is_some() && is_opaque(&text) => {
+                Ok(Credential::OpaqueToken(Cow::Owned(text)))
+            }
+            read => read.map(Credential::into_owned),
+        });
         add(found, credential.map(|credential| Found { credential, place }));
     }
 }
@@ -331,6 +375,11 @@ fn read_key<'a>(text: &'a str, keys: &ApiKeys, has_form: bool) -> Result<Credent
 #[inline(never)]
 fn lists_keys(text: &str, keys: &ApiKeys) -> bool {
     text.split(',').map(str::trim).filter(|part| keys.has_form(part)).count() > 1
+}
+
+/// Whether a text may be a token that only its issuer can read.
+fn is_opaque(text: &str) -> bool {
+    is_credential_text(text) && text.len() <= introspection::MAX_BYTES
 }
 
 /// Visible ASCII without a comma: one credential, not a list and not a text around one.

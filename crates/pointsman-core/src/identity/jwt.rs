@@ -17,6 +17,7 @@ use super::{
     audience::Audience,
     compact::{self, Unverified},
     confirmation::{Bindings, Confirmation},
+    introspection::Endpoint,
     issuer_customers::CustomersOfIssuer,
     issuer_name::IssuerName,
     jwk_set::KeySet,
@@ -96,9 +97,17 @@ pub enum KeySource {
     Url(String),
     /// A JWK Set at the `jwks_uri` of the OpenID provider metadata at this URL.
     Discovery(String),
+    /// None: the issuer itself is asked what each token is (RFC 7662).
+    Introspection(Rc<Endpoint>),
 }
 
 impl KeySource {
+    /// Whether the issuer is asked for anything.
+    #[must_use]
+    pub const fn is_remote(&self) -> bool {
+        self.is_fetched() || matches!(self, Self::Introspection(_))
+    }
+
     /// Whether the keys are fetched, and so can change.
     #[must_use]
     pub const fn is_fetched(&self) -> bool {
@@ -180,17 +189,21 @@ pub fn examine<'a>(
     issuer.audience.check(&claims)?;
     let bound_to = issuer.bindings.check(&claims)?;
     let expires_at = check_times(&claims, issuer.leeway, now)?;
-    let subject = match claims.find(&issuer.subject) {
-        None => None,
-        // One that is empty names nobody.
-        Some(Value::String(subject)) if subject.is_empty() => None,
-        Some(subject) => Some(Rc::from(identifier(subject).ok_or(Refusal::TokenSubject)?)),
-    };
-    let principal = Principal::new(subject, claims);
+    let principal = Principal::new(find_subject(&claims, issuer)?, claims);
     if let Some(customers) = &issuer.customers {
         customers.check(&principal)?;
     }
     Ok(Examined { issuer: index, algorithm, kid, principal, expires_at, bound_to, signing_input, signature })
+}
+
+/// Whom a token of this issuer is of.
+pub(super) fn find_subject(claims: &Claims, issuer: &Issuer) -> Result<Option<Rc<str>>, Refusal> {
+    match claims.find(&issuer.subject) {
+        None => Ok(None),
+        // One that is empty names nobody.
+        Some(Value::String(subject)) if subject.is_empty() => Ok(None),
+        Some(subject) => Ok(Some(Rc::from(identifier(subject).ok_or(Refusal::TokenSubject)?))),
+    }
 }
 
 /// `crit` asks that what it names be understood (RFC 7515, section 4.1.11). Nothing that it could
@@ -254,7 +267,7 @@ fn check_algorithm(header: &Map<String, Value>, issuer: &Issuer) -> Result<Algor
 
 /// A missing or mistyped time is a refusal, never a skipped check. All arithmetic is on `f64`, as
 /// `NumericDate` may be huge, negative or fractional, and comparisons of those neither wrap nor panic.
-fn check_times(claims: &Claims, leeway: Leeway, now: Timestamp) -> Result<Timestamp, Refusal> {
+pub(super) fn check_times(claims: &Claims, leeway: Leeway, now: Timestamp) -> Result<Timestamp, Refusal> {
     let now_seconds = now.numeric_date();
     let seconds = |span: Span| Timestamp::from_millis(span.millis()).numeric_date();
     let expiry = claims.member("exp").and_then(Value::as_f64).ok_or(Refusal::TokenExpiryMalformed)?;

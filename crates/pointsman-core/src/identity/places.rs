@@ -14,7 +14,7 @@ use crate::{
 pub struct RouteAuth {
     /// API keys.
     pub api_key: bool,
-    /// Tokens of these issuers.
+    /// Tokens of these issuers, but for the one that is asked of each ([`Places::introspection`]).
     pub issuers: Vec<usize>,
     /// Client certificates of those who send no other credential.
     pub client_certificate: bool,
@@ -28,7 +28,15 @@ impl RouteAuth {
     /// Whether credentials are looked at at all.
     #[must_use]
     pub const fn needs_credential(&self) -> bool {
-        self.api_key || self.client_certificate || !self.issuers.is_empty()
+        self.api_key
+            || self.client_certificate
+            || !self.issuers.is_empty()
+            || self.places.introspection.is_some()
+    }
+
+    /// All issuers whose tokens it takes.
+    pub fn all_issuers(&self) -> impl Iterator<Item = usize> {
+        self.issuers.iter().chain(&self.places.introspection).copied()
     }
 
     /// The issuers whose tokens count in this place.
@@ -51,6 +59,8 @@ pub struct Places {
     pub bearer: Vec<usize>,
     /// Whether tokens of one of them may come behind `DPoP`.
     pub dpop: bool,
+    /// The issuer that is asked what a token is which is none of the others'.
+    pub introspection: Option<usize>,
     /// Fields that issuers' tokens come in.
     pub fields: Vec<TokenField>,
     /// How a credential may be offered among the subprotocols of a WebSocket handshake.

@@ -5,6 +5,7 @@ use serde_json::Value;
 
 use crate::{
     base::{freshness::Policy, json::json, time::Span},
+    identity::jwt::{Issuer, KeySource},
     state::config::Gateway,
 };
 
@@ -93,6 +94,17 @@ pub fn bounds(gateway: &Gateway, hears: Hears) -> Vec<Bound> {
             within: leeway,
             while_down: leeway,
             because: format!("{leeway} leeway"),
+        });
+    }
+    let is_asked = |issuer: &&Issuer| matches!(issuer.keys, KeySource::Introspection(_));
+    for issuer in gateway.issuers.iter().filter(is_asked) {
+        let fresh = issuer.policy.lifetimes.revalidate;
+        bounds.push(Bound {
+            change: format!("a token that issuer {} has ended stops", issuer.name),
+            id: format!("token_ended:{}", issuer.name),
+            within: fresh,
+            while_down: fresh,
+            because: format!("{fresh} fresh"),
         });
     }
     for issuer in gateway.issuers.iter().filter(|issuer| issuer.keys.is_fetched()) {

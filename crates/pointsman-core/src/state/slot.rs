@@ -348,6 +348,13 @@ impl<T> Slot<T> {
         }
     }
 
+    /// Notes that the source answers, where nothing is stored: it need not be left alone any longer.
+    pub fn succeed(&mut self) {
+        if self.entry.as_ref().is_some_and(|entry| entry.stored.is_none()) {
+            self.entry = None;
+        }
+    }
+
     /// Ends the lease of the load that began at `asked_at`, unless somebody has taken it over.
     fn end_lease(&self, asked_at: Timestamp) {
         if self.lease.get().is_some_and(|until| is_lease_of(until, asked_at, &self.policy)) {

@@ -41,6 +41,7 @@ pub(super) fn told(step: &CredentialStep, gateway: &Gateway) -> Value {
             }
             ("token", token(of, &expected(step, of, gateway)))
         }
+        CredentialForm::OpaqueToken(digest) => ("opaque_token", json!({ "digest": digest.to_string() })),
         CredentialForm::NoToken => {
             let why_not = "it is no JWS in compact serialization (RFC 7515, section 7.1)";
             ("token", json!({ "why_not": why_not }))
