@@ -192,6 +192,9 @@ fn a_refused_proof_can_be_sent_again_and_a_question_uses_none_up() {
     for _ in 0..2 {
         let told = isolate.explain(&world, "GET", "/a/b", &fields(&asked), None);
         assert_eq!(told["outcome"], "forward", "{told}");
+        let proof = &told["steps"][1]["proof"];
+        assert_eq!(proof["expected"]["htu"], proof["claims"]["htu"]);
+        assert_eq!(proof["expected"]["jkt"], thumbprint("es256-2"));
         assert!(!told.to_string().contains(&asked), "a proof stands in an explanation");
     }
     assert!(is_forwarded(&with_proof(&isolate, &world, &token, &asked)));

@@ -134,10 +134,19 @@ impl Page {
                     self.more(&format!("its issuer may speak for {allowed}"));
                 }
             }
+            "client_certificate" => {
+                self.entry("credential", &format!("client certificate {}", text(&detail["fingerprint"])));
+                self.more(&format!("stored as {}", text(&detail["stored_as"])));
+                self.key_record(step);
+            }
+            "opaque_token" => {
+                self.entry("credential", &format!("token that its issuer is asked about{place}"));
+            }
             "claims" => self.entry("credential", "none: these claims are assumed"),
             "unreadable" => self.entry("credential", &format!("unreadable: {}", text(&detail["why_not"]))),
             form => self.entry("credential", form),
         }
+        self.proof(&step["proof"]);
         if !accepted.is_empty() {
             let anonymous = if step["anonymous"] == true { ", and callers without any" } else { "" };
             self.more(&dim(&format!("the route takes {}{anonymous}", accepted.join(", "))));
@@ -145,6 +154,18 @@ impl Page {
         let places: Vec<_> = step["places"].as_array().into_iter().flatten().map(text).collect();
         if places.len() > 1 {
             self.more(&dim(&format!("it is looked for in {}", places.join(", "))));
+        }
+    }
+
+    /// What the holder of a bound token has proved, beside what was to be proved.
+    fn proof(&mut self, proof: &Value) {
+        let expected = &proof["expected"];
+        if proof.get("certificate").is_some() {
+            let (presented, expected) = (text(&proof["certificate"]), text(expected));
+            self.more(&format!("bound to the client certificate {expected}; the connection has {presented}"));
+        } else if proof.is_object() {
+            self.more(&format!("proof: {} {}", proof["header"], proof["claims"]));
+            self.more(&format!("must be: {expected}"));
         }
     }
 

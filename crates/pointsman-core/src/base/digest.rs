@@ -56,6 +56,12 @@ impl Digest {
         (length == bytes.len()).then_some(Self(bytes))
     }
 
+    /// Its 43 characters of base64url.
+    #[must_use]
+    pub fn to_base64url(&self) -> String {
+        Base64UrlUnpadded::encode_string(&self.0)
+    }
+
     /// Reads 64 hexadecimal digits in either case.
     #[must_use]
     pub fn from_hex(text: &str) -> Option<Self> {
@@ -132,6 +138,7 @@ mod tests {
         }
         let base64url = "ungWv48Bz-pBQUDeXa4iI7ADYaOWF3qctBD_YfIAFa0";
         assert_eq!(Digest::from_base64url(base64url), Some(digest));
+        assert_eq!(digest.to_base64url(), base64url);
         for bad in ["", "ba78", &hex[1..], &format!("{hex}00"), &hex.replace('b', "+")] {
             assert_eq!(Digest::from_hex(bad), None, "{bad}");
         }

@@ -89,11 +89,11 @@ impl Stage<'_> {
                 if accepted.is_empty() {
                     // Of three parts, and nobody but its issuer may know of what.
                     let shown = Shown { token, with_proof };
-                    return self.introspect(shown, auth.places.introspection, head, memory, deferred);
+                    return self.introspect(shown, auth.places.introspection, head, memory, deferred, trace);
                 }
                 let verified = self.token(token, accepted, memory, deferred)?;
                 if with_proof || verified.bound_to.is_some() {
-                    self.check_possession(Shown { token, with_proof }, &verified, head, memory)?;
+                    self.check_possession(Shown { token, with_proof }, &verified, head, memory, trace)?;
                 }
                 let authenticated = self.authenticated(&verified, memory)?;
                 trace.record(|steps| steps.believe_token(token, memory));
@@ -102,7 +102,7 @@ impl Stage<'_> {
             Credential::OpaqueToken(ref token) | Credential::OpaqueDpopToken(ref token) => {
                 let with_proof = matches!(credential, Credential::OpaqueDpopToken(_));
                 let shown = Shown { token, with_proof };
-                self.introspect(shown, auth.places.introspection, head, memory, deferred)
+                self.introspect(shown, auth.places.introspection, head, memory, deferred, trace)
             }
             Credential::ApiKey(_) => Err(Refusal::CredentialKindNotAccepted.into()),
         }
@@ -118,11 +118,12 @@ impl Stage<'_> {
         head: &Head<'_>,
         memory: &mut Memory,
         deferred: &mut Deferred,
+        trace: &mut Trace,
     ) -> Result<(Rc<Principal>, AuthMethod), Halt> {
         let issuer = issuer.ok_or(Refusal::CredentialKindNotAccepted)?;
         let verified = self.introspected(shown.token, issuer, memory, deferred)?;
         if shown.with_proof || verified.bound_to.is_some() {
-            self.check_possession(shown, &verified, head, memory)?;
+            self.check_possession(shown, &verified, head, memory, trace)?;
         }
         self.authenticated(&verified, memory)
     }

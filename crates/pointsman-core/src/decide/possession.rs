@@ -8,6 +8,7 @@ use crate::{
     decide::{
         authenticate::Stage,
         decision::{Halt, Need},
+        request_log::Trace,
     },
     http::head::Head,
     identity::{
@@ -37,10 +38,12 @@ impl Stage<'_> {
         verified: &VerifiedToken,
         head: &Head<'_>,
         memory: &Memory,
+        trace: &mut Trace,
     ) -> Result<(), Halt> {
         let bound = verified.bound_to.as_deref();
         if let Some(certificate) = bound.and_then(|bound| bound.certificate) {
             let presented = client_certificate::verified(head.fields).ok().flatten();
+            trace.record(|steps| steps.compare_certificates(presented, certificate));
             let presented = presented.ok_or(Refusal::ClientCertificateMissing)?;
             if presented != certificate {
                 return Err(Refusal::ClientCertificateOther.into());
@@ -52,16 +55,24 @@ impl Stage<'_> {
             (None, true) => Err(Refusal::TokenNotBound.into()),
             // Section 7.2.
             (Some(_), false) => Err(Refusal::TokenBoundToKey.into()),
-            (Some(key), true) => self.check_proof(shown.token, &key, head, memory),
+            (Some(key), true) => self.check_proof(shown.token, &key, head, memory, trace),
         }
     }
 
-    fn check_proof(&self, token: &str, key: &Digest, head: &Head<'_>, memory: &Memory) -> Result<(), Halt> {
+    fn check_proof(
+        &self,
+        token: &str,
+        key: &Digest,
+        head: &Head<'_>,
+        memory: &Memory,
+        trace: &mut Trace,
+    ) -> Result<(), Halt> {
+        let text = head.fields.get("dpop").ok_or(Refusal::DpopProofMissing)?;
+        let asked = Asked { method: head.method, target: head.target, token, key, now: self.now };
+        trace.record(|steps| steps.see_proof(&text, &asked));
         if let Some(outcome) = self.loaded.proof {
             return outcome.map_err(Halt::from);
         }
-        let text = head.fields.get("dpop").ok_or(Refusal::DpopProofMissing)?;
-        let asked = Asked { method: head.method, target: head.target, token, key, now: self.now };
         let proof = dpop::examine(&text, &asked, &self.gateway.dpop)?;
         // Before its signature is verified, which costs more; it is taken once that is.
         if memory.replays.holds(proof.id) {

@@ -6,7 +6,7 @@ use std::rc::Rc;
 use serde_json::{Map, Value};
 
 use crate::{
-    base::{digest::Digest, freshness::Policy, refusal::Refusal, time::Timestamp},
+    base::{digest::Digest, freshness::Policy, json::json, refusal::Refusal, time::Timestamp},
     customer::record::CustomerConfig,
     identity::{
         api_key::ApiKeys,
@@ -14,6 +14,7 @@ use crate::{
         compact,
         credential::{Credential, Found},
         customer_id::CustomerId,
+        dpop::Asked,
         issuer_customers::Only,
         jwt::Issuer,
         key_record::KeyConfig,
@@ -74,6 +75,8 @@ pub(super) struct CredentialStep {
     /// Where it was found.
     pub(super) place: Option<String>,
     pub(super) form: CredentialForm,
+    /// What the holder of a bound token has proved, as it is told.
+    pub(super) proof: Option<Value>,
 }
 
 /// What was sent, and never the credential itself.
@@ -193,7 +196,8 @@ impl Steps {
         let places =
             ["authorization".to_owned()].into_iter().chain(keys).chain(auth.places.names()).collect();
         let anonymous = auth.anonymous;
-        self.credential = Some(CredentialStep { accepted, anonymous, places, place: None, form });
+        self.credential =
+            Some(CredentialStep { accepted, anonymous, places, place: None, form, proof: None });
     }
 
     pub(super) fn assume(&mut self) {
@@ -242,6 +246,39 @@ impl Steps {
             step.place = Some(CLIENT_CERTIFICATE.to_owned());
         }
         self.set_form(form);
+    }
+
+    /// Notes the certificates that a token is bound to, and that the connection has.
+    #[cold]
+    #[inline(never)]
+    pub(super) fn compare_certificates(&mut self, presented: Option<Digest>, bound_to: Digest) {
+        let presented = presented.map(|fingerprint| fingerprint.to_string());
+        self.set_proof(json!({ "certificate": presented, "expected": bound_to.to_string() }));
+    }
+
+    /// Notes a proof of possession, and what it has to say.
+    #[cold]
+    #[inline(never)]
+    pub(super) fn see_proof(&mut self, text: &str, asked: &Asked<'_>) {
+        let (header, claims) =
+            compact::parse(text.trim()).map(|proof| (proof.header, proof.claims)).unwrap_or_default();
+        let target = asked.target;
+        self.set_proof(json!({
+            "header": Value::Object(pick(&header, &["alg", "typ"])),
+            "claims": Value::Object(pick(&claims, &["ath", "htm", "htu", "iat", "jti", "nonce"])),
+            "expected": json!({
+                "ath": Digest::of(asked.token.as_bytes()).to_base64url(),
+                "htm": asked.method,
+                "htu": format!("{}://{}{}", target.scheme, target.authority, target.path),
+                "jkt": asked.key.to_base64url(),
+            }),
+        }));
+    }
+
+    fn set_proof(&mut self, proof: Value) {
+        if let Some(credential) = &mut self.credential {
+            credential.proof = Some(proof);
+        }
     }
 
     fn set_form(&mut self, form: CredentialForm) {
@@ -319,16 +356,6 @@ impl TokenStep {
     /// Nothing where it is no JWS in compact serialization.
     fn of(token: &str, issuers: &[Issuer]) -> Option<Self> {
         let parsed = compact::parse(token).ok()?;
-        // One after the other: collecting into a map sorts first, and a stable sort is 4 kB of wasm.
-        let pick = |from: &Map<String, Value>, names: &[&str]| {
-            let mut picked = Map::new();
-            for name in names {
-                if let Some(value) = from.get(*name) {
-                    picked.insert((*name).to_owned(), value.clone());
-                }
-            }
-            picked
-        };
         let named = parsed.claims.get("iss").and_then(Value::as_str);
         let issuer = named.and_then(|named| issuers.iter().find(|issuer| issuer.issuer.fits(named)));
         let mut claims = pick(&parsed.claims, &["iss", "aud", "exp", "nbf", "iat", "cnf"]);
@@ -347,4 +374,15 @@ impl TokenStep {
             customers: issuer.and_then(|issuer| Some(issuer.customers.as_ref()?.only.clone())),
         })
     }
+}
+
+/// These members of an object. One after the other: collecting into a map sorts first, and a stable sort is 4 kB of wasm.
+fn pick(from: &Map<String, Value>, names: &[&str]) -> Map<String, Value> {
+    let mut picked = Map::new();
+    for name in names {
+        if let Some(value) = from.get(*name) {
+            picked.insert((*name).to_owned(), value.clone());
+        }
+    }
+    picked
 }

@@ -48,6 +48,9 @@ pub(super) fn told(step: &CredentialStep, gateway: &Gateway) -> Value {
         }
     };
     if let Value::Object(members) = &mut told {
+        if let Some(proof) = &step.proof {
+            put(members, "proof", proof.clone());
+        }
         put(members, "form", form.to_json());
         put(members, "detail", detail);
     }
