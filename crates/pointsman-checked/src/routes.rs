@@ -215,8 +215,10 @@ fn auth(node: Node<'_>, known: &Known<'_>) -> Read<RouteAuth> {
     places.subprotocols = node.list("subprotocol", |node| node.text().map(SubprotocolForm::parse))?;
     places.query = node.strings("query_credential")?;
     places.cookies = node.strings("cookie_credential")?;
+    let api_key = node.read("api_key", Node::flag)?;
+    places.basic = api_key && known.api_keys.is_some_and(|keys| keys.sent().are_basic());
     Ok(RouteAuth {
-        api_key: node.read("api_key", Node::flag)?,
+        api_key,
         client_certificate: node.option("client_certificate", Node::flag)?.unwrap_or_default(),
         issuers,
         anonymous: node.read("anonymous", Node::flag)?,

@@ -1,4 +1,5 @@
-//! Requests that pages of other origins make a browser send: WebSocket handshakes, and what has its credential in a cookie.
+//! Requests that pages of other origins make a browser send: WebSocket handshakes, and what has its credential where browsers
+//! put it by themselves.
 
 use crate::{
     base::refusal::Refusal,
@@ -38,8 +39,8 @@ fn check_origin(policy: &CorsPolicy, head: &Head<'_>) -> Result<(), Refusal> {
     }
 }
 
-/// Refuses a request with its credential in a cookie that a page elsewhere made a browser send (cross-site request
-/// forgery): its origin is neither the gateway's own nor listed by the route's policy. Browsers say the origin of each
+/// Refuses a request with its credential in a cookie, or behind `Basic`, that a page elsewhere made a browser send
+/// (cross-site request forgery): its origin is neither the gateway's own nor listed by the route's policy. Browsers say the origin of each
 /// request but navigations and what pages embed. Of these a link may lead here, which changes nothing; what a page of
 /// another site embeds may not. Whoever says neither is no browser of today.
 ///

@@ -80,11 +80,22 @@ pub fn find_credential<'a, 'p>(
         return find_in_all_places(head, authorization, api_keys, places);
     }
     let Some(value) = authorization else { return Ok(None) };
+    let place = place_of(&value, places);
     let credential = match read(value, None, api_keys) {
         Ok(credential) => credential,
         Err(refusal) => opaque_instead(head, places, refusal)?,
     };
-    Ok(Some(Found { credential, place: Place::Authorization }))
+    Ok(Some(Found { credential, place }))
+}
+
+fn place_of(authorization: &str, places: &Places) -> Place<'static> {
+    if places.basic && is_behind_basic(authorization) { Place::Basic } else { Place::Authorization }
+}
+
+#[cold]
+#[inline(never)]
+fn is_behind_basic(authorization: &str) -> bool {
+    scheme_and_text(field_content(authorization)).is_some_and(|(scheme, _)| is_basic(scheme))
 }
 
 /// The token that only its issuer can read, where `Authorization` has one and the route takes such; else what was refused.
@@ -122,8 +133,9 @@ fn find_in_all_places<'a, 'p>(
 ) -> Result<Option<Found<'a, 'p>>, Refusal> {
     let at = |place| move |credential| Found { credential, place };
     let mut found = authorization.map(|value| {
+        let place = place_of(&value, places);
         let read = read(value, None, api_keys).or_else(|refusal| opaque_instead(head, places, refusal));
-        read.map(at(Place::Authorization))
+        read.map(at(place))
     });
     if let Some(keys) = api_keys {
         // Of the first field it is known whether it is there, of the others whether any is.
@@ -206,7 +218,10 @@ fn add<'a, 'p>(found: &mut Option<InPlace<'a, 'p>>, also: InPlace<'a, 'p>) {
 #[inline(never)]
 fn only_one<'a, 'p>(one: InPlace<'a, 'p>, other: InPlace<'a, 'p>) -> InPlace<'a, 'p> {
     match (one, other) {
-        (Ok(one), Ok(other)) if one.credential == other.credential => Ok(one),
+        // The other place counts: there, a browser alone did not send it.
+        (Ok(one), Ok(other)) if one.credential == other.credential => {
+            Ok(if one.place == Place::Basic { other } else { one })
+        }
         _ => Err(Refusal::CredentialInTwoFields),
     }
 }

@@ -31,6 +31,12 @@ impl KeyFields {
         self.in_authorization
     }
 
+    /// Whether a key may stand behind `Basic` in `Authorization`.
+    #[must_use]
+    pub fn are_basic(&self) -> bool {
+        self.in_authorization && self.schemes.iter().any(|scheme| is_basic(scheme))
+    }
+
     /// Their names, in lower case.
     pub fn names(&self) -> impl Iterator<Item = &str> {
         self.names.iter().map(String::as_str)

@@ -45,7 +45,7 @@ impl RouteAuth {
         match place {
             Place::Authorization => &self.places.bearer,
             Place::TokenField(field) => &field.issuers,
-            Place::KeyField(_) => &[],
+            Place::KeyField(_) | Place::Basic => &[],
             Place::Subprotocol | Place::Query(_) | Place::Cookie(_) => &self.issuers,
         }
     }
@@ -69,16 +69,20 @@ pub struct Places {
     pub query: Vec<String>,
     /// Cookies.
     pub cookies: Vec<String>,
+    /// Whether API keys may stand behind `Basic` in `Authorization`.
+    pub basic: bool,
 }
 
 impl Places {
-    /// Whether there is nothing to look for beside `Authorization` and the fields of API keys.
+    /// Whether there is nothing to look for beside `Authorization` and the fields of API keys, and nothing there that
+    /// browsers send by themselves.
     #[must_use]
     pub const fn are_usual(&self) -> bool {
         self.fields.is_empty()
             && self.subprotocols.is_empty()
             && self.query.is_empty()
             && self.cookies.is_empty()
+            && !self.basic
     }
 
     /// What people call them.
@@ -131,6 +135,8 @@ pub struct TokenField {
 pub enum Place<'a> {
     /// `Authorization`.
     Authorization,
+    /// `Authorization`, behind `Basic`: browsers keep such credentials, and send them along whoever made the request.
+    Basic,
     /// A field for API keys.
     KeyField(&'a str),
     /// A field for tokens.
@@ -144,18 +150,18 @@ pub enum Place<'a> {
 }
 
 impl Place<'_> {
-    /// Whether a browser may have the credential put there for whoever made the request: a cookie, or what a login in front
-    /// of the gateway makes of one, as Cloudflare Access does.
+    /// Whether a browser may have the credential put there for whoever made the request: a cookie, what a login in front of
+    /// the gateway makes of one, as Cloudflare Access does, or what the browser has asked a person for.
     #[must_use]
     pub const fn is_sent_by_browsers(&self) -> bool {
-        matches!(self, Self::Cookie(_) | Self::TokenField(_))
+        matches!(self, Self::Cookie(_) | Self::TokenField(_) | Self::Basic)
     }
 
     /// What people call it.
     #[must_use]
     pub fn name(&self) -> String {
         match self {
-            Self::Authorization => "authorization".to_owned(),
+            Self::Authorization | Self::Basic => "authorization".to_owned(),
             Self::KeyField(name) => (*name).to_owned(),
             Self::TokenField(field) => field.name.clone(),
             Self::Subprotocol => SUBPROTOCOLS.to_owned(),

@@ -68,7 +68,7 @@ impl Route {
             && self.require == other.require
             && self.max_body == other.max_body
             && self.limits == other.limits
-            // Who may have a browser send its cookies stands in the CORS policy.
+            // Who may have a browser send its cookies, or Basic credentials, stands in the CORS policy.
             && (self.auth.places.are_usual() || self.cors == other.cors)
     }
 
