@@ -22,7 +22,7 @@ use pointsman_core::{
     },
 };
 use pointsman_testkit::{
-    GatewayToml, Isolate, LedgerStub, TestFields, World, bearer, head as request_head, noon, read, token,
+    GatewayToml, Isolate, LedgerStub, TestFields, World, bearer, head as request_head, noon, token,
 };
 
 const KEY: &str = "key-of-acme";
@@ -62,15 +62,7 @@ fn acme() -> Vec<Change> {
 }
 
 fn head(changes: Vec<Change>) -> Head {
-    Head {
-        epoch: Epoch([1; 16]),
-        revision: changes.len() as u64,
-        as_of: noon(),
-        pace: 100,
-        manifest: Manifest { complete: Complete { keys: true, customers: true }, ..Manifest::default() },
-        first: 1,
-        changes,
-    }
+    LedgerStub::of(changes).head
 }
 
 fn world(head: Head) -> World {
@@ -560,11 +552,7 @@ fn with_tokens(on_failure: &str, changes: Vec<Change>) -> (Isolate, World) {
         r#"rules = [{ name = "all", to = "shared" }]"#,
     );
     let world = world(head(changes));
-    world.answer(
-        "https://id.example.com/.well-known/jwks.json",
-        200,
-        &read("fixtures/keys/issuer.jwks.json"),
-    );
+    world.publish_keys();
     (Isolate::following(settings.gateway()), world)
 }
 

@@ -5,7 +5,7 @@
 use pointsman_core::{
     base::{digest::Digest, time::Span},
     directory::{
-        log::{Change, Complete, Epoch, FORMAT, Head, Manifest, OLDEST_FORMAT, ShardRef},
+        log::{Change, FORMAT, Head, OLDEST_FORMAT, ShardRef},
         record_key::RecordKey,
         row::Row,
         shard,
@@ -52,16 +52,7 @@ const OF_KEY: &str = r#"{"subject":"acme","claims":{"customerId":"acme"}}"#;
 
 fn world(changes: Vec<Change>, format: u8) -> World {
     let world = World::empty();
-    let head = Head {
-        epoch: Epoch([1; 16]),
-        revision: changes.len() as u64,
-        as_of: noon(),
-        pace: 100,
-        manifest: Manifest { complete: Complete { keys: true, customers: true }, ..Manifest::default() },
-        first: 1,
-        changes,
-    };
-    *world.ledger.borrow_mut() = Some(LedgerStub { head, format: Some(format), ..LedgerStub::default() });
+    *world.ledger.borrow_mut() = Some(LedgerStub { format: Some(format), ..LedgerStub::of(changes) });
     world
 }
 

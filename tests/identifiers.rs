@@ -3,13 +3,9 @@
 
 use pointsman_core::{
     base::digest::Digest,
-    directory::{
-        log::{Change, Complete, Epoch, Head, Manifest},
-        record_key::RecordKey,
-        row::Row,
-    },
+    directory::{log::Change, record_key::RecordKey, row::Row},
 };
-use pointsman_testkit::{GatewayToml, Isolate, LedgerStub, World, all_to, bearer, noon, read, token};
+use pointsman_testkit::{GatewayToml, Isolate, LedgerStub, World, all_to, bearer, token};
 
 const ISSUER: &str = r#"
     name = "main"
@@ -22,20 +18,10 @@ const ISSUER: &str = r#"
 #[test]
 fn tokens_of_a_numbered_subject_are_revoked_by_its_digits() {
     for (subject, refused) in [("1122334455667788992", true), ("1122334455667788993", false)] {
-        let world = World::empty();
-        let keys = read("fixtures/keys/issuer.jwks.json");
-        world.answer("https://id.example.com/.well-known/jwks.json", 200, &keys);
+        let world = World::of_issuer();
         let key = RecordKey::subject("https://id.example.com/", subject);
-        let head = Head {
-            epoch: Epoch([1; 16]),
-            revision: 1,
-            as_of: noon(),
-            pace: 100,
-            manifest: Manifest { complete: Complete { keys: true, customers: true }, ..Manifest::default() },
-            first: 1,
-            changes: vec![Change { key, row: Some(Row::of("{}")) }],
-        };
-        *world.ledger.borrow_mut() = Some(LedgerStub { head, ..LedgerStub::default() });
+        let change = Change { key, row: Some(Row::of("{}")) };
+        *world.ledger.borrow_mut() = Some(LedgerStub::of(vec![change]));
         let toml =
             GatewayToml::new().table("[issuers]", ISSUER).backend("b").route("/x", &["main"], &all_to("b"));
         let isolate = Isolate::following(toml.gateway());

@@ -4,13 +4,9 @@
 use pointsman_core::{
     base::time::Span,
     decide::decision::Outcome,
-    directory::{
-        log::{Change, Complete, Epoch, Head, Manifest},
-        record_key::RecordKey,
-        row::Row,
-    },
+    directory::{log::Change, record_key::RecordKey, row::Row},
 };
-use pointsman_testkit::{GatewayToml, Isolate, LedgerStub, World, all_to, bearer, noon, read, token};
+use pointsman_testkit::{GatewayToml, Isolate, KEY_SET, LedgerStub, World, all_to, bearer, read, token};
 
 /// The same subject in two tenants.
 const TENANTS: [&str; 2] = ["of-a-tenant", "of-another-tenant"];
@@ -26,22 +22,12 @@ fn settings(route: &str) -> GatewayToml {
     GatewayToml::new().table("[issuers]", ISSUER).backend("b").route("/{+path}", &["entra"], route)
 }
 
-fn world() -> World {
-    let world = World::empty();
-    world.answer(
-        "https://id.example.com/.well-known/jwks.json",
-        200,
-        &read("fixtures/keys/issuer.jwks.json"),
-    );
-    world
-}
-
 #[test]
 fn a_limit_by_subject_counts_the_subjects_of_two_tenants_apart() {
     let limit = "binding = \"LIMIT\"\nlimit = 1\nperiod = \"60s\"\nby = \"$subject\"";
     let route = format!("{}\nlimits = [\"each\"]", all_to("b"));
     let isolate = Isolate::new(settings(&route).table("limits.each", limit).gateway());
-    let world = world();
+    let world = World::of_issuer();
     let keys = TENANTS.map(|name| {
         let result = isolate.get(&world, "/x", &[("authorization", &bearer(&token(name)))]);
         let Outcome::Forward(forward) = result.outcome else { panic!("{:?}", result.refusal()) };
@@ -55,7 +41,7 @@ fn what_the_subject_of_one_tenant_meets_at_an_origin_counts_for_no_other_tenants
     let origins = "origins = [{ url = \"https://a.example.com\" }, { url = \"https://b.example.com\" }]";
     let two = GatewayToml::new().table("[issuers]", ISSUER).table("backends.two", origins);
     let isolate = Isolate::new(two.route("/{+path}", &["entra"], &all_to("two")).gateway());
-    let world = world();
+    let world = World::of_issuer();
     let callers = TENANTS.map(|name| {
         let result = isolate.get(&world, "/x", &[("authorization", &bearer(&token(name)))]);
         let Outcome::Forward(forward) = result.outcome else { panic!("{:?}", result.refusal()) };
@@ -82,7 +68,7 @@ fn a_key_of_another_tenant_signs_for_nobody_here() {
             }
         }
         let world = World::empty();
-        world.answer("https://id.example.com/.well-known/jwks.json", 200, &set.to_string());
+        world.answer(KEY_SET, 200, &set.to_string());
         let isolate = Isolate::new(settings(&all_to("b")).gateway());
         let result = isolate.get(&world, "/x", &[("authorization", &bearer(&token("of-a-tenant")))]);
         assert_eq!(result.refusal().map(str::to_owned), refused, "{issuer:?}");
@@ -93,18 +79,9 @@ fn a_key_of_another_tenant_signs_for_nobody_here() {
 fn a_revocation_is_of_one_tenant() {
     let iss = "https://login.example.com/7f58f645-c190-4ce5-9de4-e2b7acd2a6ab/v2.0";
     for (revoked, refused) in [(iss, true), ("https://login.example.com/{tid}/v2.0", false)] {
-        let world = world();
+        let world = World::of_issuer();
         let change = Change { key: RecordKey::subject(revoked, "user-1"), row: Some(Row::of("{}")) };
-        let head = Head {
-            epoch: Epoch([1; 16]),
-            revision: 1,
-            as_of: noon(),
-            pace: 100,
-            manifest: Manifest { complete: Complete { keys: true, customers: true }, ..Manifest::default() },
-            first: 1,
-            changes: vec![change],
-        };
-        *world.ledger.borrow_mut() = Some(LedgerStub { head, ..LedgerStub::default() });
+        *world.ledger.borrow_mut() = Some(LedgerStub::of(vec![change]));
         let isolate = Isolate::following(settings(&all_to("b")).gateway());
         for _ in ["cold", "warm"] {
             let told = TENANTS.map(|name| {

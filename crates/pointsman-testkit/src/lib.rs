@@ -26,5 +26,5 @@ pub use self::{
     ledger::OwnLedger,
     minted::{digest_of, mint, public_jwk, thumbprint},
     request::{TestFields, head},
-    world::{LedgerStub, Source, World},
+    world::{KEY_SET, LedgerStub, Source, World},
 };

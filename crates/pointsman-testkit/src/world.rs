@@ -12,7 +12,7 @@ use pointsman_core::{
         time::{Span, Timestamp},
     },
     directory::{
-        log::{self, Change, Epoch, Revision, Segment, ShardRef},
+        log::{self, Change, Complete, Epoch, Manifest, Revision, Segment, ShardRef},
         record_key::RecordKey,
         row::Row,
     },
@@ -28,6 +28,9 @@ use crate::{
     fixtures::noon,
     ledger::OwnLedger,
 };
+
+/// Where the issuer of the fixtures has its key set.
+pub const KEY_SET: &str = "https://id.example.com/.well-known/jwks.json";
 
 /// What a document's address answers.
 #[derive(Clone)]
@@ -80,6 +83,22 @@ pub struct LedgerStub {
     pub tail: Option<log::Head>,
 }
 
+impl LedgerStub {
+    /// A ledger that holds everything of keys and customers, and has only ever had these changes.
+    pub fn of(changes: Vec<Change>) -> Self {
+        let head = log::Head {
+            epoch: Epoch([1; 16]),
+            revision: changes.len() as u64,
+            as_of: noon(),
+            pace: 100,
+            manifest: Manifest { complete: Complete { keys: true, customers: true }, ..Manifest::default() },
+            first: 1,
+            changes,
+        };
+        Self { head, ..Self::default() }
+    }
+}
+
 impl World {
     pub fn empty() -> Self {
         Self {
@@ -98,6 +117,18 @@ impl World {
         }
     }
 
+    /// A world in which nothing is but the key set of `https://id.example.com/`.
+    pub fn of_issuer() -> Self {
+        let world = Self::empty();
+        world.publish_keys();
+        world
+    }
+
+    /// Has `https://id.example.com/` publish its key set.
+    pub fn publish_keys(&self) {
+        self.answer(KEY_SET, 200, &read("fixtures/keys/issuer.jwks.json"));
+    }
+
     /// The world of the golden cases.
     pub fn of_fixtures() -> Self {
         let world = Self::empty();
@@ -112,9 +143,8 @@ impl World {
         for (name, value) in json("fixtures/kv.json").as_object().unwrap() {
             world.put(name, value.as_str().unwrap_or(&value.to_string()));
         }
-        let jwks = read("fixtures/keys/issuer.jwks.json");
-        world.answer("https://id.example.com/.well-known/jwks.json", 200, &jwks);
-        world.answer("https://disco.example.com/keys", 200, &jwks);
+        world.publish_keys();
+        world.answer("https://disco.example.com/keys", 200, &read("fixtures/keys/issuer.jwks.json"));
         let metadata =
             r#"{"issuer":"https://disco.example.com","jwks_uri":"https://disco.example.com/keys"}"#;
         world.answer("https://disco.example.com/.well-known/openid-configuration", 200, metadata);

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::json::{json, put, text};
+use super::json::json;
 
 /// What a caller sees of a refusal: the type of an RFC 9457 problem.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
@@ -280,15 +280,5 @@ impl Problem {
                 "type": Self::error_type(status),
             },
         })
-    }
-
-    /// The `application/problem+json` body (RFC 9457, section 3).
-    #[must_use]
-    pub fn body(self, status: u16, type_base: &str, instance: &str) -> String {
-        let mut document = self.document(status, type_base);
-        if let Value::Object(members) = &mut document {
-            put(members, "instance", instance.into());
-        }
-        text(&document)
     }
 }

@@ -1,7 +1,12 @@
 //! How the errors that the gateway answers with itself are written: as problems (RFC 9457), or in the words of an API that
 //! its callers' clients were made for.
 
-use crate::base::{json::text, problem::Problem};
+use serde_json::Value;
+
+use crate::base::{
+    json::{put, text},
+    problem::Problem,
+};
 
 /// The media type of a problem (RFC 9457, section 3).
 const PROBLEM: &str = "application/problem+json";
@@ -57,18 +62,17 @@ impl Told<'_> {
     /// The media type and the body. Without a shape it is a problem with the member `error`.
     #[must_use]
     pub fn write(&self, shape: Option<&ErrorShape>) -> (String, String) {
-        match shape {
-            None => (PROBLEM.to_owned(), self.problem.body(self.status, self.type_base, self.instance)),
-            Some(ErrorShape::ProblemAlone) => {
-                let mut document = self.problem.document(self.status, self.type_base);
-                if let Some(members) = document.as_object_mut() {
-                    members.remove("error");
-                    members.insert("instance".to_owned(), self.instance.into());
-                }
-                (PROBLEM.to_owned(), text(&document))
-            }
-            Some(ErrorShape::Template(template)) => (template.content_type.clone(), template.fill(self)),
+        if let Some(ErrorShape::Template(template)) = shape {
+            return (template.content_type.clone(), template.fill(self));
         }
+        let mut document = self.problem.document(self.status, self.type_base);
+        if let Value::Object(members) = &mut document {
+            if shape.is_some() {
+                members.remove("error");
+            }
+            put(members, "instance", self.instance.into());
+        }
+        (PROBLEM.to_owned(), text(&document))
     }
 }
 
@@ -165,7 +169,7 @@ mod tests {
     fn a_problem_alone_has_the_members_of_the_standard() {
         let (media, text) = told(Problem::Denied).write(Some(&ErrorShape::ProblemAlone));
         assert_eq!(media, PROBLEM);
-        let document: serde_json::Value = serde_json::from_str(&text).unwrap();
+        let document: Value = serde_json::from_str(&text).unwrap();
         let names: Vec<_> = document.as_object().unwrap().keys().map(String::as_str).collect();
         assert_eq!(names, ["detail", "instance", "status", "title", "type"]);
     }
