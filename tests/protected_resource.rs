@@ -27,6 +27,12 @@ fn isolate() -> Isolate {
             &["api_key"],
             &route("resource = { authorization_servers = [\"https://as.example.com\"], realm = \"acme\" }"),
         )
+        .route(
+            "/query",
+            &["main"],
+            &route("resource = {}\ncredential_in = { query = [\"key\", \"access_token\"] }"),
+        )
+        .route("/own-parameter", &["main"], &route("resource = {}\ncredential_in = { query = \"token\" }"))
         .route("/plain", &["main"], &route(""))
         .route("/{+path}", &[], &route(""));
     Isolate::new(toml.gateway())
@@ -77,6 +83,10 @@ fn metadata_names_who_gives_tokens() {
     );
     let elsewhere = metadata(&format!("{WELL_KNOWN}/elsewhere"));
     assert_eq!(elsewhere["authorization_servers"], json!(["https://as.example.com/x"]));
+    // In the query a token comes as access_token and by no other name (RFC 6750, section 2.3).
+    for (path, methods) in [("/query", json!(["header", "query"])), ("/own-parameter", json!(["header"]))] {
+        assert_eq!(metadata(&format!("{WELL_KNOWN}{path}"))["bearer_methods_supported"], methods, "{path}");
+    }
 }
 
 #[test]

@@ -10,6 +10,8 @@ use crate::{
 
 /// Where the metadata of a resource stands: before the resource's own path (section 3.1).
 const WELL_KNOWN: &str = "/.well-known/oauth-protected-resource";
+/// The parameter that has a token where one comes in the query (RFC 6750, section 2.3): who reads `query` in metadata uses it.
+pub const TOKEN_PARAMETER: &str = "access_token";
 /// How long metadata may be kept: it changes with the configuration alone.
 const CACHED: &str = "public, max-age=300";
 
@@ -44,9 +46,9 @@ pub fn resource_path(path: &str) -> Option<&str> {
 
 impl ProtectedResource {
     /// The metadata of the resource at `path` (section 3.2). Scripts of any origin may read it: it is public, and whoever
-    /// reads it sends no credential.
+    /// reads it sends no credential. `in_query` says whether tokens may come in the query, too.
     #[must_use]
-    pub fn answer(&self, path: &str, head: &Head<'_>) -> Answer {
+    pub fn answer(&self, path: &str, in_query: bool, head: &Head<'_>) -> Answer {
         let mut fields = vec![
             ("access-control-allow-origin", "*".to_owned()),
             ("cache-control", CACHED.to_owned()),
@@ -55,7 +57,7 @@ impl ProtectedResource {
         match head.method {
             "GET" | "HEAD" => {
                 fields.push(("content-type", "application/json".to_owned()));
-                let body = Some(text(&self.document(path, head)));
+                let body = Some(text(&self.document(path, in_query, head)));
                 Answer { status: 200, fields, body, refusal: None }
             }
             // Clients of MCP send a field of their own with it, so browsers ask before.
@@ -67,11 +69,12 @@ impl ProtectedResource {
         }
     }
 
-    fn document(&self, path: &str, head: &Head<'_>) -> Value {
+    fn document(&self, path: &str, in_query: bool, head: &Head<'_>) -> Value {
+        let methods: &[&str] = if in_query { &["header", "query"] } else { &["header"] };
         let mut document = json!({
             "resource": format!("{}://{}{path}", head.target.scheme, head.target.authority),
             "authorization_servers": self.authorization_servers,
-            "bearer_methods_supported": vec!["header"],
+            "bearer_methods_supported": methods.to_vec(),
         });
         if let Value::Object(members) = &mut document {
             if !self.scopes.is_empty() {
