@@ -1,4 +1,4 @@
-//! The places beside fields in which a route takes credentials.
+//! The places beside fields in which a route takes credentials, and the policy that some places need.
 
 use pointsman_core::{
     http::fields::{canonical, is_token},
@@ -7,9 +7,43 @@ use pointsman_core::{
 use serde_json::{Map, Value};
 
 use super::{
-    file::{OneOrMany, RouteFile},
+    file::{GatewayFile, OneOrMany, RouteFile},
     findings::Findings,
 };
+
+const ANYTHING_GOES: &str = "anything-goes";
+const AUTHORIZATION: &str = "authorization";
+
+/// Refuses a policy that lists no origin where browsers send credentials by themselves, cookies apart: every page but the
+/// gateway's own would be refused, whatever such a policy seems to say.
+pub(super) fn check_policy(route: &RouteFile, file: &GatewayFile, at: &str, findings: &mut Findings) {
+    if route.cors.as_deref() != Some(ANYTHING_GOES) {
+        return;
+    }
+    let issuers = file.issuers.iter().filter(|issuer| route.auth.contains(&issuer.name));
+    let fields = issuers.flat_map(|issuer| {
+        let own = issuer.header.iter().flat_map(OneOrMany::list);
+        own.filter(|name| !name.eq_ignore_ascii_case(AUTHORIZATION))
+            .map(|name| format!("the field {} of \"{}\"", name.to_ascii_lowercase(), issuer.name))
+    });
+    let keys = file.api_keys.as_ref().filter(|_| route.auth.iter().any(|name| name == "api_key"));
+    let is_basic = keys.is_some_and(|keys| {
+        let has = |written: &Option<OneOrMany>, text: &str, usual: bool| {
+            written.as_ref().map_or(usual, |all| all.list().iter().any(|one| one.eq_ignore_ascii_case(text)))
+        };
+        has(&keys.header, AUTHORIZATION, true) && has(&keys.scheme, "basic", false)
+    });
+    let basic = is_basic.then(|| "API keys behind Basic".to_owned());
+    let sent: Vec<_> = fields.chain(basic).collect();
+    if !sent.is_empty() {
+        let what = format!(
+            "must not be \"{ANYTHING_GOES}\", which lists no origin whose pages may use what browsers send by themselves here \
+             ({}): name a policy of [cors] that lists them",
+            sent.join(", ")
+        );
+        findings.error(format!("{at}/cors"), what);
+    }
+}
 
 /// The members of a route's checked form that say where it takes credentials.
 pub(super) fn of_route(file: &RouteFile, at: &str, findings: &mut Findings) -> Map<String, Value> {
@@ -35,7 +69,7 @@ pub(super) fn of_route(file: &RouteFile, at: &str, findings: &mut Findings) -> M
     if let Some(written) = &places.cookie {
         let pointer = format!("{at}/cookie");
         check_names(written, &pointer, "a cookie's name: letters, digits, -, _ and .", is_plain, findings);
-        if file.cors.as_deref() == Some("anything-goes") {
+        if file.cors.as_deref() == Some(ANYTHING_GOES) {
             let what = "must not be there with cors = \"anything-goes\", which lists no origin whose pages may use the \
                         cookie: name a policy of [cors] that lists them";
             findings.error(&pointer, what);

@@ -71,6 +71,7 @@ pub(super) fn all(
         if let Some(members) = form.as_object_mut() {
             let errors = shapes.of_route(written.errors.as_deref(), &at, findings);
             members.insert("errors".to_owned(), errors.into());
+            credential_in::check_policy(written, file, &at, findings);
             let resource = written.resource.as_ref();
             let resource =
                 resource.map(|own| resource::resource(own, written, file, allow_http, &at, findings));

@@ -175,3 +175,45 @@ fn a_place_for_credentials_is_one_that_can_hold_one() {
         assert_eq!(of_places(&lines), found.into_iter().collect::<Vec<_>>(), "{lines}");
     }
 }
+
+/// Of a route with any page's requests, by these keys and tokens.
+fn of_any_page(keys: &str, header: &str, auth: &str) -> Vec<String> {
+    let issuer = "name = \"main\"\nissuer = \"https://id.example\"\naudience = \"a\"\nalgorithms = [\"ES256\"]\n\
+                  discovery = true";
+    let rules = "rules = [{ name = \"a\", to = \"shared\" }]";
+    findings(&format!(
+        "[api_keys]\nchecksum = false\n{keys}\n[[issuers]]\n{issuer}\n{header}\n[backends.shared]\nurl = \
+         \"https://shared.example\"\n[[routes]]\npath = \"/all\"\nauth = [\"api_key\", \"main\"]\n{rules}\n[[routes]]\n\
+         path = \"/x\"\nauth = {auth}\ncors = \"anything-goes\"\n{rules}\n"
+    ))
+}
+
+/// Browsers send Basic credentials by themselves, and what a login makes of its cookie: there a policy lists pages.
+#[test]
+fn no_route_takes_what_browsers_send_by_themselves_from_any_page() {
+    let both = r#"["api_key", "main"]"#;
+    let (basic, field) = (r#"scheme = ["Bearer", "basic"]"#, r#"header = ["X-Token", "Authorization"]"#);
+    for (keys, header, auth, sent) in [
+        ("", "", both, None),
+        ("scheme = \"Bearer\"", "header = \"Authorization\"", both, None),
+        (basic, field, "[]", None),
+        (basic, "", r#"["main"]"#, None),
+        ("", field, r#"["api_key"]"#, None),
+        ("header = \"x-api-key\"\nscheme = \"Basic\"", "", both, None),
+        (basic, "", both, Some("API keys behind Basic")),
+        ("", field, both, Some("the field x-token of \"main\"")),
+        (basic, field, both, Some("the field x-token of \"main\", API keys behind Basic")),
+    ] {
+        let expected = sent.map(|sent| {
+            format!(
+                "/routes/1/cors: must not be \"anything-goes\", which lists no origin whose pages may use what browsers send by \
+                 themselves here ({sent}): name a policy of [cors] that lists them"
+            )
+        });
+        assert_eq!(
+            of_any_page(keys, header, auth),
+            expected.into_iter().collect::<Vec<_>>(),
+            "{keys} {header} {auth}"
+        );
+    }
+}
