@@ -16,6 +16,7 @@ use serde_json::Value;
 
 mod conditions;
 mod origins;
+mod strangers;
 
 /// What there is where the file has no `[regions]`.
 const CONTINENTS: [&str; 8] = ["af", "an", "as", "eu", "na", "oc", "sa", "t1"];
@@ -32,6 +33,7 @@ pub(crate) fn lint(gateway: &Gateway, file: &Value) -> Vec<Finding> {
     origins::lint(file, &mut findings);
     unnamed_issuers(gateway, &mut findings);
     unnamed_tenants(gateway, &mut findings);
+    strangers::lint(gateway, &mut findings);
     findings.into_vec()
 }
 
@@ -261,7 +263,8 @@ mod tests {
         let toml = |more: &str, claim: &str| {
             let issuer = format!(
                 "name = \"entra\"\nissuer = \"https://login.example.com/{claim}/v2.0\"\naudience = \"a\"\nalgorithms = \
-                 [\"RS256\"]\njwks_url = \"https://login.example.com/keys\""
+                 [\"RS256\"]\njwks_url = \"https://login.example.com/keys\"{}",
+                if claim == "{tid}" { "\ntenants = [\"a\"]" } else { "" }
             );
             let toml = GatewayToml::new().backend("b").table("[issuers]", &issuer);
             format!("{}{more}", toml.route("/a", &["entra"], &all_to("b")))
