@@ -1,4 +1,4 @@
-// What pages need of the gateway's configuration: gateway.toml as JSON, with ${NAME} unfilled.
+// What pages need of the gateway's configuration: gateway.toml as JSON, with presets filled in and ${NAME} unfilled.
 
 /** @import { Backend, Configuration, Route, Rule, Target } from "./types.d.ts" */
 
@@ -51,10 +51,28 @@ export function tokenField(configuration, token) {
 function issuerOf({ issuers = [] }, token) {
   try {
     const { iss } = JSON.parse(atob(token.split(".")[1].replaceAll("-", "+").replaceAll("_", "/")));
-    return issuers.find(({ issuer }) => issuer === iss);
+    return issuers.find((issuer) => names(issuer, String(iss)));
   } catch {
     return undefined;
   }
+}
+
+/** A variable, of which the console does not know the value, or the place of the tenant. */
+const PLACE = /(\$?\{[^{}]*\})/;
+
+/**
+ * Whether an issuer's tokens may have this `iss`. But for variables, the core has the same (`IssuerName::fits`).
+ * @param {NonNullable<Configuration["issuers"]>[number]} issuer
+ * @param {string} iss
+ */
+function names({ issuer, tenants }, iss) {
+  const pattern = issuer.split(PLACE).map((part) => {
+    if (part.startsWith("${")) return ".+";
+    return PLACE.test(part) ? "([\\w-]{1,128})" : part.replace(/[.*+?^${}()|[\]\\]/g, "\\$&");
+  });
+  const [whole, tenant] = new RegExp(`^${pattern.join("")}$`).exec(iss) ?? [];
+  const isListed = () => tenants?.some((own) => own === tenant || PLACE.test(own)) ?? true;
+  return whole !== undefined && (tenant === undefined || isListed());
 }
 
 /** @type {(configuration: Configuration) => string[]} */

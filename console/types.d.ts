@@ -54,7 +54,7 @@ export interface FormFault {
 
 type OneOrMore<T> = T | T[];
 
-/** gateway.toml as JSON, with ${NAME} unfilled. The build has checked it; this is what the console reads of it. */
+/** gateway.toml as JSON, with presets filled in and ${NAME} unfilled. The build has checked it; this is what the console reads of it. */
 export interface Configuration {
   allow_http?: string;
   api_keys?: { prefixes?: string[]; header?: OneOrMore<string>; scheme?: OneOrMore<string>; fresh?: string };
@@ -62,7 +62,7 @@ export interface Configuration {
   conditions?: Record<string, Condition>;
   customers?: { claim?: string; source?: unknown; fresh?: string };
   directory?: { max_staleness?: string };
-  issuers?: { issuer: string; header?: OneOrMore<string> }[];
+  issuers?: { issuer: string; tenants?: string[]; header?: OneOrMore<string> }[];
   operator?: { secret?: string; status?: string; ledger?: string };
   regions?: JsonObject;
   routes?: Route[];

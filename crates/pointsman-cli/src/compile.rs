@@ -5,6 +5,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use pointsman_config::presets;
 use serde_json::Value;
 
 use crate::{
@@ -25,7 +26,7 @@ pub(crate) struct Arguments {
     /// deployed.
     #[arg(long)]
     any_variable: bool,
-    /// Prints the file as it is written, as JSON and unchecked: what the console shows.
+    /// Prints the file as it is written, but for presets, which are filled in, as JSON and unchecked: what the console shows.
     #[arg(long, conflicts_with = "any_variable")]
     as_written: bool,
 }
@@ -51,5 +52,21 @@ pub(crate) fn run(arguments: &Arguments) -> CommandResult {
 fn as_written(file: &Path) -> Result<Value, Failure> {
     let read = fs::read_to_string(file).map_err(|problem| problem.to_string());
     let value = read.and_then(|text| toml::from_str::<Value>(&text).map_err(|problem| problem.to_string()));
-    value.map_err(|problem| input(format!("{}: {problem}", file.display())))
+    value.map(presets::filled_in).map_err(|problem| input(format!("{}: {problem}", file.display())))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_console_shows_has_no_presets() {
+        let written = |name: &str| as_written(Path::new(&format!("../../fixtures/{name}"))).unwrap();
+        let issuers = written("gateways/presets.toml")["issuers"].clone();
+        assert_eq!(issuers[2]["issuer"], "https://acme.cloudflareaccess.com");
+        assert_eq!(issuers[2]["header"], "cf-access-jwt-assertion");
+        assert!(issuers.as_array().unwrap().iter().all(|issuer| issuer.get("preset").is_none()));
+        let faulty = serde_json::json!({ "issuers": [{ "preset": "google" }, { "preset": "gogle" }] });
+        assert_eq!(presets::filled_in(faulty.clone()), faulty);
+    }
 }

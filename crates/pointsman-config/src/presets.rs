@@ -170,6 +170,13 @@ pub fn names() -> impl Iterator<Item = &'static str> {
     PRESETS.iter().map(|preset| preset.name)
 }
 
+/// A configuration with its presets filled in, for those who know none. Where a preset cannot be filled in, all stay.
+#[must_use]
+pub fn filled_in(document: Value) -> Value {
+    let mut filled = document.clone();
+    if expand(&mut filled).is_empty() { filled } else { document }
+}
+
 /// Fills in the presets of all issuers, before variables are: a parameter may be a variable.
 pub(crate) fn expand(document: &mut Value) -> Vec<Finding> {
     let mut faults = Vec::new();

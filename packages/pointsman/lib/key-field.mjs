@@ -2,6 +2,8 @@
 
 /** @import { Form, Issuer } from "./form.mjs" */
 
+const TENANT = /^[\w-]{1,128}$/;
+
 /**
  * The field's name and its value. The core has the same (`KeyFields::show`).
  * @param {NonNullable<Form["api_keys"]>} settings
@@ -37,8 +39,21 @@ export function tokenField(issuer, token) {
 export function issuerOf({ issuers }, token) {
   try {
     const { iss } = JSON.parse(Buffer.from(token.split(".")[1] ?? "", "base64url").toString());
-    return issuers.find(({ issuer }) => issuer === iss);
+    return issuers.find((issuer) => names(issuer, iss));
   } catch {
     return undefined;
   }
+}
+
+/**
+ * Whether an issuer's tokens have this `iss`. The core has the same (`IssuerName::fits`).
+ * @param {Issuer} issuer
+ * @param {unknown} iss
+ */
+function names({ issuer, tenants }, iss) {
+  const [, before, after] = /^([^{}]*)\{[^{}]*\}([^{}]*)$/.exec(issuer) ?? [];
+  if (before === undefined || typeof iss !== "string") return issuer === iss;
+  const tenant = iss.slice(before.length, iss.length - after.length);
+  if (`${before}${tenant}${after}` !== iss || !TENANT.test(tenant)) return false;
+  return tenants?.includes(tenant) ?? true;
 }

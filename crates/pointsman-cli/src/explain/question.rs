@@ -136,7 +136,8 @@ impl Question {
 /// The first field that the token's issuer is read from, and its value.
 fn token_field(token: &str, gateway: &Gateway) -> (String, String) {
     let claimed = compact::parse(token).ok().and_then(|parsed| parsed.claims.get("iss").cloned());
-    let issuer = gateway.issuers().iter().find(|issuer| claimed == Some(Value::from(issuer.issuer.as_str())));
+    let claimed = claimed.as_ref().and_then(Value::as_str).unwrap_or_default();
+    let issuer = gateway.issuers().iter().find(|issuer| issuer.issuer.fits(claimed));
     match issuer.and_then(|issuer| issuer.fields.first()) {
         Some(name) if name != "authorization" => (name.clone(), token.to_owned()),
         _ => ("authorization".to_owned(), format!("Bearer {token}")),
@@ -177,5 +178,41 @@ impl Fields for SentFields {
         let mut names: Vec<_> = self.fields.iter().map(|(name, _)| name.clone()).collect();
         names.dedup();
         names
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use pointsman_testkit::{GatewayToml, all_to, token};
+
+    use super::*;
+
+    #[test]
+    fn a_token_is_shown_in_the_first_field_of_its_issuer() {
+        let rest = "audience = \"a\"\nalgorithms = [\"RS256\"]\njwks_url = \"https://k.example\"";
+        let issuer = |name: &str, iss: &str, lines: &str| {
+            format!("name = \"{name}\"\nissuer = \"https://login.example.com/{iss}/v2.0\"\n{rest}\n{lines}")
+        };
+        let own = "7f58f645-c190-4ce5-9de4-e2b7acd2a6ab";
+        let tenants = format!("header = [\"x-token\", \"authorization\"]\ntenants = [\"{own}\"]");
+        let access = "name = \"access\"\npreset = \"cloudflare-access\"\nteam = \"acme\"\naudience = \"a\"";
+        let gateway = GatewayToml::new()
+            .backend("b")
+            .table("[issuers]", &issuer("another", "{tid}", "header = \"x-another\"\ntenants = [\"t\"]"))
+            .table("[issuers]", &issuer("own", "{tid}", &tenants))
+            .table("[issuers]", access)
+            .route("/x", &["another", "own", "access"], &all_to("b"))
+            .gateway();
+        for (name, field) in [
+            ("of-a-tenant", "x-token"),
+            // In two minds about its tenant: refused, but as a token of this issuer.
+            ("of-a-tenant-that-claims-another", "x-token"),
+            ("of-another-tenant", "authorization"),
+            ("preset-cloudflare-access", "cf-access-jwt-assertion"),
+            ("good-es256", "authorization"),
+        ] {
+            assert_eq!(token_field(&token(name), &gateway).0, field, "{name}");
+        }
+        assert_eq!(token_field("no.token", &gateway).1, "Bearer no.token");
     }
 }
