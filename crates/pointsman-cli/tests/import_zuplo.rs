@@ -14,7 +14,7 @@ use pointsman_testkit::{Isolate, World, json as document, read};
 use serde_json::{Value, json};
 
 /// Each case with the exit code that it ends with.
-const CASES: [(&str, i32); 3] = [("plain", 0), ("tokens", 0), ("by-hand", 4)];
+const CASES: [(&str, i32); 4] = [("plain", 0), ("tokens", 0), ("by-hand", 4), ("providers", 4)];
 
 fn pointsman(arguments: &[&str]) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_pointsman"));
@@ -104,7 +104,7 @@ fn nobody_passes_a_route_that_lost_a_policy_of_its_own() {
         .collect();
     assert!(closed.len() > 15, "{closed:?}");
     let (isolate, world) = (isolate("by-hand"), World::empty());
-    for path in ["/basic", "/pool", "/unknown-policy", "/other-bucket", "/redirect", "/public/x"] {
+    for path in ["/basic", "/unknown-policy", "/other-bucket", "/redirect", "/public/x"] {
         assert!(
             closed.iter().any(|route| *route == format!("GET {}", path.replace("/x", "/:name"))),
             "{path}"
@@ -117,21 +117,71 @@ fn nobody_passes_a_route_that_lost_a_policy_of_its_own() {
             answer.forwarded()
         );
     }
-    for path in ["/own-policy", "/two-credentials", "/items/7"] {
+    for path in ["/own-policy", "/two-credentials", "/items/7", "/pool"] {
         let answer = isolate.get(&world, path, &[]);
         assert_eq!(answer.forwarded(), None, "{path}");
     }
+}
+
+fn secrets() -> HashMap<String, String> {
+    let secret = "0123456789abcdef0123456789abcdef".to_owned();
+    ["PARTNER_SECRET", "SUPABASE_JWT_SECRET"].map(|name| (name.to_owned(), secret.clone())).into()
 }
 
 fn isolate(case: &str) -> Isolate {
     let expected = format!("{}/expected", folder(case));
     let wrangler: toml::Table = read(format!("{expected}/wrangler.toml")).parse().unwrap_or_default();
     let vars = wrangler.get("vars").and_then(toml::Value::as_table).cloned().unwrap_or_default();
-    let variables: HashMap<String, String> =
-        vars.iter().map(|(name, value)| (name.clone(), value.as_str().unwrap().to_owned())).collect();
+    let vars = vars.iter().map(|(name, value)| (name.clone(), value.as_str().unwrap().to_owned()));
+    let variables: HashMap<String, String> = vars.chain(secrets()).collect();
     let gateway: Value = toml::from_str(&read(format!("{expected}/gateway.toml"))).unwrap();
     let checked = pointsman_config::parse(&gateway.to_string(), &variables);
     Isolate::new(checked.map_err(|findings| panic!("{findings:#?}")).ok().unwrap().gateway)
+}
+
+/// Of whose tokens the policy says too little nobody passes, also where the token is one of the issuer's. Who fills in what
+/// is missing, and opens the route, has a gateway that takes the tokens.
+#[test]
+fn nobody_passes_by_a_token_of_which_too_little_is_known() {
+    let (gateway, world) =
+        (read("fixtures/import/zuplo/providers/expected/gateway.toml"), World::of_issuer());
+    let told = |toml_text: &str, path: &str, field: &str| {
+        let file: Value = toml::from_str(toml_text).unwrap();
+        let checked = pointsman_config::parse(&file.to_string(), &secrets());
+        let checked = checked.map_err(|findings| panic!("{findings:#?}")).ok().unwrap();
+        let result = Isolate::new(checked.gateway).get(&world, path, &[("authorization", field)]);
+        result.forwarded().or(result.refusal()).unwrap().to_owned()
+    };
+    let token = format!("Bearer {}", pointsman_testkit::token("preset-cognito"));
+    for path in ["/pool", "/people", "/app", "/app/admin"] {
+        assert_ne!(told(&gateway, path, "").split(':').next(), Some("https"), "{path}");
+        assert_ne!(told(&gateway, path, &token).split(':').next(), Some("https"), "{path}");
+    }
+    let jwks = "jwks_url = \"https://id.example.com/.well-known/jwks.json\"";
+    let done = gateway
+        .replacen(
+            "audience = \"not-known-yet\"   # the app client's id",
+            &format!("audience = \"1example23456789\"\n{jwks} #"),
+            1,
+        )
+        .replace(
+            "rules = [{ name = \"not-imported\", deny = 403 }]",
+            "rules = [{ name = \"forward\", to = \"tools-example-com\" }]",
+        );
+    assert_eq!(told(&done, "/pool", &token), "https://tools.example.com/pool");
+    assert_eq!(told(&done, "/people", &token), "token_issuer");
+}
+
+#[test]
+fn clients_are_told_who_gives_tokens() {
+    let told = |path: &str| {
+        let path = format!("/.well-known/oauth-protected-resource{path}");
+        let result = isolate("providers").get(&World::empty(), &path, &[]);
+        let body = result.answer().body.clone().unwrap_or_default();
+        serde_json::from_str::<Value>(&body).unwrap()["authorization_servers"].clone()
+    };
+    assert_eq!(told("/mcp"), json!(["https://id.example.com/"]));
+    assert_eq!(told("/people"), Value::Null);
 }
 
 #[test]
@@ -319,7 +369,8 @@ fn what_was_lost_of_a_policy_is_named() {
     let output = pointsman(&["import", "zuplo", text(&folder)]);
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
     assert_eq!(output.status.code(), Some(4), "{said}");
-    assert!(said.contains("POST /mcp: missing: the policy jwt has oAuthResourceMetadataEnabled"), "{said}");
+    assert!(said.contains("POST /mcp: note: the policy jwt has oAuthResourceMetadataEnabled"), "{said}");
+    assert!(String::from_utf8_lossy(&output.stdout).contains("\nresource = {}\n"), "{said}");
     assert!(said.contains("modules/zuplo.runtime.ts"), "{said}");
     assert!(said.contains("A preflight gets 405"), "{said}");
     // Two policies of one name: which of them counts is not known.

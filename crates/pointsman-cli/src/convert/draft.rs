@@ -39,7 +39,7 @@ pub(crate) struct KeysDraft {
     pub(crate) fresh: Option<u64>,
 }
 
-#[derive(Clone, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub(crate) struct IssuerDraft {
     pub(crate) name: String,
     pub(crate) issuer: String,
@@ -47,12 +47,33 @@ pub(crate) struct IssuerDraft {
     pub(crate) algorithms: Vec<&'static str>,
     pub(crate) keys: KeysAt,
     pub(crate) subject: Option<String>,
+    /// Where a preset says more of it than the policy does.
+    pub(crate) preset: Option<PresetDraft>,
 }
+
+/// A preset, which says what is not among its fields.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(crate) struct PresetDraft {
+    pub(crate) name: &'static str,
+    /// Fields with their values.
+    pub(crate) fields: Vec<(&'static str, String)>,
+    /// The field that has [`NOT_KNOWN`] for a value, and what belongs there.
+    pub(crate) unknown: (&'static str, &'static str),
+}
+
+/// A value that nobody's token has, in the place of one that only the operator knows.
+pub(crate) const NOT_KNOWN: &str = "not-known-yet";
 
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) enum KeysAt {
     Url(String),
     Secret(String),
+}
+
+impl Default for KeysAt {
+    fn default() -> Self {
+        Self::Url(String::new())
+    }
 }
 
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
@@ -95,6 +116,8 @@ pub(crate) struct RouteDraft {
     pub(crate) auth: Vec<String>,
     pub(crate) anonymous: bool,
     pub(crate) cors: Option<String>,
+    /// Whether clients without a token are told who gives tokens.
+    pub(crate) resource: bool,
     pub(crate) rewrite: Option<String>,
     pub(crate) scopes: Vec<String>,
     /// In KB.
@@ -221,8 +244,21 @@ impl Draft {
 
 impl IssuerDraft {
     fn write(&self, text: &mut String) {
-        let _ =
-            write!(text, "\n[[issuers]]\nname = {}\nissuer = {}\n", quoted(&self.name), quoted(&self.issuer));
+        let _ = write!(text, "\n[[issuers]]\nname = {}\n", quoted(&self.name));
+        match &self.preset {
+            Some(preset) => preset.write(text),
+            None => self.write_out(text),
+        }
+        if let KeysAt::Secret(secret) = &self.keys {
+            let _ = write!(text, "secret = {}\nalgorithms = {}\n", quoted(secret), list(&self.algorithms));
+        }
+        if let Some(subject) = &self.subject {
+            let _ = writeln!(text, "subject = {}", quoted(subject));
+        }
+    }
+
+    fn write_out(&self, text: &mut String) {
+        let _ = writeln!(text, "issuer = {}", quoted(&self.issuer));
         match self.audience.as_slice() {
             [one] => {
                 let _ = writeln!(text, "audience = {}", quoted(one));
@@ -231,18 +267,21 @@ impl IssuerDraft {
                 let _ = writeln!(text, "audience = {}", list(several));
             }
         }
-        match &self.keys {
-            KeysAt::Url(url) => {
-                let _ = writeln!(text, "jwks_url = {}", quoted(url));
-            }
-            KeysAt::Secret(secret) => {
-                let _ = writeln!(text, "secret = {}", quoted(secret));
-            }
+        if let KeysAt::Url(url) = &self.keys {
+            let _ = write!(text, "jwks_url = {}\nalgorithms = {}\n", quoted(url), list(&self.algorithms));
         }
-        let _ = writeln!(text, "algorithms = {}", list(&self.algorithms));
-        if let Some(subject) = &self.subject {
-            let _ = writeln!(text, "subject = {}", quoted(subject));
+    }
+}
+
+impl PresetDraft {
+    fn write(&self, text: &mut String) {
+        let _ = writeln!(text, "preset = {}", quoted(self.name));
+        for (field, value) in &self.fields {
+            let _ = writeln!(text, "{field} = {}", quoted(value));
         }
+        let (field, meaning) = self.unknown;
+        let _ =
+            writeln!(text, "{field} = {}   # {meaning}, which the policy does not name", quoted(NOT_KNOWN));
     }
 }
 
@@ -315,6 +354,9 @@ impl RouteDraft {
         }
         if let Some(cors) = &self.cors {
             let _ = writeln!(text, "cors = {}", quoted(cors));
+        }
+        if self.resource {
+            text.push_str("resource = {}\n");
         }
         if let Some(rewrite) = &self.rewrite {
             let _ = writeln!(text, "rewrite = {}", quoted(rewrite));

@@ -17,6 +17,7 @@ mod order;
 mod path;
 mod policies;
 mod project;
+mod providers;
 mod template;
 mod tokens;
 mod values;
@@ -221,6 +222,7 @@ impl<'a> Importer<'a> {
             auth: asked.auth.clone(),
             anonymous: asked.anonymous,
             cors,
+            resource: asked.resource,
             rewrite: destination.filter(|_| !closed).and_then(|destination| destination.rewrite.clone()),
             scopes: asked.scopes.clone(),
             max_body: asked.max_body,

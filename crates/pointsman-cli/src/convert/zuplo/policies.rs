@@ -5,7 +5,7 @@ use serde_json::Value;
 use super::{
     limits,
     project::{Policy, PolicyNames, Project},
-    tokens,
+    tokens::{self, Left},
     values::{Variables, flag, only, text},
 };
 use crate::convert::{
@@ -18,6 +18,8 @@ use crate::convert::{
 pub(super) struct Asked {
     pub(super) auth: Vec<String>,
     pub(super) anonymous: bool,
+    /// Whether clients without a token are told who gives tokens.
+    pub(super) resource: bool,
     pub(super) limits: Vec<String>,
     /// In KB.
     pub(super) max_body: Option<u64>,
@@ -31,6 +33,7 @@ pub(super) type Said = (Kind, String, &'static str);
 const AUTH: &str = "docs/configuration.md#routes";
 const ISSUERS: &str = "docs/configuration.md#issuers";
 const KEYS: &str = "docs/configuration.md#api_keys";
+const RESOURCES: &str = "docs/configuration.md#protected-resources";
 const LIMITS: &str = "docs/configuration.md#limitsname";
 const RULES: &str = "docs/configuration.md#rules";
 const BACKENDS: &str = "docs/configuration.md#what-a-backend-gets";
@@ -61,6 +64,15 @@ const DEEPEST: u8 = 8;
 struct Credential {
     name: String,
     optional: bool,
+    /// The policy, where it has clients without a token told who gives tokens.
+    told_by: Option<String>,
+}
+
+impl Credential {
+    /// The policy that has clients told of an issuer, and the issuer.
+    fn told(&self) -> Option<(String, String)> {
+        Some((self.told_by.clone()?, self.name.clone()))
+    }
 }
 
 /// Reads the policies of one route. What is the same for all (issuers, limits, the form of keys) goes into
@@ -91,7 +103,11 @@ impl Reader<'_> {
             };
             asked.said.push((kind, format!("the policy {name} {what}"), BACKENDS));
         }
+        let told: Vec<_> = credentials.iter().filter_map(Credential::told).collect();
         combine(credentials, &mut asked);
+        for (policy, issuer) in told {
+            self.tell(&policy, &issuer, &mut asked);
+        }
         if !asked.scopes.is_empty() && asked.auth.is_empty() {
             let what = "scopes are asked for, and no token is: a rule for nobody".to_owned();
             asked.said.push((Kind::Closed, what, AUTH));
@@ -135,19 +151,20 @@ impl Reader<'_> {
                 }
             }
             "ApiKeyInboundPolicy" | "ApiAuthKeyInboundPolicy" => match self.keys(policy) {
-                Ok(optional) => credentials.push(Credential { name: "api_key".to_owned(), optional }),
+                Ok(optional) => {
+                    let name = "api_key".to_owned();
+                    credentials.push(Credential { name, optional, told_by: None });
+                }
                 Err(why) => asked.said.push(close(format!("takes API keys, and {why}"), KEYS)),
             },
             export if tokens::is_about_tokens(export) => match self.issuer(name, policy) {
-                Ok((issuer, optional)) => {
-                    credentials.push(Credential { name: issuer, optional });
-                    if options.get(tokens::METADATA) == Some(&Value::Bool(true)) {
-                        let what = format!(
-                            "the policy {name} has {}: for metadata of the protected resource (RFC 9728) write `resource = {{}}` in the route",
-                            tokens::METADATA
-                        );
-                        asked.said.push((Kind::Missing, what, ISSUERS));
+                Ok((issuer, optional, left)) => {
+                    if let Some(left) = left {
+                        asked.said.push(close(format!("takes tokens, and {}", left.what(&issuer)), left.see));
                     }
+                    let is_told = options.get(tokens::METADATA) == Some(&Value::Bool(true));
+                    let told_by = is_told.then(|| name.to_owned());
+                    credentials.push(Credential { name: issuer, optional, told_by });
                 }
                 Err(why) => asked.said.push(close(format!("takes tokens, and {why}"), ISSUERS)),
             },
@@ -234,15 +251,35 @@ impl Reader<'_> {
         flag(options, "allowUnauthenticatedRequests")
     }
 
-    fn issuer(&mut self, name: &str, policy: &Policy) -> Result<(String, bool), String> {
+    /// Has clients without a token told of an issuer, where it is one of the route's that has a URL.
+    fn tell(&self, policy: &str, issuer: &str, asked: &mut Asked) {
+        let own = self.draft.issuers.iter().find(|own| own.name == issuer && asked.auth.contains(&own.name));
+        let (kind, what) = if own
+            .is_some_and(|own| own.issuer.starts_with("http") || own.issuer.starts_with("${"))
+        {
+            asked.resource = true;
+            let what =
+                "the issuers in auth, and neither a name nor scopes: look at what the project's code names";
+            (Kind::Note, format!("metadata of the protected resource name {what}"))
+        } else {
+            let what = "write `resource = { authorization_servers = [\"https://…\"] }` in the route";
+            (
+                Kind::Missing,
+                format!("no URL is known of who gives tokens: for metadata of the protected resource {what}"),
+            )
+        };
+        asked.said.push((kind, format!("the policy {policy} has {}: {what}", tokens::METADATA), RESOURCES));
+    }
+
+    fn issuer(&mut self, name: &str, policy: &Policy) -> Result<(String, bool, Option<Left>), String> {
         let options = &policy.handler.options;
-        let own = tokens::issuer(name, &policy.handler.export, options, self.variables)?;
+        let (own, left) = tokens::issuer(name, &policy.handler.export, options, self.variables)?;
         let optional = flag(options, "allowUnauthenticatedRequests")?;
         let issuers = &mut self.draft.issuers;
         if let Some(known) = issuers.iter().find(|known| known.issuer == own.issuer) {
             let alike = crate::convert::draft::IssuerDraft { name: known.name.clone(), ..own };
             return if *known == alike {
-                Ok((alike.name, optional))
+                Ok((alike.name, optional, left))
             } else {
                 Err("another policy trusts the same issuer with other settings, which has no equal"
                     .to_owned())
@@ -250,7 +287,7 @@ impl Reader<'_> {
         }
         let name = own.name.clone();
         issuers.push(own);
-        Ok((name, optional))
+        Ok((name, optional, left))
     }
 
     fn limit(&mut self, name: &str, policy: &Policy) -> Result<String, String> {

@@ -2,7 +2,10 @@
 
 use serde_json::{Map, Value};
 
-use super::values::{Variables, flag, only, text, texts};
+use super::{
+    providers,
+    values::{Variables, flag, only, text, texts},
+};
 use crate::convert::draft::{IssuerDraft, KeysAt, Use};
 
 /// What public keys of providers sign with.
@@ -13,12 +16,37 @@ const COMMON: [&str; 3] = ["allowUnauthenticatedRequests", METADATA, "subPropert
 const FIREBASE_KEYS: &str =
     "https://www.googleapis.com/service_accounts/v1/jwk/securetoken@system.gserviceaccount.com";
 
+/// What a policy leaves to the operator.
+#[derive(Debug, Eq, PartialEq)]
+pub(super) struct Left {
+    /// The field of the issuer that has no value yet, and what belongs there.
+    pub(super) unknown: (&'static str, &'static str),
+    /// What else the policy asks of tokens.
+    pub(super) claims: Option<String>,
+    /// Where the documents say more.
+    pub(super) see: &'static str,
+}
+
+impl Left {
+    /// In words, of the issuer by this name.
+    pub(super) fn what(&self, issuer: &str) -> String {
+        let (field, meaning) = self.unknown;
+        let claims = self.claims.as_ref();
+        let claims =
+            claims.map(|claims| format!(", and `require` of the route from requiredClaims, {claims}"));
+        let claims = claims.unwrap_or_default();
+        format!(
+            "does not say whose: write {field} of the issuer {issuer}, which is {meaning}{claims}, and then the rule"
+        )
+    }
+}
+
 /// Whether a policy is about tokens.
 pub(super) fn is_about_tokens(export: &str) -> bool {
     export.contains("Jwt") && export.ends_with("InboundPolicy") && !export.starts_with("Upstream")
 }
 
-/// The issuer that a policy trusts.
+/// The issuer that a policy trusts, and what is to be done by hand before anybody may pass.
 ///
 /// # Errors
 /// Why it cannot be written here.
@@ -27,7 +55,7 @@ pub(super) fn issuer(
     export: &str,
     options: &Map<String, Value>,
     variables: &mut Variables,
-) -> Result<IssuerDraft, String> {
+) -> Result<(IssuerDraft, Option<Left>), String> {
     let known = |own: &[&'static str]| [own, &COMMON].concat();
     let (issuer, keys, algorithms, audience) = match export {
         "OpenIdJwtInboundPolicy" => {
@@ -56,24 +84,43 @@ pub(super) fn issuer(
             (Some(issuer), KeysAt::Url(FIREBASE_KEYS.to_owned()), vec!["RS256"], vec![project])
         }
         "ClerkJwtInboundPolicy" | "CognitoJwtInboundPolicy" | "SupabaseJwtInboundPolicy" => {
-            return Err(
-                "it checks no audience, and a token for anybody is a token for nobody here".to_owned()
-            );
+            only(options, &known(providers::options(export)))?;
+            let (provider, left) = providers::provider(export, options, variables)?;
+            return Ok((with_common(provider, name, options, variables)?, Some(left)));
         }
         _ => return Err(format!("{export} has no equal")),
     };
-    flag(options, METADATA)?;
     let issuer = needed(issuer, "issuer")?;
     if audience.is_empty() {
         return Err("it names no audience, and a token for anybody is a token for nobody here".to_owned());
     }
-    let subject = text(options, "subPropertyName", Use::Text, variables)?.filter(|claim| claim != "sub");
-    let name = if name == "api_key" { "tokens".to_owned() } else { name.to_owned() };
-    Ok(IssuerDraft { name, issuer, audience, algorithms, keys, subject })
+    let draft = IssuerDraft { issuer, audience, algorithms, keys, ..IssuerDraft::default() };
+    Ok((with_common(draft, name, options, variables)?, None))
 }
 
-fn needed(value: Option<String>, name: &str) -> Result<String, String> {
+/// Adds what all these policies may say.
+fn with_common(
+    draft: IssuerDraft,
+    name: &str,
+    options: &Map<String, Value>,
+    variables: &mut Variables,
+) -> Result<IssuerDraft, String> {
+    flag(options, METADATA)?;
+    let subject = text(options, "subPropertyName", Use::Text, variables)?.filter(|claim| claim != "sub");
+    let name = if name == "api_key" { "tokens" } else { name };
+    Ok(IssuerDraft { name: name.to_owned(), subject, ..draft })
+}
+
+pub(super) fn needed(value: Option<String>, name: &str) -> Result<String, String> {
     value.filter(|text| !text.is_empty()).ok_or_else(|| format!("it names no {name}"))
+}
+
+pub(super) fn secret(text: String) -> Result<KeysAt, String> {
+    if text.starts_with("${") && text.ends_with('}') {
+        Ok(KeysAt::Secret(text))
+    } else {
+        Err("its secret stands in policies.json: make it a secret of the Worker".to_owned())
+    }
 }
 
 fn keys(
@@ -81,18 +128,13 @@ fn keys(
     variables: &mut Variables,
 ) -> Result<(KeysAt, Vec<&'static str>), String> {
     let url = text(options, "jwkUrl", Use::Url, variables)?;
-    let secret = text(options, "secret", Use::Secret, variables)?;
-    match (url, secret) {
+    let shared = text(options, "secret", Use::Secret, variables)?;
+    match (url, shared) {
         (Some(url), None) if url.starts_with("http://") => {
             Err("its jwkUrl is spoken to in plain http: see allow_http".to_owned())
         }
         (Some(url), None) => Ok((KeysAt::Url(url), PUBLIC.to_vec())),
-        (None, Some(secret)) if secret.starts_with("${") && secret.ends_with('}') => {
-            Ok((KeysAt::Secret(secret), vec!["HS256"]))
-        }
-        (None, Some(_)) => {
-            Err("its secret stands in policies.json: make it a secret of the Worker".to_owned())
-        }
+        (None, Some(shared)) => Ok((secret(shared)?, vec!["HS256"])),
         (None, None) => Err("it names neither jwkUrl nor secret".to_owned()),
         (Some(_), Some(_)) => Err("it has both a jwkUrl and a secret".to_owned()),
     }
@@ -106,7 +148,7 @@ mod tests {
 
     fn of(export: &str, options: Value) -> Result<IssuerDraft, String> {
         let Value::Object(options) = options else { panic!("options are an object") };
-        issuer("tokens", export, &options, &mut Variables::default())
+        issuer("tokens", export, &options, &mut Variables::default()).map(|(draft, _)| draft)
     }
 
     #[test]
@@ -154,7 +196,6 @@ mod tests {
             other[name] = value.clone();
             assert!(of("OpenIdJwtInboundPolicy", other).is_err(), "{name} = {value}");
         }
-        assert!(of("CognitoJwtInboundPolicy", json!({ "region": "r", "userPoolId": "p" })).is_err());
         assert!(of("PropelAuthJwtInboundPolicy", json!({})).is_err());
     }
 }
