@@ -268,6 +268,24 @@ fn a_nonce_is_given_out_and_counts_for_its_time() {
     assert_eq!(result.refusal(), Some("dpop_nonce"));
 }
 
+#[test]
+fn a_resource_says_how_tokens_must_be_bound() {
+    for (lines, required) in
+        [("dpop = \"required\"\ncertificate_bound = \"accepted\"", true), ("dpop = \"accepted\"", false)]
+    {
+        let route = format!("resource = {{}}\n{}", all_to("b"));
+        let toml = settings(lines).route("/mcp", &["main"], &route);
+        let (isolate, world) = (Isolate::new(toml.gateway()), World::of_fixtures());
+        let result = isolate.get(&world, "/.well-known/oauth-protected-resource/mcp", &[]);
+        let document: Value = serde_json::from_str(answer(&result).body.as_deref().unwrap()).unwrap();
+        assert_eq!(document["dpop_bound_access_tokens_required"], required);
+        let algorithms = document["dpop_signing_alg_values_supported"].as_array().unwrap();
+        assert!(algorithms.contains(&json!("ES256")) && !algorithms.contains(&json!("HS256")));
+        let by_certificate = &document["tls_client_certificate_bound_access_tokens"];
+        assert_eq!(*by_certificate, if required { json!(true) } else { Value::Null });
+    }
+}
+
 fn by_certificate(
     isolate: &Isolate,
     world: &World,

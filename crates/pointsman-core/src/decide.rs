@@ -396,8 +396,8 @@ impl<'a> DecisionContext<'a> {
         let routes = matched.endpoints.iter().filter_map(|endpoint| gateway.routes.get(endpoint.route));
         let (route, resource) = routes.filter_map(|route| Some((route, route.resource.as_ref()?))).next()?;
         self.trace.route = Some(Rc::clone(&route.name));
-        let in_query = route.auth.places.query.iter().any(|name| name == protected_resource::TOKEN_PARAMETER);
-        Some(resource.answer(path, in_query, self.head))
+        let forms = possession::token_forms(route, gateway);
+        Some(resource.answer(path, &forms, self.head))
     }
 
     #[cold]

@@ -10,13 +10,17 @@ use crate::{
         decision::{Halt, Need},
         request_log::Trace,
     },
-    http::head::Head,
+    http::{
+        head::Head,
+        protected_resource::{TOKEN_PARAMETER, TokenForms},
+    },
     identity::{
         client_certificate,
+        confirmation::Binding,
         dpop::{self, Asked, DpopSettings},
         jwt::VerifiedToken,
     },
-    state::{cache::Lease, memory::Memory},
+    state::{cache::Lease, config::Gateway, memory::Memory, route::Route},
 };
 
 /// A token, and how it was shown.
@@ -82,6 +86,20 @@ impl Stage<'_> {
     }
 }
 
+/// How tokens may come to a route.
+#[cold]
+#[inline(never)]
+pub(super) fn token_forms(route: &Route, gateway: &Gateway) -> TokenForms {
+    let auth = &route.auth;
+    let bindings = || auth.all_issuers().filter_map(|index| Some(gateway.issuers.get(index)?.bindings));
+    TokenForms {
+        in_query: auth.places.query.iter().any(|name| name == TOKEN_PARAMETER),
+        dpop: auth.places.dpop.then(|| dpop::algorithms().collect()),
+        dpop_only: bindings().all(|own| own.dpop == Binding::Required),
+        certificate_bound: bindings().any(|own| own.certificate != Binding::Refused),
+    }
+}
+
 /// The nonce that the next proof must have, where there are any.
 pub(super) fn nonce(settings: &DpopSettings, now: Timestamp) -> Option<(&'static str, String)> {
     let secret = settings.nonce.as_ref()?;
@@ -97,7 +115,7 @@ pub(super) fn challenge(
     settings: &DpopSettings,
     now: Timestamp,
 ) {
-    let algorithms = dpop::algorithms();
+    let algorithms = dpop::algorithm_list();
     let error = match refusal {
         Refusal::DpopNonce => "error=\"use_dpop_nonce\", ",
         Refusal::DpopProofMissing

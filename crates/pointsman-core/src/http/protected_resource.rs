@@ -4,7 +4,7 @@
 use serde_json::Value;
 
 use crate::{
-    base::json::{json, put, text},
+    base::json::{ToJson, json, put, text},
     http::{answer::Answer, head::Head},
 };
 
@@ -30,6 +30,19 @@ pub struct ProtectedResource {
     pub realm: Option<String>,
 }
 
+/// How tokens may come to a resource (section 2).
+#[derive(Clone, Debug, Default)]
+pub struct TokenForms {
+    /// In the query, beside the field.
+    pub in_query: bool,
+    /// Behind `DPoP`: the algorithms that proofs may be signed with, by their names.
+    pub dpop: Option<Vec<&'static str>>,
+    /// And in no other way.
+    pub dpop_only: bool,
+    /// Bound to a client certificate.
+    pub certificate_bound: bool,
+}
+
 /// The path of the resource that a request asks for metadata of; `None` where it asks for something else.
 #[must_use]
 pub fn resource_path(path: &str) -> Option<&str> {
@@ -46,9 +59,9 @@ pub fn resource_path(path: &str) -> Option<&str> {
 
 impl ProtectedResource {
     /// The metadata of the resource at `path` (section 3.2). Scripts of any origin may read it: it is public, and whoever
-    /// reads it sends no credential. `in_query` says whether tokens may come in the query, too.
+    /// reads it sends no credential. `forms` says how tokens may come.
     #[must_use]
-    pub fn answer(&self, path: &str, in_query: bool, head: &Head<'_>) -> Answer {
+    pub fn answer(&self, path: &str, forms: &TokenForms, head: &Head<'_>) -> Answer {
         let mut fields = vec![
             ("access-control-allow-origin", "*".to_owned()),
             ("cache-control", CACHED.to_owned()),
@@ -57,7 +70,7 @@ impl ProtectedResource {
         match head.method {
             "GET" | "HEAD" => {
                 fields.push(("content-type", "application/json".to_owned()));
-                let body = Some(text(&self.document(path, in_query, head)));
+                let body = Some(text(&self.document(path, forms, head)));
                 Answer { status: 200, fields, body, refusal: None }
             }
             // Clients of MCP send a field of their own with it, so browsers ask before.
@@ -69,14 +82,21 @@ impl ProtectedResource {
         }
     }
 
-    fn document(&self, path: &str, in_query: bool, head: &Head<'_>) -> Value {
-        let methods: &[&str] = if in_query { &["header", "query"] } else { &["header"] };
+    fn document(&self, path: &str, forms: &TokenForms, head: &Head<'_>) -> Value {
+        let methods: &[&str] = if forms.in_query { &["header", "query"] } else { &["header"] };
         let mut document = json!({
             "resource": format!("{}://{}{path}", head.target.scheme, head.target.authority),
             "authorization_servers": self.authorization_servers,
             "bearer_methods_supported": methods.to_vec(),
         });
         if let Value::Object(members) = &mut document {
+            if let Some(algorithms) = &forms.dpop {
+                put(members, "dpop_signing_alg_values_supported", algorithms.to_json());
+                put(members, "dpop_bound_access_tokens_required", forms.dpop_only.into());
+            }
+            if forms.certificate_bound {
+                put(members, "tls_client_certificate_bound_access_tokens", true.into());
+            }
             if !self.scopes.is_empty() {
                 put(members, "scopes_supported", self.scopes.clone().into());
             }

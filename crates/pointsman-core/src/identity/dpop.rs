@@ -121,10 +121,14 @@ pub struct Proof {
 }
 
 /// The names of the algorithms that proofs may be signed with: all that have a public key.
+pub fn algorithms() -> impl Iterator<Item = &'static str> {
+    Algorithm::names().filter(|name| !name.starts_with("HS"))
+}
+
+/// The same in one text, as challenges have it.
 #[must_use]
-pub fn algorithms() -> String {
-    let public = Algorithm::names().filter(|name| !name.starts_with("HS"));
-    public.fold(
+pub fn algorithm_list() -> String {
+    algorithms().fold(
         String::new(),
         |all, name| if all.is_empty() { name.to_owned() } else { format!("{all} {name}") },
     )
