@@ -17,12 +17,30 @@ pub(super) fn lint(gateway: &Gateway, findings: &mut Findings) {
         let Some((whose, write)) = of_anybody(issuer).filter(|_| issuer.customers.is_none()) else {
             continue;
         };
-        let routes = gateway.routes().iter().filter(|route| route.auth.issuers.contains(&index));
+        let routes = gateway.routes().iter().filter(|route| route.auth.all_issuers().any(|own| own == index));
         let open: Vec<_> = routes.filter(|route| lets_anybody_in(route)).map(|route| &*route.name).collect();
         if !open.is_empty() {
             let what = format!("has tokens of {whose}, and all of them pass on {}: {write}", open.join(", "));
             findings.warn(format!("/issuers/{index}"), what);
         }
+    }
+    certificates(gateway, findings);
+}
+
+/// Without records, whoever has a certificate of any of the provider's authorities is let in.
+fn certificates(gateway: &Gateway, findings: &mut Findings) {
+    if gateway.client_certificates().is_none_or(|own| own.records.is_some()) {
+        return;
+    }
+    let routes = gateway.routes().iter().filter(|route| route.auth.client_certificate);
+    let open: Vec<_> = routes.filter(|route| lets_anybody_in(route)).map(|route| &*route.name).collect();
+    if !open.is_empty() {
+        let what = format!(
+            "lets in every certificate that the platform has verified, of whatever authority you gave it, and all of them pass on \
+             {}: write require = {{ issuer_dn = \"…\" }} there, or ask for san_uri or san_dns",
+            open.join(", ")
+        );
+        findings.warn("/client_certificates/records", what);
     }
 }
 
@@ -158,6 +176,23 @@ mod tests {
             "preset = \"auth0\"\ndomain = \"acme.eu.auth0.com\"\naudience = \"a\"",
         ] {
             assert_eq!(with(issuer, &all_to("b")), Vec::<String>::new(), "{issuer}");
+        }
+    }
+
+    #[test]
+    fn certificates_without_records_need_a_word_of_whose_they_are() {
+        let toml = |section: &str, route: &str| {
+            let toml = GatewayToml::new().table("client_certificates", section).backend("b");
+            lints(&toml.route("/x", &["client_certificate"], route).to_string())
+        };
+        let said = toml("records = false", &all_to("b"));
+        assert!(
+            said.len() == 1 && said[0].starts_with("/client_certificates/records: lets in every"),
+            "{said:?}"
+        );
+        let chosen = format!("{}\nrequire = {{ issuer_dn = \"CN=Acme CA\" }}", all_to("b"));
+        for (section, route) in [("records = false", &chosen), ("records = true", &all_to("b"))] {
+            assert_eq!(toml(section, route), Vec::<String>::new());
         }
     }
 
