@@ -53,7 +53,7 @@ function holder(kind = { type: "ec", options: { namedCurve: "P-256" }, alg: "ES2
   const required = { EC: ["crv", "kty", "x", "y"], OKP: ["crv", "kty", "x"], RSA: ["e", "kty", "n"] }[jwk.kty];
   const jkt = digest(JSON.stringify(Object.fromEntries(required.map((name) => [name, jwk[name]]))));
   const prove = (token, { htm = "GET", path, nonce, jti = randomUUID() }) => {
-    const claims = { jti, htm, htu: `http://127.0.0.1:${gateway.port}${path}`, iat: Math.floor(Date.now() / 1000) };
+    const claims = { jti, htm, htu: `http://gateway.example.com${path}`, iat: Math.floor(Date.now() / 1000) };
     const header = { typ: "dpop+jwt", alg: kind.alg, jwk };
     const input = [header, { ...claims, ath: digest(token), nonce }]
       .map((part) => base64url(JSON.stringify(part)))
