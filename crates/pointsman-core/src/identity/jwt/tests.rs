@@ -211,11 +211,9 @@ fn hmac_verifies_the_example_of_rfc_7515_appendix_a_1() {
     )
     .unwrap();
     let parsed = compact::parse(token).unwrap();
-    assert!(verify_hmac(Algorithm::Hs256, &secret, parsed.signing_input, &parsed.signature));
-    assert!(!verify_hmac(Algorithm::Hs256, &secret, parsed.signing_input, &parsed.signature[1..]));
-    assert!(!verify_hmac(Algorithm::Hs256, b"another secret", parsed.signing_input, &parsed.signature));
-    assert!(!verify_hmac(Algorithm::Hs512, &secret, parsed.signing_input, &parsed.signature));
-    assert!(!verify_hmac(Algorithm::Rs256, &secret, parsed.signing_input, &parsed.signature));
+    assert!(verify_hs256(&secret, parsed.signing_input, &parsed.signature));
+    assert!(!verify_hs256(&secret, parsed.signing_input, &parsed.signature[1..]));
+    assert!(!verify_hs256(b"another secret", parsed.signing_input, &parsed.signature));
 }
 
 proptest! {
