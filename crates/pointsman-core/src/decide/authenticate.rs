@@ -129,6 +129,7 @@ impl Stage<'_> {
         self.authenticated(&verified, memory)
     }
 
+    #[inline]
     fn api_key(
         &self,
         key: &str,
@@ -138,7 +139,7 @@ impl Stage<'_> {
         trace: &mut Trace,
     ) -> Result<Rc<Principal>, Halt> {
         let keys = self.gateway.api_keys.as_ref().ok_or(Refusal::CredentialKindNotAccepted)?;
-        self.record_of(keys.digest(key)?, Refusal::ApiKeyUnknown, head, memory, deferred, trace)
+        self.record_of(keys.digest(key)?, head, memory, deferred, trace)
     }
 
     /// The caller by the client certificate of the connection; nothing where it has none.
@@ -156,8 +157,11 @@ impl Stage<'_> {
         trace.record(|steps| steps.find_client_certificate(&presented));
         let Some(fingerprint) = presented? else { return Ok(None) };
         let principal = if records.is_some() {
-            let unknown = Refusal::ClientCertificateUnknown;
-            self.record_of(fingerprint, unknown, head, memory, deferred, trace)?
+            let unknown = |halt| match halt {
+                Halt::Refuse(Refusal::ApiKeyUnknown) => Refusal::ClientCertificateUnknown.into(),
+                halt => halt,
+            };
+            self.record_of(fingerprint, head, memory, deferred, trace).map_err(unknown)?
         } else {
             let claims = client_certificate::claims(head.fields, &fingerprint);
             let subject = claims.get("subject_dn").and_then(Value::as_str).map(Rc::from);
@@ -170,7 +174,6 @@ impl Stage<'_> {
     fn record_of(
         &self,
         digest: Digest,
-        unknown: Refusal,
         head: &Head<'_>,
         memory: &mut Memory,
         deferred: &mut Deferred,
@@ -189,7 +192,7 @@ impl Stage<'_> {
         };
         trace.record(|steps| steps.judge_key(&stored, self.gateway, memory));
         match stored {
-            Stored::Absent => Err(unknown.into()),
+            Stored::Absent => Err(Refusal::ApiKeyUnknown.into()),
             Stored::Malformed => Err(Refusal::ApiKeyRecordMalformed.into()),
             Stored::Present(key) => Ok(Rc::clone(key.admit(self.now, head)?)),
         }

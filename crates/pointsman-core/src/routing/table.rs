@@ -1,5 +1,7 @@
 //! Routes: which one a path and method mean.
 
+use smallvec::SmallVec;
+
 use crate::{
     base::scan,
     routing::pattern::{Pattern, Segment, decode_unreserved},
@@ -31,13 +33,16 @@ pub struct Endpoint {
     pub route: usize,
 }
 
+/// What the placeholders of a pattern took. Nearly every pattern has one or two, and those need no memory of their own.
+pub type Captures<'p> = SmallVec<[&'p str; 4]>;
+
 /// What a path matched: the methods on the most specific pattern, and the captured slices.
 #[derive(Debug, Eq, PartialEq)]
 pub struct Matched<'t, 'p> {
     /// All methods of the pattern.
     pub endpoints: &'t [Endpoint],
     /// The captures in the pattern's order, as they were sent.
-    pub captures: Vec<&'p str>,
+    pub captures: Captures<'p>,
 }
 
 impl Matched<'_, '_> {
@@ -127,15 +132,14 @@ impl RouteTable {
     #[must_use]
     pub fn find<'p>(&self, path: &'p str) -> Option<Matched<'_, 'p>> {
         let rest = path.strip_prefix('/')?;
-        // Nearly every pattern has one or two.
-        let mut captures = Vec::with_capacity(4);
+        let mut captures = Captures::new();
         let endpoints = self.walk(0, Some(rest), &mut captures)?;
         Some(Matched { endpoints, captures })
     }
 
     /// `rest` is what is left after the last slash; `None` at the end of the path. Goes no deeper
     /// than the longest pattern.
-    fn walk<'p>(&self, at: usize, rest: Option<&'p str>, captures: &mut Vec<&'p str>) -> Option<&[Endpoint]> {
+    fn walk<'p>(&self, at: usize, rest: Option<&'p str>, captures: &mut Captures<'p>) -> Option<&[Endpoint]> {
         let node = self.nodes.get(at)?;
         let Some(rest) = rest else {
             return (!node.here.is_empty()).then_some(node.here.as_slice());
@@ -177,7 +181,7 @@ mod tests {
     }
 
     fn found<'p>(table: &RouteTable, path: &'p str) -> Option<(usize, Vec<&'p str>)> {
-        table.find(path).map(|matched| (matched.route("GET").unwrap(), matched.captures))
+        table.find(path).map(|matched| (matched.route("GET").unwrap(), matched.captures.to_vec()))
     }
 
     #[test]
