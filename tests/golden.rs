@@ -98,13 +98,16 @@ fn run(case: &Value) -> Result<(), String> {
     let request = &case["request"];
     let method = request["method"].as_str().unwrap_or("GET");
     let fields = fields_of(request, &isolate);
+    let path = request["path"].as_str().unwrap();
+    let path =
+        request["host"].as_str().map_or_else(|| path.to_owned(), |host| format!("https://{host}{path}"));
     let expect = &case["expect"];
     // Twice: from cold caches and from warm ones the answer is the same.
     for round in ["cold", "warm"] {
-        let result = isolate.request(&world, method, request["path"].as_str().unwrap(), fields.clone());
+        let result = isolate.request(&world, method, &path, fields.clone());
         check(&result, expect).map_err(|what| format!("{round}: {what}"))?;
     }
-    let told = isolate.explain(&world, method, request["path"].as_str().unwrap(), &fields, None);
+    let told = isolate.explain(&world, method, &path, &fields, None);
     agrees(&told, expect, &fields).map_err(|what| format!("explained: {what}"))
 }
 

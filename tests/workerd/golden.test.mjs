@@ -44,7 +44,7 @@ function requestOf({ gateway: configuration, request }) {
   if (request.key)
     headers.push(configuration === "own-field" ? ["X-Api-Key", demoKey(request.key)] : bearer(demoKey(request.key)));
   if (request.token) headers.push(bearer(token(request.token)));
-  return { method: request.method, target: request.path, headers, body: request.body };
+  return { method: request.method, target: request.path, host: request.host, headers, body: request.body };
 }
 
 async function run(one) {

@@ -154,6 +154,7 @@ fn route(node: Node<'_>, pattern: &Pattern, known: &Known<'_>) -> Read<Route> {
         errors: node.option("errors", place(known.shapes))?,
         cors: policy.and_then(|policy| known.policies.get(policy)).map(Rc::clone),
         resource: node.option("resource", resource)?,
+        customer_by_host: node.read("customer_by_host", Node::flag)?,
         rewrite: node.option("rewrite", |node| node.parsed(|text| Rewrite::parse(text, pattern)))?,
         require: node.read("require", |node| conditions(node, scope))?,
         max_body: node.option("max_body", |node| node.size(1, MAX_BODY))?,

@@ -25,6 +25,9 @@ use super::{
     introspection, limits, methods, operands, read_timeout, resource, span, write_all,
 };
 
+/// The operand that says on a route whose a request is.
+const BY_HOST: &str = "$host";
+
 /// What routes refer to by name.
 pub(super) struct Names<'a> {
     named: &'a [NamedCondition],
@@ -230,6 +233,7 @@ fn route(file: &RouteFile, at: &str, names: &Names<'_>, scope: Scope<'_>, findin
         "issuers": auth.issuers,
         "anonymous": file.anonymous.unwrap_or(false),
         "cors": cors,
+        "customer_by_host": customer_by_host(file, at, names, findings),
         "rewrite": rewrite,
         "require": require,
         "max_body": max_body,
@@ -244,6 +248,18 @@ fn route(file: &RouteFile, at: &str, names: &Names<'_>, scope: Scope<'_>, findin
         members.extend(credential_in::of_route(file, at, findings));
     }
     form
+}
+
+/// Whether the host says whose a request is.
+fn customer_by_host(file: &RouteFile, at: &str, names: &Names<'_>, findings: &mut Findings) -> bool {
+    let Some(customer) = &file.customer else { return false };
+    let at = format!("{at}/customer");
+    if customer != BY_HOST {
+        findings.error(at, "must be \"$host\"; by the claim of [customers] a customer is known without it");
+    } else if !names.has_customers {
+        findings.error(at, "\"$host\" needs a [customers] section");
+    }
+    true
 }
 
 /// Which credentials a route takes.

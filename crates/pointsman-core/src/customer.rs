@@ -1,6 +1,7 @@
 //! What is stored of customers, and the backends that their records and claims name.
 
 pub mod backend_url;
+pub mod host_name;
 pub mod record;
 pub mod roster;
 pub mod template;

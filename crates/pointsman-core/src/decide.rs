@@ -11,6 +11,7 @@ pub mod decision;
 mod dispatch;
 pub mod explain;
 mod handshake;
+mod host;
 mod introspection;
 pub mod operator;
 mod possession;
@@ -219,6 +220,10 @@ impl<'a> DecisionContext<'a> {
             self.check_size()?;
         }
         handshake::check(route, self.head)?;
+        let of_host = match route.customer_by_host {
+            false => None,
+            true => Some(self.customer_of_host(memory)?),
+        };
         let stage = Stage { gateway, loaded: self.loaded, now: self.now };
         let (principal, method) =
             stage.authenticate(self.head, route, memory, &mut self.deferred, &mut self.trace)?;
@@ -228,9 +233,14 @@ impl<'a> DecisionContext<'a> {
             steps.principal = Some(Rc::clone(&principal));
             steps.requirement = (!route.require.is_empty()).then_some(Requirement::Holds);
         });
-        let claimed = match &gateway.customers {
-            Some(customers) => principal.customer(&customers.claim),
-            None => &Claimed::Missing,
+        let of_host = match of_host {
+            None => None,
+            Some(customer) => Some(self.claim_host(customer, &principal, &method)?),
+        };
+        let claimed = match (&of_host, &gateway.customers) {
+            (Some(of_host), _) => of_host,
+            (None, Some(customers)) => principal.customer(&customers.claim),
+            (None, None) => &Claimed::Missing,
         };
         if let Claimed::Id(id) = claimed {
             self.trace.customer = Some(id.shared());

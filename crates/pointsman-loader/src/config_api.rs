@@ -9,6 +9,7 @@ use pointsman_core::{
         time::Timestamp,
     },
     customer::{
+        host_name::{HostName, customer_in},
         record::{CustomerRecord, provider_record},
         roster::{Listed, Roster, shrank_too_far},
     },
@@ -29,6 +30,8 @@ use crate::{
 
 /// The name under which requests wait for the list of the config API.
 const ROSTER_FLIGHT: &str = "roster";
+/// What the log says where somebody may be on the list whom nobody can find.
+const NAMELESS: &str = "the config API's answer has entries without a customerId";
 /// A list this short may well have become empty.
 const SHORT_LIST: usize = 10;
 
@@ -92,7 +95,7 @@ impl<'a, P: Ports> ConfigApi<'a, P> {
             Listed::Absent => ApiRecord::Absent,
             // "Not listed" would send the customer away, or to a shared backend.
             Listed::Unsure => {
-                return Err("the config API's answer has entries without a customerId".to_owned());
+                return Err(NAMELESS.to_owned());
             }
         };
         Ok(ApiAnswer { record, etag: None, as_of })
@@ -122,6 +125,27 @@ impl<'a, P: Ports> ConfigApi<'a, P> {
         let record =
             provider_record(Value::Object(members)).map_or_else(ApiRecord::Malformed, ApiRecord::Record);
         Ok(answer(record, etag))
+    }
+
+    /// Asks whose a host is: by its name, or for the whole list.
+    pub(crate) async fn customer_of_host(&self, host: &HostName) -> Result<Option<CustomerId>, String> {
+        if !self.source.by_id {
+            let (roster, _) = self.roster().await?;
+            return match roster.find_host(host) {
+                Some(id) => Ok(Some(id)),
+                None if roster.nameless().is_empty() => Ok(None),
+                None => Err(NAMELESS.to_owned()),
+            };
+        }
+        let url = format!("{}?host={}", self.source.url, host.as_str());
+        let FetchedDocument { status, body, .. } = self.get(&url, None).await?;
+        match status {
+            200..=299 => customer_in(&body)
+                .map(Some)
+                .ok_or_else(|| "the config API's answer is no customer".to_owned()),
+            404 | 410 => Ok(None),
+            _ => Err(format!("the config API answered {status}")),
+        }
     }
 
     /// Gets the whole list as the config API has it. `held` is the entity tag of what is known of it.

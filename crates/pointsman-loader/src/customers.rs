@@ -94,7 +94,7 @@ enum Held {
     /// An operator's own record, good or not. Nothing else counts.
     Own(Stored<CustomerConfig>),
     /// What the config API said when it was last asked.
-    Refreshed(StoredRecord),
+    Refreshed(Box<StoredRecord>),
     Nothing,
 }
 
@@ -180,7 +180,7 @@ impl<'a, P: Ports> CustomerLoader<'a, P> {
             Held::Own(stored) => {
                 return Ok(LoadedCustomer { own: true, ..LoadedCustomer::new(stored, asked_at, asked_at) });
             }
-            Held::Refreshed(kept) => Some(kept),
+            Held::Refreshed(kept) => Some(*kept),
             Held::Nothing => None,
         };
         if let Some(found) = self.without_asking(kept.as_ref(), customers, load_for, asked_at).await {
@@ -262,11 +262,11 @@ impl<'a, P: Ports> CustomerLoader<'a, P> {
             Some(Ok(kept)) if !kept.record.is_refreshed() => {
                 return Held::Own(Stored::Present(kept.config));
             }
-            Some(Ok(kept)) => Held::Refreshed(kept),
+            Some(Ok(kept)) => Held::Refreshed(Box::new(kept)),
             None => Held::Nothing,
         };
         match refreshed.map(|json| read(&json, false)) {
-            Some(Ok(kept)) if kept.record.is_refreshed() => Held::Refreshed(kept),
+            Some(Ok(kept)) if kept.record.is_refreshed() => Held::Refreshed(Box::new(kept)),
             // The entry is the gateway's own, so it is nobody's to mend: the config API is asked again.
             Some(Ok(_)) => Held::Nothing,
             Some(Err(error)) => {

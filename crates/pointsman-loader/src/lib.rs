@@ -9,6 +9,7 @@ mod cold;
 mod config_api;
 mod customers;
 mod directory;
+mod hosts;
 mod introspection;
 mod key_sets;
 mod leases;

@@ -65,7 +65,7 @@ impl Isolate {
         fields: &TestFields,
         claims: Option<&Value>,
     ) -> Value {
-        let url = format!("https://gateway.example.com{path}");
+        let url = url_of(path);
         let head = head(&self.gateway, method, &url, fields);
         let loader = Loader::new(&self.gateway, &self.memory, world);
         let assumed = claims.map(|claims| Rc::new(Principal::assumed(claims.as_object().unwrap().clone())));
@@ -77,7 +77,7 @@ impl Isolate {
     /// Does what the edge does: decide, load what is missing, and refresh what was promised behind the
     /// response.
     pub fn request(&self, world: &World, method: &str, path: &str, fields: TestFields) -> Result_ {
-        let url = format!("https://gateway.example.com{path}");
+        let url = url_of(path);
         let policy = self.gateway.fields();
         let head = head(&self.gateway, method, &url, &fields);
         let decision = self.gateway.decide(
@@ -128,6 +128,11 @@ impl Isolate {
             pollster::block_on(loader.write(write));
         }
     }
+}
+
+/// The URL of a path, which may be whole already.
+fn url_of(path: &str) -> String {
+    if path.starts_with("https://") { path.to_owned() } else { format!("https://gateway.example.com{path}") }
 }
 
 impl Result_ {

@@ -255,6 +255,7 @@ fn routes() -> Vec<Field> {
         route("errors", some_text()),
         route("rewrite", refer("Rewrite")),
         route("require", refer("Conditions")),
+        route("customer", json!({ "const": "$host" })),
         route("max_body", refer("Size")),
         route("rules", list(&refer("RuleFile"), 1)),
         route("timeout", refer("Span")),

@@ -125,6 +125,9 @@ pub struct RouteFile {
     pub credential_in: Option<CredentialInFile>,
     /// Whether callers without a credential pass as anonymous. Default `false`.
     pub anonymous: Option<bool>,
+    /// What says whose a request is, beside the credential: `$host`, for the customer whose record lists the host that is asked
+    /// for. Default the claim of `[customers]` alone.
+    pub customer: Option<String>,
     /// Its CORS policy: `none` (default), `anything-goes`, or one of `[cors]`.
     pub cors: Option<String>,
     /// In which shape its errors are written: `problem`, `problem-alone`, `graphql`, `s3`, `aws-json`, or one of

@@ -57,6 +57,8 @@ macro_rules! refusals {
 refusals! {
     /// No route matches the path.
     RouteUnknown = "route_unknown" => RouteNotFound,
+    /// The route's customers are known by their hosts, and no customer's record lists this one.
+    HostUnknown = "host_unknown" => RouteNotFound,
     /// The path has routes, none of them for this method.
     MethodNotOnRoute = "method_not_on_route" => MethodNotAllowed,
     /// A `%` that two hexadecimal digits do not follow: two readers would see two paths.
@@ -223,6 +225,8 @@ refusals! {
     CustomerIdMissing = "customer_id_missing" => CustomerRequired,
     /// The customer id is there but no string that can name a customer.
     CustomerIdMalformed = "customer_id_malformed" => CustomerNotConfigured,
+    /// The caller is of another customer than the one whose host was asked for.
+    HostOfAnotherCustomer = "host_of_another_customer" => NotPermitted,
     /// No record of this customer exists.
     CustomerUnknown = "customer_unknown" => CustomerNotConfigured,
     /// The customer's record says `disabled`.

@@ -13,7 +13,10 @@ use crate::{
         shape::shape,
         time::Timestamp,
     },
-    customer::backend_url::{AllowHttp, BackendUrl},
+    customer::{
+        backend_url::{AllowHttp, BackendUrl},
+        host_name::HostName,
+    },
     identity::{
         access::AccessRestrictions,
         claims::{BLOCK, COUNTED},
@@ -45,6 +48,10 @@ pub struct CustomerRecord {
     /// From where alone its callers may come: addresses and ranges.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub allowed_ips: Option<Vec<String>>,
+    /// The customer's own host names: on a route with `customer = "$host"` they say whose a request is.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[cfg_attr(feature = "schema", schemars(default))]
+    pub hosts: Vec<String>,
     /// When the config API was asked for this record, in RFC 3339: written by refreshes, and by nobody else.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub fetched_at: Option<String>,
@@ -86,6 +93,7 @@ shape! { for CustomerRecord {
     environment_name: "environmentName",
     disabled: "disabled" = default,
     allowed_ips: "allowedIps",
+    hosts: "hosts" = default,
     fetched_at: "fetchedAt",
     generation: "generation",
     etag: "etag",
@@ -130,6 +138,7 @@ pub struct CustomerConfig {
     environment: Option<Rc<str>>,
     backends: Vec<CustomerOrigin>,
     restrictions: AccessRestrictions,
+    hosts: Box<[HostName]>,
     disabled: bool,
     refreshed: bool,
     fetched_at: Option<Timestamp>,
@@ -227,6 +236,7 @@ impl CustomerConfig {
             environment: said(record.environment_name.as_deref()).map(Rc::from),
             backends,
             restrictions,
+            hosts: HostName::read_all(&record.hosts, errors),
             disabled: record.disabled || record.gone,
             refreshed: record.is_refreshed(),
             fetched_at: record.fetched_at.as_deref().and_then(Timestamp::parse_rfc3339),
@@ -255,6 +265,27 @@ impl CustomerConfig {
     #[must_use]
     pub const fn restrictions(&self) -> &AccessRestrictions {
         &self.restrictions
+    }
+
+    /// Nothing but whose record it is: what an entry by a host's name says.
+    #[must_use]
+    pub fn pointer_to(id: CustomerId) -> Self {
+        Self {
+            id,
+            environment: None,
+            backends: Vec::new(),
+            restrictions: AccessRestrictions::default(),
+            hosts: Box::default(),
+            disabled: false,
+            refreshed: false,
+            fetched_at: None,
+        }
+    }
+
+    /// The customer's own host names.
+    #[must_use]
+    pub const fn hosts(&self) -> &[HostName] {
+        &self.hosts
     }
 
     /// Whether requests of this customer are refused.
@@ -291,7 +322,9 @@ impl CustomerConfig {
             size_of::<CustomerOrigin>() + place.url.weight() + region
         };
         let backends: usize = self.backends.iter().map(place).sum();
-        COUNTED + size_of::<Self>() + id + environment + BLOCK + backends + self.restrictions.weight()
+        let hosts: usize =
+            self.hosts.iter().map(|host| size_of::<HostName>() + COUNTED + host.as_str().len()).sum();
+        COUNTED + size_of::<Self>() + id + environment + BLOCK + backends + hosts + self.restrictions.weight()
     }
 }
 
@@ -335,8 +368,8 @@ fn backends(
 /// # Errors
 /// Where and what.
 pub fn provider_record(entry: Value) -> Result<CustomerRecord, RecordError> {
-    const NAMES: [&str; 6] =
-        ["customerId", "backendUrl", "backends", "environmentName", "allowedIps", "disabled"];
+    const NAMES: [&str; 7] =
+        ["customerId", "backendUrl", "backends", "environmentName", "allowedIps", "hosts", "disabled"];
     let fold = |name: &str| name.replace(['_', '-'], "").to_ascii_lowercase();
     let Value::Object(mut members) = entry else { return record_from_value(&entry) };
     members.retain(|_, value| !value.is_null());

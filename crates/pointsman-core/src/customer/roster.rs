@@ -8,7 +8,10 @@ use std::borrow::Cow;
 
 use serde_json::Value;
 
-use super::record::{CustomerRecord, provider_record};
+use super::{
+    host_name::HostName,
+    record::{CustomerRecord, provider_record},
+};
 use crate::{
     base::{
         digest::Digest,
@@ -26,6 +29,8 @@ pub struct Roster {
     body: Vec<u8>,
     /// Sorted by hash.
     slots: Vec<Slot>,
+    /// The same of the entries that list hosts, by each of these.
+    hosts: Vec<Slot>,
     /// Pointers of entries whose id cannot be read.
     nameless: Vec<usize>,
     etag: Option<String>,
@@ -34,7 +39,7 @@ pub struct Roster {
 /// Where an entry lies.
 #[derive(Clone, Copy, Debug)]
 struct Slot {
-    /// Of the entry's customer id.
+    /// Of the entry's customer id, or of one of its hosts.
     hash: u64,
     start: u32,
     length: u32,
@@ -68,12 +73,13 @@ impl Roster {
         };
         let origin = body.as_ptr() as usize;
         let mut slots = Vec::with_capacity(entries.len());
-        let mut nameless = Vec::new();
+        let (mut nameless, mut hosts) = (Vec::new(), Vec::new());
         for (position, entry) in entries.iter().enumerate() {
             let text = entry.get();
             let start = (text.as_ptr() as usize).saturating_sub(origin);
+            let members = Shallow::parse(text.as_bytes()).unwrap_or(Shallow::Other);
             let (Some(id), Ok(start), Ok(length), Ok(at)) = (
-                id_of(text.as_bytes()),
+                members.identifier("customerId"),
                 u32::try_from(start),
                 u32::try_from(text.len()),
                 u32::try_from(position),
@@ -81,10 +87,13 @@ impl Roster {
                 nameless.push(position);
                 continue;
             };
-            slots.push(Slot { hash: hash(&id), start, length, position: at });
+            let slot = Slot { hash: hash(&id), start, length, position: at };
+            slots.push(slot);
+            add_hosts(&members, slot, &mut hosts);
         }
-        slots.sort_unstable_by_key(|slot| (slot.hash, slot.position));
-        Ok(Self { body, slots, nameless, etag })
+        sort(&mut slots);
+        sort(&mut hosts);
+        Ok(Self { body, slots, hosts, nameless, etag })
     }
 
     /// How many entries it has whose id can be read.
@@ -114,17 +123,22 @@ impl Roster {
     /// Bytes held.
     #[must_use]
     pub fn weight(&self) -> usize {
-        self.body.len().saturating_add(self.slots.len().saturating_mul(size_of::<Slot>()))
+        let slots = self.slots.len().saturating_add(self.hosts.len());
+        self.body.len().saturating_add(slots.saturating_mul(size_of::<Slot>()))
+    }
+
+    /// The customer of the first entry that lists `host`.
+    #[must_use]
+    pub fn find_host(&self, host: &HostName) -> Option<CustomerId> {
+        let first = of_hash(&self.hosts, hash(host.as_str())).next()?;
+        CustomerId::parse(&self.id(first)?)
     }
 
     /// What the list says of `id`.
     #[must_use]
     pub fn find(&self, id: &CustomerId) -> Listed {
-        let wanted = hash(id.as_str());
-        let from = self.slots.partition_point(|slot| slot.hash < wanted);
-        let candidates =
-            self.slots.get(from..).unwrap_or_default().iter().take_while(|slot| slot.hash == wanted);
-        let mut own = candidates.filter(|slot| self.id(slot).as_deref() == Some(id.as_str()));
+        let mut own = of_hash(&self.slots, hash(id.as_str()))
+            .filter(|slot| self.id(slot).as_deref() == Some(id.as_str()));
         let Some(first) = own.next() else {
             return if self.nameless.is_empty() { Listed::Absent } else { Listed::Unsure };
         };
@@ -159,15 +173,48 @@ impl Roster {
         id_of(self.bytes(slot))
     }
 
+    fn is_listed_before(&self, host: &str, slot: &Slot) -> bool {
+        of_hash(&self.hosts, hash(host)).next().is_some_and(|first| first.position < slot.position)
+    }
+
     fn read(&self, slot: &Slot) -> Listed {
         match entry_of(self.bytes(slot)).and_then(|members| provider_record(Value::Object(members))) {
-            Ok(record) => Listed::Record(record),
+            Ok(record) => match record.hosts.iter().position(|host| self.is_listed_before(host, slot)) {
+                None => Listed::Record(record),
+                Some(index) => Listed::Malformed(RecordError {
+                    pointer: format!("/{}/hosts/{index}", slot.position),
+                    what: "is a host of an entry before this one".to_owned(),
+                }),
+            },
             Err(error) => Listed::Malformed(RecordError {
                 pointer: format!("/{}{}", slot.position, error.pointer),
                 what: error.what,
             }),
         }
     }
+}
+
+/// Adds an entry by each of the hosts that it lists. Whether these are well-formed its record says.
+#[cold]
+#[inline(never)]
+fn add_hosts(entry: &Shallow<'_>, slot: Slot, hosts: &mut Vec<Slot>) {
+    let Some(written) = entry.member("hosts") else { return };
+    let Ok(Shallow::List(items)) = Shallow::parse(written.get().as_bytes()) else { return };
+    for item in items {
+        if let Ok(Shallow::Text(host)) = Shallow::parse(item.get().as_bytes()) {
+            hosts.push(Slot { hash: hash(&host), ..slot });
+        }
+    }
+}
+
+#[inline(never)]
+fn sort(slots: &mut [Slot]) {
+    slots.sort_unstable_by_key(|slot| (slot.hash, slot.position));
+}
+
+fn of_hash(slots: &[Slot], wanted: u64) -> impl Iterator<Item = &Slot> {
+    let from = slots.partition_point(|slot| slot.hash < wanted);
+    slots.get(from..).unwrap_or_default().iter().take_while(move |slot| slot.hash == wanted)
 }
 
 /// The id of an entry, without reading the rest of it.
@@ -277,6 +324,29 @@ mod tests {
         }
         assert!(matches!(roster.find(&id("z")), Listed::Absent));
         assert_eq!(roster.ids().count(), 5, "each id once");
+    }
+
+    #[test]
+    fn a_host_is_that_of_the_first_entry_that_lists_it() {
+        let roster = roster(
+            r#"[{"customerId":"a","backendUrl":"https://a.example","hosts":["api.a.example","x.example"]},
+                {"customerId":"b","backendUrl":"https://b.example","hosts":["api.b.example","x.example"]},
+                {"customerId":"c","backendUrl":"https://c.example","hosts":"x.example"},
+                {"customerId":"d","backendUrl":"https://d.example","hosts":null}]"#,
+        );
+        let of = |host: &str| roster.find_host(&HostName::parse(host).unwrap());
+        assert_eq!(of("api.a.example"), Some(id("a")));
+        assert_eq!(of("x.example"), Some(id("a")));
+        assert_eq!(of("api.b.example"), Some(id("b")));
+        assert_eq!(of("y.example"), None);
+        assert!(matches!(roster.find(&id("a")), Listed::Record(record) if record.hosts.len() == 2));
+        for (bad, pointer) in [("b", "/1/hosts/1"), ("c", "/2/hosts")] {
+            match roster.find(&id(bad)) {
+                Listed::Malformed(error) => assert_eq!(error.pointer, pointer),
+                other => panic!("{bad}: {other:?}"),
+            }
+        }
+        assert!(matches!(roster.find(&id("d")), Listed::Record(record) if record.hosts.is_empty()));
     }
 
     #[test]

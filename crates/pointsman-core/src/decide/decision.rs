@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use crate::{
     base::{digest::Digest, refusal::Refusal, time::Timestamp},
-    customer::record::CustomerConfig,
+    customer::{host_name::HostName, record::CustomerConfig},
     decide::request_log::Trace,
     directory::log::{Epoch, Revision},
     forward::plan::Forward,
@@ -51,6 +51,8 @@ pub enum Need {
     Key(Digest),
     /// The record of this customer.
     Customer(CustomerId),
+    /// Whose this host is.
+    Host(HostName),
     /// The key set of this issuer.
     KeySet(usize),
     /// Which tokens were revoked.
@@ -71,6 +73,7 @@ impl Need {
         match self {
             Self::Key(digest) => Some(format!("key:{digest}")),
             Self::Customer(id) => Some(format!("customer:{}", id.cache_key())),
+            Self::Host(host) => Some(host.store_key()),
             Self::KeySet(issuer) => Some(format!("keyset:{issuer}")),
             Self::Introspection(of) => Some(format!("introspection:{}", of.name)),
             Self::Revocations | Self::Signature(_) | Self::Proof(_) => None,
@@ -170,6 +173,8 @@ pub struct LoadedForRequest {
     /// A customer's record, with whose it is: while it is loaded, the caller's own record may come to name another customer
     /// ([`LoadedForRequest::customer`]).
     pub customer: Option<(CustomerId, Fetched<Stored<CustomerConfig>>)>,
+    /// Whose the host is that was asked for.
+    pub host: Fetched<Stored<CustomerConfig>>,
     /// The issuer's key set.
     pub key_set: Fetched<Rc<KeySet>>,
     /// The issuer itself was asked, and not only what others had of it; or waited for in vain. It is not asked again.
@@ -214,6 +219,7 @@ impl LoadedForRequest {
                 Some((whose, fetched)) if whose == id => fetched.note_failed(),
                 customer => *customer = Some((id.clone(), Fetched::Failed)),
             },
+            Need::Host(_) => self.host.note_failed(),
             Need::KeySet(_) => {
                 self.key_set.note_failed();
                 self.issuer_asked = true;

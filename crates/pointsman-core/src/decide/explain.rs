@@ -18,7 +18,7 @@ use crate::{
         json::{ToJson, json, put},
         time::Timestamp,
     },
-    customer::record::CustomerConfig,
+    customer::{host_name::HostName, record::CustomerConfig},
     decide::{
         decision::{Decision, Outcome},
         request_log::Trace,
@@ -29,6 +29,7 @@ use crate::{
         plan::{Forward, Plan},
     },
     http::{answer::Answer, head::Head},
+    identity::customer_id::CustomerId,
     routing::split::SplitView,
     state::{
         bounds::{Bound, Hears, bounds},
@@ -136,6 +137,9 @@ fn told_steps(steps: &Steps, decision: &Decision, gateway: &Gateway) -> Vec<Valu
             json!({ "step": "route", "route": trace.route.as_deref(), "methods": methods })
         }
     }];
+    told.extend(steps.host.as_ref().map(|step| {
+        json!({ "step": "host", "host": step.host, "customer": step.customer.as_ref().map(CustomerId::as_str) })
+    }));
     told.extend(steps.credential.as_ref().map(|step| credential::told(step, gateway)));
     if let Some(principal) = &steps.principal {
         told.push(json!({
@@ -235,6 +239,7 @@ fn customer_record(config: &CustomerConfig) -> Value {
     json!({
         "environment": config.environment(),
         "disabled": config.disabled(),
+        "hosts": config.hosts().iter().map(HostName::as_str).collect::<Vec<_>>(),
         "backends": config.backends().iter().map(place).collect::<Vec<_>>(),
     })
 }

@@ -37,6 +37,7 @@ pub struct Steps {
     /// When the question came in: what was asked for since was loaded for it.
     began: Timestamp,
     pub(super) route: RouteStep,
+    pub(super) host: Option<HostStep>,
     pub(super) credential: Option<CredentialStep>,
     pub(super) principal: Option<Rc<Principal>>,
     pub(super) requirement: Option<Requirement>,
@@ -63,6 +64,14 @@ pub(super) enum RouteStep {
     NotTaken {
         methods: Option<String>,
     },
+}
+
+/// The host that was asked for, where it says whose the request is.
+#[derive(Clone, Debug)]
+pub(super) struct HostStep {
+    pub(super) host: String,
+    /// The customer whose record lists it.
+    pub(super) customer: Option<CustomerId>,
 }
 
 /// Which credentials the route takes, and what was sent.
@@ -163,6 +172,7 @@ impl Steps {
         Self {
             began,
             route: RouteStep::NotTaken { methods: None },
+            host: None,
             credential: None,
             principal: None,
             requirement: None,

@@ -2,6 +2,7 @@
 
 use crate::{
     base::digest::Digest,
+    customer::host_name::HostName,
     directory::bytes::{Reader, hex},
 };
 
@@ -54,6 +55,13 @@ impl RecordKey {
     #[must_use]
     pub fn customer(id: &str) -> Self {
         Self::of(Kind::Customer, &Digest::of(id.as_bytes()))
+    }
+
+    /// Of the customer whose record lists this host. A kind of its own would be one that versions before cannot read, in whose
+    /// logs and shards no host could stand; so it is a customer by a name that is no customer's id.
+    #[must_use]
+    pub fn host(host: &HostName) -> Self {
+        Self::customer(&host.among_customers())
     }
 
     /// Of the token of this issuer (`iss`) with this id (`jti`, RFC 7519, section 4.1.7).

@@ -39,6 +39,16 @@ impl<'a> RequestTarget<'a> {
         Some(Self { scheme, authority, path, query })
     }
 
+    /// The host, as sent, without its port.
+    #[must_use]
+    pub fn host(&self) -> &'a str {
+        match self.authority.rsplit_once(':') {
+            // The colons of an address in brackets are not a port's.
+            Some((host, port)) if !port.contains(']') => host,
+            _ => self.authority,
+        }
+    }
+
     /// The same with what is left of its query; with none where nothing is.
     #[must_use]
     pub fn with_query(self, rest: &'a str) -> Self {

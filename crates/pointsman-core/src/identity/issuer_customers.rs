@@ -35,13 +35,18 @@ impl CustomersOfIssuer {
             Claimed::Malformed => return Err(Refusal::TokenCustomerNotOfIssuer),
             Claimed::Id(id) => id,
         };
-        let is_allowed = match &self.only {
+        if self.allows(principal, id) { Ok(()) } else { Err(Refusal::TokenCustomerNotOfIssuer) }
+    }
+
+    /// Whether a token of the issuer's may be of this customer.
+    #[must_use]
+    pub fn allows(&self, principal: &Principal, id: &CustomerId) -> bool {
+        match &self.only {
             Only::Ids(ids) => ids.contains(id),
             Only::Claim(path) => {
                 principal.claims.find(path).and_then(identifier).as_deref() == Some(id.as_str())
             }
-        };
-        if is_allowed { Ok(()) } else { Err(Refusal::TokenCustomerNotOfIssuer) }
+        }
     }
 }
 

@@ -130,7 +130,7 @@ impl Facts<'_> {
                 text(self.head.field(PresentFields::CF_CONNECTING_IP, "cf-connecting-ip")?.trim().to_owned())
             }
             Operand::Method => text(self.head.method.to_owned()),
-            Operand::Host => text(host(self.head.target.authority).to_ascii_lowercase()),
+            Operand::Host => text(self.head.target.host().to_ascii_lowercase()),
             Operand::Param(position, _) => text(decoded_segment(self.captures.get(*position)?)),
             Operand::Header(name) => text(self.head.fields.get(name)?.into_owned()),
             Operand::Query(name) => query(self.head.target.query?, name).map(Cow::Owned),
@@ -159,14 +159,6 @@ fn decoded_segment(segment: &str) -> String {
         .map(|part| String::from_utf8_lossy(&decode_lenient(part.as_bytes())).into_owned())
         .collect();
     parts.join("%2F")
-}
-
-fn host(authority: &str) -> &str {
-    match authority.rsplit_once(':') {
-        // The colons of an address in brackets are not a port's.
-        Some((host, port)) if !port.contains(']') => host,
-        _ => authority,
-    }
 }
 
 /// The value of a query's parameter, decoded as forms are (WHATWG URL, "urlencoded parsing").

@@ -9,7 +9,11 @@ use crate::{
         freshness::{BackOff, Lifetimes, Policy},
         time::{Span, Timestamp},
     },
-    customer::{backend_url::AllowHttp, record::CustomerConfig},
+    customer::{
+        backend_url::AllowHttp,
+        host_name::{HostName, customer_in},
+        record::CustomerConfig,
+    },
     directory::{
         follower::{Currency, Follower, Found},
         log::Change,
@@ -195,6 +199,23 @@ impl Directory {
                 }
             }
             Some(_) => Stored::Malformed,
+            None => Stored::Absent,
+        };
+        self.answer(stored, now)
+    }
+
+    /// Whose it says that this host is.
+    #[cold]
+    #[inline(never)]
+    pub fn host(&mut self, host: &HostName, asked: bool, now: Timestamp) -> Answer<CustomerConfig> {
+        let currency = self.follower.currency(now, self.stale_customers);
+        let row = match self.says(&RecordKey::host(host), "", currency, asked, now) {
+            Ok(row) => row,
+            Err(answer) => return answer,
+        };
+        let stored = match row.map(|row| customer_in(&row.text)) {
+            Some(Some(id)) => Stored::Present(Rc::new(CustomerConfig::pointer_to(id))),
+            Some(None) => return Answer::Unreadable,
             None => Stored::Absent,
         };
         self.answer(stored, now)

@@ -27,6 +27,8 @@ pub struct Route {
     pub errors: Option<usize>,
     /// What clients without a token are told of it.
     pub resource: Option<Rc<ProtectedResource>>,
+    /// Whether the host that is asked for says whose a request is.
+    pub customer_by_host: bool,
     /// How the path is rewritten; `None` keeps it.
     pub rewrite: Option<Rewrite>,
     /// What must hold of its callers beside being known.
@@ -65,6 +67,7 @@ impl Route {
             && self.rules.iter().zip(&other.rules).all(|(own, other)| own.decides_like(other));
         same_rules
             && self.auth == other.auth
+            && self.customer_by_host == other.customer_by_host
             && self.require == other.require
             && self.max_body == other.max_body
             && self.limits == other.limits

@@ -185,6 +185,7 @@ fn of_route(
         (Refusal::NoRuleMatched, _) => {
             format!("none of the route's {} rules matches", steps.passed_over.len())
         }
+        (Refusal::HostUnknown, _) => format!("no customer's record lists {}", steps.host.as_ref()?.host),
         (Refusal::DeniedByRule, _) => format!("the rule {} denies", trace.rule.as_deref()?),
         (Refusal::CustomerUnknown, _) => {
             format!("there is no record {}", steps.customer.as_ref()?.id.store_key())
@@ -208,6 +209,10 @@ fn of_claim(refusal: Refusal, steps: &Steps, trace: &Trace, gateway: &Gateway) -
         }
         Refusal::CustomerIdMalformed => {
             of(&gateway.customers.as_ref()?.claim, "must be a text of 1 to 256 bytes, or a whole number")
+        }
+        Refusal::HostOfAnotherCustomer => {
+            let own = trace.customer.as_deref()?;
+            of(&gateway.customers.as_ref()?.claim, &format!("the host is that of the customer {own}"))
         }
         Refusal::ClaimNotALabel => {
             let name = trace.backend.as_deref()?;

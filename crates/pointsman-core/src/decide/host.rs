@@ -1,0 +1,112 @@
+//! From the host that was asked for to a customer, on routes where the host says whose a request is.
+
+use std::rc::Rc;
+
+use super::{
+    DecisionContext,
+    customer::{admit, look_up},
+};
+use crate::{
+    base::{freshness::NEGATIVE_FRESH, refusal::Refusal},
+    customer::{host_name::HostName, record::CustomerConfig},
+    decide::{
+        decision::{Fetched, Halt, Need},
+        steps::HostStep,
+    },
+    identity::{claimed::Claimed, method::AuthMethod, principal::Principal},
+    state::{
+        cache::{Lookup, Stored},
+        memory::Memory,
+    },
+};
+
+impl DecisionContext<'_> {
+    /// The customer whose record lists the host that was asked for. Before any credential is looked at: a host that nobody
+    /// has is as a path that nobody has.
+    #[cold]
+    #[inline(never)]
+    pub(super) fn customer_of_host(&mut self, memory: &mut Memory) -> Result<Rc<CustomerConfig>, Halt> {
+        let asked_for = self.head.target.host();
+        self.trace.record(|steps| steps.host = Some(HostStep { host: asked_for.to_owned(), customer: None }));
+        let host = HostName::asked_for(asked_for).ok_or(Refusal::HostUnknown)?;
+        let id = match self.look_up_host(&host, memory)? {
+            Stored::Absent => return Err(Refusal::HostUnknown.into()),
+            Stored::Malformed => return Err(Refusal::CustomerRecordMalformed.into()),
+            Stored::Present(pointer) => pointer.id().clone(),
+        };
+        // What says whose the host is may be older than the record, or left over. The record has the last word.
+        match look_up(&id, memory, self.loaded, &mut self.deferred, self.now)? {
+            Stored::Present(config) if config.hosts().contains(&host) => {
+                self.trace.customer = Some(id.shared());
+                self.trace.record(|steps| {
+                    if let Some(step) = &mut steps.host {
+                        step.customer = Some(id.clone());
+                    }
+                });
+                Ok(config)
+            }
+            Stored::Malformed => Err(Refusal::CustomerRecordMalformed.into()),
+            Stored::Present(_) | Stored::Absent => Err(self.host_moved(host, memory)),
+        }
+    }
+
+    fn look_up_host(&mut self, host: &HostName, memory: &mut Memory) -> Result<Stored<CustomerConfig>, Halt> {
+        let failed = match &self.loaded.host {
+            Fetched::Got(stored) => return Ok(stored.clone()),
+            missing => missing.has_failed(),
+        };
+        match memory.look_up_host(host, self.now, failed) {
+            Lookup::Hit { stored, refresh } => {
+                self.deferred.refresh(refresh, self.now, || Need::Host(host.clone()));
+                Ok(stored)
+            }
+            Lookup::Load(lease) => Err(Halt::Load(Need::Host(host.clone()), lease)),
+            Lookup::Unavailable => Err(Refusal::CustomerSourceUnavailable.into()),
+        }
+    }
+
+    /// What memory holds of the host leads to a record that does not list it: the host may be another customer's by now. That is
+    /// asked for again as seldom as whether a host that nobody had is somebody's by now.
+    fn host_moved(&self, host: HostName, memory: &Memory) -> Halt {
+        let place = host.cache_key();
+        let asked_at = memory.customers.asked_at(&place);
+        if self.loaded.host.has_failed() {
+            return Refusal::CustomerSourceUnavailable.into();
+        }
+        let is_old = asked_at.is_some_and(|at| self.now.since(at) >= NEGATIVE_FRESH);
+        if is_old && self.loaded.host == Fetched::NotAsked {
+            return Halt::Load(Need::Host(host), memory.customers.acquire_lease(&place, self.now));
+        }
+        Refusal::HostUnknown.into()
+    }
+
+    /// Whose a request is by its host and by its credential, which may name no other customer. With the record at hand, who is
+    /// disabled or out of reach is refused whatever the rules say.
+    #[cold]
+    #[inline(never)]
+    pub(super) fn claim_host(
+        &self,
+        of_host: Rc<CustomerConfig>,
+        principal: &Principal,
+        method: &AuthMethod,
+    ) -> Result<Claimed, Halt> {
+        let id = of_host.id().clone();
+        let customers = self.gateway.customers.as_ref().ok_or(Refusal::Misconfigured)?;
+        match principal.customer(&customers.claim) {
+            Claimed::Id(own) if *own == id => {}
+            Claimed::Id(_) => return Err(Refusal::HostOfAnotherCustomer.into()),
+            Claimed::Malformed => return Err(Refusal::CustomerIdMalformed.into()),
+            Claimed::Missing => {
+                // A partner's token that names no customer is of none but the partner's.
+                let own = method.authority();
+                let issuer = self.gateway.issuers.iter().find(|issuer| Some(&*issuer.name) == own);
+                let only = issuer.and_then(|issuer| issuer.customers.as_ref());
+                if only.is_some_and(|only| !only.allows(principal, &id)) {
+                    return Err(Refusal::HostOfAnotherCustomer.into());
+                }
+            }
+        }
+        admit(Stored::Present(of_host), self.head)?;
+        Ok(Claimed::Id(id))
+    }
+}
