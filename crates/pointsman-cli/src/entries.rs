@@ -38,8 +38,9 @@ pub(crate) fn run(arguments: &Arguments) -> CommandResult {
     let judge = Judge { allow_http: AllowHttp::Always, ..Judge::of(Some(&gateway)) };
     let Some(wanted) = read_folder(&arguments.folder, &judge)? else { return Ok(End::BadInput) };
     let mut before = "[";
-    for name in wanted.entries().keys() {
-        let entry = wanted.entry(name, &judge)?;
+    let named = wanted.entries().keys().map(|name| wanted.entry(name, &judge));
+    for entry in named.chain(wanted.pointers().map(Ok)) {
+        let entry = entry?;
         let metadata = Keeps::default().metadata(&entry.value);
         let told = json!({ "key": entry.name, "value": entry.value, "metadata": metadata });
         line(&format!("{before}{told}"));

@@ -13,7 +13,7 @@ use pointsman_config::file::OneOrMany;
 use pointsman_core::{
     base::time::Timestamp,
     http::head::{Head, RequestTarget as UrlTarget},
-    identity::{jwt, principal::Principal},
+    identity::{customer_id::CustomerId, jwt, principal::Principal},
     state::{config::Gateway, memory::Memory},
 };
 use pointsman_loader::loader::Loader;
@@ -41,8 +41,9 @@ use crate::{
     ending::{CommandResult, End, Failure, input},
     files,
     findings::{At, Placed, print_all},
+    hosts::pointer,
     output::{coloured, error, line, warning},
-    records::{Extras, Judge},
+    records::{Extras, Judge, Kind},
     store::Kv,
     target::OptionalTarget,
 };
@@ -162,7 +163,12 @@ fn in_files(folder: &Path, gateway: &Gateway) -> Result<HashMap<String, Option<S
     let (mut entries, mut wrong) = (HashMap::new(), Vec::new());
     for file in files::of_folder(folder)?.files {
         let mut take = |raw: files::Raw<'_>| match judge.record(file.kind, raw.json, Extras::Taken) {
-            Ok(good) => drop(entries.insert(good.name, Some(good.value))),
+            Ok(good) => {
+                let id = good.name.strip_prefix(Kind::Customer.prefix()).and_then(CustomerId::parse);
+                let pointers = id.iter().flat_map(|id| good.hosts.iter().map(|host| pointer(host, id)));
+                entries.extend(pointers.map(|entry| (entry.name, Some(entry.value))));
+                entries.insert(good.name, Some(good.value));
+            }
             Err(error) => {
                 let at = At::Line { file: file.path.display().to_string(), line: raw.line };
                 wrong.push(Placed::error(at, error.pointer, error.what));

@@ -60,8 +60,9 @@ pub(crate) fn import(
 /// Prints what would be written, as `wrangler kv bulk put` takes it.
 fn dry_run(wanted: &Wanted, judge: &Judge) -> Result<(), Failure> {
     let mut entries = Vec::new();
-    for name in wanted.entries().keys() {
-        let entry = wanted.entry(name, judge)?;
+    let named = wanted.entries().keys().map(|name| wanted.entry(name, judge));
+    for entry in named.chain(wanted.pointers().map(Ok)) {
+        let entry = entry?;
         entries.push(json!({ "key": entry.name, "value": entry.value }));
     }
     line(&Value::from(entries).to_string());

@@ -26,6 +26,7 @@ mod files;
 mod findings;
 mod gateway_address;
 mod host;
+mod hosts;
 mod http;
 mod import;
 mod keys;

@@ -68,6 +68,8 @@ pub(crate) struct Good {
     pub(crate) claimed: Claimed,
     /// Whether it is a key's, and does not say when the key was made.
     pub(crate) is_undated: bool,
+    /// The host names of its own that a customer has.
+    pub(crate) hosts: Vec<String>,
 }
 
 /// Which customer a key's claims name.
@@ -148,7 +150,8 @@ impl Judge {
         let record = record_from_value::<CustomerRecord>(&value)?;
         let config = CustomerConfig::from_record(&record, self.allow_http)?;
         let name = config.id().store_key();
-        Ok(Good { name, value: value.to_string(), claimed: Claimed::Nobody, is_undated: false })
+        let hosts = record.hosts;
+        Ok(Good { name, value: value.to_string(), claimed: Claimed::Nobody, is_undated: false, hosts })
     }
 
     fn key(&self, mut members: Map<String, Value>, extras: Extras) -> Result<Good, RecordError> {
@@ -180,7 +183,7 @@ impl Judge {
         let claimed = self.claimed(&value);
         let is_undated = created_at(&value).is_none();
         let name = format!("{}{sum}", Kind::Key.prefix());
-        Ok(Good { name, value: value.to_string(), claimed, is_undated })
+        Ok(Good { name, value: value.to_string(), claimed, is_undated, hosts: Vec::new() })
     }
 
     /// The digest of a key in plain text, if the gateway would take such a key.

@@ -1,9 +1,9 @@
 //! KV as these tools use it, whoever it is reached by.
 
-use pointsman_core::base::digest::Digest;
+use pointsman_core::{base::digest::Digest, identity::customer_id::CustomerId};
 use serde_json::{Map, Value};
 
-use crate::{ending::Failure, output::Progress};
+use crate::{ending::Failure, hosts::Pointers, output::Progress};
 
 /// One entry to be written. The tools give each the digest of its value as KV metadata, so that a listing
 /// alone tells whether it is still as it was written. Only the tools read that.
@@ -210,6 +210,22 @@ pub(crate) trait Kv {
     fn keeps_of(&self, name: &str) -> Result<Keeps, Failure> {
         let listed = self.list(name)?.into_iter().find(|listed| listed.name == name);
         Ok(listed.map(|listed| listed.keeps).unwrap_or_default())
+    }
+
+    /// Of each host the customer whom the entry of its name says; `None` where a ledger sees to that itself.
+    ///
+    /// # Errors
+    /// Where KV could not be read.
+    fn hosts(&self) -> Result<Option<Pointers>, Failure> {
+        Ok(None)
+    }
+
+    /// Has the entries of hosts say what these customers' records list. Where a ledger sees to that, there is nothing to do.
+    ///
+    /// # Errors
+    /// As [`Kv::put`].
+    fn point(&self, _customers: &[(CustomerId, Vec<String>)]) -> Result<(), Failure> {
+        Ok(())
     }
 
     /// Whether a ledger follows what is written.

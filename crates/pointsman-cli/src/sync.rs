@@ -28,6 +28,7 @@ use crate::{
     customers::known::known_beside,
     ending::{CommandResult, End, Failure},
     findings::Placed,
+    hosts::refuse_taken,
     output::{counted, error, line, warning},
     records::{Judge, Kind, own_name},
     store::{Kv, Listed},
@@ -57,6 +58,7 @@ pub(crate) fn planned(
         let there = kv.list(Kind::Customer.prefix())?;
         customers = there.into_iter().map(|listed| listed.name).collect();
     }
+    refuse_taken(kv, wanted, &plan)?;
     if judge.source {
         let names = plan.creates.iter().chain(&plan.deletes).map(String::as_str);
         let customers: Vec<&str> = names.filter(|name| name.starts_with(Kind::Customer.prefix())).collect();
@@ -91,6 +93,8 @@ pub(crate) fn carried_out(
         Told::Nothing
     };
     apply::apply(kv, wanted, plan, judge, told)?;
+    // Whoever was stopped half-way may have written records, and not whose their hosts are.
+    kv.point(&wanted.with_hosts())?;
     let written = Kind::ALL.into_iter().flat_map(|kind| plan.puts(kind)).map(str::to_owned);
     touched::note(kv, &written.chain(plan.deletes.iter().cloned()).collect::<Vec<_>>());
     let until = Instant::now() + Duration::from_millis(wait.millis());

@@ -10,6 +10,7 @@ use crate::{
     configuration::{GatewayFile, Project},
     deployment::Deployment,
     ending::Failure,
+    hosts::WithHosts,
     store::Kv,
     wrangler::{Place, Wrangler},
 };
@@ -107,13 +108,13 @@ impl Reach {
         }
         let (config, environment) = (self.project.wrangler(), self.project.environment());
         let deployment = Deployment::read(&config, environment.as_deref());
-        Ok(Box::new(Wrangler {
+        Ok(Box::new(WithHosts::new(Wrangler {
             is_followed: deployment.is_ok_and(|deployment| bindings::hears(&deployment) != Hears::Kv),
             place: if remote { Place::Remote } else { Place::Local },
             config,
             environment,
             persist_to: self.persist_to.clone(),
-        }))
+        })))
     }
 }
 

@@ -13,6 +13,9 @@ use pointsman_core::{
 };
 use serde_json::Value;
 
+mod hosts;
+
+use self::hosts::Hosts;
 use crate::{
     ending::Failure,
     files::of_folder,
@@ -68,6 +71,7 @@ fn read(kv: &dyn Kv, judge: &Judge, findings: &mut Vec<Placed>) -> Result<Stored
     let mut stored = Stored::default();
     let mut names = Vec::new();
     let mut refreshed = HashSet::new();
+    let mut hosts = Hosts::default();
     for listed in kv.list("")? {
         if let Some(own) = own_name(&listed.name) {
             refreshed.insert(own);
@@ -95,6 +99,9 @@ fn read(kv: &dyn Kv, judge: &Judge, findings: &mut Vec<Placed>) -> Result<Stored
             findings.push(Placed::error(at(), problem.pointer, problem.what));
             return Ok(());
         }
+        if Kind::of(name) == Some(Kind::Customer) {
+            findings.extend(hosts.note(name, &text));
+        }
         if Kind::of(name) == Some(Kind::Key) {
             match judge.claimed(&serde_json::from_str::<Value>(&text).unwrap_or_default()) {
                 Claimed::Nobody => {}
@@ -107,6 +114,7 @@ fn read(kv: &dyn Kv, judge: &Judge, findings: &mut Vec<Placed>) -> Result<Stored
         Ok(())
     })?;
     findings.extend(untidy(&left_over, &refreshed));
+    findings.extend(hosts.unnamed(kv)?);
     if judge.source {
         stored.customers.extend(refreshed);
     }

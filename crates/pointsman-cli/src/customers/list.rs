@@ -32,6 +32,9 @@ pub(crate) struct Arguments {
     /// Customers who have a backend at this host, or at one below it.
     #[arg(long, value_name = "HOST")]
     backend_host: Option<String>,
+    /// The customer who has this host name.
+    #[arg(long, value_name = "HOST")]
+    host: Option<String>,
     /// Reads every value, and does not rely on what KV's listing shows of records.
     #[arg(long)]
     verify: bool,
@@ -59,11 +62,15 @@ pub(super) fn run(arguments: &Arguments) -> CommandResult {
         line(&Value::from(counting.map(|(_, _, record)| record).collect::<Vec<_>>()).to_string());
         return Ok(End::Done);
     }
-    let head = ["CUSTOMER", "BACKEND", "ENVIRONMENT", "STATE", "SAID BY"].map(str::to_owned).to_vec();
+    let has_hosts = customers
+        .iter()
+        .any(|(id, known)| known.counts().is_some_and(|record| !hosts(&as_json(id, record)).is_empty()));
+    let mut head = ["CUSTOMER", "BACKEND", "ENVIRONMENT", "STATE", "SAID BY"].map(str::to_owned).to_vec();
+    head.extend(has_hosts.then(|| "HOSTS".to_owned()));
     if counting.peek().is_none() {
         eprintln!("no customers");
     } else {
-        let rows = counting.map(|(id, known, record)| row(id, known, &record));
+        let rows = counting.map(|(id, known, record)| row(id, known, &record, has_hosts));
         table(&std::iter::once(head).chain(rows).collect::<Vec<_>>());
     }
     Ok(End::Done)
@@ -79,11 +86,12 @@ fn fits(arguments: &Arguments, record: &Value) -> bool {
     };
     (!arguments.disabled || matches!(state(record), "disabled" | "gone"))
         && arguments.backend_host.as_ref().is_none_or(at)
+        && arguments.host.as_ref().is_none_or(|host| hosts(record).contains(host))
 }
 
-fn row(id: &str, known: &Known, record: &Value) -> Vec<String> {
+fn row(id: &str, known: &Known, record: &Value, has_hosts: bool) -> Vec<String> {
     let text = |name: &str| record.get(name).and_then(Value::as_str).map_or_else(|| "-".to_owned(), plain);
-    vec![
+    let mut row = vec![
         plain(id),
         backends(record).join(" "),
         text("environmentName"),
@@ -94,7 +102,9 @@ fn row(id: &str, known: &Known, record: &Value) -> Vec<String> {
             (None, _) => "config API",
         }
         .to_owned(),
-    ]
+    ];
+    row.extend(has_hosts.then(|| hosts(record).join(" ")));
+    row
 }
 
 /// Where a record says that requests go.
@@ -108,6 +118,12 @@ pub(super) fn backends(record: &Value) -> Vec<String> {
         }
     }
     backends
+}
+
+/// The customer's own host names.
+fn hosts(record: &Value) -> Vec<String> {
+    let hosts = record.get("hosts").and_then(Value::as_array).into_iter().flatten();
+    hosts.filter_map(Value::as_str).map(plain).collect()
 }
 
 /// What a record means to its customer, in a word.

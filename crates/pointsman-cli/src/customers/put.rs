@@ -24,6 +24,7 @@ use crate::{
 pub(super) const EXAMPLES: &str = "Examples:
   pointsman customers put acme-corp --backend-url https://acme.tenants.example.com --remote
   pointsman customers put acme-corp acme.json --local
+  pointsman customers put acme-corp --host api.acme.com --remote   # a host name of the customer's own; all else stays
   pointsman customers put acme-corp --disabled --remote   # and --enabled: all else stays
   jq '.environmentName = \"trial\"' acme.json | pointsman customers put acme-corp - --remote";
 
@@ -32,7 +33,7 @@ pub(crate) struct Arguments {
     /// The customer's id.
     id: String,
     /// A file with the record as JSON; - reads it from standard input.
-    #[arg(conflicts_with_all = ["backend_url", "environment_name", "disabled", "enabled", "allowed_ip"], required_unless_present_any = ["backend_url", "disabled", "enabled"])]
+    #[arg(conflicts_with_all = ["backend_url", "environment_name", "disabled", "enabled", "allowed_ip", "host", "no_hosts"], required_unless_present_any = ["backend_url", "disabled", "enabled", "host", "no_hosts"])]
     file: Option<PathBuf>,
     /// Where the customer's requests go.
     #[arg(long, value_name = "URL")]
@@ -49,6 +50,13 @@ pub(crate) struct Arguments {
     /// An address or a range from which its callers may come; from no other. May be given several times.
     #[arg(long, value_name = "RANGE")]
     allowed_ip: Vec<String>,
+    /// A host name of the customer's own, in place of those that its record lists; may be given several times. Without
+    /// --backend-url the rest of the operator's record stays as it is.
+    #[arg(long, value_name = "HOST")]
+    host: Vec<String>,
+    /// Takes the customer's own host names away; the rest of the operator's record stays as it is.
+    #[arg(long, conflicts_with_all = ["host", "backend_url"])]
+    no_hosts: bool,
     #[command(flatten)]
     judge: JudgeArguments,
     /// How long to wait until KV shows what was written.
@@ -140,6 +148,9 @@ fn from_kv(arguments: &Arguments, kv: &dyn Kv, id: &CustomerId) -> Result<Vec<u8
     if arguments.enabled {
         members.remove("disabled");
     }
+    if arguments.no_hosts {
+        members.remove("hosts");
+    }
     put_options(arguments, &mut members);
     Ok(Value::Object(members).to_string().into_bytes())
 }
@@ -163,5 +174,8 @@ fn put_options(arguments: &Arguments, members: &mut Map<String, Value>) {
     }
     if !arguments.allowed_ip.is_empty() {
         members.insert("allowedIps".to_owned(), Value::from(arguments.allowed_ip.clone()));
+    }
+    if !arguments.host.is_empty() {
+        members.insert("hosts".to_owned(), Value::from(arguments.host.clone()));
     }
 }

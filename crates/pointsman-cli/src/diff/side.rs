@@ -7,6 +7,7 @@ use pointsman_core::{
         refusal::Refusal,
         time::{Span, Timestamp},
     },
+    customer::{host_name::HostName, record::CustomerConfig},
     decide::decision::{Decision, Fetched, LoadedForRequest, Need, Outcome},
     forward::{failover::Balance, plan::Sending},
     http::{
@@ -106,6 +107,15 @@ impl Side {
         let fields =
             AskedFields { own: &question.fields, credential: field, address: sent.address, cf: &question.cf };
         let target = RequestTarget::parse(&question.url);
+        let host = self.host_of(taken, caller);
+        // Where the host says whose a request is, callers come by their customer's own.
+        let target = match (&host, target) {
+            (Fetched::Got(Stored::Present(of_host)), Some(target)) => {
+                let own = of_host.hosts().first().map_or(target.authority, HostName::as_str);
+                Some(RequestTarget { authority: own, ..target })
+            }
+            (_, target) => target,
+        };
         let bare = RequestTarget { scheme: "https", authority: "", path: "/", query: None };
         let head = Head {
             method: sent.method,
@@ -123,6 +133,7 @@ impl Side {
                 }
                 _ => None,
             },
+            host: host.clone(),
             ..LoadedForRequest::default()
         };
         let decision = self.gateway.decide(&head, &mut self.memory, &loaded, sent.now);
@@ -130,6 +141,20 @@ impl Side {
         // A customer of whom there is no record at hand.
         loaded.take_customer(id, Some(Stored::Absent));
         self.gateway.decide(&head, &mut self.memory, &loaded, sent.now)
+    }
+
+    /// Whose the host is that a caller asks for, on a route on which that counts: the caller's customer, if it has any.
+    fn host_of(&self, taken: &Taken, caller: &Seen) -> Fetched<Stored<CustomerConfig>> {
+        let route = taken.index.and_then(|index| self.gateway.routes().get(index));
+        if !route.is_some_and(|route| route.customer_by_host) {
+            return Fetched::NotAsked;
+        }
+        Fetched::Got(match &caller.customer {
+            Some((_, Stored::Present(config))) if !config.hosts().is_empty() => {
+                Stored::Present(Rc::clone(config))
+            }
+            _ => Stored::Absent,
+        })
     }
 
     /// Whether requests go to the origins of the chosen backend by weight.

@@ -298,6 +298,7 @@ pub(super) fn customer() -> Vec<Field> {
         customer("backends", backends),
         Field::free("CustomerRecord", "environmentName"),
         customer("allowedIps", list(&range(), 1)),
+        customer("hosts", hosts()),
         customer("fetchedAt", instant()),
         Field::free("CustomerRecord", "generation"),
         Field::free("CustomerRecord", "etag"),
@@ -305,6 +306,16 @@ pub(super) fn customer() -> Vec<Field> {
         Field::free("OriginRecord", "weight"),
         Field::free("OriginRecord", "region"),
     ]
+}
+
+/// A customer's own hosts.
+fn hosts() -> Value {
+    let label = "[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?";
+    let pattern = format!(r"^({label}\.)+[a-z]([a-z0-9-]{{0,61}}[a-z0-9])?$");
+    json!({
+        "type": "array", "maxItems": 16, "uniqueItems": true,
+        "items": { "type": "string", "maxLength": 253, "pattern": pattern },
+    })
 }
 
 /// Those of an API key's record.

@@ -6,13 +6,17 @@ use std::{
     path::PathBuf,
 };
 
-use pointsman_core::base::{identifier::identifier, record::entry_of};
+use pointsman_core::{
+    base::{identifier::identifier, record::entry_of},
+    identity::customer_id::CustomerId,
+};
 use serde_json::Value;
 
 use crate::{
     ending::{Failure, input},
     files::{self, RecordFile},
     findings::{At, Placed},
+    hosts::{customer_of, pointer},
     keys::short,
     lines::lines_into,
     output::plain,
@@ -37,6 +41,8 @@ pub(crate) struct Wanted {
     kinds: Vec<Kind>,
     /// The customers that keys name.
     claimed: BTreeMap<String, ByKeys>,
+    /// Of each host the name of the customer's entry that lists it.
+    hosts: BTreeMap<String, String>,
     /// Records of the config API, of which none is wanted: they have names that only the gateway writes.
     passed_over: usize,
 }
@@ -81,12 +87,15 @@ impl ByKeys {
 impl Wanted {
     /// Entries that stand in no file.
     pub(crate) fn given(records: impl IntoIterator<Item = Good>) -> Self {
+        let mut hosts = BTreeMap::new();
         let entry = |good: Good| {
             let (sum, dated) = (Sum::of(good.value.as_bytes()), Dated::of(&good));
+            hosts.extend(good.hosts.into_iter().map(|host| (host, good.name.clone())));
             (good.name, Want { sum, source: Source::Given(good.value), dated })
         };
         Self {
             entries: records.into_iter().map(entry).collect(),
+            hosts,
             files: Vec::new(),
             extras: Extras::Taken,
             kinds: Vec::new(),
@@ -106,7 +115,8 @@ impl Wanted {
         extras: Extras,
     ) -> Result<(Self, Vec<Placed>), Vec<Placed>> {
         let (entries, claimed) = (BTreeMap::new(), BTreeMap::new());
-        let wanted = Self { entries, files: Vec::new(), extras, kinds, claimed, passed_over: 0 };
+        let hosts = BTreeMap::new();
+        let wanted = Self { entries, files: Vec::new(), extras, kinds, claimed, hosts, passed_over: 0 };
         let mut reading = Reading { wanted, findings: Vec::new(), untold: 0 };
         for (index, file) in files.iter().enumerate() {
             reading.file(index, &files, file, judge);
@@ -122,6 +132,26 @@ impl Wanted {
 
     pub(crate) const fn entries(&self) -> &BTreeMap<String, Want> {
         &self.entries
+    }
+
+    /// Of each host the name of the customer's entry that lists it.
+    pub(crate) const fn hosts(&self) -> &BTreeMap<String, String> {
+        &self.hosts
+    }
+
+    /// What says whose each of the hosts is.
+    pub(crate) fn pointers(&self) -> impl Iterator<Item = Entry> {
+        let of_host = |(host, name): (&String, &String)| Some(pointer(host, &customer_of(name)?));
+        self.hosts.iter().filter_map(of_host)
+    }
+
+    /// The customers who have hosts, with these.
+    pub(crate) fn with_hosts(&self) -> Vec<(CustomerId, Vec<String>)> {
+        let mut all: BTreeMap<&str, Vec<String>> = BTreeMap::new();
+        for (host, name) in &self.hosts {
+            all.entry(name).or_default().push(host.clone());
+        }
+        all.into_iter().filter_map(|(name, hosts)| Some((customer_of(name)?, hosts))).collect()
     }
 
     /// How many records were passed over, since they are the config API's.
@@ -270,9 +300,18 @@ impl Reading {
                 length: u32::try_from(raw.json.len()).unwrap_or(u32::MAX),
             };
             let want = Want { sum: Sum::of(good.value.as_bytes()), source, dated };
+            let hosts = good.hosts;
             match self.wanted.entries.entry(good.name) {
                 btree_map::Entry::Vacant(vacant) => {
+                    let name = vacant.key().clone();
                     vacant.insert(want);
+                    for (index, host) in hosts.into_iter().enumerate() {
+                        let Some((host, other)) = self.take_host(host, &name) else { continue };
+                        let pointer = format!("/hosts/{index}");
+                        let line = raw.line + lines_into(raw.json, &pointer);
+                        let what = format!("{host} is a host of {other} too: one customer alone can have it");
+                        self.find(Placed::error(at(line), pointer, said(what)));
+                    }
                 }
                 btree_map::Entry::Occupied(first) => {
                     let member = if file.kind == Kind::Customer { "/customerId" } else { "/sha256" };
@@ -286,6 +325,17 @@ impl Reading {
         });
         if let Err(finding) = read {
             self.find(finding);
+        }
+    }
+
+    /// Notes whose a host is; another customer that has it already is given back.
+    fn take_host(&mut self, host: String, name: &str) -> Option<(String, String)> {
+        match self.wanted.hosts.entry(host) {
+            btree_map::Entry::Vacant(vacant) => {
+                vacant.insert(name.to_owned());
+                None
+            }
+            btree_map::Entry::Occupied(other) => Some((other.key().clone(), plain(other.get()))),
         }
     }
 
