@@ -155,10 +155,17 @@ export function outcomeOf(said) {
   if (error === "changed") return { done: false, why: "changed" };
   if (error === "operationReused") return { done: false, why: "again" };
   if (error === "off") return { done: false, why: "refused", what: "The ledger is off, or about to be." };
+  if (error === "hostTaken") return { done: false, why: "refused", what: hostTaken(said.json) };
   if (error === "invalid") return { done: false, why: "refused", what: faultsIn(said.json) };
   // Whoever was refused before the ledger was asked has changed nothing.
   const isRefused = said.status !== undefined && said.status >= 400 && said.status < 500;
   return { done: false, why: isRefused ? "refused" : "unknown", what: silence(said) };
+}
+
+/** @param {unknown} json */
+function hostTaken(json) {
+  const { host, customer } = /** @type {{ host?: string, customer?: string }} */ (json);
+  return `${host} is a host of the customer ${customer}: take it away there first.`;
 }
 
 /** @param {unknown} json */

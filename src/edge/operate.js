@@ -34,6 +34,7 @@ const STATUSES = new Map([
   ["request", 400],
   ["invalid", 422],
   ["changed", 409],
+  ["hostTaken", 409],
   ["operationReused", 409],
   ["tooManyRevocations", 409],
   ["revocationsAlive", 409],

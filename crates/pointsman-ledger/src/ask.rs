@@ -2,6 +2,7 @@
 
 use pointsman_core::{
     base::time::Timestamp,
+    customer::host_name::HostName,
     directory::{
         log::{Change, Revision},
         record_key::RecordKey,
@@ -30,10 +31,14 @@ pub enum Asked {
 }
 
 impl<S: Storage> Ledger<S> {
-    /// What there is of the record with this KV name (`key:<digest>`, `customer:<id>`).
+    /// What there is of the record with this KV name (`key:<digest>`, `customer:<id>`), or whose the host is (`host:<host>`).
     pub fn ask(&mut self, name: &str, now: Timestamp) -> Asked {
-        let Some(entry) = Entry::of_name(name) else { return Asked::Invalid };
-        let key = entry.record_key();
+        let entry = Entry::of_name(name);
+        let host = || HostName::parse(name.strip_prefix(HostName::STORE_PREFIX)?);
+        let key = entry.as_ref().map(Entry::record_key);
+        let Some(key) = key.or_else(|| host().map(|host| RecordKey::host(&host))) else {
+            return Asked::Invalid;
+        };
         // What stands beneath a record that has ended counts from that instant on, and not from when the ledger next looks.
         // One look ends a part of them; of those that end together, all have ended after so many.
         let is_over = |ledger: &Self| ledger.row(&key).is_some_and(|row| row.is_over(now));
@@ -45,6 +50,8 @@ impl<S: Storage> Ledger<S> {
             self.save();
         }
         let known = self.known(key, now);
+        // Whose a host is follows from customers, and KV is told of it.
+        let Some(entry) = entry else { return known };
         let is_there = matches!(&known, Asked::Known(change, _) if change.row.is_some());
         if is_there || self.may_judge_asked(&entry, now).is_none() || !self.reads.take(now, MOST_READS) {
             return known;

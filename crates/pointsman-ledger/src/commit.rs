@@ -7,6 +7,7 @@ use pointsman_core::{
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    hosts::{HostsAfter, hosts_in},
     keyspace::{REMOVED, key},
     ledger::{Cause, Ledger},
     operation::Known,
@@ -114,6 +115,15 @@ pub enum CommitError {
         /// The version that the record has.
         version: u64,
     },
+    /// The host is another customer's by an operator's record: 409.
+    HostTaken {
+        /// Which edit, from 0 on.
+        edit: usize,
+        /// The host.
+        host: String,
+        /// The customer whose record lists it.
+        customer: String,
+    },
     /// There are as many revocations of tokens as there may be: 409. None is dropped for another.
     TooManyRevocations,
     /// The operation's id is another commit's: 409.
@@ -135,7 +145,9 @@ impl CommitError {
     /// Of which edit it is, where it is of one.
     pub(crate) const fn edit(&self) -> Option<usize> {
         match self {
-            Self::Invalid { edit, .. } | Self::Changed { edit, .. } => Some(*edit),
+            Self::Invalid { edit, .. } | Self::Changed { edit, .. } | Self::HostTaken { edit, .. } => {
+                Some(*edit)
+            }
             _ => None,
         }
     }
@@ -203,7 +215,7 @@ impl<S: Storage> Ledger<S> {
             self.check(change, cause.now).map_err(|faults| CommitError::Invalid { edit, faults })
         };
         let checked = edits.iter().enumerate().map(check).collect::<Result<Vec<_>, _>>()?;
-        self.compare(&checked)?;
+        self.compare(&checked, cause.now)?;
         let versions = checked.into_iter().map(|edit| self.apply(edit, cause)).collect();
         self.save();
         Ok(Committed { revision: self.state.revision, versions })
@@ -250,9 +262,10 @@ impl<S: Storage> Ledger<S> {
         }
     }
 
-    /// Whether the records are as the caller saw them, and there is room for the revocations.
-    fn compare(&self, edits: &[Checked]) -> Result<(), CommitError> {
+    /// Whether the records are as the caller saw them, no host is another's, and there is room for the revocations.
+    fn compare(&self, edits: &[Checked], now: Timestamp) -> Result<(), CommitError> {
         let mut revocations = 0;
+        let mut hosts = HostsAfter::new();
         for (edit, change) in edits.iter().enumerate() {
             let (entry, expected) = match change {
                 Checked::Put { entry, expected, .. } | Checked::Remove { entry, expected } => {
@@ -264,6 +277,13 @@ impl<S: Storage> Ledger<S> {
                 }
                 Checked::Allow { .. } => continue,
             };
+            if let Entry::Customer(id) = entry {
+                let listed = match change {
+                    Checked::Put { held, .. } => hosts_in(held.text.as_bytes()),
+                    _ => Vec::new(),
+                };
+                hosts.insert(entry.record_key(), (edit, id.clone(), listed));
+            }
             let version = self.version(entry);
             if expected.is_some_and(|expected| expected != version) {
                 return Err(CommitError::Changed { edit, version });
@@ -272,7 +292,7 @@ impl<S: Storage> Ledger<S> {
         if revocations > 0 && !self.has_room_for(revocations) {
             return Err(CommitError::TooManyRevocations);
         }
-        Ok(())
+        self.refuse_taken_hosts(&hosts, now)
     }
 
     /// The version of an operator's record; 0 where there is none.

@@ -63,6 +63,11 @@ pub(crate) const BY_SUBJECT: u8 = b'j';
 /// Customer's id behind its length, and digest of a record key → nothing: the API keys of a customer.
 pub(crate) const BY_CUSTOMER: u8 = b'u';
 
+/// Host, 0 and record key → nothing: the customers that list a host.
+pub(crate) const HOSTS: u8 = b'A';
+/// Record key → the hosts that the customer lists.
+pub(crate) const HOSTS_OF: u8 = b'C';
+
 /// A key: its kind, then its parts as they are.
 pub(crate) fn key(space: u8, parts: &[&[u8]]) -> Vec<u8> {
     let mut key = Vec::with_capacity(1 + parts.iter().map(|part| part.len()).sum::<usize>());

@@ -224,6 +224,9 @@ impl<S: Storage> Ledger<S> {
         self.storage.delete(&key(PROVIDED, &[&of.to_bytes()]));
         if record.operator.is_none() {
             self.forget_row(of);
+            let cause =
+                Cause { now, actor: "config-api", operation: "", from: "", found: "", may_wait: true };
+            self.follow_hosts(of, None, &cause);
         }
         self.put_record(of, record, now);
     }

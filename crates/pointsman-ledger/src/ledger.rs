@@ -4,7 +4,7 @@ use pointsman_core::{
     base::time::Timestamp,
     directory::{
         log::{Epoch, Head, Manifest, Revision},
-        record_key::RecordKey,
+        record_key::{Kind, RecordKey},
         row::{Row, Usable},
     },
 };
@@ -206,14 +206,28 @@ impl<S: Storage> Ledger<S> {
     /// Has followers see a record as it now is: by the log, or, where that may wait, by the next shard.
     pub(crate) fn publish(&mut self, entry: &Entry, record: &Record, cause: &Cause<'_>) {
         let of = entry.record_key();
-        let bytes = of.to_bytes();
-        let (row_key, pending_key) = (key(ROW, &[&bytes]), key(PENDING, &[&bytes]));
         let before = self.row(&of);
         let row = record.row(entry, self.settings.allow_http());
         if row == before {
             return;
         }
-        match &row {
+        self.publish_row(of, before.as_ref(), row.as_ref(), cause);
+        if of.kind == Kind::Customer {
+            self.follow_hosts(&of, row.as_ref(), cause);
+        }
+    }
+
+    /// Has followers see another row than before.
+    pub(crate) fn publish_row(
+        &mut self,
+        of: RecordKey,
+        before: Option<&Row>,
+        row: Option<&Row>,
+        cause: &Cause<'_>,
+    ) {
+        let bytes = of.to_bytes();
+        let (row_key, pending_key) = (key(ROW, &[&bytes]), key(PENDING, &[&bytes]));
+        match row {
             Some(row) => {
                 let mut written = Vec::with_capacity(row.text.len() + 8);
                 row.put(&mut written);
@@ -227,9 +241,8 @@ impl<S: Storage> Ledger<S> {
             _ => self.state.rows,
         };
         let was_pending = self.storage.get(&pending_key).is_some();
-        let waits = cause.may_wait
-            && row.as_ref().is_some_and(|row| may_wait(before.as_ref(), row))
-            && self.are_many(cause.now);
+        let waits =
+            cause.may_wait && row.is_some_and(|row| may_wait(before, row)) && self.are_many(cause.now);
         if waits {
             self.storage.put(&pending_key, &self.state.sequence.to_be_bytes());
             self.count_pending(&of);
@@ -242,7 +255,7 @@ impl<S: Storage> Ledger<S> {
             self.state.pending = self.state.pending.saturating_sub(1);
         }
         // A removal is written even where followers were never told of the record: one may have asked for it.
-        self.append(pointsman_core::directory::log::Change { key: of, row });
+        self.append(pointsman_core::directory::log::Change { key: of, row: row.cloned() });
     }
 
     /// Counts an addition, and says whether there were so many within a minute that a shard is the shorter way. All that

@@ -36,6 +36,7 @@ mod backup;
 mod building;
 mod commit;
 mod formats;
+mod hosts;
 mod index;
 mod jobs;
 mod judge;

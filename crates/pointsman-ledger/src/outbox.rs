@@ -88,12 +88,23 @@ impl<S: Storage> Ledger<S> {
 
     /// Has KV take a record over, or delete it.
     pub(crate) fn write_behind(&mut self, entry: &Entry, held: Option<Held>, now: Timestamp) {
-        let name = entry.name();
-        let before = self.outgoing(&name);
         let written_at = self.record(&entry.record_key()).map_or(0, |record| record.written_at);
+        let (value, expires) = held.map_or((None, None), |held| (Some(held.text), held.expires));
+        self.write_entry(&entry.name(), value, expires, written_at, now);
+    }
+
+    /// Has KV take over the value of an entry, or delete it. KV was told of another one at `written_at`, in milliseconds.
+    pub(crate) fn write_entry(
+        &mut self,
+        name: &str,
+        value: Option<String>,
+        expires: Option<u64>,
+        written_at: u64,
+        now: Timestamp,
+    ) {
+        let before = self.outgoing(name);
         let first = now.millis().max(written_at.saturating_add(BETWEEN_WRITES));
         let leased_until = before.as_ref().map_or(0, |outgoing| outgoing.leased_until);
-        let (value, expires) = held.map_or((None, None), |held| (Some(held.text), held.expires));
         let outgoing = Outgoing {
             value,
             expires,
@@ -105,7 +116,7 @@ impl<S: Storage> Ledger<S> {
             since: before.as_ref().map_or(now.millis(), |outgoing| outgoing.since),
             error: before.as_ref().and_then(|outgoing| outgoing.error.clone()),
         };
-        self.set_outgoing(&name, before.as_ref(), Some(&outgoing));
+        self.set_outgoing(name, before.as_ref(), Some(&outgoing));
     }
 
     /// Whether KV is still to be told of this name.

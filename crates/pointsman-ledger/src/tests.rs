@@ -4,6 +4,7 @@ mod api;
 mod bootstrap;
 mod commits;
 mod formats;
+mod hosts;
 mod indexes;
 mod leaving;
 mod listing;

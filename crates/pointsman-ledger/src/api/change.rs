@@ -144,7 +144,17 @@ impl<S: Storage> Ledger<S> {
         // A roll is two edits.
         match self.commit_edits(&edits, &cause, 2 * MOST_EDITS) {
             Ok(committed) => Ok(committed.revision),
-            Err(error) => Err((error.edit(), error.into())),
+            Err(error) => {
+                let edit = error.edit();
+                let problem = match error.into() {
+                    Problem::HostTaken { host, customer } => {
+                        let reached = customer.filter(|id| caller.need_customer(id).is_ok());
+                        Problem::HostTaken { host, customer: reached }
+                    }
+                    problem => problem,
+                };
+                Err((edit, problem))
+            }
         }
     }
 

@@ -35,6 +35,8 @@ pub(crate) enum Problem {
     OfOperation(usize, Box<Self>),
     /// The state forbids it.
     Conflict(&'static str, String),
+    /// The host is another customer's, whose id is told to those who reach the customer.
+    HostTaken { host: String, customer: Option<String> },
     /// More operations than one request may have.
     TooMany(usize),
     /// The body is too long.
@@ -84,7 +86,7 @@ impl Problem {
             Self::InsufficientScope(_) | Self::BeyondLimits { .. } => 403,
             Self::NotFound => 404,
             Self::MethodNotAllowed(_) => 405,
-            Self::Conflict(..) => 409,
+            Self::Conflict(..) | Self::HostTaken { .. } => 409,
             Self::PreconditionFailed { .. } => 412,
             Self::TooMany(_) | Self::TooLarge => 413,
             Self::UnsupportedMediaType => 415,
@@ -110,6 +112,7 @@ impl Problem {
             Self::PreconditionFailed { .. } => {
                 ("precondition-failed", "The resource has changed since it was read")
             }
+            Self::HostTaken { .. } => ("host-taken", "The host is another customer's"),
             Self::Conflict(name, _) => (name, "The state does not allow it"),
             Self::TooMany(_) => ("too-many-operations", "The request has too many operations"),
             Self::TooLarge => ("body-too-large", "The body is too long"),
@@ -137,6 +140,10 @@ impl Problem {
             Self::UnsupportedMediaType => {
                 "send application/json, or application/merge-patch+json with PATCH".to_owned()
             }
+            Self::HostTaken { host, customer: Some(customer) } => {
+                format!("{host} is a host of the customer {customer}: take it away there first")
+            }
+            Self::HostTaken { host, customer: None } => format!("{host} is a host of another customer"),
             Self::Invalid(_) => "see errors".to_owned(),
             Self::PreconditionFailed { .. } => "read it again, and repeat the change on that".to_owned(),
             Self::TooLarge => "send at most 4 MiB, and at most 1 MiB with a signature".to_owned(),
@@ -208,6 +215,9 @@ impl From<CommitError> for Problem {
         match error {
             CommitError::Invalid { faults, .. } => Self::Invalid(faults),
             CommitError::Changed { version, .. } => Self::PreconditionFailed { version },
+            CommitError::HostTaken { host, customer, .. } => {
+                Self::HostTaken { host, customer: Some(customer) }
+            }
             CommitError::TooManyRevocations => Self::Conflict(
                 "too-many-revocations",
                 "there are as many revocations of tokens as there may be; none is dropped for another"
