@@ -75,7 +75,7 @@ export function mintKey(prefix) {
   }
 }
 
-/** @type {{ key: string, customer: string, refreshedCustomer: string, refreshMembers: string[], mostBackends: number } | undefined} */
+/** @type {{ key: string, customer: string, host: string, refreshedCustomer: string, refreshMembers: string[], mostBackends: number } | undefined} */
 let names;
 const known = () => {
   names ??= JSON.parse(core.entryNames());
@@ -92,6 +92,16 @@ export const customerEntry = (id) => known().customer + id;
  * @type {(id: string) => string}
  */
 export const refreshedEntry = (id) => known().refreshedCustomer + id;
+/**
+ * The name of the entry that says whose this host is.
+ * @type {(host: string) => string}
+ */
+export const hostEntry = (host) => known().host + host;
+/**
+ * What that entry says.
+ * @type {(id: string) => { customerId: string }}
+ */
+export const pointerTo = (id) => ({ customerId: id });
 /**
  * The name of the entry of a key that is known by its digest, or by the beginning of that.
  * @type {(digest: string) => string}

@@ -2,6 +2,7 @@
 import { customerEntry, entryOfDigest } from "./core.js";
 import { readCustomer, readCustomers } from "./customer-entries.js";
 import { digestOf } from "./encoding.js";
+import { followHosts, hostsMoved } from "./hosts-in-kv.js";
 import { readKey } from "./key-entries.js";
 import { readPage, search, write } from "./store.js";
 
@@ -58,9 +59,14 @@ export function recordsInKv({ store, allowHttp, configuration }, { refuses, isSw
     async change({ changes }) {
       if (refuses !== undefined) return { done: false, why: "refused", what: refuses };
       for (const change of changes) if (!(await isUnchanged(change))) return { done: false, why: "changed" };
-      for (const change of changes) {
+      const moves = await Promise.all(changes.map((change) => hostsMoved(store, change)));
+      const taken = moves.find((moved) => moved?.taken)?.taken;
+      if (taken !== undefined) return { done: false, why: "refused", what: taken };
+      for (const [i, change] of changes.entries()) {
         if (change.put === undefined) await store.delete(change.remove);
         else await write(store, change.put, change.record, { endOf: change.keeps?.name ?? change.put });
+        const moved = moves[i];
+        if (moved) await followHosts(store, moved);
       }
       return { done: true };
     },

@@ -237,6 +237,13 @@ export type StoredCustomer = CustomerEntry & Version;
 export type Change =
   | { put: string; record: object; was: string; keeps?: { name: string; expires?: number }; remove?: undefined }
   | { remove: string; was: string; put?: undefined };
+/** What a change of a customer does to the entries of hosts. `taken`: one of them is another customer's. */
+export interface HostsMoved {
+  id: string;
+  come: string[];
+  go: string[];
+  taken?: string;
+}
 /** Changes that are made together, once for each operation. */
 export interface Order {
   operation: string;
@@ -331,6 +338,7 @@ export interface CustomerValues {
   backendUrl: string;
   backends: BackendValues[];
   allowedIps: string;
+  hosts: string;
   disabled: boolean;
   takeOver: boolean;
 }

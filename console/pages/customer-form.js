@@ -29,6 +29,7 @@ export function valuesOf(record = {}) {
       weight: text(weight),
     })),
     allowedIps: joined(record.allowedIps),
+    hosts: joined(record.hosts),
     disabled: record.disabled === true,
     takeOver: false,
   };
@@ -54,6 +55,7 @@ export function valuesTyped(form) {
     backendUrl: of("backendUrl"),
     backends: rows.slice(0, used),
     allowedIps: of("allowedIps"),
+    hosts: of("hosts"),
     disabled: form.has("disabled"),
     takeOver: form.has("takeOver"),
   };
@@ -79,6 +81,7 @@ export function recordOf(values, id) {
     };
   });
   const ranges = lines(values.allowedIps);
+  const hosts = lines(values.hosts);
   const record = {
     customerId: id,
     ...(values.backendUrl.trim() && { backendUrl: values.backendUrl.trim() }),
@@ -86,6 +89,7 @@ export function recordOf(values, id) {
     ...(values.environmentName.trim() && { environmentName: values.environmentName.trim() }),
     ...(values.disabled && { disabled: true }),
     ...(ranges.length > 0 && { allowedIps: ranges }),
+    ...(hosts.length > 0 && { hosts }),
   };
   return { record, rows };
 }
@@ -96,6 +100,7 @@ const LABELS = {
   environmentName: "Environment",
   backendUrl: "Backend URL",
   allowedIps: "Allowed addresses",
+  hosts: "Own hosts",
   disabled: "Disabled",
 };
 
@@ -120,6 +125,8 @@ export function faultInForm({ pointer, message: what }, rows) {
   if (member === "backends") return { id: "url-0", label: "Further backends", what };
   if (member === "allowedIps" && index !== undefined)
     return { id: "allowedIps", label: `Allowed addresses, line ${Number(index) + 1},`, what };
+  if (member === "hosts" && index !== undefined)
+    return { id: "hosts", label: `Own hosts, line ${Number(index) + 1},`, what };
   return LABELS[member] ? { id: member, label: LABELS[member], what } : { label: pointer || "The record", what };
 }
 
@@ -165,6 +172,7 @@ export function customerFields({ values, faults, isNew, ofApi, shown, configurat
     ${textField({ id: "backendUrl", label: "Backend URL", value: values.backendUrl, fault: fault("backendUrl"), wide: true, optional: false, hint: "Where this customer's requests go: https://host, a port and a base path if need be. Or several backends, below.", more: { inputmode: "url" } })}
     ${textField({ id: "environmentName", label: "Environment", value: values.environmentName, fault: fault("environmentName"), hint: "A name for the log." })}
     ${area({ id: "allowedIps", label: "Allowed addresses", value: values.allowedIps, fault: fault("allowedIps"), hint: "One address or range a line. Callers from anywhere else are refused; none lets all in." })}
+    ${area({ id: "hosts", label: "Own hosts", value: values.hosts, fault: fault("hosts"), hint: "One host name a line, such as api.acme.com, for routes on which the host says whose a request is." })}
     <details${values.backends.length > 0 || faults.some(({ id }) => /^(url|region|weight)-/.test(id ?? "")) ? html` open` : ""}>
       <summary>Several backends</summary>
       <p class="hint">The next one is asked where one fails. With a weight at one of them, requests are shared out by weight. Save to get another line, up to ${mostBackends()}.</p>

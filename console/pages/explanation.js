@@ -21,6 +21,13 @@ const STEPS = {
     step.route === null ? "No route has this path" : html`The route <code>${text(step.route ?? step.path)}</code>`,
     ["route"],
   ],
+  host: (step) => [
+    step.customer === null ? "no" : "yes",
+    step.customer === null
+      ? html`The host <code>${text(step.host)}</code> is no customer's`
+      : html`The host <code>${text(step.host)}</code> is that of the customer <code>${text(step.customer)}</code>`,
+    ["host", "customer"],
+  ],
   credential: (step) => ["", html`The credential: ${FORMS[text(step.form)] ?? text(step.form)}`, ["form"]],
   principal: (step) => ["", html`The caller is <code>${text(step.subject)}</code>`, ["subject"]],
   customer: (step) => ["", html`The customer <code>${text(step.id)}</code>`, ["id"]],

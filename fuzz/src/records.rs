@@ -52,6 +52,7 @@ fn customer_is_what_it_says(data: &[u8], record: &CustomerRecord) {
         "environmentName",
         "disabled",
         "allowedIps",
+        "hosts",
         "fetchedAt",
         "generation",
         "etag",
@@ -71,6 +72,13 @@ fn customer_is_what_it_says(data: &[u8], record: &CustomerRecord) {
     assert_eq!(config.id().as_str(), &*record.customer_id);
     assert_eq!(config.disabled(), record.disabled || record.gone);
     assert!(!config.backends().is_empty(), "a customer has a backend");
+    let hosts: Vec<_> = config.hosts().iter().map(|host| host.as_str()).collect();
+    assert_eq!(hosts, record.hosts, "hosts are as they were written");
+    // Of the others nobody knows here what characters they stand for.
+    for host in hosts.into_iter().filter(|host| !host.contains("xn--")) {
+        let url = url::Url::parse(&format!("https://{host}")).expect("a host stands in a URL");
+        assert_eq!(url.host(), Some(url::Host::Domain(host)), "as it is, and no address");
+    }
     for place in config.backends() {
         let (origin, base) = (place.url.origin(), place.url.base());
         let url = url::Url::parse(&format!("{origin}{base}")).expect("a backend's URL is one");

@@ -317,3 +317,28 @@ test("the gateway sends a customer's requests to where the console says", async 
   assert.equal(answer.status, 200);
   assert.equal((await answer.json()).backend, "stark.tenants");
 });
+
+test("a customer's own hosts are found with the record, and are one customer's", async () => {
+  const pointer = async (host) => JSON.parse((await kv.get(`host:${host}`)) ?? "null")?.customerId;
+  const shown = { backendUrl: "https://acme.tenants.example.com" };
+  await put("hosts-one", good("hosts-one"));
+  await put("hosts-two", good("hosts-two"));
+  const hosts = "api.one.example\r\nwww.one.example";
+  assert.equal((await client.submit(at("hosts-one"), { ...shown, hosts })).status, 303);
+  assert.deepEqual((await record("hosts-one")).hosts, ["api.one.example", "www.one.example"]);
+  assert.equal(await pointer("api.one.example"), "hosts-one");
+
+  const taken = await client.submit(at("hosts-two"), { ...shown, hosts: "api.one.example" });
+  assert.equal(taken.status, 503);
+  assert.match(taken.text, /Nothing was changed\. api\.one\.example is a host of the customer hosts-one/);
+  assert.equal((await record("hosts-two")).hosts, undefined);
+  const faults = await client.submit(at("hosts-two"), { ...shown, hosts: "b.example\nAPI.example" });
+  assert.deepEqual(faulty(faults.text), ["hosts"]);
+
+  assert.equal((await client.submit(at("hosts-one"), { ...shown, hosts: "www.one.example" })).status, 303);
+  assert.equal(await pointer("api.one.example"), undefined);
+  assert.equal((await client.submit(at("hosts-two"), { ...shown, hosts: "api.one.example" })).status, 303);
+  assert.equal(await pointer("api.one.example"), "hosts-two");
+  assert.equal((await client.submit(at("hosts-one", "/customer/remove"), {})).status, 303);
+  assert.equal(await pointer("www.one.example"), undefined);
+});

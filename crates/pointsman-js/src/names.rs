@@ -2,7 +2,10 @@
 
 use pointsman_core::{
     base::{cidr, digest::Digest, json, json::json},
-    customer::record::{CustomerRecord, MOST_BACKENDS},
+    customer::{
+        host_name::HostName,
+        record::{CustomerRecord, MOST_BACKENDS},
+    },
     identity::{
         customer_id::CustomerId,
         key_record::{STORE_PREFIX, store_key},
@@ -10,12 +13,13 @@ use pointsman_core::{
 };
 
 /// What the names of KV entries begin with, which members of a customer's record refreshes write, and how many backends
-/// a customer may have: `{ key, customer, refreshedCustomer, refreshMembers, mostBackends }`.
+/// a customer may have: `{ key, customer, host, refreshedCustomer, refreshMembers, mostBackends }`.
 #[must_use]
 pub fn entry_names() -> String {
     json::text(&json!({
         "key": STORE_PREFIX,
         "customer": CustomerId::STORE_PREFIX,
+        "host": HostName::STORE_PREFIX,
         "refreshedCustomer": CustomerId::REFRESHED_PREFIX,
         "refreshMembers": CustomerRecord::REFRESH_MEMBERS.to_vec(),
         "mostBackends": MOST_BACKENDS,

@@ -33,6 +33,7 @@ pub(super) fn render(told: &Value, with_bounds: Option<&Gateway>) -> String {
     for step in told["steps"].as_array().into_iter().flatten() {
         match step["step"].as_str().unwrap_or_default() {
             "route" => page.route(step),
+            "host" => page.host(step),
             "credential" => page.credential(step),
             "principal" => page.principal(step),
             "requirement" => page.requirement(step),
@@ -95,6 +96,14 @@ impl Page {
         let captures =
             if captures.is_empty() { String::new() } else { format!("  with {}", captures.join(", ")) };
         self.entry("route", &format!("{route}{path}{captures}"));
+    }
+
+    fn host(&mut self, step: &Value) {
+        let whose = match step["customer"].as_str() {
+            Some(id) => format!("of customer {}", plain(id)),
+            None => "of no customer".to_owned(),
+        };
+        self.entry("host", &format!("{}, {whose}", text(&step["host"])));
     }
 
     fn credential(&mut self, step: &Value) {
