@@ -103,6 +103,24 @@ fn callers_are_counted_by_what_they_notice() {
 }
 
 #[test]
+fn where_the_host_says_whose_a_request_is_callers_come_by_their_customers_own() {
+    let folder = Scratch::new();
+    let mut acme = customer("acme");
+    acme["hosts"] = json!(["api.acme.example"]);
+    folder.write("customers.json", &json!([acme, customer("wayne")]).to_string());
+    let of = |id: &str| json!({ "claims": { "customerId": id } });
+    folder.write("keys.json", &json!([key("k1", of("acme")), key("k2", of("wayne"))]).to_string());
+    let sources = data::of_files(folder.path()).unwrap();
+    let of = |customer: &str| {
+        let lines = format!("{customer}rules = [{{ name = \"own\", to = \"customer\" }}]");
+        toml(&[("/x", &["api_key", "main"], &lines)]).to_string()
+    };
+    let outcome = compared(&of(""), &of("customer = \"$host\"\n"), &sources, &Map::new()).0;
+    // The key and the tokens of wayne, who has no host; and whoever has no credential is told 404 in place of 401.
+    assert_eq!(counts(&outcome), [3, 2, 0, 0, 1]);
+}
+
+#[test]
 fn a_rule_of_another_name_is_said_and_moves_nobody() {
     let outcome = of_rules(
         "rules = [{ name = \"all\", to = \"a\" }]",
