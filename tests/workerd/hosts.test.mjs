@@ -41,7 +41,7 @@ async function commit(...edits) {
 }
 async function told(index, credential = KEY) {
   const { status, text } = await isolates.ask(index, credential, { path: "/own/x" });
-  return status === 200 ? new URL(text).hostname : JSON.parse(text).type.split("/").at(-1);
+  return status === 200 ? new URL(text).hostname : JSON.parse(text).type.split(":").at(-1);
 }
 
 test("a key is good at its own customer's host, and at no other", async () => {

@@ -30,7 +30,7 @@ pub(crate) fn hosts_of(record: &str) -> Vec<String> {
 
 /// The entry that says whose a host is.
 pub(crate) fn pointer(host: &str, customer: &CustomerId) -> Entry {
-    Entry::new(format!("{}{host}", HostName::STORE_PREFIX), pointer_to(customer))
+    Entry::new(format!("{}{host}", HostName::STORE_PREFIX), pointer_to(customer.as_str()))
 }
 
 /// A KV that has an entry for each host of the customers that are written to it, and none for those of which it had one before.

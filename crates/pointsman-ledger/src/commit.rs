@@ -265,7 +265,7 @@ impl<S: Storage> Ledger<S> {
     /// Whether the records are as the caller saw them, no host is another's, and there is room for the revocations.
     fn compare(&self, edits: &[Checked], now: Timestamp) -> Result<(), CommitError> {
         let mut revocations = 0;
-        let mut hosts = HostsAfter::new();
+        let mut after: Vec<HostsAfter> = Vec::new();
         for (edit, change) in edits.iter().enumerate() {
             let (entry, expected) = match change {
                 Checked::Put { entry, expected, .. } | Checked::Remove { entry, expected } => {
@@ -278,11 +278,13 @@ impl<S: Storage> Ledger<S> {
                 Checked::Allow { .. } => continue,
             };
             if let Entry::Customer(id) = entry {
-                let listed = match change {
+                let hosts = match change {
                     Checked::Put { held, .. } => hosts_in(held.text.as_bytes()),
                     _ => Vec::new(),
                 };
-                hosts.insert(entry.record_key(), (edit, id.clone(), listed));
+                // Of two edits of one customer the later one counts.
+                after.retain(|before| before.id != *id);
+                after.push(HostsAfter { edit, id: id.clone(), hosts });
             }
             let version = self.version(entry);
             if expected.is_some_and(|expected| expected != version) {
@@ -292,7 +294,7 @@ impl<S: Storage> Ledger<S> {
         if revocations > 0 && !self.has_room_for(revocations) {
             return Err(CommitError::TooManyRevocations);
         }
-        self.refuse_taken_hosts(&hosts, now)
+        self.refuse_taken_hosts(&after, now)
     }
 
     /// The version of an operator's record; 0 where there is none.

@@ -63,9 +63,9 @@ pub(crate) const BY_SUBJECT: u8 = b'j';
 /// Customer's id behind its length, and digest of a record key → nothing: the API keys of a customer.
 pub(crate) const BY_CUSTOMER: u8 = b'u';
 
-/// Host, 0 and record key → nothing: the customers that list a host.
+/// Host, 0 and record key → customer's id: the customers that list a host.
 pub(crate) const HOSTS: u8 = b'A';
-/// Record key → the hosts that the customer lists.
+/// Record key → the hosts that the customer lists, one a line.
 pub(crate) const HOSTS_OF: u8 = b'C';
 
 /// A key: its kind, then its parts as they are.

@@ -226,7 +226,7 @@ impl<S: Storage> Ledger<S> {
             self.forget_row(of);
             let cause =
                 Cause { now, actor: "config-api", operation: "", from: "", found: "", may_wait: true };
-            self.follow_hosts(of, None, &cause);
+            self.follow_hosts(of, "", None, &cause);
         }
         self.put_record(of, record, now);
     }

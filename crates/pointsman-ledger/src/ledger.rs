@@ -4,7 +4,7 @@ use pointsman_core::{
     base::time::Timestamp,
     directory::{
         log::{Epoch, Head, Manifest, Revision},
-        record_key::{Kind, RecordKey},
+        record_key::RecordKey,
         row::{Row, Usable},
     },
 };
@@ -212,8 +212,8 @@ impl<S: Storage> Ledger<S> {
             return;
         }
         self.publish_row(of, before.as_ref(), row.as_ref(), cause);
-        if of.kind == Kind::Customer {
-            self.follow_hosts(&of, row.as_ref(), cause);
+        if let Entry::Customer(id) = entry {
+            self.follow_hosts(&of, id.as_str(), row.as_ref(), cause);
         }
     }
 

@@ -9,7 +9,7 @@ use pointsman_core::{
         time::Timestamp,
     },
     customer::{
-        host_name::{HostName, customer_in},
+        host_name::customer_in,
         record::{CustomerRecord, provider_record},
         roster::{Listed, Roster, shrank_too_far},
     },
@@ -128,7 +128,7 @@ impl<'a, P: Ports> ConfigApi<'a, P> {
     }
 
     /// Asks whose a host is: by its name, or for the whole list.
-    pub(crate) async fn customer_of_host(&self, host: &HostName) -> Result<Option<CustomerId>, String> {
+    pub(crate) async fn customer_of_host(&self, host: &str) -> Result<Option<CustomerId>, String> {
         if !self.source.by_id {
             let (roster, _) = self.roster().await?;
             return match roster.find_host(host) {
@@ -137,7 +137,7 @@ impl<'a, P: Ports> ConfigApi<'a, P> {
                 None => Err(NAMELESS.to_owned()),
             };
         }
-        let url = format!("{}?host={}", self.source.url, host.as_str());
+        let url = format!("{}?host={host}", self.source.url);
         let FetchedDocument { status, body, .. } = self.get(&url, None).await?;
         match status {
             200..=299 => customer_in(&body)

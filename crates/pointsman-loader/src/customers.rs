@@ -33,6 +33,7 @@ use pointsman_core::{
 use crate::{
     cold::boxed_cold,
     config_api::{ApiAnswer, ApiRecord, ConfigApi},
+    hosts,
     load_for::LoadFor,
     ports::{Ports, SourceError},
     refresh_state::RefreshState,
@@ -63,7 +64,7 @@ struct LoadedCustomer {
 }
 
 /// Why a customer could not be loaded.
-struct Failure {
+pub(crate) struct Failure {
     /// What the log says.
     what: String,
     /// Whether it was the config API, which is left alone for a while then. The store is not: it is
@@ -72,11 +73,11 @@ struct Failure {
 }
 
 impl Failure {
-    fn store(SourceError(what): SourceError) -> Self {
+    pub(crate) fn store(SourceError(what): SourceError) -> Self {
         Self { what, source: false }
     }
 
-    fn source(what: String) -> Self {
+    pub(crate) fn source(what: String) -> Self {
         Self { what, source: true }
     }
 }
@@ -161,6 +162,11 @@ impl<'a, P: Ports> CustomerLoader<'a, P> {
     /// used; a refresh goes on to the config API.
     async fn find(&self, id: &CustomerId, load_for: LoadFor) -> Result<LoadedCustomer, Failure> {
         let asked_at = self.ports.now();
+        if let Some(host) = id.as_host() {
+            let (name, config_api) = (id.store_key(), self.config_api.as_ref());
+            let found = boxed_cold(hosts::find(host, &name, &self.store, config_api, self.ports)).await?;
+            return Ok(LoadedCustomer::new(found, asked_at, asked_at));
+        }
         let (Some(customers), Some(config_api)) = (self.customers, &self.config_api) else {
             // Each name that is read is paid for, and without a source nobody writes the other one.
             let own = self.store.read(&id.store_key()).await.map_err(Failure::store)?;

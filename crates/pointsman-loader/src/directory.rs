@@ -9,7 +9,7 @@ use pointsman_core::{
         digest::Digest,
         time::{Span, Timestamp},
     },
-    customer::{host_name::HostName, record::CustomerConfig},
+    customer::record::CustomerConfig,
     directory::{
         follower::{Currency, Follower, Heard, TOKENS, Taken},
         log::Segment,
@@ -107,15 +107,6 @@ impl<'a, P: Ports> DirectoryLoader<'a, P> {
         let next =
             boxed_cold(self.resolve(Some((RecordKey::customer(id.as_str()), id.store_key())), &mut look))
                 .await;
-        resolved(&next, found)
-    }
-
-    /// Looks up whose this host is, fetching what that takes.
-    pub(crate) async fn host(&self, host: &HostName) -> Resolved<CustomerConfig> {
-        let mut found = None;
-        let mut look =
-            |directory: &mut Directory, asked, now| next(directory.host(host, asked, now), &mut found);
-        let next = boxed_cold(self.resolve(Some((RecordKey::host(host), host.store_key())), &mut look)).await;
         resolved(&next, found)
     }
 

@@ -24,7 +24,7 @@ impl<'a> Leases<'a> {
         let gateway = self.gateway;
         let policy = match need {
             Need::Key(_) => gateway.key_policy(),
-            Need::Customer(_) | Need::Host(_) => gateway.customers().map(|customers| &customers.policy),
+            Need::Customer(_) => gateway.customers().map(|customers| &customers.policy),
             Need::Introspection(of) => gateway.issuers().get(of.issuer).map(|issuer| &issuer.policy),
             Need::KeySet(issuer) => gateway.issuers().get(*issuer).map(|issuer| &issuer.policy),
             Need::Revocations | Need::Signature(_) | Need::Proof(_) => None,
@@ -39,7 +39,6 @@ impl<'a> Leases<'a> {
             Need::Key(digest) => memory.keys.acquire_lease(digest, now),
             Need::Customer(id) => memory.customers.acquire_lease(&id.cache_key(), now),
             Need::Introspection(of) => memory.tokens.acquire_lease(&of.name, now),
-            Need::Host(host) => memory.customers.acquire_lease(&host.cache_key(), now),
             Need::KeySet(issuer) => {
                 memory.key_sets.get(*issuer).map_or(Lease::Acquired, |known| known.set.acquire_lease(now))
             }
@@ -54,7 +53,6 @@ impl<'a> Leases<'a> {
             Need::Key(digest) => memory.keys.is_loading(digest, now),
             Need::Customer(id) => memory.customers.is_loading(&id.cache_key(), now),
             Need::Introspection(of) => memory.tokens.is_loading(&of.name, now),
-            Need::Host(host) => memory.customers.is_loading(&host.cache_key(), now),
             Need::KeySet(issuer) => memory.key_sets.get(*issuer).is_some_and(|set| set.set.is_loading(now)),
             Need::Revocations | Need::Signature(_) | Need::Proof(_) => false,
         }

@@ -8,7 +8,7 @@ use std::{cell::RefCell, rc::Rc};
 
 use pointsman_core::{
     base::{digest::Digest, refusal::Refusal, time::Timestamp},
-    customer::{host_name::HostName, record::CustomerConfig},
+    customer::record::CustomerConfig,
     decide::{
         decision::{
             Decision, Deferred, Fetched, Judgement, LoadedForRequest, Need, Outcome, Refresh, SignatureCheck,
@@ -31,7 +31,6 @@ use crate::{
     cold::boxed_cold,
     customers::CustomerLoader,
     directory::{DirectoryLoader, Resolved},
-    hosts::HostLoader,
     introspection::Introspector,
     key_sets::{KeySetLoad, KeySetLoader},
     leases::Leases,
@@ -143,7 +142,7 @@ impl<'a, P: Ports> Loader<'a, P> {
         let refreshes = &mut self.memory.borrow_mut().refreshes;
         match need {
             Need::Key(_) => count(&mut refreshes.keys),
-            Need::Customer(_) | Need::Host(_) => count(&mut refreshes.customers),
+            Need::Customer(_) => count(&mut refreshes.customers),
             Need::KeySet(_) => count(&mut refreshes.key_sets),
             Need::Introspection(_) => count(&mut refreshes.tokens),
             Need::Revocations | Need::Signature(_) | Need::Proof(_) => {}
@@ -210,10 +209,6 @@ impl<'a, P: Ports> Loader<'a, P> {
                 let well = stored.is_some();
                 loaded.take_customer(id, stored);
                 well
-            }
-            Need::Host(host) => {
-                loaded.host = Fetched::of(boxed_cold(self.load_host(host, load_for, deferred)).await);
-                !loaded.host.has_failed()
             }
             Need::KeySet(issuer) => {
                 let key_sets = KeySetLoader::new(self.gateway, self.memory, self.ports);
@@ -315,31 +310,6 @@ impl<'a, P: Ports> Loader<'a, P> {
         }
         let customers = CustomerLoader::new(self.gateway, self.memory, self.ports);
         let stored = customers.load(id, load_for, deferred).await;
-        if is_there { stored.map(Stored::never_absent) } else { stored }
-    }
-
-    /// Loads whose a host is, as [`Loader::load_key`] does a key's record.
-    async fn load_host(
-        &self,
-        host: &HostName,
-        load_for: LoadFor,
-        deferred: &mut Deferred,
-    ) -> Option<Stored<CustomerConfig>> {
-        let mut is_there = false;
-        if load_for == LoadFor::Request && self.follows() {
-            let (directory, asked_at) = (self.directory(), self.ports.now());
-            let resolved = boxed_cold(directory.host(host)).await;
-            deferred.follow |= directory.is_missing_shards();
-            match resolved {
-                Resolved::Elsewhere => {}
-                Resolved::Unreadable => is_there = true,
-                resolved => {
-                    self.memory.borrow().customers.end_lease(&host.cache_key(), asked_at);
-                    return resolved.known();
-                }
-            }
-        }
-        let stored = HostLoader::new(self.gateway, self.memory, self.ports).load(host).await;
         if is_there { stored.map(Stored::never_absent) } else { stored }
     }
 

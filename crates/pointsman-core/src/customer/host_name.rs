@@ -7,7 +7,6 @@ use std::rc::Rc;
 
 use crate::{
     base::{
-        digest::Digest,
         json::{Shallow, write_string},
         record::RecordErrors,
     },
@@ -23,7 +22,7 @@ pub struct HostName(Rc<str>);
 
 impl HostName {
     /// What the names of the entries begin with that say whose a host is.
-    pub const STORE_PREFIX: &str = "host:";
+    pub const STORE_PREFIX: &str = CustomerId::HOST_PREFIX;
 
     /// Reads a host as a record names it; `None` where it is no such name.
     #[must_use]
@@ -54,16 +53,10 @@ impl HostName {
         format!("{}{}", Self::STORE_PREFIX, self.0)
     }
 
-    /// What stands for the host among customers' ids. None of these has a control character.
+    /// What stands for the host's customer until that is known.
     #[must_use]
-    pub fn among_customers(&self) -> String {
-        format!("host\0{}", self.0)
-    }
-
-    /// The key that the host's customer is cached under.
-    #[must_use]
-    pub fn cache_key(&self) -> Digest {
-        Digest::name_of(&self.among_customers())
+    pub fn customer(&self) -> CustomerId {
+        CustomerId::of_host(&self.0)
     }
 
     /// Reads the hosts of a record, each once. What cannot be read is noted.
@@ -99,9 +92,9 @@ fn is_label(label: &str) -> bool {
 
 /// What an entry by a host's name says: whose record lists the host.
 #[must_use]
-pub fn pointer_to(id: &CustomerId) -> String {
+pub fn pointer_to(id: &str) -> String {
     let mut text = String::from(r#"{"customerId":"#);
-    write_string(id.as_str(), &mut text);
+    write_string(id, &mut text);
     text.push('}');
     text
 }
@@ -170,9 +163,13 @@ mod tests {
     fn no_host_is_known_by_a_customers_id() {
         for host in ["a.b", "api.acme.com", "a-long-name-of-a-host.customers.example.com"] {
             let host = HostName::parse(host).unwrap();
-            assert_eq!(CustomerId::parse(&host.among_customers()), None);
+            let own = host.customer();
+            assert_eq!(CustomerId::parse(own.as_str()), None);
+            assert_eq!((own.as_host(), own.store_key()), (Some(host.as_str()), host.store_key()));
             for id in [host.as_str(), &host.store_key()] {
-                assert_ne!(CustomerId::parse(id).unwrap().cache_key(), host.cache_key());
+                let id = CustomerId::parse(id).unwrap();
+                assert_eq!(id.as_host(), None);
+                assert_ne!(id.cache_key(), own.cache_key());
             }
         }
     }
@@ -181,7 +178,7 @@ mod tests {
     fn a_pointer_is_read_as_written() {
         for id in ["acme-corp", "a\"b\\c", "ünïcode", "host:api.acme.com"] {
             let id = CustomerId::parse(id).unwrap();
-            assert_eq!(customer_in(pointer_to(&id).as_bytes()), Some(id));
+            assert_eq!(customer_in(pointer_to(id.as_str()).as_bytes()), Some(id));
         }
         for pointer in ["", "{}", "[]", r#"{"customerId":""}"#, r#"{"customerId":null}"#, "acme-corp"] {
             assert_eq!(customer_in(pointer.as_bytes()), None, "{pointer}");

@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use crate::{
     base::{digest::Digest, refusal::Refusal, time::Timestamp},
-    customer::{host_name::HostName, record::CustomerConfig},
+    customer::record::CustomerConfig,
     decide::request_log::Trace,
     directory::log::{Epoch, Revision},
     forward::plan::Forward,
@@ -51,8 +51,6 @@ pub enum Need {
     Key(Digest),
     /// The record of this customer.
     Customer(CustomerId),
-    /// Whose this host is.
-    Host(HostName),
     /// The key set of this issuer.
     KeySet(usize),
     /// Which tokens were revoked.
@@ -73,7 +71,6 @@ impl Need {
         match self {
             Self::Key(digest) => Some(format!("key:{digest}")),
             Self::Customer(id) => Some(format!("customer:{}", id.cache_key())),
-            Self::Host(host) => Some(host.store_key()),
             Self::KeySet(issuer) => Some(format!("keyset:{issuer}")),
             Self::Introspection(of) => Some(format!("introspection:{}", of.name)),
             Self::Revocations | Self::Signature(_) | Self::Proof(_) => None,
@@ -173,7 +170,7 @@ pub struct LoadedForRequest {
     /// A customer's record, with whose it is: while it is loaded, the caller's own record may come to name another customer
     /// ([`LoadedForRequest::customer`]).
     pub customer: Option<(CustomerId, Fetched<Stored<CustomerConfig>>)>,
-    /// Whose the host is that was asked for.
+    /// Whose the host is that was asked for: its customer's id, and nothing else of it.
     pub host: Fetched<Stored<CustomerConfig>>,
     /// The issuer's key set.
     pub key_set: Fetched<Rc<KeySet>>,
@@ -190,12 +187,18 @@ pub struct LoadedForRequest {
 impl LoadedForRequest {
     /// Takes a customer's record; `None` where it could not be had.
     pub fn take_customer(&mut self, id: &CustomerId, stored: Option<Stored<CustomerConfig>>) {
-        self.customer = Some((id.clone(), Fetched::of(stored)));
+        match id.as_host() {
+            None => self.customer = Some((id.clone(), Fetched::of(stored))),
+            Some(_) => self.host = Fetched::of(stored),
+        }
     }
 
     /// What was loaded of this customer, and of no other.
     #[must_use]
     pub fn customer(&self, id: &CustomerId) -> Option<&Fetched<Stored<CustomerConfig>>> {
+        if id.as_host().is_some() {
+            return Some(&self.host);
+        }
         self.customer.as_ref().filter(|(whose, _)| whose == id).map(|(_, fetched)| fetched)
     }
 
@@ -215,11 +218,11 @@ impl LoadedForRequest {
     pub fn note_failed(&mut self, need: &Need) {
         match need {
             Need::Key(_) => self.key.note_failed(),
+            Need::Customer(id) if id.as_host().is_some() => self.host.note_failed(),
             Need::Customer(id) => match &mut self.customer {
                 Some((whose, fetched)) if whose == id => fetched.note_failed(),
                 customer => *customer = Some((id.clone(), Fetched::Failed)),
             },
-            Need::Host(_) => self.host.note_failed(),
             Need::KeySet(_) => {
                 self.key_set.note_failed();
                 self.issuer_asked = true;

@@ -13,11 +13,8 @@ use crate::{
         decision::{Fetched, Halt, Need},
         steps::HostStep,
     },
-    identity::{claimed::Claimed, method::AuthMethod, principal::Principal},
-    state::{
-        cache::{Lookup, Stored},
-        memory::Memory,
-    },
+    identity::{claimed::Claimed, customer_id::CustomerId, method::AuthMethod, principal::Principal},
+    state::{cache::Stored, memory::Memory},
 };
 
 impl DecisionContext<'_> {
@@ -29,7 +26,8 @@ impl DecisionContext<'_> {
         let asked_for = self.head.target.host();
         self.trace.record(|steps| steps.host = Some(HostStep { host: asked_for.to_owned(), customer: None }));
         let host = HostName::asked_for(asked_for).ok_or(Refusal::HostUnknown)?;
-        let id = match self.look_up_host(&host, memory)? {
+        let whose = host.customer();
+        let id = match look_up(&whose, memory, self.loaded, &mut self.deferred, self.now)? {
             Stored::Absent => return Err(Refusal::HostUnknown.into()),
             Stored::Malformed => return Err(Refusal::CustomerRecordMalformed.into()),
             Stored::Present(pointer) => pointer.id().clone(),
@@ -46,36 +44,21 @@ impl DecisionContext<'_> {
                 Ok(config)
             }
             Stored::Malformed => Err(Refusal::CustomerRecordMalformed.into()),
-            Stored::Present(_) | Stored::Absent => Err(self.host_moved(host, memory)),
-        }
-    }
-
-    fn look_up_host(&mut self, host: &HostName, memory: &mut Memory) -> Result<Stored<CustomerConfig>, Halt> {
-        let failed = match &self.loaded.host {
-            Fetched::Got(stored) => return Ok(stored.clone()),
-            missing => missing.has_failed(),
-        };
-        match memory.look_up_host(host, self.now, failed) {
-            Lookup::Hit { stored, refresh } => {
-                self.deferred.refresh(refresh, self.now, || Need::Host(host.clone()));
-                Ok(stored)
-            }
-            Lookup::Load(lease) => Err(Halt::Load(Need::Host(host.clone()), lease)),
-            Lookup::Unavailable => Err(Refusal::CustomerSourceUnavailable.into()),
+            Stored::Present(_) | Stored::Absent => Err(self.host_moved(whose, memory)),
         }
     }
 
     /// What memory holds of the host leads to a record that does not list it: the host may be another customer's by now. That is
     /// asked for again as seldom as whether a host that nobody had is somebody's by now.
-    fn host_moved(&self, host: HostName, memory: &Memory) -> Halt {
-        let place = host.cache_key();
+    fn host_moved(&self, whose: CustomerId, memory: &Memory) -> Halt {
+        let place = whose.cache_key();
         let asked_at = memory.customers.asked_at(&place);
         if self.loaded.host.has_failed() {
             return Refusal::CustomerSourceUnavailable.into();
         }
         let is_old = asked_at.is_some_and(|at| self.now.since(at) >= NEGATIVE_FRESH);
         if is_old && self.loaded.host == Fetched::NotAsked {
-            return Halt::Load(Need::Host(host), memory.customers.acquire_lease(&place, self.now));
+            return Halt::Load(Need::Customer(whose), memory.customers.acquire_lease(&place, self.now));
         }
         Refusal::HostUnknown.into()
     }

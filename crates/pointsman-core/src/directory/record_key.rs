@@ -61,7 +61,7 @@ impl RecordKey {
     /// logs and shards no host could stand; so it is a customer by a name that is no customer's id.
     #[must_use]
     pub fn host(host: &HostName) -> Self {
-        Self::customer(&host.among_customers())
+        Self::customer(host.customer().as_str())
     }
 
     /// Of the token of this issuer (`iss`) with this id (`jti`, RFC 7519, section 4.1.7).

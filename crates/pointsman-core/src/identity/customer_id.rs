@@ -15,6 +15,8 @@ impl CustomerId {
     pub const MAX_BYTES: usize = 256;
     /// What the names of the entries begin with that hold operators' own records of customers.
     pub const STORE_PREFIX: &str = "customer:";
+    /// What the names of the entries begin with that say whose a host is.
+    pub const HOST_PREFIX: &str = "host:";
     /// What the names of the entries begin with that hold what the config API says of customers.
     pub const REFRESHED_PREFIX: &str = "source:customer:";
 
@@ -23,6 +25,19 @@ impl CustomerId {
     pub fn parse(text: &str) -> Option<Self> {
         let fits = (1..=Self::MAX_BYTES).contains(&text.len());
         (fits && !has_control(text)).then(|| Self(Rc::from(text)))
+    }
+
+    /// What stands for the customer of a host until that is known: a name that is no customer's id, since it has a control
+    /// character. The host's customer is looked up by it as any other, by the same caches, leases and sources.
+    #[must_use]
+    pub fn of_host(host: &str) -> Self {
+        Self(Rc::from(format!("{HOST}{host}")))
+    }
+
+    /// The host, where this stands for its customer.
+    #[must_use]
+    pub fn as_host(&self) -> Option<&str> {
+        self.0.strip_prefix(HOST)
     }
 
     /// Reads the id out of a claim: text, or a whole number, which is its digits. All other numbers are refused rather than
@@ -53,7 +68,10 @@ impl CustomerId {
     /// The name of the KV entry that holds an operator's own record of this customer.
     #[must_use]
     pub fn store_key(&self) -> String {
-        format!("{}{}", Self::STORE_PREFIX, self.0)
+        match self.as_host() {
+            None => format!("{}{}", Self::STORE_PREFIX, self.0),
+            Some(host) => format!("{}{host}", Self::HOST_PREFIX),
+        }
     }
 
     /// The name of the KV entry that holds what the config API says of this customer. Another name than the
@@ -64,6 +82,9 @@ impl CustomerId {
         format!("{}{}", Self::REFRESHED_PREFIX, self.0)
     }
 }
+
+/// Before a host that stands for its customer.
+const HOST: &str = "host\0";
 
 fn has_control(text: &str) -> bool {
     scan::any(text, |word| word.below(b' ') | word.beyond_visible()) && text.chars().any(char::is_control)

@@ -9,11 +9,7 @@ use crate::{
         freshness::{BackOff, Lifetimes, Policy},
         time::{Span, Timestamp},
     },
-    customer::{
-        backend_url::AllowHttp,
-        host_name::{HostName, customer_in},
-        record::CustomerConfig,
-    },
+    customer::{backend_url::AllowHttp, host_name::customer_in, record::CustomerConfig},
     directory::{
         follower::{Currency, Follower, Found},
         log::Change,
@@ -195,27 +191,13 @@ impl Directory {
                         keep(&mut self.customers, &place, &stored, weight, expires_at);
                         stored
                     }
-                    Err(_) => return Answer::Unreadable,
+                    Err(_) => match whose_host(id, &text) {
+                        Some(stored) => stored,
+                        None => return Answer::Unreadable,
+                    },
                 }
             }
             Some(_) => Stored::Malformed,
-            None => Stored::Absent,
-        };
-        self.answer(stored, now)
-    }
-
-    /// Whose it says that this host is.
-    #[cold]
-    #[inline(never)]
-    pub fn host(&mut self, host: &HostName, asked: bool, now: Timestamp) -> Answer<CustomerConfig> {
-        let currency = self.follower.currency(now, self.stale_customers);
-        let row = match self.says(&RecordKey::host(host), "", currency, asked, now) {
-            Ok(row) => row,
-            Err(answer) => return answer,
-        };
-        let stored = match row.map(|row| customer_in(&row.text)) {
-            Some(Some(id)) => Stored::Present(Rc::new(CustomerConfig::pointer_to(id))),
-            Some(None) => return Answer::Unreadable,
             None => Stored::Absent,
         };
         self.answer(stored, now)
@@ -403,6 +385,14 @@ impl Directory {
             }
         }
     }
+}
+
+/// Whose a host is by its row, which is no customer's record. It is not kept: a change of the row names another customer.
+#[cold]
+#[inline(never)]
+fn whose_host(id: &CustomerId, row: &[u8]) -> Option<Stored<CustomerConfig>> {
+    id.as_host()?;
+    Some(Stored::Present(Rc::new(CustomerConfig::pointer_to(customer_in(row)?))))
 }
 
 /// Whether this row revokes a token that was issued then. One that does not say when may have been issued at any time.

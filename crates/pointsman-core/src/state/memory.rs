@@ -10,7 +10,6 @@ use crate::{
         time::{Span, Timestamp},
     },
     customer::{
-        host_name::HostName,
         record::CustomerConfig,
         roster::{Roster, RosterState},
     },
@@ -242,25 +241,6 @@ impl Memory {
 }
 
 impl Memory {
-    /// Looks up whose this host is, as [`Memory::look_up_key`] does keys. Of the customer nothing but the id is told.
-    #[cold]
-    #[inline(never)]
-    #[must_use]
-    pub fn look_up_host(&mut self, host: &HostName, now: Timestamp, failed: bool) -> Lookup<CustomerConfig> {
-        let place = host.cache_key();
-        match self.directory.as_mut().map(|directory| directory.host(host, false, now)) {
-            None => self.customers.lookup(&place, now, failed),
-            Some(Answer::Elsewhere) => {
-                let overtaken_at = |directory: &Directory| directory.overtaken_at(&RecordKey::host(host));
-                if let Some(at) = self.directory.as_ref().and_then(overtaken_at) {
-                    self.customers.forget(&place, at);
-                }
-                self.customers.lookup(&place, now, failed)
-            }
-            Some(answer) => conclude(answer, &self.customers, |_| false, &place, now, failed),
-        }
-    }
-
     /// Whether the config API is to be asked again for what the directory has of a customer.
     fn is_due(&self, held: &CustomerConfig, now: Timestamp) -> bool {
         self.by_id.is_some_and(|by_id| {
