@@ -9,7 +9,7 @@ import { size } from "../../bench/parts/size.mjs";
 
 const CEILING = 360 * 1024;
 /** No request waits for this one, but it is uploaded with the Worker. The management API is in it. */
-const LEDGER_CEILING = 328 * 1024;
+const LEDGER_CEILING = 336 * 1024;
 
 test("the wasm is no larger than its ceiling", () => {
   const { gzip } = size().wasm;
