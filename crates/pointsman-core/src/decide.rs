@@ -26,6 +26,7 @@ use serde_json::Value;
 
 use crate::{
     base::{refusal::Refusal, time::Timestamp},
+    customer::record::CustomerConfig,
     decide::{
         authenticate::Stage,
         decision::{Decision, Deferred, Halt, LoadedForRequest, Outcome},
@@ -68,6 +69,8 @@ struct DecisionContext<'a> {
     now: Timestamp,
     trace: Trace,
     deferred: Deferred,
+    /// The customer whose host was asked for, on routes where that counts.
+    of_host: Option<Rc<CustomerConfig>>,
 }
 
 impl Gateway {
@@ -90,6 +93,7 @@ impl Gateway {
                 ..Trace::default()
             },
             deferred: Deferred::default(),
+            of_host: None,
         };
         if let Some(directory) = &mut memory.directory {
             context.deferred.follow = directory.follower.note_request(now);
@@ -201,6 +205,11 @@ impl<'a> DecisionContext<'a> {
         if gateway.readings.differ(spelling, &taken, &guards_like) {
             return self.refused(Refusal::PathOfAnotherRoute, Some(route));
         }
+        if route.customer_by_host
+            && let Err(halt) = self.customer_of_host(memory)
+        {
+            return self.halted(halt, route);
+        }
         match self.decide_on_route(route, &matched.captures, memory) {
             Ok(outcome) => outcome,
             Err(Halt::Load(need, claim)) => Outcome::Load(need, claim),
@@ -220,10 +229,6 @@ impl<'a> DecisionContext<'a> {
             self.check_size()?;
         }
         handshake::check(route, self.head)?;
-        let of_host = match route.customer_by_host {
-            false => None,
-            true => Some(self.customer_of_host(memory)?),
-        };
         let stage = Stage { gateway, loaded: self.loaded, now: self.now };
         let (principal, method) =
             stage.authenticate(self.head, route, memory, &mut self.deferred, &mut self.trace)?;
@@ -233,11 +238,11 @@ impl<'a> DecisionContext<'a> {
             steps.principal = Some(Rc::clone(&principal));
             steps.requirement = (!route.require.is_empty()).then_some(Requirement::Holds);
         });
-        let of_host = match of_host {
+        let of_host = match self.of_host {
             None => None,
-            Some(customer) => Some(self.claim_host(customer, &principal, &method)?),
+            Some(_) => Some(self.claim_host(&principal, &method)?),
         };
-        let claimed = match (&of_host, &gateway.customers) {
+        let claimed = match (of_host.as_deref(), &gateway.customers) {
             (Some(of_host), _) => of_host,
             (None, Some(customers)) => principal.customer(&customers.claim),
             (None, None) => &Claimed::Missing,

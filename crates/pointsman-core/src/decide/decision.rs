@@ -196,10 +196,12 @@ impl LoadedForRequest {
     /// What was loaded of this customer, and of no other.
     #[must_use]
     pub fn customer(&self, id: &CustomerId) -> Option<&Fetched<Stored<CustomerConfig>>> {
-        if id.as_host().is_some() {
-            return Some(&self.host);
+        match &self.customer {
+            Some((whose, fetched)) if whose == id => Some(fetched),
+            // Nobody asks for hosts but a route on which they count.
+            _ if matches!(self.host, Fetched::NotAsked) => None,
+            _ => id.as_host().map(|_| &self.host),
         }
-        self.customer.as_ref().filter(|(whose, _)| whose == id).map(|(_, fetched)| fetched)
     }
 
     /// Takes the issuer's key set; `None` where it could not be had.

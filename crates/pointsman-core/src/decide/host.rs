@@ -1,20 +1,18 @@
 //! From the host that was asked for to a customer, on routes where the host says whose a request is.
 
-use std::rc::Rc;
-
 use super::{
     DecisionContext,
     customer::{admit, look_up},
 };
 use crate::{
     base::{freshness::NEGATIVE_FRESH, refusal::Refusal},
-    customer::{host_name::HostName, record::CustomerConfig},
+    customer::host_name::HostName,
     decide::{
-        decision::{Fetched, Halt, Need},
+        decision::{Fetched, Halt, Need, Outcome},
         steps::HostStep,
     },
     identity::{claimed::Claimed, customer_id::CustomerId, method::AuthMethod, principal::Principal},
-    state::{cache::Stored, memory::Memory},
+    state::{cache::Stored, memory::Memory, route::Route},
 };
 
 impl DecisionContext<'_> {
@@ -22,7 +20,7 @@ impl DecisionContext<'_> {
     /// has is as a path that nobody has.
     #[cold]
     #[inline(never)]
-    pub(super) fn customer_of_host(&mut self, memory: &mut Memory) -> Result<Rc<CustomerConfig>, Halt> {
+    pub(super) fn customer_of_host(&mut self, memory: &mut Memory) -> Result<(), Halt> {
         let asked_for = self.head.target.host();
         self.trace.record(|steps| steps.host = Some(HostStep { host: asked_for.to_owned(), customer: None }));
         let host = HostName::asked_for(asked_for).ok_or(Refusal::HostUnknown)?;
@@ -41,7 +39,8 @@ impl DecisionContext<'_> {
                         step.customer = Some(id.clone());
                     }
                 });
-                Ok(config)
+                self.of_host = Some(config);
+                Ok(())
             }
             Stored::Malformed => Err(Refusal::CustomerRecordMalformed.into()),
             Stored::Present(_) | Stored::Absent => Err(self.host_moved(whose, memory)),
@@ -63,16 +62,26 @@ impl DecisionContext<'_> {
         Refusal::HostUnknown.into()
     }
 
+    /// What becomes of a request that goes no further than its host.
+    #[cold]
+    #[inline(never)]
+    pub(super) fn halted(&self, halt: Halt, route: &Route) -> Outcome {
+        match halt {
+            Halt::Load(need, lease) => Outcome::Load(need, lease),
+            Halt::Refuse(refusal) => self.refused(refusal, Some(route)),
+        }
+    }
+
     /// Whose a request is by its host and by its credential, which may name no other customer. With the record at hand, who is
     /// disabled or out of reach is refused whatever the rules say.
     #[cold]
     #[inline(never)]
     pub(super) fn claim_host(
-        &self,
-        of_host: Rc<CustomerConfig>,
+        &mut self,
         principal: &Principal,
         method: &AuthMethod,
-    ) -> Result<Claimed, Halt> {
+    ) -> Result<Box<Claimed>, Halt> {
+        let of_host = self.of_host.take().ok_or(Refusal::Misconfigured)?;
         let id = of_host.id().clone();
         let customers = self.gateway.customers.as_ref().ok_or(Refusal::Misconfigured)?;
         match principal.customer(&customers.claim) {
@@ -90,6 +99,6 @@ impl DecisionContext<'_> {
             }
         }
         admit(Stored::Present(of_host), self.head)?;
-        Ok(Claimed::Id(id))
+        Ok(Box::new(Claimed::Id(id)))
     }
 }
