@@ -24,6 +24,8 @@ pub fn variables() -> HashMap<String, String> {
     );
     let keys = json("fixtures/keys/private.json");
     variables.insert("IDENTITY_KEY".to_owned(), keys["es256-1"].to_string());
+    variables.insert("DPOP_NONCE_SECRET".to_owned(), "0123456789abcdef0123456789abcdef".to_owned());
+    variables.insert("INTROSPECTION_SECRET".to_owned(), "only-for-the-issuer".to_owned());
     variables.insert("JWT_SECRET".to_owned(), read("fixtures/keys/hmac-secret.txt").trim().to_owned());
     variables
 }
