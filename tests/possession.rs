@@ -128,7 +128,7 @@ fn a_proof_counts_once_for_one_request_with_one_token_at_its_time() {
     let (good, stranger) =
         (proof(&token, "good"), mint("stranger", &proof_header(), &proof_claims(&token, "s")));
     for (what, proof, refused) in [
-        ("a second time", once.clone(), "dpop_proof_replayed"),
+        ("a second time", once, "dpop_proof_replayed"),
         ("another jti is another proof, and the same one is not", with("iat", json!(now - 1)), ""),
         ("method", with("htm", json!("POST")), "dpop_proof_request"),
         ("method in lower case", with("htm", json!("get")), "dpop_proof_request"),

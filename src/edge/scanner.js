@@ -48,7 +48,7 @@ export function makeVerifier(keyList) {
  * @param {KeyList} list
  */
 async function getKeyList({ url, userAgent }) {
-  const { status, body } = await getDocument(url, undefined, undefined, LIST_MS, LIST_BYTES, userAgent);
+  const { status, body } = await getDocument(url, undefined, undefined, undefined, LIST_MS, LIST_BYTES, userAgent);
   if (status !== 200) throw new Error(`status ${status}`);
   return new TextDecoder().decode(body);
 }

@@ -139,10 +139,10 @@ mod tests {
         let base64url = "ungWv48Bz-pBQUDeXa4iI7ADYaOWF3qctBD_YfIAFa0";
         assert_eq!(Digest::from_base64url(base64url), Some(digest));
         assert_eq!(digest.to_base64url(), base64url);
-        for bad in ["", "ba78", &hex[1..], &format!("{hex}00"), &hex.replace('b', "+")] {
+        for bad in ["", "ba78", &hex.replacen('b', "", 1), &format!("{hex}00"), &hex.replace('b', "+")] {
             assert_eq!(Digest::from_hex(bad), None, "{bad}");
         }
-        for bad in ["", "ungW", &base64url[1..], &format!("{base64url}="), &base64url.replace('_', "/")] {
+        for bad in ["", "ungW", &base64url.replacen('u', "", 1), &format!("{base64url}="), &base64url.replace('_', "/")] {
             assert_eq!(Digest::from_base64url(bad), None, "{bad}");
         }
     }

@@ -125,7 +125,7 @@ mod tests {
             json!({ "jkt": null }),
             json!({ "jkt": [JKT] }),
             json!({ "jkt": format!("{JKT}=") }),
-            json!({ "jkt": &JKT[1..] }),
+            json!({ "jkt": JKT.replacen('0', "", 1) }),
             json!({ "x5t#S256": "" }),
             json!({ "x5t": JKT }),
         ] {
