@@ -6,11 +6,17 @@ use pointsman_core::{
     base::time::Span,
     customer::{backend_url::AllowHttp, template::BackendTemplate},
     forward::failover::{Balance, Breaker},
+    http::fields::{FieldLines, MAX_FIXED, basic_credentials, is_field_value},
     state::config::{Backend, Origin},
 };
 
-use super::node::{Node, Read, fault};
+use super::{
+    identities::field,
+    node::{Node, Read, fault},
+};
 
+/// What the value of a fixed field must be.
+pub const FIXED_VALUE: &str = "must be 1 to 4096 characters of printable ASCII without a space at either end";
 const FOREVER: Span = Span::from_millis(u64::MAX);
 
 #[inline(never)]
@@ -41,7 +47,27 @@ pub(super) fn backend(node: Node<'_>, allow_http: AllowHttp) -> Read<Backend> {
         timeout: node.read("timeout", timeout)?,
         deadline: node.option("deadline", timeout)?,
         failure_statuses: node.list("failure_statuses", Node::small)?,
+        fields: fields(node)?,
     })
+}
+
+/// The fields of requests to a backend.
+#[inline(never)]
+fn fields(node: Node<'_>) -> Read<FieldLines> {
+    let mut fields = FieldLines::default();
+    node.list("headers", |node| {
+        let value = node.read("value", |node| {
+            node.known(FIXED_VALUE, |text| is_field_value(text, MAX_FIXED).then_some(text))
+        })?;
+        fields.push_checked(&node.read("name", field)?, value);
+        Ok(())
+    })?;
+    node.option("basic", |node| {
+        let (user, password) = (node.read("user", Node::text)?, node.read("password", Node::text)?);
+        fields.push_checked("authorization", &basic_credentials(user, password));
+        Ok(())
+    })?;
+    Ok(fields)
 }
 
 /// The URL of an origin, and the service binding that is called in place of the network (`binding:NAME/base`); `None` where

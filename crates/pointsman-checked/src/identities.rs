@@ -39,7 +39,7 @@ use super::{
 pub const MAX_LEEWAY: Span = Span::from_secs(300);
 
 /// The name of a field, in lower case.
-fn field(node: Node<'_>) -> Read<String> {
+pub(super) fn field(node: Node<'_>) -> Read<String> {
     node.known("must be a field name", |name| is_token(name).then(|| name.to_ascii_lowercase()))
 }
 

@@ -10,7 +10,7 @@ use pointsman_core::{
     base::object::parse_object,
     customer::backend_url::AllowHttp,
     forward::plan::Via,
-    http::fields::{FieldPolicy, NamePattern, is_token},
+    http::fields::{FieldPolicy, NamePattern, is_field_value, is_token},
     identity::jwt::Issuer,
 };
 use serde_json::Value;
@@ -34,7 +34,7 @@ mod sources;
 mod variables;
 
 pub use self::{
-    backends::{is_binding, origin_place},
+    backends::{FIXED_VALUE, is_binding, origin_place},
     conditions::read_conditions,
     identities::MAX_LEEWAY,
     limits::LONGEST_TIMEOUT,
@@ -63,8 +63,7 @@ pub const MAX_USER_AGENT: usize = 256;
 /// Whether a text can stand in `User-Agent`. Some firewalls answer 403 to whoever says nothing, so it cannot be empty.
 #[must_use]
 pub fn is_user_agent(text: &str) -> bool {
-    let is_value = text.bytes().all(|byte| byte == b' ' || byte.is_ascii_graphic());
-    is_value && !text.is_empty() && text.len() <= MAX_USER_AGENT && text.trim() == text
+    is_field_value(text, MAX_USER_AGENT)
 }
 
 /// Reads a configuration in checked form.
@@ -135,6 +134,9 @@ fn read_parts(document: Node<'_>) -> Read<Started> {
     })?;
     let limits = document.list("limits", limits::limit)?;
     let backends = document.list("backends", |node| backends::backend(node, allow_http))?;
+    for (name, _) in backends.iter().flat_map(|backend| backend.fields.iter()) {
+        fields.ask_for(name);
+    }
     let mut routes = Routes::new(document.read("case_insensitive", Node::flag)?);
     let regions = document.list("regions", |node| routes::region(node, &named))?;
     let policies = document.list("cors", routes::policy)?;

@@ -10,14 +10,28 @@ use pointsman_core::{
 use serde_json::{Value, json};
 
 use super::{
+    backend_fields,
     file::{BackendFile, GatewayFile, OriginFile},
     findings::{Findings, escape},
     sources::percent,
     timeout,
 };
 
-pub(super) fn all(file: &GatewayFile, allow_http: AllowHttp, findings: &mut Findings) -> Vec<Value> {
-    file.backends.iter().map(|(name, backend)| self::backend(name, backend, allow_http, findings)).collect()
+/// `own` are the fields in which backends are told who is calling.
+pub(super) fn all(
+    file: &GatewayFile,
+    own: &[String],
+    allow_http: AllowHttp,
+    findings: &mut Findings,
+) -> Vec<Value> {
+    let form = |(name, backend): &(String, BackendFile)| {
+        let mut form = self::backend(name, backend, allow_http, findings);
+        if let Value::Object(members) = &mut form {
+            backend_fields::add(backend, &format!("/backends/{}", escape(name)), own, members, findings);
+        }
+        form
+    };
+    file.backends.iter().map(form).collect()
 }
 
 /// A backend whose URL is bad is still known by name, so that routes to it are not called wrong too.

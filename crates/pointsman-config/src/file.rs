@@ -14,8 +14,8 @@ pub use self::{
     },
     one_or_many::OneOrMany,
     routing::{
-        BackendFile, CorsFile, CredentialInFile, LimitFile, OriginFile, ResourceFile, RouteFile, RuleFile,
-        VariantFile,
+        BackendFile, BasicFile, CorsFile, CredentialInFile, LimitFile, OriginFile, ResourceFile, RouteFile,
+        RuleFile, VariantFile,
     },
 };
 

@@ -101,6 +101,11 @@ impl Findings {
         }
     }
 
+    /// Whether the text there has a place for a variable.
+    pub(crate) fn has_variable(&self, pointer: &str) -> bool {
+        self.with_variables.contains_key(pointer)
+    }
+
     /// Notes variables in texts that are looked at once, when the file is checked.
     pub(crate) fn refuse_other_variables(&mut self) {
         let others: Vec<_> =

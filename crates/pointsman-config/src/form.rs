@@ -37,7 +37,7 @@ pub(super) fn write(file: &GatewayFile, version: &str, findings: &mut Findings) 
     let (identity, own_fields) = identities::identity(file.identity.as_ref(), findings);
     credential_fields::check_apart(file, &own_fields, findings);
     let removed = identities::removed(file.forward.as_ref(), &own_fields, findings);
-    let backends = backends::all(file, allow_http, findings);
+    let backends = backends::all(file, &own_fields, allow_http, findings);
     let limits = limits::all(file, findings);
     let named = conditions::named(&file.conditions, findings);
     identity_token::check_path(file, findings);

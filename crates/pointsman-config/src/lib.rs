@@ -16,6 +16,7 @@ use serde_json::Value;
 
 pub use pointsman_checked::{Variable, Variables, unset_variable};
 
+mod backend_fields;
 mod backends;
 mod conditions;
 mod credential_fields;
@@ -24,6 +25,7 @@ mod errors;
 pub mod file;
 pub mod findings;
 mod form;
+mod handing_on;
 mod identities;
 mod identity_token;
 mod introspection;

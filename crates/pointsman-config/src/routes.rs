@@ -22,7 +22,7 @@ use super::{
     errors::Shapes,
     file::{BackendFile, CorsFile, GatewayFile, IssuerFile, OneOrMany, RouteFile, RuleFile, VariantFile},
     findings::{Findings, Kind, escape},
-    introspection, limits, methods, operands, read_timeout, resource, span, write_all,
+    handing_on, introspection, limits, methods, operands, read_timeout, resource, span, write_all,
 };
 
 /// The operand that says on a route whose a request is.
@@ -74,6 +74,7 @@ pub(super) fn all(
         if let Some(members) = form.as_object_mut() {
             let errors = shapes.of_route(written.errors.as_deref(), &at, findings);
             members.insert("errors".to_owned(), errors.into());
+            handing_on::add(written, file, &at, members, findings);
             credential_in::check_policy(written, file, &at, findings);
             let resource = written.resource.as_ref();
             let resource =

@@ -10,6 +10,7 @@ pub mod customer;
 pub mod decision;
 mod dispatch;
 pub mod explain;
+mod handing_on;
 mod handshake;
 mod host;
 mod introspection;
@@ -280,13 +281,15 @@ impl<'a> DecisionContext<'a> {
         let rest = copied.as_ref().and_then(|copied| copied.query.as_deref());
         let isolates = chosen.own && gateway.customers.as_ref().is_some_and(|all| all.isolate_answers);
         let privacy = match method {
-            AuthMethod::Anonymous => AnswerPrivacy::Untouched,
-            AuthMethod::ApiKey
+            AuthMethod::Anonymous if route.hands_on.is_none() => AnswerPrivacy::Untouched,
+            AuthMethod::Anonymous
+            | AuthMethod::ApiKey
             | AuthMethod::ClientCertificate
             | AuthMethod::Token(_)
             | AuthMethod::TenantToken(_)
             | AuthMethod::Assumed => AnswerPrivacy::of_authenticated(self.head),
         };
+        let own_fields = chosen.fields;
         let to = Destination { chosen, route, caller, captures, rest, needs_size };
         let sending = self.send(to, &facts, memory)?;
         let admission = if route.limits.is_empty() {
@@ -294,10 +297,17 @@ impl<'a> DecisionContext<'a> {
         } else {
             self.admission(route, limit::LimitedCaller { facts: &facts, method: &method, customer })
         };
-        let (mut remove, set) = match &copied {
+        let (mut remove, mut set) = match &copied {
             None => plan::edit_fields(self.head, &via, &gateway.identity, caller),
             Some(copied) => self.edit_copied(&via, caller, copied),
         };
+        if let Some(hands_on) = &route.hands_on {
+            self.hand_on(route, hands_on, &method, &mut set);
+        }
+        // Last: what the backend is given takes the place of whatever else has that name.
+        if let Some(fields) = own_fields {
+            set.append(fields);
+        }
         let mut edits = AnswerEdits { privacy, isolates, ..gateway.answer_edits(route, self.head) };
         if let Some(copied) = &copied {
             edits.set.extend(copied.answer());

@@ -18,6 +18,7 @@ pub fn variables() -> HashMap<String, String> {
     let mut variables: HashMap<_, _> =
         vars.iter().map(|(name, value)| (name.clone(), value.as_str().unwrap().to_owned())).collect();
     variables.insert("CONFIG_API_TOKEN".to_owned(), "demo-config-token".to_owned());
+    variables.insert("BACKEND_SECRET".to_owned(), "demo-backend-secret".to_owned());
     variables.insert(
         "OPERATOR_SECRET".to_owned(),
         "pso_DemoOperatorSecretIsPublicNotForProduction0_1mpS7r".to_owned(),

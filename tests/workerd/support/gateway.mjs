@@ -56,7 +56,12 @@ export async function openGateway({
     network ? { name: ZONE_WORKER } : { external: { address: world.address, http: { cfBlobHeader: CF_FIELD } } };
   const log = createLog();
   const settings = (given) => ({
-    bindings: { JWT_SECRET: hmacSecret(), IDENTITY_KEY: identityKey(), ...given.bindings },
+    bindings: {
+      JWT_SECRET: hmacSecret(),
+      IDENTITY_KEY: identityKey(),
+      BACKEND_SECRET: "demo-backend-secret",
+      ...given.bindings,
+    },
     gateway: given.form ?? (given.gateway && checkedForm(given.gateway)),
     overrides: {
       ...DIRECT,

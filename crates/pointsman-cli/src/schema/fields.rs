@@ -12,8 +12,8 @@ use serde_json::{Value, json};
 
 use super::{
     grammar::{
-        exactly_one, field_name, form, instant, key_method, list, method, number, one_or_many, range, refer,
-        some_text, table, word,
+        TOKEN, exactly_one, field_name, form, instant, key_method, list, method, number, one_or_many, range,
+        refer, some_text, table, word,
     },
     refine::Field,
 };
@@ -203,6 +203,9 @@ fn backends() -> Vec<Field> {
         backend("failures", number(1, u32::MAX.into())),
         backend("failure_ratio", refer("Share")),
         backend("pause", refer("Span")),
+        backend("headers", fixed_fields()),
+        Field::of("BasicFile", "user", form("^[^:]*$")),
+        Field::free("BasicFile", "password"),
         origin("url", refer("BackendUrl")),
         Field::free("OriginFile", "region"),
         origin("weight", number(0, 1_000_000)),
@@ -259,6 +262,7 @@ fn routes() -> Vec<Field> {
         route("max_body", refer("Size")),
         route("rules", list(&refer("RuleFile"), 1)),
         route("timeout", refer("Span")),
+        route("pass", list(&field_name(false), 0)),
         route("limits", list(&choices, 0)),
         Field::free("VariantFile", "to"),
         Field::free("VariantFile", "weight"),
@@ -274,6 +278,15 @@ fn routes() -> Vec<Field> {
         rule("deny", number(400, 599)),
         rule("unlisted", word(&["refuse", "next"])),
     ]
+}
+
+/// Fields by name, each with its value.
+fn fixed_fields() -> Value {
+    let mut fields = table(&form("^[!-~]([ -~]{0,4094}[!-~])?$"));
+    if let Some(members) = fields.as_object_mut() {
+        members.insert("propertyNames".to_owned(), json!({ "pattern": format!("^{TOKEN}$") }));
+    }
+    fields
 }
 
 /// What names somebody: such text, or a whole number, which is its digits.

@@ -1,6 +1,6 @@
 //! Where requests go: backends, routes and their rules, and what routes name.
 
-use pointsman_core::base::shape::shape;
+use pointsman_core::base::shape::{Table, shape};
 use serde_json::Value;
 
 use super::OneOrMany;
@@ -29,6 +29,22 @@ pub struct BackendFile {
     pub failure_ratio: Option<String>,
     /// How long an origin is left alone the first time. Default `5s`.
     pub pause: Option<String>,
+    /// Fields that each request to it gets, and no other request: `{ "x-backend-secret" = "${BACKEND_SECRET}" }`. Default
+    /// none.
+    pub headers: Table<String> = default,
+    /// The user and the password that `Authorization` says on each request to it. Default none.
+    pub basic: Option<BasicFile>,
+}
+}
+
+shape! {
+/// A user and a password for a backend, as `Basic` sends them.
+#[derive(Clone, Debug)]
+pub struct BasicFile {
+    /// The user, without a colon.
+    pub user: String,
+    /// The password: `${BACKEND_PASSWORD}`.
+    pub password: String,
 }
 }
 
@@ -153,6 +169,11 @@ pub struct RouteFile {
     pub server_timing: Option<bool>,
     /// Whether answers carry `x-request-id`. Default `false`.
     pub request_id: Option<bool>,
+    /// Whether its backends, customers' own ones too, get the token that was verified. Never an API key. Default `false`.
+    pub forward_credential: Option<bool>,
+    /// Fields of credentials that are for its backends, and that the gateway does not look at: `authorization` where keys come
+    /// in another field. Default none.
+    pub pass: Vec<String> = default,
     /// Its limits, all of which must let a request pass: names, `{ use, when }`, or lists of these of
     /// which the first that fits applies. Default none.
     pub limits: Option<Vec<Value>>,

@@ -67,7 +67,7 @@ impl DecisionContext<'_> {
     #[inline(never)]
     fn plan(&mut self, to: &Destination<'_>, facts: &Facts<'_>, memory: &Memory) -> Result<Plan, Halt> {
         let Destination { chosen, route, captures, rest, needs_size, .. } = to;
-        let ChosenBackend { origins, within, balance, deadline, breaker, statuses, own } = chosen;
+        let ChosenBackend { origins, within, balance, deadline, breaker, statuses, own, .. } = chosen;
         let origins = origins.as_slice();
         let single = origins.len() == 1;
         let url = |origin: &ChosenOrigin| {

@@ -29,13 +29,16 @@ use crate::{
         plan::{Forward, Plan},
     },
     http::{answer::Answer, head::Head},
-    identity::customer_id::CustomerId,
+    identity::{customer_id::CustomerId, jwt::Issuer},
     routing::split::SplitView,
     state::{
         bounds::{Bound, Hears, bounds},
         config::Gateway,
     },
 };
+
+/// What is told of a field that is set for one backend.
+const SECRET: &str = "(secret)";
 
 /// The version of the document's form.
 const VERSION: u8 = 1;
@@ -82,7 +85,7 @@ impl Explained<'_> {
             "bounds": bounds(self.gateway, self.hears).iter().map(Bound::to_json).collect::<Vec<_>>(),
         });
         let (name, value) = match &decision.outcome {
-            Outcome::Forward(forward) => ("forward", self.forwarded(forward)),
+            Outcome::Forward(forward) => ("forward", self.forwarded(forward, trace)),
             Outcome::Answer(answer) => ("answer", self.answered(answer, trace)),
             Outcome::Load(..) => return told,
         };
@@ -92,19 +95,47 @@ impl Explained<'_> {
         told
     }
 
-    fn forwarded(&self, forward: &Forward) -> Value {
+    fn forwarded(&self, forward: &Forward, trace: &Trace) -> Value {
         let policy = &self.gateway.fields;
         let names = self.head.fields.names();
         let goes = |name: &String| policy.judge(name).removed || forward.remove.contains(name);
         let removed: Vec<_> = names.iter().filter(|name| goes(name)).collect();
+        let backend = trace.backend.as_deref();
+        let backend = self.gateway.backends.iter().find(|own| Some(&*own.name) == backend);
+        let is_of_backend = |name: &str| backend.is_some_and(|own| own.fields.has(name));
+        let told = |(name, value)| match is_of_backend(name) {
+            true => (name, SECRET.to_owned()),
+            false => (name, self.told_field(name, value)),
+        };
+        let lines: Vec<_> = forward.set.iter().collect();
+        // Of two fields of a name the last one is sent.
+        let is_sent =
+            |place: usize, name: &str| lines.iter().skip(place + 1).all(|(later, _)| *later != name);
+        let set: Vec<_> = lines
+            .iter()
+            .enumerate()
+            .filter(|(place, (name, _))| is_sent(*place, name))
+            .map(|(_, field)| told(*field))
+            .collect();
         json!({
             "url": forward.sending.url(),
             "timeout_ms": forward.sending.timeout().millis(),
             "plan": forward.sending.plan().map(plan),
             "removed": removed,
-            "set": forward.set.iter().map(told_field).collect::<Vec<_>>(),
+            "set": set,
             "set_on_answer": forward.edits.set,
         })
+    }
+
+    /// What is told of a field that is set. Cookies are set where one held the credential, and the others are secrets too; a
+    /// field of credentials is set where it is handed on.
+    fn told_field(&self, name: &str, value: &str) -> String {
+        if name == "cookie" {
+            return "(what the client sent, without the credential)".to_owned();
+        }
+        let is_of_issuer = |own: &Issuer| own.fields.iter().any(|field| field == name);
+        let is_credential = name == "authorization" || self.gateway.issuers.iter().any(is_of_issuer);
+        if is_credential { "(credential)".to_owned() } else { value.to_owned() }
     }
 
     fn answered(&self, answer: &Answer, trace: &Trace) -> Value {
@@ -206,12 +237,6 @@ fn add_age(step: &mut Value, age: &Age) {
         put(members, "cache", age.cache.to_json());
         put(members, "as_of", age.as_of.map(|at| at.to_string()).to_json());
     }
-}
-
-/// A field that is set. Cookies are set where one held the credential, and the others are secrets too.
-fn told_field<'a>((name, value): (&'a str, &str)) -> (&'a str, String) {
-    let told = if name == "cookie" { "(what the client sent, without the credential)" } else { value };
-    (name, told.to_owned())
 }
 
 fn decided(trace: &Trace) -> Value {

@@ -12,6 +12,7 @@ use crate::{
         steps::Steps,
     },
     forward::failover::{Balance, Breaker},
+    http::fields::FieldLines,
     identity::{claimed::Claimed, principal::Principal},
     routing::{
         condition::Facts,
@@ -39,6 +40,8 @@ pub(super) struct ChosenBackend<'a> {
     pub(super) deadline: Option<Span>,
     pub(super) breaker: Breaker,
     pub(super) statuses: &'a [u16],
+    /// What is set on requests to it alone.
+    pub(super) fields: Option<&'a FieldLines>,
     /// Whether it is the customer's own backend.
     pub(super) own: bool,
 }
@@ -189,6 +192,7 @@ impl<'a> DecisionContext<'a> {
             deadline: backend.deadline,
             breaker: backend.breaker,
             statuses: &backend.failure_statuses,
+            fields: Some(&backend.fields),
             own: false,
         })
     }
@@ -235,6 +239,7 @@ impl<'a> DecisionContext<'a> {
             deadline: None,
             breaker: Breaker::default(),
             statuses: &[],
+            fields: None,
             own: true,
         }))
     }

@@ -203,8 +203,8 @@ impl Steps {
         let accepted = kinds.chain(issuers.map(|issuer| Rc::clone(&issuer.name))).collect();
         let form = CredentialForm::NotAskedFor;
         let keys = gateway.api_keys.iter().flat_map(|keys| keys.sent().own()).map(str::to_owned);
-        let places =
-            ["authorization".to_owned()].into_iter().chain(keys).chain(auth.places.names()).collect();
+        let authorization = Some("authorization".to_owned()).filter(|_| !auth.places.passes_authorization);
+        let places = authorization.into_iter().chain(keys).chain(auth.places.names()).collect();
         let anonymous = auth.anonymous;
         self.credential =
             Some(CredentialStep { accepted, anonymous, places, place: None, form, proof: None });

@@ -8,12 +8,14 @@ use std::{
     collections::{HashMap, HashSet},
 };
 
+use base64ct::{Base64, Encoding};
+
 use super::{credential_copies::may_hold_a_credential, families::is_set_by_proxies};
 use crate::{base::scan, http::head::PresentFields};
 
 /// Connection-specific fields, which never pass an intermediary (RFC 9110, section 7.6.1; RFC 9113,
 /// section 8.2.2), and `Expect`: the runtime would take a backend's 100 for the answer.
-const HOP_BY_HOP: &[&str] = &[
+pub const HOP_BY_HOP: &[&str] = &[
     "connection",
     "expect",
     "http2-settings",
@@ -231,6 +233,23 @@ pub fn is_token(text: &str) -> bool {
         && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte))
 }
 
+/// The longest value of a field that a configuration fixes.
+pub const MAX_FIXED: usize = 4096;
+
+/// Whether a text can be a field's value as it stands, at most so long: printable ASCII, without a space at either end.
+#[must_use]
+pub fn is_field_value(text: &str, longest: usize) -> bool {
+    let is_value = text.bytes().all(|byte| byte == b' ' || byte.is_ascii_graphic());
+    is_value && !text.is_empty() && text.len() <= longest && text.trim() == text
+}
+
+/// What `Authorization` says of a user and a password (RFC 7617, section 2).
+#[must_use]
+#[inline(never)]
+pub fn basic_credentials(user: &str, password: &str) -> String {
+    format!("Basic {}", Base64::encode_string(format!("{user}:{password}").as_bytes()))
+}
+
 /// A claim's text as a field value: visible ASCII as it is; `%`, other bytes and a space at either
 /// end percent-encoded. Nothing can break out of the field, and two different texts never look
 /// the same to the backend.
@@ -304,6 +323,17 @@ impl FieldLines {
         } else {
             self.push_line(value);
         }
+    }
+
+    /// Adds all fields of `others`.
+    pub fn append(&mut self, others: &Self) {
+        self.0.push_str(&others.0);
+    }
+
+    /// Whether a field of this name is among them.
+    #[must_use]
+    pub fn has(&self, name: &str) -> bool {
+        self.iter().any(|(own, _)| own == name)
     }
 
     /// Names and values, in order.

@@ -74,7 +74,10 @@ pub fn find_credential<'a, 'p>(
     api_keys: Option<&'p ApiKeys>,
     places: &'p Places,
 ) -> Result<Option<Found<'a, 'p>>, Refusal> {
-    let authorization = head.field(PresentFields::AUTHORIZATION, "authorization");
+    let mut authorization = head.field(PresentFields::AUTHORIZATION, "authorization");
+    if places.passes_authorization {
+        authorization = None;
+    }
     let is_in_further = head.seen.has(PresentFields::API_KEY.and(PresentFields::FURTHER_CREDENTIAL));
     // Of Basic credentials the place is looked at, too.
     if is_in_further || places.basic || (head.target.query.is_some() && !places.query.is_empty()) {

@@ -2,7 +2,6 @@
 
 use std::{cell::Cell, fmt, rc::Rc};
 
-use base64ct::{Base64, Encoding};
 use serde_json::{Map, Value};
 
 use crate::{
@@ -11,6 +10,7 @@ use crate::{
         refusal::Refusal,
         time::{Span, Timestamp},
     },
+    http::fields::basic_credentials,
     identity::{
         claims::Claims,
         jwt::{Issuer, VerifiedToken, check_times, find_subject},
@@ -71,8 +71,7 @@ impl Endpoint {
         let (id, secret) = (form_encoded(id), form_encoded(secret));
         match auth {
             ClientAuth::Basic => {
-                let credentials = Base64::encode_string(format!("{id}:{secret}").as_bytes());
-                Self { url, authorization: Some(format!("Basic {credentials}")), form: String::new() }
+                Self { url, authorization: Some(basic_credentials(&id, &secret)), form: String::new() }
             }
             ClientAuth::Post => {
                 Self { url, authorization: None, form: format!("client_id={id}&client_secret={secret}&") }

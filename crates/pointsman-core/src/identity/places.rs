@@ -52,7 +52,8 @@ impl RouteAuth {
 }
 
 /// Where a route's callers may show their credential. `Authorization` and the fields of API keys are looked at on each
-/// route that needs a credential, so that a second credential is found whatever the route takes.
+/// route that needs a credential, so that a second credential is found whatever the route takes; but not an `Authorization`
+/// that is for the backend.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct Places {
     /// The issuers whose tokens come in `Authorization`.
@@ -71,6 +72,8 @@ pub struct Places {
     pub cookies: Vec<String>,
     /// Whether API keys may stand behind `Basic` in `Authorization`.
     pub basic: bool,
+    /// Whether `Authorization` is for the backend, and so is not looked at.
+    pub passes_authorization: bool,
 }
 
 impl Places {

@@ -11,7 +11,10 @@ use crate::{
         limit::Limit,
         plan::{Identity, Via},
     },
-    http::{error_shape::ErrorShape, fields::FieldPolicy},
+    http::{
+        error_shape::ErrorShape,
+        fields::{FieldLines, FieldPolicy},
+    },
     identity::{
         api_key::ApiKeys, claims::ClaimPath, client_certificate::ClientCertificates, dpop::DpopSettings,
         jwt::Issuer, principal::Principal,
@@ -450,6 +453,8 @@ pub struct Backend {
     pub deadline: Option<Span>,
     /// Statuses that count as a failure of the origin.
     pub failure_statuses: Vec<u16>,
+    /// Fields that are set on each request to it, and on no other: secrets of the backend's.
+    pub fields: FieldLines,
 }
 
 /// One place where a backend is.

@@ -50,6 +50,17 @@ pub struct Route {
     pub shows_request_id: bool,
     /// Its limits: each must let a request pass.
     pub limits: Vec<LimitTiers>,
+    /// What its backends get of the client's credentials, where that is anything.
+    pub hands_on: Option<Box<HandsOn>>,
+}
+
+/// What backends get of a client's credentials.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct HandsOn {
+    /// Whether the token that was verified.
+    pub token: bool,
+    /// Fields of credentials that are for the backend, and that the gateway does not look at.
+    pub fields: Vec<String>,
 }
 
 /// Whether two routes guard alike: see [`Route::guards_like`].
@@ -71,6 +82,8 @@ impl Route {
             && self.require == other.require
             && self.max_body == other.max_body
             && self.limits == other.limits
+            // A field that comes by one of them alone may be believed behind the other.
+            && self.hands_on == other.hands_on
             // Who may have a browser send its cookies, or Basic credentials, stands in the CORS policy.
             && (self.auth.places.are_usual() || self.cors == other.cors)
     }
