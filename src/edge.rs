@@ -27,7 +27,7 @@ use pointsman_core::{
         answer::{Answer, Telling, problem},
         cf::CfValue,
         cors::AnswerEdits,
-        head::{Fields, Head, PresentFields, RequestTarget},
+        head::{Fields, Head, PresentFields, RequestTarget, kept_request_id},
         prelude::RequestPrelude,
     },
     state::cache::Lease,
@@ -57,7 +57,10 @@ struct RequestContext {
     /// What came, as the core asks for it.
     sent: Sent,
     seen: PresentFields,
-    request_id: String,
+    /// The platform's id of the request, or the gateway's own.
+    own_id: String,
+    /// The client's, where the configuration keeps it. The gateway itself goes by it in nothing.
+    kept_id: Option<String>,
     began: Timestamp,
     /// Whether something was waited for. Else the request is decided when it came: the clock stands still meanwhile.
     waited: bool,
@@ -108,7 +111,8 @@ pub fn fetch(request: JsValue, env: JsValue, context: JsValue) -> JsValue {
     let sent = Sent { survey: RequestPrelude::new(incoming.text()), incoming };
     let seen = sent.survey.seen();
     let request = RequestContext {
-        request_id: request_id(&sent, seen).unwrap_or_else(|| isolate.issue_id()),
+        own_id: request_id(&sent, seen).unwrap_or_else(|| isolate.issue_id()),
+        kept_id: kept_request_id(&sent, seen),
         sent,
         seen,
         began: platform::now(),
@@ -167,7 +171,11 @@ impl RequestContext {
         }
         if let Some(asked) = operator::ledger_call(&ready.gateway, &head) {
             return match asked {
-                Ok(call) => platform::until_trap(&future_to_promise(Rc::new(self).ask_ledger(call))).into(),
+                Ok(call) => {
+                    // The ledger knows by its id what it has done already.
+                    let request = Self { kept_id: None, ..self };
+                    platform::until_trap(&future_to_promise(Rc::new(request).ask_ledger(call))).into()
+                }
                 Err(answer) => self.answer(answer, &Trace::of_route("ledger")),
             };
         }
@@ -291,7 +299,7 @@ impl RequestContext {
             _ => None,
         };
         let incoming = &self.sent.incoming;
-        let said = platform::ask_operator(self.env.as_ref(), incoming, base, &self.request_id).await;
+        let said = platform::ask_operator(self.env.as_ref(), incoming, base, &self.own_id).await;
         let said = match said {
             Ok(said) => said,
             Err(error) => return Ok(self.ledger_failed(&outside::message(&error))),
@@ -368,7 +376,7 @@ impl RequestContext {
         let parts = wire::encode_dispatch(&DispatchParts {
             forward,
             line: &line,
-            request_id: &self.request_id,
+            request_id: self.request_id(),
             origin: trace.origin.as_deref(),
         });
         let decided = if self.waited { platform::now() } else { self.began };
@@ -404,7 +412,7 @@ impl RequestContext {
     }
 
     fn misconfigured(&self) -> JsValue {
-        let telling = Telling { type_base: DEFAULT_PROBLEM_BASE, shape: None, request_id: &self.request_id };
+        let telling = Telling { type_base: DEFAULT_PROBLEM_BASE, shape: None, request_id: self.request_id() };
         let answer = problem(Refusal::Misconfigured, None, None, telling, AnswerEdits::default());
         self.answer(answer, &Trace::default())
     }
@@ -463,11 +471,16 @@ impl RequestContext {
             target: RequestTarget::parse(self.sent.survey.url())?,
             seen: self.seen,
             fields: &self.sent,
-            request_id: &self.request_id,
+            request_id: self.request_id(),
         })
     }
 
+    /// The id under which log, backend and caller can find the request.
+    fn request_id(&self) -> &str {
+        self.kept_id.as_deref().unwrap_or(&self.own_id)
+    }
+
     fn subject(&self) -> LoggedRequest<'_> {
-        LoggedRequest { time: self.began, request_id: &self.request_id, method: self.sent.survey.method() }
+        LoggedRequest { time: self.began, request_id: self.request_id(), method: self.sent.survey.method() }
     }
 }

@@ -125,6 +125,9 @@ fn read_parts(document: Node<'_>) -> Read<Started> {
     for name in issuers.iter().flat_map(|issuer| &issuer.fields).filter(|name| *name != "authorization") {
         fields.take_credential(name);
     }
+    if document.read("keep_request_id", Node::flag)? {
+        fields.keep_request_id();
+    }
     let mut named = Vec::new();
     document.list("conditions", |node| {
         // Each may use those before it.

@@ -12,7 +12,7 @@ use std::{
 use pointsman_config::file::OneOrMany;
 use pointsman_core::{
     base::time::Timestamp,
-    http::head::{Head, RequestTarget as UrlTarget},
+    http::head::{Head, RequestTarget as UrlTarget, kept_request_id},
     identity::{customer_id::CustomerId, jwt, principal::Principal},
     state::{config::Gateway, memory::Memory},
 };
@@ -301,12 +301,14 @@ impl Explain<'_> {
     }
 
     fn ask(&self, sent: &Sent, world: &World<'_>, believed: Option<Rc<Principal>>) -> Result<Value, String> {
+        let seen = sent.fields.seen(self.gateway);
+        let kept = kept_request_id(&sent.fields, seen);
         let head = Head {
             method: &sent.method,
             target: UrlTarget::parse(&sent.url).ok_or("path: is no URL")?,
-            seen: sent.fields.seen(self.gateway),
+            seen,
             fields: &sent.fields,
-            request_id: "explained",
+            request_id: kept.as_deref().unwrap_or("explained"),
         };
         // Each request is the first one of its isolate.
         let memory = RefCell::new(Memory::new(self.gateway, 1));

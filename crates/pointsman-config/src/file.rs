@@ -173,5 +173,7 @@ pub struct ForwardFile {
     /// Whether backends take `/Admin` and `/admin` for one path: then no letter's case leads around a route. Default
     /// `false`.
     pub case_insensitive: Option<bool>,
+    /// Whether a client's own `X-Request-Id` is replaced (`replace`, the default) or, where it is well-formed, kept (`keep`).
+    pub request_id: Option<String>,
 }
 }

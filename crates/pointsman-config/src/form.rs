@@ -48,7 +48,7 @@ pub(super) fn write(file: &GatewayFile, version: &str, findings: &mut Findings) 
     let routes = routes::all(file, &names, &mut shapes, allow_http, findings);
     check_announced(file, findings);
     warn_of_unused(file, findings);
-    json!({
+    let mut form = json!({
         "format": FORMAT,
         "version": version,
         "name": name(file, findings),
@@ -74,7 +74,24 @@ pub(super) fn write(file: &GatewayFile, version: &str, findings: &mut Findings) 
         "cors": cors,
         "errors": shapes.form(),
         "routes": routes,
-    })
+    });
+    if keeps_request_id(file, findings)
+        && let Value::Object(members) = &mut form
+    {
+        members.insert("keep_request_id".to_owned(), true.into());
+    }
+    form
+}
+
+fn keeps_request_id(file: &GatewayFile, findings: &mut Findings) -> bool {
+    match file.forward.as_ref().and_then(|own| own.request_id.as_deref()) {
+        None | Some("replace") => false,
+        Some("keep") => true,
+        Some(_) => {
+            findings.error("/forward/request_id", "must be \"keep\" or \"replace\"");
+            false
+        }
+    }
 }
 
 fn user_agent(file: &GatewayFile, findings: &mut Findings) -> Value {

@@ -80,3 +80,17 @@ fn keys_and_what_the_gateway_reads_never_pass() {
         assert_eq!(of_route(keys, auth, lines), [found], "{keys} {auth} {lines}");
     }
 }
+
+#[test]
+fn ids_of_requests_are_kept_or_replaced() {
+    let of = |line: &str| {
+        findings(&format!(
+            "[forward]\n{line}\n[backends.b]\nurl = \"https://b.example\"\n[[routes]]\npath = \"/x\"\nauth = []\n\
+             rules = [{{ name = \"a\", to = \"b\" }}]\n"
+        ))
+    };
+    for line in ["", "request_id = \"keep\"", "request_id = \"replace\""] {
+        assert_eq!(of(line), Vec::<String>::new());
+    }
+    assert_eq!(of("request_id = \"trust\""), ["/forward/request_id: must be \"keep\" or \"replace\""]);
+}

@@ -301,6 +301,12 @@ impl<'a> DecisionContext<'a> {
             None => plan::edit_fields(self.head, &via, &gateway.identity, caller),
             Some(copied) => self.edit_copied(&via, caller, copied),
         };
+        if route.rewrite.is_some()
+            && let Some(prefix) = plan::prefix_taken_off(&sending, self.head.target.path)
+        {
+            // A slice of a URL, which holds no line break.
+            set.push_checked("x-forwarded-prefix", prefix);
+        }
         if let Some(hands_on) = &route.hands_on {
             self.hand_on(route, hands_on, &method, &mut set);
         }

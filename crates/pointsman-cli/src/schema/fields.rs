@@ -37,6 +37,7 @@ fn top() -> Vec<Field> {
         field("user_agent", form("^[!-~]([ -~]{0,254}[!-~])?$")),
         field("allow_http", word(&["never", "loopback", "always"])),
         Field::free("GatewayFile", "problem_base"),
+        Field::of("ForwardFile", "request_id", word(&["replace", "keep"])),
         field("conditions", table(&refer("Conditions"))),
         field("regions", table(&refer("Conditions"))),
         field("routes", list(&refer("RouteFile"), 1)),

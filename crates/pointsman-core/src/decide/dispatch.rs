@@ -102,8 +102,9 @@ impl DecisionContext<'_> {
         } else {
             Vec::new()
         };
-        let choice =
-            Selection { balance: *balance, near: &near, within, salt: self.head.request_id, caller: &caller };
+        // The id may be the client's own, who would draw an origin by it.
+        let salt = format!("{}\0{}", self.now.millis(), self.head.request_id);
+        let choice = Selection { balance: *balance, near: &near, within, salt: &salt, caller: &caller };
         let order = failover::order(&candidates, choice, &memory.origins, self.now);
         let tries = |key: &str| memory.origins.is_half_open(Watched { key, caller: &caller }, self.now);
         let mut attempts: Vec<_> = order

@@ -212,6 +212,17 @@ impl Via {
     }
 }
 
+/// What a rewrite takes off the beginning of a path, so that a backend can write links that lead back here. `None` where the
+/// origins do not agree on it, and where what is called is no end of the path.
+#[must_use]
+#[inline(never)]
+pub fn prefix_taken_off<'p>(sending: &Sending, path: &'p str) -> Option<&'p str> {
+    let taken = |url: &str| path.strip_suffix(RequestTarget::parse(url)?.path);
+    let prefix = taken(sending.url()).filter(|prefix| !prefix.is_empty());
+    let others = sending.plan().map_or(&[][..], |plan| &plan.attempts);
+    prefix.filter(|_| others.iter().all(|attempt| taken(&attempt.url) == prefix))
+}
+
 /// What is done to the fields of the request to the backend: names that are taken off, then fields that are set.
 #[must_use]
 pub fn edit_fields(
@@ -313,6 +324,34 @@ mod tests {
                 let is_set = set.iter().any(|(own, _)| own == *name);
                 assert!(is_set != remove.iter().any(|own| own == name), "{name}, {address:?}");
             }
+        }
+    }
+
+    #[test]
+    fn a_prefix_is_told_where_all_origins_get_the_end_of_the_path() {
+        let attempt = |url: &str| Attempt {
+            url: url.to_owned(),
+            origin: Rc::from("https://b.example"),
+            key: String::new(),
+            trial: false,
+            timeout: 1,
+            binding: None,
+            assertion: None,
+        };
+        for (path, urls, prefix) in [
+            ("/api/v1/orders", &["https://b.example/orders"][..], Some("/api/v1")),
+            ("/api/v1/a%2Fb", &["https://b.example/a%2Fb?x=/orders#y"], Some("/api/v1")),
+            ("/api/v1/", &["https://b.example/"], Some("/api/v1")),
+            ("/api/v1/orders", &["https://b.example/v1/orders"], Some("/api")),
+            ("/orders", &["https://b.example/orders"], None),
+            ("/api/orders", &["https://b.example/base/orders"], None),
+            ("/api/orders", &["https://b.example/orders", "https://c.example/orders"], Some("/api")),
+            ("/api/v1/orders", &["https://b.example/orders", "https://c.example/v1/orders"], None),
+        ] {
+            let plan = Plan { attempts: urls.iter().map(|url| attempt(url)).collect(), ..Plan::default() };
+            assert_eq!(prefix_taken_off(&Sending::Planned(plan), path), prefix, "{path} {urls:?}");
+            let direct = Sending::Direct { url: urls[0].to_owned(), timeout: Span::default() };
+            assert!(urls.len() > 1 || prefix_taken_off(&direct, path) == prefix, "{path}");
         }
     }
 

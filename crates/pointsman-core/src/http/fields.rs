@@ -74,6 +74,8 @@ pub struct FieldPolicy {
     key_field: Option<String>,
     /// Further fields that may hold a credential.
     further: Vec<String>,
+    /// Whether a client's own `X-Request-Id` is looked at.
+    keeps_request_id: bool,
     /// Fields that conditions ask for: as backends would fold them, and as conditions spell them.
     asked: HashMap<String, Vec<String>>,
 }
@@ -136,7 +138,14 @@ impl FieldPolicy {
     ) -> Self {
         let fixed = HOP_BY_HOP.iter().chain(SPOOFABLE).copied();
         let removed = fixed.chain(["authorization"]).chain(identity).map(canonical).collect();
-        let mut policy = Self { removed, own, key_field: None, further: Vec::new(), asked: HashMap::new() };
+        let mut policy = Self {
+            removed,
+            own,
+            key_field: None,
+            further: Vec::new(),
+            keeps_request_id: false,
+            asked: HashMap::new(),
+        };
         for name in key_fields {
             policy.take_credential(name);
             if policy.key_field.is_none() {
@@ -157,6 +166,11 @@ impl FieldPolicy {
         if self.further.iter().all(|own| own != name) {
             self.further.push(name.to_owned());
         }
+    }
+
+    /// Looks at a client's own `X-Request-Id`.
+    pub fn keep_request_id(&mut self) {
+        self.keeps_request_id = true;
     }
 
     /// Takes off all other spellings of a field that conditions ask for: a backend that folds `x_debug` into
@@ -195,6 +209,7 @@ impl FieldPolicy {
             "cf-ray" => PresentFields::CF_RAY,
             "cf-connecting-ip" => PresentFields::CF_CONNECTING_IP,
             "x-pointsman-explain" => PresentFields::EXPLAIN,
+            "x-request-id" if self.keeps_request_id => PresentFields::REQUEST_ID,
             _ => PresentFields::default(),
         };
         if self.key_field.as_deref() == Some(name) {

@@ -124,6 +124,9 @@ impl PresentFields {
     /// A further field that may hold a credential: which one must be asked for.
     pub const FURTHER_CREDENTIAL: Self = Self(1 << 12);
 
+    /// `X-Request-Id`, where the configuration keeps a client's own.
+    pub const REQUEST_ID: Self = Self(1 << 13);
+
     /// From the bits that [`PresentFields::bits`] gave.
     #[must_use]
     pub const fn from_bits(bits: u32) -> Self {
@@ -159,7 +162,7 @@ pub struct Head<'a> {
     pub seen: PresentFields,
     /// Their values.
     pub fields: &'a dyn Fields,
-    /// The id under which log, backend and caller can find this request: letters, digits and hyphens.
+    /// The id under which log, backend and caller can find this request: letters, digits and `._:-`.
     pub request_id: &'a str,
 }
 
@@ -195,6 +198,21 @@ impl<'a> Head<'a> {
                 .field(PresentFields::UPGRADE, "upgrade")
                 .is_some_and(|value| value.trim().eq_ignore_ascii_case("websocket"))
     }
+}
+
+/// The client's own id for its request, where the configuration keeps those of a form that is safe wherever it is written.
+#[must_use]
+#[inline]
+pub fn kept_request_id(fields: &dyn Fields, seen: PresentFields) -> Option<String> {
+    if seen.has(PresentFields::REQUEST_ID) { read_request_id(fields) } else { None }
+}
+
+#[cold]
+#[inline(never)]
+fn read_request_id(fields: &dyn Fields) -> Option<String> {
+    let id = fields.get("x-request-id")?;
+    let is_plain = id.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._:-".contains(&byte));
+    ((8..=128).contains(&id.len()) && is_plain).then(|| id.into_owned())
 }
 
 /// Ids for requests that the platform gave none: unique, and without an order to read off.
@@ -286,6 +304,22 @@ mod tests {
         assert_eq!(RequestTarget::parse("http://h").unwrap().path, "/");
         assert_eq!(RequestTarget::parse("http://h?q").unwrap().path, "/");
         assert_eq!(RequestTarget::parse("not a url"), None);
+    }
+
+    #[test]
+    fn a_clients_id_is_kept_where_it_is_asked_for_and_of_its_form() {
+        let kept =
+            |id: &str, seen| kept_request_id(&test_support::TestFields::new(&[("x-request-id", id)]), seen);
+        let (most, more) = ("a".repeat(128), "a".repeat(129));
+        for id in ["order-4711", "a.b_c:d-1", "12345678", &most] {
+            assert_eq!(kept(id, PresentFields::REQUEST_ID).as_deref(), Some(id));
+            assert_eq!(kept(id, PresentFields::default()), None, "unless the configuration keeps it");
+        }
+        // Two fields arrive as one with a comma.
+        for id in ["", "1234567", &more, "order 4711", "order-4711, order-4712", "order\"4711", "ordér-4711"]
+        {
+            assert_eq!(kept(id, PresentFields::REQUEST_ID), None, "{id}");
+        }
     }
 
     #[test]
