@@ -302,7 +302,7 @@ impl<'a> DecisionContext<'a> {
             Some(copied) => self.edit_copied(&via, caller, copied),
         };
         if route.rewrite.is_some()
-            && let Some(prefix) = plan::prefix_taken_off(&sending, self.head.target.path)
+            && let Some(prefix) = self.prefix_taken_off(&sending, rest)
         {
             // A slice of a URL, which holds no line break.
             set.push_checked("x-forwarded-prefix", prefix);

@@ -35,7 +35,7 @@ pub(super) struct Destination<'a> {
     pub(super) needs_size: bool,
 }
 
-impl DecisionContext<'_> {
+impl<'a> DecisionContext<'a> {
     /// The request's target, without the credential in its query.
     fn target<'t>(&'t self, rest: Option<&'t str>) -> RequestTarget<'t> {
         let target = self.head.target;
@@ -60,6 +60,17 @@ impl DecisionContext<'_> {
             return Ok(Sending::Direct { url, timeout: route.timeout.unwrap_or(only.timeout) });
         }
         self.plan(&to, facts, memory).map(Sending::Planned)
+    }
+
+    /// What the route's rewrite takes off the beginning of the path, so that a backend can write links that lead back here.
+    /// `None` where what is called is no end of the path. `rest` is as in [`Destination`].
+    pub(super) fn prefix_taken_off(&self, sending: &Sending, rest: Option<&str>) -> Option<&'a str> {
+        let path = self.head.target.path;
+        let Sending::Direct { url, .. } = sending else { return plan::prefix_of_all(sending, path) };
+        let query = self.target(rest).query.map_or(0, |query| query.len() + 1);
+        let origin = self.trace.origin.as_ref()?.len();
+        let prefix = path.strip_suffix(url.get(origin..url.len().checked_sub(query)?)?);
+        prefix.filter(|prefix| !prefix.is_empty())
     }
 
     /// Where one call of one URL will not do.
