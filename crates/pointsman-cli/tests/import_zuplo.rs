@@ -14,7 +14,8 @@ use pointsman_testkit::{Isolate, World, json as document, read};
 use serde_json::{Value, json};
 
 /// Each case with the exit code that it ends with.
-const CASES: [(&str, i32); 4] = [("plain", 0), ("tokens", 0), ("by-hand", 4), ("providers", 4)];
+const CASES: [(&str, i32); 5] =
+    [("plain", 0), ("tokens", 0), ("fields", 0), ("by-hand", 4), ("providers", 4)];
 
 fn pointsman(arguments: &[&str]) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_pointsman"));

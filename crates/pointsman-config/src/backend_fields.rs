@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 use super::{
     file::{BackendFile, BasicFile},
     findings::{Findings, escape},
-    identities::check_field_name,
+    identities::{check_field_name, identity},
 };
 
 const AUTHORIZATION: &str = "authorization";
@@ -57,6 +57,15 @@ pub(super) fn add(
         }
         form.insert("basic".to_owned(), self::basic(basic, &at, findings));
     }
+}
+
+/// Whether a backend may have a field of this name, where backends are told who is calling by the usual fields.
+#[must_use]
+pub fn can_be_field_of_backend(name: &str) -> bool {
+    let mut findings = Findings::default();
+    let (_, own) = identity(None, &mut findings);
+    check_name(name, &own, "", &mut findings);
+    !findings.has_errors()
 }
 
 /// A field that no other part of the gateway sets, and that no hop on the way takes for its own.

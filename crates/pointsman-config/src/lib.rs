@@ -44,6 +44,7 @@ mod sources;
 pub mod spelling;
 mod values;
 
+pub use self::backend_fields::can_be_field_of_backend;
 use self::{
     file::GatewayFile,
     findings::{Finding, Findings, Kind, Severity, escape},

@@ -12,8 +12,7 @@ use super::findings::{Finding, Kind};
 pub(crate) struct Draft {
     pub(crate) api_keys: Option<KeysDraft>,
     pub(crate) issuers: Vec<IssuerDraft>,
-    /// URLs by name.
-    pub(crate) backends: BTreeMap<String, String>,
+    pub(crate) backends: BTreeMap<String, BackendDraft>,
     pub(crate) cors: BTreeMap<String, CorsDraft>,
     pub(crate) limits: BTreeMap<String, LimitDraft>,
     pub(crate) routes: Vec<RouteDraft>,
@@ -29,6 +28,13 @@ pub(crate) enum Use {
     Host,
     Text,
     Secret,
+}
+
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(crate) struct BackendDraft {
+    pub(crate) url: String,
+    /// Fields that are set on each request to it, with their values.
+    pub(crate) headers: BTreeMap<String, String>,
 }
 
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -154,8 +160,8 @@ impl Draft {
             let _ = writeln!(text, "# {}", one_line(&finding.what));
         }
         self.callers(&mut text);
-        for (name, url) in &self.backends {
-            let _ = write!(text, "\n[backends.{}]\nurl = {}\n", key(name), quoted(url));
+        for (name, backend) in &self.backends {
+            backend.write(name, &mut text);
         }
         for (name, policy) in &self.cors {
             policy.write(name, &mut text);
@@ -239,6 +245,20 @@ impl Draft {
             );
         }
         text.trim_start().to_owned()
+    }
+}
+
+impl BackendDraft {
+    fn write(&self, name: &str, text: &mut String) {
+        let _ = write!(text, "\n[backends.{}]\nurl = {}\n", key(name), quoted(&self.url));
+        let headers: Vec<_> = self
+            .headers
+            .iter()
+            .map(|(name, value)| format!("{} = {}", quoted(name), quoted(value)))
+            .collect();
+        if !headers.is_empty() {
+            let _ = writeln!(text, "headers = {{ {} }}", headers.join(", "));
+        }
     }
 }
 

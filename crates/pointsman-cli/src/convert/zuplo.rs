@@ -1,16 +1,20 @@
 //! From a Zuplo project to a gateway.
 
-use std::{collections::BTreeSet, path::Path};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::Path,
+};
 
 use pointsman_core::routing::pattern::{Pattern, Rewrite};
 
 use super::{
-    draft::{Draft, RouteDraft},
+    draft::{BackendDraft, Draft, RouteDraft},
     findings::{Finding, Kind},
 };
 
 mod cors;
 mod handler;
+mod headers;
 mod item;
 mod limits;
 mod order;
@@ -155,7 +159,7 @@ impl<'a> Importer<'a> {
     fn parts(
         &mut self,
         file: &RouteFile,
-        names: &std::collections::BTreeMap<String, String>,
+        names: &BTreeMap<String, String>,
     ) -> (Asked, Option<Destination>, Vec<Said>) {
         let mut reader = Reader {
             project: self.project,
@@ -209,7 +213,8 @@ impl<'a> Importer<'a> {
         let remarks = said.iter().filter(|(kind, ..)| kind.is_left_to_do());
         let mut remarks: Vec<String> = remarks.map(|(_, what, see)| format!("{what} ({see})")).collect();
         let closed = said.iter().any(|(kind, ..)| *kind == Kind::Closed);
-        let to = destination.filter(|_| !closed).map(|destination| self.backend(&destination.url));
+        let to =
+            destination.filter(|_| !closed).map(|destination| self.backend(&destination.url, &asked.headers));
         if closed {
             remarks.insert(0, CLOSED.to_owned());
             if let Some(destination) = destination {
@@ -232,9 +237,10 @@ impl<'a> Importer<'a> {
         }
     }
 
-    /// The name of the backend with this URL.
-    fn backend(&mut self, url: &str) -> String {
-        if let Some((name, _)) = self.draft.backends.iter().find(|(_, known)| known.as_str() == url) {
+    /// The name of the backend with this URL, and with these fields of its own.
+    fn backend(&mut self, url: &str, headers: &BTreeMap<String, String>) -> String {
+        let own = BackendDraft { url: url.to_owned(), headers: headers.clone() };
+        if let Some((name, _)) = self.draft.backends.iter().find(|(_, known)| **known == own) {
             return name.clone();
         }
         let plain = url.trim_start_matches("https://").replace("${", "").to_ascii_lowercase();
@@ -253,7 +259,7 @@ impl<'a> Importer<'a> {
             name = format!("{base}-{number}");
             number += 1;
         }
-        self.draft.backends.insert(name.clone(), url.to_owned());
+        self.draft.backends.insert(name.clone(), own);
         name
     }
 
@@ -335,7 +341,7 @@ impl<'a> Importer<'a> {
         route.rewrite = None;
         route.remarks.insert(0, CLOSED.to_owned());
         let url = self.draft.backends.get(&backend);
-        route.remarks.extend(url.map(|url| format!("It went to {url}")));
+        route.remarks.extend(url.map(|own| format!("It went to {}", own.url)));
         (Kind::Closed, second, format!("{what}, and other callers may"))
     }
 

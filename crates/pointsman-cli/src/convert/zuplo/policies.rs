@@ -1,9 +1,11 @@
 //! What a route's policies come to.
 
+use std::collections::BTreeMap;
+
 use serde_json::Value;
 
 use super::{
-    limits,
+    headers, limits,
     project::{Policy, PolicyNames, Project},
     tokens::{self, Left},
     values::{Variables, flag, only, text},
@@ -24,6 +26,8 @@ pub(super) struct Asked {
     /// In KB.
     pub(super) max_body: Option<u64>,
     pub(super) scopes: Vec<String>,
+    /// Fields that its backend gets, with their values.
+    pub(super) headers: BTreeMap<String, String>,
     pub(super) said: Vec<Said>,
 }
 
@@ -36,6 +40,7 @@ const KEYS: &str = "docs/configuration.md#api_keys";
 const RESOURCES: &str = "docs/configuration.md#protected-resources";
 const LIMITS: &str = "docs/configuration.md#limitsname";
 const RULES: &str = "docs/configuration.md#rules";
+const FIELDS: &str = "docs/configuration.md#fields-of-a-backend";
 const BACKENDS: &str = "docs/configuration.md#what-a-backend-gets";
 
 /// Policies without which the same callers reach the same backend.
@@ -185,6 +190,10 @@ impl Reader<'_> {
                     None => asked.said.push(close("limits bodies to what is no number".to_owned(), AUTH)),
                 }
             }
+            "SetHeadersInboundPolicy" => match headers::fixed(options, self.variables) {
+                Ok(fixed) => asked.headers.extend(fixed),
+                Err(why) => asked.said.push(close(format!("sets fields, and {why}"), FIELDS)),
+            },
             "JWTScopeValidationInboundPolicy" => {
                 let scopes =
                     options.get("scopes").and_then(Value::as_array).filter(|scopes| !scopes.is_empty());
