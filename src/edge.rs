@@ -155,7 +155,7 @@ fn request_id(sent: &Sent, seen: PresentFields) -> Option<String> {
 
 impl RequestContext {
     /// Decides by what was found for this request so far, and answers at once where nothing else is needed.
-    fn handle(self, found: LoadedForRequest) -> JsValue {
+    fn handle(mut self, found: LoadedForRequest) -> JsValue {
         let isolate = Rc::clone(&self.isolate);
         let Some(ready) = &isolate.ready else {
             return self.misconfigured();
@@ -173,8 +173,8 @@ impl RequestContext {
             return match asked {
                 Ok(call) => {
                     // The ledger knows by its id what it has done already.
-                    let request = Self { kept_id: None, ..self };
-                    platform::until_trap(&future_to_promise(Rc::new(request).ask_ledger(call))).into()
+                    self.kept_id = None;
+                    platform::until_trap(&future_to_promise(Rc::new(self).ask_ledger(call))).into()
                 }
                 Err(answer) => self.answer(answer, &Trace::of_route("ledger")),
             };

@@ -6,7 +6,7 @@ use pointsman_core::{
     base::time::Span,
     customer::{backend_url::AllowHttp, template::BackendTemplate},
     forward::failover::{Balance, Breaker},
-    http::fields::{FieldLines, MAX_FIXED, basic_credentials, is_field_value},
+    http::fields::{FieldLines, FieldPolicy, MAX_FIXED, basic_credentials, is_field_value},
     state::config::{Backend, Origin},
 };
 
@@ -20,7 +20,7 @@ pub const FIXED_VALUE: &str = "must be 1 to 4096 characters of printable ASCII w
 const FOREVER: Span = Span::from_millis(u64::MAX);
 
 #[inline(never)]
-pub(super) fn backend(node: Node<'_>, allow_http: AllowHttp) -> Read<Backend> {
+pub(super) fn backend(node: Node<'_>, allow_http: AllowHttp, policy: &mut FieldPolicy) -> Read<Backend> {
     let timeout = |node: Node<'_>| node.timeout(FOREVER);
     Ok(Backend {
         name: Rc::from(node.read("name", Node::text)?),
@@ -47,24 +47,28 @@ pub(super) fn backend(node: Node<'_>, allow_http: AllowHttp) -> Read<Backend> {
         timeout: node.read("timeout", timeout)?,
         deadline: node.option("deadline", timeout)?,
         failure_statuses: node.list("failure_statuses", Node::small)?,
-        fields: fields(node)?,
+        fields: fields(node, policy)?,
     })
 }
 
-/// The fields of requests to a backend.
+/// The fields of requests to a backend, of which a client's other spellings reach none.
 #[inline(never)]
-fn fields(node: Node<'_>) -> Read<FieldLines> {
+fn fields(node: Node<'_>, policy: &mut FieldPolicy) -> Read<FieldLines> {
     let mut fields = FieldLines::default();
     node.list("headers", |node| {
-        let value = node.read("value", |node| {
-            node.known(FIXED_VALUE, |text| is_field_value(text, MAX_FIXED).then_some(text))
+        let name = node.read("name", field)?;
+        policy.ask_for(&name);
+        // Basic credentials are put together here, since their parts may be variables.
+        if !node.member("user").is_null() {
+            let (user, password) = (node.read("user", Node::text)?, node.read("password", Node::text)?);
+            fields.push_checked(&name, &basic_credentials(user, password));
+            return Ok(());
+        }
+        let value = node.read("value", |node| match node.text()? {
+            text if is_field_value(text, MAX_FIXED) => Ok(text),
+            _ => fault(FIXED_VALUE),
         })?;
-        fields.push_checked(&node.read("name", field)?, value);
-        Ok(())
-    })?;
-    node.option("basic", |node| {
-        let (user, password) = (node.read("user", Node::text)?, node.read("password", Node::text)?);
-        fields.push_checked("authorization", &basic_credentials(user, password));
+        fields.push_checked(&name, value);
         Ok(())
     })?;
     Ok(fields)

@@ -136,10 +136,7 @@ fn read_parts(document: Node<'_>) -> Read<Started> {
         Ok(())
     })?;
     let limits = document.list("limits", limits::limit)?;
-    let backends = document.list("backends", |node| backends::backend(node, allow_http))?;
-    for (name, _) in backends.iter().flat_map(|backend| backend.fields.iter()) {
-        fields.ask_for(name);
-    }
+    let backends = document.list("backends", |node| backends::backend(node, allow_http, &mut fields))?;
     let mut routes = Routes::new(document.read("case_insensitive", Node::flag)?);
     let regions = document.list("regions", |node| routes::region(node, &named))?;
     let policies = document.list("cors", routes::policy)?;

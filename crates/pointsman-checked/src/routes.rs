@@ -143,7 +143,10 @@ pub(super) fn place(count: usize) -> impl Fn(Node<'_>) -> Read<usize> {
 fn route(node: Node<'_>, pattern: &Pattern, known: &Known<'_>) -> Read<Route> {
     let params: Vec<&str> = pattern.names().collect();
     let scope = Scope { named: known.named, params: &params };
-    let auth = auth(node, known)?;
+    let mut auth = auth(node, known)?;
+    let hands_on =
+        HandsOn { token: node.read("forward_credential", Node::flag)?, fields: node.strings("pass")? };
+    auth.places.passes_authorization = hands_on.fields.iter().any(|name| name == "authorization");
     let rules = node.list("rules", |node| rule(node, known, scope))?;
     let policy = node.option("cors", place(known.policies.len()))?;
     Ok(Route {
@@ -165,14 +168,8 @@ fn route(node: Node<'_>, pattern: &Pattern, known: &Known<'_>) -> Read<Route> {
         server_timing: node.read("server_timing", Node::flag)?,
         shows_request_id: node.read("request_id", Node::flag)?,
         limits: node.list("limits", |node| choice(node, scope, known.limits))?,
-        hands_on: hands_on(node)?,
+        hands_on,
     })
-}
-
-#[inline(never)]
-fn hands_on(node: Node<'_>) -> Read<Option<Box<HandsOn>>> {
-    let own = HandsOn { token: node.read("forward_credential", Node::flag)?, fields: node.strings("pass")? };
-    Ok(Some(Box::new(own)).filter(|own| **own != HandsOn::default()))
 }
 
 #[inline(never)]
@@ -223,7 +220,6 @@ fn auth(node: Node<'_>, known: &Known<'_>) -> Read<RouteAuth> {
     places.subprotocols = node.list("subprotocol", |node| node.text().map(SubprotocolForm::parse))?;
     places.query = node.strings("query_credential")?;
     places.cookies = node.strings("cookie_credential")?;
-    places.passes_authorization = node.strings("pass")?.iter().any(|name| name == "authorization");
     let api_key = node.read("api_key", Node::flag)?;
     places.basic = api_key && known.api_keys.is_some_and(|keys| keys.sent().are_basic());
     Ok(RouteAuth {

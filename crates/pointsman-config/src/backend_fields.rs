@@ -45,9 +45,6 @@ pub(super) fn add(
             "value": findings.write(&pointer, value.as_str()),
         }));
     }
-    if !headers.is_empty() {
-        form.insert("headers".to_owned(), headers.into());
-    }
     if let Some(basic) = &file.basic {
         let at = format!("{at}/basic");
         if seen.iter().any(|name| name == AUTHORIZATION) {
@@ -55,7 +52,10 @@ pub(super) fn add(
         } else if own.iter().any(|name| name == AUTHORIZATION) {
             findings.error(&at, "must not be there: in Authorization backends are told who is calling");
         }
-        form.insert("basic".to_owned(), self::basic(basic, &at, findings));
+        headers.push(self::basic(basic, &at, findings));
+    }
+    if !headers.is_empty() {
+        form.insert("headers".to_owned(), headers.into());
     }
 }
 
@@ -94,7 +94,11 @@ fn basic(file: &BasicFile, at: &str, findings: &mut Findings) -> Value {
         }
         findings.write(&pointer, text)
     };
-    let form = json!({ "user": write("user", &file.user), "password": write("password", &file.password) });
+    let form = json!({
+        "name": AUTHORIZATION,
+        "user": write("user", &file.user),
+        "password": write("password", &file.password),
+    });
     warn_of_plain_text(&format!("{at}/password"), findings);
     form
 }

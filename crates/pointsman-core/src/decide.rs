@@ -281,7 +281,7 @@ impl<'a> DecisionContext<'a> {
         let rest = copied.as_ref().and_then(|copied| copied.query.as_deref());
         let isolates = chosen.own && gateway.customers.as_ref().is_some_and(|all| all.isolate_answers);
         let privacy = match method {
-            AuthMethod::Anonymous if route.hands_on.is_none() => AnswerPrivacy::Untouched,
+            AuthMethod::Anonymous if route.hands_on.is_nothing() => AnswerPrivacy::Untouched,
             AuthMethod::Anonymous
             | AuthMethod::ApiKey
             | AuthMethod::ClientCertificate
@@ -307,10 +307,9 @@ impl<'a> DecisionContext<'a> {
             // A slice of a URL, which holds no line break.
             set.push_checked("x-forwarded-prefix", prefix);
         }
-        if let Some(hands_on) = &route.hands_on {
-            self.hand_on(route, hands_on, &method, &mut set);
+        if !route.hands_on.is_nothing() {
+            self.hand_on(route, &method, own_fields, &mut set);
         }
-        // Last: what the backend is given takes the place of whatever else has that name.
         if let Some(fields) = own_fields {
             set.append(fields);
         }

@@ -65,12 +65,9 @@ impl<'a> DecisionContext<'a> {
     /// What the route's rewrite takes off the beginning of the path, so that a backend can write links that lead back here.
     /// `None` where what is called is no end of the path. `rest` is as in [`Destination`].
     pub(super) fn prefix_taken_off(&self, sending: &Sending, rest: Option<&str>) -> Option<&'a str> {
-        let path = self.head.target.path;
-        let Sending::Direct { url, .. } = sending else { return plan::prefix_of_all(sending, path) };
         let query = self.target(rest).query.map_or(0, |query| query.len() + 1);
-        let origin = self.trace.origin.as_ref()?.len();
-        let prefix = path.strip_suffix(url.get(origin..url.len().checked_sub(query)?)?);
-        prefix.filter(|prefix| !prefix.is_empty())
+        let origin = self.trace.origin.as_deref().unwrap_or_default();
+        plan::prefix_taken_off(sending, origin, query, self.head.target.path)
     }
 
     /// Where one call of one URL will not do.

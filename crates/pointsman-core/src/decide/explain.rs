@@ -107,22 +107,12 @@ impl Explained<'_> {
             true => (name, SECRET.to_owned()),
             false => (name, self.told_field(name, value)),
         };
-        let lines: Vec<_> = forward.set.iter().collect();
-        // Of two fields of a name the last one is sent.
-        let is_sent =
-            |place: usize, name: &str| lines.iter().skip(place + 1).all(|(later, _)| *later != name);
-        let set: Vec<_> = lines
-            .iter()
-            .enumerate()
-            .filter(|(place, (name, _))| is_sent(*place, name))
-            .map(|(_, field)| told(*field))
-            .collect();
         json!({
             "url": forward.sending.url(),
             "timeout_ms": forward.sending.timeout().millis(),
             "plan": forward.sending.plan().map(plan),
             "removed": removed,
-            "set": set,
+            "set": forward.set.iter().map(told).collect::<Vec<_>>(),
             "set_on_answer": forward.edits.set,
         })
     }

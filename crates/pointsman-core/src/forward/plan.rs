@@ -212,15 +212,22 @@ impl Via {
     }
 }
 
-/// What a rewrite takes off the beginning of a path, where the origins of a plan agree on it.
+/// What a rewrite takes off the beginning of a path, where all origins of a plan agree on it. Of each URL the path stands
+/// between the origin, which is `origin` where there is no plan, and a query of so many bytes.
 #[must_use]
-#[cold]
 #[inline(never)]
-pub fn prefix_of_all<'p>(sending: &Sending, path: &'p str) -> Option<&'p str> {
-    let taken = |url: &str| path.strip_suffix(RequestTarget::parse(url)?.path);
-    let prefix = taken(sending.url()).filter(|prefix| !prefix.is_empty());
-    let others = sending.plan().map_or(&[][..], |plan| &plan.attempts);
-    prefix.filter(|_| others.iter().all(|attempt| taken(&attempt.url) == prefix))
+pub fn prefix_taken_off<'p>(sending: &Sending, origin: &str, query: usize, path: &'p str) -> Option<&'p str> {
+    let taken = |url: &str, origin: &str| {
+        let prefix = path.strip_suffix(url.get(origin.len()..url.len().checked_sub(query)?)?);
+        prefix.filter(|prefix| !prefix.is_empty())
+    };
+    let attempts = match sending {
+        Sending::Direct { url, .. } => return taken(url, origin),
+        Sending::Planned(plan) => &plan.attempts,
+    };
+    let mut prefixes = attempts.iter().map(|attempt| taken(&attempt.url, &attempt.origin));
+    let first = prefixes.next()?;
+    first.filter(|_| prefixes.all(|other| other == first))
 }
 
 /// What is done to the fields of the request to the backend: names that are taken off, then fields that are set.
@@ -327,29 +334,35 @@ mod tests {
         }
     }
 
+    const ORIGIN: &str = "https://b.example";
+
     #[test]
     fn a_prefix_is_told_where_all_origins_get_the_end_of_the_path() {
         let attempt = |url: &str| Attempt {
             url: url.to_owned(),
-            origin: Rc::from("https://b.example"),
+            origin: Rc::from(ORIGIN),
             key: String::new(),
             trial: false,
             timeout: 1,
             binding: None,
             assertion: None,
         };
-        for (path, urls, prefix) in [
-            ("/api/v1/orders", &["https://b.example/orders"][..], Some("/api/v1")),
-            ("/api/v1/a%2Fb", &["https://b.example/a%2Fb?x=/orders#y"], Some("/api/v1")),
-            ("/api/v1/", &["https://b.example/"], Some("/api/v1")),
-            ("/api/v1/orders", &["https://b.example/v1/orders"], Some("/api")),
-            ("/orders", &["https://b.example/orders"], None),
-            ("/api/orders", &["https://b.example/base/orders"], None),
-            ("/api/orders", &["https://b.example/orders", "https://c.example/orders"], Some("/api")),
-            ("/api/v1/orders", &["https://b.example/orders", "https://c.example/v1/orders"], None),
+        for (path, urls, query, prefix) in [
+            ("/api/v1/orders", &["https://b.example/orders"][..], 0, Some("/api/v1")),
+            ("/api/v1/a%2Fb", &["https://b.example/a%2Fb?x=/a%2Fb"], 9, Some("/api/v1")),
+            ("/api/v1/", &["https://b.example/"], 0, Some("/api/v1")),
+            ("/api/v1/orders", &["https://b.example/v1/orders?"], 1, Some("/api")),
+            ("/orders", &["https://b.example/orders"], 0, None),
+            ("/api/orders", &["https://b.example/base/orders"], 0, None),
+            ("/api/orders", &["https://b.example/orders", "https://c.example/orders"], 0, Some("/api")),
+            ("/api/v1/orders", &["https://b.example/orders", "https://c.example/v1/orders"], 0, None),
         ] {
             let plan = Plan { attempts: urls.iter().map(|url| attempt(url)).collect(), ..Plan::default() };
-            assert_eq!(prefix_of_all(&Sending::Planned(plan), path), prefix, "{path} {urls:?}");
+            assert_eq!(prefix_taken_off(&Sending::Planned(plan), "", query, path), prefix, "{path} {urls:?}");
+            if let [url] = urls {
+                let direct = Sending::Direct { url: (*url).to_owned(), timeout: Span::default() };
+                assert_eq!(prefix_taken_off(&direct, ORIGIN, query, path), prefix, "{path} {url}");
+            }
         }
     }
 

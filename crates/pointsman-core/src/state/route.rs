@@ -50,8 +50,8 @@ pub struct Route {
     pub shows_request_id: bool,
     /// Its limits: each must let a request pass.
     pub limits: Vec<LimitTiers>,
-    /// What its backends get of the client's credentials, where that is anything.
-    pub hands_on: Option<Box<HandsOn>>,
+    /// What its backends get of the client's credentials.
+    pub hands_on: HandsOn,
 }
 
 /// What backends get of a client's credentials.
@@ -61,6 +61,14 @@ pub struct HandsOn {
     pub token: bool,
     /// Fields of credentials that are for the backend, and that the gateway does not look at.
     pub fields: Vec<String>,
+}
+
+impl HandsOn {
+    /// Whether it is nothing, as on nearly all routes.
+    #[must_use]
+    pub const fn is_nothing(&self) -> bool {
+        !self.token && self.fields.is_empty()
+    }
 }
 
 /// Whether two routes guard alike: see [`Route::guards_like`].
