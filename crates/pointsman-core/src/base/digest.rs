@@ -142,7 +142,13 @@ mod tests {
         for bad in ["", "ba78", &hex.replacen('b', "", 1), &format!("{hex}00"), &hex.replace('b', "+")] {
             assert_eq!(Digest::from_hex(bad), None, "{bad}");
         }
-        for bad in ["", "ungW", &base64url.replacen('u', "", 1), &format!("{base64url}="), &base64url.replace('_', "/")] {
+        for bad in [
+            "",
+            "ungW",
+            &base64url.replacen('u', "", 1),
+            &format!("{base64url}="),
+            &base64url.replace('_', "/"),
+        ] {
             assert_eq!(Digest::from_base64url(bad), None, "{bad}");
         }
     }

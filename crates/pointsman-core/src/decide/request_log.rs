@@ -4,7 +4,7 @@
 use std::rc::Rc;
 
 use crate::{
-    base::{json::write_inside, name::Name, time::Timestamp},
+    base::{json::write_behind, name::Name, time::Timestamp},
     decide::steps::Steps,
 };
 
@@ -95,12 +95,11 @@ fn number(line: &mut String, opening: &str, value: u16) {
 }
 
 /// Adds a member, where there is something to say. `opening` is all that stands before the text.
-#[inline(never)]
+#[inline]
 fn member(line: &mut String, opening: &str, value: Option<&str>) {
-    let Some(value) = value else { return };
-    line.push_str(opening);
-    write_inside(value, line);
-    line.push('"');
+    if let Some(value) = value {
+        write_behind(opening, value, line);
+    }
 }
 
 #[cfg(test)]

@@ -240,17 +240,22 @@ pub fn edit_fields(
 ) -> (Vec<String>, FieldLines) {
     let mut remove = listed_fields(head);
     let mut set = FieldLines::with_capacity(384);
-    set.push("via", via);
+    // Where no client names a hop, it is our own name alone.
+    if head.seen.has(PresentFields::VIA) {
+        set.push("via", via);
+    } else {
+        set.push_checked("via", via);
+    }
     // The id is made of letters, digits and hyphens; the others are slices of a URL, which holds no line break.
     set.push_checked("x-request-id", head.request_id);
     set.push_checked("x-forwarded-proto", head.target.scheme);
     set.push_checked("x-forwarded-host", head.target.authority);
     let client = head.field(PresentFields::CF_CONNECTING_IP, "cf-connecting-ip");
-    if !client.is_some_and(|client| set_client(&mut set, client.trim())) {
+    if !client.is_some_and(|client| set_client(&mut set, &client) || set_client(&mut set, client.trim())) {
         remove.push("x-forwarded-for".to_owned());
     }
     if head.is_websocket() {
-        set.push("upgrade", "websocket");
+        set.push_checked("upgrade", "websocket");
     }
     if let (Some(name), Some(subject)) = (&identity.subject, &caller.principal.subject) {
         set.push_text(name, subject);
@@ -269,12 +274,12 @@ pub fn edit_fields(
     (remove, set)
 }
 
-/// An address as it is written; false where it is none.
+/// An address as it is written, which holds no line break; false where it is none.
 fn set_client(set: &mut FieldLines, address: &str) -> bool {
     match address.parse() {
         // Can be written in one way only.
-        Ok(IpAddr::V4(_)) => set.push("x-forwarded-for", address),
-        Ok(IpAddr::V6(parsed)) => set.push("x-forwarded-for", &parsed.to_string()),
+        Ok(IpAddr::V4(_)) => set.push_checked("x-forwarded-for", address),
+        Ok(IpAddr::V6(parsed)) => set.push_checked("x-forwarded-for", &parsed.to_string()),
         Err(_) => return false,
     }
     true
