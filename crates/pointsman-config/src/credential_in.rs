@@ -2,7 +2,7 @@
 
 use pointsman_core::{
     http::fields::{canonical, is_token},
-    identity::subprotocol::SubprotocolForm,
+    identity::{method::CLIENT_CERTIFICATE, subprotocol::SubprotocolForm},
 };
 use serde_json::{Map, Value};
 
@@ -34,7 +34,9 @@ pub(super) fn check_policy(route: &RouteFile, file: &GatewayFile, at: &str, find
         has(&keys.header, AUTHORIZATION, true) && has(&keys.scheme, "basic", false)
     });
     let basic = is_basic.then(|| "API keys behind Basic".to_owned());
-    let sent: Vec<_> = fields.chain(basic).collect();
+    let takes_certificates = route.auth.iter().any(|name| name == CLIENT_CERTIFICATE);
+    let certificates = takes_certificates.then(|| "client certificates".to_owned());
+    let sent: Vec<_> = fields.chain(basic).chain(certificates).collect();
     if !sent.is_empty() {
         let what = format!(
             "must not be \"{ANYTHING_GOES}\", which lists no origin whose pages may use what browsers send by themselves here \

@@ -201,6 +201,7 @@ fn no_route_takes_what_browsers_send_by_themselves_from_any_page() {
         ("", field, r#"["api_key"]"#, None),
         ("header = \"x-api-key\"\nscheme = \"Basic\"", "", both, None),
         (basic, "", both, Some("API keys behind Basic")),
+        ("", "", r#"["client_certificate"]"#, Some("client certificates")),
         ("", field, both, Some("the field x-token of \"main\"")),
         (basic, field, both, Some("the field x-token of \"main\", API keys behind Basic")),
     ] {

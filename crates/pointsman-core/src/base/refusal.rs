@@ -80,8 +80,8 @@ refusals! {
     /// A page of an origin that the route's CORS policy does not list asks for a WebSocket, for which browsers
     /// send no preflight.
     WebSocketOrigin = "websocket_origin" => Denied,
-    /// The credential is in a cookie, in a field that is made of one, or behind `Basic`, and a page of an origin that the
-    /// route's CORS policy does not list had it sent.
+    /// The credential is in a cookie, in a field that is made of one, behind `Basic`, or a client certificate, and a page of an
+    /// origin that the route's CORS policy does not list had it sent.
     CookieOrigin = "cookie_origin" => Denied,
 
     /// No credential where the route needs one.

@@ -71,7 +71,7 @@ impl Stage<'_> {
         trace.record(|steps| steps.find_credential(found.as_ref().map_err(|error| *error), self.gateway));
         let Some(Found { credential, place }) = found? else {
             if auth.client_certificate
-                && let Some(caller) = self.client_certificate(head, memory, deferred, trace)?
+                && let Some(caller) = self.client_certificate(head, route, memory, deferred, trace)?
             {
                 return Ok(caller);
             }
@@ -148,6 +148,7 @@ impl Stage<'_> {
     fn client_certificate(
         &self,
         head: &Head<'_>,
+        route: &Route,
         memory: &mut Memory,
         deferred: &mut Deferred,
         trace: &mut Trace,
@@ -156,6 +157,8 @@ impl Stage<'_> {
         let presented = client_certificate::verified(head.fields);
         trace.record(|steps| steps.find_client_certificate(&presented));
         let Some(fingerprint) = presented? else { return Ok(None) };
+        // Browsers show the certificate that a person has chosen, whoever made the request.
+        handshake::check_cookie(route, head)?;
         let principal = if records.is_some() {
             let unknown = |halt| match halt {
                 Halt::Refuse(Refusal::ApiKeyUnknown) => Refusal::ClientCertificateUnknown.into(),

@@ -92,8 +92,8 @@ impl Route {
             && self.limits == other.limits
             // A field that comes by one of them alone may be believed behind the other.
             && self.hands_on == other.hands_on
-            // Who may have a browser send its cookies, or Basic credentials, stands in the CORS policy.
-            && (self.auth.places.are_usual() || self.cors == other.cors)
+            // Who may have a browser send its cookies, Basic credentials or certificate stands in the CORS policy.
+            && ((self.auth.places.are_usual() && !self.auth.client_certificate) || self.cors == other.cors)
     }
 
     /// Which placeholders of its path its conditions look at, by position.
