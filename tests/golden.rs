@@ -56,6 +56,7 @@ fn every_refusal_has_a_case() {
         (Refusal::Misconfigured, "tests/workerd/promises.test.mjs"),
         (Refusal::BodySizeUnknown, "tests/workerd/body-size.test.mjs"),
         (Refusal::RequestBodyBroken, "tests/workerd/request-bodies.test.mjs"),
+        (Refusal::CustomerRecordNotPermitted, "tests/workerd/networks.test.mjs"),
         (Refusal::RateLimited, "tests/workerd/limits.test.mjs"),
         (Refusal::LimitUnavailable, "tests/workerd/limits.test.mjs"),
         // The cases have no ledger.

@@ -4,7 +4,10 @@ use std::rc::Rc;
 
 use pointsman_core::{
     base::time::Span,
-    customer::{backend_url::AllowHttp, template::BackendTemplate},
+    customer::{
+        backend_url::{AllowHttp, is_binding, split_network},
+        template::BackendTemplate,
+    },
     forward::failover::{Balance, Breaker},
     http::fields::{FieldLines, FieldPolicy, MAX_FIXED, basic_credentials, is_field_value},
     state::config::{Backend, Origin},
@@ -74,19 +77,15 @@ fn fields(node: Node<'_>, policy: &mut FieldPolicy) -> Read<FieldLines> {
     Ok(fields)
 }
 
-/// The URL of an origin, and the service binding that is called in place of the network (`binding:NAME/base`); `None` where
-/// the binding's name cannot be one.
+/// The URL of an origin, and the binding that is called in place of the network: a service binding (`binding:NAME/base`), or a
+/// private network, which the URL names (`vpc:NAME/http://10.0.0.5`). `None` where a service binding's name cannot be one.
 #[must_use]
 pub fn origin_place(text: &str) -> Option<(String, Option<Rc<str>>)> {
-    let Some(rest) = text.strip_prefix("binding:") else { return Some((text.to_owned(), None)) };
+    let Some(rest) = text.strip_prefix("binding:") else {
+        return Some((text.to_owned(), split_network(text).0.map(Rc::from)));
+    };
     let (name, base) = rest.find('/').and_then(|slash| rest.split_at_checked(slash)).unwrap_or((rest, ""));
     // Nothing is looked up: the host is what the bound Worker reads in the request's URL.
     let host = name.to_ascii_lowercase().replace('_', "-");
     is_binding(name).then(|| (format!("https://{host}.binding{base}"), Some(Rc::from(name))))
-}
-
-/// Whether a text can be the name of a binding.
-#[must_use]
-pub fn is_binding(name: &str) -> bool {
-    !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
 }

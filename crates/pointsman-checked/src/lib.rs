@@ -34,7 +34,7 @@ mod sources;
 mod variables;
 
 pub use self::{
-    backends::{FIXED_VALUE, is_binding, origin_place},
+    backends::{FIXED_VALUE, origin_place},
     conditions::read_conditions,
     identities::MAX_LEEWAY,
     limits::LONGEST_TIMEOUT,

@@ -4,11 +4,11 @@ use std::rc::Rc;
 
 use pointsman_core::{
     base::time::Span,
+    customer::backend_url::is_binding,
     forward::limit::{Anchor, By, Limit, LimitTiers, Measure, Per, Tier},
 };
 
 use super::{
-    backends::is_binding,
     conditions::{Scope, conditions, operand},
     node::{Node, Read, fault},
 };

@@ -55,6 +55,7 @@ pub(super) fn customers(node: Node<'_>, allow_http: AllowHttp, store_timeout: Sp
         policy: policy(node, Lifetimes::swift, &[store_timeout, store_timeout, source_timeout])?,
         source,
         isolate_answers: node.read("isolate_answers", Node::flag)?,
+        networks: node.strings("networks")?,
     })
 }
 

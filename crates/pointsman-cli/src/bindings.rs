@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 
 use crate::deployment::{Deployment, entries, named};
 
+mod fetchers;
 mod ledger;
 
 pub(crate) use self::ledger::LedgerBinding;
@@ -19,14 +20,12 @@ pub(crate) use self::ledger::LedgerBinding;
 const STORE: &str = "POINTSMAN_KV";
 /// Bindings of Durable Objects.
 const OBJECTS: &str = "durable_objects/bindings";
-/// What has a `fetch`: lists of bindings, with the field of their names.
-const FETCHERS: [&str; 4] = ["services", "vpc_services", "vpc_networks", "mtls_certificates"];
 
 /// What a gateway needs and is not bound, for its own file. `file` is the gateway as it is written.
 pub(crate) fn check(gateway: &Gateway, file: &Value, deployment: &Deployment) -> Vec<Finding> {
     let mut findings = Findings::default();
     store(gateway, deployment, &mut findings);
-    services(gateway, file, deployment, &mut findings);
+    fetchers::check(gateway, file, deployment, &mut findings);
     for limit in gateway.limits() {
         let at = format!("/limits/{}", escape(&limit.name));
         match limit.measure {
@@ -79,31 +78,6 @@ fn store(gateway: &Gateway, deployment: &Deployment, findings: &mut Findings) {
             findings.warn("/issuers", what);
         }
         None => {}
-    }
-}
-
-fn services(gateway: &Gateway, file: &Value, deployment: &Deployment, findings: &mut Findings) {
-    for backend in gateway.backends() {
-        let at = format!("/backends/{}", escape(&backend.name));
-        let written = file.get("backends").and_then(|all| all.get(backend.name.as_ref()));
-        let has_url = written.and_then(|backend| backend.get("url")).is_some();
-        for (index, origin) in backend.origins.iter().enumerate() {
-            let Some(name) = origin.binding.as_deref() else { continue };
-            let is_bound = |list: &&str| deployment.bindings(list).any(|entry| named(entry, "binding", name));
-            if FETCHERS.iter().any(is_bound) {
-                continue;
-            }
-            let why = not_taken_over(deployment, "services", "binding", name);
-            let place = deployment.place();
-            let entry = deployment.entry("services", &[("binding", json!(name)), ("service", json!("…"))]);
-            findings.error(
-                if has_url { format!("{at}/url") } else { format!("{at}/origins/{index}/url") },
-                format!(
-                    "calls the service binding {name}, which {place} does not bind{why}{}: add {entry}",
-                    others(deployment, "services", "binding")
-                ),
-            );
-        }
     }
 }
 
@@ -308,6 +282,31 @@ mod tests {
             .unwrap_or_else(|all| panic!("{all:?}"));
         let deployment = Deployment::parse("wrangler.toml", wrangler.to_owned(), environment).unwrap();
         check(&checked.gateway, &file, &deployment).iter().map(ToString::to_string).collect()
+    }
+
+    #[test]
+    fn private_networks_are_bound_those_of_records_too() {
+        let toml = GatewayToml::new()
+            .table("customers", "networks = [\"ACME_NET\"]")
+            .table("backends.own", "url = \"vpc:OWN_NET/http://10.0.0.5\"")
+            .route("/{+path}", &[], &all_to("own"));
+        let file: Value = toml::from_str(&toml.to_string()).unwrap();
+        let checked = pointsman_config::parse(&file.to_string(), &HashMap::new()).ok().unwrap();
+        let said = |wrangler: &str| {
+            let text = format!("[[kv_namespaces]]\nbinding = \"POINTSMAN_KV\"\n{wrangler}");
+            let deployment = Deployment::parse("wrangler.toml", text, None).unwrap();
+            check(&checked.gateway, &file, &deployment).iter().map(ToString::to_string).collect::<Vec<_>>()
+        };
+        let bind = |list: &str, name: &str| format!("[[{list}]]\nbinding = \"{name}\"\n");
+        assert_eq!(said(&(bind("vpc_networks", "OWN_NET") + &bind("vpc_services", "ACME_NET"))), [""; 0]);
+        // Another Worker is no network.
+        let entry = |name: &str| format!("add [[vpc_networks]] binding = \"{name}\", network_id = \"…\"");
+        let needed = [("/backends/own/url", "OWN_NET"), ("/customers/networks/0", "ACME_NET")];
+        for (found, (at, name)) in said(&bind("services", "OWN_NET")).iter().zip(needed) {
+            let start = format!("{at}: calls the private network {name}, which wrangler.toml does not bind");
+            assert!(found.starts_with(&start) && found.ends_with(&entry(name)), "{found}");
+        }
+        assert_eq!(said("").len(), 2);
     }
 
     #[test]

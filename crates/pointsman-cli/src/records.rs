@@ -16,7 +16,7 @@ use pointsman_core::{
         customer_id::CustomerId,
         key_record::{KeyConfig, KeyRecord, STORE_PREFIX},
     },
-    state::config::Gateway,
+    state::config::{Customers, Gateway},
 };
 use serde_json::{Map, Value};
 
@@ -102,6 +102,8 @@ pub(crate) struct Judge {
     pub(crate) api_keys: Option<ApiKeys>,
     /// Whether the gateway asks a config API for customers.
     pub(crate) source: bool,
+    /// What the gateway opens to customers' records; `None` where no configuration says so.
+    pub(crate) customers: Option<Customers>,
 }
 
 /// The claim that names the customer where the configuration says nothing of it.
@@ -122,6 +124,7 @@ impl Judge {
             claim: claim.map_or_else(usual, |customers| customers.claim.clone()),
             api_keys: gateway.and_then(|gateway| gateway.api_keys().cloned()),
             source: claim.is_some_and(|customers| customers.source.is_some()),
+            customers: claim.cloned(),
         }
     }
 
@@ -149,6 +152,12 @@ impl Judge {
         let value = Value::Object(members);
         let record = record_from_value::<CustomerRecord>(&value)?;
         let config = CustomerConfig::from_record(&record, self.allow_http)?;
+        if let Some(network) = self.customers.as_ref().and_then(|own| own.closed_network(&config)) {
+            let what = format!(
+                "names the private network {network}, which [customers] networks of gateway.toml does not list"
+            );
+            return Err(RecordError { pointer: String::new(), what });
+        }
         let name = config.id().store_key();
         let hosts = record.hosts;
         Ok(Good { name, value: value.to_string(), claimed: Claimed::Nobody, is_undated: false, hosts })
@@ -308,6 +317,9 @@ fn wrong(pointer: impl Into<String>, what: impl Into<String>) -> RecordError {
 
 #[cfg(test)]
 mod tests {
+    use pointsman_testkit::{GatewayToml, all_to};
+    use serde_json::json;
+
     use super::*;
 
     fn judge() -> Judge {
@@ -316,6 +328,22 @@ mod tests {
 
     fn pointer(kind: Kind, json: &str, extras: Extras) -> String {
         judge().record(kind, json.as_bytes(), extras).unwrap_err().pointer
+    }
+
+    #[test]
+    fn a_customers_record_names_networks_that_the_gateway_opens_to_records() {
+        let toml = GatewayToml::new()
+            .table("customers", "networks = [\"ACME_NET\"]")
+            .backend("shared")
+            .route("/{+path}", &[], &all_to("shared"));
+        let judge = Judge::of(Some(&toml.gateway()));
+        let said = |network: &str| {
+            let record = json!({ "customerId": "a", "backendUrl": format!("vpc:{network}/http://10.0.0.5") });
+            judge.record(Kind::Customer, record.to_string().as_bytes(), Extras::Refused)
+        };
+        assert!(said("ACME_NET").is_ok());
+        let refused = said("POINTSMAN_KV").unwrap_err().to_string();
+        assert!(refused.contains("private network POINTSMAN_KV") && refused.contains("[customers] networks"));
     }
 
     #[test]

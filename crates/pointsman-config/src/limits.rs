@@ -1,7 +1,10 @@
 //! Limits, and which of them a route has.
 
-use pointsman_checked::{LONGEST_TIMEOUT, is_binding};
-use pointsman_core::{base::time::Span, http::fields::is_token, routing::condition::Condition};
+use pointsman_checked::LONGEST_TIMEOUT;
+use pointsman_core::{
+    base::time::Span, customer::backend_url::is_binding, http::fields::is_token,
+    routing::condition::Condition,
+};
 use serde_json::{Value, json};
 
 use super::{

@@ -7,7 +7,7 @@ use pointsman_core::{
         time::Span,
         units::{parse_share, parse_size},
     },
-    customer::backend_url::{AllowHttp, document_url},
+    customer::backend_url::{AllowHttp, document_url, is_binding},
     state::config::{Budgets, DirectorySettings},
 };
 use serde_json::{Value, json};
@@ -61,7 +61,19 @@ pub(super) fn customers(file: &CustomersFile, allow_http: AllowHttp, findings: &
         "back_off": back_off(file.back_off.as_deref(), "/customers/back_off", findings),
         "source": file.source.as_ref().map(|source| config_source(source, allow_http, findings)),
         "isolate_answers": file.isolate_answers.unwrap_or(true),
+        "networks": networks(file.networks.as_deref().unwrap_or_default(), findings),
     })
+}
+
+/// The private networks that records may name.
+fn networks<'a>(names: &'a [String], findings: &mut Findings) -> &'a [String] {
+    for (index, name) in names.iter().enumerate() {
+        if !is_binding(name) {
+            let what = "must be the name of a binding in wrangler.toml, without \"vpc:\"";
+            findings.error(format!("/customers/networks/{index}"), what);
+        }
+    }
+    names
 }
 
 fn config_source(file: &SourceFile, allow_http: AllowHttp, findings: &mut Findings) -> Value {

@@ -298,7 +298,7 @@ fn or_whole_number(text: Value) -> Value {
 /// Those of a customer's record. No variables stand in KV.
 pub(super) fn customer() -> Vec<Field> {
     let customer = |name, must_be| Field::of("CustomerRecord", name, must_be);
-    let url = json!({ "type": "string", "pattern": r"^https?://[^\s?#@]+$" });
+    let url = json!({ "type": "string", "pattern": r"^(vpc:[A-Za-z0-9_]+/)?https?://[^\s?#@]+$" });
     let id = json!({ "type": "string", "minLength": 1, "maxLength": 256, "pattern": r"^[^\u0000-\u001f\u007f]+$" });
     let somewhere = json!({ "anyOf": [{ "required": ["backendUrl"] }, { "required": ["backends"] }] });
     let mut backends = list(&refer("OriginRecord"), 1);

@@ -111,8 +111,8 @@ pub(super) fn definitions() -> Map<String, Value> {
         ("OwnPath", r"^(/[A-Za-z0-9/_.~-]+)$", "A path that the gateway answers itself: /healthz."),
         (
             "BackendUrl",
-            r"^(https?://[^\s?#@]+|binding:[A-Za-z0-9_]+(/[^\s?#]*)?)$",
-            "https://host[:port][/base], with {claim} for a whole label of the host; or binding:NAME[/base].",
+            r"^((vpc:[A-Za-z0-9_]+/)?https?://[^\s?#@]+|binding:[A-Za-z0-9_]+(/[^\s?#]*)?)$",
+            "https://host[:port][/base], with {claim} for a whole label of the host; behind vpc:NAME/ in a private network; or binding:NAME[/base].",
         ),
         ("DocumentUrl", r"^https?://\S+$", "The URL of a document."),
         ("AddressRange", RANGE, "An address or range: 192.0.2.0/24, 2001:db8::/32."),

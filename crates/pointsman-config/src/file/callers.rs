@@ -201,6 +201,8 @@ pub struct CustomersFile {
     /// Whether answers of customers' own backends lose the fields, and the `Domain` of cookies, that would
     /// speak for all who share the gateway's host. Default `true`.
     pub isolate_answers: Option<bool>,
+    /// The bindings of private networks that customers' records may name: `vpc:BINDING/http://10.0.0.5`. Default none.
+    pub networks: Option<Vec<String>>,
 }
 }
 

@@ -233,6 +233,8 @@ refusals! {
     CustomerDisabled = "customer_disabled" => CustomerNotConfigured,
     /// The customer's record cannot be used.
     CustomerRecordMalformed = "customer_record_malformed" => GatewayMisconfigured,
+    /// The customer's record names a private network that `[customers] networks` does not list.
+    CustomerRecordNotPermitted = "customer_record_not_permitted" => GatewayMisconfigured,
     /// The customer's record cannot be had and none is cached. Not "no such customer".
     CustomerSourceUnavailable = "customer_source_unavailable" => GatewayUnavailable,
 

@@ -61,6 +61,8 @@ pub enum BackendUrlError {
     Path,
     /// A query or fragment, which a base cannot have.
     QueryOrFragment,
+    /// `vpc:` without a binding's name and a URL behind it.
+    Network,
 }
 
 impl fmt::Display for BackendUrlError {
@@ -73,6 +75,7 @@ impl fmt::Display for BackendUrlError {
             Self::Port => "must have a port from 1 to 65535, or none",
             Self::Path => "must have a base path of unreserved, percent-encoded or sub-delimiter characters and no dot segments",
             Self::QueryOrFragment => "must have no query and no fragment",
+            Self::Network => "must say which network and where in it: vpc:BINDING/http://10.0.0.5:8080",
         })
     }
 }
@@ -109,7 +112,27 @@ impl BackendUrl {
         Ok(Self { origin: Rc::from(origin), base: Rc::from(parse_base(base)?) })
     }
 
-    /// Scheme, host and port, without a trailing slash.
+    /// Parses an absolute URL, or one in a private network: `vpc:BINDING/http://10.0.0.5:8080`. There plain http may be
+    /// spoken: nothing of the way lies open, and an address of a private network has no certificate.
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    pub fn parse_place(text: &str, allow_http: AllowHttp) -> Result<Self, BackendUrlError> {
+        let Some(rest) = text.strip_prefix(VPC) else { return Self::parse(text, allow_http) };
+        let (name, url) =
+            rest.split_once('/').filter(|(name, _)| is_binding(name)).ok_or(BackendUrlError::Network)?;
+        let inside = Self::parse(url, AllowHttp::Always)?;
+        // The same address in another network is another origin: its health, its audience and its secrets are its own.
+        Ok(Self { origin: Rc::from([VPC, name, "/", &inside.origin].concat()), base: inside.base })
+    }
+
+    /// The binding of the private network that it stands in, if it does.
+    #[must_use]
+    pub fn network(&self) -> Option<&str> {
+        split_network(&self.origin).0
+    }
+
+    /// Scheme, host and port, without a trailing slash; behind `vpc:BINDING/` where it stands in a private network.
     #[must_use]
     pub const fn origin(&self) -> &Rc<str> {
         &self.origin
@@ -132,6 +155,24 @@ impl fmt::Display for BackendUrl {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(formatter, "{}{}", self.origin, self.base)
     }
+}
+
+/// What the URL of a place in a private network begins with.
+const VPC: &str = "vpc:";
+
+/// The network's binding of an origin, and the origin that is called in it.
+#[must_use]
+pub fn split_network(origin: &str) -> (Option<&str>, &str) {
+    match origin.strip_prefix(VPC).and_then(|rest| rest.split_once('/')) {
+        Some((name, inside)) => (Some(name), inside),
+        None => (None, origin),
+    }
+}
+
+/// Whether a text can be the name of a binding.
+#[must_use]
+pub fn is_binding(name: &str) -> bool {
+    !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
 }
 
 /// Checks the URL of a document (a key set, a config API): as strict as a backend's, but with a query
@@ -276,6 +317,35 @@ mod tests {
         ] {
             assert_eq!(parse(text), Err(error), "{text:?}");
         }
+    }
+
+    #[test]
+    fn a_place_in_a_private_network_is_named_with_its_network() {
+        let read = |text: &str| BackendUrl::parse_place(text, AllowHttp::Never);
+        let one = read("vpc:ACME_NET/http://10.0.0.5:8080/base/").unwrap();
+        assert_eq!(&**one.origin(), "vpc:ACME_NET/http://10.0.0.5:8080");
+        assert_eq!(one.to_string(), "vpc:ACME_NET/http://10.0.0.5:8080/base");
+        assert_eq!(one.network(), Some("ACME_NET"));
+        assert_eq!(split_network(one.origin()), (Some("ACME_NET"), "http://10.0.0.5:8080"));
+        assert_ne!(
+            one,
+            read("vpc:WAYNE_NET/http://10.0.0.5:8080/base").unwrap(),
+            "another network's address"
+        );
+        assert_eq!(read("https://h.example").unwrap().network(), None);
+        for (text, error) in [
+            ("vpc:ACME_NET", BackendUrlError::Network),
+            ("vpc:/http://10.0.0.5", BackendUrlError::Network),
+            ("vpc:A-B/http://10.0.0.5", BackendUrlError::Network),
+            ("vpc:A/10.0.0.5", BackendUrlError::Scheme),
+            ("vpc:A/vpc:B/http://10.0.0.5", BackendUrlError::Scheme),
+            ("vpc:A/http://user@10.0.0.5", BackendUrlError::Userinfo),
+            ("VPC:A/http://10.0.0.5", BackendUrlError::Scheme),
+        ] {
+            assert_eq!(read(text), Err(error), "{text}");
+        }
+        let document = document_url("vpc:A/http://10.0.0.5/x", AllowHttp::Always);
+        assert_eq!(document, Err(BackendUrlError::Scheme), "no key set is fetched from there");
     }
 
     #[test]

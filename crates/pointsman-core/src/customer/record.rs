@@ -336,7 +336,9 @@ fn backends(
 ) -> Vec<CustomerOrigin> {
     let mut found = Vec::new();
     let mut parse = |url: &str, pointer: &dyn Fn() -> String| {
-        BackendUrl::parse(url, allow_http).map_err(|error| errors.note(pointer(), error.to_string())).ok()
+        BackendUrl::parse_place(url, allow_http)
+            .map_err(|error| errors.note(pointer(), error.to_string()))
+            .ok()
     };
     let alone = said(record.backend_url.as_deref());
     if let Some(url) = alone.and_then(|url| parse(url, &|| "/backendUrl".to_owned())) {

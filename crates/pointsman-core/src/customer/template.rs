@@ -2,7 +2,7 @@
 
 use std::{fmt, rc::Rc};
 
-use super::backend_url::{AllowHttp, BackendUrl, BackendUrlError, split_scheme};
+use super::backend_url::{AllowHttp, BackendUrl, BackendUrlError, split_network, split_scheme};
 use crate::{
     base::{identifier::identifier, refusal::Refusal},
     identity::claims::{ClaimPath, Claims},
@@ -20,7 +20,8 @@ pub enum BackendTemplate {
 /// The pieces of a templated URL. All that is not a label's value was checked when it was read.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct FilledHost {
-    scheme: &'static str,
+    /// `https://`, behind the private network where it stands in one.
+    start: String,
     labels: Vec<Label>,
     /// `:port`, or nothing.
     port: String,
@@ -77,9 +78,9 @@ impl BackendTemplate {
     /// What is wrong with it.
     pub fn parse(text: &str, allow_http: AllowHttp) -> Result<Self, TemplateError> {
         if !text.contains(['{', '}']) {
-            return Ok(Self::Fixed(BackendUrl::parse(text, allow_http)?));
+            return Ok(Self::Fixed(BackendUrl::parse_place(text, allow_http)?));
         }
-        let (scheme, rest) = split_scheme(text)?;
+        let (_, rest) = split_scheme(split_network(text).1)?;
         let host_end = end_of_host(rest);
         let (host, tail) = rest.split_at_checked(host_end).ok_or(TemplateError::NotAWholeLabel)?;
         if tail.contains(['{', '}']) {
@@ -100,10 +101,22 @@ impl BackendTemplate {
                 Label::Claim(_) => longest.as_str(),
             })
             .collect();
-        let proof = BackendUrl::parse(&format!("{scheme}://{}{tail}", filled.join(".")), allow_http)?;
+        let start = text.strip_suffix(rest).unwrap_or_default().to_owned();
+        let proof = BackendUrl::parse_place(&format!("{start}{}{tail}", filled.join(".")), allow_http)?;
         let port = tail.split('/').next().unwrap_or_default().to_owned();
         let base = Rc::clone(proof.base());
-        Ok(Self::Filled(FilledHost { scheme, labels, port, base }))
+        Ok(Self::Filled(FilledHost { start, labels, port, base }))
+    }
+}
+
+impl BackendTemplate {
+    /// The binding of the private network that it stands in, if it does.
+    #[must_use]
+    pub fn network(&self) -> Option<&str> {
+        match self {
+            Self::Fixed(url) => url.network(),
+            Self::Filled(host) => split_network(&host.start).0,
+        }
     }
 }
 
@@ -114,7 +127,7 @@ impl FilledHost {
     /// # Errors
     /// [`Refusal::ClaimNotALabel`].
     pub fn fill(&self, claims: &Claims) -> Result<String, Refusal> {
-        let mut origin = format!("{}://", self.scheme);
+        let mut origin = self.start.clone();
         for (index, label) in self.labels.iter().enumerate() {
             if index > 0 {
                 origin.push('.');
@@ -234,6 +247,20 @@ mod tests {
         let nested = "https://{/org/slug}.{https://x.example/region}.api.example.com";
         let claims = json!({"org": {"slug": "a"}, "https://x.example/region": "eu"});
         assert_eq!(filled(nested, &claims).unwrap(), "https://a.eu.api.example.com");
+    }
+
+    #[test]
+    fn a_label_is_filled_inside_a_private_network_and_never_the_networks_name() {
+        let template = "vpc:ACME_NET/http://{tenant_id}.svc.internal:8080/base";
+        assert_eq!(
+            filled(template, &json!({"tenant_id": "acme"})).unwrap(),
+            "vpc:ACME_NET/http://acme.svc.internal:8080"
+        );
+        let read = BackendTemplate::parse(template, AllowHttp::Never).unwrap();
+        assert_eq!(read.network(), Some("ACME_NET"));
+        for chosen in ["vpc:{t}/http://api.svc.internal", "vpc:{t}/http://{t}.svc.internal"] {
+            assert!(BackendTemplate::parse(chosen, AllowHttp::Never).is_err(), "{chosen}");
+        }
     }
 
     #[test]

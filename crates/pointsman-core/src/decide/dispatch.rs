@@ -10,6 +10,7 @@ use super::{
 };
 use crate::{
     base::{digest::Digest, refusal::Refusal, time::Span},
+    customer::backend_url::split_network,
     decide::decision::Halt,
     forward::{
         failover::{self, OriginCandidate, Selection, Watched},
@@ -79,7 +80,8 @@ impl<'a> DecisionContext<'a> {
         let origins = origins.as_slice();
         let single = origins.len() == 1;
         let url = |origin: &ChosenOrigin| {
-            plan::url(&origin.origin, &origin.base, route.rewrite.as_ref(), captures, self.target(*rest))
+            let (_, called) = split_network(&origin.origin);
+            plan::url(called, &origin.base, route.rewrite.as_ref(), captures, self.target(*rest))
         };
         let timeout = |origin: &ChosenOrigin| route.timeout.unwrap_or(origin.timeout);
         // Of several, one that hangs must leave the others some of the route's time.

@@ -220,13 +220,17 @@ impl<'a> DecisionContext<'a> {
         };
         self.trace.backend = Some(Name::Fixed("customer"));
         self.trace.environment = config.environment().map(Rc::clone);
+        // Whoever writes records reaches the networks that the gateway's file opens to them, and no other binding.
+        if self.gateway.customers.as_ref().is_some_and(|own| own.closed_network(&config).is_some()) {
+            return Err(Refusal::CustomerRecordNotPermitted.into());
+        }
         let chosen_origin = |place: &CustomerOrigin| ChosenOrigin {
             origin: Rc::clone(place.url.origin()),
             base: Rc::clone(place.url.base()),
             region: place.region.clone(),
             weight: place.weight.unwrap_or(1),
             timeout: DEFAULT_BACKEND_TIMEOUT,
-            binding: None,
+            binding: place.url.network().map(Rc::from),
         };
         let weighted = config.backends().iter().any(|place| place.weight.is_some());
         Ok(Some(ChosenBackend {

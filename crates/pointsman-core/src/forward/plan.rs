@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use crate::{
     base::{json::text, number::all_exact, refusal::Refusal, time::Span},
+    customer::backend_url::split_network,
     forward::{assertion::Assertions, limit::Admission},
     http::{
         cors::AnswerEdits,
@@ -137,7 +138,7 @@ pub struct Attempt {
     pub trial: bool,
     /// Milliseconds until it must have answered with a head.
     pub timeout: u64,
-    /// The service binding that is called.
+    /// The service binding or the private network that is called.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub binding: Option<Rc<str>>,
     /// The claims of the token that it is sent with, but for its times.
@@ -225,7 +226,7 @@ pub fn prefix_taken_off<'p>(sending: &Sending, origin: &str, query: usize, path:
         Sending::Direct { url, .. } => return taken(url, origin),
         Sending::Planned(plan) => &plan.attempts,
     };
-    let mut prefixes = attempts.iter().map(|attempt| taken(&attempt.url, &attempt.origin));
+    let mut prefixes = attempts.iter().map(|attempt| taken(&attempt.url, split_network(&attempt.origin).1));
     let first = prefixes.next()?;
     first.filter(|_| prefixes.all(|other| other == first))
 }

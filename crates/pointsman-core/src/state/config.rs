@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use crate::{
     base::{digest::Digest, freshness::Policy, time::Span},
-    customer::{backend_url::AllowHttp, template::BackendTemplate},
+    customer::{backend_url::AllowHttp, record::CustomerConfig, template::BackendTemplate},
     directory::follower::Follow,
     forward::{
         failover::{Balance, Breaker},
@@ -414,6 +414,17 @@ pub struct Customers {
     pub source: Option<ConfigSource>,
     /// Whether answers of customers' own backends lose what speaks for the whole origin.
     pub isolate_answers: bool,
+    /// The bindings of private networks that records may name.
+    pub networks: Vec<String>,
+}
+
+impl Customers {
+    /// The first private network of a record that is not opened to records.
+    #[must_use]
+    pub fn closed_network<'r>(&self, record: &'r CustomerConfig) -> Option<&'r str> {
+        let mut named = record.backends().iter().filter_map(|place| place.url.network());
+        named.find(|network| !self.networks.iter().any(|own| own == network))
+    }
 }
 
 /// The provider's config API.
@@ -462,7 +473,7 @@ pub struct Backend {
 pub struct Origin {
     /// Its URL.
     pub url: BackendTemplate,
-    /// The service binding that is called in place of the network.
+    /// The service binding, or the private network's, that is called in place of the internet.
     pub binding: Option<Rc<str>>,
     /// The region that it stands in.
     pub region: Option<Rc<str>>,
