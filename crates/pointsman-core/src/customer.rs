@@ -2,6 +2,7 @@
 
 pub mod backend_url;
 pub mod host_name;
+pub mod origins;
 pub mod record;
 pub mod roster;
 pub mod template;

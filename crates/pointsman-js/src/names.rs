@@ -2,10 +2,7 @@
 
 use pointsman_core::{
     base::{cidr, digest::Digest, json, json::json},
-    customer::{
-        host_name::HostName,
-        record::{CustomerRecord, MOST_BACKENDS},
-    },
+    customer::{host_name::HostName, origins::MOST_BACKENDS, record::CustomerRecord},
     identity::{
         customer_id::CustomerId,
         key_record::{STORE_PREFIX, store_key},

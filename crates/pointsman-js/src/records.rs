@@ -11,10 +11,7 @@ use pointsman_core::{
         record::{RecordError, entry_of},
         time::Timestamp,
     },
-    customer::{
-        backend_url::AllowHttp,
-        record::{CustomerConfig, CustomerOrigin},
-    },
+    customer::{backend_url::AllowHttp, origins::CustomerOrigin, record::CustomerConfig},
     identity::{
         access::AccessRestrictions,
         claims::{ClaimPath, Claims},

@@ -14,8 +14,9 @@ use crate::{
         time::Timestamp,
     },
     customer::{
-        backend_url::{AllowHttp, BackendUrl},
+        backend_url::AllowHttp,
         host_name::HostName,
+        origins::{self, CustomerOrigin, OriginRecord},
     },
     identity::{
         access::AccessRestrictions,
@@ -71,21 +72,6 @@ pub struct CustomerRecord {
     pub scheduled: bool,
 }
 
-/// One place where a customer's requests can go.
-#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(deny_unknown_fields))]
-#[serde(rename_all = "camelCase")]
-pub struct OriginRecord {
-    /// Its URL.
-    pub url: String,
-    /// Its share, where requests are shared out by weight.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub weight: Option<u32>,
-    /// The region that it stands in.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub region: Option<String>,
-}
-
 shape! { for CustomerRecord {
     customer_id: "customerId",
     backend_url: "backendUrl",
@@ -100,10 +86,6 @@ shape! { for CustomerRecord {
     gone: "gone" = default,
     scheduled: "scheduled" = default,
 }}
-shape! { for OriginRecord { url: "url", weight: "weight", region: "region", }}
-
-/// More places than this would be no failover but a search.
-pub const MOST_BACKENDS: usize = 8;
 
 impl CustomerRecord {
     /// The members that refreshes write beside what the config API says. No operator's record has them.
@@ -142,17 +124,6 @@ pub struct CustomerConfig {
     disabled: bool,
     refreshed: bool,
     fetched_at: Option<Timestamp>,
-}
-
-/// One place where a customer's requests can go.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub struct CustomerOrigin {
-    /// Its URL.
-    pub url: BackendUrl,
-    /// Its share, where requests are shared out by weight.
-    pub weight: Option<u32>,
-    /// The region that it stands in.
-    pub region: Option<Rc<str>>,
 }
 
 impl CustomerConfig {
@@ -225,7 +196,7 @@ impl CustomerConfig {
             let most = CustomerId::MAX_BYTES;
             errors.note("/customerId", format!("must be 1 to {most} bytes without control characters"));
         }
-        let backends = backends(record, allow_http, errors);
+        let backends = origins::read(record, allow_http, errors);
         if record.fetched_at.as_deref().is_some_and(|at| Timestamp::parse_rfc3339(at).is_none()) {
             let what = "must be an instant in RFC 3339; leave it out for a record of your own";
             errors.note("/fetchedAt", what);
@@ -317,50 +288,11 @@ impl CustomerConfig {
     pub fn weight(&self) -> usize {
         let environment = self.environment.as_ref().map_or(0, |name| COUNTED + name.len());
         let id = COUNTED + self.id.as_str().len();
-        let place = |place: &CustomerOrigin| {
-            let region = place.region.as_ref().map_or(0, |region| COUNTED + region.len());
-            size_of::<CustomerOrigin>() + place.url.weight() + region
-        };
-        let backends: usize = self.backends.iter().map(place).sum();
+        let backends: usize = self.backends.iter().map(CustomerOrigin::weight).sum();
         let hosts: usize =
             self.hosts.iter().map(|host| size_of::<HostName>() + COUNTED + host.as_str().len()).sum();
         COUNTED + size_of::<Self>() + id + environment + BLOCK + backends + hosts + self.restrictions.weight()
     }
-}
-
-/// The places of a record, each once.
-fn backends(
-    record: &CustomerRecord,
-    allow_http: AllowHttp,
-    errors: &mut RecordErrors,
-) -> Vec<CustomerOrigin> {
-    let mut found = Vec::new();
-    let mut parse = |url: &str, pointer: &dyn Fn() -> String| {
-        BackendUrl::parse_place(url, allow_http)
-            .map_err(|error| errors.note(pointer(), error.to_string()))
-            .ok()
-    };
-    let alone = said(record.backend_url.as_deref());
-    if let Some(url) = alone.and_then(|url| parse(url, &|| "/backendUrl".to_owned())) {
-        found.push(CustomerOrigin { url, weight: None, region: None });
-    }
-    for (index, origin) in record.backends.iter().enumerate() {
-        let Some(url) = parse(&origin.url, &|| format!("/backends/{index}/url")) else { continue };
-        // What stands in both is described by the list.
-        found.retain(|other| other.url != url);
-        let region = said(origin.region.as_deref()).map(Rc::from);
-        found.push(CustomerOrigin { url, weight: origin.weight, region });
-    }
-    // A member that could not be read is there all the same.
-    let unread = errors.has("/backendUrl") || errors.has("/backends");
-    // Nobody goes anywhere by the record of who is gone, and nobody may ever have known where that was.
-    if alone.is_none() && record.backends.is_empty() && !unread && !record.gone {
-        errors.note("", "must have a backendUrl, or backends");
-    }
-    if found.len() > MOST_BACKENDS {
-        errors.note("/backends", format!("must be at most {MOST_BACKENDS}"));
-    }
-    found
 }
 
 /// Reads a record out of a provider's own document, which may say more of a customer than we ask for:

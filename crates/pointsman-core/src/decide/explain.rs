@@ -244,7 +244,7 @@ fn decided(trace: &Trace) -> Value {
 }
 
 fn customer_record(config: &CustomerConfig) -> Value {
-    let place = |place: &crate::customer::record::CustomerOrigin| {
+    let place = |place: &crate::customer::origins::CustomerOrigin| {
         json!({
             "url": format!("{}{}", place.url.origin(), place.url.base()),
             "region": place.region.as_deref(),

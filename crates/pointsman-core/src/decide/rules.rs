@@ -5,7 +5,7 @@ use std::rc::Rc;
 use super::DecisionContext;
 use crate::{
     base::{name::Name, refusal::Refusal, time::Span},
-    customer::{record::CustomerOrigin, template::BackendTemplate},
+    customer::{origins::CustomerOrigin, template::BackendTemplate},
     decide::{
         customer::{Customer, admit, look_up},
         decision::Halt,
