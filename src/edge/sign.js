@@ -1,6 +1,7 @@
 // Tells backends by a signed token who is calling. What it says is the core's; here are its times and its signature,
 // and the tokens that were signed before: most requests need no signature.
 import { logEvent } from "./log_event.js";
+import { textCache } from "./text_cache.js";
 import { decodeSigner } from "./wire.js";
 
 /** @import { Signer } from "./wire.js" */
@@ -13,22 +14,14 @@ let signer;
 /** @type {{ algorithm: SubtleCryptoImportKeyAlgorithm, own: CryptoKey } | undefined} */
 let key;
 
-/**
- * Signed tokens by the claims in them, the oldest first: { token, until }. Plain values: no request owns them.
- * @type {Map<string, { token: string, until: number }>}
- */
-const signed = new Map();
-const MAX_TOKENS = 2048;
-/** Of claims and tokens together, in characters: some callers have long claims. */
-const MAX_LENGTH = 8 * 1024 * 1024;
-let length = 0;
+/** Signed tokens by the claims in them, each until it has half its life left. */
+const signed = textCache({ entries: 2048, characters: 8 * 1024 * 1024 });
 
 /** @param {string} signerJson */
 export function installSigner(signerJson) {
   signer = decodeSigner(signerJson);
   key = undefined;
   signed.clear();
-  length = 0;
 }
 
 /**
@@ -39,7 +32,7 @@ export function installSigner(signerJson) {
  */
 export async function assertCaller(headers, claims) {
   try {
-    const token = known(claims) ?? (await sign(claims));
+    const token = signed.find(claims) ?? (await sign(claims));
     headers.set(signer.field, signer.scheme + token);
     return true;
   } catch {
@@ -48,15 +41,6 @@ export async function assertCaller(headers, claims) {
     logEvent("warn", "identity_key_unusable", { message });
     return false;
   }
-}
-
-/**
- * The token for exactly these claims, if there is one that has half its life left.
- * @param {string} claims
- */
-function known(claims) {
-  const entry = signed.get(claims);
-  return entry !== undefined && Date.now() < entry.until ? entry.token : undefined;
 }
 
 /** @param {string} claims */
@@ -68,30 +52,8 @@ async function sign(claims) {
   const input = `${signer.header}.${base64url(new TextEncoder().encode(text))}`;
   const signature = await crypto.subtle.sign(key.algorithm, key.own, new TextEncoder().encode(input));
   const token = `${input}.${base64url(new Uint8Array(signature))}`;
-  keep(claims, { token, until: issued * 1000 + signer.lifetime * 500 });
+  signed.keep(claims, token, issued * 1000 + signer.lifetime * 500);
   return token;
-}
-
-/**
- * @param {string} claims
- * @param {{ token: string, until: number }} entry
- */
-function keep(claims, entry) {
-  drop(claims);
-  signed.set(claims, entry);
-  length += claims.length + entry.token.length;
-  for (const oldest of signed.keys()) {
-    if (signed.size <= MAX_TOKENS && length <= MAX_LENGTH) break;
-    drop(oldest);
-  }
-}
-
-/** @param {string} claims */
-function drop(claims) {
-  const entry = signed.get(claims);
-  if (entry === undefined) return;
-  signed.delete(claims);
-  length -= claims.length + entry.token.length;
 }
 
 /**
