@@ -57,6 +57,7 @@ fn every_refusal_has_a_case() {
         (Refusal::BodySizeUnknown, "tests/workerd/body-size.test.mjs"),
         (Refusal::RequestBodyBroken, "tests/workerd/request-bodies.test.mjs"),
         (Refusal::CustomerRecordNotPermitted, "tests/workerd/networks.test.mjs"),
+        (Refusal::CustomerSecretUnusable, "tests/workerd/customer-secrets.test.mjs"),
         (Refusal::RateLimited, "tests/workerd/limits.test.mjs"),
         (Refusal::LimitUnavailable, "tests/workerd/limits.test.mjs"),
         // The cases have no ledger.

@@ -8,6 +8,7 @@ import { logEvent } from "./log_event.js";
 import { callOut, NETWORK } from "./outbound.js";
 import { endWithProblem, failures, installFailures, problemAnswer } from "./problem.js";
 import { dueAttempt, isRepeatable, judgeAttempt } from "./retry.js";
+import { setSecrets } from "./secrets.js";
 import { assertCaller } from "./sign.js";
 import { openUpload } from "./upload.js";
 import { ENDED, encodeAttemptReport, forEachField, forEachName } from "./wire.js";
@@ -43,6 +44,8 @@ export function installForward(failuresJson, reportAttempt) {
 /** The end of a request whose client did not wait for it. Nobody gets that answer. */
 const CLIENT_LEFT = { status: 499, reason: "client_left" };
 const answerNobody = () => new Response(null, { status: CLIENT_LEFT.status });
+
+const nothingToDo = () => {};
 
 /** A client that leaves is watched for only when the answer takes longer: the watch itself is dear. */
 const WATCH_AFTER = 250;
@@ -176,7 +179,13 @@ async function carryOut(sending, plan, tell) {
       departure.stop();
       return endWithProblem(sending, failures.unsigned, { called });
     }
+    const takeOff = attempt.secrets === undefined ? nothingToDo : await setSecrets(headers, attempt);
+    if (takeOff === undefined) {
+      departure.stop();
+      return endWithProblem(sending, failures.unopened, { called });
+    }
     const { answer, failed, isWhole } = await tryOnce(env, incoming, due, departure.promise);
+    takeOff();
     const { ended, wantsAnother, errorType, end } = judgeAttempt(
       plan,
       due,

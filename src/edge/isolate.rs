@@ -10,7 +10,11 @@ use pointsman_core::{
     base::time::{Span, Timestamp},
     forward::{assertion::Assertions, failover::Watched},
     http::head::{MAX_FIELDS, PresentFields, RequestIds},
-    state::{config::Gateway, directory::Directory, memory::Memory},
+    state::{
+        config::{Gateway, KeyRing},
+        directory::Directory,
+        memory::Memory,
+    },
 };
 use pointsman_loader::loader::Loader;
 use wasm_bindgen::prelude::Closure;
@@ -154,6 +158,10 @@ fn install(gateway: Option<&Gateway>) {
     let token = gateway.and_then(|gateway| gateway.identity().token.as_ref());
     if let Some(signer) = token.and_then(Assertions::signer) {
         platform::install_signer(&signer);
+    }
+    let customers = gateway.and_then(|gateway| gateway.customers());
+    if let Some(KeyRing(ring)) = customers.and_then(|customers| customers.key_ring.as_ref()) {
+        platform::install_secrets(ring);
     }
     let region = gateway.and_then(|gateway| gateway.directory().region.as_deref());
     platform::install_directory(region.unwrap_or_default());

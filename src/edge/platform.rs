@@ -191,6 +191,12 @@ extern "C" {
     pub(super) fn install_signer(signer: &str);
 }
 
+#[wasm_bindgen(module = "/src/edge/secrets.js")]
+extern "C" {
+    #[wasm_bindgen(js_name = installSecrets)]
+    pub(super) fn install_secrets(key_ring: &str);
+}
+
 #[wasm_bindgen(module = "/src/edge/limits.js")]
 extern "C" {
     #[wasm_bindgen(js_name = installLimits)]

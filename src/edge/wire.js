@@ -64,8 +64,9 @@ const SEPARATOR = "\0";
  * @property {string} key what the origin's health is known by
  * @property {true} [trial] whether the origin failed before, and this request alone tries it again
  * @property {number} timeout until it must have answered with a head
- * @property {string} [binding] the service binding that is called
+ * @property {string} [binding] the service binding or the private network that is called
  * @property {string} [assertion] the claims of the identity token that the request is sent with, but for their times: JSON
+ * @property {FieldLines} [secrets] what the origin asks for: fields, with JWEs in the place of their values
  */
 
 /**
@@ -215,8 +216,8 @@ export const encodeNotedField = (/** @type {string} */ name, /** @type {string |
  */
 
 /**
- * @typedef {"unreachable" | "broken" | "timeout" | "unsized" | "unsigned" | "internal" | "limited" | "limit_unavailable"}
- *   FailureName
+ * @typedef {"unreachable" | "broken" | "timeout" | "unsized" | "unsigned" | "unopened" | "internal" | "limited"
+ *   | "limit_unavailable"} FailureName
  */
 
 /**
@@ -247,6 +248,12 @@ export const decodeFailures = (/** @type {string} */ json) => JSON.parse(json);
 
 /** @returns {Signer} */
 export const decodeSigner = (/** @type {string} */ json) => JSON.parse(json);
+
+/**
+ * Secrets of the Worker by the ids of the keys that are made of them.
+ * @returns {Record<string, string>}
+ */
+export const decodeKeyRing = (/** @type {string} */ json) => JSON.parse(json);
 
 /** How an attempt at an origin ended, as far as the origin answers for it: the core's `Ended`. */
 export const ENDED = Object.freeze({ answered: 0, failed: 1, suspected: 2, nothing: 3 });

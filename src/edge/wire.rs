@@ -186,6 +186,7 @@ pub(crate) fn encode_failures(problem_base: &str, shapes: &[ErrorShape]) -> Stri
         "timeout": failure(Refusal::BackendTimeout),
         "unsized": failure(Refusal::BodySizeUnknown),
         "unsigned": failure(Refusal::Misconfigured),
+        "unopened": failure(Refusal::CustomerSecretUnusable),
         "internal": failure(Refusal::InternalError),
         "limited": failure(Refusal::RateLimited),
         "limit_unavailable": failure(Refusal::LimitUnavailable),

@@ -128,6 +128,9 @@ fn read_parts(document: Node<'_>) -> Read<Started> {
     if document.read("keep_request_id", Node::flag)? {
         fields.keep_request_id();
     }
+    for name in customers.iter().flat_map(|customers| &customers.secret_fields) {
+        fields.ask_for(name);
+    }
     let mut named = Vec::new();
     document.list("conditions", |node| {
         // Each may use those before it.

@@ -4,12 +4,13 @@ use pointsman_core::{
     base::{
         digest::Digest,
         freshness::{BackOff, Lifetimes, Policy},
+        json::text,
         time::Span,
     },
     customer::backend_url::{AllowHttp, document_url},
     directory::{follower::Follow, pace::Pace},
     identity::{claims::ClaimPath, operator_secret::is_minted},
-    state::config::{Budgets, ConfigSource, Customers, DirectorySettings, Operator},
+    state::config::{Budgets, ConfigSource, Customers, DirectorySettings, KeyRing, Operator},
 };
 
 use super::{
@@ -56,6 +57,9 @@ pub(super) fn customers(node: Node<'_>, allow_http: AllowHttp, store_timeout: Sp
         source,
         isolate_answers: node.read("isolate_answers", Node::flag)?,
         networks: node.strings("networks")?,
+        secret_fields: node.strings("secret_fields")?,
+        // Each is looked at when it is first used: a wrong one must not shut out callers who need none.
+        key_ring: node.option("key_ring", |node| Ok(KeyRing(text(node.0))))?,
     })
 }
 

@@ -238,6 +238,11 @@ impl Source {
         Ok(Self { file, text, variables, passed_over: project.passed_over() })
     }
 
+    /// It as it is written, variables and all; `None` where it is broken.
+    pub(crate) fn written(&self) -> Option<Value> {
+        document(&self.text).ok()
+    }
+
     /// What people call the environment, where it is the console's and not the gateway's.
     pub(crate) fn console(&self) -> Option<String> {
         let deployment = &self.variables.deployment;

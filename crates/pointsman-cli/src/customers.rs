@@ -16,6 +16,8 @@ pub(crate) mod known;
 mod list;
 mod put;
 mod remove;
+mod reseal;
+mod seal;
 mod tidy;
 
 #[derive(clap::Subcommand)]
@@ -33,6 +35,15 @@ pub(crate) enum Command {
     /// Removes operators' records. What the config API says of these customers counts again.
     #[command(after_help = remove::EXAMPLES)]
     Remove(remove::Arguments),
+    /// Seals a secret for a customer's own backend into the operator's record: the gateway sends it to that backend alone.
+    ///
+    /// The secret is read from standard input. It is encrypted with the first key of [customers.secrets], whose secret must be
+    /// in the environment under the name that it has in the Worker.
+    #[command(after_help = seal::EXAMPLES)]
+    Seal(seal::Arguments),
+    /// Seals anew, with the first key of [customers.secrets], what was sealed with another one: all operators' records, or some.
+    #[command(after_help = reseal::EXAMPLES)]
+    Reseal(reseal::Arguments),
     /// Puts each customer of a file or folder into KV. All are checked before any is written.
     #[command(after_help = import::EXAMPLES)]
     Import(import::Arguments),
@@ -50,6 +61,8 @@ pub(crate) fn run(command: &Command) -> CommandResult {
         Command::Get(arguments) => get::run(arguments),
         Command::Put(arguments) => put::run(arguments),
         Command::Remove(arguments) => remove::run(arguments),
+        Command::Seal(arguments) => seal::run(arguments),
+        Command::Reseal(arguments) => reseal::run(arguments),
         Command::Import(arguments) => import::run(arguments),
         Command::Export(arguments) => export::run(arguments),
         Command::Tidy(arguments) => tidy::run(arguments),

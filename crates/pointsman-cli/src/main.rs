@@ -39,6 +39,7 @@ mod reference;
 mod schema;
 #[cfg(test)]
 mod scratch;
+mod sealing;
 mod secret;
 mod store;
 mod sync;

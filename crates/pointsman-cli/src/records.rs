@@ -142,6 +142,22 @@ impl Judge {
         }
     }
 
+    /// The origins of a customer's record, each once, in its order.
+    ///
+    /// # Errors
+    /// The first field that cannot be used.
+    pub(crate) fn origins(&self, json: &str) -> Result<Vec<String>, RecordError> {
+        let record = record_from_value::<CustomerRecord>(&Value::Object(entry_of(json.as_bytes())?))?;
+        let config = CustomerConfig::from_record(&record, self.allow_http)?;
+        let mut origins: Vec<String> = Vec::new();
+        for place in config.backends() {
+            if !origins.iter().any(|other| **other == **place.url.origin()) {
+                origins.push(place.url.origin().to_string());
+            }
+        }
+        Ok(origins)
+    }
+
     fn customer(&self, members: Map<String, Value>, extras: Extras) -> Result<Good, RecordError> {
         if extras == Extras::Refused
             && let Some(note) = NOTES.iter().find(|note| members.contains_key(**note))
@@ -152,10 +168,10 @@ impl Judge {
         let value = Value::Object(members);
         let record = record_from_value::<CustomerRecord>(&value)?;
         let config = CustomerConfig::from_record(&record, self.allow_http)?;
-        if let Some(network) = self.customers.as_ref().and_then(|own| own.closed_network(&config)) {
-            let what = format!(
-                "names the private network {network}, which [customers] networks of gateway.toml does not list"
-            );
+        if let Some((kind, name)) = self.customers.as_ref().and_then(|own| own.closed(&config)) {
+            let list = if kind == "field" { "[customers.secrets] fields" } else { "[customers] networks" };
+            let what =
+                format!("names the {kind} {name}, which gateway.toml does not open to records: see {list}");
             return Err(RecordError { pointer: String::new(), what });
         }
         let name = config.id().store_key();

@@ -129,6 +129,11 @@ impl Target {
         &self.reach.project
     }
 
+    /// Whether it is the KV of this machine.
+    pub(crate) const fn is_local(&self) -> bool {
+        self.place.local
+    }
+
     /// How isolates of this deployment learn of what is changed here.
     pub(crate) fn hears(&self, gateway: &GatewayFile) -> Hears {
         match self.place.api {

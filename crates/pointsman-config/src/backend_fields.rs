@@ -69,7 +69,7 @@ pub fn can_be_field_of_backend(name: &str) -> bool {
 }
 
 /// A field that no other part of the gateway sets, and that no hop on the way takes for its own.
-fn check_name(name: &str, own: &[String], pointer: &str, findings: &mut Findings) {
+pub(super) fn check_name(name: &str, own: &[String], pointer: &str, findings: &mut Findings) {
     let lower = name.to_ascii_lowercase();
     if lower.starts_with(ACCESS_SERVICE) && is_token(&lower) {
         return;
@@ -104,7 +104,7 @@ fn basic(file: &BasicFile, at: &str, findings: &mut Findings) -> Value {
 }
 
 /// Whoever reads the file reads a secret that is written out in it.
-fn warn_of_plain_text(pointer: &str, findings: &mut Findings) {
+pub(super) fn warn_of_plain_text(pointer: &str, findings: &mut Findings) {
     if !findings.has_variable(pointer) {
         let what = "stands in the file for everybody to read: write \"${NAME}\", and set the secret NAME";
         findings.warn(pointer, what);

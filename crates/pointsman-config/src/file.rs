@@ -9,8 +9,9 @@ mod routing;
 
 pub use self::{
     callers::{
-        ApiKeysFile, ClientCertificatesFile, CustomerClaimFile, CustomersFile, CustomersOfIssuerFile,
-        DpopFile, IdentityFile, IdentityTokenFile, IntrospectionFile, IssuerFile, SourceFile,
+        ApiKeysFile, ClientCertificatesFile, CustomerClaimFile, CustomerSecretsFile, CustomersFile,
+        CustomersOfIssuerFile, DpopFile, IdentityFile, IdentityTokenFile, IntrospectionFile, IssuerFile,
+        SealingKeyFile, SourceFile,
     },
     one_or_many::OneOrMany,
     routing::{

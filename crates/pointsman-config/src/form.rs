@@ -5,7 +5,7 @@ use pointsman_core::{customer::backend_url::AllowHttp, http::fields::is_token};
 use serde_json::{Value, json};
 
 use super::{
-    backends, conditions, credential_fields,
+    backends, conditions, credential_fields, customer_secrets,
     errors::Shapes,
     file::GatewayFile,
     findings::Findings,
@@ -31,10 +31,15 @@ pub(super) fn write(file: &GatewayFile, version: &str, findings: &mut Findings) 
     let api_keys = file.api_keys.as_ref().map(|keys| identities::api_keys(keys, findings));
     let client_certificates = possession::client_certificates(file, api_keys.as_ref(), findings);
     let dpop = possession::dpop(file, findings);
-    let customers =
-        file.customers.as_ref().map(|customers| sources::customers(customers, allow_http, findings));
     let issuers = issuers::all(&file.issuers, file.customers.is_some(), allow_http, findings);
     let (identity, own_fields) = identities::identity(file.identity.as_ref(), findings);
+    let customers = file.customers.as_ref().map(|customers| {
+        let mut form = sources::customers(customers, allow_http, findings);
+        if let (Some(secrets), Value::Object(members)) = (&customers.secrets, &mut form) {
+            customer_secrets::add(secrets, &own_fields, members, findings);
+        }
+        form
+    });
     credential_fields::check_apart(file, &own_fields, findings);
     let removed = identities::removed(file.forward.as_ref(), &own_fields, findings);
     let backends = backends::all(file, &own_fields, allow_http, findings);

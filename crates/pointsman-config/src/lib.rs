@@ -21,6 +21,7 @@ mod backends;
 mod conditions;
 mod credential_fields;
 mod credential_in;
+mod customer_secrets;
 mod errors;
 pub mod file;
 pub mod findings;

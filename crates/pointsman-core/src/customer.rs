@@ -5,4 +5,5 @@ pub mod host_name;
 pub mod origins;
 pub mod record;
 pub mod roster;
+pub mod secret;
 pub mod template;

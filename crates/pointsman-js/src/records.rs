@@ -78,7 +78,7 @@ fn told<T>(
 }
 
 fn meaning_of_customer(config: &CustomerConfig) -> Value {
-    let backend = |CustomerOrigin { url, region, weight }: &CustomerOrigin| json!({ "url": url.to_string(), "region": region, "weight": weight });
+    let backend = |CustomerOrigin { url, region, weight, .. }: &CustomerOrigin| json!({ "url": url.to_string(), "region": region, "weight": weight });
     json!({
         "id": config.id().as_str(),
         "environment": config.environment(),

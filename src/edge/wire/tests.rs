@@ -99,6 +99,7 @@ fn attempt(origin: &str) -> Attempt {
         timeout: 2000,
         binding: None,
         assertion: None,
+        secrets: None,
     }
 }
 
@@ -124,6 +125,7 @@ fn dispatches() {
         trial: true,
         binding: Some(Rc::from("ORDERS")),
         assertion: Some("{\"aud\":\"https://a.example\"}".to_owned()),
+        secrets: Some(Rc::from("x-secret\na..b.c.d\n")),
         ..attempt("https://a.example")
     };
     let plan = Plan {
@@ -182,6 +184,7 @@ fn dispatches() {
                             "timeout": 2000,
                             "binding": "ORDERS",
                             "assertion": "{\"aud\":\"https://a.example\"}",
+                            "secrets": "x-secret\na..b.c.d\n",
                         },
                         second,
                     ],

@@ -143,6 +143,10 @@ fn sources() -> Vec<Field> {
         customers("fresh", refer("Span")),
         customers("stale", refer("Span")),
         customers("back_off", refer("Span")),
+        customers("networks", list(&form("^[A-Za-z0-9_]+$"), 0)),
+        Field::of("CustomerSecretsFile", "fields", list(&field_name(false), 0)),
+        Field::of("SealingKeyFile", "id", form(TOKEN)),
+        Field::of("SealingKeyFile", "secret", minted_secret()),
         source("url", refer("DocumentUrl")),
         source("token", form("^[!-~]+$")),
         source("timeout", refer("Span")),
@@ -167,7 +171,7 @@ fn sources() -> Vec<Field> {
         Field::of("OperatorFile", "api", refer("OwnPath")),
         Field::of("LeakedKeysFile", "action", word(&["revoke", "mark"])),
         Field::of("LeakedKeysFile", "github_keys_url", refer("DocumentUrl")),
-        Field::of("OperatorFile", "secret", form("^pso_[0-9A-Za-z]{43}_[0-9A-Za-z]{6}$")),
+        Field::of("OperatorFile", "secret", minted_secret()),
     ]
 }
 
@@ -313,6 +317,10 @@ pub(super) fn customer() -> Vec<Field> {
         Field::free("CustomerRecord", "environmentName"),
         customer("allowedIps", list(&range(), 1)),
         customer("hosts", hosts()),
+        customer(
+            "secrets",
+            list(&form(r"^[A-Za-z0-9_-]+\.\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]*\.[A-Za-z0-9_-]+$"), 1),
+        ),
         customer("fetchedAt", instant()),
         Field::free("CustomerRecord", "generation"),
         Field::free("CustomerRecord", "etag"),
@@ -320,6 +328,11 @@ pub(super) fn customer() -> Vec<Field> {
         Field::free("OriginRecord", "weight"),
         Field::free("OriginRecord", "region"),
     ]
+}
+
+/// A secret as `pointsman secret create` makes it.
+fn minted_secret() -> Value {
+    form("^pso_[0-9A-Za-z]{43}_[0-9A-Za-z]{6}$")
 }
 
 /// A customer's own hosts.

@@ -203,6 +203,30 @@ pub struct CustomersFile {
     pub isolate_answers: Option<bool>,
     /// The bindings of private networks that customers' records may name: `vpc:BINDING/http://10.0.0.5`. Default none.
     pub networks: Option<Vec<String>>,
+    /// The secrets that customers' records may hold for their backends.
+    pub secrets: Option<CustomerSecretsFile>,
+}
+}
+
+shape! {
+/// What secrets in customers' records are opened with, and where they may stand.
+#[derive(Clone, Debug)]
+pub struct CustomerSecretsFile {
+    /// The keys. The first one seals, all open.
+    pub keys: Vec<SealingKeyFile>,
+    /// The fields that records may fill. Default `authorization` alone.
+    pub fields: Option<Vec<String>>,
+}
+}
+
+shape! {
+/// A key for secrets in customers' records.
+#[derive(Clone, Debug)]
+pub struct SealingKeyFile {
+    /// Its name, which stands in what it has sealed: letters, digits, `-` and `_`.
+    pub id: String,
+    /// A secret that `pointsman secret create` made.
+    pub secret: String,
 }
 }
 

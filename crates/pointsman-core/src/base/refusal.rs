@@ -233,8 +233,11 @@ refusals! {
     CustomerDisabled = "customer_disabled" => CustomerNotConfigured,
     /// The customer's record cannot be used.
     CustomerRecordMalformed = "customer_record_malformed" => GatewayMisconfigured,
-    /// The customer's record names a private network that `[customers] networks` does not list.
+    /// The customer's record names a private network that `[customers] networks` does not list, or a field for a secret that
+    /// `[customers.secrets] fields` does not.
     CustomerRecordNotPermitted = "customer_record_not_permitted" => GatewayMisconfigured,
+    /// A secret in the customer's record cannot be opened: the gateway does not have the key, or it was changed.
+    CustomerSecretUnusable = "customer_secret_unusable" => GatewayMisconfigured,
     /// The customer's record cannot be had and none is cached. Not "no such customer".
     CustomerSourceUnavailable = "customer_source_unavailable" => GatewayUnavailable,
 

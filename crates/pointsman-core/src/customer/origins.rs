@@ -12,6 +12,7 @@ use crate::{
     customer::{
         backend_url::{AllowHttp, BackendUrl},
         record::CustomerRecord,
+        secret::{self, SealedLines},
     },
     identity::claims::COUNTED,
 };
@@ -45,13 +46,16 @@ pub struct CustomerOrigin {
     pub weight: Option<u32>,
     /// The region that it stands in.
     pub region: Option<Rc<str>>,
+    /// The secrets that it asks for, if it does.
+    pub secrets: Option<SealedLines>,
 }
 
 impl CustomerOrigin {
     /// Bytes held, for the cache's bound.
     pub(super) fn weight(&self) -> usize {
         let region = self.region.as_ref().map_or(0, |region| COUNTED + region.len());
-        size_of::<Self>() + self.url.weight() + region
+        let secrets = self.secrets.as_ref().map_or(0, |secrets| COUNTED + secrets.len());
+        size_of::<Self>() + self.url.weight() + region + secrets
     }
 }
 
@@ -69,14 +73,14 @@ pub(super) fn read(
     };
     let alone = said(record.backend_url.as_deref());
     if let Some(url) = alone.and_then(|url| parse(url, &|| "/backendUrl".to_owned())) {
-        found.push(CustomerOrigin { url, weight: None, region: None });
+        found.push(CustomerOrigin { url, weight: None, region: None, secrets: None });
     }
     for (index, origin) in record.backends.iter().enumerate() {
         let Some(url) = parse(&origin.url, &|| format!("/backends/{index}/url")) else { continue };
         // What stands in both is described by the list.
         found.retain(|other| other.url != url);
         let region = said(origin.region.as_deref()).map(Rc::from);
-        found.push(CustomerOrigin { url, weight: origin.weight, region });
+        found.push(CustomerOrigin { url, weight: origin.weight, region, secrets: None });
     }
     // A member that could not be read is there all the same.
     let unread = errors.has("/backendUrl") || errors.has("/backends");
@@ -87,5 +91,6 @@ pub(super) fn read(
     if found.len() > MOST_BACKENDS {
         errors.note("/backends", format!("must be at most {MOST_BACKENDS}"));
     }
+    secret::assign(&record.secrets, &record.customer_id, &mut found, errors);
     found
 }

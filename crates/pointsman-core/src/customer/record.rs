@@ -53,6 +53,10 @@ pub struct CustomerRecord {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[cfg_attr(feature = "schema", schemars(default))]
     pub hosts: Vec<String>,
+    /// The secrets that the customer's own backends ask for, sealed.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[cfg_attr(feature = "schema", schemars(default))]
+    pub secrets: Vec<String>,
     /// When the config API was asked for this record, in RFC 3339: written by refreshes, and by nobody else.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub fetched_at: Option<String>,
@@ -80,6 +84,7 @@ shape! { for CustomerRecord {
     disabled: "disabled" = default,
     allowed_ips: "allowedIps",
     hosts: "hosts" = default,
+    secrets: "secrets" = default,
     fetched_at: "fetchedAt",
     generation: "generation",
     etag: "etag",
@@ -302,8 +307,16 @@ impl CustomerConfig {
 /// # Errors
 /// Where and what.
 pub fn provider_record(entry: Value) -> Result<CustomerRecord, RecordError> {
-    const NAMES: [&str; 7] =
-        ["customerId", "backendUrl", "backends", "environmentName", "allowedIps", "hosts", "disabled"];
+    const NAMES: [&str; 8] = [
+        "customerId",
+        "backendUrl",
+        "backends",
+        "environmentName",
+        "allowedIps",
+        "hosts",
+        "secrets",
+        "disabled",
+    ];
     let fold = |name: &str| name.replace(['_', '-'], "").to_ascii_lowercase();
     let Value::Object(mut members) = entry else { return record_from_value(&entry) };
     members.retain(|_, value| !value.is_null());

@@ -53,6 +53,7 @@ impl<'a> DecisionContext<'a> {
         let Destination { chosen, route, captures, rest, needs_size, .. } = &to;
         if let ([only], false, true) = (chosen.origins.as_slice(), *needs_size, chosen.within.is_empty())
             && only.binding.is_none()
+            && only.secrets.is_none()
             && self.gateway.identity.token.is_none()
         {
             let rewrite = route.rewrite.as_ref();
@@ -129,6 +130,7 @@ impl<'a> DecisionContext<'a> {
                 timeout: one_of_several(origin).millis(),
                 binding: origin.binding.clone(),
                 assertion: None,
+                secrets: origin.secrets.clone(),
             })
             .collect();
         if attempts.is_empty() {

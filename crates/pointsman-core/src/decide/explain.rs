@@ -18,7 +18,7 @@ use crate::{
         json::{ToJson, json, put},
         time::Timestamp,
     },
-    customer::{host_name::HostName, record::CustomerConfig},
+    customer::{host_name::HostName, record::CustomerConfig, secret::fields_of},
     decide::{
         decision::{Decision, Outcome},
         request_log::Trace,
@@ -284,6 +284,7 @@ fn plan(plan: &Plan) -> Value {
             "timeout_ms": attempt.timeout,
             "binding": attempt.binding.as_deref(),
             "token_claims": attempt.assertion.as_deref().map(as_json),
+            "secrets": attempt.secrets.as_deref().map(|own| fields_of(own).collect::<Vec<_>>()),
         })
     };
     json!({

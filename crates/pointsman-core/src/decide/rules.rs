@@ -5,7 +5,7 @@ use std::rc::Rc;
 use super::DecisionContext;
 use crate::{
     base::{name::Name, refusal::Refusal, time::Span},
-    customer::{origins::CustomerOrigin, template::BackendTemplate},
+    customer::{origins::CustomerOrigin, secret::SealedLines, template::BackendTemplate},
     decide::{
         customer::{Customer, admit, look_up},
         decision::Halt,
@@ -69,6 +69,8 @@ pub(super) struct ChosenOrigin {
     pub(super) weight: u32,
     pub(super) timeout: Span,
     pub(super) binding: Option<Rc<str>>,
+    /// What a customer's own backend asks for.
+    pub(super) secrets: Option<SealedLines>,
 }
 
 impl<'a> DecisionContext<'a> {
@@ -180,6 +182,7 @@ impl<'a> DecisionContext<'a> {
                 weight: place.weight,
                 timeout: place.timeout.unwrap_or(backend.timeout),
                 binding: place.binding.clone(),
+                secrets: None,
             })
         };
         Ok(ChosenBackend {
@@ -221,7 +224,7 @@ impl<'a> DecisionContext<'a> {
         self.trace.backend = Some(Name::Fixed("customer"));
         self.trace.environment = config.environment().map(Rc::clone);
         // Whoever writes records reaches the networks that the gateway's file opens to them, and no other binding.
-        if self.gateway.customers.as_ref().is_some_and(|own| own.closed_network(&config).is_some()) {
+        if self.gateway.customers.as_ref().is_some_and(|own| own.closed(&config).is_some()) {
             return Err(Refusal::CustomerRecordNotPermitted.into());
         }
         let chosen_origin = |place: &CustomerOrigin| ChosenOrigin {
@@ -231,6 +234,7 @@ impl<'a> DecisionContext<'a> {
             weight: place.weight.unwrap_or(1),
             timeout: DEFAULT_BACKEND_TIMEOUT,
             binding: place.url.network().map(Rc::from),
+            secrets: place.secrets.clone(),
         };
         let weighted = config.backends().iter().any(|place| place.weight.is_some());
         Ok(Some(ChosenBackend {

@@ -279,6 +279,7 @@ mod tests {
             trial: false,
             binding: None,
             assertion: None,
+            secrets: None,
         }
     }
 

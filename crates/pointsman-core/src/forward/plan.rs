@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::{
     base::{json::text, number::all_exact, refusal::Refusal, time::Span},
-    customer::backend_url::split_network,
+    customer::{backend_url::split_network, secret::SealedLines},
     forward::{assertion::Assertions, limit::Admission},
     http::{
         cors::AnswerEdits,
@@ -144,6 +144,9 @@ pub struct Attempt {
     /// The claims of the token that it is sent with, but for its times.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub assertion: Option<String>,
+    /// The secrets that the origin asks for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub secrets: Option<SealedLines>,
 }
 
 /// Who is calling, as far as a backend is told.
@@ -352,6 +355,7 @@ mod tests {
             timeout: 1,
             binding: None,
             assertion: None,
+            secrets: None,
         };
         for (path, urls, query, prefix) in [
             ("/api/v1/orders", &["https://b.example/orders"][..], 0, Some("/api/v1")),

@@ -368,7 +368,7 @@ fn bytes(members: &Map<String, Value>, name: &'static str) -> Result<Vec<u8>, Un
 /// there. A key set comes from the configured place, and whoever answers there can publish any key: so there is
 /// nothing to gain from a second spelling of one. A token's own parts are read strictly
 /// ([`super::compact`]).
-pub(super) fn decode(text: &str) -> Option<Vec<u8>> {
+pub(crate) fn decode(text: &str) -> Option<Vec<u8>> {
     let digits = text.trim_end_matches(|end: char| end == '=' || end.is_ascii_whitespace());
     let mut decoded = Vec::with_capacity(digits.len() / 4 * 3 + 2);
     let (mut pending, mut bits) = (0u32, 0u32);

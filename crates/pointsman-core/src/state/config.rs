@@ -1,10 +1,12 @@
 //! The configuration as decisions use it. `pointsman-checked` alone makes one; nothing downstream checks again.
 
-use std::rc::Rc;
+use std::{fmt, rc::Rc};
 
 use crate::{
     base::{digest::Digest, freshness::Policy, time::Span},
-    customer::{backend_url::AllowHttp, record::CustomerConfig, template::BackendTemplate},
+    customer::{
+        backend_url::AllowHttp, record::CustomerConfig, secret::fields_of, template::BackendTemplate,
+    },
     directory::follower::Follow,
     forward::{
         failover::{Balance, Breaker},
@@ -416,14 +418,39 @@ pub struct Customers {
     pub isolate_answers: bool,
     /// The bindings of private networks that records may name.
     pub networks: Vec<String>,
+    /// The fields that secrets in records may fill, in lower case.
+    pub secret_fields: Vec<String>,
+    /// What opens those secrets.
+    pub key_ring: Option<KeyRing>,
+}
+
+/// Secrets of the Worker by the ids of keys, as JSON: what opens the secrets in customers' records. It goes to `secrets.js`, and
+/// must not come out by a careless `{:?}`.
+#[derive(Clone)]
+pub struct KeyRing(pub String);
+
+impl fmt::Debug for KeyRing {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("(secret)")
+    }
 }
 
 impl Customers {
-    /// The first private network of a record that is not opened to records.
+    /// The first thing of the gateway's that a record names and that is not opened to records: what it is, and its name.
     #[must_use]
-    pub fn closed_network<'r>(&self, record: &'r CustomerConfig) -> Option<&'r str> {
-        let mut named = record.backends().iter().filter_map(|place| place.url.network());
-        named.find(|network| !self.networks.iter().any(|own| own == network))
+    pub fn closed<'r>(&self, record: &'r CustomerConfig) -> Option<(&'static str, &'r str)> {
+        let is_in = |list: &[String], name: &str| list.iter().any(|own| own == name);
+        for place in record.backends() {
+            let network = place.url.network().filter(|network| !is_in(&self.networks, network));
+            if let Some(network) = network {
+                return Some(("private network", network));
+            }
+            let mut fields = place.secrets.as_deref().into_iter().flat_map(fields_of);
+            if let Some(field) = fields.find(|field| !is_in(&self.secret_fields, field)) {
+                return Some(("field", field));
+            }
+        }
+        None
     }
 }
 
