@@ -339,6 +339,8 @@ export interface CustomerValues {
   backends: BackendValues[];
   allowedIps: string;
   hosts: string;
+  limits: string;
+  secrets: string;
   disabled: boolean;
   takeOver: boolean;
 }

@@ -30,6 +30,10 @@ export function valuesOf(record = {}) {
     })),
     allowedIps: joined(record.allowedIps),
     hosts: joined(record.hosts),
+    limits: isObject(record.limits)
+      ? joined(Object.entries(record.limits).map(([name, quota]) => `${name} ${text(quota)}`))
+      : text(record.limits),
+    secrets: joined(record.secrets),
     disabled: record.disabled === true,
     takeOver: false,
   };
@@ -56,6 +60,8 @@ export function valuesTyped(form) {
     backends: rows.slice(0, used),
     allowedIps: of("allowedIps"),
     hosts: of("hosts"),
+    limits: of("limits"),
+    secrets: of("secrets"),
     disabled: form.has("disabled"),
     takeOver: form.has("takeOver"),
   };
@@ -82,6 +88,8 @@ export function recordOf(values, id) {
   });
   const ranges = lines(values.allowedIps);
   const hosts = lines(values.hosts);
+  const limits = quotas(lines(values.limits));
+  const secrets = lines(values.secrets);
   const record = {
     customerId: id,
     ...(values.backendUrl.trim() && { backendUrl: values.backendUrl.trim() }),
@@ -90,8 +98,23 @@ export function recordOf(values, id) {
     ...(values.disabled && { disabled: true }),
     ...(ranges.length > 0 && { allowedIps: ranges }),
     ...(hosts.length > 0 && { hosts }),
+    ...(Object.keys(limits).length > 0 && { limits }),
+    ...(secrets.length > 0 && { secrets }),
   };
   return { record, rows };
+}
+
+/**
+ * Lines such as `monthly 50000` as a record's quotas.
+ * @param {string[]} written
+ */
+function quotas(written) {
+  const pairs = written.map((line) => {
+    const [, name, number] = /^(\S+)[\s:=]+(\S+)$/.exec(line) ?? [line, line, ""];
+    // What is no number stays as it is, and is a fault.
+    return [name, /^\d{1,15}$/.test(number) ? Number(number) : number];
+  });
+  return Object.fromEntries(pairs);
 }
 
 /** @type {Record<string, string>} */
@@ -101,6 +124,8 @@ const LABELS = {
   backendUrl: "Backend URL",
   allowedIps: "Allowed addresses",
   hosts: "Own hosts",
+  limits: "Own quotas",
+  secrets: "Sealed secrets",
   disabled: "Disabled",
 };
 
@@ -127,6 +152,9 @@ export function faultInForm({ pointer, message: what }, rows) {
     return { id: "allowedIps", label: `Allowed addresses, line ${Number(index) + 1},`, what };
   if (member === "hosts" && index !== undefined)
     return { id: "hosts", label: `Own hosts, line ${Number(index) + 1},`, what };
+  if (member === "limits" && index !== undefined) return { id: "limits", label: `Own quota ${index}`, what };
+  if (member === "secrets" && index !== undefined)
+    return { id: "secrets", label: `Sealed secrets, line ${Number(index) + 1},`, what };
   return LABELS[member] ? { id: member, label: LABELS[member], what } : { label: pointer || "The record", what };
 }
 
@@ -173,6 +201,8 @@ export function customerFields({ values, faults, isNew, ofApi, shown, configurat
     ${textField({ id: "environmentName", label: "Environment", value: values.environmentName, fault: fault("environmentName"), hint: "A name for the log." })}
     ${area({ id: "allowedIps", label: "Allowed addresses", value: values.allowedIps, fault: fault("allowedIps"), hint: "One address or range a line. Callers from anywhere else are refused; none lets all in." })}
     ${area({ id: "hosts", label: "Own hosts", value: values.hosts, fault: fault("hosts"), hint: "One host name a line, such as api.acme.com, for routes on which the host says whose a request is." })}
+    ${area({ id: "limits", label: "Own quotas", value: values.limits, fault: fault("limits"), hint: "One a line: the name of a quota with from_record in gateway.toml, and the number, such as monthly 50000." })}
+    ${area({ id: "secrets", label: "Sealed secrets", value: values.secrets, fault: fault("secrets"), hint: "One a line, as pointsman customers seal writes them; taken away here, a secret is gone." })}
     <details${values.backends.length > 0 || faults.some(({ id }) => /^(url|region|weight)-/.test(id ?? "")) ? html` open` : ""}>
       <summary>Several backends</summary>
       <p class="hint">The next one is asked where one fails. With a weight at one of them, requests are shared out by weight. Save to get another line, up to ${mostBackends()}.</p>

@@ -62,7 +62,9 @@ export function makeQuotas(/** @type {number} */ most) {
      * @returns {Pass | Refusal | Question}
      */
     begin({ name, key, timeout, quota }, now) {
-      const id = `${name}:${key}`;
+      // Another number, which the caller's record may say from one request to the next, is another quota: what was used up
+      // may not be any more.
+      const id = `${name}:${quota.quota}:${key}`;
       const held = takeHeld(id, now);
       if (held !== undefined) return held;
       const { spent, until } = batches.look(id, now);

@@ -6,7 +6,7 @@ import { counting } from "../../console/customer-entries.js";
 import { parseToShow, readObject } from "../../console/json.js";
 import { endAfterGrace, endThatLiesAhead, readKey } from "../../console/key-entries.js";
 import { span } from "../../console/pages/bounds.js";
-import { faultInForm } from "../../console/pages/customer-form.js";
+import { faultInForm, recordOf, valuesOf } from "../../console/pages/customer-form.js";
 import { settingsOf } from "../../console/settings.js";
 import { metadataWith } from "../../console/store.js";
 import { createThrottle } from "../../console/throttle.js";
@@ -73,6 +73,24 @@ test("what is wrong with a record is shown at its field of the form", () => {
   assert.deepEqual(at("", []), ["backendUrl", "The record"], "a record that a form made lacks a backend");
   assert.deepEqual(at(""), [undefined, "The record"]);
   assert.deepEqual(at("/disbled"), [undefined, "/disbled"]);
+});
+
+test("a record that goes through the form loses nothing", () => {
+  const record = {
+    customerId: "acme-corp",
+    backendUrl: "https://a.example",
+    backends: [{ url: "https://b.example", region: "eu", weight: 3 }, { url: "vpc:ACME_NET/http://10.0.0.5" }],
+    environmentName: "acme",
+    disabled: true,
+    allowedIps: ["192.0.2.0/24"],
+    hosts: ["api.acme.example"],
+    limits: { monthly: 50000, "a.b": 7 },
+    secrets: ["eyJhIjoxfQ..a.b.c", "eyJhIjoyfQ..a.b.c"],
+  };
+  assert.deepEqual(recordOf(valuesOf(record), "acme-corp").record, record);
+  // Nor does what is no number: it is shown with its fault.
+  const odd = { ...record, limits: { monthly: "many" } };
+  assert.deepEqual(recordOf(valuesOf(odd), "acme-corp").record, odd);
 });
 
 test("an object is read as the gateway reads it, and numbers stay as they are written", () => {

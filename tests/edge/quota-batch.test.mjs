@@ -28,8 +28,8 @@ function counter(quota, until = UNTIL) {
   };
 }
 
-const ask = (key, batch = 10) => ({ name: "limit", key, timeout: 1000, quota: { batch } });
-const idOf = (key) => `limit:${key}`;
+const ask = (key, batch = 10) => ({ name: "limit", key, timeout: 1000, quota: { quota: 1000, batch } });
+const idOf = (key) => `limit:1000:${key}`;
 
 /** A request that asks where it must, and is answered at once. */
 function serve(quotas, key, object, batch, now) {
@@ -188,6 +188,15 @@ test("whatever comes in whatever order, each request that was granted is used or
       }
     }
   }
+});
+
+test("a number that changes within the window counts at once, whatever was used up", () => {
+  const quotas = makeQuotas(8);
+  const asking = (quota) => ({ ...ask("a"), quota: { quota, batch: 10 } });
+  const question = quotas.begin(asking(100), 0);
+  assert.equal(quotas.answered(question, { granted: 0, left: 0, until: 1000 }, true, 0).passes, false);
+  assert.equal(quotas.begin(asking(100), 1).passes, false, "used up, from memory");
+  assert.equal(quotas.begin(asking(200), 2).passes, undefined, "asked for again");
 });
 
 test("what is left of a window that is over is not used in the next", () => {

@@ -46,6 +46,7 @@ period = "60s"
 ${quota("exact", `quota = ${EXACT}\nper = "month"\nbatch = 1`)}
 ${quota("many", `quota = ${MANY}\nper = "month"\nbatch = ${BATCH}`)}
 ${quota("customer", `quota = ${EXACT}\nper = "month"\nbatch = 1\nby = "$customer"`)}
+${quota("own", `quota = ${EXACT}\nper = "month"\nbatch = 1\nby = "$customer"\nfrom_record = true`)}
 ${quota("small", `quota = ${SMALL}\nper = "hour"\nanchor = "first-use"\nbatch = 1`)}
 [limits.open]
 binding = "BROKEN"
@@ -61,6 +62,7 @@ on_failure = "closed"
 ${route("exact", `["exact"]`)}
 ${route("many", `["many"]`)}
 ${route("customer", `["customer"]`)}
+${route("own", `["own"]`)}
 ${route("small", `["small"]`)}
 ${route("both", `["many", "small"]`)}
 ${route("tier", `[[{ use = "exact", when = { plan = "gold" } }, "small"], "rate"]`)}
@@ -236,6 +238,31 @@ describe("whom a quota counts", () => {
     const credential = tokenFor(somebody());
     assert.equal(passes(await statuses(SMALL + 1, "/small/x", credential)), SMALL);
     assert.equal((await ask("/exact/x", credential)).status, 200);
+  });
+});
+
+describe("the number of a customer's record", () => {
+  const customerId = "acme-corp";
+  const write = async (limits) => {
+    const record = { customerId, backendUrl: "https://acme.tenants.example.com", limits };
+    await (await gateway.store()).put(`customer:${customerId}`, JSON.stringify(record));
+    await gateway.restart({ keepStore: true });
+  };
+
+  test("counts in place of the file's, and a change counts within the window", async () => {
+    const credential = tokenFor(somebody(), { customerId });
+    await write({ own: 3 });
+    assert.equal(passes(await statuses(5, "/own/x", credential)), 3);
+    const refused = await ask("/own/x", credential);
+    assert.match(refused.get("ratelimit-policy"), /^"own";q=3;w=\d+$/);
+    await write({ own: 5 });
+    assert.equal(passes(await statuses(5, "/own/x", credential)), 2);
+    await write({ own: 1 });
+    assert.equal((await ask("/own/x", credential)).status, 429);
+    await write(undefined);
+    assert.equal((await ask("/own/x", credential)).get("ratelimit").split(";")[1], `r=${EXACT - 6}`);
+    const other = tokenFor(somebody(), { customerId: somebody() });
+    assert.equal((await ask("/own/x", other)).get("ratelimit").split(";")[1], `r=${EXACT - 1}`);
   });
 });
 

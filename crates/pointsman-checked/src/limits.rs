@@ -53,6 +53,7 @@ fn measure(node: Node<'_>) -> Read<Measure> {
         per: node.read("per", |node| node.known("must be \"hour\", \"day\" or \"month\"", per))?,
         anchor: if from_first_use { Anchor::FirstUse } else { Anchor::Calendar },
         batch: node.read("batch", Node::whole)?,
+        from_record: node.read("from_record", Node::flag)?,
     })
 }
 

@@ -104,6 +104,8 @@ pub(crate) struct Judge {
     pub(crate) source: bool,
     /// What the gateway opens to customers' records; `None` where no configuration says so.
     pub(crate) customers: Option<Customers>,
+    /// The limits of which customers' records may say the number; `None` where no configuration says so.
+    pub(crate) quotas: Option<Vec<String>>,
 }
 
 /// The claim that names the customer where the configuration says nothing of it.
@@ -125,6 +127,10 @@ impl Judge {
             api_keys: gateway.and_then(|gateway| gateway.api_keys().cloned()),
             source: claim.is_some_and(|customers| customers.source.is_some()),
             customers: claim.cloned(),
+            quotas: gateway.map(|gateway| {
+                let open = gateway.limits().iter().filter(|limit| limit.is_from_record());
+                open.map(|limit| limit.name.to_string()).collect()
+            }),
         }
     }
 
@@ -173,6 +179,19 @@ impl Judge {
             let what =
                 format!("names the {kind} {name}, which gateway.toml does not open to records: see {list}");
             return Err(RecordError { pointer: String::new(), what });
+        }
+        if let Some(open) = &self.quotas
+            && let Some(name) = config.limits().find(|name| !open.iter().any(|own| own == name))
+        {
+            let what = format!(
+                "is no quota of gateway.toml with from_record = true: {}",
+                if open.is_empty() {
+                    "there is none".to_owned()
+                } else {
+                    format!("there is {}", open.join(", "))
+                }
+            );
+            return Err(wrong(format!("/limits/{}", escape(name)), what));
         }
         let name = config.id().store_key();
         let hosts = record.hosts;

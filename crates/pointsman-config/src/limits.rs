@@ -2,8 +2,8 @@
 
 use pointsman_checked::LONGEST_TIMEOUT;
 use pointsman_core::{
-    base::time::Span, customer::backend_url::is_binding, http::fields::is_token,
-    routing::condition::Condition,
+    base::time::Span, customer::backend_url::is_binding, forward::limit::LARGEST_QUOTA,
+    http::fields::is_token, routing::condition::Condition,
 };
 use serde_json::{Value, json};
 
@@ -16,8 +16,6 @@ use super::{
 
 /// What a tier says that limits nobody.
 const NONE: &str = "none";
-/// The largest integer of a structured field (RFC 9651, section 3.3.1).
-const MOST: u64 = 999_999_999_999_999;
 /// What the platform counts by is near by.
 const RATE_TIMEOUT: Span = Span::from_millis(250);
 /// An object may be on another continent.
@@ -53,7 +51,7 @@ fn limit(name: &str, written: &LimitFile, file: &GatewayFile, findings: &mut Fin
     if timeout > LONGEST_TIMEOUT {
         findings.error(format!("{at}/timeout"), format!("must be at most {LONGEST_TIMEOUT}"));
     }
-    let mut form = measure(written, &at, findings);
+    let mut form = measure(written, &at, file, findings);
     let timeout = findings.write(&format!("{at}/timeout"), timeout.millis());
     if let Value::Object(members) = &mut form {
         members.insert("name".to_owned(), name.into());
@@ -89,17 +87,24 @@ fn by(written: &LimitFile, at: &str, file: &GatewayFile, findings: &mut Findings
     read.collect()
 }
 
-fn measure(written: &LimitFile, at: &str, findings: &mut Findings) -> Value {
+fn measure(written: &LimitFile, at: &str, file: &GatewayFile, findings: &mut Findings) -> Value {
     match (written.limit, written.quota) {
         (Some(limit), None) => {
-            if written.per.is_some() || written.anchor.is_some() || written.batch.is_some() {
-                findings.error(at, "has per, anchor or batch, which are only for a quota");
+            if written.per.is_some()
+                || written.anchor.is_some()
+                || written.batch.is_some()
+                || written.from_record.is_some()
+            {
+                findings.error(at, "has per, anchor, batch or from_record, which are only for a quota");
             }
             rate(limit, written.period.as_deref(), at, findings)
         }
         (None, Some(quota)) => {
             if written.period.is_some() {
                 findings.error(format!("{at}/period"), "is only for a limit; a quota has per");
+            }
+            if written.from_record == Some(true) && file.customers.is_none() {
+                findings.error(format!("{at}/from_record"), "needs a [customers] section");
             }
             self::quota(quota, written, at, findings)
         }
@@ -129,7 +134,8 @@ fn quota(quota: u64, written: &LimitFile, at: &str, findings: &mut Findings) -> 
     if batch > quota {
         findings.error(format!("{at}/batch"), "must be at most the quota");
     }
-    json!({ "quota": quota, "per": per, "first_use": first_use, "batch": batch })
+    let from_record = written.from_record.unwrap_or(false);
+    json!({ "quota": quota, "per": per, "first_use": first_use, "batch": batch, "from_record": from_record })
 }
 
 fn rate(limit: u64, period: Option<&str>, at: &str, findings: &mut Findings) -> Value {
@@ -143,8 +149,8 @@ fn rate(limit: u64, period: Option<&str>, at: &str, findings: &mut Findings) -> 
 }
 
 fn whole(number: u64, field: &str, at: &str, findings: &mut Findings) -> u64 {
-    if !(1..=MOST).contains(&number) {
-        findings.error(format!("{at}/{field}"), format!("must be from 1 to {MOST}"));
+    if !(1..=LARGEST_QUOTA).contains(&number) {
+        findings.error(format!("{at}/{field}"), format!("must be from 1 to {LARGEST_QUOTA}"));
     }
     number
 }

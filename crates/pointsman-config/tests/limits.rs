@@ -88,8 +88,9 @@ fn asked(
     let facts = Facts { principal: &principal, head: &head, captures: &[] };
     let customer = customer.and_then(CustomerId::parse);
     let method = AuthMethod::Token(Rc::from("main"));
-    let caller = LimitedCaller { facts: &facts, method: &method, customer: customer.as_ref() };
-    admission(&gateway.routes()[0].limits, gateway.limits(), caller, at("2026-07-30T12:34:56Z"))
+    let caller = LimitedCaller { facts: &facts, method: &method, customer: customer.as_ref(), record: None };
+    let chosen = chosen(&gateway.routes()[0].limits, gateway.limits(), caller.facts);
+    admission(&chosen, caller, at("2026-07-30T12:34:56Z"))
 }
 
 fn at(text: &str) -> Timestamp {
@@ -209,9 +210,11 @@ fn a_quota_is_asked_for_by_its_window() {
     let head =
         Head { method: "GET", target, seen: PresentFields::default(), fields: &fields, request_id: "r" };
     let facts = Facts { principal: &principal, head: &head, captures: &[] };
-    let caller = LimitedCaller { facts: &facts, method: &AuthMethod::Anonymous, customer: None };
+    let caller =
+        LimitedCaller { facts: &facts, method: &AuthMethod::Anonymous, customer: None, record: None };
     let now = at("2026-02-10T00:00:00Z");
-    let admission = admission(&gateway.routes()[0].limits, gateway.limits(), caller, now).unwrap();
+    let chosen = chosen(&gateway.routes()[0].limits, gateway.limits(), caller.facts);
+    let admission = admission(&chosen, caller, now).unwrap();
     assert_eq!(admission.policy, r#""monthly";q=10000;w=2419200, "daily";q=50;w=86400"#);
     let [monthly, daily] = [0, 1].map(|index| admission.asks[index].quota.clone().unwrap());
     assert_eq!(
@@ -260,7 +263,7 @@ fn what_is_wrong_with_quotas_is_said() {
         "/limits/a/per: must be \"hour\", \"day\" or \"month\"",
         "/limits/a/anchor: must be \"calendar\" or \"first-use\"",
         "/limits/b: must have exactly one of limit and quota",
-        "/limits/c: has per, anchor or batch, which are only for a quota",
+        "/limits/c: has per, anchor, batch or from_record, which are only for a quota",
         "/limits/d/batch: must be at most the quota",
     ] {
         assert!(said.iter().any(|finding| finding == line), "missing {line}\n{said:#?}");

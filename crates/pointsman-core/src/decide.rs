@@ -30,6 +30,7 @@ use crate::{
     customer::record::CustomerConfig,
     decide::{
         authenticate::Stage,
+        customer::Customer,
         decision::{Decision, Deferred, Halt, LoadedForRequest, Outcome},
         request_log::Trace,
         steps::{Requirement, RouteStep, Steps},
@@ -45,7 +46,7 @@ use crate::{
         head::{Head, PresentFields},
         path, protected_resource,
     },
-    identity::{claimed::Claimed, method::AuthMethod},
+    identity::{claimed::Claimed, customer_id::CustomerId, method::AuthMethod},
     routing::{
         condition::{Condition, Facts},
         operand::registry::CONTINENT,
@@ -295,7 +296,8 @@ impl<'a> DecisionContext<'a> {
         let admission = if route.limits.is_empty() {
             None
         } else {
-            self.admission(route, limit::LimitedCaller { facts: &facts, method: &method, customer })
+            let caller = limit::LimitedCaller { facts: &facts, method: &method, customer, record: None };
+            self.admission(route, caller, memory)?
         };
         let (mut remove, mut set) = match &copied {
             None => plan::edit_fields(self.head, &via, &gateway.identity, caller),
@@ -356,8 +358,39 @@ impl<'a> DecisionContext<'a> {
 
     /// What must let the request pass.
     #[inline(never)]
-    fn admission(&self, route: &Route, caller: limit::LimitedCaller<'_>) -> Option<limit::Admission> {
-        limit::admission(&route.limits, &self.gateway.limits, caller, self.now)
+    fn admission(
+        &mut self,
+        route: &Route,
+        caller: limit::LimitedCaller<'_>,
+        memory: &mut Memory,
+    ) -> Result<Option<limit::Admission>, Halt> {
+        let chosen = limit::chosen(&route.limits, &self.gateway.limits, caller.facts);
+        let of_record = caller.customer.filter(|_| chosen.iter().any(|limit| limit.is_from_record()));
+        let record = match of_record {
+            None => None,
+            Some(id) => self.record_of(id, memory)?,
+        };
+        let caller = limit::LimitedCaller { record: record.as_deref(), ..caller };
+        Ok(limit::admission(&chosen, caller, self.now))
+    }
+
+    /// The record of a customer whose numbers count; `None` where the customer has none, and where it cannot be had: then the
+    /// numbers of the file do.
+    #[cold]
+    #[inline(never)]
+    fn record_of(
+        &mut self,
+        id: &CustomerId,
+        memory: &mut Memory,
+    ) -> Result<Option<Rc<CustomerConfig>>, Halt> {
+        let stored = match customer::look_up(id, memory, self.loaded, &mut self.deferred, self.now) {
+            Err(Halt::Refuse(Refusal::CustomerSourceUnavailable)) => return Ok(None),
+            other => other?,
+        };
+        Ok(match customer::admit(stored, self.head)? {
+            Customer::Listed(record) => Some(record),
+            Customer::Missing | Customer::Unlisted => None,
+        })
     }
 
     /// Whether a body must be refused, since the route takes bodies up to a size and the request does not

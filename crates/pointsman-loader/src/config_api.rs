@@ -44,7 +44,7 @@ pub(crate) struct ApiAnswer {
 
 /// What the config API says of a customer.
 pub(crate) enum ApiRecord {
-    Record(CustomerRecord),
+    Record(Box<CustomerRecord>),
     Malformed(RecordError),
     Absent,
     /// The same as before.
@@ -122,8 +122,8 @@ impl<'a, P: Ports> ConfigApi<'a, P> {
         if members.get("customerId").and_then(identifier).as_deref() != Some(id.as_str()) {
             return Err(rubbish("is not the customer that was asked for"));
         }
-        let record =
-            provider_record(Value::Object(members)).map_or_else(ApiRecord::Malformed, ApiRecord::Record);
+        let record = provider_record(Value::Object(members))
+            .map_or_else(ApiRecord::Malformed, |record| ApiRecord::Record(Box::new(record)));
         Ok(answer(record, etag))
     }
 

@@ -224,7 +224,7 @@ impl<'a, P: Ports> CustomerLoader<'a, P> {
         (epoch, revision): (Epoch, Revision),
     ) -> Option<Lesson> {
         let record = match (says, kept) {
-            (ApiRecord::Record(record), _) => Some(record),
+            (ApiRecord::Record(record), _) => Some(&**record),
             (ApiRecord::Unchanged, Some(kept)) => Some(&kept.record),
             _ => None,
         };
@@ -349,7 +349,7 @@ impl<'a, P: Ports> CustomerLoader<'a, P> {
                 CustomerRecord { gone: true, disabled: true, ..kept.record.clone() }
             }
             (ApiRecord::Unchanged, Some(kept)) => kept.record.clone(),
-            (ApiRecord::Record(record), _) => record,
+            (ApiRecord::Record(record), _) => *record,
         };
         let changed = kept
             .as_ref()

@@ -25,6 +25,7 @@ pub(super) const EXAMPLES: &str = "Examples:
   pointsman customers put acme-corp --backend-url https://acme.tenants.example.com --remote
   pointsman customers put acme-corp acme.json --local
   pointsman customers put acme-corp --host api.acme.com --remote   # a host name of the customer's own; all else stays
+  pointsman customers put acme-corp --limit monthly=50000 --remote   # a quota of the customer's own; all else stays
   pointsman customers put acme-corp --disabled --remote   # and --enabled: all else stays
   jq '.environmentName = \"trial\"' acme.json | pointsman customers put acme-corp - --remote";
 
@@ -33,7 +34,7 @@ pub(crate) struct Arguments {
     /// The customer's id.
     id: String,
     /// A file with the record as JSON; - reads it from standard input.
-    #[arg(conflicts_with_all = ["backend_url", "environment_name", "disabled", "enabled", "allowed_ip", "host", "no_hosts"], required_unless_present_any = ["backend_url", "disabled", "enabled", "host", "no_hosts"])]
+    #[arg(conflicts_with_all = ["backend_url", "environment_name", "disabled", "enabled", "allowed_ip", "host", "no_hosts", "limit"], required_unless_present_any = ["backend_url", "disabled", "enabled", "host", "no_hosts", "limit"])]
     file: Option<PathBuf>,
     /// Where the customer's requests go.
     #[arg(long, value_name = "URL")]
@@ -57,6 +58,10 @@ pub(crate) struct Arguments {
     /// Takes the customer's own host names away; the rest of the operator's record stays as it is.
     #[arg(long, conflicts_with_all = ["host", "backend_url"])]
     no_hosts: bool,
+    /// A quota of the customer's own, for a limit with from_record; may be given several times. The others stay, and without
+    /// --backend-url so does the rest of the operator's record. The number of gateway.toml counts again with NAME=none.
+    #[arg(long, value_name = "NAME=NUMBER", value_parser = quota)]
+    limit: Vec<(String, Option<u64>)>,
     #[command(flatten)]
     judge: JudgeArguments,
     /// How long to wait until KV shows what was written.
@@ -162,6 +167,16 @@ fn from_options(arguments: &Arguments) -> Vec<u8> {
     Value::Object(members).to_string().into_bytes()
 }
 
+/// Reads `monthly=50000`, or `monthly=none`.
+fn quota(text: &str) -> Result<(String, Option<u64>), String> {
+    let (name, number) = text.split_once('=').ok_or("must be NAME=NUMBER, such as monthly=50000")?;
+    let number = match number {
+        "none" => None,
+        number => Some(number.parse().map_err(|_| "must have a whole number, or none, behind =")?),
+    };
+    Ok((name.to_owned(), number))
+}
+
 fn put_options(arguments: &Arguments, members: &mut Map<String, Value>) {
     let texts = [("backendUrl", &arguments.backend_url), ("environmentName", &arguments.environment_name)];
     for (name, text) in texts {
@@ -174,6 +189,21 @@ fn put_options(arguments: &Arguments, members: &mut Map<String, Value>) {
     }
     if !arguments.allowed_ip.is_empty() {
         members.insert("allowedIps".to_owned(), Value::from(arguments.allowed_ip.clone()));
+    }
+    if !arguments.limit.is_empty() {
+        let mut limits = match members.remove("limits") {
+            Some(Value::Object(limits)) => limits,
+            _ => Map::new(),
+        };
+        for (name, quota) in &arguments.limit {
+            match quota {
+                Some(quota) => limits.insert(name.clone(), (*quota).into()),
+                None => limits.remove(name),
+            };
+        }
+        if !limits.is_empty() {
+            members.insert("limits".to_owned(), limits.into());
+        }
     }
     if !arguments.host.is_empty() {
         members.insert("hosts".to_owned(), Value::from(arguments.host.clone()));

@@ -2,6 +2,7 @@
 
 use pointsman_config::presets;
 use pointsman_core::{
+    forward::limit::LARGEST_QUOTA,
     identity::{
         algorithm::Algorithm, confirmation::Binding, introspection::ClientAuth, method::RESERVED_NAMES,
         root_key::Scope, shared_secret::SecretFormat,
@@ -145,7 +146,7 @@ fn sources() -> Vec<Field> {
         customers("back_off", refer("Span")),
         customers("networks", list(&form("^[A-Za-z0-9_]+$"), 0)),
         Field::of("CustomerSecretsFile", "fields", list(&field_name(false), 0)),
-        Field::of("SealingKeyFile", "id", form(TOKEN)),
+        Field::of("SealingKeyFile", "id", field_name(false)),
         Field::of("SealingKeyFile", "secret", minted_secret()),
         source("url", refer("DocumentUrl")),
         source("token", form("^[!-~]+$")),
@@ -317,6 +318,7 @@ pub(super) fn customer() -> Vec<Field> {
         Field::free("CustomerRecord", "environmentName"),
         customer("allowedIps", list(&range(), 1)),
         customer("hosts", hosts()),
+        customer("limits", json!({ "type": "object", "additionalProperties": number(1, LARGEST_QUOTA) })),
         customer(
             "secrets",
             list(&form(r"^[A-Za-z0-9_-]+\.\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]*\.[A-Za-z0-9_-]+$"), 1),

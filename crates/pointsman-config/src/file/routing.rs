@@ -99,6 +99,8 @@ pub struct LimitFile {
     pub anchor: Option<String>,
     /// With `quota`: how many an isolate takes at a time. Default a hundredth of it, from 1 to 100.
     pub batch: Option<u64>,
+    /// With `quota`: whether a customer's record may say another number, under `limits`. Default `false`.
+    pub from_record: Option<bool>,
     /// What tells callers apart; of several, the first that is there. Default `$subject`, then `$ip`.
     pub by: Option<OneOrMany>,
     /// `open` (default) lets requests pass while the counter does not answer, `closed` refuses them.

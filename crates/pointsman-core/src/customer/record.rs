@@ -3,14 +3,14 @@
 use std::rc::Rc;
 
 use serde::Serialize;
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use crate::{
     base::{
         freshness::MAX_CLOCK_SKEW,
         identifier::Identifier,
         record::{RecordError, RecordErrors, record_from_value, said},
-        shape::shape,
+        shape::{escape, shape},
         time::Timestamp,
     },
     customer::{
@@ -18,9 +18,10 @@ use crate::{
         host_name::HostName,
         origins::{self, CustomerOrigin, OriginRecord},
     },
+    forward::limit::LARGEST_QUOTA,
     identity::{
         access::AccessRestrictions,
-        claims::{BLOCK, COUNTED},
+        claims::{BLOCK, COUNTED, weight_of_members},
         customer_id::CustomerId,
     },
 };
@@ -57,6 +58,10 @@ pub struct CustomerRecord {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[cfg_attr(feature = "schema", schemars(default))]
     pub secrets: Vec<String>,
+    /// The customer's own quotas, by the names of limits.
+    #[serde(skip_serializing_if = "Map::is_empty")]
+    #[cfg_attr(feature = "schema", schemars(default))]
+    pub limits: Map<String, Value>,
     /// When the config API was asked for this record, in RFC 3339: written by refreshes, and by nobody else.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub fetched_at: Option<String>,
@@ -85,6 +90,7 @@ shape! { for CustomerRecord {
     allowed_ips: "allowedIps",
     hosts: "hosts" = default,
     secrets: "secrets" = default,
+    limits: "limits" = default,
     fetched_at: "fetchedAt",
     generation: "generation",
     etag: "etag",
@@ -126,6 +132,7 @@ pub struct CustomerConfig {
     backends: Vec<CustomerOrigin>,
     restrictions: AccessRestrictions,
     hosts: Box<[HostName]>,
+    limits: Map<String, Value>,
     disabled: bool,
     refreshed: bool,
     fetched_at: Option<Timestamp>,
@@ -213,6 +220,7 @@ impl CustomerConfig {
             backends,
             restrictions,
             hosts: HostName::read_all(&record.hosts, errors),
+            limits: limits(&record.limits, errors),
             disabled: record.disabled || record.gone,
             refreshed: record.is_refreshed(),
             fetched_at: record.fetched_at.as_deref().and_then(Timestamp::parse_rfc3339),
@@ -252,6 +260,7 @@ impl CustomerConfig {
             backends: Vec::new(),
             restrictions: AccessRestrictions::default(),
             hosts: Box::default(),
+            limits: Map::new(),
             disabled: false,
             refreshed: false,
             fetched_at: None,
@@ -262,6 +271,17 @@ impl CustomerConfig {
     #[must_use]
     pub const fn hosts(&self) -> &[HostName] {
         &self.hosts
+    }
+
+    /// The customer's own quota for a limit.
+    #[must_use]
+    pub fn limit(&self, name: &str) -> Option<u64> {
+        self.limits.get(name)?.as_u64()
+    }
+
+    /// The limits for which the customer has a quota of its own.
+    pub fn limits(&self) -> impl Iterator<Item = &str> {
+        self.limits.keys().map(String::as_str)
     }
 
     /// Whether requests of this customer are refused.
@@ -296,8 +316,26 @@ impl CustomerConfig {
         let backends: usize = self.backends.iter().map(CustomerOrigin::weight).sum();
         let hosts: usize =
             self.hosts.iter().map(|host| size_of::<HostName>() + COUNTED + host.as_str().len()).sum();
-        COUNTED + size_of::<Self>() + id + environment + BLOCK + backends + hosts + self.restrictions.weight()
+        COUNTED
+            + size_of::<Self>()
+            + id
+            + environment
+            + BLOCK
+            + backends
+            + hosts
+            + self.restrictions.weight()
+            + weight_of_members(&self.limits)
     }
+}
+
+/// The quotas of a record.
+fn limits(written: &Map<String, Value>, errors: &mut RecordErrors) -> Map<String, Value> {
+    for (name, quota) in written {
+        if !quota.is_null() && !quota.as_u64().is_some_and(|quota| (1..=LARGEST_QUOTA).contains(&quota)) {
+            errors.note(format!("/limits/{}", escape(name)), "must be a whole number from 1 on");
+        }
+    }
+    written.clone()
 }
 
 /// Reads a record out of a provider's own document, which may say more of a customer than we ask for:
@@ -307,7 +345,7 @@ impl CustomerConfig {
 /// # Errors
 /// Where and what.
 pub fn provider_record(entry: Value) -> Result<CustomerRecord, RecordError> {
-    const NAMES: [&str; 8] = [
+    const NAMES: [&str; 9] = [
         "customerId",
         "backendUrl",
         "backends",
@@ -315,6 +353,7 @@ pub fn provider_record(entry: Value) -> Result<CustomerRecord, RecordError> {
         "allowedIps",
         "hosts",
         "secrets",
+        "limits",
         "disabled",
     ];
     let fold = |name: &str| name.replace(['_', '-'], "").to_ascii_lowercase();

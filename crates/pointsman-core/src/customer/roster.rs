@@ -48,7 +48,7 @@ struct Slot {
 #[derive(Debug)]
 pub enum Listed {
     /// This.
-    Record(CustomerRecord),
+    Record(Box<CustomerRecord>),
     /// Something that cannot be used, and why.
     Malformed(RecordError),
     /// Nothing.
@@ -177,7 +177,7 @@ impl Roster {
     fn read(&self, slot: &Slot) -> Listed {
         match entry_of(self.bytes(slot)).and_then(|members| provider_record(Value::Object(members))) {
             Ok(record) => match record.hosts.iter().position(|host| self.is_listed_before(host, slot)) {
-                None => Listed::Record(record),
+                None => Listed::Record(Box::new(record)),
                 Some(index) => Listed::Malformed(RecordError {
                     pointer: format!("/{}/hosts/{index}", slot.position),
                     what: "is a host of an entry before this one".to_owned(),

@@ -13,6 +13,7 @@ use crate::{
         digest::Digest,
         time::{Span, Timestamp},
     },
+    customer::record::CustomerConfig,
     identity::{customer_id::CustomerId, method::AuthMethod},
     routing::{
         condition::{Condition, Facts},
@@ -57,6 +58,8 @@ pub enum Measure {
         anchor: Anchor,
         /// How many an isolate takes at a time.
         batch: u64,
+        /// Whether a customer's record may say another `quota`.
+        from_record: bool,
     },
 }
 
@@ -70,6 +73,9 @@ pub enum Per {
     /// A month of the calendar; from the first use, 30 days.
     Month,
 }
+
+/// The largest quota: the largest integer of a structured field (RFC 9651, section 3.3.1).
+pub const LARGEST_QUOTA: u64 = 999_999_999_999_999;
 
 /// When the windows of a quota begin.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -143,6 +149,8 @@ pub struct LimitedCaller<'a> {
     pub method: &'a AuthMethod,
     /// Its customer.
     pub customer: Option<&'a CustomerId>,
+    /// The customer's record, where a limit takes its number from there.
+    pub record: Option<&'a CustomerConfig>,
 }
 
 /// What must let a request pass before it is sent. It crosses to `limits.js` as JSON.
@@ -199,39 +207,55 @@ impl LimitTiers {
     }
 }
 
-/// What must let this caller's request pass; `None` where nothing limits it.
+/// The limits of a caller, each once.
 #[must_use]
-pub fn admission(
-    choices: &[LimitTiers],
-    limits: &[Limit],
-    caller: LimitedCaller<'_>,
-    now: Timestamp,
-) -> Option<Admission> {
+pub fn chosen<'l>(choices: &[LimitTiers], limits: &'l [Limit], facts: &Facts<'_>) -> Vec<&'l Limit> {
     let mut chosen: Vec<usize> = Vec::new();
-    for index in choices.iter().filter_map(|choice| choice.choose(caller.facts)) {
+    for index in choices.iter().filter_map(|choice| choice.choose(facts)) {
         // Named twice, it would count the request twice.
         if !chosen.contains(&index) {
             chosen.push(index);
         }
     }
-    let chosen: Vec<&Limit> = chosen.into_iter().filter_map(|index| limits.get(index)).collect();
+    chosen.into_iter().filter_map(|index| limits.get(index)).collect()
+}
+
+/// What must let this caller's request pass; `None` where nothing limits it.
+#[must_use]
+pub fn admission(chosen: &[&Limit], caller: LimitedCaller<'_>, now: Timestamp) -> Option<Admission> {
     if chosen.is_empty() {
         return None;
     }
-    let policies: Vec<_> = chosen.iter().map(|limit| limit.policy(now)).collect();
+    let policies: Vec<_> = chosen.iter().map(|limit| limit.policy(caller, now)).collect();
     let asks = chosen.iter().map(|limit| limit.ask(caller, now)).collect();
     Some(Admission { policy: policies.join(", "), asks })
 }
 
 impl Limit {
+    /// Whether customers' records may say another number.
+    #[must_use]
+    pub const fn is_from_record(&self) -> bool {
+        matches!(self.measure, Measure::Quota { from_record: true, .. })
+    }
+
+    /// The quota of this caller.
+    fn own_quota(&self, usual: u64, caller: LimitedCaller<'_>) -> u64 {
+        caller.record.filter(|_| self.is_from_record()).and_then(|own| own.limit(&self.name)).unwrap_or(usual)
+    }
+
     /// The limit as `RateLimit-Policy` has it.
-    fn policy(&self, now: Timestamp) -> String {
+    fn policy(&self, caller: LimitedCaller<'_>, now: Timestamp) -> String {
         let (most, window) = match self.measure {
             Measure::Rate { limit, period } => (limit, period),
-            Measure::Quota { quota, per, anchor: Anchor::FirstUse, .. } => (quota, per.span()),
-            Measure::Quota { quota, per, anchor: Anchor::Calendar, .. } => {
-                let (start, end) = per.window(now);
-                (quota, end.since(start))
+            Measure::Quota { quota, per, anchor, .. } => {
+                let window = match anchor {
+                    Anchor::FirstUse => per.span(),
+                    Anchor::Calendar => {
+                        let (start, end) = per.window(now);
+                        end.since(start)
+                    }
+                };
+                (self.own_quota(quota, caller), window)
             }
         };
         format!("\"{}\";q={most};w={}", self.name, window.secs_ceil())
@@ -242,7 +266,9 @@ impl Limit {
         let (key, retry_after, quota) = match self.measure {
             Measure::Rate { period, .. } => (format!("{}:{identity}", self.name), period.secs_ceil(), None),
             // All quotas of one caller are in one object.
-            Measure::Quota { per, .. } => (identity.to_string(), per.span().secs_ceil(), self.quota(now)),
+            Measure::Quota { per, .. } => {
+                (identity.to_string(), per.span().secs_ceil(), self.quota(caller, now))
+            }
         };
         CounterRequest {
             name: Rc::clone(&self.name),
@@ -255,8 +281,9 @@ impl Limit {
         }
     }
 
-    fn quota(&self, now: Timestamp) -> Option<QuotaAsk> {
-        let Measure::Quota { quota, per, anchor, batch } = self.measure else { return None };
+    fn quota(&self, caller: LimitedCaller<'_>, now: Timestamp) -> Option<QuotaAsk> {
+        let Measure::Quota { quota, per, anchor, batch, .. } = self.measure else { return None };
+        let quota = self.own_quota(quota, caller);
         let (window, begins) = match anchor {
             Anchor::Calendar => {
                 let (start, end) = per.window(now);

@@ -15,7 +15,7 @@ pub(crate) const COUNTED: usize = BLOCK + 2 * size_of::<usize>();
 
 /// Bytes that the members of an object take. They lie in nodes that hold eleven at the most and, but for
 /// a lonely one, five at the least: an object of one member takes hundreds of bytes.
-fn weight_of_members(members: &Map<String, Value>) -> usize {
+pub(crate) fn weight_of_members(members: &Map<String, Value>) -> usize {
     const NODE: usize = 11 * size_of::<(String, Value)>() + 14 * size_of::<usize>() + BLOCK;
     let nodes = match members.len() {
         0 => 0,

@@ -176,7 +176,7 @@ impl<P: Ports> Comparison<'_, P> {
                 continue;
             }
             let Listed::Record(record) = roster.find(&id) else { continue };
-            let change = Change::Write(Box::new(record), mark);
+            let change = Change::Write(record, mark);
             if is_same {
                 same.push(CustomerChange { id, change, needed: false });
             } else {
