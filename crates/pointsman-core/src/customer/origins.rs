@@ -46,16 +46,29 @@ pub struct CustomerOrigin {
     pub weight: Option<u32>,
     /// The region that it stands in.
     pub region: Option<Rc<str>>,
+    /// The binding of the private network that it stands in, if it does.
+    pub network: Option<Rc<str>>,
     /// The secrets that it asks for, if it does.
     pub secrets: Option<SealedLines>,
 }
 
 impl CustomerOrigin {
+    fn new(url: BackendUrl, weight: Option<u32>, region: Option<Rc<str>>) -> Self {
+        let network = url.network().map(Rc::from);
+        Self { url, weight, region, network, secrets: None }
+    }
+
+    /// Whether it names nothing of the gateway's own: no network and no field for a secret.
+    pub(super) const fn is_plain(&self) -> bool {
+        self.network.is_none() && self.secrets.is_none()
+    }
+
     /// Bytes held, for the cache's bound.
     pub(super) fn weight(&self) -> usize {
         let region = self.region.as_ref().map_or(0, |region| COUNTED + region.len());
         let secrets = self.secrets.as_ref().map_or(0, |secrets| COUNTED + secrets.len());
-        size_of::<Self>() + self.url.weight() + region + secrets
+        let network = self.network.as_ref().map_or(0, |network| COUNTED + network.len());
+        size_of::<Self>() + self.url.weight() + region + network + secrets
     }
 }
 
@@ -73,14 +86,14 @@ pub(super) fn read(
     };
     let alone = said(record.backend_url.as_deref());
     if let Some(url) = alone.and_then(|url| parse(url, &|| "/backendUrl".to_owned())) {
-        found.push(CustomerOrigin { url, weight: None, region: None, secrets: None });
+        found.push(CustomerOrigin::new(url, None, None));
     }
     for (index, origin) in record.backends.iter().enumerate() {
         let Some(url) = parse(&origin.url, &|| format!("/backends/{index}/url")) else { continue };
         // What stands in both is described by the list.
         found.retain(|other| other.url != url);
         let region = said(origin.region.as_deref()).map(Rc::from);
-        found.push(CustomerOrigin { url, weight: origin.weight, region, secrets: None });
+        found.push(CustomerOrigin::new(url, origin.weight, region));
     }
     // A member that could not be read is there all the same.
     let unread = errors.has("/backendUrl") || errors.has("/backends");

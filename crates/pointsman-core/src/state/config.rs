@@ -441,7 +441,7 @@ impl Customers {
     pub fn closed<'r>(&self, record: &'r CustomerConfig) -> Option<(&'static str, &'r str)> {
         let is_in = |list: &[String], name: &str| list.iter().any(|own| own == name);
         for place in record.backends() {
-            let network = place.url.network().filter(|network| !is_in(&self.networks, network));
+            let network = place.network.as_deref().filter(|network| !is_in(&self.networks, network));
             if let Some(network) = network {
                 return Some(("private network", network));
             }
