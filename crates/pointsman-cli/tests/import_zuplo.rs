@@ -10,12 +10,12 @@ use std::{
 };
 
 use pointsman_core::base::refusal::Refusal;
-use pointsman_testkit::{Isolate, World, json as document, read};
+use pointsman_testkit::{Isolate, TestFields, World, json as document, read};
 use serde_json::{Value, json};
 
 /// Each case with the exit code that it ends with.
-const CASES: [(&str, i32); 5] =
-    [("plain", 0), ("tokens", 0), ("fields", 0), ("by-hand", 4), ("providers", 4)];
+const CASES: [(&str, i32); 6] =
+    [("plain", 0), ("tokens", 0), ("fields", 0), ("by-hand", 4), ("providers", 4), ("guards", 4)];
 
 fn pointsman(arguments: &[&str]) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_pointsman"));
@@ -173,6 +173,46 @@ fn nobody_passes_by_a_token_of_which_too_little_is_known() {
     assert_eq!(told(&done, "/people", &token), "token_issuer");
 }
 
+/// Lists of places, addresses and origins keep out whom they kept out, whoever else has a key.
+#[test]
+fn callers_from_elsewhere_are_kept_out() {
+    let (isolate, world) = (isolate("guards"), World::empty());
+    let key = "a-key-of-theirs";
+    let digest = pointsman_core::base::digest::Digest::of(key.as_bytes());
+    world.put(&format!("key:{digest}"), r#"{"subject":"acme"}"#);
+    let ask = |path: &str, cf: Value, fields: &[(&str, &str)]| {
+        let fields = [fields, &[("x-api-key", key)]].concat();
+        let fields = fields.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        let cf = cf.as_object().unwrap().clone();
+        let result = isolate.request(&world, "GET", path, TestFields { fields, cf });
+        if result.forwarded().is_some() { 200 } else { result.answer().status }
+    };
+    let from = |address: &'static str| [("cf-connecting-ip", address)];
+    let origin = |origin: &'static str| [("origin", origin)];
+    for (path, cf, fields, status) in [
+        ("/geo", json!({ "country": "US" }), &[][..], 200),
+        ("/geo", json!({ "country": "DE" }), &[], 403),
+        ("/geo", json!({}), &[], 403),
+        ("/places", json!({ "regionCode": "WA", "asn": 64_502 }), &[], 200),
+        ("/places", json!({ "regionCode": "TX" }), &[], 403),
+        ("/places", json!({ "asn": 64_501 }), &[], 403),
+        ("/places", json!({}), &[], 200),
+        ("/office", json!({}), &from("203.0.113.7"), 200),
+        ("/office", json!({}), &from("2001:db8::7"), 200),
+        ("/office", json!({}), &from("203.0.113.99"), 403),
+        ("/office", json!({}), &from("192.0.2.1"), 403),
+        ("/office", json!({}), &[], 403),
+        ("/pages", json!({}), &origin("https://app.example.com"), 200),
+        ("/pages", json!({}), &origin("https://evil.example"), 400),
+        ("/pages", json!({}), &[], 400),
+        ("/machines", json!({}), &[], 401),
+        ("/old-machines", json!({}), &[], 403),
+        ("/newer", json!({}), &[], 403),
+    ] {
+        assert_eq!(ask(path, cf.clone(), fields), status, "{path} {cf} {fields:?}");
+    }
+}
+
 #[test]
 fn clients_are_told_who_gives_tokens() {
     let told = |path: &str| {
@@ -183,6 +223,34 @@ fn clients_are_told_who_gives_tokens() {
     };
     assert_eq!(told("/mcp"), json!(["https://id.example.com/"]));
     assert_eq!(told("/people"), Value::Null);
+}
+
+/// What a route's handler forwarded goes on, and nothing that is somebody's API key.
+#[test]
+fn backends_get_the_authorization_that_they_got() {
+    let world = World::empty();
+    world.put(
+        &format!("key:{}", pointsman_core::base::digest::Digest::of(b"a-key-of-theirs")),
+        r#"{"subject":"acme"}"#,
+    );
+    let sent = [
+        ("x-api-key", "a-key-of-theirs"),
+        ("authorization", "Bearer a.token.of.theirs"),
+        ("x-internal", "1"),
+    ];
+    let got = |path: &str, name: &str| {
+        let result = isolate("guards").get(&world, path, &sent);
+        assert!(result.forwarded().is_some(), "{path}: {:?}", result.refusal());
+        result.backend_fields.get(name).cloned().unwrap_or_default()
+    };
+    assert_eq!(got("/not-counted", "authorization"), ["Bearer a.token.of.theirs"]);
+    for (path, name) in [("/not-counted", "x-api-key"), ("/not-counted", "x-internal")] {
+        assert_eq!(got(path, name), Vec::<String>::new(), "{path} {name}");
+    }
+    // Taken off there, so it is a second credential here.
+    let both = isolate("guards").get(&world, "/bare", &sent);
+    assert_eq!(both.refusal(), Some(Refusal::CredentialInTwoFields.id()));
+    assert!(isolate("guards").get(&world, "/bare", &sent[..1]).forwarded().is_some());
 }
 
 #[test]
@@ -270,7 +338,8 @@ fn import_guarded(path: &str, item: &Value) -> (Option<i32>, String, Isolate) {
     // Written by hand: the order counts.
     let routes = format!(r#"{{"paths":{{{}:{item},"/(.*)":{open}}}}}"#, Value::from(path));
     fs::write(folder.join("config/routes.oas.json"), routes).unwrap();
-    let options = json!({ "allowUnauthenticatedRequests": false });
+    let options =
+        json!({ "allowUnauthenticatedRequests": false, "authHeader": "x-api-key", "authScheme": "" });
     let handler =
         json!({ "export": "ApiKeyInboundPolicy", "module": "$import(@zuplo/runtime)", "options": options });
     let policies =

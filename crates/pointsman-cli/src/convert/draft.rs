@@ -1,17 +1,25 @@
 //! A gateway as an import makes it, and its text.
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, BTreeSet, HashMap},
     fmt::Write,
 };
 
 use super::findings::{Finding, Kind};
+
+mod rules;
+
+pub(crate) use self::rules::{Act, RuleDraft};
 
 /// What is to be written.
 #[derive(Debug, Default)]
 pub(crate) struct Draft {
     pub(crate) api_keys: Option<KeysDraft>,
     pub(crate) issuers: Vec<IssuerDraft>,
+    /// Whether certificates of clients are credentials.
+    pub(crate) client_certificates: bool,
+    /// Fields that no client can send to a backend.
+    pub(crate) removed: BTreeSet<String>,
     pub(crate) backends: BTreeMap<String, BackendDraft>,
     pub(crate) cors: BTreeMap<String, CorsDraft>,
     pub(crate) limits: BTreeMap<String, LimitDraft>,
@@ -115,7 +123,7 @@ pub(crate) enum ByDraft {
     Nothing,
 }
 
-#[derive(Clone, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub(crate) struct RouteDraft {
     pub(crate) path: String,
     pub(crate) methods: Vec<String>,
@@ -129,8 +137,14 @@ pub(crate) struct RouteDraft {
     /// In KB.
     pub(crate) max_body: Option<u64>,
     pub(crate) limits: Vec<String>,
-    /// A backend's name; `None` where nobody may pass yet.
-    pub(crate) to: Option<String>,
+    /// Whether backends get the token that was verified.
+    pub(crate) forward_credential: bool,
+    /// Fields of credentials that are for the backend.
+    pub(crate) pass: Vec<String>,
+    /// Rules that refuse, before those that say where requests go.
+    pub(crate) guards: Vec<RuleDraft>,
+    /// Where requests go; none where nobody may pass yet.
+    pub(crate) rules: Vec<RuleDraft>,
     /// What is to be known of it, as comments.
     pub(crate) remarks: Vec<String>,
 }
@@ -142,7 +156,7 @@ const QUOTAS: &str = "QUOTAS";
 impl Draft {
     /// How many routes nobody may pass.
     pub(crate) fn closed(&self) -> usize {
-        self.routes.iter().filter(|route| route.to.is_none()).count()
+        self.routes.iter().filter(|route| route.is_closed()).count()
     }
 
     /// A value for each variable that has its form, to check with.
@@ -160,6 +174,10 @@ impl Draft {
             let _ = writeln!(text, "# {}", one_line(&finding.what));
         }
         self.callers(&mut text);
+        if !self.removed.is_empty() {
+            let names: Vec<_> = self.removed.iter().collect();
+            let _ = write!(text, "\n[forward]\nremove = {}\n", list(&names));
+        }
         for (name, backend) in &self.backends {
             backend.write(name, &mut text);
         }
@@ -199,6 +217,9 @@ impl Draft {
         }
         for issuer in &self.issuers {
             issuer.write(text);
+        }
+        if self.client_certificates {
+            text.push_str("\n[client_certificates]\nrecords = false   # every certificate that Cloudflare has verified\n");
         }
     }
 
@@ -357,6 +378,19 @@ impl LimitDraft {
 }
 
 impl RouteDraft {
+    /// Whether nobody may pass.
+    pub(crate) fn is_closed(&self) -> bool {
+        self.rules.is_empty()
+    }
+
+    /// The backends that its rules lead to.
+    pub(crate) fn backends(&self) -> impl Iterator<Item = &str> {
+        self.rules.iter().filter_map(|rule| match &rule.act {
+            Act::To(backend) => Some(backend.as_str()),
+            Act::Deny(_) => None,
+        })
+    }
+
     fn write(&self, text: &mut String) {
         text.push('\n');
         for remark in &self.remarks {
@@ -400,11 +434,16 @@ impl RouteDraft {
         if !self.limits.is_empty() {
             let _ = writeln!(text, "limits = {}", list(&self.limits));
         }
-        match &self.to {
-            Some(backend) => {
-                let _ = writeln!(text, "rules = [{{ name = \"forward\", to = {} }}]", quoted(backend));
-            }
-            None => text.push_str("rules = [{ name = \"not-imported\", deny = 403 }]\n"),
+        if self.forward_credential {
+            text.push_str("forward_credential = true\n");
+        }
+        if !self.pass.is_empty() {
+            let _ = writeln!(text, "pass = {}", list(&self.pass));
+        }
+        if self.is_closed() {
+            rules::write([&RuleDraft::not_imported()], text);
+        } else {
+            rules::write(self.guards.iter().chain(&self.rules), text);
         }
     }
 }

@@ -8,11 +8,13 @@ use std::{
 use pointsman_core::routing::pattern::{Pattern, Rewrite};
 
 use super::{
-    draft::{BackendDraft, Draft, RouteDraft},
+    draft::{BackendDraft, Draft, RouteDraft, RuleDraft},
     findings::{Finding, Kind},
 };
 
+mod advice;
 mod cors;
+mod guards;
 mod handler;
 mod headers;
 mod item;
@@ -36,6 +38,7 @@ use self::{
     values::Variables,
 };
 
+const AUTHORIZATION: &str = "authorization";
 const CLOSED: &str = "Nobody may pass here, until this is done by hand:";
 const ROUTES: &str = "docs/configuration.md#routes";
 const BACKENDS: &str = "docs/configuration.md#backendsname";
@@ -62,6 +65,10 @@ struct Draught {
     wider: bool,
     /// Whether it lacks something that decided who may pass, or where to.
     lost: bool,
+    /// Fields that its backend does not get.
+    removed: BTreeSet<String>,
+    /// Whether its backend gets an Authorization of the gateway's.
+    sets_authorization: bool,
     route: RouteDraft,
 }
 
@@ -148,7 +155,15 @@ impl<'a> Importer<'a> {
             let route = self.route(operation, path, &asked, destination.as_ref(), cors.clone(), &said_of_it);
             let wider = translated.wider.is_some();
             let lost = lost || lacking;
-            self.draughts.push(Draught { name: name.clone(), pattern: pattern.clone(), wider, lost, route });
+            self.draughts.push(Draught {
+                name: name.clone(),
+                pattern: pattern.clone(),
+                wider,
+                lost,
+                removed: asked.removed.clone(),
+                sets_authorization: asked.headers.contains_key(AUTHORIZATION),
+                route,
+            });
         }
         for said in said {
             self.say(&name, said);
@@ -213,8 +228,11 @@ impl<'a> Importer<'a> {
         let remarks = said.iter().filter(|(kind, ..)| kind.is_left_to_do());
         let mut remarks: Vec<String> = remarks.map(|(_, what, see)| format!("{what} ({see})")).collect();
         let closed = said.iter().any(|(kind, ..)| *kind == Kind::Closed);
-        let to =
-            destination.filter(|_| !closed).map(|destination| self.backend(&destination.url, &asked.headers));
+        let rules: Vec<_> = destination
+            .filter(|_| !closed)
+            .map(|destination| RuleDraft::forward(self.backend(&destination.url, &asked.headers)))
+            .into_iter()
+            .collect();
         if closed {
             remarks.insert(0, CLOSED.to_owned());
             if let Some(destination) = destination {
@@ -232,7 +250,10 @@ impl<'a> Importer<'a> {
             scopes: asked.scopes.clone(),
             max_body: asked.max_body,
             limits: asked.limits.clone(),
-            to,
+            forward_credential: false,
+            pass: Vec::new(),
+            guards: asked.guards.clone(),
+            rules,
             remarks,
         }
     }
@@ -265,6 +286,8 @@ impl<'a> Importer<'a> {
 
     fn finish(mut self) -> (Draft, Vec<Finding>) {
         let gone = self.order();
+        self.hand_on(&gone);
+        self.remove(&gone);
         let mut draft = std::mem::take(&mut self.draft);
         for (index, draught) in self.draughts.into_iter().enumerate() {
             if gone.contains(&index) {
@@ -284,6 +307,61 @@ impl<'a> Importer<'a> {
         let mut findings = self.findings;
         findings.extend(general(&draft, self.project.hooks));
         (draft, findings)
+    }
+
+    /// Has backends get the Authorization that they got: Zuplo forwards it, unless a policy takes it off or sets another.
+    fn hand_on(&mut self, gone: &BTreeSet<usize>) {
+        let holds_keys = self.draft.api_keys.as_ref().is_some_and(|keys| keys.header == AUTHORIZATION);
+        let mut lacking = Vec::new();
+        let draughts = self.draughts.iter_mut().enumerate().filter(|(index, _)| !gone.contains(index));
+        for (_, draught) in draughts {
+            let Draught { route, removed, sets_authorization, .. } = draught;
+            if route.is_closed() || *sets_authorization || removed.contains(AUTHORIZATION) {
+                continue;
+            }
+            let is_token = |name: &String| name != "api_key" && name != policies::CERTIFICATE;
+            let takes_tokens = route.auth.iter().any(is_token);
+            if takes_tokens {
+                route.forward_credential = true;
+            } else if !holds_keys {
+                route.pass = vec![AUTHORIZATION.to_owned()];
+            } else if !route.auth.iter().any(|name| name == "api_key") {
+                lacking.push(draught.name.clone());
+            }
+        }
+        lacking.dedup();
+        if !lacking.is_empty() {
+            let what = format!(
+                "API keys are read from Authorization, so no backend gets what clients send there, and those of these routes did: \
+                 {}. With [api_keys] header = \"x-api-key\" a route can have pass = [\"authorization\"]",
+                lacking.join(", ")
+            );
+            let see = "docs/configuration.md#credentials-for-backends";
+            self.findings.push(Finding { kind: Kind::Differs, route: None, what, see });
+        }
+    }
+
+    /// Takes off what policies took off, which is for all routes here.
+    fn remove(&mut self, gone: &BTreeSet<usize>) {
+        let keys = self.draft.api_keys.as_ref().map(|keys| keys.header.clone());
+        let here = self.draughts.iter().enumerate().filter(|(index, _)| !gone.contains(index));
+        let here: Vec<_> = here.map(|(_, draught)| draught).collect();
+        let names = here.iter().flat_map(|draught| &draught.removed);
+        // No backend gets what holds API keys; of Authorization each route says.
+        let names = names.filter(|name| *name != AUTHORIZATION && Some(*name) != keys.as_ref());
+        let names: BTreeSet<String> = names.cloned().collect();
+        for name in &names {
+            let mut others = here.iter().filter(|draught| !draught.route.is_closed());
+            if others.any(|draught| !draught.removed.contains(name)) {
+                let what = format!(
+                    "{name} was taken off on some routes, and [forward] remove keeps it from the backends of all: look whether \
+                     one of them needs it"
+                );
+                let see = "docs/configuration.md#forward";
+                self.findings.push(Finding { kind: Kind::Differs, route: None, what, see });
+            }
+        }
+        self.draft.removed = names;
     }
 
     /// Says where the order mattered; gives those that are left out.
@@ -327,7 +405,8 @@ impl<'a> Importer<'a> {
         );
         let guard = |index: usize| {
             self.draughts.get(index).map(|Draught { lost, route, .. }| {
-                (*lost, route.auth.clone(), route.anonymous, route.scopes.clone())
+                let RouteDraft { auth, anonymous, scopes, guards, .. } = route;
+                (*lost, auth.clone(), *anonymous, scopes.clone(), guards.clone())
             })
         };
         let alike = guard(first) == guard(second);
@@ -335,13 +414,15 @@ impl<'a> Importer<'a> {
             return (Kind::Differs, second, what);
         };
         route.remarks.push(format!("{what} ({ROUTES})"));
-        let Some(backend) = route.to.take_if(|_| !alike) else {
+        if alike || route.is_closed() {
             return (Kind::Differs, second, what);
-        };
+        }
+        let backends = route.backends().filter_map(|name| self.draft.backends.get(name));
+        let went: Vec<_> = backends.map(|own| format!("It went to {}", own.url)).collect();
+        route.rules.clear();
         route.rewrite = None;
         route.remarks.insert(0, CLOSED.to_owned());
-        let url = self.draft.backends.get(&backend);
-        route.remarks.extend(url.map(|own| format!("It went to {}", own.url)));
+        route.remarks.extend(went);
         (Kind::Closed, second, format!("{what}, and other callers may"))
     }
 
@@ -352,13 +433,15 @@ impl<'a> Importer<'a> {
 
 /// Takes out what no route uses any more, and variables that only it used.
 fn tidy(draft: &mut Draft) {
-    let used: BTreeSet<_> = draft.routes.iter().filter_map(|route| route.to.clone()).collect();
+    let used = draft.routes.iter().flat_map(RouteDraft::backends);
+    let used: BTreeSet<_> = used.map(str::to_owned).collect();
     draft.backends.retain(|name, _| used.contains(name));
     let auth: BTreeSet<_> = draft.routes.iter().flat_map(|route| route.auth.iter().cloned()).collect();
     draft.issuers.retain(|issuer| auth.contains(&issuer.name));
     if !auth.contains("api_key") {
         draft.api_keys = None;
     }
+    draft.client_certificates &= auth.contains(policies::CERTIFICATE);
     let policies: BTreeSet<_> = draft.routes.iter().filter_map(|route| route.cors.clone()).collect();
     draft.cors.retain(|name, _| policies.contains(name));
     let limits: BTreeSet<_> = draft.routes.iter().flat_map(|route| route.limits.iter().cloned()).collect();
@@ -397,10 +480,18 @@ fn general(draft: &Draft, hooks: Option<&str>) -> Vec<Finding> {
              any request where a route takes OPTIONS";
         say(Kind::Note, what, CORS);
     }
-    if !draft.backends.is_empty() {
-        let what =
-            "backends get neither Authorization nor the field of API keys; who calls stands in x-subject";
+    if !draft.backends.is_empty() && draft.api_keys.is_some() {
+        let what = "backends never get an API key; who calls stands in x-subject";
         say(Kind::Note, what, "docs/configuration.md#what-a-backend-gets");
+    }
+    if draft.routes.iter().any(|route| route.forward_credential) {
+        let what = "backends get the callers' tokens, as they did (forward_credential): strike that where x-subject is enough";
+        say(Kind::Note, what, "docs/configuration.md#credentials-for-backends");
+    }
+    if draft.routes.iter().any(|route| !route.pass.is_empty()) {
+        let what = "backends get the clients' Authorization, as they did (pass), and nobody has verified it: strike that where no \
+                    backend reads it";
+        say(Kind::Note, what, "docs/configuration.md#credentials-for-backends");
     }
     findings
 }

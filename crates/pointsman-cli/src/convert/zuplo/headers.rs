@@ -20,6 +20,34 @@ pub(super) fn fixed(
     headers.iter().map(|header| field(header, variables)).collect()
 }
 
+/// The fields that `RemoveHeadersInboundPolicy` keeps from backends.
+///
+/// # Errors
+/// What of them cannot be written here.
+pub(super) fn removed(options: &Map<String, Value>) -> Result<Vec<String>, String> {
+    only(options, &["headers"])?;
+    let headers = options.get("headers").and_then(Value::as_array).ok_or("its headers are no list")?;
+    let name = |header: &Value| {
+        header.as_str().map(str::to_ascii_lowercase).ok_or("its headers hold what is no name")
+    };
+    let names = headers.iter().map(name).collect::<Result<Vec<_>, _>>()?;
+    if let Some(bad) = names.iter().find(|name| name.contains('*')) {
+        return Err(format!("{bad:?} is no field's name"));
+    }
+    let gateway = serde_json::json!({
+        "forward": { "remove": names },
+        "backends": { "backend": { "url": "https://backend.example.com" } },
+        "routes": [{ "path": "/", "auth": [], "rules": [{ "name": "all", "to": "backend" }] }],
+    });
+    let none = std::collections::HashMap::<String, String>::new();
+    match pointsman_config::parse(&gateway.to_string(), &none) {
+        Ok(_) => Ok(names),
+        Err(faults) => {
+            Err(faults.first().map_or_else(String::new, |fault| format!("its list {}", fault.what)))
+        }
+    }
+}
+
 fn field(header: &Value, variables: &mut Variables) -> Result<(String, String), String> {
     let header = header.as_object().ok_or("its headers hold what is no field")?;
     only(header, &["name", "value", "overwrite"])?;

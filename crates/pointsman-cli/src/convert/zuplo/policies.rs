@@ -1,22 +1,22 @@
 //! What a route's policies come to.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
 use super::{
-    headers, limits,
+    advice, guards, headers, limits,
     project::{Policy, PolicyNames, Project},
     tokens::{self, Left},
     values::{Variables, flag, only, text},
 };
 use crate::convert::{
-    draft::{Draft, KeysDraft, Use},
+    draft::{Draft, KeysDraft, RuleDraft, Use},
     findings::Kind,
 };
 
 /// What policies ask of requests.
-#[derive(Clone, Debug, Default, Eq, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct Asked {
     pub(super) auth: Vec<String>,
     pub(super) anonymous: bool,
@@ -28,12 +28,18 @@ pub(super) struct Asked {
     pub(super) scopes: Vec<String>,
     /// Fields that its backend gets, with their values.
     pub(super) headers: BTreeMap<String, String>,
+    /// Fields that its backend does not get.
+    pub(super) removed: BTreeSet<String>,
+    /// Rules that deny.
+    pub(super) guards: Vec<RuleDraft>,
     pub(super) said: Vec<Said>,
 }
 
 /// A finding of a route.
 pub(super) type Said = (Kind, String, &'static str);
 
+/// How a route names certificates of clients.
+pub(super) const CERTIFICATE: &str = "client_certificate";
 const AUTH: &str = "docs/configuration.md#routes";
 const ISSUERS: &str = "docs/configuration.md#issuers";
 const KEYS: &str = "docs/configuration.md#api_keys";
@@ -42,17 +48,17 @@ const LIMITS: &str = "docs/configuration.md#limitsname";
 const RULES: &str = "docs/configuration.md#rules";
 const FIELDS: &str = "docs/configuration.md#fields-of-a-backend";
 const BACKENDS: &str = "docs/configuration.md#what-a-backend-gets";
+const CERTIFICATES: &str = "docs/configuration.md#client_certificates";
+const FORWARD: &str = "docs/configuration.md#forward";
 
 /// Policies without which the same callers reach the same backend.
-const INBOUND_ONLY_MISSED: [&str; 13] = [
+const INBOUND_ONLY_MISSED: [&str; 11] = [
     "AmberfloMeteringInboundPolicy",
     "AuditLogInboundPolicy",
     "CachingInboundPolicy",
-    "ComplexRateLimitInboundPolicy",
     "HttpDeprecationInboundPolicy",
     "MoesifInboundPolicy",
     "OpenMeterInboundPolicy",
-    "QuotaInboundPolicy",
     "ReadmeMetricsInboundPolicy",
     "RequestArchiveInboundPolicy",
     "RequestValidationInboundPolicy",
@@ -157,6 +163,11 @@ impl Reader<'_> {
             }
             "ApiKeyInboundPolicy" | "ApiAuthKeyInboundPolicy" => match self.keys(policy) {
                 Ok(optional) => {
+                    let header = self.draft.api_keys.as_ref().map(|keys| keys.header.as_str());
+                    if header.is_some_and(|header| asked.removed.contains(header)) {
+                        let what = "looks for API keys in a field that another policy has removed";
+                        asked.said.push(close(what.to_owned(), KEYS));
+                    }
                     let name = "api_key".to_owned();
                     credentials.push(Credential { name, optional, told_by: None });
                 }
@@ -173,9 +184,14 @@ impl Reader<'_> {
                 }
                 Err(why) => asked.said.push(close(format!("takes tokens, and {why}"), ISSUERS)),
             },
-            "RateLimitInboundPolicy" | "BasicRateLimitInboundPolicy" => match self.limit(name, policy) {
-                Ok(limit) if asked.limits.contains(&limit) => {}
-                Ok(limit) => asked.limits.push(limit),
+            export if limits::is_limit(export) => match self.limit(name, policy) {
+                Ok((limit, differs)) => {
+                    if !asked.limits.contains(&limit) {
+                        asked.limits.push(limit);
+                    }
+                    let differs = differs.map(|what| format!("the policy {name} {what}"));
+                    asked.said.extend(differs.map(|what| (Kind::Differs, what, LIMITS)));
+                }
                 Err(why) => {
                     asked.said.push((
                         Kind::Missing,
@@ -183,6 +199,38 @@ impl Reader<'_> {
                         LIMITS,
                     ));
                 }
+            },
+            export if guards::is_guard(export) => match guards::rules(name, export, options) {
+                Ok(rules) => asked.guard(rules),
+                Err(why) => asked.said.push(close(format!("keeps callers out, and {why}"), RULES)),
+            },
+            "MTLSAuthInboundPolicy" => match certificates(options) {
+                Ok(optional) => {
+                    self.draft.client_certificates = true;
+                    let what = "takes client certificates, and the project does not say of which authorities: switch them on for \
+                                the gateway's host at Cloudflare, write `require = { issuer_dn = \"…\" }`, and then the rule";
+                    asked.said.push(close(what.to_owned(), CERTIFICATES));
+                    let name = CERTIFICATE.to_owned();
+                    credentials.push(Credential { name, optional, told_by: None });
+                }
+                Err(why) => {
+                    asked.said.push(close(format!("takes client certificates, and {why}"), CERTIFICATES))
+                }
+            },
+            "RemoveHeadersInboundPolicy" => match headers::removed(options) {
+                Ok(names) => {
+                    let set = names.iter().find(|name| self.project.sets(name));
+                    if let Some(name_of_both) = set {
+                        let what = format!("removes {name_of_both}, which another policy sets");
+                        asked.said.push(close(what, FORWARD));
+                    } else if credentials.is_empty() && names.iter().any(|name| name == "authorization") {
+                        let what = "removes authorization before a credential is looked for".to_owned();
+                        asked.said.push(close(what, FORWARD));
+                    } else {
+                        asked.removed.extend(names);
+                    }
+                }
+                Err(why) => asked.said.push(close(format!("removes fields, and {why}"), FORWARD)),
             },
             "RequestSizeLimitInboundPolicy" => {
                 match options.get("maxSizeInBytes").and_then(Value::as_u64).filter(|bytes| *bytes > 0) {
@@ -209,12 +257,11 @@ impl Reader<'_> {
                 }
             }
             export if INBOUND_ONLY_MISSED.contains(&export) => {
-                let what = format!("the policy {name} ({export}) has no equal: requests pass without it");
+                let what = format!("the policy {name} ({export}) is left out: requests pass without it");
                 asked.said.push((Kind::Missing, what, RULES));
             }
             export => {
-                let what = format!("({export}) has no equal, and without it more might pass than should");
-                asked.said.push(close(what, RULES));
+                asked.said.push(close(format!("({export}) {}", advice::of(export)), RULES));
             }
         }
     }
@@ -299,8 +346,8 @@ impl Reader<'_> {
         Ok((name, optional, left))
     }
 
-    fn limit(&mut self, name: &str, policy: &Policy) -> Result<String, String> {
-        let own = limits::limit(name, &policy.handler.options)?;
+    fn limit(&mut self, name: &str, policy: &Policy) -> Result<(String, Option<&'static str>), String> {
+        let (own, differs) = limits::limit(name, &policy.handler.export, &policy.handler.options)?;
         let name = limits::name(name);
         match self.draft.limits.get(&name) {
             Some(known) if *known != own => return Err(format!("another one is called {name} already")),
@@ -310,7 +357,7 @@ impl Reader<'_> {
             }
             None => drop(self.draft.limits.insert(name.clone(), own)),
         }
-        Ok(name)
+        Ok((name, differs))
     }
 
     fn max_body(&self, name: &str, bytes: u64, asked: &mut Asked) {
@@ -329,6 +376,33 @@ impl Reader<'_> {
         }
         asked.max_body = Some(asked.max_body.map_or(kilobytes, |other| other.min(kilobytes)));
     }
+}
+
+impl Asked {
+    /// Adds rules that deny; a policy that is named twice denies once.
+    fn guard(&mut self, rules: Vec<RuleDraft>) {
+        for mut rule in rules {
+            if self.guards.contains(&rule) {
+                continue;
+            }
+            while self.guards.iter().any(|other| other.name == rule.name) {
+                rule.name.push_str("-also");
+            }
+            self.guards.push(rule);
+        }
+    }
+}
+
+/// Whether requests without a certificate pass.
+fn certificates(options: &serde_json::Map<String, Value>) -> Result<bool, String> {
+    let bad = ["allowExpiredCertificates", "allowRevokedCertificates"];
+    only(options, &[&bad[..], &["allowUnauthenticatedRequests"]].concat())?;
+    for name in bad {
+        if flag(options, name)? {
+            return Err(format!("it has {name}, and here a bad certificate is always refused"));
+        }
+    }
+    flag(options, "allowUnauthenticatedRequests")
 }
 
 /// Zuplo asks policies one after the other; here a request has one credential.

@@ -26,6 +26,16 @@ pub(super) struct Project {
     pub(super) hooks: Option<&'static str>,
 }
 
+impl Project {
+    /// Whether a policy of Zuplo's sets this field on requests.
+    pub(super) fn sets(&self, field: &str) -> bool {
+        let own = self.policies.values().filter(|policy| policy.handler.export == "SetHeadersInboundPolicy");
+        let fields = own.filter_map(|policy| policy.handler.options.get("headers")?.as_array()).flatten();
+        let mut names = fields.filter_map(|header| header.get("name")?.as_str());
+        names.any(|name| name.eq_ignore_ascii_case(field))
+    }
+}
+
 /// `x-zuplo-route`. What is not known of it may decide who passes.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase")]
