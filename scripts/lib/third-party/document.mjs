@@ -61,6 +61,15 @@ function list(packages) {
 }
 
 /**
+ * Of packages that have no text in them: the text that their authors have beside the sources.
+ * @type {(licence: string, one: Package) => string | undefined}
+ */
+const elsewhere = (licence, { url }) =>
+  licence === "MIT" && url?.startsWith("https://github.com/oxc-project/")
+    ? readFileSync(new URL("texts/oxc.txt", import.meta.url), "utf8").trim()
+    : undefined;
+
+/**
  * Each text once, with the packages that it is of.
  * @param {Package[]} packages
  */
@@ -71,7 +80,9 @@ function texts(packages) {
     for (const licence of chosen(one.licence)) {
       // Apache's text has no copyright line, so ours is everybody's.
       const text =
-        licence === "Apache-2.0" ? readFileSync(inRoot("LICENSE"), "utf8").trim() : textOf(licence, one.folder);
+        licence === "Apache-2.0"
+          ? readFileSync(inRoot("LICENSE"), "utf8").trim()
+          : (textOf(licence, one.folder) ?? elsewhere(licence, one));
       if (!text)
         throw new Failure(`${label(one)}: the package has no text of ${licence}`, {
           advice: ["Its authors have it elsewhere: that must stand in THIRD-PARTY-LICENSES too."],

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { Failure } from "../failure.mjs";
 
 /** Taken where a package offers a choice, the first before the others: one text of Apache's serves for all packages. */
-const PREFERENCE = ["Apache-2.0", "MIT", "BSD-3-Clause", "Unicode-3.0", "Zlib"];
+const PREFERENCE = ["Apache-2.0", "MIT", "BSD-3-Clause", "Unicode-3.0", "Zlib", "BSL-1.0"];
 
 /**
  * What only that licence's text says.
@@ -12,6 +12,7 @@ const PREFERENCE = ["Apache-2.0", "MIT", "BSD-3-Clause", "Unicode-3.0", "Zlib"];
  */
 const MARKS = {
   "Apache-2.0": /Apache License\s+Version 2\.0/,
+  "BSL-1.0": /Boost Software License - Version 1\.0/,
   "BSD-3-Clause": /Redistribution and use in source and binary forms[\s\S]*Neither the name/,
   MIT: /Permission is hereby granted, free of charge/,
   "Unicode-3.0": /UNICODE LICENSE V3/,
