@@ -23,10 +23,11 @@ use self::{draft::Draft, findings::Finding};
 pub(crate) enum Command {
     /// Writes gateway.toml from a Zuplo project: config/*.oas.json and config/policies.json.
     ///
-    /// What cannot be carried over is listed, route by route, with the section of docs/configuration.md that says how to
-    /// do it by hand. A route that would let in a caller that Zuplo keeps out gets a rule that denies.
+    /// Policies that are code are read, too: where the code does what rules do, rules are written and marked for review. What
+    /// cannot be carried over is listed, route by route, with the section of docs/configuration.md that says how to do it by
+    /// hand. A route that would let in a caller that Zuplo keeps out gets a rule that denies.
     #[command(
-        after_help = "Exit codes: 0 everything was carried over, 1 the project cannot be read, 4 parts are left to do by hand.\n\nExamples:\n  pointsman import zuplo ../my-api --out gateway.toml\n  pointsman import zuplo ../my-api --json | jq .findings"
+        after_help = "Exit codes: 0 everything was carried over, 1 the project cannot be read, 4 parts are left to do by hand, or to review.\n\nExamples:\n  pointsman import zuplo ../my-api --out gateway.toml\n  pointsman import zuplo ../my-api --json | jq .findings"
     )]
     Zuplo(Arguments),
 }
@@ -121,10 +122,18 @@ fn report(arguments: &Arguments, draft: &Draft, findings: &[Finding], gateway: &
         eprintln!("{}", finding.for_people());
     }
     let routes = counted(draft.routes.len(), "route", "routes");
-    let left = findings.iter().filter(|finding| finding.kind.is_left_to_do()).count();
+    let reviews = findings.iter().filter(|finding| finding.kind == findings::Kind::Review).count();
+    let left = findings.iter().filter(|finding| finding.kind.is_left_to_do()).count().saturating_sub(reviews);
     let left = match left {
         0 => "nothing is left to do by hand".to_owned(),
         _ => format!("{} left to do by hand", counted(left, "thing is", "things are")),
+    };
+    let left = match reviews {
+        0 => left,
+        _ => format!(
+            "{left}; {} of rules that come from code",
+            counted(reviews, "review is wanted", "reviews are wanted")
+        ),
     };
     match draft.closed() {
         0 => eprintln!("{routes}; {left}"),

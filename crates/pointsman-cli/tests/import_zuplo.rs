@@ -14,8 +14,16 @@ use pointsman_testkit::{Isolate, TestFields, World, json as document, read};
 use serde_json::{Value, json};
 
 /// Each case with the exit code that it ends with.
-const CASES: [(&str, i32); 6] =
-    [("plain", 0), ("tokens", 0), ("fields", 0), ("by-hand", 4), ("providers", 4), ("guards", 4)];
+const CASES: [(&str, i32); 8] = [
+    ("plain", 0),
+    ("tokens", 0),
+    ("fields", 0),
+    ("by-hand", 4),
+    ("providers", 4),
+    ("guards", 4),
+    ("code", 4),
+    ("code-api", 4),
+];
 
 fn pointsman(arguments: &[&str]) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_pointsman"));

@@ -18,6 +18,7 @@ pub(crate) struct Draft {
     pub(crate) issuers: Vec<IssuerDraft>,
     /// Whether certificates of clients are credentials.
     pub(crate) client_certificates: bool,
+    pub(crate) customers: Option<CustomersDraft>,
     /// Fields that no client can send to a backend.
     pub(crate) removed: BTreeSet<String>,
     pub(crate) backends: BTreeMap<String, BackendDraft>,
@@ -88,6 +89,24 @@ impl Default for KeysAt {
     fn default() -> Self {
         Self::Url(String::new())
     }
+}
+
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(crate) struct CustomersDraft {
+    /// The claim that names them.
+    pub(crate) claim: String,
+    pub(crate) source: Option<SourceDraft>,
+}
+
+/// A config API of customers.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(crate) struct SourceDraft {
+    pub(crate) url: String,
+    pub(crate) token: Option<String>,
+    pub(crate) by_id: bool,
+    /// In seconds.
+    pub(crate) fresh: u64,
+    pub(crate) timeout: Option<u64>,
 }
 
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
@@ -174,6 +193,9 @@ impl Draft {
             let _ = writeln!(text, "# {}", one_line(&finding.what));
         }
         self.callers(&mut text);
+        if let Some(customers) = &self.customers {
+            customers.write(&mut text);
+        }
         if !self.removed.is_empty() {
             let names: Vec<_> = self.removed.iter().collect();
             let _ = write!(text, "\n[forward]\nremove = {}\n", list(&names));
@@ -242,7 +264,9 @@ impl Draft {
         if self.api_keys.is_some() || !self.issuers.is_empty() {
             text.push_str("\n[[kv_namespaces]]\nbinding = \"POINTSMAN_KV\"\nid = \"00000000000000000000000000000000\"\n");
         }
-        if self.issuers.iter().any(|issuer| matches!(issuer.keys, KeysAt::Url(_))) {
+        let source = self.customers.as_ref().and_then(|customers| customers.source.as_ref());
+        let takes_list = source.is_some_and(|source| !source.by_id);
+        if takes_list || self.issuers.iter().any(|issuer| matches!(issuer.keys, KeysAt::Url(_))) {
             text.push_str("\n[triggers]\ncrons = [\"*/2 * * * *\"]\n");
         }
         let mut has_quota = false;
@@ -266,6 +290,21 @@ impl Draft {
             );
         }
         text.trim_start().to_owned()
+    }
+}
+
+impl CustomersDraft {
+    fn write(&self, text: &mut String) {
+        let _ = write!(text, "\n[customers]\nclaim = {}\n", quoted(&self.claim));
+        let Some(source) = &self.source else { return };
+        let _ = write!(text, "fresh = \"{}s\"\nsource = {{ url = {}", source.fresh, quoted(&source.url));
+        if let Some(token) = &source.token {
+            let _ = write!(text, ", token = {}", quoted(token));
+        }
+        if let Some(seconds) = source.timeout {
+            let _ = write!(text, ", timeout = \"{seconds}s\"");
+        }
+        text.push_str(if source.by_id { ", by_id = true }\n" } else { " }\n" });
     }
 }
 
@@ -387,7 +426,7 @@ impl RouteDraft {
     pub(crate) fn backends(&self) -> impl Iterator<Item = &str> {
         self.rules.iter().filter_map(|rule| match &rule.act {
             Act::To(backend) => Some(backend.as_str()),
-            Act::Deny(_) => None,
+            Act::Customer { .. } | Act::Deny(_) => None,
         })
     }
 

@@ -13,6 +13,8 @@ pub(crate) enum Kind {
     Missing,
     /// It works, and not as it did.
     Differs,
+    /// It was written from code that was read: somebody has to compare the two.
+    Review,
     /// Good to know; nothing is left to do in the file.
     Note,
 }
@@ -28,6 +30,7 @@ impl Kind {
             Self::Closed => "closed",
             Self::Missing => "missing",
             Self::Differs => "differs",
+            Self::Review => "review",
             Self::Note => "note",
         }
     }
@@ -52,7 +55,7 @@ impl Finding {
     pub(crate) fn for_people(&self) -> String {
         let word = match self.kind {
             Kind::Closed => red(self.kind.word()),
-            Kind::Missing | Kind::Differs => yellow(self.kind.word()),
+            Kind::Missing | Kind::Differs | Kind::Review => yellow(self.kind.word()),
             Kind::Note => self.kind.word().to_owned(),
         };
         let route = self.route.as_ref().map(|route| format!("{}: ", plain(route))).unwrap_or_default();

@@ -8,11 +8,12 @@ use std::{
 use pointsman_core::routing::pattern::{Pattern, Rewrite};
 
 use super::{
-    draft::{BackendDraft, Draft, RouteDraft, RuleDraft},
+    draft::{Act, BackendDraft, Draft, RouteDraft, RuleDraft},
     findings::{Finding, Kind},
 };
 
 mod advice;
+mod code;
 mod cors;
 mod guards;
 mod handler;
@@ -24,8 +25,10 @@ mod path;
 mod policies;
 mod project;
 mod providers;
+mod routed;
 mod template;
 mod tokens;
+mod trial;
 mod values;
 
 use self::{
@@ -33,8 +36,9 @@ use self::{
     item::{Item, Operation},
     order::{Entry, Remark},
     path::Translated,
-    policies::{Asked, Reader, Said},
+    policies::{Asked, CodeOfRoute, Reader, Said},
     project::{Project, RouteFile},
+    routed::{RoutedRule, To},
     values::Variables,
 };
 
@@ -43,6 +47,7 @@ const CLOSED: &str = "Nobody may pass here, until this is done by hand:";
 const ROUTES: &str = "docs/configuration.md#routes";
 const BACKENDS: &str = "docs/configuration.md#backendsname";
 const CORS: &str = "docs/configuration.md#corsname";
+const CODE: &str = "docs/import.md#code-that-becomes-rules";
 
 /// Reads a project and writes it as a gateway, with what is to be known of that.
 ///
@@ -69,6 +74,8 @@ struct Draught {
     removed: BTreeSet<String>,
     /// Whether its backend gets an Authorization of the gateway's.
     sets_authorization: bool,
+    /// What its code came to, which refuses some, too.
+    routed: Vec<RoutedRule>,
     route: RouteDraft,
 }
 
@@ -86,6 +93,8 @@ struct Importer<'a> {
     bucket: Option<Option<String>>,
     draughts: Vec<Draught>,
     findings: Vec<Finding>,
+    /// Files of customers that code reads.
+    customer_files: BTreeSet<String>,
 }
 
 impl<'a> Importer<'a> {
@@ -97,6 +106,7 @@ impl<'a> Importer<'a> {
             bucket: None,
             draughts: Vec::new(),
             findings: Vec::new(),
+            customer_files: BTreeSet::new(),
         }
     }
 
@@ -120,10 +130,10 @@ impl<'a> Importer<'a> {
 
     fn operation(&mut self, operation: &Operation, translated: &Translated) {
         let name = operation.name.clone();
-        let (asked, destination, told) = match operation.closed.as_slice() {
+        let (asked, destination, routed, told) = match operation.closed.as_slice() {
             [] => self.parts(&operation.route, &translated.names),
             // What is missing there is no news where the whole is not understood.
-            _ => (Asked::default(), None, Vec::new()),
+            _ => (Asked::default(), None, Vec::new(), Vec::new()),
         };
         let mut said: Vec<Said> =
             operation.closed.iter().map(|why| (Kind::Closed, why.clone(), ROUTES)).collect();
@@ -152,7 +162,9 @@ impl<'a> Importer<'a> {
                 said_of_it.push((Kind::Closed, what.clone(), ROUTES));
                 self.say(&name, (Kind::Closed, what, ROUTES));
             }
-            let route = self.route(operation, path, &asked, destination.as_ref(), cors.clone(), &said_of_it);
+            let destination = destination.as_ref();
+            let route =
+                self.route(operation, path, &asked, (destination, &routed), cors.clone(), &said_of_it);
             let wider = translated.wider.is_some();
             let lost = lost || lacking;
             self.draughts.push(Draught {
@@ -162,6 +174,7 @@ impl<'a> Importer<'a> {
                 lost,
                 removed: asked.removed.clone(),
                 sets_authorization: asked.headers.contains_key(AUTHORIZATION),
+                routed: routed.clone(),
                 route,
             });
         }
@@ -175,7 +188,7 @@ impl<'a> Importer<'a> {
         &mut self,
         file: &RouteFile,
         names: &BTreeMap<String, String>,
-    ) -> (Asked, Option<Destination>, Vec<Said>) {
+    ) -> (Asked, Option<Destination>, Vec<RoutedRule>, Vec<Said>) {
         let mut reader = Reader {
             project: self.project,
             draft: &mut self.draft,
@@ -192,7 +205,52 @@ impl<'a> Importer<'a> {
             said.push((Kind::Differs, differs.to_owned(), BACKENDS));
         }
         let destination = destination.map_err(|why| said.push((Kind::Closed, why, BACKENDS))).ok();
-        (asked, destination, said)
+        let routed = match (&asked.code, &destination) {
+            (Some(code), Some(destination)) => self.routed(code, destination),
+            (None, Some(Destination { custom: Some(name), .. })) => Err(format!(
+                "its backend is context.custom.{name}, and no policy that was understood sets it"
+            )),
+            _ => Ok(Vec::new()),
+        };
+        let routed = routed.map_err(|why| said.push((Kind::Closed, why, CODE))).unwrap_or_default();
+        if let (Some(code), false) = (&asked.code, said.iter().any(|(kind, ..)| *kind == Kind::Closed)) {
+            let what = format!(
+                "its rules come from {}: compare the two, and try callers of each kind with `pointsman explain`",
+                code.from.join(" and ")
+            );
+            said.push((Kind::Review, what, CODE));
+            let to_customers = routed.iter().any(|rule| matches!(rule.to, To::Customer { .. }));
+            if to_customers && !asked.headers.is_empty() {
+                let names: Vec<_> = asked.headers.keys().map(String::as_str).collect();
+                let what = format!(
+                    "customers' own backends do not get {}: fields are those of one backend here, and secrets of yours are not for \
+                     others",
+                    names.join(", ")
+                );
+                said.push((Kind::Differs, what, "docs/configuration.md#fields-of-a-backend"));
+            }
+        }
+        (asked, destination, routed, said)
+    }
+
+    /// The rules that code comes to.
+    fn routed(&mut self, code: &CodeOfRoute, destination: &Destination) -> Result<Vec<RoutedRule>, String> {
+        let from = code.from.join(" and ");
+        let refused = |why| format!("{from} is code of the project: {why}: {}", advice::OWN_CODE);
+        let (rules, customers) = routed::rules(code, destination, &mut self.variables).map_err(refused)?;
+        match (&self.draft.customers, customers) {
+            (Some(known), Some(own)) if *known != own => {
+                return Err(format!(
+                    "{from} finds customers in another way than a policy of another route, and there is one way here"
+                ));
+            }
+            (_, Some(own)) => self.draft.customers = Some(own),
+            _ => {}
+        }
+        if let Some(code::Source::File(file)) = code.lookup.as_ref().map(|lookup| &lookup.source) {
+            self.customer_files.insert(file.clone());
+        }
+        Ok(rules)
     }
 
     fn cors(&mut self, name: Option<&str>, said: &mut Vec<Said>) -> Option<String> {
@@ -221,21 +279,27 @@ impl<'a> Importer<'a> {
         operation: &Operation,
         path: &str,
         asked: &Asked,
-        destination: Option<&Destination>,
+        (destination, routed): (Option<&Destination>, &[RoutedRule]),
         cors: Option<String>,
         said: &[Said],
     ) -> RouteDraft {
         let remarks = said.iter().filter(|(kind, ..)| kind.is_left_to_do());
-        let mut remarks: Vec<String> = remarks.map(|(_, what, see)| format!("{what} ({see})")).collect();
+        let remark = |(kind, what, see): &Said| match kind {
+            Kind::Review => format!("review: {what} ({see})"),
+            _ => format!("{what} ({see})"),
+        };
+        let mut remarks: Vec<String> = remarks.map(remark).collect();
         let closed = said.iter().any(|(kind, ..)| *kind == Kind::Closed);
-        let rules: Vec<_> = destination
-            .filter(|_| !closed)
-            .map(|destination| RuleDraft::forward(self.backend(&destination.url, &asked.headers)))
-            .into_iter()
-            .collect();
+        let rules = match destination.filter(|_| !closed) {
+            None => Vec::new(),
+            Some(destination) if routed.is_empty() => {
+                vec![RuleDraft::forward(self.backend(&destination.url, &asked.headers))]
+            }
+            Some(_) => self.rules(routed, &asked.headers, &asked.guards),
+        };
         if closed {
             remarks.insert(0, CLOSED.to_owned());
-            if let Some(destination) = destination {
+            if let Some(destination) = destination.filter(|destination| destination.custom.is_none()) {
                 remarks.push(format!("It went to {}", destination.url));
             }
         }
@@ -256,6 +320,34 @@ impl<'a> Importer<'a> {
             rules,
             remarks,
         }
+    }
+
+    /// Rules that code came to, with names that no guard has.
+    fn rules(
+        &mut self,
+        routed: &[RoutedRule],
+        headers: &BTreeMap<String, String>,
+        guards: &[RuleDraft],
+    ) -> Vec<RuleDraft> {
+        let mut rules: Vec<RuleDraft> = Vec::new();
+        for rule in routed {
+            let (base, act) = match &rule.to {
+                To::Url(url) => {
+                    let backend = self.backend(url, headers);
+                    (backend.clone(), Act::To(backend))
+                }
+                To::Customer { next } => ("customer".to_owned(), Act::Customer { next: *next }),
+                To::Deny(status) => ("refused".to_owned(), Act::Deny(*status)),
+            };
+            let mut name = base.clone();
+            let mut number = 2;
+            while rules.iter().chain(guards).any(|other| other.name == name) {
+                name = format!("{base}-{number}");
+                number += 1;
+            }
+            rules.push(RuleDraft { name, when: rule.when.clone(), act });
+        }
+        rules
     }
 
     /// The name of the backend with this URL, and with these fields of its own.
@@ -306,6 +398,13 @@ impl<'a> Importer<'a> {
         tidy(&mut draft);
         let mut findings = self.findings;
         findings.extend(general(&draft, self.project.hooks));
+        if draft.customers.as_ref().is_some_and(|customers| customers.source.is_none()) {
+            for file in &self.customer_files {
+                let what = format!("bring the customers into KV: pointsman customers import {file}");
+                let see = "docs/import.md#customers";
+                findings.push(Finding { kind: Kind::Note, route: None, what, see });
+            }
+        }
         (draft, findings)
     }
 
@@ -404,9 +503,9 @@ impl<'a> Importer<'a> {
             self.name(first)
         );
         let guard = |index: usize| {
-            self.draughts.get(index).map(|Draught { lost, route, .. }| {
+            self.draughts.get(index).map(|Draught { lost, route, routed, .. }| {
                 let RouteDraft { auth, anonymous, scopes, guards, .. } = route;
-                (*lost, auth.clone(), *anonymous, scopes.clone(), guards.clone())
+                (*lost, auth.clone(), *anonymous, scopes.clone(), guards.clone(), routed.clone())
             })
         };
         let alike = guard(first) == guard(second);
@@ -442,6 +541,10 @@ fn tidy(draft: &mut Draft) {
         draft.api_keys = None;
     }
     draft.client_certificates &= auth.contains(policies::CERTIFICATE);
+    let rules = || draft.routes.iter().flat_map(|route| &route.rules);
+    if !rules().any(|rule| matches!(rule.act, Act::Customer { .. })) {
+        draft.customers = None;
+    }
     let policies: BTreeSet<_> = draft.routes.iter().filter_map(|route| route.cors.clone()).collect();
     draft.cors.retain(|name, _| policies.contains(name));
     let limits: BTreeSet<_> = draft.routes.iter().flat_map(|route| route.limits.iter().cloned()).collect();

@@ -20,6 +20,9 @@ pub(crate) struct RuleDraft {
 pub(crate) enum Act {
     /// Sends to the backend of this name.
     To(String),
+    /// Sends to the customer's own backend. With `next`, callers without a customer, and those whose customer is not listed, go
+    /// on to the next rule.
+    Customer { next: bool },
     /// Refuses with this status.
     Deny(u16),
 }
@@ -42,6 +45,8 @@ impl RuleDraft {
         }
         let _ = match &self.act {
             Act::To(backend) => write!(text, "to = {} }}", quoted(backend)),
+            Act::Customer { next: false } => write!(text, "to = \"customer\" }}"),
+            Act::Customer { next: true } => write!(text, "to = \"customer\", unlisted = \"next\" }}"),
             Act::Deny(status) => write!(text, "deny = {status} }}"),
         };
         text

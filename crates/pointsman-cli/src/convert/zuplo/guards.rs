@@ -4,8 +4,8 @@ use serde_json::{Map, Value, json};
 use toml::{Table, Value as Toml};
 
 use super::{
-    limits,
-    values::{flag, only},
+    limits, trial,
+    values::{Variables, flag, only},
 };
 use crate::convert::draft::{Act, RuleDraft};
 
@@ -54,13 +54,7 @@ fn check(rules: &[RuleDraft]) -> Result<(), String> {
         "backends": { "backend": { "url": "https://backend.example.com" } },
         "routes": [{ "path": "/", "auth": [], "rules": all }],
     });
-    let none = std::collections::HashMap::<String, String>::new();
-    match pointsman_config::parse(&gateway.to_string(), &none) {
-        Ok(_) => Ok(()),
-        Err(faults) => {
-            Err(faults.first().map_or_else(String::new, |fault| format!("its list {}", fault.what)))
-        }
-    }
+    trial::check(&gateway, &Variables::default())
 }
 
 fn places(options: &Map<String, Value>) -> Result<Vec<Table>, String> {

@@ -14,13 +14,18 @@ use crate::convert::draft::Use;
 /// A backend, and the path towards it.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(super) struct Destination {
+    /// With `custom`, what comes behind the URL that code chose.
     pub(super) url: String,
+    /// The member of `context.custom` that holds the URL.
+    pub(super) custom: Option<String>,
     /// `None` keeps the path.
     pub(super) rewrite: Option<String>,
     /// What is different, if anything.
     pub(super) differs: Option<&'static str>,
 }
 
+/// Stands for what code chooses; no variable is called so.
+const CHOSEN: &str = " chosen";
 const REDIRECTS: &str = "redirects of the backend were followed; here clients get them as they are";
 const SLASH: &str = "the backend was asked for the URL alone; here a / comes behind it";
 
@@ -36,20 +41,23 @@ pub(super) fn destination(
     if !handler.is_built_in() {
         let Handler { module, export, .. } = handler;
         return Err(format!(
-            "its handler is code of the project ({export} of {module}), and no code runs here"
+            "its handler is code of the project ({export} of {module}), and no code runs here: let a Worker of your own answer, as a \
+             backend with url = \"binding:NAME\""
         ));
     }
     match handler.export.as_str() {
         "urlForwardHandler" => {
             options(handler, "baseUrl")?;
-            let base = text(handler, "baseUrl")?;
-            forward(&base, variables).map(|url| of(handler, url, None, None))
+            let (pieces, custom) = pieces(&text(handler, "baseUrl")?);
+            let url = behind(custom.as_deref(), plain_url(&pieces, variables)?, variables)?;
+            Ok(of(handler, custom, url, None, None))
         }
         "urlRewriteHandler" => {
             options(handler, "rewritePattern")?;
-            let pattern = text(handler, "rewritePattern")?;
-            let (url, rewrite, differs) = rewrite(&pattern, names, handler, variables)?;
-            Ok(of(handler, url, rewrite, differs))
+            let (pieces, custom) = pieces(&text(handler, "rewritePattern")?);
+            let (url, rewrite, differs) = rewrite(pieces, names, handler, variables)?;
+            let url = behind(custom.as_deref(), url, variables)?;
+            Ok(of(handler, custom, url, rewrite, differs))
         }
         "redirectHandler" => {
             Err("it redirects, which the gateway does not do itself: have a backend answer".to_owned())
@@ -62,9 +70,39 @@ pub(super) fn destination(
     }
 }
 
-fn of(handler: &Handler, url: String, rewrite: Option<String>, differs: Option<&'static str>) -> Destination {
+/// The pieces of a URL. What code chooses stands for a variable, where it is the beginning.
+fn pieces(text: &str) -> (Vec<Piece>, Option<String>) {
+    let mut pieces = template::parse(text);
+    let custom = match pieces.first_mut() {
+        Some(first @ Piece::Custom(_)) => match std::mem::replace(first, Piece::Env(CHOSEN.to_owned())) {
+            Piece::Custom(name) => Some(name),
+            _ => None,
+        },
+        _ => None,
+    };
+    (pieces, custom)
+}
+
+/// What of a URL comes behind the part that code chooses.
+fn behind(custom: Option<&str>, url: String, variables: &mut Variables) -> Result<String, String> {
+    if custom.is_none() {
+        return Ok(url);
+    }
+    variables.0.remove(CHOSEN);
+    url.strip_prefix(&format!("${{{CHOSEN}}}"))
+        .map(str::to_owned)
+        .ok_or_else(|| "its backend has something before what code chose".to_owned())
+}
+
+fn of(
+    handler: &Handler,
+    custom: Option<String>,
+    url: String,
+    rewrite: Option<String>,
+    differs: Option<&'static str>,
+) -> Destination {
     let follows = handler.options.get("followRedirects") == Some(&Value::Bool(true));
-    Destination { url, rewrite, differs: if follows { Some(REDIRECTS) } else { differs } }
+    Destination { url, custom, rewrite, differs: if follows { Some(REDIRECTS) } else { differs } }
 }
 
 /// Refuses what would change where requests go, or what they are.
@@ -88,11 +126,6 @@ fn drops_query(handler: &Handler) -> bool {
 const QUERY: &str =
     "its handler makes a query of its own, or keeps the client's back; here the query is kept as it was sent";
 
-fn forward(base: &str, variables: &mut Variables) -> Result<String, String> {
-    let url = plain_url(&template::parse(base), variables)?;
-    Ok(url)
-}
-
 /// A URL of texts and variables, without a query.
 fn plain_url(pieces: &[Piece], variables: &mut Variables) -> Result<String, String> {
     let mut url = String::new();
@@ -113,7 +146,7 @@ fn plain_url(pieces: &[Piece], variables: &mut Variables) -> Result<String, Stri
                 };
                 url.push_str(&variables.name(name, used)?);
             }
-            Piece::Param(_) | Piece::Pathname | Piece::Search | Piece::Code(_) => {
+            Piece::Param(_) | Piece::Pathname | Piece::Search | Piece::Custom(_) | Piece::Code(_) => {
                 return Err(format!(
                     "its backend depends on the request ({}): rules say here which it is",
                     written(piece)
@@ -136,18 +169,18 @@ fn written(piece: &Piece) -> String {
         Piece::Param(name) => format!("params.{name}"),
         Piece::Pathname => "pathname".to_owned(),
         Piece::Search => "search".to_owned(),
+        Piece::Custom(name) => format!("context.custom.{name}"),
     }
 }
 
 type Rewritten = (String, Option<String>, Option<&'static str>);
 
 fn rewrite(
-    pattern: &str,
+    mut pieces: Vec<Piece>,
     names: &BTreeMap<String, String>,
     handler: &Handler,
     variables: &mut Variables,
 ) -> Result<Rewritten, String> {
-    let mut pieces = template::parse(pattern);
     let has_search = pieces.last() == Some(&Piece::Search);
     if has_search {
         pieces.pop();

@@ -4,7 +4,10 @@ use pointsman_config::can_be_field_of_backend;
 use pointsman_core::http::fields::{MAX_FIXED, is_field_value};
 use serde_json::{Map, Value};
 
-use super::values::{Variables, only, text};
+use super::{
+    trial,
+    values::{Variables, only, text},
+};
 use crate::convert::draft::Use;
 
 /// The fields of `SetHeadersInboundPolicy`, with their values.
@@ -39,13 +42,7 @@ pub(super) fn removed(options: &Map<String, Value>) -> Result<Vec<String>, Strin
         "backends": { "backend": { "url": "https://backend.example.com" } },
         "routes": [{ "path": "/", "auth": [], "rules": [{ "name": "all", "to": "backend" }] }],
     });
-    let none = std::collections::HashMap::<String, String>::new();
-    match pointsman_config::parse(&gateway.to_string(), &none) {
-        Ok(_) => Ok(names),
-        Err(faults) => {
-            Err(faults.first().map_or_else(String::new, |fault| format!("its list {}", fault.what)))
-        }
-    }
+    trial::check(&gateway, &Variables::default()).map(|()| names)
 }
 
 fn field(header: &Value, variables: &mut Variables) -> Result<(String, String), String> {

@@ -5,7 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::Value;
 
 use super::{
-    advice, guards, headers, limits,
+    advice,
+    code::{self, Caller, Lookup, Tree},
+    guards, headers, limits,
     project::{Policy, PolicyNames, Project},
     tokens::{self, Left},
     values::{Variables, flag, only, text},
@@ -32,7 +34,22 @@ pub(super) struct Asked {
     pub(super) removed: BTreeSet<String>,
     /// Rules that deny.
     pub(super) guards: Vec<RuleDraft>,
+    /// What its code comes to.
+    pub(super) code: Option<CodeOfRoute>,
     pub(super) said: Vec<Said>,
+}
+
+/// Policies that are code of the project, one after the other.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct CodeOfRoute {
+    pub(super) tree: Tree,
+    pub(super) lookup: Option<Lookup>,
+    /// Variables that are taken to be set.
+    pub(super) assumed: Vec<String>,
+    /// The files, each with its policy.
+    pub(super) from: Vec<String>,
+    /// The credentials that callers could have shown before each policy that reads who calls.
+    callers: Vec<Vec<String>>,
 }
 
 /// A finding of a route.
@@ -119,6 +136,12 @@ impl Reader<'_> {
         for (policy, issuer) in told {
             self.tell(&policy, &issuer, &mut asked);
         }
+        let callers = asked.code.iter().flat_map(|code| &code.callers);
+        let unseen = |shown: &Vec<String>| asked.auth.iter().any(|name| !shown.contains(name));
+        if callers.into_iter().any(unseen) {
+            let what = "code reads who calls before a policy that asks for another credential".to_owned();
+            asked.said.push((Kind::Closed, what, AUTH));
+        }
         if !asked.scopes.is_empty() && asked.auth.is_empty() {
             let what = "scopes are asked for, and no token is: a rule for nobody".to_owned();
             asked.said.push((Kind::Closed, what, AUTH));
@@ -145,8 +168,15 @@ impl Reader<'_> {
             return;
         }
         if !handler.is_built_in() {
-            let what = format!("is code of the project ({}), and no code runs here", handler.module);
-            asked.said.push(close(what, RULES));
+            let caller = match credentials.as_slice() {
+                [] => Caller::Nobody,
+                some if some.iter().all(|credential| credential.optional) => Caller::Maybe,
+                _ => Caller::Known,
+            };
+            let shown = credentials.iter().map(|credential| credential.name.clone()).collect();
+            if let Err(why) = self.code(name, policy, (caller, shown), asked) {
+                asked.said.push(close(format!("is code of the project: {why}: {}", advice::OWN_CODE), RULES));
+            }
             return;
         }
         let options = &handler.options;
@@ -264,6 +294,38 @@ impl Reader<'_> {
                 asked.said.push(close(format!("({export}) {}", advice::of(export)), RULES));
             }
         }
+    }
+
+    /// Reads a policy that is code of the project.
+    fn code(
+        &self,
+        name: &str,
+        policy: &Policy,
+        (caller, shown): (Caller, Vec<String>),
+        asked: &mut Asked,
+    ) -> Result<(), String> {
+        let own = code::read(&self.project.folder, &policy.handler, caller)?;
+        let from = format!("{} (policy {name})", own.file);
+        // Before all credentials nobody is known, and what comes of that does not change.
+        let callers: Vec<_> = (caller != Caller::Nobody).then_some(shown).into_iter().collect();
+        let Some(before) = &mut asked.code else {
+            let code::Code { tree, lookup, assumed, .. } = own;
+            asked.code = Some(CodeOfRoute { tree, lookup, assumed, from: vec![from], callers });
+            return Ok(());
+        };
+        if before.lookup.is_some() && own.lookup.is_some() && before.lookup != own.lookup {
+            return Err(format!(
+                "{} looks for customers in another way than {}",
+                own.file,
+                before.from.join(", ")
+            ));
+        }
+        before.tree = std::mem::replace(&mut before.tree, Tree::Deny(403)).then(&own.tree);
+        before.lookup = before.lookup.take().or(own.lookup);
+        before.assumed.extend(own.assumed);
+        before.from.push(from);
+        before.callers.extend(callers);
+        Ok(())
     }
 
     fn keys(&mut self, policy: &Policy) -> Result<bool, String> {

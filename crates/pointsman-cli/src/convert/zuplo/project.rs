@@ -3,7 +3,7 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     fmt, fs,
-    path::Path,
+    path::{Path, PathBuf},
 };
 
 use serde::{
@@ -16,6 +16,7 @@ use super::item::{self, Item};
 
 /// What a project says, as far as it is looked at.
 pub(super) struct Project {
+    pub(super) folder: PathBuf,
     /// In the order in which requests are matched: by file, then as they stand there.
     pub(super) items: Vec<Item>,
     pub(super) policies: BTreeMap<String, Policy>,
@@ -171,6 +172,7 @@ pub(super) fn read(folder: &Path) -> Result<Project, String> {
     let mut names = BTreeSet::new();
     let twice = policies.iter().filter(|policy| !names.insert(policy.name.clone()));
     Ok(Project {
+        folder: folder.to_owned(),
         items,
         ambiguous: twice.map(|policy| policy.name.clone()).collect(),
         hooks: HOOKS.into_iter().find(|file| folder.join(file).exists()),

@@ -10,6 +10,8 @@ pub(super) enum Piece {
     Param(String),
     Pathname,
     Search,
+    /// What code put into `context.custom`.
+    Custom(String),
     /// Anything else, as it is written.
     Code(String),
 }
@@ -71,6 +73,9 @@ fn expression(written: &str) -> Piece {
     if let Some(name) = member("params").or_else(|| member("request.params")) {
         return Piece::Param(name.to_owned());
     }
+    if let Some(name) = member("context.custom").filter(|_| unwrapped == text) {
+        return Piece::Custom(name.to_owned());
+    }
     match member("env").filter(|_| unwrapped == text) {
         Some(name) => env(name, written),
         None => Piece::Code(written.to_owned()),
@@ -98,6 +103,10 @@ mod tests {
             ("${encodeURIComponent(params.id)}${e(params[\"id\"])}", vec![param(), param()]),
             ("${request.headers.get('x')}", vec![Piece::Code("request.headers.get('x')".to_owned())]),
             ("${encodeURIComponent(pathname)}", vec![Piece::Code("encodeURIComponent(pathname)".to_owned())]),
+            (
+                "${context.custom.backendUrl}${pathname}",
+                vec![Piece::Custom("backendUrl".to_owned()), Piece::Pathname],
+            ),
             ("5$ and ${open", vec![text("5$ and ${open")]),
             ("$env(no name)", vec![Piece::Code("no name".to_owned())]),
         ] {
