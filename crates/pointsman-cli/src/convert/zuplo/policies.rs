@@ -7,6 +7,7 @@ use serde_json::Value;
 use super::{
     advice,
     code::{self, Caller, Lookup, Tree},
+    credentials::{Credential, certificates, combine},
     guards, headers, limits,
     project::{Policy, PolicyNames, Project},
     tokens::{self, Left},
@@ -57,7 +58,7 @@ pub(super) type Said = (Kind, String, &'static str);
 
 /// How a route names certificates of clients.
 pub(super) const CERTIFICATE: &str = "client_certificate";
-const AUTH: &str = "docs/configuration.md#routes";
+pub(super) const AUTH: &str = "docs/configuration.md#routes";
 const ISSUERS: &str = "docs/configuration.md#issuers";
 const KEYS: &str = "docs/configuration.md#api_keys";
 const RESOURCES: &str = "docs/configuration.md#protected-resources";
@@ -87,21 +88,6 @@ const OUTBOUND_ONLY_MISSED: [&str; 3] =
     ["AuditLogOutboundPolicy", "HttpDeprecationOutboundPolicy", "SetHeadersOutboundPolicy"];
 /// Composites in composites, before somebody made a circle.
 const DEEPEST: u8 = 8;
-
-/// One credential that a route takes, and whether requests pass without it.
-struct Credential {
-    name: String,
-    optional: bool,
-    /// The policy, where it has clients without a token told who gives tokens.
-    told_by: Option<String>,
-}
-
-impl Credential {
-    /// The policy that has clients told of an issuer, and the issuer.
-    fn told(&self) -> Option<(String, String)> {
-        Some((self.told_by.clone()?, self.name.clone()))
-    }
-}
 
 /// Reads the policies of one route. What is the same for all (issuers, limits, the form of keys) goes into
 /// the draft.
@@ -451,50 +437,6 @@ impl Asked {
                 rule.name.push_str("-also");
             }
             self.guards.push(rule);
-        }
-    }
-}
-
-/// Whether requests without a certificate pass.
-fn certificates(options: &serde_json::Map<String, Value>) -> Result<bool, String> {
-    let bad = ["allowExpiredCertificates", "allowRevokedCertificates"];
-    only(options, &[&bad[..], &["allowUnauthenticatedRequests"]].concat())?;
-    for name in bad {
-        if flag(options, name)? {
-            return Err(format!("it has {name}, and here a bad certificate is always refused"));
-        }
-    }
-    flag(options, "allowUnauthenticatedRequests")
-}
-
-/// Zuplo asks policies one after the other; here a request has one credential.
-fn combine(credentials: Vec<Credential>, asked: &mut Asked) {
-    let mut seen: Vec<Credential> = Vec::new();
-    for credential in credentials {
-        match seen.iter_mut().find(|known| known.name == credential.name) {
-            Some(known) => known.optional &= credential.optional,
-            None => seen.push(credential),
-        }
-    }
-    let names = |optional| {
-        let those = seen.iter().filter(|credential| credential.optional == optional);
-        those.map(|credential| credential.name.clone()).collect::<Vec<_>>()
-    };
-    let (needed, optional) = (names(false), names(true));
-    match needed.as_slice() {
-        [] if optional.is_empty() => {}
-        [] => {
-            asked.auth = optional;
-            asked.anonymous = true;
-            let what = "callers with a bad credential passed as nobody; here they are refused, and those without one pass";
-            asked.said.push((Kind::Note, what.to_owned(), AUTH));
-        }
-        [_] => asked.auth = needed,
-        several => {
-            let what =
-                format!("{} are all asked for, and a request has one credential here", several.join(" and "));
-            asked.said.push((Kind::Closed, what, AUTH));
-            asked.auth = needed;
         }
     }
 }
