@@ -666,3 +666,41 @@ fn loaders_become_sources_where_they_load_as_the_gateway_does() {
         assert!(found_closed, "({parameters}) {body} {options} {found}: {result:#}");
     }
 }
+
+/// A list that the policy keeps itself, in Zuplo's cache.
+#[test]
+fn a_cached_list_becomes_a_source_too() {
+    let module = |made: &str, get: &str, check: &str, body: &str, put: &str| {
+        format!(
+            "import {{ HttpProblems, ZoneCache, ZuploContext, ZuploRequest, environment }} from \"@zuplo/runtime\";\n{OPEN}\
+             const cache = {made};\nlet customers = {get};\nif ({check}) {{\n{body}\n{put}\n}}\n\
+             const customer = customers.find((one) => one.customerId === request.user.data.customerId);\n\
+             context.custom.backendUrl = customer ? customer.backendUrl : environment.SHARED_BACKEND_URL;\n\
+             return request;\n}}\n"
+        )
+    };
+    let (made, get, check) =
+        ("new ZoneCache(\"customers\", context)", "await cache.get(\"all\")", "!customers");
+    let body = "const response = await fetch(environment.CUSTOMER_CONFIG_API_URL, { headers: { authorization: `Bearer ${environment.CONFIG_API_TOKEN}` } });\n\
+                if (!response.ok) {\nthrow new Error(\"no\");\n}\ncustomers = await response.json();";
+    let put = "await cache.put(\"all\", customers, 120);";
+    let (result, gateway, _) = import("cached", &module(made, get, check, body, put));
+    assert_eq!(result["closed"], 0, "{result:#}");
+    let source = "fresh = \"120s\"\nsource = { url = \"${CUSTOMER_CONFIG_API_URL}\", token = \"${CONFIG_API_TOKEN}\" }";
+    assert!(gateway.contains(source) && gateway.contains("unlisted = \"next\""), "{gateway}");
+    let other = body.replace("customers = await", "customers = other ?? await");
+    for (made, get, check, body, put) in [
+        ("new Map()", get, check, body, put),
+        ("new ZoneCache(request.user.sub, context)", get, check, body, put),
+        (made, "await cache.get(request.user.sub)", check, body, put),
+        (made, get, "customers", body, put),
+        (made, get, check, &other, put),
+        (made, get, check, body, "await cache.put(\"others\", customers, 120);"),
+        (made, get, check, body, "await cache.put(\"all\", [], 120);"),
+        (made, get, check, body, "await cache.put(\"all\", customers, 120); await audit(customers);"),
+        (made, get, check, body, ""),
+    ] {
+        let (result, ..) = import("cached", &module(made, get, check, body, put));
+        assert_eq!(result["closed"], 1, "{made} {get} {check} {body} {put}: {result:#}");
+    }
+}

@@ -141,6 +141,7 @@ fn policy(
         caller: Caller::Nobody,
         steps: Cell::new(0),
         lookup: RefCell::new(None),
+        cached: RefCell::new(Vec::new()),
         assumed: RefCell::new(Vec::new()),
     };
     for (name, init) in &module.constants {

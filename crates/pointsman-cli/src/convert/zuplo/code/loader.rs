@@ -1,7 +1,8 @@
 //! Zuplo's `BackgroundLoader`, where it loads customers from a config API.
 
 use oxc_ast::ast::{
-    Expression, NewExpression, ObjectExpression, ObjectPropertyKind, PropertyKind, Statement,
+    AssignmentOperator, AssignmentTarget, Expression, NewExpression, ObjectExpression, ObjectPropertyKind,
+    PropertyKind, Statement,
 };
 
 use super::{
@@ -61,13 +62,40 @@ struct Fetch {
     by_id: bool,
 }
 
+/// A call, and what becomes of its answer.
+struct Asked<'a> {
+    url: String,
+    token: Option<String>,
+    by_id: bool,
+    /// The name of the answer.
+    answer: &'a str,
+    /// What stands behind the call, and behind a check of its status.
+    rest: &'a [Statement<'a>],
+}
+
 /// The one call that a loader makes, where its answer is what the loader gives.
 fn fetch<'a>(module: &Module<'a>, function: Callable<'a>) -> Option<Fetch> {
     let names = function.names().ok()?;
     if names.iter().any(|name| module.imports.contains_key(name)) {
         return None;
     }
-    let (first, rest) = function.body.split_first()?;
+    let Asked { url, token, by_id, answer, rest } = asked(module, function.body, names.first().copied())?;
+    let returned = match rest {
+        [Statement::ReturnStatement(returned)] => returned.argument.as_ref()?,
+        [parsed, Statement::ReturnStatement(returned)] => {
+            let (name, value) = constant(parsed)?;
+            let is_it =
+                matches!(bare(returned.argument.as_ref()?), Expression::Identifier(own) if own.name == name);
+            is_it.then_some(value)?
+        }
+        _ => return None,
+    };
+    is_body(returned, answer).then_some(Fetch { url, token, by_id })
+}
+
+/// `const answer = await fetch(…)`, and perhaps `if (!answer.ok) throw …`.
+fn asked<'a>(module: &Module<'a>, statements: &'a [Statement<'a>], key: Option<&str>) -> Option<Asked<'a>> {
+    let (first, rest) = statements.split_first()?;
     let (answer, init) = constant(first)?;
     let Expression::AwaitExpression(awaited) = bare(init) else { return None };
     let Expression::CallExpression(call) = bare(&awaited.argument) else { return None };
@@ -76,7 +104,7 @@ fn fetch<'a>(module: &Module<'a>, function: Callable<'a>) -> Option<Fetch> {
     if !is_fetch || is_own || call.optional {
         return None;
     }
-    let (url, by_id) = url(module, call.arguments.first()?.as_expression()?, names.first().copied())?;
+    let (url, by_id) = url(module, call.arguments.first()?.as_expression()?, key)?;
     let token = match call.arguments.as_slice() {
         [_] => None,
         [_, init] => token(module, init.as_expression()?)?,
@@ -89,17 +117,82 @@ fn fetch<'a>(module: &Module<'a>, function: Callable<'a>) -> Option<Fetch> {
         }
         _ => rest,
     };
-    let returned = match rest {
-        [Statement::ReturnStatement(returned)] => returned.argument.as_ref()?,
-        [parsed, Statement::ReturnStatement(returned)] => {
-            let (name, value) = constant(parsed)?;
-            let is_it =
-                matches!(bare(returned.argument.as_ref()?), Expression::Identifier(own) if own.name == name);
-            is_it.then_some(value)?
-        }
-        _ => return None,
+    Some(Asked { url, token, by_id, answer, rest })
+}
+
+/// Three statements that keep a list of customers in Zuplo's `ZoneCache`: the cache, what it holds, and the call where it
+/// holds nothing. Gives the name of the list, and where it comes from.
+pub(super) fn cached<'a>(
+    module: &Module<'a>,
+    context: Option<&str>,
+    statements: &[&'a Statement<'a>],
+) -> Option<(&'a str, Api)> {
+    let [made, held, loaded, ..] = statements else { return None };
+    let (cache, made) = constant(made)?;
+    let Expression::NewExpression(new) = bare(made) else { return None };
+    let is_cache = matches!(&new.callee, Expression::Identifier(name)
+        if is_runtime(module.imports.get(name.name.as_str()), "ZoneCache"));
+    let [name, own] = new.arguments.as_slice() else { return None };
+    let in_context = matches!(own.as_expression().map(bare), Some(Expression::Identifier(own)) if context == Some(own.name.as_str()));
+    if !is_cache || !in_context || text(name.as_expression()?).is_none() {
+        return None;
+    }
+    let (list, held) = constant(held)?;
+    let (key, arguments) = of_cache(held, cache, "get")?;
+    if !arguments.is_empty() {
+        return None;
+    }
+    let Statement::IfStatement(test) = loaded else { return None };
+    let Expression::UnaryExpression(not) = bare(&test.test) else { return None };
+    let asks = is_name(&not.argument, list) && super::run::is_not(not.operator) && test.alternate.is_none();
+    let Statement::BlockStatement(block) = &test.consequent else { return None };
+    let Asked { url, token, by_id: false, answer, rest } = asked(module, &block.body, None)? else {
+        return None;
     };
-    is_body(returned, answer).then_some(Fetch { url, token, by_id })
+    let [Statement::ExpressionStatement(set), Statement::ExpressionStatement(put)] = rest else {
+        return None;
+    };
+    let Expression::AssignmentExpression(set) = &set.expression else { return None };
+    let sets = set.operator == AssignmentOperator::Assign
+        && matches!(&set.left, AssignmentTarget::AssignmentTargetIdentifier(own) if own.name == list)
+        && is_body(&set.right, answer);
+    let (kept, arguments) = of_cache(&put.expression, cache, "put")?;
+    let [value, ttl] = arguments.as_slice() else { return None };
+    let Expression::NumericLiteral(ttl) = bare(ttl) else { return None };
+    let fresh = seconds(ttl.value)?;
+    let is_whole = asks && sets && kept == key && is_name(value, list) && answer != list && answer != cache;
+    is_whole.then_some((list, Api { url, token, by_id: false, fresh, timeout: None }))
+}
+
+/// The key of `await cache.method(key, …)`, and the arguments behind it.
+fn of_cache<'a>(
+    expression: &'a Expression<'a>,
+    cache: &str,
+    method: &str,
+) -> Option<(&'a str, Vec<&'a Expression<'a>>)> {
+    let Expression::AwaitExpression(awaited) = bare(expression) else { return None };
+    let Expression::CallExpression(call) = bare(&awaited.argument) else { return None };
+    let Expression::StaticMemberExpression(member) = &call.callee else { return None };
+    if call.optional || member.optional || !is_name(&member.object, cache) || member.property.name != method {
+        return None;
+    }
+    let arguments = call.arguments.iter().map(|argument| argument.as_expression());
+    let mut arguments = arguments.collect::<Option<Vec<_>>>()?;
+    if arguments.is_empty() {
+        return None;
+    }
+    Some((text(arguments.remove(0))?, arguments))
+}
+
+fn is_name(expression: &Expression<'_>, name: &str) -> bool {
+    matches!(bare(expression), Expression::Identifier(own) if own.name == name)
+}
+
+fn text<'a>(expression: &'a Expression<'a>) -> Option<&'a str> {
+    match bare(expression) {
+        Expression::StringLiteral(text) => Some(text.value.as_str()),
+        _ => None,
+    }
 }
 
 fn constant<'a>(statement: &'a Statement<'a>) -> Option<(&'a str, &'a Expression<'a>)> {

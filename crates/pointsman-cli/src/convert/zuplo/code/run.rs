@@ -15,7 +15,7 @@ use oxc_span::{GetSpan, Span};
 use super::{
     Caller, Fault, Lookup, Source,
     condition::{Condition, Scalar, Target, Tree},
-    loader::Api,
+    loader::{self, Api},
     module::{Import, Module},
     value::Value,
 };
@@ -38,6 +38,8 @@ pub(super) struct Run<'a> {
     pub(super) steps: Cell<u32>,
     /// How customers are found, where they are.
     pub(super) lookup: RefCell<Option<Lookup>>,
+    /// Config APIs whose lists are kept by the policy itself.
+    pub(super) cached: RefCell<Vec<Api>>,
     /// Variables that are taken to be set.
     pub(super) assumed: RefCell<Vec<String>>,
 }
@@ -78,6 +80,9 @@ impl<'a> Run<'a> {
         if self.steps.get() > MOST_STEPS {
             return Err(Fault::at(first.span(), "has too many ways through it"));
         }
+        if let Some((list, api)) = loader::cached(self.module, self.parameters.get(1).copied(), statements) {
+            return self.cache(first.span(), list, api, statements, state);
+        }
         match first {
             Statement::EmptyStatement(_)
             | Statement::TSTypeAliasDeclaration(_)
@@ -106,6 +111,27 @@ impl<'a> Run<'a> {
             },
             other => Err(Fault::at(other.span(), "is not understood")),
         }
+    }
+
+    /// Goes on behind three statements that load a list of customers and keep it.
+    fn cache(
+        &self,
+        at: Span,
+        list: &'a str,
+        api: Api,
+        statements: &[&'a Statement<'a>],
+        mut state: State<'a>,
+    ) -> Result<Tree, Fault> {
+        if state.locals.contains_key(list) || self.is_known(list) {
+            return Err(Fault::at(at, "gives a name another meaning"));
+        }
+        let mut cached = self.cached.borrow_mut();
+        if !cached.contains(&api) {
+            cached.push(api);
+        }
+        drop(cached);
+        state.locals.insert(list, Value::Customers);
+        self.statements(statements.get(3..).unwrap_or_default(), state)
     }
 
     fn end(&self, at: Span, state: State<'a>, value: &Value) -> Result<Tree, Fault> {

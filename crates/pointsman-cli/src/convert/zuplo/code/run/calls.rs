@@ -167,7 +167,8 @@ impl<'a> Run<'a> {
                 _ => None,
             });
             let lists = self.loaders.values().filter(|api| !api.by_id).cloned().map(Source::Api);
-            let mut all: Vec<Source> = files.chain(lists).collect();
+            let kept = self.cached.borrow().clone().into_iter().map(Source::Api);
+            let mut all: Vec<Source> = files.chain(lists).chain(kept).collect();
             let one = all.pop();
             one.filter(|_| all.is_empty())
         })
