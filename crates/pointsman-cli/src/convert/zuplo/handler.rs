@@ -66,7 +66,10 @@ pub(super) fn destination(
             Err("it forwards WebSockets: write a backend with https, and they pass like any request"
                 .to_owned())
         }
-        other => Err(format!("its handler {other} has no equal")),
+        other => Err(format!(
+            "its handler {other} answers in a way of its own: let a Worker of your own answer, as a backend with url = \
+             \"binding:NAME\""
+        )),
     }
 }
 
@@ -109,7 +112,7 @@ fn of(
 fn options(handler: &Handler, main: &str) -> Result<(), String> {
     let known = [main, "forwardSearch", "followRedirects"];
     match handler.options.keys().find(|name| !known.contains(&name.as_str())) {
-        Some(name) => Err(format!("its handler has the option {name}, which has no equal")),
+        Some(name) => Err(format!("its handler has the option {name}, which the import does not know")),
         None => Ok(()),
     }
 }

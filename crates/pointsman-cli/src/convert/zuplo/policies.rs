@@ -385,7 +385,7 @@ impl Reader<'_> {
             return if *known == alike {
                 Ok((alike.name, optional, left))
             } else {
-                Err("another policy trusts the same issuer with other settings, which has no equal"
+                Err("another policy trusts the same issuer with other settings, and an issuer has one entry: let that entry take the audiences of both, and each route `require` its own in aud"
                     .to_owned())
             };
         }

@@ -88,7 +88,11 @@ pub(super) fn issuer(
             let (provider, left) = providers::provider(export, options, variables)?;
             return Ok((with_common(provider, name, options, variables)?, Some(left)));
         }
-        _ => return Err(format!("{export} has no equal")),
+        _ => {
+            return Err(format!(
+                "{export} is not known to the import: write an issuer with issuer, audience and jwks_url, and then the rule"
+            ));
+        }
     };
     let issuer = needed(issuer, "issuer")?;
     if audience.is_empty() {

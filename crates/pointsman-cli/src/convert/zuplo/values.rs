@@ -105,7 +105,7 @@ pub(super) fn flag(options: &Map<String, Value>, name: &str) -> Result<bool, Str
 /// The first of them.
 pub(super) fn only(options: &Map<String, Value>, known: &[&str]) -> Result<(), String> {
     match options.keys().find(|name| !known.contains(&name.as_str())) {
-        Some(name) => Err(format!("it has the option {name}, which has no equal")),
+        Some(name) => Err(format!("it has the option {name}, which the import does not know")),
         None => Ok(()),
     }
 }
