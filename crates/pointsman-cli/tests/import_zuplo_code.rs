@@ -704,3 +704,28 @@ fn a_cached_list_becomes_a_source_too() {
         assert_eq!(result["closed"], 1, "{made} {get} {check} {body} {put}: {result:#}");
     }
 }
+
+/// `false` is an answer, and not a claim that is there.
+#[test]
+fn a_claim_that_is_false_is_not_one_that_is_true() {
+    let module = format!(
+        "{HEAD}{OPEN}if (request.user.data.suspended) return HttpProblems.forbidden(request, context);\n\
+         context.custom.backendUrl = environment.BACKEND_URL;\nreturn request;\n}}\n"
+    );
+    let (result, gateway, wrangler) = import("false", &module);
+    assert_eq!(result["closed"], 0, "{result:#}");
+    for (suspended, passes) in [
+        (json!(false), true),
+        (json!(0), true),
+        (json!(""), true),
+        (json!(true), false),
+        (json!("yes"), false),
+        // No rule can ask for null, and whoever is not known to be in order is kept out.
+        (json!(null), false),
+    ] {
+        let world = world(&json!({ "suspended": suspended }));
+        let isolate = isolate(&gateway, &wrangler);
+        let found = ask(&isolate, &world, "/api", &json!({}), &[("authorization", &bearer())]);
+        assert_eq!(found.is_ok(), passes, "{suspended}");
+    }
+}

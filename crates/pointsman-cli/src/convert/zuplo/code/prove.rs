@@ -31,11 +31,12 @@ impl Kind {
         }
     }
 
-    /// Whether honest callers have such a value.
-    fn is_usual(&self) -> bool {
+    /// Whether honest callers have such a value: `true` and `false` only where the claim is no name of anything.
+    fn is_usual(&self, is_name: bool) -> bool {
         match self {
             Self::Missing | Self::OtherText => true,
-            Self::Known(scalar) => scalar.is_truthy() && *scalar != Scalar::Bool(true),
+            Self::Known(Scalar::Bool(_)) => !is_name,
+            Self::Known(scalar) => scalar.is_truthy(),
             Self::Null | Self::Composite | Self::OddText => false,
         }
     }
@@ -178,6 +179,7 @@ pub(super) fn prove(
     if worlds > MOST_WORLDS {
         return Err("it tells too many kinds of callers apart");
     }
+    let names = names(rows);
     let mut used = BTreeSet::new();
     for number in 0..worlds {
         let mut rest = number;
@@ -196,7 +198,7 @@ pub(super) fn prove(
             (code, rules) if code == rules => {}
             (End::Refused, _) => return Err("a value that is null, or no text, would pass"),
             (End::To(_), End::Refused) => {
-                let is_usual = world.values.values().all(|kind| kind.is_usual());
+                let is_usual = world.values.iter().all(|(of, kind)| kind.is_usual(names.contains(of)));
                 let fills = matches!(&code, End::To(Some(Target::Url(parts)))
                     if parts.iter().any(|part| matches!(part, Part::Claim(name) if !world.claim(name).is_label())));
                 if is_usual && !fills {
@@ -207,6 +209,24 @@ pub(super) fn prove(
         }
     }
     Ok(used)
+}
+
+/// Claims that fill a host or name a customer.
+fn names(rows: &[Row]) -> BTreeSet<Operand> {
+    let mut names = BTreeSet::new();
+    for row in rows {
+        match &row.act {
+            Act::Forward(Some(Target::Url(parts))) => {
+                names.extend(parts.iter().filter_map(|part| match part {
+                    Part::Claim(name) => Some(Operand::Claim(name.clone())),
+                    Part::Text(_) | Part::Env(_) => None,
+                }))
+            }
+            Act::Forward(Some(Target::Customer(claim))) => drop(names.insert(Operand::Claim(claim.clone()))),
+            Act::Forward(None | Some(Target::Other)) | Act::Deny(_) => {}
+        }
+    }
+    names
 }
 
 fn domains(tree: &Tree, rows: &[Row]) -> (BTreeMap<Operand, Vec<Kind>>, BTreeSet<Atom>) {
@@ -222,14 +242,8 @@ fn domains(tree: &Tree, rows: &[Row]) -> (BTreeMap<Operand, Vec<Kind>>, BTreeSet
         Condition::Within(ranges) => drop(atoms.insert(Atom::Within(ranges.clone()))),
         Condition::Const(_) | Condition::Not(_) | Condition::All(_) | Condition::Any(_) => {}
     });
-    for row in rows {
-        if let Act::Forward(Some(Target::Url(parts))) = &row.act {
-            for part in parts {
-                if let Part::Claim(name) = part {
-                    scalars.entry(Operand::Claim(name.clone())).or_default();
-                }
-            }
-        }
+    for name in names(rows) {
+        scalars.entry(name).or_default();
     }
     let kinds = |(of, known): (Operand, BTreeSet<Scalar>)| {
         let mut kinds = vec![Kind::Missing, Kind::OtherText];
