@@ -729,3 +729,22 @@ fn a_claim_that_is_false_is_not_one_that_is_true() {
         assert_eq!(found.is_ok(), passes, "{suspended}");
     }
 }
+
+/// Code that sends whoever it does not know to production goes on to do so, and the finding says it.
+#[test]
+fn a_default_of_the_code_is_said() {
+    let module = format!(
+        "{HEAD}{OPEN}let url = environment.PRODUCTION_BACKEND_URL;\n\
+         if (request.user?.data?.environment === \"sandbox\") {{\nurl = environment.SANDBOX_BACKEND_URL;\n}}\n\
+         context.custom.backendUrl = url;\nreturn request;\n}}\n"
+    );
+    let (result, gateway, wrangler) = import("default", &module);
+    let said = "Callers of whom no rule says anything go to ${PRODUCTION_BACKEND_URL}";
+    assert!(result["findings"].to_string().contains(said) && gateway.contains(said), "{result:#}");
+    for (environment, host) in [("sandbox", "sandbox"), ("other", "production")] {
+        let world = world(&json!({ "environment": environment }));
+        let isolate = isolate(&gateway, &wrangler);
+        let found = ask(&isolate, &world, "/api", &json!({}), &[("authorization", &bearer())]);
+        assert_eq!(found, Ok(format!("https://{host}-backend-url.example.com/api")));
+    }
+}

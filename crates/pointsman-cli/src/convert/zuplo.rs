@@ -216,10 +216,15 @@ impl<'a> Importer<'a> {
         };
         let routed = routed.map_err(|why| said.push((Kind::Closed, why, CODE))).unwrap_or_default();
         if let (Some(code), false) = (&asked.code, said.iter().any(|(kind, ..)| *kind == Kind::Closed)) {
-            let what = format!(
+            let mut what = format!(
                 "its rules come from {}: compare the two, and try callers of each kind with `pointsman explain`",
                 code.from.join(" and ")
             );
+            if let [_, .., RoutedRule { when, to: To::Url(url) }] = routed.as_slice()
+                && when.is_empty()
+            {
+                what.push_str(&format!(". Callers of whom no rule says anything go to {url}, as they did"));
+            }
             said.push((Kind::Review, what, CODE));
             let to_customers = routed.iter().any(|rule| matches!(rule.to, To::Customer { .. }));
             if to_customers && !asked.headers.is_empty() {
