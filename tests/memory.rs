@@ -201,6 +201,7 @@ fn verified(claims: &str) -> impl Fn() -> Weighed<VerifiedToken> + use<> {
             thumbprint: Some(Digest::of(b"a key")),
             signing_input: signing_input.as_str().into(),
             checked: Cell::default(),
+            denied: None,
         };
         let weight = token.weight();
         (Stored::Present(Rc::new(token)), weight)

@@ -296,27 +296,48 @@ export async function kvPutMany(store, entriesJson, timeout) {
 }
 
 /**
- * A document of at most `maxBytes`, or the answer to a form, within `timeout` milliseconds from first to last byte.
+ * A document of at most `maxBytes`, or the answer to a form, within `timeout` milliseconds from first to last byte. Of a
+ * service binding, where one is named, the answer to JSON.
  * @param {string} url
  * @param {string | undefined} authorization
- * @param {string | undefined} form
+ * @param {string | undefined} sent
  * @param {string | undefined} etag
  * @param {number} timeout
  * @param {number} maxBytes
  * @param {string} userAgent
+ * @param {Record<string, Fetcher>} [env]
+ * @param {string} [binding]
+ * @param {string} [requestId]
  * @returns {Promise<Document>}
  */
-export async function getDocument(url, authorization, form, etag, timeout, maxBytes, userAgent) {
+export async function getDocument(
+  url,
+  authorization,
+  sent,
+  etag,
+  timeout,
+  maxBytes,
+  userAgent,
+  env,
+  binding,
+  requestId,
+) {
   const controller = new AbortController();
   const timer = setTimeout(() => controller.abort(), timeout);
   try {
     /** @type {Record<string, string>} */
     const headers = { accept: "application/json", "user-agent": userAgent };
     if (authorization !== undefined) headers.authorization = authorization;
-    if (form !== undefined) headers["content-type"] = "application/x-www-form-urlencoded";
+    if (sent !== undefined) headers["content-type"] = "application/x-www-form-urlencoded";
     if (etag !== undefined) headers["if-none-match"] = etag;
-    const method = form === undefined ? "GET" : "POST";
-    const response = await callOut(NETWORK, url, { method, headers, body: form, signal: controller.signal });
+    if (binding !== undefined) {
+      headers["content-type"] = "application/json";
+      headers["x-request-id"] = requestId ?? "";
+    }
+    const by = binding === undefined ? NETWORK : env?.[binding];
+    if (by === undefined) throw new UnusableDocument(`there is no binding ${binding}`);
+    const method = sent === undefined ? "GET" : "POST";
+    const response = await callOut(by, url, { method, headers, body: sent, signal: controller.signal });
     const { status } = response;
     if (status < 200 || status > 299) {
       await response.body?.cancel();

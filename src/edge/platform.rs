@@ -46,11 +46,14 @@ extern "C" {
     pub(super) async fn get_document(
         url: &str,
         authorization: Option<String>,
-        form: Option<String>,
+        body: Option<String>,
         etag: Option<String>,
         timeout: f64,
         max_bytes: f64,
         user_agent: &str,
+        env: &JsValue,
+        binding: Option<String>,
+        request_id: Option<String>,
     ) -> Result<Document, JsValue>;
     #[wasm_bindgen(js_name = untilTrap)]
     pub(super) fn until_trap(promise: &Promise) -> Promise;

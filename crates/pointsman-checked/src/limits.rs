@@ -18,11 +18,6 @@ pub const LONGEST_TIMEOUT: Span = Span::from_secs(5);
 
 #[inline(never)]
 pub(super) fn limit(node: Node<'_>) -> Read<Limit> {
-    let binding = |node: Node<'_>| {
-        node.known("must be the name of a binding in wrangler.toml", |name| {
-            is_binding(name).then(|| Rc::from(name))
-        })
-    };
     Ok(Limit {
         name: Rc::from(node.read("name", Node::text)?),
         binding: node.read("binding", binding)?,
@@ -33,6 +28,14 @@ pub(super) fn limit(node: Node<'_>) -> Read<Limit> {
         measure: measure(node)?,
         timeout: node.read("timeout", |node| node.timeout(LONGEST_TIMEOUT))?,
         closed: node.read("closed", Node::flag)?,
+    })
+}
+
+/// The name of a binding.
+#[inline(never)]
+pub(super) fn binding(node: Node<'_>) -> Read<Rc<str>> {
+    node.known("must be the name of a binding in wrangler.toml", |name| {
+        is_binding(name).then(|| Rc::from(name))
     })
 }
 

@@ -18,6 +18,7 @@ use pointsman_core::{
         subprotocol::SubprotocolForm,
     },
     routing::{
+        authorize::Authorize,
         condition::Named,
         index::RuleIndex,
         operand::Operand,
@@ -30,13 +31,14 @@ use pointsman_core::{
     },
     state::{
         config::Region,
+        memory::TOKEN_LIFETIME,
         route::{HandsOn, Route, guard_alike},
     },
 };
 
 use super::{
     conditions::{Scope, conditions, operand},
-    limits::choice,
+    limits::{LONGEST_TIMEOUT, binding, choice},
     node::{Node, Read, fault},
 };
 
@@ -96,13 +98,15 @@ impl Routes {
             }
             let rules = route.rules.iter().flat_map(|rule| &rule.when);
             let limits = route.limits.iter().flat_map(|choice| &choice.0).flat_map(|tier| &tier.when);
+            let mut ask_for = |of: &Operand| {
+                if let Operand::Header(name) = of {
+                    fields.ask_for(name);
+                }
+            };
             for condition in rules.chain(limits).chain(&route.require) {
-                condition.each_operand(&mut |of| {
-                    if let Operand::Header(name) = of {
-                        fields.ask_for(name);
-                    }
-                });
+                condition.each_operand(&mut ask_for);
             }
+            route.authorize.iter().flat_map(|own| &own.show).for_each(ask_for);
         }
         self
     }
@@ -160,6 +164,7 @@ fn route(node: Node<'_>, pattern: &Pattern, known: &Known<'_>) -> Read<Route> {
         customer_by_host: node.read("customer_by_host", Node::flag)?,
         rewrite: node.option("rewrite", |node| node.parsed(|text| Rewrite::parse(text, pattern)))?,
         require: node.read("require", |node| conditions(node, scope))?,
+        authorize: node.option("authorize", |node| authorize(node, scope))?,
         max_body: node.option("max_body", |node| node.size(1, MAX_BODY))?,
         index: RuleIndex::of(&rules),
         rules,
@@ -170,6 +175,18 @@ fn route(node: Node<'_>, pattern: &Pattern, known: &Known<'_>) -> Read<Route> {
         limits: node.list("limits", |node| choice(node, scope, known.limits))?,
         hands_on,
     })
+}
+
+#[inline(never)]
+fn authorize(node: Node<'_>, scope: Scope<'_>) -> Read<Rc<Authorize>> {
+    Ok(Rc::new(Authorize {
+        binding: node.read("binding", binding)?,
+        timeout: node.read("timeout", |node| node.timeout(LONGEST_TIMEOUT))?,
+        // No verified token counts for longer either.
+        keep: node.option("cache", |node| node.timeout(TOKEN_LIFETIME))?.unwrap_or_default(),
+        closed: node.read("closed", Node::flag)?,
+        show: node.list("show", |node| operand(node, scope))?,
+    }))
 }
 
 #[inline(never)]

@@ -15,8 +15,8 @@ pub use self::{
     },
     one_or_many::OneOrMany,
     routing::{
-        BackendFile, BasicFile, CorsFile, CredentialInFile, LimitFile, OriginFile, ResourceFile, RouteFile,
-        RuleFile, VariantFile,
+        AuthorizeFile, BackendFile, BasicFile, CorsFile, CredentialInFile, LimitFile, OriginFile,
+        ResourceFile, RouteFile, RuleFile, VariantFile,
     },
 };
 

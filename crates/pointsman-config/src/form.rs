@@ -46,7 +46,7 @@ pub(super) fn write(file: &GatewayFile, version: &str, findings: &mut Findings) 
     let limits = limits::all(file, findings);
     let named = conditions::named(&file.conditions, findings);
     identity_token::check_path(file, findings);
-    let names = Names::of(file, &named);
+    let names = Names::of(file, &named, &own_fields);
     let regions = routes::regions(file, &names, findings);
     let cors = routes::policies(&file.cors, findings);
     let mut shapes = Shapes::of(file, findings);

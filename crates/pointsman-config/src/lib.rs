@@ -16,6 +16,7 @@ use serde_json::Value;
 
 pub use pointsman_checked::{Variable, Variables, unset_variable};
 
+mod authorize;
 mod backend_fields;
 mod backends;
 mod conditions;

@@ -17,6 +17,7 @@ use pointsman_core::{
 use serde_json::{Value, json};
 
 use super::{
+    authorize,
     conditions::{self, NamedCondition, Scope, conditions_of},
     credential_in,
     errors::Shapes,
@@ -38,12 +39,15 @@ pub(super) struct Names<'a> {
     backends: Vec<(&'a str, &'a BackendFile)>,
     limits: Vec<&'a str>,
     policies: Vec<&'a str>,
+    /// The fields in which backends are told who is calling.
+    own_fields: &'a [String],
 }
 
 impl<'a> Names<'a> {
-    pub(super) fn of(file: &'a GatewayFile, named: &'a [NamedCondition]) -> Self {
+    pub(super) fn of(file: &'a GatewayFile, named: &'a [NamedCondition], own_fields: &'a [String]) -> Self {
         Self {
             named,
+            own_fields,
             has_api_keys: file.api_keys.is_some(),
             has_customers: file.customers.is_some(),
             issuer_files: file.issuers.iter().collect(),
@@ -80,6 +84,8 @@ pub(super) fn all(
             let resource =
                 resource.map(|own| resource::resource(own, written, file, allow_http, &at, findings));
             members.insert("resource".to_owned(), resource.into());
+            let authorize = authorize::of_route(written, file, names.own_fields, &at, scope, findings);
+            members.extend(authorize.map(|authorize| ("authorize".to_owned(), authorize)));
         }
         routes.push(form);
         if let Some(pattern) = &pattern {

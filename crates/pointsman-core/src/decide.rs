@@ -5,6 +5,7 @@
 //! when that is there ([`pointsman_loader::loader`]).
 
 pub mod authenticate;
+mod authorize;
 mod copies;
 pub mod customer;
 pub mod decision;
@@ -46,7 +47,7 @@ use crate::{
         head::{Head, PresentFields},
         path, protected_resource,
     },
-    identity::{claimed::Claimed, customer_id::CustomerId, method::AuthMethod},
+    identity::{claimed::Claimed, customer_id::CustomerId, method::AuthMethod, principal::Principal},
     routing::{
         condition::{Condition, Facts},
         operand::registry::CONTINENT,
@@ -244,20 +245,22 @@ impl<'a> DecisionContext<'a> {
             None => None,
             Some(_) => Some(self.claim_host(&principal, &method)?),
         };
-        let claimed = match (of_host.as_deref(), &gateway.customers) {
-            (Some(of_host), _) => of_host,
-            (None, Some(customers)) => principal.customer(&customers.claim),
-            (None, None) => &Claimed::Missing,
-        };
-        if let Claimed::Id(id) = claimed {
-            self.trace.customer = Some(id.shared());
-            self.trace.record(|steps| steps.name_customer(id));
-        }
-        let facts = Facts { principal: &principal, head: self.head, captures };
+        let mut claimed = self.claimed(of_host.as_deref(), &principal);
+        let mut facts = Facts { principal: &principal, head: self.head, captures };
         if let Some(failed) = route.require.iter().find(|condition| !condition.holds(&facts)) {
             return Err(self.requirement_failed(failed, &facts));
         }
         let needs_size = self.needs_size(route)?;
+        let authorized;
+        if let Some(authorize) = &route.authorize {
+            match self.authorize((route, authorize), &facts, (&principal, &method), memory)? {
+                Ok(principal) => authorized = principal,
+                Err(status) => return Ok(self.denied(Refusal::DeniedByService, status, route)),
+            }
+            facts.principal = &authorized;
+            claimed = self.claimed(of_host.as_deref(), &authorized);
+        }
+        let principal = facts.principal;
         let decided = self.choose(route, &facts, claimed, memory);
         if !route.shadow.is_empty() {
             self.compare_shadow(route, &facts, &decided);
@@ -265,24 +268,22 @@ impl<'a> DecisionContext<'a> {
         let chosen = match decided? {
             RuleDecision::Backend(chosen) => chosen,
             RuleDecision::Deny(status) => {
-                return Ok(Outcome::Answer(gateway.refuse(
-                    Refusal::DeniedByRule,
-                    Some(status),
-                    Some(route),
-                    self.head,
-                )));
+                return Ok(self.denied(Refusal::DeniedByRule, status, route));
             }
         };
         let customer = match claimed {
             Claimed::Id(id) => Some(id),
             Claimed::Missing | Claimed::Malformed => None,
         };
-        let caller = CallerIdentity { principal: &principal, customer, authenticated_by: method.authority() };
+        let caller = CallerIdentity { principal, customer, authenticated_by: method.authority() };
         let copied = if self.may_be_copied() { self.copied(route, &method) } else { None };
         let rest = copied.as_ref().and_then(|copied| copied.query.as_deref());
         let isolates = chosen.own && gateway.customers.as_ref().is_some_and(|all| all.isolate_answers);
         let privacy = match method {
-            AuthMethod::Anonymous if route.hands_on.is_nothing() => AnswerPrivacy::Untouched,
+            // A service may have let in whom it knows by something else.
+            AuthMethod::Anonymous if route.hands_on.is_nothing() && route.authorize.is_none() => {
+                AnswerPrivacy::Untouched
+            }
             AuthMethod::Anonymous
             | AuthMethod::ApiKey
             | AuthMethod::ClientCertificate
@@ -332,6 +333,29 @@ impl<'a> DecisionContext<'a> {
             server_timing: route.server_timing,
             admission,
         })))
+    }
+
+    /// What is known of the caller's customer: by the host, or by the caller's claims.
+    #[inline]
+    fn claimed<'c>(&mut self, of_host: Option<&'c Claimed>, principal: &'c Principal) -> &'c Claimed
+    where
+        'a: 'c,
+    {
+        let claimed = match (of_host, &self.gateway.customers) {
+            (Some(of_host), _) => of_host,
+            (None, Some(customers)) => principal.customer(&customers.claim),
+            (None, None) => &Claimed::Missing,
+        };
+        if let Claimed::Id(id) = claimed {
+            self.trace.customer = Some(id.shared());
+            self.trace.record(|steps| steps.name_customer(id));
+        }
+        claimed
+    }
+
+    #[inline(never)]
+    fn denied(&self, refusal: Refusal, status: u16, route: &Route) -> Outcome {
+        Outcome::Answer(self.gateway.refuse(refusal, Some(status), Some(route), self.head))
     }
 
     /// Refuses a head that would take too many calls of the runtime.

@@ -1,5 +1,6 @@
 //! From a path and a caller to a target: the route table, conditions, rules and splits.
 
+pub mod authorize;
 pub mod condition;
 pub mod index;
 pub mod operand;

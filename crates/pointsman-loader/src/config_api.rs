@@ -158,7 +158,8 @@ impl<'a, P: Ports> ConfigApi<'a, P> {
         let request = DocumentRequest {
             url,
             authorization: authorization.as_deref(),
-            form: None,
+            service: None,
+            body: None,
             etag,
             user_agent: self.user_agent,
             timeout: self.source.timeout,

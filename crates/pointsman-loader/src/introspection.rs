@@ -79,7 +79,8 @@ impl<'a, P: Ports> Introspector<'a, P> {
         let request = DocumentRequest {
             url: &endpoint.url,
             authorization: endpoint.authorization.as_deref(),
-            form: Some(&endpoint.body(token)),
+            service: None,
+            body: Some(&endpoint.body(token)),
             etag: None,
             user_agent: self.gateway.user_agent(),
             timeout: issuer.timeout,

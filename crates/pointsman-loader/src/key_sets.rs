@@ -216,7 +216,8 @@ impl<'a, P: Ports> KeySetLoader<'a, P> {
         let request = DocumentRequest {
             url,
             authorization: None,
-            form: None,
+            service: None,
+            body: None,
             etag: None,
             user_agent: self.user_agent,
             timeout,

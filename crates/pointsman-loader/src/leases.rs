@@ -27,7 +27,8 @@ impl<'a> Leases<'a> {
             Need::Customer(_) => gateway.customers().map(|customers| &customers.policy),
             Need::Introspection(of) => gateway.issuers().get(of.issuer).map(|issuer| &issuer.policy),
             Need::KeySet(issuer) => gateway.issuers().get(*issuer).map(|issuer| &issuer.policy),
-            Need::Revocations | Need::Signature(_) | Need::Proof(_) => None,
+            // Answers are not refreshed, and nobody else asks for the length.
+            Need::Authorization(_) | Need::Revocations | Need::Signature(_) | Need::Proof(_) => None,
         };
         policy.map_or_else(Span::default, |policy| policy.lease)
     }
@@ -39,6 +40,7 @@ impl<'a> Leases<'a> {
             Need::Key(digest) => memory.keys.acquire_lease(digest, now),
             Need::Customer(id) => memory.customers.acquire_lease(&id.cache_key(), now),
             Need::Introspection(of) => memory.tokens.acquire_lease(&of.name, now),
+            Need::Authorization(of) => memory.tokens.acquire_lease(&of.name, now),
             Need::KeySet(issuer) => {
                 memory.key_sets.get(*issuer).map_or(Lease::Acquired, |known| known.set.acquire_lease(now))
             }
@@ -53,6 +55,7 @@ impl<'a> Leases<'a> {
             Need::Key(digest) => memory.keys.is_loading(digest, now),
             Need::Customer(id) => memory.customers.is_loading(&id.cache_key(), now),
             Need::Introspection(of) => memory.tokens.is_loading(&of.name, now),
+            Need::Authorization(of) => memory.tokens.is_loading(&of.name, now),
             Need::KeySet(issuer) => memory.key_sets.get(*issuer).is_some_and(|set| set.set.is_loading(now)),
             Need::Revocations | Need::Signature(_) | Need::Proof(_) => false,
         }

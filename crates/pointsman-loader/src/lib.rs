@@ -5,6 +5,7 @@
 
 pub mod announced;
 mod api_keys;
+mod authorization;
 mod cold;
 mod config_api;
 mod customers;

@@ -28,6 +28,7 @@ use pointsman_core::{
 
 use crate::{
     api_keys::KeyLoader,
+    authorization,
     cold::boxed_cold,
     customers::CustomerLoader,
     directory::{DirectoryLoader, Resolved},
@@ -145,7 +146,7 @@ impl<'a, P: Ports> Loader<'a, P> {
             Need::Customer(_) => count(&mut refreshes.customers),
             Need::KeySet(_) => count(&mut refreshes.key_sets),
             Need::Introspection(_) => count(&mut refreshes.tokens),
-            Need::Revocations | Need::Signature(_) | Need::Proof(_) => {}
+            Need::Authorization(_) | Need::Revocations | Need::Signature(_) | Need::Proof(_) => {}
         }
     }
 
@@ -232,6 +233,13 @@ impl<'a, P: Ports> Loader<'a, P> {
                 let outcome = boxed_cold(introspector.ask(of)).await;
                 let well = !matches!(outcome, Err(Refusal::IntrospectionUnavailable));
                 loaded.token = Some(outcome);
+                well
+            }
+            Need::Authorization(question) => {
+                let said =
+                    boxed_cold(authorization::ask(question, self.gateway, self.memory, self.ports)).await;
+                let well = said.is_some();
+                loaded.authorized = Some(Box::new((question.name, said)));
                 well
             }
             Need::Proof(proof) => {

@@ -38,15 +38,27 @@ impl fmt::Display for VerifyError {
 
 impl std::error::Error for VerifyError {}
 
-/// A request for a document of a source that the configuration names: a `GET`, or a `POST` of a form.
+/// A service of the operator's that is called in place of the network.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct ServiceCall<'a> {
+    /// The service binding.
+    pub binding: &'a str,
+    /// The id of the request that the call is for, which the service is told in `X-Request-Id`.
+    pub request_id: &'a str,
+}
+
+/// A request for a document of a source that the configuration names: a `GET`, or a `POST` of a form. To a service it is a
+/// `POST` of JSON.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct DocumentRequest<'a> {
     /// Where it is.
     pub url: &'a str,
     /// What `Authorization` says.
     pub authorization: Option<&'a str>,
-    /// The form that is sent, in `application/x-www-form-urlencoded`.
-    pub form: Option<&'a str>,
+    /// What is called where it is not the network.
+    pub service: Option<ServiceCall<'a>>,
+    /// What is sent: to a service in `application/json`, else in `application/x-www-form-urlencoded`.
+    pub body: Option<&'a str>,
     /// The entity tag of what is held already: sent as `If-None-Match`, so that the answer may be 304
     /// (RFC 9110, section 13.1.2).
     pub etag: Option<&'a str>,

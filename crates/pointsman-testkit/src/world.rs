@@ -48,6 +48,7 @@ pub struct World {
     fails_after: Cell<Option<usize>>,
     /// Whether a write of several entries that fails has taken half of them.
     pub half_taken: Cell<bool>,
+    /// By URL; of a service, by `binding:` and its name.
     pub documents: RefCell<HashMap<String, Source>>,
     /// Whether documents have entity tags.
     pub tags: Cell<bool>,
@@ -247,16 +248,18 @@ impl Ports for World {
     }
 
     async fn document(&self, request: DocumentRequest<'_>) -> Result<FetchedDocument, SourceError> {
-        match request.form {
-            None => self.asked.borrow_mut().push(format!("get {}", request.url)),
-            Some(form) => self.asked.borrow_mut().push(format!("post {} {form}", request.url)),
+        let service = request.service.map(|call| format!("binding:{}", call.binding));
+        let place = service.as_deref().unwrap_or(request.url);
+        match request.body {
+            None => self.asked.borrow_mut().push(format!("get {place}")),
+            Some(body) => self.asked.borrow_mut().push(format!("post {place} {body}")),
         }
         assert_eq!(request.user_agent, concat!("pointsman/", env!("CARGO_PKG_VERSION")));
         let config_api = request.url.starts_with("https://config.example.com");
         let shown = request.authorization.map(|text| text.split(' ').next().unwrap_or_default());
-        let expected = if config_api { Some("Bearer") } else { request.form.and(shown).map(|_| "Basic") };
+        let expected = if config_api { Some("Bearer") } else { request.body.and(shown).map(|_| "Basic") };
         assert_eq!(shown, expected, "a secret goes to its own source alone");
-        match self.documents.borrow().get(request.url) {
+        match self.documents.borrow().get(place) {
             Some(Source::Answers(status, body)) if body.len() <= request.max_bytes => {
                 let etag = self.tags.get().then(|| format!("\"{}\"", Digest::of(body)));
                 if etag.is_some() && request.etag == etag.as_deref() {

@@ -128,6 +128,24 @@ pub struct ResourceFile {
 }
 
 shape! {
+/// Which service of one's own a route asks.
+#[derive(Clone, Debug, Default)]
+pub struct AuthorizeFile {
+    /// The name of the service binding.
+    pub binding: String,
+    /// How long the answer may take. Default `250ms`; at most `5s`.
+    pub timeout: Option<String>,
+    /// `closed` (default) refuses requests where there is no answer, `open` lets them go on.
+    pub on_failure: Option<String>,
+    /// How long an answer counts for whoever is shown alike. Default not at all; at most `5m`.
+    pub cache: Option<String>,
+    /// What the service is shown beside route, method, host, path and caller: `$ip`, `$country`, `$param:id`,
+    /// `$header:x-tier`, `$query:dry_run`. Default nothing.
+    pub show: Option<OneOrMany>,
+}
+}
+
+shape! {
 /// A route.
 #[derive(Clone, Debug)]
 pub struct RouteFile {
@@ -158,6 +176,8 @@ pub struct RouteFile {
     /// What must hold of its callers, e.g. `{ scope = { has = "orders:write" } }`; else 403. Default
     /// nothing.
     pub require: Option<Value>,
+    /// A service of one's own that is asked whether a caller may, beside what the route requires. Default none.
+    pub authorize: Option<AuthorizeFile>,
     /// The largest body that it takes: `10MB`. Default as large as the platform takes.
     pub max_body: Option<String>,
     /// Its rules; the first that matches decides.

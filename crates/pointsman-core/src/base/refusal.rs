@@ -245,6 +245,10 @@ refusals! {
     NoRuleMatched = "no_rule_matched" => NoBackend,
     /// The rule that matched denies.
     DeniedByRule = "denied_by_rule" => Denied,
+    /// The service that the route asks denies the request.
+    DeniedByService = "denied_by_service" => Denied,
+    /// The service that the route asks gave no answer that can be used, and the route lets nobody pass then.
+    AuthorizationUnavailable = "authorization_unavailable" => GatewayUnavailable,
     /// No origin of the backend stands in a region that the rule allows.
     NoOriginInRegion = "no_origin_in_region" => NoBackend,
     /// A claim in the backend's host is missing or not exactly one DNS label.

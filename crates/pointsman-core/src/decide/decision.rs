@@ -19,6 +19,7 @@ use crate::{
         key_record::KeyConfig,
         principal::Principal,
     },
+    routing::authorize::Question,
     state::cache::{Lease, Stored},
 };
 
@@ -61,6 +62,8 @@ pub enum Need {
     Proof(Rc<Proof>),
     /// What its issuer says of a token.
     Introspection(Rc<Introspection>),
+    /// What a service of the operator's says of a request.
+    Authorization(Rc<Question>),
 }
 
 impl Need {
@@ -73,6 +76,7 @@ impl Need {
             Self::Customer(id) => Some(format!("customer:{}", id.cache_key())),
             Self::KeySet(issuer) => Some(format!("keyset:{issuer}")),
             Self::Introspection(of) => Some(format!("introspection:{}", of.name)),
+            Self::Authorization(question) => Some(format!("authorization:{}", question.name)),
             Self::Revocations | Self::Signature(_) | Self::Proof(_) => None,
         }
     }
@@ -182,6 +186,8 @@ pub struct LoadedForRequest {
     pub token: Option<Result<Rc<VerifiedToken>, Refusal>>,
     /// The judgement on the proof that its holder has the token's key.
     pub proof: Option<Result<(), Refusal>>,
+    /// What a service of the operator's said, by the name of what it was asked; `None` where it gave no answer.
+    pub authorized: Option<Box<(Digest, Option<Rc<VerifiedToken>>)>>,
 }
 
 impl LoadedForRequest {
@@ -231,6 +237,7 @@ impl LoadedForRequest {
             }
             Need::Revocations => self.revocations_failed = true,
             Need::Introspection(_) => self.token = Some(Err(Refusal::IntrospectionUnavailable)),
+            Need::Authorization(question) => self.authorized = Some(Box::new((question.name, None))),
             Need::Signature(_) | Need::Proof(_) => {}
         }
     }

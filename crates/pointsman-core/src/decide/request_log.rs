@@ -17,6 +17,8 @@ pub struct Trace {
     pub auth: Option<Name>,
     /// The caller's subject.
     pub subject: Option<Rc<str>>,
+    /// What the service said that the route asks: `allowed`, `denied`, `failed`, or `cached` where it was said before.
+    pub authorize: Option<&'static str>,
     /// The customer's id.
     pub customer: Option<Rc<str>>,
     /// The customer's environment.
@@ -75,6 +77,7 @@ impl Trace {
         member(&mut line, ",\"route\":\"", self.route.as_deref());
         member(&mut line, ",\"auth\":\"", self.auth.as_deref());
         member(&mut line, ",\"subject\":\"", self.subject.as_deref());
+        member(&mut line, ",\"authorize\":\"", self.authorize);
         member(&mut line, ",\"customer\":\"", self.customer.as_deref());
         member(&mut line, ",\"environment\":\"", self.environment.as_deref());
         member(&mut line, ",\"rule\":\"", self.rule.as_deref());
@@ -115,6 +118,7 @@ mod tests {
             route: said("/a"),
             auth: Some(Name::Fixed("api_key")),
             subject: said("s"),
+            authorize: Some("allowed"),
             customer: said("c"),
             environment: said("e"),
             rule: said("r"),
@@ -128,7 +132,7 @@ mod tests {
         let subject = LoggedRequest { time: Timestamp::from_millis(1), request_id: "id", method: "GET" };
         let expected = concat!(
             r#"{"event":"request","time":"1970-01-01T00:00:00.001Z","request_id":"id","method":"GET","#,
-            r#""route":"/a","auth":"api_key","subject":"s","customer":"c","environment":"e","rule":"r","#,
+            r#""route":"/a","auth":"api_key","subject":"s","authorize":"allowed","customer":"c","environment":"e","rule":"r","#,
             r#""variant":"v","bucket":9999,"shadow":"other: next","backend":"b""#,
         );
         assert_eq!(trace.open(subject), expected);

@@ -41,6 +41,7 @@ pub struct Steps {
     pub(super) credential: Option<CredentialStep>,
     pub(super) principal: Option<Rc<Principal>>,
     pub(super) requirement: Option<Requirement>,
+    pub(super) authorize: Option<AuthorizeStep>,
     /// Rules that did not match, each with what did not hold, for people.
     pub(super) passed_over: Vec<(Rc<str>, String)>,
     /// Why the rule that decided matched: a text for each of its conditions.
@@ -137,6 +138,18 @@ pub(super) enum Requirement {
     Fails(String),
 }
 
+/// What the route's service was asked, and what it said.
+#[derive(Clone, Debug)]
+pub(super) struct AuthorizeStep {
+    pub(super) binding: Rc<str>,
+    pub(super) shown: Value,
+    /// `allowed`, `denied` or `failed`.
+    pub(super) answer: &'static str,
+    pub(super) cached: bool,
+    /// All that the rules read; nothing where they are not reached.
+    pub(super) claims: Value,
+}
+
 /// The caller's customer. Without an age no rule asked for its record.
 #[derive(Clone, Debug)]
 pub(super) struct CustomerStep {
@@ -176,6 +189,7 @@ impl Steps {
             credential: None,
             principal: None,
             requirement: None,
+            authorize: None,
             passed_over: Vec::new(),
             matched: Vec::new(),
             split: None,

@@ -50,6 +50,13 @@ impl Claims {
         Self(members)
     }
 
+    /// The same and those of `added` that have other names.
+    #[must_use]
+    pub fn with(&self, mut added: Map<String, Value>) -> Self {
+        added.extend(self.0.clone());
+        Self(added)
+    }
+
     /// All of them, as JSON.
     #[must_use]
     pub fn to_json(&self) -> Value {

@@ -181,6 +181,7 @@ pub fn judge(
         thumbprint: None,
         signing_input: Box::from(""),
         checked: Cell::default(),
+        denied: None,
     })
 }
 

@@ -153,6 +153,9 @@ pub struct VerifiedToken {
     pub signing_input: Box<str>,
     /// Up to which state of the revocations it is known not to be revoked.
     pub checked: Cell<u64>,
+    /// The status with which a service of the operator's denies the caller, where this is its answer and no token
+    /// ([`crate::routing::authorize`]): answers lie among the tokens, since each further type of cache is some kB of wasm.
+    pub denied: Option<u16>,
 }
 
 impl VerifiedToken {
@@ -327,6 +330,7 @@ impl Examined<'_> {
             thumbprint,
             signing_input: Box::from(self.signing_input),
             checked: Cell::default(),
+            denied: None,
         }
     }
 }

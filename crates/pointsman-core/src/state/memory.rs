@@ -154,16 +154,17 @@ impl Memory {
         let customers = gateway.customers.as_ref().map_or(unused, |customers| customers.policy);
         let lifetimes =
             Lifetimes { fresh: TOKEN_LIFETIME, revalidate: TOKEN_LIFETIME, stale: TOKEN_LIFETIME };
-        // Only tokens of which their issuer is asked are loaded for others too.
-        let introspection =
-            gateway.issuers.iter().map(|issuer| issuer.policy.lease).max().unwrap_or_default();
+        // Only tokens of which their issuer is asked are loaded for others too, and what a service says of requests.
+        let issuers = gateway.issuers.iter().map(|issuer| issuer.policy.lease);
+        let services = gateway.routes.iter().flat_map(|route| &route.authorize).map(|own| own.lease());
+        let lease = issuers.chain(services).max().unwrap_or_default();
         // Each customer's entry is what is used while it is stale; the list is there to be loaded once.
         let fresh = customers.lifetimes.fresh;
         let roster = Policy { lifetimes: Lifetimes { fresh, revalidate: fresh, stale: fresh }, ..customers };
         Self {
             keys: Cache::new(budgets.keys, keys, seed),
             customers: Cache::new(budgets.customers, customers, seed),
-            tokens: Cache::new(budgets.tokens, Policy { lifetimes, lease: introspection, ..unused }, seed),
+            tokens: Cache::new(budgets.tokens, Policy { lifetimes, lease, ..unused }, seed),
             key_sets: gateway.issuers.iter().map(|issuer| KeySetMemory::new(issuer, seed)).collect(),
             roster: Slot::new("roster", roster, seed),
             roster_state: None,

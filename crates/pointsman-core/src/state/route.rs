@@ -7,7 +7,10 @@ use crate::{
     forward::limit::LimitTiers,
     http::{cors::CorsPolicy, protected_resource::ProtectedResource},
     identity::places::RouteAuth,
-    routing::{condition::Condition, index::RuleIndex, operand::Operand, pattern::Rewrite, rule::Rule},
+    routing::{
+        authorize::Authorize, condition::Condition, index::RuleIndex, operand::Operand, pattern::Rewrite,
+        rule::Rule,
+    },
 };
 
 /// A path and its methods, and what is done with requests for them.
@@ -33,6 +36,8 @@ pub struct Route {
     pub rewrite: Option<Rewrite>,
     /// What must hold of its callers beside being known.
     pub require: Vec<Condition>,
+    /// Which service is asked of its callers, beside what it requires.
+    pub authorize: Option<Rc<Authorize>>,
     /// The largest body that it takes, in bytes.
     pub max_body: Option<u64>,
     /// Its rules, in order.
@@ -88,6 +93,7 @@ impl Route {
             && self.auth == other.auth
             && self.customer_by_host == other.customer_by_host
             && self.require == other.require
+            && self.authorize == other.authorize
             && self.max_body == other.max_body
             && self.limits == other.limits
             // A field that comes by one of them alone may be believed behind the other.
@@ -96,7 +102,7 @@ impl Route {
             && ((self.auth.places.are_usual() && !self.auth.client_certificate) || self.cors == other.cors)
     }
 
-    /// Which placeholders of its path its conditions look at, by position.
+    /// Which placeholders of its path its conditions look at, or its service is shown, by position.
     #[must_use]
     pub fn params(&self) -> Vec<usize> {
         let mut params = Vec::new();
@@ -107,6 +113,7 @@ impl Route {
         let of_rules = self.rules.iter().flat_map(|rule| &rule.when);
         let of_limits = self.limits.iter().flat_map(|choice| &choice.0).flat_map(|tier| &tier.when);
         self.require.iter().chain(of_rules).chain(of_limits).for_each(|own| own.each_operand(&mut note));
+        self.authorize.iter().flat_map(|own| &own.show).for_each(note);
         params
     }
 }

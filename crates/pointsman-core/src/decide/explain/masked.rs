@@ -33,6 +33,15 @@ pub(super) fn sent(head: &Head<'_>, gateway: &Gateway) -> Vec<String> {
     found
 }
 
+/// Masks the credentials that a request brings to a route with these places.
+pub(in crate::decide) fn mask_all(told: &mut Value, head: &Head<'_>, gateway: &Gateway, places: &Places) {
+    let mut found = Vec::new();
+    for places in [&Places::default(), places] {
+        add_sent(head, gateway.api_keys.as_ref(), places, &mut found);
+    }
+    mask(told, &found);
+}
+
 /// Whether a value of the query looks like a credential. Where two came, or one was spelled otherwise, none is found.
 fn may_be_credential(value: &str, api_keys: Option<&ApiKeys>) -> bool {
     let decoded = decode_lenient(value.as_bytes());
@@ -93,9 +102,8 @@ pub(super) fn mask(told: &mut Value, credentials: &[String]) {
 }
 
 fn masked(text: &str, credential: &str) -> String {
-    let plain = text.replace(credential, MASK);
     let Some((before, query)) = text.split_once('?').filter(|_| RequestTarget::parse(text).is_some()) else {
-        return plain;
+        return masked_text(text, credential);
     };
     // What is percent-encoded is found as it is found when it is forwarded.
     let parts = query.split_inclusive(['&', ';']).map(|part| {
@@ -106,7 +114,16 @@ fn masked(text: &str, credential: &str) -> String {
             false => part.replace(credential, MASK),
         }
     });
-    format!("{}?{}", before.replace(credential, MASK), parts.collect::<String>())
+    format!("{}?{}", masked_text(before, credential), parts.collect::<String>())
+}
+
+/// A text without the credential. One in which it is percent-encoded, as in a path, is masked as a whole.
+fn masked_text(text: &str, credential: &str) -> String {
+    let decoded = decode_lenient(text.as_bytes());
+    if !text.contains(credential) && String::from_utf8_lossy(&decoded).contains(credential) {
+        return MASK.to_owned();
+    }
+    text.replace(credential, MASK)
 }
 
 #[cfg(test)]

@@ -1,0 +1,124 @@
+//! A decision that a service of the operator's takes: what memory holds of its answer, or that the service is to be asked.
+
+use std::rc::Rc;
+
+use serde_json::{Map, Value};
+
+use super::DecisionContext;
+use crate::{
+    base::{
+        json::{json, put, text},
+        refusal::Refusal,
+        time::Span,
+    },
+    decide::{
+        decision::{Halt, Need},
+        explain::masked,
+        steps::AuthorizeStep,
+    },
+    identity::{method::AuthMethod, principal::Principal},
+    routing::{
+        authorize::{self, Authorize, Question},
+        condition::Facts,
+    },
+    state::{
+        cache::{Lease, Lookup, Stored},
+        memory::Memory,
+        route::Route,
+    },
+};
+
+impl DecisionContext<'_> {
+    /// The caller with what the service adds, or the status with which the service denies it.
+    #[cold]
+    #[inline(never)]
+    pub(super) fn authorize(
+        &mut self,
+        (route, authorize): (&Route, &Authorize),
+        facts: &Facts<'_>,
+        (principal, method): (&Rc<Principal>, &AuthMethod),
+        memory: &Memory,
+    ) -> Result<Result<Rc<Principal>, u16>, Halt> {
+        let shown = self.shown(route, authorize, facts, method);
+        let body = text(&shown);
+        let name = authorize::name_of(&authorize.binding, &body);
+        let mut how = None;
+        let said = match self.loaded.authorized.as_deref() {
+            Some((of, said)) if *of == name => said.clone(),
+            // `failed`, since it is not loaded as other entries are: an answer counts until its own end.
+            _ => match memory.tokens.lookup(&name, self.now, true) {
+                Lookup::Hit { stored: Stored::Present(kept), .. } if self.now < kept.expires_at => {
+                    how = Some("cached");
+                    Some(kept)
+                }
+                _ => {
+                    let Authorize { timeout, keep, .. } = *authorize;
+                    // Where nothing is remembered, nobody can wait for what another request was told.
+                    let lease = match keep > Span::default() {
+                        true => memory.tokens.acquire_lease(&name, self.now),
+                        false => Lease::Acquired,
+                    };
+                    let question = Question {
+                        binding: Rc::clone(&authorize.binding),
+                        timeout,
+                        keep,
+                        body,
+                        name,
+                        request_id: self.head.request_id.to_owned(),
+                        principal: Rc::clone(principal),
+                    };
+                    return Err(Halt::Load(Need::Authorization(Rc::new(question)), lease));
+                }
+            },
+        };
+        let (said, answer) = match &said {
+            Some(said) => match said.denied {
+                Some(status) => (Ok(Err(status)), "denied"),
+                None => (Ok(Ok(Rc::clone(&said.principal))), "allowed"),
+            },
+            None if authorize.closed => (Err(Refusal::AuthorizationUnavailable.into()), "failed"),
+            None => (Ok(Ok(Rc::clone(principal))), "failed"),
+        };
+        self.trace.authorize = Some(how.unwrap_or(answer));
+        self.trace.record(|steps| {
+            let claims = match &said {
+                Ok(Ok(principal)) => principal.claims.to_json(),
+                _ => Value::Null,
+            };
+            let binding = Rc::clone(&authorize.binding);
+            steps.authorize = Some(AuthorizeStep { binding, shown, answer, cached: how.is_some(), claims });
+        });
+        said
+    }
+
+    /// What the service is shown: never the body, and nothing that the credential stands in. All of it is in the name of the
+    /// answer, so nothing that differs from request to request is here.
+    fn shown(&self, route: &Route, authorize: &Authorize, facts: &Facts<'_>, method: &AuthMethod) -> Value {
+        let principal = facts.principal;
+        let who = match method {
+            AuthMethod::Anonymous => Value::Null,
+            method => json!({
+                "subject": principal.subject.as_deref(),
+                "authenticated_by": &*method.name(),
+                "claims": principal.claims.to_json(),
+            }),
+        };
+        let mut members = Map::new();
+        for of in &authorize.show {
+            if let Some(value) = facts.find(of) {
+                put(&mut members, &of.to_string(), value.into_owned());
+            }
+        }
+        let mut shown = json!({
+            "authorize": authorize::VERSION,
+            "route": &*route.name,
+            "method": self.head.method,
+            "host": self.head.target.host().to_ascii_lowercase(),
+            "path": self.head.target.path,
+            "principal": who,
+            "shown": Value::Object(members),
+        });
+        masked::mask_all(&mut shown, self.head, self.gateway, &route.auth.places);
+        shown
+    }
+}

@@ -1,0 +1,234 @@
+//! A decision that a service of the operator's takes: what the service is shown of a request, and what its answer means.
+//!
+//! An answer is remembered under a digest of all that the service was shown, so whoever is shown alike is answered alike.
+
+use std::{cell::Cell, rc::Rc};
+
+use serde_json::{Map, Value};
+
+use crate::{
+    base::{
+        digest::Digest,
+        time::{Span, Timestamp},
+    },
+    identity::{claims::Claims, jwt::VerifiedToken, principal::Principal},
+    routing::operand::Operand,
+};
+
+/// The form of what is shown. A service that knows another one can tell.
+pub const VERSION: u8 = 1;
+/// More claims than this are no answer.
+pub const MAX_CLAIMS: usize = 32;
+/// Claims that say who a caller is, by whom and for how long (RFC 7519, section 4.1; RFC 7800): those of the credential, or
+/// none.
+pub const RESERVED: [&str; 8] = ["iss", "sub", "aud", "exp", "nbf", "iat", "jti", "cnf"];
+
+/// Which service a route asks, and how.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Authorize {
+    /// The service binding.
+    pub binding: Rc<str>,
+    /// How long the answer may take.
+    pub timeout: Span,
+    /// How long an answer counts; nothing is remembered where that is no time.
+    pub keep: Span,
+    /// Whether a request is refused where there is no answer.
+    pub closed: bool,
+    /// What the service is shown beside route, method, host, path and caller.
+    pub show: Vec<Operand>,
+}
+
+impl Authorize {
+    /// How long a request may be the one that asks: somewhat longer than the answer may take.
+    #[must_use]
+    pub fn lease(&self) -> Span {
+        self.timeout.plus(Span::from_secs(1))
+    }
+}
+
+/// What a service is asked.
+#[derive(Debug)]
+pub struct Question {
+    /// The service binding.
+    pub binding: Rc<str>,
+    /// How long the answer may take.
+    pub timeout: Span,
+    /// How long an answer counts.
+    pub keep: Span,
+    /// What is shown, as JSON.
+    pub body: String,
+    /// Under what an answer is remembered.
+    pub name: Digest,
+    /// The request's id, for the service's log: no answer may depend on it.
+    pub request_id: String,
+    /// The caller, as the credential has it.
+    pub principal: Rc<Principal>,
+}
+
+/// Under what an answer of this service is remembered. No token has such a name: none of its letters is NUL.
+#[must_use]
+pub fn name_of(binding: &str, body: &str) -> Digest {
+    Digest::of(format!("authorized\0{binding}\0{body}").as_bytes())
+}
+
+/// What a service says.
+#[derive(Debug, PartialEq)]
+pub enum Answer {
+    /// The caller may, and these claims come to its own.
+    Allow(Map<String, Value>),
+    /// The caller may not, and is answered with this status.
+    Deny(u16),
+}
+
+impl Answer {
+    /// Reads an answer; nothing where it is none. A member that nobody knows may have been meant to forbid something.
+    #[must_use]
+    pub fn of(mut members: Map<String, Value>) -> Option<Self> {
+        let [allow, claims, status] =
+            ["allow", "claims", "status"].map(|name| members.remove(name).unwrap_or_default());
+        if !members.is_empty() {
+            return None;
+        }
+        match (allow, claims, status) {
+            (Value::Bool(true), Value::Null, Value::Null) => Some(Self::Allow(Map::new())),
+            (Value::Bool(true), Value::Object(claims), Value::Null) => {
+                let is_good =
+                    claims.len() <= MAX_CLAIMS && !RESERVED.iter().any(|name| claims.contains_key(*name));
+                is_good.then_some(Self::Allow(claims))
+            }
+            (Value::Bool(false), Value::Null, Value::Null) => Some(Self::Deny(403)),
+            (Value::Bool(false), Value::Null, status) => match u16::try_from(status.as_u64()?).ok()? {
+                status @ (401..=404 | 429 | 451) => Some(Self::Deny(status)),
+                _ => None,
+            },
+            _ => None,
+        }
+    }
+}
+
+impl Question {
+    /// What an answer makes of the caller, and until when. A claim that the credential has stays as it is.
+    #[must_use]
+    pub fn conclude(&self, answer: Answer, asked_at: Timestamp) -> VerifiedToken {
+        let mut denied = None;
+        let principal = match answer {
+            Answer::Allow(added) if !added.is_empty() => {
+                let claims = self.principal.claims.with(added);
+                Rc::new(Principal::new(self.principal.subject.clone(), claims))
+            }
+            Answer::Allow(_) => Rc::clone(&self.principal),
+            Answer::Deny(status) => {
+                denied = Some(status);
+                Rc::new(Principal::new(None, Claims::default()))
+            }
+        };
+        VerifiedToken {
+            issuer: usize::MAX,
+            principal,
+            expires_at: asked_at.plus(self.keep),
+            bound_to: None,
+            thumbprint: None,
+            signing_input: Box::from(""),
+            checked: Cell::default(),
+            denied,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::object::parse_object;
+
+    fn answer(json: &str) -> Option<Answer> {
+        Answer::of(parse_object(json.as_bytes()).unwrap())
+    }
+
+    fn claims(json: &str) -> Map<String, Value> {
+        parse_object(json.as_bytes()).unwrap()
+    }
+
+    #[test]
+    fn an_answer_allows_with_claims_or_denies_with_a_status() {
+        let plan = claims(r#"{"plan":"gold","limits":{"a":[1]}}"#);
+        assert_eq!(answer(r#"{"allow":true}"#), Some(Answer::Allow(Map::new())));
+        assert_eq!(answer(r#"{"allow":true,"claims":{}}"#), Some(Answer::Allow(Map::new())));
+        assert_eq!(
+            answer(r#"{"allow":true,"claims":{"plan":"gold","limits":{"a":[1]}}}"#),
+            Some(Answer::Allow(plan))
+        );
+        assert_eq!(answer(r#"{"allow":false}"#), Some(Answer::Deny(403)));
+        for status in [401, 402, 403, 404, 429, 451] {
+            let json = format!(r#"{{"allow":false,"status":{status}}}"#);
+            assert_eq!(answer(&json), Some(Answer::Deny(status)));
+        }
+    }
+
+    #[test]
+    fn what_is_no_answer_is_none() {
+        for json in [
+            "{}",
+            r#"{"allow":null}"#,
+            r#"{"allow":"true"}"#,
+            r#"{"allow":1}"#,
+            r#"{"allow":true,"status":200}"#,
+            r#"{"allow":false,"claims":{}}"#,
+            r#"{"allow":true,"claims":[]}"#,
+            r#"{"allow":true,"claims":"plan"}"#,
+            r#"{"allow":true,"unless":"late"}"#,
+            r#"{"allow":true,"reason":null}"#,
+            r#"{"allow":false,"status":"403"}"#,
+            r#"{"allow":false,"status":403.5}"#,
+            r#"{"allow":false,"status":-403}"#,
+        ] {
+            assert_eq!(answer(json), None, "{json}");
+        }
+        for status in [0, 200, 302, 400, 405, 407, 418, 428, 430, 450, 452, 499, 500, 503, 66_036] {
+            assert_eq!(answer(&format!(r#"{{"allow":false,"status":{status}}}"#)), None, "{status}");
+        }
+    }
+
+    #[test]
+    fn claims_that_say_who_a_caller_is_and_too_many_are_no_answer() {
+        for name in RESERVED {
+            assert_eq!(answer(&format!(r#"{{"allow":true,"claims":{{"{name}":"x"}}}}"#)), None, "{name}");
+        }
+        let of = |count: usize| {
+            let members: Vec<_> = (0..count).map(|index| format!(r#""c{index}":{index}"#)).collect();
+            answer(&format!(r#"{{"allow":true,"claims":{{{}}}}}"#, members.join(",")))
+        };
+        assert!(of(MAX_CLAIMS).is_some());
+        assert!(of(MAX_CLAIMS + 1).is_none());
+    }
+
+    #[test]
+    fn what_the_credential_says_stays_as_it_is() {
+        let principal =
+            Principal::new(Some(Rc::from("user-1")), Claims::new(claims(r#"{"plan":"free","gone":null}"#)));
+        let question = Question {
+            binding: Rc::from("POLICY"),
+            timeout: Span::from_secs(1),
+            keep: Span::from_secs(30),
+            body: String::new(),
+            name: Digest::of(b""),
+            request_id: String::new(),
+            principal: Rc::new(principal),
+        };
+        let at = Timestamp::from_millis(1000);
+        let added = claims(r#"{"plan":"gold","gone":1,"seats":5}"#);
+        let allowed = question.conclude(Answer::Allow(added), at);
+        assert_eq!(allowed.principal.subject.as_deref(), Some("user-1"));
+        assert_eq!(allowed.principal.claims, Claims::new(claims(r#"{"plan":"free","gone":null,"seats":5}"#)));
+        assert_eq!((allowed.denied, allowed.expires_at), (None, Timestamp::from_millis(31_000)));
+        let plain = question.conclude(Answer::Allow(Map::new()), at);
+        assert!(Rc::ptr_eq(&plain.principal, &question.principal));
+        let denied = question.conclude(Answer::Deny(404), at);
+        assert_eq!((denied.denied, denied.principal.subject.as_deref()), (Some(404), None));
+    }
+
+    #[test]
+    fn what_is_shown_to_one_service_is_no_question_to_another() {
+        let names = [("A", "{}"), ("B", "{}"), ("A", "{ }")].map(|(binding, body)| name_of(binding, body));
+        assert!(names[0] != names[1] && names[0] != names[2] && names[1] != names[2]);
+    }
+}
