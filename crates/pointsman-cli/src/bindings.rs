@@ -341,6 +341,28 @@ mod tests {
     }
 
     #[test]
+    fn a_service_that_a_route_asks_must_be_bound() {
+        let route = format!("authorize = {{ binding = \"POLICY\" }}\n{}", all_to("shared"));
+        let toml = GatewayToml::new().backend("shared").route("/{+path}", &[], &route);
+        let file: Value = toml::from_str(&toml.to_string()).unwrap();
+        let checked = pointsman_config::parse(&file.to_string(), &HashMap::new()).ok().unwrap();
+        let said = |wrangler: &str| -> Vec<String> {
+            let deployment = Deployment::parse("wrangler.toml", wrangler.to_owned(), None).unwrap();
+            check(&checked.gateway, &file, &deployment).iter().map(ToString::to_string).collect()
+        };
+        let bound = "[[services]]\nbinding = \"POLICY\"\nservice = \"policy\"\n";
+        assert_eq!(said(bound), Vec::<String>::new());
+        let other = bound.replace("POLICY", "POLICE");
+        assert_eq!(
+            said(&other),
+            [
+                "/routes/0/authorize/binding: asks the service binding POLICY, which wrangler.toml does not bind (what it binds \
+              there is POLICE): add [[services]] binding = \"POLICY\", service = \"…\""
+            ]
+        );
+    }
+
+    #[test]
     fn a_class_may_be_an_export_and_a_service_any_binding_that_fetches() {
         let text = WHOLE.replace("{}", "").replace("[[services]]", "[[vpc_services]]");
         let exports =

@@ -34,6 +34,7 @@ pub(crate) fn lint(gateway: &Gateway, file: &Value) -> Vec<Finding> {
     unnamed_issuers(gateway, &mut findings);
     unnamed_tenants(gateway, &mut findings);
     strangers::lint(gateway, &mut findings);
+    open_services(gateway, &mut findings);
     findings.into_vec()
 }
 
@@ -171,6 +172,18 @@ fn unnamed_tenants(gateway: &Gateway, findings: &mut Findings) {
     }
 }
 
+/// Where nothing else is asked of callers, everybody passes while the service fails.
+fn open_services(gateway: &Gateway, findings: &mut Findings) {
+    for (index, route) in gateway.routes().iter().enumerate() {
+        let is_open = route.authorize.as_ref().is_some_and(|authorize| !authorize.closed);
+        if is_open && route.require.is_empty() && (route.auth.anonymous || !route.auth.needs_credential()) {
+            let what = "lets everybody pass while the service gives no answer, and nothing else is asked of callers here: \
+                        write on_failure = \"closed\", or auth or require";
+            findings.warn(format!("/routes/{index}/authorize/on_failure"), what);
+        }
+    }
+}
+
 /// The shortest time that whoever is tried first may take: in the order of the file the first one, and
 /// where the client's region or the weight decides, any.
 fn first_timeout(backend: &Backend) -> Option<pointsman_core::base::time::Span> {
@@ -193,6 +206,23 @@ mod tests {
         let checked = pointsman_config::parse(&file.to_string(), &HashMap::new());
         let checked = checked.map_err(|findings| format!("{findings:#?}"));
         lint(&checked.ok().unwrap().gateway, &file).iter().map(ToString::to_string).collect()
+    }
+
+    #[test]
+    fn a_service_that_fails_open_is_not_the_only_guard() {
+        let said = |auth: &[&str], lines: &str| {
+            let toml = GatewayToml::new().table("api_keys", "prefixes = [\"sk\"]").backend("b");
+            let route =
+                |more: &str| format!("authorize = {{ binding = \"POLICY\"{lines} }}\n{more}{}", all_to("b"));
+            let toml = toml.route("/x", &["api_key"], &all_to("b"));
+            ["", "require = { \"$country\" = \"DE\" }\n"]
+                .map(|more| lints(&toml.clone().route("/{+path}", auth, &route(more)).to_string()).concat())
+        };
+        let warned = "/routes/1/authorize/on_failure: lets everybody pass";
+        let [alone, required] = said(&[], ", on_failure = \"open\"");
+        assert!(alone.starts_with(warned) && required.is_empty(), "{alone} {required}");
+        assert_eq!(said(&[], ""), ["", ""]);
+        assert_eq!(said(&["api_key"], ", on_failure = \"open\""), ["", ""]);
     }
 
     fn with(backend: &str, route: &str) -> Vec<String> {

@@ -64,7 +64,9 @@ pub(super) fn of_route(
     let show_at = format!("{at}/show");
     for (index, name) in show.iter().flat_map(OneOrMany::list).enumerate() {
         let pointer = show.as_ref().map_or_else(String::new, |show| show.pointer(&show_at, index));
-        let operand = operands::operand(name, &pointer, scope, findings);
+        let errors = findings.errors();
+        let operand =
+            operands::operand(name, &pointer, scope, findings).filter(|_| findings.errors() == errors);
         if let Some(what) = operand.and_then(|of| why_not_shown(&of, route, file, own)) {
             findings.error(pointer, what);
         }

@@ -13,6 +13,7 @@ struct Kind {
     usual: &'static str,
     /// Lists that will do as well.
     others: &'static [&'static str],
+    /// What is done with it, and what it is.
     called: &'static str,
     /// What an entry has beside its binding's name.
     target: &'static str,
@@ -21,17 +22,25 @@ struct Kind {
 const SERVICE: Kind = Kind {
     usual: "services",
     others: &["vpc_services", "vpc_networks", "mtls_certificates"],
-    called: "service binding",
+    called: "calls the service binding",
     target: "service",
 };
+/// What a route asks whether a caller may.
+const AUTHORIZER: Kind = Kind { called: "asks the service binding", ..SERVICE };
 const NETWORK: Kind = Kind {
     usual: "vpc_networks",
     others: &["vpc_services"],
-    called: "private network",
+    called: "calls the private network",
     target: "network_id",
 };
 
 pub(super) fn check(gateway: &Gateway, file: &Value, deployment: &Deployment, findings: &mut Findings) {
+    for (index, route) in gateway.routes().iter().enumerate() {
+        if let Some(authorize) = &route.authorize {
+            let at = format!("/routes/{index}/authorize/binding");
+            is_bound(&authorize.binding, &AUTHORIZER, at, deployment, findings);
+        }
+    }
     for backend in gateway.backends() {
         let at = format!("/backends/{}", escape(&backend.name));
         let written = file.get("backends").and_then(|all| all.get(backend.name.as_ref()));
@@ -59,8 +68,5 @@ fn is_bound(name: &str, kind: &Kind, at: String, deployment: &Deployment, findin
     let place = deployment.place();
     let entry = deployment.entry(usual, &[("binding", json!(name)), (target, json!("…"))]);
     let others = others(deployment, usual, "binding");
-    findings.error(
-        at,
-        format!("calls the {called} {name}, which {place} does not bind{why}{others}: add {entry}"),
-    );
+    findings.error(at, format!("{called} {name}, which {place} does not bind{why}{others}: add {entry}"));
 }

@@ -67,7 +67,8 @@ fn of_anybody(issuer: &Issuer) -> Option<(String, String)> {
 
 /// Whether every token of an issuer gets to a backend. Who lets callers without a credential in asks nothing of tokens either.
 fn lets_anybody_in(route: &Route) -> bool {
-    if route.auth.anonymous || route.require.iter().any(selects) {
+    let asks = route.authorize.as_ref().is_some_and(|authorize| authorize.closed);
+    if route.auth.anonymous || asks || route.require.iter().any(selects) {
         return false;
     }
     for rule in &route.rules {
