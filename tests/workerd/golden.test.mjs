@@ -20,9 +20,15 @@ for (const { file, because } of cases.filter((one) => !here.includes(one))) {
 // One start for each configuration and set of faults: a fault needs an isolate that has nothing cached.
 const setups = Map.groupBy(here, ({ gateway, faults }) => `${gateway} ${faults.join(" ")}`.trim());
 
+/** Services that routes ask: each has one answer for everybody. */
+const services = Object.entries(json("fixtures/services.json")).map(([name, { status, body }]) => [
+  name,
+  () => Response.json(body, { status }),
+]);
+
 let gateway;
 before(async () => {
-  gateway = await openGateway();
+  gateway = await openGateway({ overrides: { serviceBindings: Object.fromEntries(services) } });
 });
 after(() => gateway?.stop());
 

@@ -53,6 +53,7 @@ const HELP: &str = "Examples:
   pointsman explain --claims '{\"customerId\":\"acme-corp\"}' --path /api/v1/orders --data data/
   pointsman explain --jwt-file token.txt --jwks main=jwks.json --path /api/v1/orders --country DE --json
   pointsman explain --claims '{}' --path /tiers/x --expect backend=shared --expect rule=default
+  pointsman explain --claims '{}' --path /reports/7 --authorize '{\"allow\":true,\"claims\":{\"tier\":\"gold\"}}'
   pointsman explain --cases routing/ --data data/
 
 What can be expected: outcome (forward or answer), route, auth, subject, customer, environment, rule, backend,
@@ -89,6 +90,10 @@ pub(crate) struct Arguments {
     /// The subject to assume. Default the claim sub.
     #[arg(long)]
     subject: Option<String>,
+    /// What the service answers that the route's authorize names, as a JSON object: {"allow":true,"claims":{…}}. Default
+    /// that it allows the request and adds nothing.
+    #[arg(long, value_name = "JSON")]
+    authorize: Option<String>,
     /// The method.
     #[arg(long, default_value = "GET")]
     method: String,
@@ -123,7 +128,7 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "NAME=VALUE", value_parser = expect::read)]
     expect: Vec<(String, String)>,
     /// A file or folder of cases, each a request and what is expected of it.
-    #[arg(long, value_name = "PATH", conflicts_with_all = ["path", "key", "key_file", "jwt", "jwt_file", "header_file", "claims", "subject", "expect"])]
+    #[arg(long, value_name = "PATH", conflicts_with_all = ["path", "key", "key_file", "jwt", "jwt_file", "header_file", "claims", "subject", "authorize", "expect"])]
     cases: Option<PathBuf>,
     /// Prints the explanation as JSON.
     #[arg(long)]
@@ -270,6 +275,7 @@ impl Explain<'_> {
             records: self.records,
             documents: self.documents,
             nobody_else_at: self.nobody_else_at,
+            authorize: question.authorize.as_ref().and_then(|answer| serde_json::to_vec(answer).ok()),
             warnings: RefCell::default(),
         };
         let mut told = self.ask(&sent, &world, None)?;
@@ -340,6 +346,10 @@ const CREDENTIALS: [&str; 4] = ["authorization", "cookie", "proxy-authorization"
 fn question(arguments: &Arguments) -> Result<Question, Failure> {
     let claims = arguments.claims.as_deref().map(serde_json::from_str::<Map<String, Value>>).transpose();
     let claims = claims.map_err(|problem| input(format!("--claims is not a JSON object: {problem}")))?;
+    let authorize =
+        arguments.authorize.as_deref().map(serde_json::from_str::<Map<String, Value>>).transpose();
+    let authorize =
+        authorize.map_err(|problem| input(format!("--authorize is not a JSON object: {problem}")))?;
     let is_credential = |header: &&String| {
         let name = header.split(':').next().unwrap_or_default().trim().to_ascii_lowercase();
         CREDENTIALS.contains(&name.as_str())
@@ -386,6 +396,7 @@ fn question(arguments: &Arguments) -> Result<Question, Failure> {
         )?,
         claims,
         subject: arguments.subject.clone(),
+        authorize,
         platform: arguments.platform.clone(),
         ip: arguments.ip.clone(),
         now: arguments.now.clone(),

@@ -5,7 +5,7 @@ use std::{cell::RefCell, rc::Rc};
 use pointsman_core::{
     base::{json::without_bom, object::parse_object, time::Span},
     identity::jwt::VerifiedToken,
-    routing::authorize::{Answer, Question},
+    routing::authorize::{Answer, Authorize, Question},
     state::{
         cache::{Loaded, Stored},
         config::Gateway,
@@ -13,7 +13,11 @@ use pointsman_core::{
     },
 };
 
-use crate::ports::{DocumentRequest, Ports, ServiceCall, SourceError};
+use crate::{
+    answered::answered,
+    cold::boxed_cold,
+    ports::{DocumentRequest, Ports, ServiceCall, SourceError},
+};
 
 /// What a service reads as the URL: the binding says who is called.
 const URL: &str = "https://authorize.binding/";
@@ -28,41 +32,38 @@ pub(crate) async fn ask<P: Ports>(
     ports: &P,
 ) -> Option<Rc<VerifiedToken>> {
     let asked_at = ports.now();
-    let answer = answer(question, gateway, ports).await;
-    let mut memory = memory.borrow_mut();
-    let said = match answer {
-        Ok(answer) => Rc::new(question.conclude(answer, asked_at)),
-        Err(SourceError(what)) => {
-            ports.warn("authorization_failed", &format!("{}: {what}", question.binding));
-            memory.tokens.end_lease(&question.name, asked_at);
-            return None;
-        }
-    };
-    if question.keep > Span::default() {
-        gateway.read_customer(&said.principal);
-        let (stored, weight) = (Stored::Present(Rc::clone(&said)), said.weight());
-        memory.tokens.store(question.name, Loaded { stored, weight, asked_at, as_of: asked_at });
-    }
-    Some(said)
-}
-
-async fn answer<P: Ports>(question: &Question, gateway: &Gateway, ports: &P) -> Result<Answer, SourceError> {
+    let Authorize { binding, timeout, keep, .. } = &*question.by;
     let request = DocumentRequest {
         url: URL,
-        service: Some(ServiceCall { binding: &question.binding, request_id: &question.request_id }),
+        service: Some(ServiceCall { binding, request_id: &question.request_id }),
         authorization: None,
         body: Some(&question.body),
         etag: None,
         user_agent: gateway.user_agent(),
-        timeout: question.timeout,
+        timeout: *timeout,
         max_bytes: MAX_ANSWER_BYTES,
     };
-    let document = ports.document(request).await?;
-    if document.status != 200 {
-        return Err(SourceError(format!("the service answered {}", document.outcome())));
+    let body = boxed_cold(answered(ports, request, "service")).await;
+    let answer = body.and_then(|body| {
+        let answer = parse_object(without_bom(&body)).ok().and_then(Answer::of);
+        answer
+            .ok_or_else(|| SourceError("the answer is none: see docs/configuration.md#authorize".to_owned()))
+    });
+    let mut memory = memory.borrow_mut();
+    match answer {
+        Ok(answer) => {
+            let said = Rc::new(question.conclude(answer, asked_at));
+            if *keep > Span::default() {
+                gateway.read_customer(&said.principal);
+                let (stored, weight) = (Stored::Present(Rc::clone(&said)), said.weight());
+                memory.tokens.store(question.name, Loaded { stored, weight, asked_at, as_of: asked_at });
+            }
+            Some(said)
+        }
+        Err(SourceError(what)) => {
+            ports.warn("authorization_failed", &format!("{binding}: {what}"));
+            memory.tokens.end_lease(&question.name, asked_at);
+            None
+        }
     }
-    let answer = parse_object(without_bom(&document.body)).ok().and_then(Answer::of);
-    answer.ok_or_else(|| {
-        SourceError("the answer is no JSON object with allow and what belongs to it".to_owned())
-    })
 }

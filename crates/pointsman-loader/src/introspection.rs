@@ -15,7 +15,11 @@ use pointsman_core::{
     },
 };
 
-use crate::ports::{DocumentRequest, Ports, SourceError};
+use crate::{
+    answered::answered,
+    cold::boxed_cold,
+    ports::{DocumentRequest, Ports, SourceError},
+};
 
 /// The longest answer that is read, in bytes.
 const MAX_ANSWER_BYTES: usize = 64 << 10;
@@ -86,11 +90,8 @@ impl<'a, P: Ports> Introspector<'a, P> {
             timeout: issuer.timeout,
             max_bytes: MAX_ANSWER_BYTES,
         };
-        let document = self.ports.document(request).await?;
-        if document.status != 200 {
-            return Err(SourceError(format!("the issuer answered {}", document.outcome())));
-        }
-        let members = parse_object(without_bom(&document.body)).ok().and_then(Answer::of);
+        let body = boxed_cold(answered(self.ports, request, "issuer")).await?;
+        let members = parse_object(without_bom(&body)).ok().and_then(Answer::of);
         members
             .ok_or_else(|| SourceError("the answer is no JSON object with active true or false".to_owned()))
     }

@@ -29,6 +29,8 @@ use pointsman_core::{
 use serde_json::Value;
 
 use crate::{
+    answered::answered,
+    cold::boxed_cold,
     ports::{DocumentRequest, Ports, SourceError},
     store::Store,
 };
@@ -223,11 +225,7 @@ impl<'a, P: Ports> KeySetLoader<'a, P> {
             timeout,
             max_bytes: MAX_SET_BYTES,
         };
-        let document = self.ports.document(request).await?;
-        if document.status != 200 {
-            return Err(SourceError(format!("the issuer answered {}", document.outcome())));
-        }
-        Ok(document.body)
+        boxed_cold(answered(self.ports, request, "issuer")).await
     }
 }
 

@@ -4,6 +4,7 @@
 //! one loader for each class of what can be missing; [`scheduled`] does the same for everybody, before anybody asks.
 
 pub mod announced;
+mod answered;
 mod api_keys;
 mod authorization;
 mod cold;

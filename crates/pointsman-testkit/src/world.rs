@@ -144,6 +144,10 @@ impl World {
         for (name, value) in json("fixtures/kv.json").as_object().unwrap() {
             world.put(name, value.as_str().unwrap_or(&value.to_string()));
         }
+        for (binding, said) in json("fixtures/services.json").as_object().unwrap() {
+            let status = said["status"].as_u64().and_then(|status| u16::try_from(status).ok()).unwrap();
+            world.answer(&format!("binding:{binding}"), status, &said["body"].to_string());
+        }
         world.publish_keys();
         world.answer("https://disco.example.com/keys", 200, &read("fixtures/keys/issuer.jwks.json"));
         let metadata =

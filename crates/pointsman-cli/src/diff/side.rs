@@ -144,7 +144,7 @@ impl Side {
                 Outcome::Load(Need::Customer(id), _) => loaded.take_customer(id, Some(Stored::Absent)),
                 // Nobody asks a service here: the two are compared for callers whom it lets pass.
                 Outcome::Load(Need::Authorization(question), _) => {
-                    let allowed = question.conclude(Answer::Allow(Map::new()), sent.now);
+                    let allowed = question.conclude(Answer::default(), sent.now);
                     loaded.authorized = Some(Box::new((question.name, Some(Rc::new(allowed)))));
                 }
                 _ => return decision,

@@ -13,6 +13,7 @@ use pointsman_core::{
         head::{Fields, PresentFields},
     },
     identity::{claims::Claims, compact, principal::Principal},
+    routing::authorize::Answer,
     state::config::Gateway,
 };
 use serde_json::{Map, Value};
@@ -31,6 +32,8 @@ pub(super) struct Question {
     pub(super) jwt: Option<String>,
     pub(super) claims: Option<Map<String, Value>>,
     pub(super) subject: Option<String>,
+    /// What the service answers that the route asks.
+    pub(super) authorize: Option<Map<String, Value>>,
     pub(super) platform: PlatformOptions,
     pub(super) ip: Option<String>,
     /// The time at which it is decided. Default now.
@@ -38,8 +41,8 @@ pub(super) struct Question {
 }
 
 /// The members of a request in a case file, but for those that the platform says.
-const MEMBERS: [&str; 10] =
-    ["method", "path", "host", "headers", "key", "jwt", "claims", "subject", "ip", "now"];
+const MEMBERS: [&str; 11] =
+    ["method", "path", "host", "headers", "key", "jwt", "claims", "subject", "authorize", "ip", "now"];
 
 /// All members of a request in a case file.
 pub(super) fn members() -> Vec<&'static str> {
@@ -59,6 +62,7 @@ impl Shape for Question {
             jwt: object.member("jwt"),
             claims: object.member("claims"),
             subject: object.member("subject"),
+            authorize: object.member("authorize"),
             platform: PlatformOptions::of_case(&mut object),
             ip: object.member("ip"),
             now: object.member("now"),
@@ -76,6 +80,9 @@ pub(super) struct Sent {
     pub(super) now: Option<Timestamp>,
 }
 
+/// What a service may answer.
+pub(super) const ANSWERS: &str = r#"{"allow": true, "claims": { … }} or {"allow": false, "status": 403}"#;
+
 const HOST: &str = "gateway.example.com";
 
 impl Question {
@@ -84,6 +91,9 @@ impl Question {
         let given = [self.key.is_some(), self.jwt.is_some(), self.claims.is_some() || self.subject.is_some()];
         if given.iter().filter(|given| **given).count() > 1 {
             return Err("key, jwt and claims exclude each other".to_owned());
+        }
+        if self.authorize.clone().is_some_and(|answer| Answer::of(answer).is_none()) {
+            return Err(format!("authorize: is no answer of a service: write {ANSWERS}"));
         }
         let mut fields: Vec<(String, String)> = Vec::new();
         for (name, values) in self.headers.iter() {

@@ -37,6 +37,7 @@ pub(super) fn render(told: &Value, with_bounds: Option<&Gateway>) -> String {
             "credential" => page.credential(step),
             "principal" => page.principal(step),
             "requirement" => page.requirement(step),
+            "authorize" => page.authorize(step),
             "rule" => {
                 page.rule(step, !rules_begun);
                 rules_begun = true;
@@ -202,6 +203,29 @@ impl Page {
         match step["why_not"].as_str() {
             None => self.entry("require", "holds"),
             Some(why_not) => self.entry("require", &format!("{} {why_not}", red("does not hold:"))),
+        }
+    }
+
+    /// What the route's service was shown, by name, and what it said.
+    fn authorize(&mut self, step: &Value) {
+        let answer = match text(&step["answer"]).as_str() {
+            "allowed" => green("allows the request"),
+            "denied" => red("denies the request"),
+            _ => red("gives no answer"),
+        };
+        let before = if step["cached"] == true { ", as it said before" } else { "" };
+        self.entry("authorize", &format!("{} {answer}{before}", text(&step["binding"])));
+        let shown = &step["shown"];
+        let own = shown["shown"].as_object().into_iter().flatten().map(|(name, _)| plain(name));
+        let who =
+            if shown["principal"].is_null() { "nobody as the caller" } else { "the caller with its claims" };
+        let names: Vec<_> =
+            ["route", "method", "host", "path"].map(str::to_owned).into_iter().chain(own).collect();
+        self.more(&format!("it is shown {}, and {who}", names.join(", ")));
+        let had = shown["principal"]["claims"].as_object();
+        let added = step["claims"].as_object().into_iter().flatten();
+        for (name, value) in added.filter(|(name, _)| !had.is_some_and(|had| had.contains_key(*name))) {
+            self.more(&format!("it adds {} = {}", plain(name), plain(&value.to_string())));
         }
     }
 

@@ -10,7 +10,7 @@ use pointsman_core::{
 };
 use pointsman_loader::{
     native,
-    ports::{DocumentRequest, FetchedDocument, LoadResult, Ports, SourceError, VerifyError},
+    ports::{DocumentRequest, FetchedDocument, LoadResult, Ports, ServiceCall, SourceError, VerifyError},
 };
 use serde_json::json;
 
@@ -25,6 +25,8 @@ pub(super) struct World<'a> {
     pub(super) documents: &'a HashMap<String, Vec<u8>>,
     /// The config API, where the records that were given are all there are.
     pub(super) nobody_else_at: Option<&'a str>,
+    /// What the service answers that the route asks, where that is given.
+    pub(super) authorize: Option<Vec<u8>>,
     /// What the gateway would have warned of.
     pub(super) warnings: RefCell<Vec<String>>,
 }
@@ -75,6 +77,19 @@ impl Ports for World<'_> {
     }
 
     async fn document(&self, request: DocumentRequest<'_>) -> Result<FetchedDocument, SourceError> {
+        if let Some(ServiceCall { binding, .. }) = request.service {
+            let body = self.authorize.clone().unwrap_or_else(|| {
+                self.warn(
+                    "authorize",
+                    &format!(
+                        "the service {binding} was not asked: the rest holds if it allows the request; give its answer by \
+                         --authorize JSON"
+                    ),
+                );
+                br#"{"allow":true}"#.to_vec()
+            });
+            return Ok(FetchedDocument { status: 200, body, ..FetchedDocument::default() });
+        }
         if let Some(rest) = self.nobody_else_at.and_then(|url| request.url.strip_prefix(url)) {
             let status = if rest.is_empty() { 200 } else { 404 };
             return Ok(FetchedDocument { status, body: b"[]".to_vec(), ..FetchedDocument::default() });

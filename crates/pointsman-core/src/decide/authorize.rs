@@ -14,7 +14,6 @@ use crate::{
     decide::{
         decision::{Halt, Need},
         explain::masked,
-        steps::AuthorizeStep,
     },
     identity::{method::AuthMethod, principal::Principal},
     routing::{
@@ -34,7 +33,7 @@ impl DecisionContext<'_> {
     #[inline(never)]
     pub(super) fn authorize(
         &mut self,
-        (route, authorize): (&Route, &Authorize),
+        (route, authorize): (&Route, &Rc<Authorize>),
         facts: &Facts<'_>,
         (principal, method): (&Rc<Principal>, &AuthMethod),
         memory: &Memory,
@@ -52,16 +51,13 @@ impl DecisionContext<'_> {
                     Some(kept)
                 }
                 _ => {
-                    let Authorize { timeout, keep, .. } = *authorize;
                     // Where nothing is remembered, nobody can wait for what another request was told.
-                    let lease = match keep > Span::default() {
+                    let lease = match authorize.keep > Span::default() {
                         true => memory.tokens.acquire_lease(&name, self.now),
                         false => Lease::Acquired,
                     };
                     let question = Question {
-                        binding: Rc::clone(&authorize.binding),
-                        timeout,
-                        keep,
+                        by: Rc::clone(authorize),
                         body,
                         name,
                         request_id: self.head.request_id.to_owned(),
@@ -71,24 +67,27 @@ impl DecisionContext<'_> {
                 }
             },
         };
-        let (said, answer) = match &said {
-            Some(said) => match said.denied {
-                Some(status) => (Ok(Err(status)), "denied"),
-                None => (Ok(Ok(Rc::clone(&said.principal))), "allowed"),
-            },
-            None if authorize.closed => (Err(Refusal::AuthorizationUnavailable.into()), "failed"),
-            None => (Ok(Ok(Rc::clone(principal))), "failed"),
+        let answer = match &said {
+            Some(said) if said.denied.is_some() => "denied",
+            Some(_) => "allowed",
+            None => "failed",
         };
         self.trace.authorize = Some(how.unwrap_or(answer));
         self.trace.record(|steps| {
-            let claims = match &said {
-                Ok(Ok(principal)) => principal.claims.to_json(),
-                _ => Value::Null,
-            };
-            let binding = Rc::clone(&authorize.binding);
-            steps.authorize = Some(AuthorizeStep { binding, shown, answer, cached: how.is_some(), claims });
+            steps.authorize = Some(json!({
+                "step": "authorize",
+                "binding": &*authorize.binding,
+                "shown": shown,
+                "answer": answer,
+                "cached": how.is_some(),
+                "claims": said.as_ref().map(|said| said.principal.claims.to_json()),
+            }));
         });
-        said
+        match said {
+            Some(said) => Ok(said.denied.map_or_else(|| Ok(Rc::clone(&said.principal)), Err)),
+            None if authorize.closed => Err(Refusal::AuthorizationUnavailable.into()),
+            None => Ok(Ok(Rc::clone(principal))),
+        }
     }
 
     /// What the service is shown: never the body, and nothing that the credential stands in. All of it is in the name of the

@@ -22,7 +22,7 @@ use crate::{
     decide::{
         decision::{Decision, Outcome},
         request_log::Trace,
-        steps::{Age, AuthorizeStep, CustomerStep, Requirement, RouteStep, Steps},
+        steps::{Age, CustomerStep, Requirement, RouteStep, Steps},
     },
     forward::{
         limit::Admission,
@@ -174,7 +174,7 @@ fn told_steps(steps: &Steps, decision: &Decision, gateway: &Gateway) -> Vec<Valu
         Requirement::Holds => json!({ "step": "requirement", "holds": true }),
         Requirement::Fails(why_not) => json!({ "step": "requirement", "holds": false, "why_not": why_not }),
     }));
-    told.extend(steps.authorize.as_ref().map(authorized));
+    told.extend(steps.authorize.clone());
     told.extend(steps.passed_over.iter().map(
         |(rule, why_not)| json!({ "step": "rule", "rule": &**rule, "matched": false, "why_not": why_not }),
     ));
@@ -196,18 +196,6 @@ fn told_steps(steps: &Steps, decision: &Decision, gateway: &Gateway) -> Vec<Valu
     }
     told.extend(trace.shadow.as_ref().map(|shadow| json!({ "step": "shadow", "would": shadow })));
     told
-}
-
-fn authorized(step: &AuthorizeStep) -> Value {
-    let AuthorizeStep { binding, shown, answer, cached, claims } = step;
-    json!({
-        "step": "authorize",
-        "binding": &**binding,
-        "shown": shown,
-        "answer": *answer,
-        "cached": *cached,
-        "claims": claims,
-    })
 }
 
 fn split(view: &SplitView) -> Value {

@@ -41,7 +41,8 @@ pub struct Steps {
     pub(super) credential: Option<CredentialStep>,
     pub(super) principal: Option<Rc<Principal>>,
     pub(super) requirement: Option<Requirement>,
-    pub(super) authorize: Option<AuthorizeStep>,
+    /// What the route's service was asked and said, as it is told.
+    pub(super) authorize: Option<Value>,
     /// Rules that did not match, each with what did not hold, for people.
     pub(super) passed_over: Vec<(Rc<str>, String)>,
     /// Why the rule that decided matched: a text for each of its conditions.
@@ -136,18 +137,6 @@ pub(super) enum Requirement {
     Holds,
     /// What did not hold, for people.
     Fails(String),
-}
-
-/// What the route's service was asked, and what it said.
-#[derive(Clone, Debug)]
-pub(super) struct AuthorizeStep {
-    pub(super) binding: Rc<str>,
-    pub(super) shown: Value,
-    /// `allowed`, `denied` or `failed`.
-    pub(super) answer: &'static str,
-    pub(super) cached: bool,
-    /// All that the rules read; nothing where they are not reached.
-    pub(super) claims: Value,
 }
 
 /// The caller's customer. Without an age no rule asked for its record.

@@ -4,6 +4,8 @@ use std::{fmt, rc::Rc};
 
 use serde_json::{Map, Value};
 
+use crate::base::json::put;
+
 /// The JSON object read from a stored key's `claims` or from a verified token.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Claims(Map<String, Value>);
@@ -53,7 +55,9 @@ impl Claims {
     /// The same and those of `added` that have other names.
     #[must_use]
     pub fn with(&self, mut added: Map<String, Value>) -> Self {
-        added.extend(self.0.clone());
+        for (name, value) in &self.0 {
+            put(&mut added, name, value.clone());
+        }
         Self(added)
     }
 

@@ -11,7 +11,7 @@ use crate::{
         digest::Digest,
         time::{Span, Timestamp},
     },
-    identity::{claims::Claims, jwt::VerifiedToken, principal::Principal},
+    identity::{jwt::VerifiedToken, principal::Principal},
     routing::operand::Operand,
 };
 
@@ -24,7 +24,7 @@ pub const MAX_CLAIMS: usize = 32;
 pub const RESERVED: [&str; 8] = ["iss", "sub", "aud", "exp", "nbf", "iat", "jti", "cnf"];
 
 /// Which service a route asks, and how.
-#[derive(Clone, Debug, Eq, PartialEq)]
+#[derive(Debug, Eq, PartialEq)]
 pub struct Authorize {
     /// The service binding.
     pub binding: Rc<str>,
@@ -38,23 +38,14 @@ pub struct Authorize {
     pub show: Vec<Operand>,
 }
 
-impl Authorize {
-    /// How long a request may be the one that asks: somewhat longer than the answer may take.
-    #[must_use]
-    pub fn lease(&self) -> Span {
-        self.timeout.plus(Span::from_secs(1))
-    }
-}
+/// How long a request may be the one that asks: the longest timeout and a second.
+pub const LEASE: Span = Span::from_secs(6);
 
 /// What a service is asked.
 #[derive(Debug)]
 pub struct Question {
-    /// The service binding.
-    pub binding: Rc<str>,
-    /// How long the answer may take.
-    pub timeout: Span,
-    /// How long an answer counts.
-    pub keep: Span,
+    /// By which settings.
+    pub by: Rc<Authorize>,
     /// What is shown, as JSON.
     pub body: String,
     /// Under what an answer is remembered.
@@ -72,12 +63,12 @@ pub fn name_of(binding: &str, body: &str) -> Digest {
 }
 
 /// What a service says.
-#[derive(Debug, PartialEq)]
-pub enum Answer {
-    /// The caller may, and these claims come to its own.
-    Allow(Map<String, Value>),
-    /// The caller may not, and is answered with this status.
-    Deny(u16),
+#[derive(Debug, Default, PartialEq)]
+pub struct Answer {
+    /// The status that a caller gets who may not.
+    pub denied: Option<u16>,
+    /// The claims that come to the caller's own.
+    pub claims: Map<String, Value>,
 }
 
 impl Answer {
@@ -86,23 +77,22 @@ impl Answer {
     pub fn of(mut members: Map<String, Value>) -> Option<Self> {
         let [allow, claims, status] =
             ["allow", "claims", "status"].map(|name| members.remove(name).unwrap_or_default());
-        if !members.is_empty() {
-            return None;
-        }
-        match (allow, claims, status) {
-            (Value::Bool(true), Value::Null, Value::Null) => Some(Self::Allow(Map::new())),
-            (Value::Bool(true), Value::Object(claims), Value::Null) => {
-                let is_good =
-                    claims.len() <= MAX_CLAIMS && !RESERVED.iter().any(|name| claims.contains_key(*name));
-                is_good.then_some(Self::Allow(claims))
-            }
-            (Value::Bool(false), Value::Null, Value::Null) => Some(Self::Deny(403)),
-            (Value::Bool(false), Value::Null, status) => match u16::try_from(status.as_u64()?).ok()? {
-                status @ (401..=404 | 429 | 451) => Some(Self::Deny(status)),
-                _ => None,
+        let denied = match (allow.as_bool()?, status) {
+            (true, Value::Null) => None,
+            (false, Value::Null) => Some(403),
+            (false, status) => match u16::try_from(status.as_u64()?).ok()? {
+                status @ (401..=404 | 429 | 451) => Some(status),
+                _ => return None,
             },
-            _ => None,
-        }
+            (true, _) => return None,
+        };
+        let claims = match claims {
+            Value::Null => Map::new(),
+            Value::Object(claims) if denied.is_none() && claims.len() <= MAX_CLAIMS => claims,
+            _ => return None,
+        };
+        let is_good = members.is_empty() && !RESERVED.iter().any(|name| claims.contains_key(*name));
+        is_good.then_some(Self { denied, claims })
     }
 }
 
@@ -110,27 +100,22 @@ impl Question {
     /// What an answer makes of the caller, and until when. A claim that the credential has stays as it is.
     #[must_use]
     pub fn conclude(&self, answer: Answer, asked_at: Timestamp) -> VerifiedToken {
-        let mut denied = None;
-        let principal = match answer {
-            Answer::Allow(added) if !added.is_empty() => {
-                let claims = self.principal.claims.with(added);
+        let principal = match answer.claims.is_empty() {
+            true => Rc::clone(&self.principal),
+            false => {
+                let claims = self.principal.claims.with(answer.claims);
                 Rc::new(Principal::new(self.principal.subject.clone(), claims))
-            }
-            Answer::Allow(_) => Rc::clone(&self.principal),
-            Answer::Deny(status) => {
-                denied = Some(status);
-                Rc::new(Principal::new(None, Claims::default()))
             }
         };
         VerifiedToken {
             issuer: usize::MAX,
             principal,
-            expires_at: asked_at.plus(self.keep),
+            expires_at: asked_at.plus(self.by.keep),
             bound_to: None,
             thumbprint: None,
             signing_input: Box::from(""),
             checked: Cell::default(),
-            denied,
+            denied: answer.denied,
         }
     }
 }
@@ -138,10 +123,14 @@ impl Question {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::base::object::parse_object;
+    use crate::{base::object::parse_object, identity::claims::Claims};
 
     fn answer(json: &str) -> Option<Answer> {
         Answer::of(parse_object(json.as_bytes()).unwrap())
+    }
+
+    fn denied(status: u16) -> Option<Answer> {
+        Some(Answer { denied: Some(status), claims: Map::new() })
     }
 
     fn claims(json: &str) -> Map<String, Value> {
@@ -151,16 +140,16 @@ mod tests {
     #[test]
     fn an_answer_allows_with_claims_or_denies_with_a_status() {
         let plan = claims(r#"{"plan":"gold","limits":{"a":[1]}}"#);
-        assert_eq!(answer(r#"{"allow":true}"#), Some(Answer::Allow(Map::new())));
-        assert_eq!(answer(r#"{"allow":true,"claims":{}}"#), Some(Answer::Allow(Map::new())));
+        assert_eq!(answer(r#"{"allow":true}"#), Some(Answer::default()));
+        assert_eq!(answer(r#"{"allow":true,"claims":{}}"#), Some(Answer::default()));
         assert_eq!(
             answer(r#"{"allow":true,"claims":{"plan":"gold","limits":{"a":[1]}}}"#),
-            Some(Answer::Allow(plan))
+            Some(Answer { denied: None, claims: plan })
         );
-        assert_eq!(answer(r#"{"allow":false}"#), Some(Answer::Deny(403)));
+        assert_eq!(answer(r#"{"allow":false}"#), denied(403));
         for status in [401, 402, 403, 404, 429, 451] {
             let json = format!(r#"{{"allow":false,"status":{status}}}"#);
-            assert_eq!(answer(&json), Some(Answer::Deny(status)));
+            assert_eq!(answer(&json), denied(status));
         }
     }
 
@@ -206,9 +195,13 @@ mod tests {
         let principal =
             Principal::new(Some(Rc::from("user-1")), Claims::new(claims(r#"{"plan":"free","gone":null}"#)));
         let question = Question {
-            binding: Rc::from("POLICY"),
-            timeout: Span::from_secs(1),
-            keep: Span::from_secs(30),
+            by: Rc::new(Authorize {
+                binding: Rc::from("POLICY"),
+                timeout: Span::from_secs(1),
+                keep: Span::from_secs(30),
+                closed: true,
+                show: Vec::new(),
+            }),
             body: String::new(),
             name: Digest::of(b""),
             request_id: String::new(),
@@ -216,14 +209,14 @@ mod tests {
         };
         let at = Timestamp::from_millis(1000);
         let added = claims(r#"{"plan":"gold","gone":1,"seats":5}"#);
-        let allowed = question.conclude(Answer::Allow(added), at);
+        let allowed = question.conclude(Answer { denied: None, claims: added }, at);
         assert_eq!(allowed.principal.subject.as_deref(), Some("user-1"));
         assert_eq!(allowed.principal.claims, Claims::new(claims(r#"{"plan":"free","gone":null,"seats":5}"#)));
         assert_eq!((allowed.denied, allowed.expires_at), (None, Timestamp::from_millis(31_000)));
-        let plain = question.conclude(Answer::Allow(Map::new()), at);
+        let plain = question.conclude(Answer::default(), at);
         assert!(Rc::ptr_eq(&plain.principal, &question.principal));
-        let denied = question.conclude(Answer::Deny(404), at);
-        assert_eq!((denied.denied, denied.principal.subject.as_deref()), (Some(404), None));
+        let denied = question.conclude(Answer { denied: Some(404), claims: Map::new() }, at);
+        assert_eq!(denied.denied, Some(404));
     }
 
     #[test]

@@ -21,6 +21,7 @@ use crate::{
         jwt::{Issuer, VerifiedToken},
         key_record::KeyConfig,
     },
+    routing::authorize,
     state::{
         bounds::Hears,
         cache::{Cache, Lease, Lookup, Stored},
@@ -155,9 +156,8 @@ impl Memory {
         let lifetimes =
             Lifetimes { fresh: TOKEN_LIFETIME, revalidate: TOKEN_LIFETIME, stale: TOKEN_LIFETIME };
         // Only tokens of which their issuer is asked are loaded for others too, and what a service says of requests.
-        let issuers = gateway.issuers.iter().map(|issuer| issuer.policy.lease);
-        let services = gateway.routes.iter().flat_map(|route| &route.authorize).map(|own| own.lease());
-        let lease = issuers.chain(services).max().unwrap_or_default();
+        let introspection = gateway.issuers.iter().map(|issuer| issuer.policy.lease).max();
+        let lease = introspection.unwrap_or_default().max(authorize::LEASE);
         // Each customer's entry is what is used while it is stale; the list is there to be loaded once.
         let fresh = customers.lifetimes.fresh;
         let roster = Policy { lifetimes: Lifetimes { fresh, revalidate: fresh, stale: fresh }, ..customers };
