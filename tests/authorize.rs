@@ -75,13 +75,14 @@ fn a_service_is_shown_the_head_and_the_caller_and_no_more_than_show_says() {
     assert_eq!(claims["environment"], "sandbox");
     let expected = json!({
         "authorize": 1,
+        "service": "POLICY",
         "route": "/{+path}",
         "method": "GET",
         "host": "gateway.example.com",
         "path": "/a%2Fb/c",
         "principal": {
             "subject": bodies[0]["principal"]["subject"],
-            "authenticated_by": "api_key",
+            "auth": "api_key",
             "claims": claims,
         },
         "shown": {},
@@ -93,7 +94,7 @@ fn a_service_is_shown_the_head_and_the_caller_and_no_more_than_show_says() {
     assert_eq!(shown(&world)[0]["principal"], Value::Null);
     // A token's issuer vouches for its caller.
     assert!(passes(&isolate.get(&world, "/x", &[("authorization", &bearer(&token("good-es256")))])));
-    assert_eq!(shown(&world)[0]["principal"]["authenticated_by"], "main");
+    assert_eq!(shown(&world)[0]["principal"]["auth"], "main");
 }
 
 #[test]
@@ -410,15 +411,16 @@ fn an_explanation_tells_what_was_shown_and_said() {
     let step = |told: &Value| {
         told["steps"].as_array().unwrap().iter().find(|step| step["step"] == "authorize").cloned().unwrap()
     };
-    for cached in [false, true] {
+    for answer in ["allowed", "cached"] {
         let told = isolate.explain(&world, "GET", "/x", &fields, None);
         let step = step(&told);
-        assert_eq!(
-            (&step["binding"], &step["answer"], &step["cached"]),
-            (&json!("POLICY"), &json!("allowed"), &json!(cached))
-        );
+        assert_eq!((&step["binding"], &step["answer"]), (&json!("POLICY"), &json!(answer)));
         assert_eq!(step["shown"]["path"], "/x");
-        assert_eq!(step["claims"]["tier"], "gold");
+        // The caller is told with what the service adds; the service was shown what the credential says.
+        let steps = told["steps"].as_array().unwrap();
+        let principal = steps.iter().find(|step| step["step"] == "principal").unwrap();
+        assert_eq!(principal["claims"], json!({ "environment": "sandbox", "tier": "gold" }));
+        assert_eq!(step["shown"]["principal"]["claims"], json!({ "environment": "sandbox" }));
         assert_eq!(told["decision"]["rule"], "gold");
         assert!(!told.to_string().contains(&key("sandbox")));
     }
@@ -426,7 +428,7 @@ fn an_explanation_tells_what_was_shown_and_said() {
     world.take_asked();
     let claims = json!({ "sub": "somebody" });
     let told = isolate.explain(&world, "GET", "/x", &TestFields::default(), Some(&claims));
-    assert_eq!(step(&told)["shown"]["principal"]["authenticated_by"], "assumed");
+    assert_eq!(step(&told)["shown"]["principal"]["auth"], "assumed");
     assert_eq!(shown(&world).len(), 1);
 }
 

@@ -103,13 +103,14 @@ test("the service gets one POST of JSON with the head and the caller, and the re
   const { principal } = shown;
   assert.deepEqual(shown, {
     authorize: 1,
+    service: "POLICY",
     route: "/plain/{+path}",
     method: "POST",
     host: shown.host,
     path: "/plain/a%2Fb",
     principal: {
       subject: principal.subject,
-      authenticated_by: "api_key",
+      auth: "api_key",
       claims: { environment: "sandbox" },
     },
     shown: {},

@@ -26,9 +26,15 @@ pub(super) fn limit(node: Node<'_>) -> Read<Limit> {
             _ => operand(node, Scope { named: &[], params: &[] }).map(By::Of),
         })?,
         measure: measure(node)?,
-        timeout: node.read("timeout", |node| node.timeout(LONGEST_TIMEOUT))?,
+        timeout: node.read("timeout", timeout)?,
         closed: node.read("closed", Node::flag)?,
     })
+}
+
+/// How long whoever is asked beside the backend may take.
+#[inline(never)]
+pub(super) fn timeout(node: Node<'_>) -> Read<Span> {
+    node.timeout(LONGEST_TIMEOUT)
 }
 
 /// The name of a binding.

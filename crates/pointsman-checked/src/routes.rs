@@ -31,14 +31,13 @@ use pointsman_core::{
     },
     state::{
         config::Region,
-        memory::TOKEN_LIFETIME,
         route::{HandsOn, Route, guard_alike},
     },
 };
 
 use super::{
     conditions::{Scope, conditions, operand},
-    limits::{LONGEST_TIMEOUT, binding, choice},
+    limits::{binding, choice, timeout},
     node::{Node, Read, fault},
 };
 
@@ -181,11 +180,11 @@ fn route(node: Node<'_>, pattern: &Pattern, known: &Known<'_>) -> Read<Route> {
 fn authorize(node: Node<'_>, scope: Scope<'_>) -> Read<Rc<Authorize>> {
     Ok(Rc::new(Authorize {
         binding: node.read("binding", binding)?,
-        timeout: node.read("timeout", |node| node.timeout(LONGEST_TIMEOUT))?,
-        // No verified token counts for longer either.
-        keep: node.option("cache", |node| node.timeout(TOKEN_LIFETIME))?.unwrap_or_default(),
+        timeout: node.read("timeout", timeout)?,
+        // What is remembered counts no longer than a verified token, whatever a variable says.
+        keep: node.read("cache", Node::span)?,
         closed: node.read("closed", Node::flag)?,
-        show: node.list("show", |node| operand(node, scope))?,
+        show: operands(node, "show", scope)?,
     }))
 }
 
@@ -298,10 +297,16 @@ fn action(node: Node<'_>, known: &Known<'_>, scope: Scope<'_>) -> Read<Action> {
     })?;
     Ok(Action::Split(Rc::new(Split {
         variants,
-        by: node.list("by", |node| operand(node, scope))?,
+        by: operands(node, "by", scope)?,
         salt: Rc::from(node.read("salt", Node::text)?),
-        chosen_by: node.list("chosen_by", |node| operand(node, scope))?,
+        chosen_by: operands(node, "chosen_by", scope)?,
     })))
+}
+
+/// What is looked at, by the names that conditions have.
+#[inline(never)]
+fn operands(node: Node<'_>, list: &str, scope: Scope<'_>) -> Read<Vec<Operand>> {
+    node.list(list, |node| operand(node, scope))
 }
 
 /// A backend's place, or what becomes of callers whom the customer's own backend is not for.

@@ -74,7 +74,7 @@ pub(super) fn of_route(
     Some(json!({
         "binding": findings.write(&format!("{at}/binding"), binding.as_str()),
         "timeout": findings.write(&timeout_at, timeout.millis()),
-        "cache": (keep > Span::default()).then(|| findings.write(&cache_at, keep.millis())),
+        "cache": findings.write(&cache_at, keep.millis()),
         "closed": closed,
         "show": show.as_ref().map(|show| show.write(&show_at, findings)),
     }))

@@ -251,14 +251,16 @@ impl<'a> DecisionContext<'a> {
             return Err(self.requirement_failed(failed, &facts));
         }
         let needs_size = self.needs_size(route)?;
-        let authorized;
+        let said;
         if let Some(authorize) = &route.authorize {
-            match self.authorize((route, authorize), &facts, (&principal, &method), memory)? {
-                Ok(principal) => authorized = principal,
-                Err(status) => return Ok(self.denied(Refusal::DeniedByService, status, route)),
+            said = self.authorize((route, authorize), &facts, (&principal, &method), memory)?;
+            if let Some(said) = &said {
+                if let Some(status) = said.denied {
+                    return Ok(self.denied(Refusal::DeniedByService, status, route));
+                }
+                facts.principal = &said.principal;
+                claimed = self.claimed(of_host.as_deref(), &said.principal);
             }
-            facts.principal = &authorized;
-            claimed = self.claimed(of_host.as_deref(), &authorized);
         }
         let principal = facts.principal;
         let decided = self.choose(route, &facts, claimed, memory);

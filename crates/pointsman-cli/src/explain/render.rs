@@ -37,7 +37,7 @@ pub(super) fn render(told: &Value, with_bounds: Option<&Gateway>) -> String {
             "credential" => page.credential(step),
             "principal" => page.principal(step),
             "requirement" => page.requirement(step),
-            "authorize" => page.authorize(step),
+            "authorize" => page.authorize(step, &told["steps"]),
             "rule" => {
                 page.rule(step, !rules_begun);
                 rules_begun = true;
@@ -207,14 +207,14 @@ impl Page {
     }
 
     /// What the route's service was shown, by name, and what it said.
-    fn authorize(&mut self, step: &Value) {
+    fn authorize(&mut self, step: &Value, steps: &Value) {
         let answer = match text(&step["answer"]).as_str() {
             "allowed" => green("allows the request"),
             "denied" => red("denies the request"),
+            "cached" => "says what it said before".to_owned(),
             _ => red("gives no answer"),
         };
-        let before = if step["cached"] == true { ", as it said before" } else { "" };
-        self.entry("authorize", &format!("{} {answer}{before}", text(&step["binding"])));
+        self.entry("authorize", &format!("{} {answer}", text(&step["binding"])));
         let shown = &step["shown"];
         let own = shown["shown"].as_object().into_iter().flatten().map(|(name, _)| plain(name));
         let who =
@@ -223,8 +223,9 @@ impl Page {
             ["route", "method", "host", "path"].map(str::to_owned).into_iter().chain(own).collect();
         self.more(&format!("it is shown {}, and {who}", names.join(", ")));
         let had = shown["principal"]["claims"].as_object();
-        let added = step["claims"].as_object().into_iter().flatten();
-        for (name, value) in added.filter(|(name, _)| !had.is_some_and(|had| had.contains_key(*name))) {
+        let principal = steps.as_array().into_iter().flatten().find(|other| other["step"] == "principal");
+        let claims = principal.and_then(|principal| principal["claims"].as_object()).into_iter().flatten();
+        for (name, value) in claims.filter(|(name, _)| !had.is_some_and(|had| had.contains_key(*name))) {
             self.more(&format!("it adds {} = {}", plain(name), plain(&value.to_string())));
         }
     }

@@ -7,15 +7,16 @@ use serde_json::{Map, Value};
 use super::DecisionContext;
 use crate::{
     base::{
+        digest::Digest,
         json::{json, put, text},
         refusal::Refusal,
         time::Span,
     },
     decide::{
         decision::{Halt, Need},
-        explain::masked,
+        explain::{self, masked},
     },
-    identity::{method::AuthMethod, principal::Principal},
+    identity::{jwt::VerifiedToken, method::AuthMethod, principal::Principal},
     routing::{
         authorize::{self, Authorize, Question},
         condition::Facts,
@@ -28,7 +29,7 @@ use crate::{
 };
 
 impl DecisionContext<'_> {
-    /// The caller with what the service adds, or the status with which the service denies it.
+    /// What the service says of the caller; nothing where it gives no answer, and the request goes on all the same.
     #[cold]
     #[inline(never)]
     pub(super) fn authorize(
@@ -37,10 +38,11 @@ impl DecisionContext<'_> {
         facts: &Facts<'_>,
         (principal, method): (&Rc<Principal>, &AuthMethod),
         memory: &Memory,
-    ) -> Result<Result<Rc<Principal>, u16>, Halt> {
+    ) -> Result<Option<Rc<VerifiedToken>>, Halt> {
         let shown = self.shown(route, authorize, facts, method);
         let body = text(&shown);
-        let name = authorize::name_of(&authorize.binding, &body);
+        // No token has such a name: a signature has no brace in it.
+        let name = Digest::of(body.as_bytes());
         let mut how = None;
         let said = match self.loaded.authorized.as_deref() {
             Some((of, said)) if *of == name => said.clone(),
@@ -72,35 +74,28 @@ impl DecisionContext<'_> {
             Some(_) => "allowed",
             None => "failed",
         };
-        self.trace.authorize = Some(how.unwrap_or(answer));
+        let answer = how.unwrap_or(answer);
+        self.trace.authorize = Some(answer);
         self.trace.record(|steps| {
-            steps.authorize = Some(json!({
-                "step": "authorize",
-                "binding": &*authorize.binding,
-                "shown": shown,
-                "answer": answer,
-                "cached": how.is_some(),
-                "claims": said.as_ref().map(|said| said.principal.claims.to_json()),
-            }));
+            if let Some(said) = &said {
+                steps.principal = Some(Rc::clone(&said.principal));
+            }
+            let binding = &*authorize.binding;
+            steps.authorize =
+                Some(json!({ "step": "authorize", "binding": binding, "answer": answer, "shown": shown }));
         });
-        match said {
-            Some(said) => Ok(said.denied.map_or_else(|| Ok(Rc::clone(&said.principal)), Err)),
-            None if authorize.closed => Err(Refusal::AuthorizationUnavailable.into()),
-            None => Ok(Ok(Rc::clone(principal))),
+        if said.is_none() && authorize.closed {
+            return Err(Refusal::AuthorizationUnavailable.into());
         }
+        Ok(said)
     }
 
     /// What the service is shown: never the body, and nothing that the credential stands in. All of it is in the name of the
     /// answer, so nothing that differs from request to request is here.
     fn shown(&self, route: &Route, authorize: &Authorize, facts: &Facts<'_>, method: &AuthMethod) -> Value {
-        let principal = facts.principal;
         let who = match method {
             AuthMethod::Anonymous => Value::Null,
-            method => json!({
-                "subject": principal.subject.as_deref(),
-                "authenticated_by": &*method.name(),
-                "claims": principal.claims.to_json(),
-            }),
+            method => explain::principal(facts.principal, Some(&method.name())),
         };
         let mut members = Map::new();
         for of in &authorize.show {
@@ -110,6 +105,7 @@ impl DecisionContext<'_> {
         }
         let mut shown = json!({
             "authorize": authorize::VERSION,
+            "service": &*authorize.binding,
             "route": &*route.name,
             "method": self.head.method,
             "host": self.head.target.host().to_ascii_lowercase(),

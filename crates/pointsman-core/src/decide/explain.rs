@@ -29,7 +29,7 @@ use crate::{
         plan::{Forward, Plan},
     },
     http::{answer::Answer, head::Head},
-    identity::{customer_id::CustomerId, jwt::Issuer},
+    identity::{customer_id::CustomerId, jwt::Issuer, principal::Principal},
     routing::split::SplitView,
     state::{
         bounds::{Bound, Hears, bounds},
@@ -162,13 +162,12 @@ fn told_steps(steps: &Steps, decision: &Decision, gateway: &Gateway) -> Vec<Valu
         json!({ "step": "host", "host": step.host, "customer": step.customer.as_ref().map(CustomerId::as_str) })
     }));
     told.extend(steps.credential.as_ref().map(|step| credential::told(step, gateway)));
-    if let Some(principal) = &steps.principal {
-        told.push(json!({
-            "step": "principal",
-            "auth": trace.auth.as_deref(),
-            "subject": principal.subject.as_deref(),
-            "claims": principal.claims.to_json(),
-        }));
+    if let Some(own) = &steps.principal {
+        let mut step = principal(own, trace.auth.as_deref());
+        if let Value::Object(members) = &mut step {
+            put(members, "step", "principal".to_json());
+        }
+        told.push(step);
     }
     told.extend(steps.requirement.as_ref().map(|requirement| match requirement {
         Requirement::Holds => json!({ "step": "requirement", "holds": true }),
@@ -196,6 +195,13 @@ fn told_steps(steps: &Steps, decision: &Decision, gateway: &Gateway) -> Vec<Valu
     }
     told.extend(trace.shadow.as_ref().map(|shadow| json!({ "step": "shadow", "would": shadow })));
     told
+}
+
+/// A caller, and how it was authenticated.
+#[cold]
+#[inline(never)]
+pub(super) fn principal(own: &Principal, auth: Option<&str>) -> Value {
+    json!({ "auth": auth, "subject": own.subject.as_deref(), "claims": own.claims.to_json() })
 }
 
 fn split(view: &SplitView) -> Value {

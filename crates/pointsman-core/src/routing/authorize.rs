@@ -56,12 +56,6 @@ pub struct Question {
     pub principal: Rc<Principal>,
 }
 
-/// Under what an answer of this service is remembered. No token has such a name: none of its letters is NUL.
-#[must_use]
-pub fn name_of(binding: &str, body: &str) -> Digest {
-    Digest::of(format!("authorized\0{binding}\0{body}").as_bytes())
-}
-
 /// What a service says.
 #[derive(Debug, Default, PartialEq)]
 pub struct Answer {
@@ -217,11 +211,5 @@ mod tests {
         assert!(Rc::ptr_eq(&plain.principal, &question.principal));
         let denied = question.conclude(Answer { denied: Some(404), claims: Map::new() }, at);
         assert_eq!(denied.denied, Some(404));
-    }
-
-    #[test]
-    fn what_is_shown_to_one_service_is_no_question_to_another() {
-        let names = [("A", "{}"), ("B", "{}"), ("A", "{ }")].map(|(binding, body)| name_of(binding, body));
-        assert!(names[0] != names[1] && names[0] != names[2] && names[1] != names[2]);
     }
 }
