@@ -95,17 +95,11 @@ impl Routes {
             if !route.auth.places.cookies.is_empty() {
                 fields.look_into("cookie");
             }
-            let rules = route.rules.iter().flat_map(|rule| &rule.when);
-            let limits = route.limits.iter().flat_map(|choice| &choice.0).flat_map(|tier| &tier.when);
-            let mut ask_for = |of: &Operand| {
+            route.each_operand(&mut |of| {
                 if let Operand::Header(name) = of {
                     fields.ask_for(name);
                 }
-            };
-            for condition in rules.chain(limits).chain(&route.require) {
-                condition.each_operand(&mut ask_for);
-            }
-            route.authorize.iter().flat_map(|own| &own.show).for_each(ask_for);
+            });
         }
         self
     }

@@ -6,15 +6,11 @@ use pointsman_core::{
     base::{json::without_bom, object::parse_object, time::Span},
     identity::jwt::VerifiedToken,
     routing::authorize::{Answer, Authorize, Question},
-    state::{
-        cache::{Loaded, Stored},
-        config::Gateway,
-        memory::Memory,
-    },
+    state::{config::Gateway, memory::Memory},
 };
 
 use crate::{
-    answered::answered,
+    answered::{answered, remember},
     cold::boxed_cold,
     ports::{DocumentRequest, Ports, ServiceCall, SourceError},
 };
@@ -54,9 +50,7 @@ pub(crate) async fn ask<P: Ports>(
         Ok(answer) => {
             let said = Rc::new(question.conclude(answer, asked_at));
             if *keep > Span::default() {
-                gateway.read_customer(&said.principal);
-                let (stored, weight) = (Stored::Present(Rc::clone(&said)), said.weight());
-                memory.tokens.store(question.name, Loaded { stored, weight, asked_at, as_of: asked_at });
+                remember(gateway, &mut memory, question.name, &said, asked_at);
             }
             Some(said)
         }

@@ -3,7 +3,7 @@
 use std::{cell::RefCell, rc::Rc};
 
 use pointsman_core::{
-    base::{json::without_bom, object::parse_object, refusal::Refusal, time::Timestamp},
+    base::{json::without_bom, object::parse_object, refusal::Refusal},
     identity::{
         introspection::{self, Answer, Endpoint, Introspection},
         jwt::{Issuer, KeySource, VerifiedToken},
@@ -16,7 +16,7 @@ use pointsman_core::{
 };
 
 use crate::{
-    answered::answered,
+    answered::{answered, remember},
     cold::boxed_cold,
     ports::{DocumentRequest, Ports, SourceError},
 };
@@ -61,18 +61,16 @@ impl<'a, P: Ports> Introspector<'a, P> {
                 Err(Refusal::IntrospectionUnavailable)
             }
         };
-        let store = |memory: &mut Memory, stored, weight, asked_at: Timestamp| {
-            memory.tokens.store(of.name, Loaded { stored, weight, asked_at, as_of: asked_at });
-        };
         match &judged {
             Ok(verified) => {
-                self.gateway.read_customer(&verified.principal);
                 let verified = Rc::new(verified.clone());
-                let weight = verified.weight();
-                store(&mut memory, Stored::Present(Rc::clone(&verified)), weight, asked_at);
+                remember(self.gateway, &mut memory, of.name, &verified, asked_at);
                 return Ok(verified);
             }
-            Err(Refusal::TokenInactive) => store(&mut memory, Stored::Absent, 0, asked_at),
+            Err(Refusal::TokenInactive) => {
+                let inactive = Loaded { stored: Stored::Absent, weight: 0, asked_at, as_of: asked_at };
+                memory.tokens.store(of.name, inactive);
+            }
             // Active, and not for this gateway; or not known.
             Err(_) => memory.tokens.end_lease(&of.name, asked_at),
         }

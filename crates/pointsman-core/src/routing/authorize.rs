@@ -68,24 +68,25 @@ pub struct Answer {
 impl Answer {
     /// Reads an answer; nothing where it is none. A member that nobody knows may have been meant to forbid something.
     #[must_use]
-    pub fn of(mut members: Map<String, Value>) -> Option<Self> {
-        let [allow, claims, status] =
-            ["allow", "claims", "status"].map(|name| members.remove(name).unwrap_or_default());
-        let denied = match (allow.as_bool()?, status) {
-            (true, Value::Null) => None,
-            (false, Value::Null) => Some(403),
-            (false, status) => match u16::try_from(status.as_u64()?).ok()? {
-                status @ (401..=404 | 429 | 451) => Some(status),
+    pub fn of(members: Map<String, Value>) -> Option<Self> {
+        let (mut allow, mut status, mut claims) = (None, None, Map::new());
+        for (name, value) in members {
+            match (name.as_str(), value) {
+                ("allow", Value::Bool(said)) => allow = Some(said),
+                ("status", Value::Number(said)) => status = Some(said.as_u64()?),
+                ("claims", Value::Object(said)) => claims = said,
+                ("status" | "claims", Value::Null) => {}
                 _ => return None,
-            },
-            (true, _) => return None,
-        };
-        let claims = match claims {
-            Value::Null => Map::new(),
-            Value::Object(claims) if denied.is_none() && claims.len() <= MAX_CLAIMS => claims,
+            }
+        }
+        let denied = match (allow?, status) {
+            (true, None) => None,
+            (false, None) => Some(403),
+            (false, Some(status @ (401..=404 | 429 | 451))) => u16::try_from(status).ok(),
             _ => return None,
         };
-        let is_good = members.is_empty() && !RESERVED.iter().any(|name| claims.contains_key(*name));
+        let most = if denied.is_some() { 0 } else { MAX_CLAIMS };
+        let is_good = claims.len() <= most && !RESERVED.iter().any(|name| claims.contains_key(*name));
         is_good.then_some(Self { denied, claims })
     }
 }
@@ -136,6 +137,8 @@ mod tests {
         let plan = claims(r#"{"plan":"gold","limits":{"a":[1]}}"#);
         assert_eq!(answer(r#"{"allow":true}"#), Some(Answer::default()));
         assert_eq!(answer(r#"{"allow":true,"claims":{}}"#), Some(Answer::default()));
+        // Serializers of many languages write null for what is not there.
+        assert_eq!(answer(r#"{"allow":true,"claims":null,"status":null}"#), Some(Answer::default()));
         assert_eq!(
             answer(r#"{"allow":true,"claims":{"plan":"gold","limits":{"a":[1]}}}"#),
             Some(Answer { denied: None, claims: plan })
@@ -155,7 +158,7 @@ mod tests {
             r#"{"allow":"true"}"#,
             r#"{"allow":1}"#,
             r#"{"allow":true,"status":200}"#,
-            r#"{"allow":false,"claims":{}}"#,
+            r#"{"allow":false,"claims":{"plan":"gold"}}"#,
             r#"{"allow":true,"claims":[]}"#,
             r#"{"allow":true,"claims":"plan"}"#,
             r#"{"allow":true,"unless":"late"}"#,

@@ -111,14 +111,20 @@ impl Route {
     #[must_use]
     pub fn params(&self) -> Vec<usize> {
         let mut params = Vec::new();
-        let mut note = |of: &Operand| match of {
+        self.each_operand(&mut |of| match of {
             Operand::Param(position, _) if !params.contains(position) => params.push(*position),
             _ => {}
-        };
+        });
+        params
+    }
+
+    /// Calls `see` with all that it asks of a request: what its conditions look at, and what its service is shown.
+    pub fn each_operand(&self, see: &mut dyn FnMut(&Operand)) {
         let of_rules = self.rules.iter().flat_map(|rule| &rule.when);
         let of_limits = self.limits.iter().flat_map(|choice| &choice.0).flat_map(|tier| &tier.when);
-        self.require.iter().chain(of_rules).chain(of_limits).for_each(|own| own.each_operand(&mut note));
-        self.authorize.iter().flat_map(|own| &own.show).for_each(note);
-        params
+        self.require.iter().chain(of_rules).chain(of_limits).for_each(|own| own.each_operand(see));
+        for of in self.authorize.iter().flat_map(|own| &own.show) {
+            see(of);
+        }
     }
 }

@@ -47,42 +47,63 @@ fn may_be_credential(value: &str, api_keys: Option<&ApiKeys>) -> bool {
     credential::read_bare(&text, api_keys).is_ok()
 }
 
+// In loops: chains of iterators over all of this are some kB of wasm.
 fn add_sent(head: &Head<'_>, api_keys: Option<&ApiKeys>, places: &Places, found: &mut Vec<String>) {
-    let keys = api_keys.iter().flat_map(|keys| keys.sent().own());
-    let tokens = places.fields.iter().map(|field| field.name.as_str());
-    let names = ["authorization"].into_iter().chain(keys).chain(tokens);
-    let values: Vec<_> = names.filter_map(|name| head.fields.get(name)).collect();
-    let elements = values.iter().flat_map(|value| value.split(','));
-    let texts = elements.filter_map(|element| element.split_ascii_whitespace().next_back());
-    // Where it is not known which of the subprotocols are none, all may be.
-    let offered = head.fields.get(SUBPROTOCOLS).filter(|_| !places.subprotocols.is_empty());
-    let told = places.offer(head).map(|offer| {
-        offer.map_or_else(String::new, |offer| format!("{},{}", offer.rest, offer.answer.unwrap_or_default()))
-    });
-    let told = told.unwrap_or_default();
-    let is_told = |name: &str| told.split(',').any(|other| other.trim() == name);
-    let offered = offered.iter().flat_map(|value| value.split(',').map(str::trim));
-    let texts = texts.chain(offered.filter(|name| !is_told(name)));
-    let query = head.target.query.filter(|_| !places.query.is_empty());
-    let parameters = query.iter().flat_map(|query| query.split(['&', ';']));
-    let folded: Vec<_> = places.query.iter().map(|name| canonical(name)).collect();
-    let is_place = |name: &str| folded.iter().any(|folded| is_name(name.trim(), folded));
-    let pairs = parameters.filter_map(|part| part.split_once('='));
-    let secret: Vec<_> = pairs
-        .filter(|(name, value)| is_place(name) || may_be_credential(value, api_keys))
-        .map(|(_, value)| value)
-        .collect();
-    let texts = texts.chain(secret.iter().copied());
-    // Within Basic credentials the key is encoded.
-    let read = find_credential(head, api_keys, places).ok().flatten();
-    let texts = texts.chain(read.as_ref().map(|read| read.credential.as_str()));
-    for text in texts.filter(|text| text.len() >= SHORTEST) {
-        // Longer ones first: one may be the beginning of another.
-        if found.iter().all(|other| other != text) {
-            let at = found.iter().position(|other| other.len() < text.len()).unwrap_or(found.len());
-            found.insert(at, text.to_owned());
+    add_field(head, "authorization", found);
+    for name in api_keys.iter().flat_map(|keys| keys.sent().own()) {
+        add_field(head, name, found);
+    }
+    for field in &places.fields {
+        add_field(head, &field.name, found);
+    }
+    if !places.subprotocols.is_empty()
+        && let Some(offered) = head.fields.get(SUBPROTOCOLS)
+    {
+        // Where it is not known which of the subprotocols are none, all may be.
+        let offer = places.offer(head).ok().flatten();
+        let told = offer
+            .map_or_else(String::new, |offer| format!("{},{}", offer.rest, offer.answer.unwrap_or_default()));
+        for name in offered.split(',').map(str::trim) {
+            if !told.split(',').any(|other| other.trim() == name) {
+                add(name, found);
+            }
         }
     }
+    if !places.query.is_empty()
+        && let Some(query) = head.target.query
+    {
+        for part in query.split(['&', ';']) {
+            let Some((name, value)) = part.split_once('=') else { continue };
+            let is_place = |own: &String| is_name(name.trim(), &canonical(own));
+            if places.query.iter().any(is_place) || may_be_credential(value, api_keys) {
+                add(value, found);
+            }
+        }
+    }
+    // Within Basic credentials the key is encoded.
+    if let Ok(Some(read)) = find_credential(head, api_keys, places) {
+        add(read.credential.as_str(), found);
+    }
+}
+
+/// Adds the last word of each element of a field.
+#[inline(never)]
+fn add_field(head: &Head<'_>, name: &str, found: &mut Vec<String>) {
+    for element in head.fields.get(name).unwrap_or_default().split(',') {
+        if let Some(text) = element.split_ascii_whitespace().next_back() {
+            add(text, found);
+        }
+    }
+}
+
+/// Longer ones first: one may be the beginning of another.
+#[inline(never)]
+fn add(text: &str, found: &mut Vec<String>) {
+    if text.len() < SHORTEST || found.iter().any(|other| other == text) {
+        return;
+    }
+    let at = found.iter().position(|other| other.len() < text.len()).unwrap_or(found.len());
+    found.insert(at, text.to_owned());
 }
 
 /// Masks them in all texts, and in URLs also where they are percent-encoded.
