@@ -414,7 +414,7 @@ fn an_explanation_tells_what_was_shown_and_said() {
     for answer in ["allowed", "cached"] {
         let told = isolate.explain(&world, "GET", "/x", &fields, None);
         let step = step(&told);
-        assert_eq!((&step["binding"], &step["answer"]), (&json!("POLICY"), &json!(answer)));
+        assert_eq!((&step["shown"]["service"], &step["answer"]), (&json!("POLICY"), &json!(answer)));
         assert_eq!(step["shown"]["path"], "/x");
         // The caller is told with what the service adds; the service was shown what the credential says.
         let steps = told["steps"].as_array().unwrap();

@@ -46,7 +46,8 @@ fn explanations_read_as_they_should() {
     let mistyped = file("mistyped-key.txt", "sk_live_DEMOacmeCorp0000000000_4LCaYh");
     let set = ["--jwks", "main=fixtures/keys/issuer.jwks.json"];
     let choices = ["--gateway", "fixtures/gateways/choices.toml"];
-    let cases: [(&str, Vec<&str>); 17] = [
+    let asks = ["--gateway", "fixtures/gateways/authorize.toml", "--claims", r#"{"environment":"sandbox"}"#];
+    let cases: [(&str, Vec<&str>); 20] = [
         (
             "key",
             [
@@ -104,6 +105,20 @@ fn explanations_read_as_they_should() {
         (
             "split-chosen",
             vec!["--claims", r#"{"sub":"x"}"#, "--path", "/rollout/x", "--header", "X-Variant: sandbox"],
+        ),
+        (
+            "authorize",
+            [
+                &["--path", "/allowed/x", "--country", "FR", "--header", "X-Debug: 1"][..],
+                &["--authorize", r#"{"allow":true,"claims":{"tier":"gold","environment":"production"}}"#],
+                &asks[..],
+            ]
+            .concat(),
+        ),
+        ("authorize-not-asked", [&["--path", "/allowed/x"], &asks[..]].concat()),
+        (
+            "authorize-denied",
+            [&["--path", "/allowed/x", "--authorize", r#"{"allow":false,"status":402}"#], &asks[..]].concat(),
         ),
         ("matched", [&["--path", "/where/x", "--country", "FR"], &choices[..]].concat()),
         (
@@ -175,7 +190,7 @@ fn cases_are_a_test_suite() {
         request = { path = "/environment/x", claims = { environment = "sandbox" } }
         expect = { backend = "sandbox", "set.x-subject" = "nobody" }
         [[cases]]
-        request = { path = "/environment/x", claims = { environment = "staging" } }
+        request = { path = "/environment/x", claims = { environment = "staging" }, authorize = { allow = false } }
         expect = { status = 403, problem = "no-backend" }
         "#,
     )
@@ -239,6 +254,11 @@ fn what_the_platform_says_is_given_by_options_and_by_members_of_a_case() {
 fn what_cannot_be_asked_says_why() {
     for (arguments, why) in [
         (&["--claims", "{", "--path", "/x"][..], "--claims is not a JSON object"),
+        (&["--authorize", "[]", "--path", "/x"], "--authorize is not a JSON object"),
+        (
+            &["--authorize", r#"{"allow":true,"status":200}"#, "--path", "/x"],
+            r#"authorize: is no answer of a service: write {"allow": true, "claims": { … }} or {"allow": false, "status": 403}"#,
+        ),
         (&["--path", "/x", "--header", "nonsense"], "Name: value"),
         (&["--path", "/x", "--ip", "nowhere"], "ip: nowhere is no address"),
         (&["--path", "/x", "--now", "soon"], "now: soon is no instant"),

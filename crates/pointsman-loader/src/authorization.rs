@@ -41,7 +41,7 @@ pub(crate) async fn ask<P: Ports>(
     };
     let body = boxed_cold(answered(ports, request, "service")).await;
     let answer = body.and_then(|body| {
-        let answer = parse_object(without_bom(&body)).ok().and_then(Answer::of);
+        let answer = parse_object(without_bom(&body)).ok().and_then(|members| Answer::of(&members));
         answer
             .ok_or_else(|| SourceError("the answer is none: see docs/configuration.md#authorize".to_owned()))
     });

@@ -22,8 +22,9 @@ const encoded = (value) => Buffer.from(JSON.stringify(value)).toString("base64ur
  * @returns {{ url: string, method: string, headers: [string, string][] } | { problem: string }}
  */
 export function question({ request }, { secret, form }) {
-  const { path, method = "GET", host = HOST, headers = {}, key, jwt, claims, subject, ip, now } = request;
+  const { path, method = "GET", host = HOST, headers = {}, key, jwt, claims, subject, authorize, ip, now } = request;
   if (now !== undefined) return { problem: "it names a time, and workerd has its own" };
+  if (authorize !== undefined) return { problem: "it gives a service's answer, and workerd asks the service itself" };
   /** @type {[string, string][]} */
   const fields = [["x-pointsman-explain", secret]];
   for (const [name, values] of Object.entries(headers)) for (const value of [values].flat()) fields.push([name, value]);

@@ -17,6 +17,7 @@ import { Failure } from "./failure.mjs";
  * @property {string} [jwt]
  * @property {Record<string, unknown>} [claims]
  * @property {string} [subject]
+ * @property {Record<string, unknown>} [authorize] what the service answers that the route asks
  * @property {string} [ip]
  * @property {string} [now]
  *

@@ -92,7 +92,7 @@ impl Question {
         if given.iter().filter(|given| **given).count() > 1 {
             return Err("key, jwt and claims exclude each other".to_owned());
         }
-        if self.authorize.clone().is_some_and(|answer| Answer::of(answer).is_none()) {
+        if self.authorize.as_ref().is_some_and(|answer| Answer::of(answer).is_none()) {
             return Err(format!("authorize: is no answer of a service: write {ANSWERS}"));
         }
         let mut fields: Vec<(String, String)> = Vec::new();

@@ -214,7 +214,7 @@ impl Page {
             "cached" => "says what it said before".to_owned(),
             _ => red("gives no answer"),
         };
-        self.entry("authorize", &format!("{} {answer}", text(&step["binding"])));
+        self.entry("authorize", &format!("{} {answer}", text(&step["shown"]["service"])));
         let shown = &step["shown"];
         let own = shown["shown"].as_object().into_iter().flatten().map(|(name, _)| plain(name));
         let who =

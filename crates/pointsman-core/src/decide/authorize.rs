@@ -80,9 +80,7 @@ impl DecisionContext<'_> {
             if let Some(said) = &said {
                 steps.principal = Some(Rc::clone(&said.principal));
             }
-            let binding = &*authorize.binding;
-            steps.authorize =
-                Some(json!({ "step": "authorize", "binding": binding, "answer": answer, "shown": shown }));
+            steps.authorize = Some(json!({ "step": "authorize", "answer": answer, "shown": shown }));
         });
         if said.is_none() && authorize.closed {
             return Err(Refusal::AuthorizationUnavailable.into());

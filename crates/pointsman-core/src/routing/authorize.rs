@@ -68,13 +68,13 @@ pub struct Answer {
 impl Answer {
     /// Reads an answer; nothing where it is none. A member that nobody knows may have been meant to forbid something.
     #[must_use]
-    pub fn of(members: Map<String, Value>) -> Option<Self> {
+    pub fn of(members: &Map<String, Value>) -> Option<Self> {
         let (mut allow, mut status, mut claims) = (None, None, Map::new());
         for (name, value) in members {
             match (name.as_str(), value) {
-                ("allow", Value::Bool(said)) => allow = Some(said),
+                ("allow", Value::Bool(said)) => allow = Some(*said),
                 ("status", Value::Number(said)) => status = Some(said.as_u64()?),
-                ("claims", Value::Object(said)) => claims = said,
+                ("claims", Value::Object(said)) => claims.clone_from(said),
                 ("status" | "claims", Value::Null) => {}
                 _ => return None,
             }
@@ -121,7 +121,7 @@ mod tests {
     use crate::{base::object::parse_object, identity::claims::Claims};
 
     fn answer(json: &str) -> Option<Answer> {
-        Answer::of(parse_object(json.as_bytes()).unwrap())
+        Answer::of(&parse_object(json.as_bytes()).unwrap())
     }
 
     fn denied(status: u16) -> Option<Answer> {

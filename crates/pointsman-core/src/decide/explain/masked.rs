@@ -124,16 +124,22 @@ fn masked(text: &str, credential: &str) -> String {
     let Some((before, query)) = text.split_once('?').filter(|_| RequestTarget::parse(text).is_some()) else {
         return masked_text(text, credential);
     };
+    let mut told = masked_text(before, credential);
+    told.push('?');
     // What is percent-encoded is found as it is found when it is forwarded.
-    let parts = query.split_inclusive(['&', ';']).map(|part| {
+    for part in query.split_inclusive(['&', ';']) {
         let bare = part.trim_end_matches(['&', ';']);
-        let name = bare.split_once('=').map_or("", |(name, _)| name);
-        match credential_copies::is_parameter_with(bare, credential) {
-            true => part.replace(bare, &format!("{}={MASK}", name.replace(credential, MASK))),
-            false => part.replace(credential, MASK),
+        if !credential_copies::is_parameter_with(bare, credential) {
+            told.push_str(&part.replace(credential, MASK));
+            continue;
         }
-    });
-    format!("{}?{}", masked_text(before, credential), parts.collect::<String>())
+        let name = bare.split_once('=').map_or("", |(name, _)| name);
+        told.push_str(&name.replace(credential, MASK));
+        told.push('=');
+        told.push_str(MASK);
+        told.push_str(part.get(bare.len()..).unwrap_or_default());
+    }
+    told
 }
 
 /// A text without the credential. One in which it is percent-encoded, as in a path, is masked as a whole.
