@@ -1,5 +1,12 @@
 //! A service of the operator's that a route asks: what it is shown, what its answer does, and what no answer does.
-#![allow(missing_docs, clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::unwrap_used)]
+#![allow(
+    missing_docs,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::string_slice,
+    clippy::unwrap_used
+)]
 
 use pointsman_core::{
     base::time::Span,
@@ -106,12 +113,7 @@ fn show_adds_what_conditions_could_look_at() {
     let request = |path: &str, fields: &[(&str, &str)], cf: Value| {
         let fields = fields.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
         let cf = cf.as_object().unwrap().clone();
-        assert!(passes(&isolate.request(
-            &world,
-            "POST",
-            path,
-            TestFields { fields, cf, ..TestFields::default() }
-        )));
+        assert!(passes(&isolate.request(&world, "POST", path, TestFields { fields, cf })));
         shown(&world).remove(0)["shown"].take()
     };
     let fields = [("cf-connecting-ip", "192.0.2.7"), ("x-tier", "7")];
