@@ -88,22 +88,17 @@ impl Ports for Outside {
     async fn document(&self, request: DocumentRequest<'_>) -> Result<FetchedDocument, SourceError> {
         #[allow(clippy::cast_precision_loss)] // far below 2^53
         let max_bytes = request.max_bytes as f64;
-        let (binding, request_id) = request.service.map(|call| (call.binding, call.request_id)).unzip();
-        let [authorization, body, etag, binding, request_id] =
-            [request.authorization, request.body, request.etag, binding, request_id]
-                .map(|text| text.map(str::to_owned));
-        let (timeout, user_agent, env) = (millis(request.timeout), request.user_agent, self.env.as_ref());
         let document = platform::get_document(
             request.url,
-            authorization,
-            body,
-            etag,
-            timeout,
+            request.authorization,
+            request.body,
+            request.etag,
+            millis(request.timeout),
             max_bytes,
-            user_agent,
-            env,
-            binding,
-            request_id,
+            request.user_agent,
+            self.env.as_ref(),
+            request.service.map(|call| call.binding),
+            request.service.map(|call| call.request_id),
         );
         match document.await {
             Ok(document) => Ok(FetchedDocument {

@@ -45,15 +45,15 @@ extern "C" {
     #[wasm_bindgen(js_name = getDocument, catch)]
     pub(super) async fn get_document(
         url: &str,
-        authorization: Option<String>,
-        body: Option<String>,
-        etag: Option<String>,
+        authorization: Option<&str>,
+        body: Option<&str>,
+        etag: Option<&str>,
         timeout: f64,
         max_bytes: f64,
         user_agent: &str,
         env: &JsValue,
-        binding: Option<String>,
-        request_id: Option<String>,
+        binding: Option<&str>,
+        request_id: Option<&str>,
     ) -> Result<Document, JsValue>;
     #[wasm_bindgen(js_name = untilTrap)]
     pub(super) fn until_trap(promise: &Promise) -> Promise;
