@@ -11,6 +11,7 @@ import { nextPort, wantedPort } from "./port.mjs";
 import { duration } from "./say.mjs";
 import { testFiles } from "./test-files.mjs";
 import { chosen, STEPS } from "./test-steps.mjs";
+import { keptExports, SECTION, withSections } from "./wasm-bytes.mjs";
 import { withoutNames } from "./wasm-names.mjs";
 import { watch } from "./watch.mjs";
 import { welcome } from "./welcome.mjs";
@@ -184,4 +185,30 @@ test("a wasm file loses the names of its functions, and only these", () => {
   assert.deepEqual(names, ["0 a::b", "1 c"]);
   assert.deepEqual([...wasm], [head, types, functions, exported, code].flat());
   assert.equal(typeof new WebAssembly.Instance(new WebAssembly.Module(wasm)).exports.f, "function");
+});
+
+test("a wasm file loses exports, and all else stays where it is", () => {
+  const chars = (text) => [text.length, ...Buffer.from(text)];
+  const long = "a".repeat(120);
+  const content = [3, ...chars("f"), 0, 1, ...chars(long), 0, 0x80, 2, ...chars("g"), 2, 0];
+  const kept = (isKept) => [...keptExports(Buffer.from(content), isKept)];
+  assert.deepEqual(
+    kept(() => true),
+    content,
+  );
+  assert.deepEqual(
+    kept((name) => name !== long),
+    [2, ...chars("f"), 0, 1, ...chars("g"), 2, 0],
+  );
+  assert.deepEqual(
+    kept(() => false),
+    [0],
+  );
+  const head = [0, 0x61, 0x73, 0x6d, 1, 0, 0, 0];
+  // The length of a section is a number of two bytes from 128 on.
+  const section = (length) => [7, 0x80 | (length & 0x7f), length >> 7, ...Array(length).fill(1)];
+  const file = Buffer.from([...head, 1, 1, 9, ...section(300)]);
+  assert.deepEqual([...withSections(file, (_, part) => part)], [...file]);
+  const halved = withSections(file, (kind, part) => (kind === SECTION.exports ? part.subarray(0, 150) : part));
+  assert.deepEqual([...halved], [...head, 1, 1, 9, ...section(150)]);
 });

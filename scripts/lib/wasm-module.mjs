@@ -9,7 +9,9 @@ import { compileWasm, step, wasmBuildEnvironment } from "./wasm-compile.mjs";
 import { optimizeWasm } from "./wasm-optimize.mjs";
 
 /** Which code makes a module: where that changed, the module is made again. */
-const SCRIPTS = ["compile", "module", "names", "optimize"].map((name) => inRoot("scripts", "lib", `wasm-${name}.mjs`));
+const SCRIPTS = ["bytes", "compile", "module", "names", "optimize"].map((name) =>
+  inRoot("scripts", "lib", `wasm-${name}.mjs`),
+);
 
 /** @type {(file: string) => string} */
 const digest = (file) => createHash("sha256").update(readFileSync(file)).digest("hex");

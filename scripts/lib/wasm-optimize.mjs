@@ -2,6 +2,7 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { npmBin } from "./paths.mjs";
+import { keptExports, SECTION, withSections } from "./wasm-bytes.mjs";
 import { step } from "./wasm-compile.mjs";
 import { withoutNames } from "./wasm-names.mjs";
 
@@ -27,6 +28,12 @@ const EDGE = ["-O3", "--converge", "--one-caller-inline-max-function-size=0", BY
 const SMALLEST = ["-Oz", BY_NAME];
 const KEPT = ["--debuginfo", ...FEATURES.map((name) => `--enable-${name}`)];
 
+/**
+ * Classes that the worker crate exports and the Worker never makes: streams out of Rust, while bodies pass as the platform's
+ * own, and options of services that it does not use. As exports they would keep all that they are made of.
+ */
+const NEVER_MADE = /(intounderlying|r2range|minifyconfig|containerstartupoptions)/;
+
 /** @import { StepOptions } from "./wasm-compile.mjs" */
 
 /**
@@ -37,6 +44,11 @@ const KEPT = ["--debuginfo", ...FEATURES.map((name) => `--enable-${name}`)];
  * @param {StepOptions & { smallest?: boolean }} options
  */
 export async function optimizeWasm(from, to, { smallest = false, ...options }) {
+  const isMade = (/** @type {string} */ name) => !NEVER_MADE.test(name);
+  const made = withSections(readFileSync(from), (kind, content) =>
+    kind === SECTION.exports ? keptExports(content, isMade) : content,
+  );
+  writeFileSync(from, made);
   await step(npmBin("wasm-opt"), [from, "-o", to, ...(smallest ? SMALLEST : EDGE), ...KEPT], options);
   const { wasm, names } = withoutNames(readFileSync(to));
   writeFileSync(to, wasm);
