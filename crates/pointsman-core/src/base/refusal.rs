@@ -88,7 +88,8 @@ refusals! {
     CredentialMissing = "credential_missing" => CredentialRequired,
     /// A credential in the API-key field and another in `Authorization`.
     CredentialInTwoFields = "credential_in_two_fields" => CredentialAmbiguous,
-    /// Two credentials in one field, or the field sent twice.
+    /// Two credentials in one field, or the field sent twice; or the credential again in the path or the host, on a route whose
+    /// service is shown them.
     CredentialRepeated = "credential_repeated" => CredentialAmbiguous,
     /// The field's scheme is not the configured one (for example `Basic`).
     CredentialScheme = "credential_scheme" => CredentialInvalid,

@@ -1,6 +1,6 @@
 //! A decision that a service of the operator's takes: what memory holds of its answer, or that the service is to be asked.
 
-use std::rc::Rc;
+use std::{borrow::Cow, rc::Rc};
 
 use serde_json::{Map, Value};
 
@@ -9,6 +9,7 @@ use crate::{
     base::{
         digest::Digest,
         json::{json, put, text},
+        percent::decode_lenient,
         refusal::Refusal,
         time::Span,
     },
@@ -16,7 +17,10 @@ use crate::{
         decision::{Halt, Need},
         explain::{self, masked},
     },
-    identity::{jwt::VerifiedToken, method::AuthMethod, principal::Principal},
+    identity::{
+        claimed::Claimed, credential::find_credential, jwt::VerifiedToken, method::AuthMethod,
+        principal::Principal,
+    },
     routing::{
         authorize::{self, Authorize, Question},
         condition::Facts,
@@ -39,10 +43,12 @@ impl DecisionContext<'_> {
         (principal, method): (&Rc<Principal>, &AuthMethod),
         memory: &Memory,
     ) -> Result<Option<Rc<VerifiedToken>>, Halt> {
-        let shown = self.shown(route, authorize, facts, method);
+        let mut shown = self.shown(route, authorize, facts, method);
+        // Of what is really there, so that no two requests share an answer whatever is masked. No token has such a name: a
+        // signature has no brace in it.
+        let name = Digest::of(text(&shown).as_bytes());
+        self.mask_credential(route, &mut shown)?;
         let body = text(&shown);
-        // No token has such a name: a signature has no brace in it.
-        let name = Digest::of(body.as_bytes());
         let mut how = None;
         let said = match self.loaded.authorized.as_deref() {
             Some((of, said)) if *of == name => said.clone(),
@@ -85,7 +91,36 @@ impl DecisionContext<'_> {
         if said.is_none() && authorize.closed {
             return Err(Refusal::AuthorizationUnavailable.into());
         }
+        // A service names customers where the credential names none; not beyond those that the token's issuer may speak for.
+        if let (Some(said), Some(customers)) = (&said, &self.gateway.customers)
+            && let Claimed::Id(id) = said.principal.customer(&customers.claim)
+            && !self.may_be_of(id, principal, method)
+        {
+            return Err(Refusal::TokenCustomerNotOfIssuer.into());
+        }
         Ok(said)
+    }
+
+    /// Takes the credential out of what is shown: the one that was read, and nothing else that the caller sent. What a caller
+    /// chooses must mask nothing, or it would hide a claim or a path from the service. So a path or a host with the credential
+    /// in it is refused, in whatever encoding: masked, it would be another one than the backend gets.
+    fn mask_credential(&self, route: &Route, shown: &mut Value) -> Result<(), Refusal> {
+        let keys = self.gateway.api_keys.as_ref();
+        let Ok(Some(read)) = find_credential(self.head, keys, &route.auth.places) else { return Ok(()) };
+        let credential = read.credential.as_str().to_owned();
+        if credential.len() < masked::SHORTEST {
+            return Ok(());
+        }
+        let target = self.head.target;
+        if holds(target.path, &credential) || holds(target.authority, &credential) {
+            return Err(Refusal::CredentialRepeated);
+        }
+        if let Some(Value::Object(members)) = shown.get_mut("shown") {
+            for value in members.values_mut().filter(|value| holds(&text(value), &credential)) {
+                *value = masked::MASK.into();
+            }
+        }
+        Ok(())
     }
 
     /// What the service is shown: never the body, and nothing that the credential stands in. All of it is in the name of the
@@ -101,7 +136,7 @@ impl DecisionContext<'_> {
                 put(&mut members, &of.to_string(), value.into_owned());
             }
         }
-        let mut shown = json!({
+        json!({
             "authorize": authorize::VERSION,
             "service": &*authorize.binding,
             "route": &*route.name,
@@ -110,8 +145,20 @@ impl DecisionContext<'_> {
             "path": self.head.target.path,
             "principal": who,
             "shown": Value::Object(members),
-        });
-        masked::mask_all(&mut shown, self.head, self.gateway, &route.auth.places);
-        shown
+        })
     }
+}
+
+/// Whether the credential stands in a text, however often that is percent-encoded.
+fn holds(text: &str, credential: &str) -> bool {
+    let mut text = Cow::Borrowed(text);
+    while !text.contains(credential) {
+        let decoded = String::from_utf8_lossy(&decode_lenient(text.as_bytes())).into_owned();
+        // Each round makes it shorter.
+        if decoded.len() >= text.len() {
+            return false;
+        }
+        text = Cow::Owned(decoded);
+    }
+    true
 }

@@ -72,6 +72,13 @@ impl DecisionContext<'_> {
         }
     }
 
+    /// Whether a caller whose credential names no customer can be one of this customer's: its issuer may speak for some alone.
+    pub(super) fn may_be_of(&self, id: &CustomerId, principal: &Principal, method: &AuthMethod) -> bool {
+        let own = method.authority();
+        let issuer = self.gateway.issuers.iter().find(|issuer| Some(&*issuer.name) == own);
+        issuer.and_then(|issuer| issuer.customers.as_ref()).is_none_or(|only| only.allows(principal, id))
+    }
+
     /// Whose a request is by its host and by its credential, which may name no other customer. With the record at hand, who is
     /// disabled or out of reach is refused whatever the rules say.
     #[cold]
@@ -88,15 +95,11 @@ impl DecisionContext<'_> {
             Claimed::Id(own) if *own == id => {}
             Claimed::Id(_) => return Err(Refusal::HostOfAnotherCustomer.into()),
             Claimed::Malformed => return Err(Refusal::CustomerIdMalformed.into()),
-            Claimed::Missing => {
-                // A partner's token that names no customer is of none but the partner's.
-                let own = method.authority();
-                let issuer = self.gateway.issuers.iter().find(|issuer| Some(&*issuer.name) == own);
-                let only = issuer.and_then(|issuer| issuer.customers.as_ref());
-                if only.is_some_and(|only| !only.allows(principal, &id)) {
-                    return Err(Refusal::HostOfAnotherCustomer.into());
-                }
+            // A partner's token that names no customer is of none but the partner's.
+            Claimed::Missing if !self.may_be_of(&id, principal, method) => {
+                return Err(Refusal::HostOfAnotherCustomer.into());
             }
+            Claimed::Missing => {}
         }
         admit(Stored::Present(of_host), self.head)?;
         Ok(Box::new(Claimed::Id(id)))

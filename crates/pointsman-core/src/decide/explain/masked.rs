@@ -20,8 +20,8 @@ use crate::{
 };
 
 /// Shorter ones are words, and would mask what has nothing to do with them.
-const SHORTEST: usize = 8;
-const MASK: &str = "(credential)";
+pub(in crate::decide) const SHORTEST: usize = 8;
+pub(in crate::decide) const MASK: &str = "(credential)";
 
 /// The credentials that a request brings, verified or not, in any place where a route looks for one.
 pub(super) fn sent(head: &Head<'_>, gateway: &Gateway) -> Vec<String> {
@@ -31,13 +31,6 @@ pub(super) fn sent(head: &Head<'_>, gateway: &Gateway) -> Vec<String> {
         add_sent(head, gateway.api_keys.as_ref(), places, &mut found);
     }
     found
-}
-
-/// Masks the credentials that a request brings to a route with these places.
-pub(in crate::decide) fn mask_all(told: &mut Value, head: &Head<'_>, gateway: &Gateway, places: &Places) {
-    let mut found = Vec::new();
-    add_sent(head, gateway.api_keys.as_ref(), places, &mut found);
-    mask(told, &found);
 }
 
 /// Whether a value of the query looks like a credential. Where two came, or one was spelled otherwise, none is found.
