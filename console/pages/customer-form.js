@@ -110,7 +110,7 @@ export function recordOf(values, id) {
  */
 function quotas(written) {
   const pairs = written.map((line) => {
-    const [, name, number] = /^(\S+)[\s:=]+(\S+)$/.exec(line) ?? [line, line, ""];
+    const [, name, number] = /^([^\s:=]+)\s*[\s:=]\s*(\S+)$/.exec(line) ?? [line, line, ""];
     // What is no number stays as it is, and is a fault.
     return [name, /^\d{1,15}$/.test(number) ? Number(number) : number];
   });

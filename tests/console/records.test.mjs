@@ -88,6 +88,8 @@ test("a record that goes through the form loses nothing", () => {
     secrets: ["eyJhIjoxfQ..a.b.c", "eyJhIjoyfQ..a.b.c"],
   };
   assert.deepEqual(recordOf(valuesOf(record), "acme-corp").record, record);
+  for (const limits of ["monthly 50000\na.b 7", "monthly: 50000\na.b=7", "monthly = 50000\na.b :7"])
+    assert.deepEqual(recordOf({ ...valuesOf(record), limits }, "acme-corp").record.limits, record.limits, limits);
   // Nor does what is no number: it is shown with its fault.
   const odd = { ...record, limits: { monthly: "many" } };
   assert.deepEqual(recordOf(valuesOf(odd), "acme-corp").record, odd);
