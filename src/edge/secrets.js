@@ -48,13 +48,22 @@ export async function setSecrets(headers, { origin, secrets = "" }) {
       takeOff();
       // Not the runtime's own words, which could quote the secret.
       const why = error instanceof Unusable ? error.message : "its value is none of a field";
-      const message = `the secret ${name} for ${origin} cannot be sent: ${why}`;
+      const message = `customer ${customerOf(sealed)}: the secret ${name} for ${origin} cannot be sent: ${why}`;
       logEvent("warn", "customer_secret_unusable", { message });
       return undefined;
     }
   }
   return takeOff;
 }
+
+/**
+ * Whose a secret is by its header, which the core has read.
+ * @param {string} sealed
+ */
+const customerOf = (sealed) => headerOf(sealed.split(".", 1)[0]).sub;
+
+/** @param {string} encoded */
+const headerOf = (encoded) => JSON.parse(new TextDecoder().decode(bytesOf(encoded)));
 
 /** Why a secret is not sent. The message holds nothing of it. */
 class Unusable extends Error {}
@@ -69,7 +78,7 @@ async function open(sealed) {
   const known = opened.find(sealed);
   if (known !== undefined) return known;
   const [header, encryptedKey, ...rest] = sealed.split(".");
-  const { alg, enc, kid, zip, crit } = JSON.parse(new TextDecoder().decode(bytesOf(header)));
+  const { alg, enc, kid, zip, crit } = headerOf(header);
   if (alg !== "dir" || enc !== "A256GCM" || zip !== undefined || crit !== undefined || encryptedKey !== "")
     throw notOurs();
   const [iv, ciphertext, tag] = rest.map(bytesOf);

@@ -92,6 +92,13 @@ test("of several origins those get it that are named, and a backend that moves d
     want: 1,
   });
   assert.match(refused.err, /\/secrets\/0: was sealed for an origin that no backend of this record has/);
+  // What was written past the command line, and is at fault since: sealed anew, or taken away.
+  await (await project.kv()).put("customer:acme-corp", JSON.stringify({ customerId: "acme-corp", ...moved }));
+  await seal(["--field", "x-api-key"]);
+  assert.deepEqual(
+    (await opened()).map(({ aud }) => aud),
+    ["https://moved.example.com"],
+  );
   const copied = { backendUrl: "https://backup.example.com", secrets };
   const stolen = await project.local(["customers", "put", "wayne-ent", "-"], {
     input: JSON.stringify(copied),

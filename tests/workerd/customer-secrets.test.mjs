@@ -192,6 +192,7 @@ test("what was changed, or sealed with another key, is sent to nobody", async ()
   };
   for (const [name, [sealed, why]] of Object.entries(cases))
     await sendsNothing(sealed, name, "customer_secret_unusable", why);
+  assert.ok(gateway.log.texts.join("\n").includes(`customer acme-corp: the secret x-api-secret for ${ORIGIN}`));
 });
 
 test("a secret of the Worker that nobody minted opens nothing, and shuts out those alone whose secrets it should open", async () => {

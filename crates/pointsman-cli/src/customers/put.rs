@@ -58,8 +58,8 @@ pub(crate) struct Arguments {
     /// Takes the customer's own host names away; the rest of the operator's record stays as it is.
     #[arg(long, conflicts_with_all = ["host", "backend_url"])]
     no_hosts: bool,
-    /// A quota of the customer's own, for a limit with from_record; may be given several times. The others stay, and without
-    /// --backend-url so does the rest of the operator's record. The number of gateway.toml counts again with NAME=none.
+    /// A quota of the customer's own, for a limit with from_record; may be given several times. With NAME=none the number of
+    /// gateway.toml counts again. Without --backend-url the other quotas and the rest of the operator's record stay as they are.
     #[arg(long, value_name = "NAME=NUMBER", value_parser = quota)]
     limit: Vec<(String, Option<u64>)>,
     #[command(flatten)]

@@ -49,7 +49,7 @@ pub(crate) struct Arguments {
     /// The origin that gets the secret, as in one of the record's URLs; may be given several times. Default the only one.
     #[arg(long, value_name = "ORIGIN")]
     origin: Vec<String>,
-    /// Takes the secret of this field away.
+    /// Takes the secret of this field away, at the origins that are named or at all of them.
     #[arg(long)]
     remove: bool,
     /// Reads the secret from this file and not from standard input.
@@ -87,9 +87,20 @@ pub(super) fn run(arguments: &Arguments) -> CommandResult {
     let sealing = if arguments.remove { None } else { Some(sealing(arguments)?) };
     let kv = &*arguments.target.kv()?;
     let mut members = own_record(kv, &id)?;
-    let origins = chosen(&judge, &members, &arguments.origin)?;
+    let known = origins_of(&judge, &members)?;
     let mut secrets = secrets_of(&members);
-    secrets.retain(|sealed| said(sealed, "field") != field || !origins.contains(&said(sealed, "aud")));
+    let is_of_field = |sealed: &String| said(sealed, "field") == field;
+    // What is taken away may be for an origin that the record no longer has: that is what its fault says to do.
+    let stale = secrets.iter().filter(|sealed| is_of_field(sealed)).map(|sealed| said(sealed, "aud"));
+    let stale: Vec<_> = stale.filter(|origin| !known.contains(origin)).collect();
+    let origins = match arguments.remove && arguments.origin.is_empty() {
+        true => [known, stale.clone()].concat(),
+        false if arguments.remove => chosen([known, stale.clone()].concat(), &arguments.origin)?,
+        false => chosen(known, &arguments.origin)?,
+    };
+    let is_replaced =
+        |origin: &String| origins.contains(origin) || (!arguments.remove && stale.contains(origin));
+    secrets.retain(|sealed| !is_of_field(sealed) || !is_replaced(&said(sealed, "aud")));
     if let Some((ring, value)) = sealing {
         for origin in &origins {
             let to = SealedFor { customer: id.as_str(), origin, field: &field };
@@ -173,14 +184,16 @@ pub(super) fn put_secrets(members: &mut Map<String, Value>, secrets: Vec<String>
     }
 }
 
-/// The origins that are meant, each one of the record's.
-fn chosen(judge: &Judge, members: &Map<String, Value>, named: &[String]) -> Result<Vec<String>, Failure> {
-    // Secrets whose origin is gone are what somebody may be about to mend.
+/// The origins of a record, whatever its secrets are for: their origin may be gone, which is what somebody is about to mend.
+fn origins_of(judge: &Judge, members: &Map<String, Value>) -> Result<Vec<String>, Failure> {
     let mut bare = members.clone();
     bare.remove("secrets");
-    let origins = judge
-        .origins(&Value::Object(bare).to_string())
-        .map_err(|problem| input(format!("the record cannot be used: {problem}")))?;
+    let origins = judge.origins(&Value::Object(bare).to_string());
+    origins.map_err(|problem| input(format!("the record cannot be used: {problem}")))
+}
+
+/// The origins that are meant: those that were named, else the only one there is.
+fn chosen(origins: Vec<String>, named: &[String]) -> Result<Vec<String>, Failure> {
     let list = origins.join(", ");
     if named.is_empty() {
         return match origins.as_slice() {
