@@ -1,9 +1,12 @@
 // Secrets of customers' backends on the command line: sealed into records of a local KV, opened by whoever has the key alone, and
 // printed nowhere.
 import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import { after, before, test } from "node:test";
 import { compactDecrypt } from "jose";
+import { withNpmBins } from "../../scripts/lib/modern-node.mjs";
+import { npmBin } from "../../scripts/lib/paths.mjs";
 import { openProject } from "./support/project.mjs";
 
 const K1 = "pso_DemoOperatorSecretIsPublicNotForProduction0_1mpS7r";
@@ -38,6 +41,18 @@ const put = (...urls) =>
 const seal = (args, options) =>
   project.local(["customers", "seal", "acme-corp", ...args], { input: `${CANARY}\n`, ...options });
 const record = async () => (await project.local(["customers", "get", "acme-corp", "--json"])).json();
+
+/** Writes an entry without the command line, as somebody does in the dashboard. */
+function putPast(name, record) {
+  const to = ["--binding", "POINTSMAN_KV", "--local", "--persist-to", project.path("kv")];
+  const args = ["kv", "key", "put", name, JSON.stringify(record), ...to];
+  const { status, stderr } = spawnSync(npmBin("wrangler"), args, {
+    cwd: project.folder,
+    env: withNpmBins(),
+    encoding: "utf8",
+  });
+  assert.equal(status, 0, stderr);
+}
 
 /** What is sealed in the record, as somebody else's library reads it. */
 async function opened(secret = K1) {
@@ -93,7 +108,7 @@ test("of several origins those get it that are named, and a backend that moves d
   });
   assert.match(refused.err, /\/secrets\/0: was sealed for an origin that no backend of this record has/);
   // What was written past the command line, and is at fault since: sealed anew, or taken away.
-  await (await project.kv()).put("customer:acme-corp", JSON.stringify({ customerId: "acme-corp", ...moved }));
+  putPast("customer:acme-corp", { customerId: "acme-corp", ...moved });
   await seal(["--field", "x-api-key"]);
   assert.deepEqual(
     (await opened()).map(({ aud }) => aud),
