@@ -51,6 +51,12 @@ export function wasmBuildEnvironment({ dev = false, small = false, target = WASM
 }
 
 /**
+ * How much a function may cost that is copied into its callers, as LLVM counts. What is compiled for size has 50 by itself; in
+ * what is linked as a whole, that still copies much into places that run once. V8 inlines what is hot as it runs.
+ */
+const INLINED = 25;
+
+/**
  * What makes a build the same wherever the clone, the home folder and the registry's copy are: panics name the files of
  * their source, and these would be machine paths. Only what is compiled for the target has the flags.
  */
@@ -60,7 +66,7 @@ function withoutMachinePaths({ dev = false } = {}) {
   const registries = existsSync(sources) ? readdirSync(sources).map((name) => join(sources, name)) : [];
   const renamed = [[targetFolder(dev), "target"], ...registries.map((folder) => [folder, "crates"])];
   const flags = renamed.map(([folder, name]) => `--remap-path-prefix=${folder}=${name}`);
-  return { CARGO_ENCODED_RUSTFLAGS: flags.join("\x1f") };
+  return { CARGO_ENCODED_RUSTFLAGS: [...flags, `-Cllvm-args=-inline-threshold=${INLINED}`].join("\x1f") };
 }
 
 /** @typedef {{ quiet: boolean, env: NodeJS.ProcessEnv }} StepOptions */
