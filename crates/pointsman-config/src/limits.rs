@@ -2,8 +2,10 @@
 
 use pointsman_checked::LONGEST_TIMEOUT;
 use pointsman_core::{
-    base::time::Span, customer::backend_url::is_binding, forward::limit::LARGEST_QUOTA,
-    http::fields::is_token, routing::condition::Condition,
+    base::{time::Span, units::LARGEST_INTEGER},
+    customer::backend_url::is_binding,
+    http::fields::is_token,
+    routing::condition::Condition,
 };
 use serde_json::{Value, json};
 
@@ -149,8 +151,8 @@ fn rate(limit: u64, period: Option<&str>, at: &str, findings: &mut Findings) -> 
 }
 
 fn whole(number: u64, field: &str, at: &str, findings: &mut Findings) -> u64 {
-    if !(1..=LARGEST_QUOTA).contains(&number) {
-        findings.error(format!("{at}/{field}"), format!("must be from 1 to {LARGEST_QUOTA}"));
+    if !(1..=LARGEST_INTEGER).contains(&number) {
+        findings.error(format!("{at}/{field}"), format!("must be from 1 to {LARGEST_INTEGER}"));
     }
     number
 }

@@ -2,7 +2,7 @@
 
 use pointsman_config::presets;
 use pointsman_core::{
-    forward::limit::LARGEST_QUOTA,
+    base::units::LARGEST_INTEGER,
     identity::{
         algorithm::Algorithm, confirmation::Binding, introspection::ClientAuth, method::RESERVED_NAMES,
         root_key::Scope, shared_secret::SecretFormat,
@@ -323,7 +323,7 @@ pub(super) fn customer() -> Vec<Field> {
         Field::free("CustomerRecord", "environmentName"),
         customer("allowedIps", list(&range(), 1)),
         customer("hosts", hosts()),
-        customer("limits", json!({ "type": "object", "additionalProperties": number(1, LARGEST_QUOTA) })),
+        customer("limits", json!({ "type": "object", "additionalProperties": number(1, LARGEST_INTEGER) })),
         customer(
             "secrets",
             list(&form(r"^[A-Za-z0-9_-]+\.\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]*\.[A-Za-z0-9_-]+$"), 1),

@@ -1,4 +1,7 @@
-//! Sizes and shares as people write them.
+//! Sizes and shares as people write them, and the largest number that fields can tell.
+
+/// The largest integer of a structured field (RFC 9651, section 3.3.1), and so the largest quota.
+pub const LARGEST_INTEGER: u64 = 999_999_999_999_999;
 
 /// A size in bytes: a whole number and `KB` or `MB` (powers of 1024).
 #[must_use]

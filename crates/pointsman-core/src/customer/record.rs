@@ -12,13 +12,13 @@ use crate::{
         record::{RecordError, RecordErrors, record_from_value, said},
         shape::{escape, shape},
         time::Timestamp,
+        units::LARGEST_INTEGER,
     },
     customer::{
         backend_url::AllowHttp,
         host_name::HostName,
         origins::{self, CustomerOrigin, OriginRecord},
     },
-    forward::limit::LARGEST_QUOTA,
     identity::{
         access::AccessRestrictions,
         claims::{BLOCK, COUNTED, weight_of_members},
@@ -340,7 +340,7 @@ impl CustomerConfig {
 /// The quotas of a record.
 fn limits(written: &Map<String, Value>, errors: &mut RecordErrors) -> Map<String, Value> {
     for (name, quota) in written {
-        if !quota.is_null() && !quota.as_u64().is_some_and(|quota| (1..=LARGEST_QUOTA).contains(&quota)) {
+        if !quota.is_null() && !quota.as_u64().is_some_and(|quota| (1..=LARGEST_INTEGER).contains(&quota)) {
             errors.note(format!("/limits/{}", escape(name)), "must be a whole number from 1 on");
         }
     }

@@ -74,9 +74,6 @@ pub enum Per {
     Month,
 }
 
-/// The largest quota: the largest integer of a structured field (RFC 9651, section 3.3.1).
-pub const LARGEST_QUOTA: u64 = 999_999_999_999_999;
-
 /// When the windows of a quota begin.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Anchor {
