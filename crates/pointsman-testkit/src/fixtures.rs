@@ -23,6 +23,10 @@ pub fn variables() -> HashMap<String, String> {
         "OPERATOR_SECRET".to_owned(),
         "pso_DemoOperatorSecretIsPublicNotForProduction0_1mpS7r".to_owned(),
     );
+    variables.insert(
+        "CUSTOMER_SECRETS_K1".to_owned(),
+        "pso_OperatorSecretOfTheFixturesIsPublic00000000_2KJXj2".to_owned(),
+    );
     let keys = json("fixtures/keys/private.json");
     variables.insert("IDENTITY_KEY".to_owned(), keys["es256-1"].to_string());
     variables.insert("DPOP_NONCE_SECRET".to_owned(), "0123456789abcdef0123456789abcdef".to_owned());
