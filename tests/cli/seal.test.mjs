@@ -87,6 +87,8 @@ test("a secret is sealed for the record's one origin, in the form that a field h
   const told = await project.local(["explain", "--path", "/x", "--claims", '{"customerId":"acme-corp"}', "--json"]);
   assert.deepEqual(told.json().forward.plan.attempts[0].secrets, ["authorization"]);
   isSilent(told);
+  const words = await project.local(["explain", "--path", "/x", "--claims", '{"customerId":"acme-corp"}']);
+  assert.match(words.out, /with authorization: \(secret\) of the customer's record/);
 });
 
 test("of several origins those get it that are named, and a backend that moves does not take it along", async () => {

@@ -313,9 +313,10 @@ impl Page {
             None => self.entry("limit", "none of the route's fits this caller"),
             Some(name) => {
                 let failing = format!("fails {}", text(&step["on_failure"]));
+                let quota = step["quota"].as_u64().map(|quota| format!(" of {quota}")).unwrap_or_default();
                 self.entry(
                     "limit",
-                    &format!("{name} counts {}, {failing}; not counted here", text(&step["counts"])),
+                    &format!("{name}{quota} counts {}, {failing}; not counted here", text(&step["counts"])),
                 );
             }
         }
@@ -329,7 +330,13 @@ impl Page {
         }
         for (index, attempt) in attempts.iter().enumerate() {
             let then = if index == 0 { "first" } else { "then " };
-            self.more(&format!("{then} {} within {} ms", text(&attempt["url"]), attempt["timeout_ms"]));
+            let by =
+                attempt["binding"].as_str().map(|name| format!(" by the binding {name}")).unwrap_or_default();
+            self.more(&format!("{then} {}{by} within {} ms", text(&attempt["url"]), attempt["timeout_ms"]));
+            let secrets: Vec<_> = attempt["secrets"].as_array().into_iter().flatten().map(text).collect();
+            if !secrets.is_empty() {
+                self.more(&format!("      with {}: (secret) of the customer's record", secrets.join(", ")));
+            }
         }
         if attempts.len() > 1 {
             self.more(&format!("all within {} ms", forward["plan"]["deadline_ms"]));
