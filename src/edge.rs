@@ -17,7 +17,7 @@ use pointsman_core::{
         decision::{Decision, Deferred, Judgement, LoadedForRequest, Need, Outcome, SignatureCheck},
         explain::{self, ExplainRequest},
         operator::{self, LedgerCall, json_answer, ledger_answer},
-        request_log::{LoggedRequest, Trace},
+        request_log::{LoggedRequest, Surroundings, Trace},
     },
     forward::{
         failover::Watched,
@@ -45,7 +45,7 @@ mod outside;
 mod platform;
 
 use self::{
-    isolate::{Isolate, Prepared},
+    isolate::{Isolate, Prepared, Told},
     outside::Outside,
     platform::{ExecutionContext, Incoming},
 };
@@ -256,6 +256,7 @@ impl RequestContext {
             }
             Ok(JsValue::UNDEFINED)
         });
+        let work = platform::until_decided(&work);
         self.context.wait_until(&work);
         // The work itself never fails; a trap in it leaves nothing decided.
         let _ = JsFuture::from(work).await;
@@ -372,7 +373,12 @@ impl RequestContext {
         if let (Some(plan), None) = (forward.sending.plan(), &forward.admission) {
             self.note_sending(plan);
         }
-        let line = trace.open(self.subject());
+        let mut line = trace.open(self.subject());
+        match self.isolate.told {
+            Told::Nothing => {}
+            Told::Key => trace.write_key(&mut line),
+            Told::Details => self.write_details(trace, &mut line),
+        }
         let parts = wire::encode_dispatch(&DispatchParts {
             forward,
             line: &line,
@@ -398,7 +404,10 @@ impl RequestContext {
     }
 
     fn answer(&self, answer: Answer, trace: &Trace) -> JsValue {
-        let line = trace.open(self.subject());
+        let mut line = trace.open(self.subject());
+        if answer.status >= 400 || self.isolate.told == Told::Details {
+            self.write_details(trace, &mut line);
+        }
         // What a HEAD gets has the fields of what a GET would get, and no body (RFC 9110, section 9.3.2).
         let body = answer.body.filter(|_| self.sent.survey.method() != "HEAD");
         let parts = wire::encode_answer(&AnswerParts {
@@ -409,6 +418,17 @@ impl RequestContext {
         });
         #[allow(clippy::cast_precision_loss)] // milliseconds, far below 2^53
         platform::answer(answer.status, &parts, self.began.millis() as f64)
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn write_details(&self, trace: &Trace, line: &mut String) {
+        let (Some(ready), Some(head)) = (&self.isolate.ready, self.head()) else { return };
+        // Somebody may hold it where a request ends in the middle of something; its revision is not worth waiting for.
+        let memory = ready.memory.try_borrow().ok();
+        let directory = memory.as_ref().and_then(|memory| memory.directory.as_ref());
+        let revision = directory.map(|directory| directory.follower.revision());
+        trace.write_details(&Surroundings { head: &head, gateway: &ready.gateway, revision }, line);
     }
 
     fn misconfigured(&self) -> JsValue {

@@ -4,6 +4,7 @@ import { waitUntil } from "cloudflare:workers";
 import { keepHead, keptHead } from "./head_cache.js";
 import { keepSegment, keptSegment } from "./segment_cache.js";
 import { makeFiles } from "./shard_files.js";
+import { inLookUpSpan } from "./spans.js";
 import { within } from "./within.js";
 
 /** @import { Ledger } from "./ledger.js" */
@@ -88,7 +89,8 @@ export async function segment(env, epoch, first, timeout) {
  * @param {number} timeout
  */
 export async function askLedger(env, name, timeout) {
-  return new Uint8Array(await within(timeout, ledger(env).ask(name)));
+  const ask = () => within(timeout, ledger(env).ask(name));
+  return new Uint8Array(await inLookUpSpan("cloudflare.durable_objects", name, ask));
 }
 
 /**

@@ -1,11 +1,14 @@
 // The one end of every request, whoever answers it: the core, a backend, a limit, or a catch of what nobody foresaw. What
 // is told of a request is told here, once. Whoever ends a request throws nothing afterwards, so that no second end follows.
 
+import { writePoint } from "./metrics.js";
+
 /**
  * What its end needs of a request.
  * @typedef {object} Ending
  * @property {string} line the beginning of its log line: what was decided, by request_log.rs, or `openLine`
  * @property {number} [began] when the request came; not known where the gateway itself failed
+ * @property {Pick<import("./glue.js").Incoming, "method" | "fields">} [incoming] what came, where it was sent to a backend
  */
 
 /**
@@ -15,6 +18,7 @@
  * @property {string} [reason] why the request was refused or failed
  * @property {string[]} [limits] the limits that refused the request, or that did not answer
  * @property {Call} [called] who was called last; none where nobody was
+ * @property {Response} [answer] the backend's, where it is handed on
  * @property {number} [now]
  */
 
@@ -26,12 +30,31 @@
  * @property {number} sentAt when the first attempt began
  */
 
+/** A million: what the share of lines is a part of, as in `trace_context.rs`. */
+const MILLION = 1_000_000;
+
+/** Whether the lines of all requests have the details that those of refusals have. */
+let tellsDetails = false;
+/** Of how many successful requests in a million there is a line. */
+let logged = MILLION;
+
 /**
- * Ends a request: writes its log line.
+ * @param {boolean} details
+ * @param {number} millionths
+ */
+export function installLog(details, millionths) {
+  tellsDetails = details;
+  logged = millionths;
+}
+
+/**
+ * Ends a request: writes its log line, and its point of metrics.
  * @param {Ending} request
  * @param {End} end
  */
-export function finish({ line, began }, { status, reason, limits, called, now = Date.now() }) {
+export function finish(request, end) {
+  const { line, began } = request;
+  const { status, reason, limits, called, now = Date.now() } = end;
   let text = line;
   if (called !== undefined) text += `,"origin":${called.origin},"attempt":${called.attempt}`;
   if (limits !== undefined) text += `,"limit":${JSON.stringify(limits.join(" "))}`;
@@ -39,7 +62,34 @@ export function finish({ line, began }, { status, reason, limits, called, now = 
   text += `,"status":${status}`;
   if (began !== undefined) text += `,"duration_ms":${now - began}`;
   if (called !== undefined) text += `,"backend_ms":${now - called.sentAt}`;
-  console.log(`${text}}`);
+  if (tellsDetails) text += sizes(request, end);
+  if (logged === MILLION || reason !== undefined || status >= 400) console.log(`${text}}`);
+  else if (Math.random() * MILLION < logged) console.log(`${text},"sample":${logged / MILLION}}`);
+  writePoint(`${text}}`, began === undefined ? 0 : (called?.sentAt ?? now) - began);
+}
+
+/**
+ * How large the bodies are, where that is said beforehand. Asked for only where somebody wants to know: each is a call of
+ * the runtime.
+ * @param {Ending} request
+ * @param {End} end
+ */
+function sizes({ incoming }, { answer }) {
+  let text = "";
+  const sent = sizeOf(incoming?.fields);
+  if (sent !== undefined) text += `,"request_bytes":${sent}`;
+  // To a HEAD, it is the size of what is not sent (RFC 9110, section 9.3.2).
+  const received = incoming?.method === "HEAD" ? undefined : sizeOf(answer?.headers);
+  if (received !== undefined) text += `,"response_bytes":${received}`;
+  return text;
+}
+
+/**
+ * @param {Headers | undefined} headers
+ */
+function sizeOf(headers) {
+  const length = headers?.get("content-length") ?? "";
+  return /^[0-9]{1,15}$/.test(length) ? Number(length) : undefined;
 }
 
 /**

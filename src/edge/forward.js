@@ -10,6 +10,7 @@ import { endWithProblem, failures, installFailures, problemAnswer } from "./prob
 import { dueAttempt, isRepeatable, judgeAttempt } from "./retry.js";
 import { setSecrets } from "./secrets.js";
 import { assertCaller } from "./sign.js";
+import { inClientSpan } from "./spans.js";
 import { openUpload } from "./upload.js";
 import { ENDED, encodeAttemptReport, forEachField, forEachName } from "./wire.js";
 
@@ -69,13 +70,13 @@ export function forward(sending, url, timeout) {
   let timer;
   /**
    * Ends the wait for the answer's head, and the request; false where it was over already.
-   * @type {(status: number, reason: string | undefined, now?: number) => boolean}
+   * @type {(status: number, reason: string | undefined, now?: number, answer?: Response) => boolean}
    */
-  const end = (status, reason, now) => {
+  const end = (status, reason, now, answer) => {
     if (over) return false;
     over = true;
     clearTimeout(timer);
-    finish(sending, { status, reason, called, now });
+    finish(sending, { status, reason, called, now, answer });
     return true;
   };
   /** @type {(failure: Failure) => Response} */
@@ -114,7 +115,7 @@ export function forward(sending, url, timeout) {
       handedOn = true;
       try {
         resolve(editAnswer(answer, status, edits, now - sentAt, now - began));
-        end(status, undefined, now);
+        end(status, undefined, now, answer);
       } catch {
         failed();
       }
@@ -184,7 +185,7 @@ async function carryOut(sending, plan, tell) {
       departure.stop();
       return endWithProblem(sending, failures.unopened, { called });
     }
-    const { answer, failed, isWhole } = await tryOnce(env, incoming, due, departure.promise);
+    const { answer, failed, isWhole } = await tryOnce(env, incoming, due, number, departure.promise);
     takeOff();
     const { ended, wantsAnother, errorType, end } = judgeAttempt(
       plan,
@@ -213,7 +214,7 @@ async function carryOut(sending, plan, tell) {
     if (end !== "answer") return endWithProblem(sending, failures[end], { called, now });
     const given = /** @type {Response} */ (answer);
     const edited = editAnswer(given, given.status, edits, now - sentAt, now - began);
-    finish(sending, { status: given.status, called, now });
+    finish(sending, { status: given.status, called, now, answer: given });
     return edited;
   }
 }
@@ -224,10 +225,11 @@ async function carryOut(sending, plan, tell) {
  * @param {Record<string, unknown>} env
  * @param {Incoming} incoming
  * @param {DueAttempt} due
+ * @param {number} number
  * @param {Promise<void>} gone
  * @returns {Promise<Outcome>}
  */
-function tryOnce(env, incoming, { attempt: { url, binding }, timeout }, gone) {
+function tryOnce(env, incoming, { attempt: { url, binding }, timeout }, number, gone) {
   /** @type {Upload | undefined} */
   let upload;
   return new Promise((resolve) => {
@@ -266,6 +268,7 @@ function tryOnce(env, incoming, { attempt: { url, binding }, timeout }, gone) {
         binding === undefined ? NETWORK : /** @type {Fetcher} */ (env[binding]),
         upload?.incoming ?? incoming,
         url,
+        number,
       ).then(answered, failed);
     } catch {
       void failed();
@@ -328,8 +331,16 @@ function prepare(headers, remove, set) {
  * @param {Pick<Fetcher, "fetch">} by
  * @param {Outgoing} outgoing
  * @param {string} url
+ * @param {number} [attempt] its number
  */
-function send(by, { request, method, headers, signal }, url) {
+const send = (by, outgoing, url, attempt) => inClientSpan(outgoing.method, url, attempt, () => call(by, outgoing, url));
+
+/**
+ * @param {Pick<Fetcher, "fetch">} by
+ * @param {Outgoing} outgoing
+ * @param {string} url
+ */
+function call(by, { request, method, headers, signal }, url) {
   const { body } = request;
   // Fetch takes a body for GET and HEAD only with the Request that it came in.
   if (body !== null && (method === "GET" || method === "HEAD")) {

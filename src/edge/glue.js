@@ -2,7 +2,9 @@
 // Nothing in this file decides anything: names are judged, URLs built and fields chosen by the core.
 
 import { finish } from "./finish.js";
+import { noteColo } from "./metrics.js";
 import { callOut, NETWORK, whyCallFailed } from "./outbound.js";
+import { inAuthenticationSpan, inClientSpan, inLookUpSpan } from "./spans.js";
 import { decodeAnswer, encodeNames, encodeNotedField, encodePrelude, forEachField } from "./wire.js";
 import { within } from "./within.js";
 
@@ -68,6 +70,7 @@ export function install(judgeName, most, bit) {
  * @returns {Incoming}
  */
 export function survey(request) {
+  noteColo(request);
   const { headers: fields, method } = request;
   const headers = new Headers(fields);
   let seen = 0;
@@ -260,7 +263,7 @@ export function completeLoad(name, well) {
  * @param {number} timeout
  */
 export async function kvGet(store, key, cacheTtl, timeout) {
-  return within(timeout, store.get(key, { type: "text", cacheTtl }));
+  return inLookUpSpan("cloudflare.kv", key, () => within(timeout, store.get(key, { type: "text", cacheTtl })));
 }
 
 /**
@@ -273,7 +276,9 @@ export async function kvGet(store, key, cacheTtl, timeout) {
 export async function kvGetMany(store, keysJson, cacheTtl, timeout) {
   /** @type {string[]} */
   const keys = JSON.parse(keysJson);
-  const found = await within(timeout, store.get(keys, { type: "text", cacheTtl }));
+  const found = await inLookUpSpan("cloudflare.kv", keys[0] ?? "", () =>
+    within(timeout, store.get(keys, { type: "text", cacheTtl })),
+  );
   return keys.map((key) => found.get(key) ?? null);
 }
 
@@ -337,7 +342,8 @@ export async function getDocument(
     const by = binding === undefined ? NETWORK : env?.[binding];
     if (by === undefined) throw new UnusableDocument(`there is no binding ${binding}`);
     const method = sent === undefined ? "GET" : "POST";
-    const response = await callOut(by, url, { method, headers, body: sent, signal: controller.signal });
+    const init = { method, headers, body: sent, signal: controller.signal };
+    const response = await inClientSpan(method, url, undefined, () => callOut(by, url, init));
     const { status } = response;
     if (status < 200 || status > 299) {
       await response.body?.cancel();
@@ -433,8 +439,15 @@ export function verifySignature(id, signature, data) {
  * @param {(isValid: boolean | undefined) => T} resume
  */
 export function afterVerdict(verdict, resume) {
-  return verdict.then(resume, () => resume(undefined));
+  return inAuthenticationSpan(verdict).then(resume, () => resume(undefined));
 }
+
+/**
+ * The same promise, of a decision that has to wait for something.
+ * @template T
+ * @param {Promise<T>} decided
+ */
+export const untilDecided = (decided) => inAuthenticationSpan(decided);
 
 /** @param {number} length */
 export function randomBytes(length) {

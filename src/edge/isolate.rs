@@ -7,13 +7,17 @@ use std::{
 
 use pointsman_checked::{Fault, Started, Variable, Variables};
 use pointsman_core::{
-    base::time::{Span, Timestamp},
+    base::{
+        digest::Digest,
+        time::{Span, Timestamp},
+    },
     forward::{assertion::Assertions, failover::Watched},
     http::head::{MAX_FIELDS, PresentFields, RequestIds},
     state::{
         config::{Gateway, KeyRing},
         directory::Directory,
         memory::Memory,
+        telemetry::Telemetry,
     },
 };
 use pointsman_loader::loader::Loader;
@@ -39,12 +43,26 @@ pub(super) struct Prepared {
     read: Result<Started, Vec<Fault>>,
     /// Whether a ledger is bound, so that the isolate follows the directory.
     follows: bool,
+    /// Whether a dataset for metrics is bound.
+    measures: bool,
+}
+
+/// What the lines of successful requests have beside what was decided.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Told {
+    /// Nothing.
+    Nothing,
+    /// The beginning of the key's digest, which a point of metrics needs.
+    Key,
+    /// All details.
+    Details,
 }
 
 /// Configuration and memory.
 pub(super) struct Isolate {
     /// `None` where the configuration cannot be used; why has been logged.
     pub(super) ready: Option<Ready>,
+    pub(super) told: Told,
     ids: RefCell<RequestIds>,
 }
 
@@ -102,17 +120,24 @@ impl Prepared {
         console_error_panic_hook::set_once();
         let written = Bindings(env).text("GATEWAY").unwrap_or_else(platform::configuration);
         let read = pointsman_checked::read(&written, &Bindings(env));
-        install(read.as_ref().ok().map(|started| &started.gateway));
-        Self { read, follows: platform::has_ledger(env.as_ref()) }
+        let gateway = read.as_ref().ok().map(|started| &started.gateway);
+        install(gateway);
+        let measures = install_telemetry(gateway, env);
+        Self { read, follows: platform::has_ledger(env.as_ref()), measures }
     }
 
     /// Adds what needs a request.
     fn start(self) -> Isolate {
-        let [first, second, third] = seeds();
+        let [first, second, third, fourth, fifth] = seeds();
+        let mut told = if self.measures { Told::Key } else { Told::Nothing };
         let ready = match self.read {
             Ok(Started { gateway, shut }) => {
                 warn_of(&shut);
+                if gateway.telemetry().details {
+                    told = Told::Details;
+                }
                 let mut memory = Memory::new(&gateway, third);
+                memory.trace_ids = RequestIds::new([fourth, fifth]);
                 memory.directory = self.follows.then(|| Directory::new(&gateway, third));
                 Some(Ready { gateway, memory: RefCell::new(memory) })
             }
@@ -121,7 +146,7 @@ impl Prepared {
                 None
             }
         };
-        Isolate { ready, ids: RefCell::new(RequestIds::new([first, second])) }
+        Isolate { ready, told, ids: RefCell::new(RequestIds::new([first, second])) }
     }
 }
 
@@ -169,6 +194,15 @@ fn install(gateway: Option<&Gateway>) {
     platform::install_limits(&begin.into_js_value());
 }
 
+/// Hands JavaScript what it tells of the end of each request; true where a dataset for metrics is bound.
+fn install_telemetry(gateway: Option<&Gateway>, env: &Env) -> bool {
+    let Telemetry { details, logged, spans, .. } = gateway.map(|own| *own.telemetry()).unwrap_or_default();
+    let version = gateway.map_or("", |gateway| gateway.version());
+    let digest: Closure<dyn Fn(String) -> String> =
+        Closure::new(|text: String| Digest::of(text.as_bytes()).to_string());
+    platform::install_telemetry(env.as_ref(), details, logged, spans, version, &digest.into_js_value())
+}
+
 /// Notes how an attempt at an origin ended, and says whether there may be another.
 fn report(text: &str) -> bool {
     let Some(AttemptReport { ended, wants_another, breaker, watched }) = wire::decode_attempt_report(text)
@@ -194,8 +228,8 @@ fn begin(text: &str) {
     });
 }
 
-fn seeds() -> [u64; 3] {
-    let bytes = platform::random_bytes(24);
+fn seeds() -> [u64; 5] {
+    let bytes = platform::random_bytes(40);
     let mut seeds =
         bytes.chunks_exact(8).map(|chunk| chunk.iter().fold(0, |seed, byte| seed << 8 | u64::from(*byte)));
     std::array::from_fn(|_| seeds.next().unwrap_or_default())

@@ -57,6 +57,8 @@ extern "C" {
     ) -> Result<Document, JsValue>;
     #[wasm_bindgen(js_name = untilTrap)]
     pub(super) fn until_trap(promise: &Promise) -> Promise;
+    #[wasm_bindgen(js_name = untilDecided)]
+    pub(super) fn until_decided(promise: &Promise) -> Promise;
     #[wasm_bindgen(js_name = waitForLoad)]
     pub(super) fn wait_for_load(name: &str, at_most: f64) -> Promise;
     #[wasm_bindgen(js_name = completeLoad)]
@@ -174,6 +176,20 @@ extern "C" {
 extern "C" {
     #[wasm_bindgen(js_name = logMessage)]
     pub(super) fn log_message(level: &str, event: &str, message: &str);
+}
+
+#[wasm_bindgen(module = "/src/edge/telemetry.js")]
+extern "C" {
+    /// True where a dataset for metrics is bound.
+    #[wasm_bindgen(js_name = installTelemetry)]
+    pub(super) fn install_telemetry(
+        env: &JsValue,
+        details: bool,
+        logged: u32,
+        spans: bool,
+        version: &str,
+        digest: &JsValue,
+    ) -> bool;
 }
 
 #[wasm_bindgen(module = "/src/edge/configuration.js")]

@@ -20,6 +20,7 @@ use self::{
     node::{Node, Read, fault},
     routes::Routes,
     sources::{budgets, customers, directory, operator},
+    telemetry::telemetry,
 };
 use pointsman_core::state::config::{Gateway, GatewayParts};
 
@@ -31,6 +32,7 @@ mod limits;
 mod node;
 pub mod routes;
 mod sources;
+mod telemetry;
 mod variables;
 
 pub use self::{
@@ -128,6 +130,10 @@ fn read_parts(document: Node<'_>) -> Read<Started> {
     if document.read("keep_request_id", Node::flag)? {
         fields.keep_request_id();
     }
+    let telemetry = telemetry(document)?;
+    if let Some(tracing) = &telemetry.tracing {
+        fields.join_traces(tracing);
+    }
     for name in customers.iter().flat_map(|customers| &customers.secret_fields) {
         fields.ask_for(name);
     }
@@ -187,6 +193,7 @@ fn read_parts(document: Node<'_>) -> Read<Started> {
         budgets: document.read("memory", budgets)?,
         directory: document.read("directory", directory)?,
         operator: document.read("operator", |node| operator(node, &mut shut))?,
+        telemetry,
     });
     Ok(Started { gateway, shut })
 }

@@ -55,6 +55,10 @@ pub struct GatewayFile {
     pub identity: Option<IdentityFile>,
     /// How requests are handed on.
     pub forward: Option<ForwardFile>,
+    /// What the log tells of requests.
+    pub log: Option<LogFile>,
+    /// How the gateway takes part in distributed traces.
+    pub tracing: Option<TracingFile>,
     /// Backends by name.
     pub backends: Table<BackendFile> = default,
     /// CORS policies by name.
@@ -176,5 +180,32 @@ pub struct ForwardFile {
     pub case_insensitive: Option<bool>,
     /// Whether a client's own `X-Request-Id` is replaced (`replace`, the default) or, where it is well-formed, kept (`keep`).
     pub request_id: Option<String>,
+}
+}
+
+shape! {
+/// What the log tells of requests.
+#[derive(Clone, Debug, Default)]
+pub struct LogFile {
+    /// Which lines have the details that cost the usual request more than the rest of its line: those of refusals
+    /// (`refused`, the default) or of all requests (`all`).
+    pub details: Option<String>,
+    /// Of which share of the successful requests there is a line: `10%`, `0.1%`. Refused and failed requests always have one.
+    /// Default `100%`.
+    pub sample: Option<String>,
+}
+}
+
+shape! {
+/// How the gateway takes part in distributed traces (W3C Trace Context).
+#[derive(Clone, Debug, Default)]
+pub struct TracingFile {
+    /// What counts of a client's `traceparent`: all of it (`trust`), its trace but not whether that is sampled (`continue`), or
+    /// nothing (`new`). Default none: the field passes as it came, and no trace is begun.
+    pub context: Option<String>,
+    /// Which share of the traces that begin here is sampled: `5%`, `0.1%`. With `continue`, of all. Default `1%`.
+    pub sample: Option<String>,
+    /// Whether the platform's own traces show the gateway's parts in a request as spans. Default `false`.
+    pub spans: Option<bool>,
 }
 }

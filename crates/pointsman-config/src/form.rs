@@ -11,7 +11,7 @@ use super::{
     findings::Findings,
     identities, identity_token, issuers, limits, possession,
     routes::{self, Names},
-    sources, warn_of_unused,
+    sources, telemetry, warn_of_unused,
 };
 
 /// What the gateway's own requests say in `User-Agent` where nothing else is configured.
@@ -80,10 +80,13 @@ pub(super) fn write(file: &GatewayFile, version: &str, findings: &mut Findings) 
         "errors": shapes.form(),
         "routes": routes,
     });
-    if keeps_request_id(file, findings)
-        && let Value::Object(members) = &mut form
-    {
-        members.insert("keep_request_id".to_owned(), true.into());
+    // What most configurations say nothing of is not in the form.
+    let keep = keeps_request_id(file, findings).then(|| true.into());
+    let log = telemetry::log(file.log.as_ref(), findings);
+    let tracing = telemetry::tracing(file.tracing.as_ref(), findings);
+    if let Value::Object(members) = &mut form {
+        let rare = [("keep_request_id", keep), ("log", log), ("tracing", tracing)];
+        members.extend(rare.into_iter().filter_map(|(name, form)| Some((name.to_owned(), form?))));
     }
     form
 }

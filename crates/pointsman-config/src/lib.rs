@@ -44,6 +44,7 @@ mod routes;
 mod shape;
 mod sources;
 pub mod spelling;
+mod telemetry;
 mod values;
 
 pub use self::backend_fields::can_be_field_of_backend;

@@ -21,6 +21,7 @@ pub mod request_log;
 mod revocation;
 mod rules;
 pub mod steps;
+pub mod unverified;
 
 use std::{borrow::Cow, rc::Rc};
 
@@ -98,6 +99,9 @@ impl Gateway {
             deferred: Deferred::default(),
             of_host: None,
         };
+        if let Some(tracing) = &self.telemetry.tracing {
+            context.trace.rare().context = Some(tracing.place(head, &mut memory.trace_ids));
+        }
         if let Some(directory) = &mut memory.directory {
             context.deferred.follow = directory.follower.note_request(now);
         }
@@ -216,7 +220,10 @@ impl<'a> DecisionContext<'a> {
         match self.decide_on_route(route, &matched.captures, memory) {
             Ok(outcome) => outcome,
             Err(Halt::Load(need, claim)) => Outcome::Load(need, claim),
-            Err(Halt::Refuse(refusal)) => self.refused(refusal, Some(route)),
+            Err(Halt::Refuse(refusal)) => {
+                self.note_unverified(route, memory);
+                self.refused(refusal, Some(route))
+            }
         }
     }
 
@@ -306,6 +313,9 @@ impl<'a> DecisionContext<'a> {
             None => plan::edit_fields(self.head, &via, &gateway.identity, caller),
             Some(copied) => self.edit_copied(&via, caller, copied),
         };
+        if let Some(context) = self.trace.context() {
+            context.tell(&mut remove, &mut set);
+        }
         if route.rewrite.is_some()
             && let Some(prefix) = self.prefix_taken_off(&sending, rest)
         {

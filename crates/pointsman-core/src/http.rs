@@ -11,3 +11,4 @@ pub mod head;
 pub mod path;
 pub mod prelude;
 pub mod protected_resource;
+pub mod trace_context;

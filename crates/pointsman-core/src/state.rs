@@ -10,3 +10,4 @@ pub mod replays;
 pub mod route;
 mod seeded_hash;
 pub mod slot;
+pub mod telemetry;

@@ -1,6 +1,6 @@
 //! From a credential to a principal, by what this request has loaded and what memory holds.
 
-use std::rc::Rc;
+use std::{num::NonZeroU64, rc::Rc};
 
 use serde_json::Value;
 
@@ -182,6 +182,7 @@ impl Stage<'_> {
         deferred: &mut Deferred,
         trace: &mut Trace,
     ) -> Result<Rc<Principal>, Halt> {
+        trace.key = NonZeroU64::new(digest.prefix());
         let stored = match &self.loaded.key {
             Fetched::Got(stored) => stored.clone(),
             missing => match memory.look_up_key(&digest, self.now, missing.has_failed()) {

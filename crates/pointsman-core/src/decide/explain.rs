@@ -193,7 +193,8 @@ fn told_steps(steps: &Steps, decision: &Decision, gateway: &Gateway) -> Vec<Valu
     if let Outcome::Forward(forward) = &decision.outcome {
         told.extend(limits(steps, forward.admission.as_ref()));
     }
-    told.extend(trace.shadow.as_ref().map(|shadow| json!({ "step": "shadow", "would": shadow })));
+    let shadow = trace.rare.as_ref().and_then(|rare| rare.shadow.as_ref());
+    told.extend(shadow.map(|shadow| json!({ "step": "shadow", "would": shadow })));
     told
 }
 

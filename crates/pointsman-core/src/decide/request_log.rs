@@ -1,19 +1,26 @@
 //! The one log line that each request leaves. No credential and no part of a path or query is in it:
 //! both hold secrets that users did not mean to log.
 
-use std::rc::Rc;
+use std::{num::NonZeroU64, rc::Rc};
 
 use crate::{
     base::{json::write_behind, name::Name, time::Timestamp},
-    decide::steps::Steps,
+    decide::{steps::Steps, unverified::Unverified},
+    http::trace_context::TraceContext,
 };
+
+mod details;
+
+pub use self::details::Surroundings;
 
 /// What is known of a request so far. Fields are filled as stages pass.
 #[derive(Clone, Debug, Default)]
 pub struct Trace {
     /// The route's name.
     pub route: Option<Rc<str>>,
-    /// How the caller was authenticated.
+    /// The beginning of the digest of the API key or the client certificate that was looked up ([`prefix`](crate::base::digest::Digest::prefix)).
+    pub key: Option<NonZeroU64>,
+    /// How the caller was authenticated; of a credential that was refused, how that was tried.
     pub auth: Option<Name>,
     /// The caller's subject.
     pub subject: Option<Rc<str>>,
@@ -29,14 +36,25 @@ pub struct Trace {
     pub variant: Option<Rc<str>>,
     /// The bucket that the caller fell into.
     pub bucket: Option<u16>,
-    /// What the shadow rules would have done, where that is something else: a rule's name and its target.
-    pub shadow: Option<String>,
+    /// What is known of few requests.
+    pub rare: Option<Box<Rare>>,
     /// The steps of the decision, where somebody asked.
     pub steps: Option<Box<Steps>>,
     /// The backend's name; `customer` for a customer's own.
     pub backend: Option<Name>,
     /// The one origin that may be called; `None` where a plan says which are.
     pub origin: Option<Rc<str>>,
+}
+
+/// What is known of few requests, apart, so that the usual one has less to carry.
+#[derive(Clone, Debug, Default)]
+pub struct Rare {
+    /// The request's place in a distributed trace, where the configuration takes part in traces.
+    pub context: Option<TraceContext>,
+    /// What the shadow rules would have done, where that is something else: a rule's name and its target.
+    pub shadow: Option<String>,
+    /// Whom a credential names that was refused.
+    pub unverified: Option<Unverified>,
 }
 
 /// Whose line it is and when it began.
@@ -85,9 +103,38 @@ impl Trace {
         if let Some(bucket) = self.bucket {
             number(&mut line, ",\"bucket\":", bucket);
         }
-        member(&mut line, ",\"shadow\":\"", self.shadow.as_deref());
         member(&mut line, ",\"backend\":\"", self.backend.as_deref());
+        if let Some(rare) = &self.rare {
+            rare.write(&mut line);
+        }
         line
+    }
+
+    /// What is known of few requests, to be added to.
+    pub fn rare(&mut self) -> &mut Rare {
+        self.rare.get_or_insert_default()
+    }
+
+    /// The request's place in a distributed trace.
+    #[must_use]
+    #[inline]
+    pub fn context(&self) -> Option<&TraceContext> {
+        self.rare.as_ref().and_then(|rare| rare.context.as_ref())
+    }
+}
+
+impl Rare {
+    #[inline(never)]
+    fn write(&self, line: &mut String) {
+        member(line, ",\"shadow\":\"", self.shadow.as_deref());
+        if let Some(context) = &self.context {
+            member(line, ",\"trace_id\":\"", Some(context.trace_id()));
+            member(line, ",\"span_id\":\"", Some(context.span_id()));
+        }
+        if let Some(unverified) = &self.unverified {
+            member(line, ",\"unverified_customer\":\"", unverified.customer.as_deref());
+            member(line, ",\"unverified_subject\":\"", unverified.subject.as_deref());
+        }
     }
 }
 
@@ -115,6 +162,7 @@ mod tests {
     fn a_line_says_all_that_is_known() {
         let said = |text: &str| Some(Rc::from(text));
         let trace = Trace {
+            key: None,
             route: said("/a"),
             auth: Some(Name::Fixed("api_key")),
             subject: said("s"),
@@ -124,7 +172,11 @@ mod tests {
             rule: said("r"),
             variant: said("v"),
             bucket: Some(9999),
-            shadow: Some("other: next".to_owned()),
+            rare: Some(Box::new(Rare {
+                context: None,
+                shadow: Some("other: next".to_owned()),
+                unverified: Some(Unverified { customer: said("u"), subject: said("t") }),
+            })),
             steps: None,
             backend: Some(Name::Fixed("b")),
             origin: said("https://b.example"),
@@ -133,7 +185,8 @@ mod tests {
         let expected = concat!(
             r#"{"event":"request","time":"1970-01-01T00:00:00.001Z","request_id":"id","method":"GET","#,
             r#""route":"/a","auth":"api_key","subject":"s","authorize":"allowed","customer":"c","environment":"e","rule":"r","#,
-            r#""variant":"v","bucket":9999,"shadow":"other: next","backend":"b""#,
+            r#""variant":"v","bucket":9999,"backend":"b","shadow":"other: next","unverified_customer":"u","#,
+            r#""unverified_subject":"t""#,
         );
         assert_eq!(trace.open(subject), expected);
     }

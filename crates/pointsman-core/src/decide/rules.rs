@@ -163,7 +163,7 @@ impl<'a> DecisionContext<'a> {
         };
         if shadow != actual {
             let name = rule.map_or("none", |rule| &rule.name);
-            self.trace.shadow = Some(format!("{name}: {shadow}"));
+            self.trace.rare().shadow = Some(format!("{name}: {shadow}"));
         }
     }
 

@@ -11,7 +11,10 @@ use std::{
 use base64ct::{Base64, Encoding};
 
 use super::{credential_copies::may_hold_a_credential, families::is_set_by_proxies};
-use crate::{base::scan, http::head::PresentFields};
+use crate::{
+    base::scan,
+    http::{head::PresentFields, trace_context::Tracing},
+};
 
 /// Connection-specific fields, which never pass an intermediary (RFC 9110, section 7.6.1; RFC 9113,
 /// section 8.2.2), and `Expect`: the runtime would take a backend's 100 for the answer.
@@ -76,6 +79,8 @@ pub struct FieldPolicy {
     further: Vec<String>,
     /// Whether a client's own `X-Request-Id` is looked at.
     keeps_request_id: bool,
+    /// Whether a client's own `traceparent` is.
+    reads_traceparent: bool,
     /// Fields that conditions ask for: as backends would fold them, and as conditions spell them.
     asked: HashMap<String, Vec<String>>,
 }
@@ -144,6 +149,7 @@ impl FieldPolicy {
             key_field: None,
             further: Vec::new(),
             keeps_request_id: false,
+            reads_traceparent: false,
             asked: HashMap::new(),
         };
         for name in key_fields {
@@ -171,6 +177,14 @@ impl FieldPolicy {
     /// Looks at a client's own `X-Request-Id`.
     pub fn keep_request_id(&mut self) {
         self.keeps_request_id = true;
+    }
+
+    /// Looks at a client's own `traceparent`, or takes off what clients say of traces. `traceparent` itself is set anew.
+    pub fn join_traces(&mut self, tracing: &Tracing) {
+        self.reads_traceparent = tracing.reads();
+        if !tracing.reads() {
+            self.removed.extend(["tracestate", "baggage"].map(canonical));
+        }
     }
 
     /// Takes off all other spellings of a field that conditions ask for: a backend that folds `x_debug` into
@@ -209,6 +223,7 @@ impl FieldPolicy {
             "cf-ray" => PresentFields::CF_RAY,
             "cf-connecting-ip" => PresentFields::CF_CONNECTING_IP,
             "x-pointsman-explain" => PresentFields::EXPLAIN,
+            "traceparent" if self.reads_traceparent => PresentFields::TRACEPARENT,
             "x-request-id" if self.keeps_request_id => PresentFields::REQUEST_ID,
             _ => PresentFields::default(),
         };

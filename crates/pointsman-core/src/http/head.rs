@@ -126,6 +126,8 @@ impl PresentFields {
 
     /// `X-Request-Id`, where the configuration keeps a client's own.
     pub const REQUEST_ID: Self = Self(1 << 13);
+    /// `traceparent`, where the configuration takes part in clients' traces.
+    pub const TRACEPARENT: Self = Self(1 << 14);
 
     /// From the bits that [`PresentFields::bits`] gave.
     #[must_use]
@@ -231,9 +233,14 @@ impl RequestIds {
 
     /// The next id: 32 hexadecimal digits.
     pub fn issue(&mut self) -> String {
-        self.issued = self.issued.wrapping_add(1);
-        let [high, low] = self.seed.map(|seed| mix(seed.wrapping_add(self.issued.wrapping_mul(GOLDEN))));
+        let [high, low] = self.draw();
         format!("{high:016x}{low:016x}")
+    }
+
+    /// The next id as numbers.
+    pub fn draw(&mut self) -> [u64; 2] {
+        self.issued = self.issued.wrapping_add(1);
+        self.seed.map(|seed| mix(seed.wrapping_add(self.issued.wrapping_mul(GOLDEN))))
     }
 }
 

@@ -22,7 +22,7 @@ use crate::{
         jwt::Issuer, principal::Principal,
     },
     routing::{condition::Condition, readings::Readings, table::RouteTable},
-    state::route::Route,
+    state::{route::Route, telemetry::Telemetry},
 };
 
 /// What a configuration is made of, for whoever reads one.
@@ -74,6 +74,8 @@ pub struct GatewayParts {
     pub directory: DirectorySettings,
     /// What operators and probes ask, where there is such a thing.
     pub operator: Operator,
+    /// What is told of each request.
+    pub telemetry: Telemetry,
 }
 
 /// A whole configuration. Whoever holds one can read it and change nothing: it was checked as a whole.
@@ -101,6 +103,7 @@ pub struct Gateway {
     pub(crate) budgets: Budgets,
     pub(crate) directory: DirectorySettings,
     pub(crate) operator: Operator,
+    pub(crate) telemetry: Telemetry,
 }
 
 impl Gateway {
@@ -131,6 +134,7 @@ impl Gateway {
             budgets,
             directory,
             operator,
+            telemetry,
         } = parts;
         Self {
             version,
@@ -156,6 +160,7 @@ impl Gateway {
             budgets,
             directory,
             operator,
+            telemetry,
         }
     }
 
@@ -297,6 +302,12 @@ impl Gateway {
     #[must_use]
     pub const fn budgets(&self) -> Budgets {
         self.budgets
+    }
+
+    /// What is told of each request.
+    #[must_use]
+    pub const fn telemetry(&self) -> &Telemetry {
+        &self.telemetry
     }
 
     /// What operators and probes ask, where there is such a thing.

@@ -15,6 +15,7 @@ use crate::{
     },
     directory::record_key::RecordKey,
     forward::failover::Health,
+    http::head::RequestIds,
     identity::{
         customer_id::CustomerId,
         jwk_set::KeySet,
@@ -61,6 +62,8 @@ pub struct Memory {
     pub replays: Replays,
     /// The isolate's copy of the directory, where a ledger is bound.
     pub directory: Option<Directory>,
+    /// The ids of traces and spans that begin here. Backends see them, so they come of no seed that keeps a secret.
+    pub trace_ids: RequestIds,
     by_id: Option<ById>,
 }
 
@@ -174,6 +177,7 @@ impl Memory {
             refreshes: Refreshes::default(),
             replays: Replays::default(),
             directory: None,
+            trace_ids: RequestIds::new([0, 0]),
             by_id: gateway.customers.as_ref().and_then(|customers| {
                 let source = customers.source.as_ref().filter(|source| source.by_id)?;
                 Some(ById { fresh: customers.policy.lifetimes.fresh, announced: source.announced })
