@@ -28,7 +28,8 @@ const shapeOf = (name) => SHAPES.find((shape) => eventsOf(shape).includes(name))
 const REQUEST = shapeOf("request");
 
 test("the schema names each member that the line of a request can have, and says what it means", () => {
-  const core = read("crates/pointsman-core/src/decide/request_log.rs").split("#[cfg(test)]")[0];
+  const files = ["request_log.rs", "request_log/details.rs"].map((name) => `crates/pointsman-core/src/decide/${name}`);
+  const core = files.map((file) => read(file).split("#[cfg(test)]")[0]).join("");
   const written = [...core.matchAll(/[{,]\\"(\w+)\\":/g), ...read("src/edge/finish.js").matchAll(/[{,]"(\w+)":/g)];
   assert.deepEqual(sorted(written.map(([, name]) => name)), sorted(Object.keys(REQUEST.properties)));
   for (const [name, { description, const: only }] of Object.entries(REQUEST.properties))

@@ -10,6 +10,7 @@ export const SCHEMA = JSON.parse(readFileSync(new URL("../../schemas/log-line.sc
 const TYPES = {
   string: (value) => typeof value === "string",
   integer: (value) => Number.isInteger(value),
+  number: (value) => typeof value === "number",
   array: (value) => Array.isArray(value),
   object: (value) => typeof value === "object" && value !== null && !Array.isArray(value),
 };
