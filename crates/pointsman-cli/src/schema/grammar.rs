@@ -102,6 +102,11 @@ pub(super) fn definitions() -> Map<String, Value> {
         ("Size", r"^[0-9]+(KB|MB)$", "A whole number and a unit of 1024: 512KB or 16MB."),
         ("Share", r"^[0-9]+%$", "A share of a hundred: 20%."),
         (
+            "FineShare",
+            r"^(100(\.0{1,4})?|[0-9]{1,2}(\.[0-9]{1,4})?)%$",
+            "A share of a hundred with up to four decimals: 0.1%.",
+        ),
+        (
             "Claim",
             r"^([^/].*|/([^~]|~[01])*)$",
             "A claim's name, or a JSON Pointer into the claims: /org/plan.",
