@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { globSync, readFileSync } from "node:fs";
 import { test } from "node:test";
-import { finish, openLine } from "../../src/edge/finish.js";
+import { finish, installLog, openLine } from "../../src/edge/finish.js";
 import { forward, forwardByPlan, installForward } from "../../src/edge/forward.js";
 import { logEvent, logMessage } from "../../src/edge/log_event.js";
 import { decodeEdits } from "../../src/edge/wire.js";
@@ -50,6 +50,52 @@ for (const [what, request, end, expected] of [
     assert.deepEqual(line, { event: "request", route: "/a", ...expected });
   });
 }
+
+test("a share of the successful requests is logged, and every other request", async (context) => {
+  context.after(() => installLog(false, 1_000_000));
+  const count = async (end, times) =>
+    (
+      await linesOf(context, () => {
+        for (let time = 0; time < times; time++) finish(REQUEST, end);
+      })
+    ).filter((line) => line.sample === undefined || line.sample === 0.1).length;
+  installLog(false, 100_000);
+  for (const end of [
+    { status: 400 },
+    { status: 503, called: CALLED },
+    { status: 403, reason: "rule" },
+    { status: 499 },
+  ])
+    assert.equal(await count(end, 50), 50, JSON.stringify(end));
+  const written = await count({ status: 200 }, 10_000);
+  assert.ok(written > 800 && written < 1200, `${written} of 10 000`);
+  const [line] = await linesOf(context, () => {
+    for (let time = 0; time < 500; time++) finish(REQUEST, { status: 200 });
+  });
+  assert.equal(line.sample, 0.1);
+  installLog(false, 0);
+  assert.equal(await count({ status: 200 }, 1000), 0);
+});
+
+test("sizes are told where their heads say them and the setting asks for them", async (context) => {
+  context.after(() => installLog(false, 1_000_000));
+  const headers = (length) => new Headers(length === undefined ? {} : { "content-length": length });
+  const sizes = async (method, sent, received) => {
+    const incoming = { method, fields: headers(sent) };
+    const answer = { headers: headers(received) };
+    const [line] = await linesOf(context, () =>
+      finish({ ...REQUEST, incoming }, { status: 200, called: CALLED, answer }),
+    );
+    return [line.request_bytes, line.response_bytes];
+  };
+  assert.deepEqual(await sizes("POST", "12", "34"), [undefined, undefined]);
+  installLog(true, 1_000_000);
+  assert.deepEqual(await sizes("POST", "12", "34"), [12, 34]);
+  assert.deepEqual(await sizes("GET", undefined, undefined), [undefined, undefined]);
+  assert.deepEqual(await sizes("HEAD", undefined, "34"), [undefined, undefined], "of what is not sent");
+  for (const odd of ["-1", "1e3", "12, 12", "x"])
+    assert.deepEqual(await sizes("POST", odd, odd), [undefined, undefined]);
+});
 
 test("a line that nothing was decided for begins with what every line begins with", async (context) => {
   const line = openLine({ time: "2026-07-30T12:00:00.000Z", requestId: 'a"b', method: "GET" });
