@@ -58,6 +58,8 @@ export interface WorkerSettings {
   kvPort?: number;
   /** Binds a rate limit, LIMIT. */
   limit?: boolean;
+  /** Binds a dataset of metrics, METRICS. */
+  metrics?: boolean;
   /** Binds LEDGER to the class Ledger of the main module. */
   ledger?: boolean;
   /** Compatibility flags. */

@@ -125,3 +125,10 @@ export interface ExampleRequest {
   /** Within how many seconds that is so; at once where it does not say. */
   within?: number;
 }
+
+/** A point of metrics, as the gateway writes it: docs/metrics.md. */
+export interface MetricsPoint {
+  indexes: [string];
+  blobs: string[];
+  doubles: number[];
+}

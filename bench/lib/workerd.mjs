@@ -19,6 +19,7 @@ export const CF_FIELD = "x-bench-cf";
 const file = (name) => fileURLToPath(new URL(`../workers/${name}`, import.meta.url));
 export const KV_STUB = { name: "kv.js", path: file("kv.js") };
 const RATE_LIMIT = readFileSync(file("rate-limit.js"), "utf8");
+const DATASET = readFileSync(file("dataset.js"), "utf8");
 
 const list = (items) => `[${items.join(", ")}]`;
 const quoted = (text) => JSON.stringify(text);
@@ -34,6 +35,7 @@ export async function startWorkerd({
   kv,
   kvPort,
   limit = false,
+  metrics = false,
   ledger = false,
   flags = [],
   v8Flags = [],
@@ -64,12 +66,14 @@ export async function startWorkerd({
     });
   }
   const extensions = [];
-  if (limit) {
-    bindings.push(`(name = "LIMIT", wrapped = (moduleName = "bench:rate-limit", innerBindings = []))`);
+  const wrap = (name, module, text) => {
+    bindings.push(`(name = ${quoted(name)}, wrapped = (moduleName = "bench:${module}", innerBindings = []))`);
     extensions.push(
-      `(modules = [(name = "bench:rate-limit", internal = true, esModule = ${embedded("rate-limit.js", RATE_LIMIT)})])`,
+      `(modules = [(name = "bench:${module}", internal = true, esModule = ${embedded(`${module}.js`, text)})])`,
     );
-  }
+  };
+  if (limit) wrap("LIMIT", "rate-limit", RATE_LIMIT);
+  if (metrics) wrap("METRICS", "dataset", DATASET);
   writeFileSync(
     join(folder, "config.capnp"),
     `using Workerd = import "/workerd/workerd.capnp";

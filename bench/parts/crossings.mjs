@@ -22,14 +22,18 @@ const KINDS = {
 
 const file = (name) => ({ name, path: fileURLToPath(new URL(`../workers/${name}`, import.meta.url)) });
 
-/** { kind: { total: { out, in, runtime }, out: { name: count }, in, runtime } } */
-export async function crossings() {
+/**
+ * { kind: { total: { out, in, runtime }, out: { name: count }, in, runtime } }
+ * @param {{ metrics?: boolean, configuration?: object }} [order] whether a dataset is bound, and another configuration
+ */
+export async function crossings({ metrics = false, configuration = gateway } = {}) {
   const [origin, generator] = [await startOrigin(), startGenerator()];
-  const instrumented = [file("counted.js"), file("counting.js"), file("wrap-instances.js"), ...modules(gateway)];
+  const instrumented = [file("counted.js"), file("counting.js"), file("wrap-instances.js"), ...modules(configuration)];
   const worker = await startWorkerd({
     modules: instrumented,
     flags: FLAGS,
     limit: true,
+    metrics,
     origin: origin.port,
     kv: {},
   });

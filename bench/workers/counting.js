@@ -1,4 +1,5 @@
 // Counts what a request costs in calls: over the boundary of wasm in both directions, and of the runtime.
+import { env } from "cloudflare:workers";
 import { wrapInstances } from "./wrap-instances.js";
 
 /** @type {Record<string, Record<string, number>>} */
@@ -78,6 +79,9 @@ watch(TextEncoder.prototype, "encodeInto", "TextEncoder.encodeInto");
 for (const method of ["parse", "stringify"]) watch(JSON, method, `JSON.${method}`);
 for (const method of ["verify", "digest", "importKey"])
   watch(SubtleCrypto.prototype, method, `crypto.subtle.${method}`);
+// Where a dataset is bound. It is the same object for everybody who asks for the binding.
+const { METRICS } = /** @type {{ METRICS?: AnalyticsEngineDataset }} */ (env);
+if (METRICS !== undefined) watch(METRICS, "writeDataPoint", "writeDataPoint");
 const globals = /** @type {Record<string, new (...given: unknown[]) => object>} */ (
   /** @type {unknown} */ (globalThis)
 );

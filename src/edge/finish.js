@@ -52,9 +52,7 @@ export function installLog(details, millionths) {
  * @param {Ending} request
  * @param {End} end
  */
-export function finish(request, end) {
-  const { line, began } = request;
-  const { status, reason, limits, called, now = Date.now() } = end;
+export function finish({ line, began, incoming }, { status, reason, limits, called, answer, now = Date.now() }) {
   let text = line;
   if (called !== undefined) text += `,"origin":${called.origin},"attempt":${called.attempt}`;
   if (limits !== undefined) text += `,"limit":${JSON.stringify(limits.join(" "))}`;
@@ -62,29 +60,30 @@ export function finish(request, end) {
   text += `,"status":${status}`;
   if (began !== undefined) text += `,"duration_ms":${now - began}`;
   if (called !== undefined) text += `,"backend_ms":${now - called.sentAt}`;
-  if (tellsDetails) text += sizes(request, end);
+  // Asked for only where somebody wants to know: each is a call of the runtime.
+  const sent = tellsDetails ? sizeOf(incoming?.fields) : undefined;
+  // To a HEAD, it is the size of what is not sent (RFC 9110, section 9.3.2).
+  const received = tellsDetails && incoming?.method !== "HEAD" ? sizeOf(answer?.headers) : undefined;
+  if (sent !== undefined) text += `,"request_bytes":${sent}`;
+  if (received !== undefined) text += `,"response_bytes":${received}`;
   if (logged === MILLION || reason !== undefined || status >= 400) console.log(`${text}}`);
   else if (Math.random() * MILLION < logged) console.log(`${text},"sample":${logged / MILLION}}`);
-  writePoint(`${text}}`, began === undefined ? 0 : (called?.sentAt ?? now) - began);
+  const duration = began === undefined ? 0 : now - began;
+  const backend = called === undefined ? 0 : now - called.sentAt;
+  writePoint(text, {
+    status,
+    duration,
+    backend,
+    // Clocks of a request that something failed in the middle of may be any.
+    waited: Math.max(duration - backend, 0),
+    attempts: called?.attempt ?? 0,
+    sent,
+    received,
+  });
 }
 
 /**
- * How large the bodies are, where that is said beforehand. Asked for only where somebody wants to know: each is a call of
- * the runtime.
- * @param {Ending} request
- * @param {End} end
- */
-function sizes({ incoming }, { answer }) {
-  let text = "";
-  const sent = sizeOf(incoming?.fields);
-  if (sent !== undefined) text += `,"request_bytes":${sent}`;
-  // To a HEAD, it is the size of what is not sent (RFC 9110, section 9.3.2).
-  const received = incoming?.method === "HEAD" ? undefined : sizeOf(answer?.headers);
-  if (received !== undefined) text += `,"response_bytes":${received}`;
-  return text;
-}
-
-/**
+ * The size of a body, where its head says it.
  * @param {Headers | undefined} headers
  */
 function sizeOf(headers) {

@@ -74,6 +74,22 @@ test("a refusal has waited all its time, and tells whom its credential names", (
   assert.doesNotMatch(JSON.stringify(point), /not told/);
 });
 
+test("texts of a point are those of the line, whatever they hold", (context) => {
+  const odd = ['a"b', "a\\", '\\"', "é\n\u2028", ',"customer":"other', "", 'x,"', "\\u0041"];
+  for (const text of odd) {
+    const members = {
+      method: text,
+      subject: ',"customer":"other"',
+      route: text,
+      rule: `${text},`,
+      customer: text,
+      key: text,
+    };
+    const [{ blobs }] = pointsOf(context, () => finish({ line: line(members), began: 0 }, { status: 200 }));
+    assert.deepEqual([blobs[1], blobs[2], blobs[3], blobs[7], blobs[13]], [text, text, `${text},`, text, text]);
+  }
+});
+
 test("a customer whose id is no index is known by its digest", (context) => {
   const at = (customer) =>
     pointsOf(context, () => finish({ line: line({ customer }), began: 0 }, { status: 200 }))[0].indexes[0];
