@@ -65,7 +65,7 @@ impl Tracing {
         let ([high, low], [span, luck]) = (ids.draw(), ids.draw());
         let is_sampled = match (&came, self.joining) {
             (Some((_, is_sampled)), Joining::Trust) => *is_sampled,
-            _ => (luck >> 32) * u64::from(MILLION) >> 32 < u64::from(self.sampled),
+            _ => ((luck >> 32) * u64::from(MILLION)) >> 32 < u64::from(self.sampled),
         };
         // Where nothing of the client's counts, the fields do not pass at all (`FieldPolicy::join_traces`).
         let drops_state = self.reads() && came.is_none();
