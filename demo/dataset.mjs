@@ -25,7 +25,7 @@ export const datasetWorker = (take) => ({
   modules: true,
   script: SCRIPT,
   serviceBindings: {
-    TAKE: async (request) => {
+    TAKE: async (/** @type {{ json(): Promise<unknown> }} */ request) => {
       take(/** @type {MetricsPoint} */ (await request.json()));
       return new Response(null, { status: 204 });
     },

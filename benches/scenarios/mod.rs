@@ -1,5 +1,7 @@
 //! What the hot path does, by name: each with all that it needs in memory.
 
+use std::borrow::Cow;
+
 use pointsman_core::{
     base::{digest::Digest, time::Timestamp},
     decide::{
@@ -11,7 +13,10 @@ use pointsman_core::{
         row::Row,
         shard::{Shard, encode},
     },
-    http::head::{Head, PresentFields, RequestTarget},
+    http::{
+        head::{Fields, Head, PresentFields, RequestTarget},
+        prelude::RequestPrelude,
+    },
     routing::{pattern::Pattern, table::RouteTable},
 };
 use pointsman_testkit::{Isolate, TestFields, World, bearer, gateway_of, key, noon, token};
@@ -29,6 +34,8 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
     ("decide-template", || decide("/template/x", &bearer(&key("enterprise")), 1, 1)),
     ("decide-split", || decide("/split/x", &bearer(&key("acme")), 1, 1)),
     ("decide-rule-500", || decide("/customer/x", &bearer(&key("acme")), 500, 1)),
+    ("decide-key-trace-passes", || traced("")),
+    ("decide-key-trace-trusted", || traced("[tracing]\ncontext = \"trust\"\n")),
     ("decide-routes-1000", || decide("/customer/x", &bearer(&key("acme")), 1, 1000)),
     ("route-of-1000", route),
     ("cache-lookup", lookup),
@@ -107,19 +114,43 @@ fn decide(path: &'static str, authorization: &str, rules: usize, routes: usize) 
     let warm = isolate.request(&world, "GET", path, fields.clone());
     assert!(matches!(warm.outcome, Outcome::Forward(_)), "{path}: {:?}", warm.refusal());
     let url = format!("https://api.example.com{path}?expand=lines");
-    Box::new(move || {
-        let Some(target) = RequestTarget::parse(&url) else { return };
-        let seen = PresentFields::AUTHORIZATION.and(PresentFields::CF_CONNECTING_IP);
-        let head = Head { method: "GET", target, seen, fields: &fields, request_id: "8f1c2d3e4f5a6b7c-FRA" };
-        let decision = isolate.gateway.decide(
-            &head,
-            &mut isolate.memory.borrow_mut(),
-            &LoadedForRequest::default(),
-            at_noon(),
-        );
-        let subject = LoggedRequest { time: at_noon(), request_id: head.request_id, method: head.method };
-        std::hint::black_box((decision.trace.open(subject), decision.outcome));
-    })
+    let seen = PresentFields::AUTHORIZATION.and(PresentFields::CF_CONNECTING_IP);
+    Box::new(move || decide_once(&isolate, &url, &fields, seen))
+}
+
+/// Fields as they cross from JavaScript.
+struct Crossed(RequestPrelude);
+
+impl Fields for Crossed {
+    fn get(&self, name: &str) -> Option<Cow<'_, str>> {
+        self.0.field(name).map(Cow::Borrowed)
+    }
+}
+
+/// The same of a request that is of a trace which is not sampled.
+fn traced(tracing: &str) -> Work {
+    let authorization = bearer(&key("acme"));
+    let traceparent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-00";
+    let isolate = Isolate::new(gateway_of(&format!("{tracing}{}", configuration(1, 1))));
+    let warm = isolate.get(&World::of_fixtures(), "/customer/x", &[("authorization", &authorization)]);
+    assert!(matches!(warm.outcome, Outcome::Forward(_)), "{:?}", warm.refusal());
+    let crossed = Crossed(RequestPrelude::new(format!(
+        "0\0GET\0{URL}\0authorization\0{authorization}\0cf-connecting-ip\0203.0.113.7\0traceparent\0{traceparent}"
+    )));
+    let seen =
+        PresentFields::AUTHORIZATION.and(PresentFields::CF_CONNECTING_IP).and(PresentFields::TRACEPARENT);
+    Box::new(move || decide_once(&isolate, URL, &crossed, seen))
+}
+
+const URL: &str = "https://api.example.com/customer/x?expand=lines";
+
+fn decide_once(isolate: &Isolate, url: &str, fields: &dyn Fields, seen: PresentFields) {
+    let Some(target) = RequestTarget::parse(url) else { return };
+    let head = Head { method: "GET", target, seen, fields, request_id: "8f1c2d3e4f5a6b7c-FRA" };
+    let mut memory = isolate.memory.borrow_mut();
+    let decision = isolate.gateway.decide(&head, &mut memory, &LoadedForRequest::default(), at_noon());
+    let subject = LoggedRequest { time: at_noon(), request_id: head.request_id, method: head.method };
+    std::hint::black_box((decision.trace.open(subject), decision.outcome));
 }
 
 /// A path among those of a thousand routes.

@@ -99,8 +99,10 @@ impl Gateway {
             deferred: Deferred::default(),
             of_host: None,
         };
-        if let Some(tracing) = &self.telemetry.tracing {
-            context.trace.rare().context = Some(tracing.place(head, &mut memory.trace_ids));
+        if let Some(tracing) = &self.telemetry.tracing
+            && let Some(place) = tracing.place(head, &mut memory.trace_ids)
+        {
+            context.trace.rare().context = Some(place);
         }
         if let Some(directory) = &mut memory.directory {
             context.deferred.follow = directory.follower.note_request(now);

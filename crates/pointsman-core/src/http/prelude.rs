@@ -51,8 +51,17 @@ impl RequestPrelude {
     /// The value of a field of interest.
     #[must_use]
     pub fn field(&self, name: &str) -> Option<&str> {
-        let names = (FIRST_FIELD..self.ends.len()).step_by(2);
-        names.into_iter().find(|index| self.part(*index) == name).map(|index| self.part(index + 1))
+        let mut start = self.ends.get(FIRST_FIELD - 1)? + 1;
+        for pair in self.ends.get(FIRST_FIELD..)?.chunks_exact(2) {
+            let [end_of_name, end] = pair else { break };
+            // Nearly all others are told apart by their length.
+            let is_as_long = *end_of_name == start + name.len();
+            if is_as_long && self.text.as_bytes().get(start..*end_of_name) == Some(name.as_bytes()) {
+                return self.text.get(end_of_name + 1..*end);
+            }
+            start = end + 1;
+        }
+        None
     }
 
     /// The names and values of all fields of interest.

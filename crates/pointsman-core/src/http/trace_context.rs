@@ -57,11 +57,19 @@ impl Tracing {
         self.joining != Joining::New
     }
 
-    /// The place of a request, with a span of the gateway's own.
-    #[inline(never)]
-    pub fn place(&self, head: &Head<'_>, ids: &mut RequestIds) -> TraceContext {
+    /// The place of a request, with a span of the gateway's own. `None` where a trusted client has not sampled its trace: its
+    /// fields pass as they came, and nobody looks for that trace.
+    #[must_use]
+    #[inline]
+    pub fn place(&self, head: &Head<'_>, ids: &mut RequestIds) -> Option<TraceContext> {
         let came = if self.reads() { head.field(PresentFields::TRACEPARENT, "traceparent") } else { None };
-        let came = came.as_deref().and_then(read);
+        let is_over = self.joining == Joining::Trust && came.as_deref().is_some_and(is_not_sampled);
+        (!is_over).then(|| self.own_place(came.as_deref(), ids))
+    }
+
+    #[inline(never)]
+    fn own_place(&self, came: Option<&str>, ids: &mut RequestIds) -> TraceContext {
+        let came = came.and_then(read);
         let ([high, low], [span, luck]) = (ids.draw(), ids.draw());
         let is_sampled = match (&came, self.joining) {
             (Some((_, is_sampled)), Joining::Trust) => *is_sampled,
@@ -88,6 +96,17 @@ impl Tracing {
 
 /// `00-`, 32 digits, `-`, 16 digits, `-`, 2 digits.
 const LENGTH: usize = 55;
+
+/// Whether the field has the outline of the usual version and says that the trace is not sampled. Whoever gets it reads it
+/// anew, so what else is wrong with it harms nobody.
+fn is_not_sampled(traceparent: &str) -> bool {
+    match traceparent.as_bytes() {
+        [b'0', b'0', b'-', rest @ .., b'-', b'0', b'0'] => {
+            traceparent.len() == LENGTH && rest.get(32) == Some(&b'-')
+        }
+        _ => false,
+    }
+}
 
 /// The id of the trace, and whether its beginning said that it is sampled; `None` where the field is not of this form. Of a
 /// later version the part that every version has in common is read.
@@ -158,7 +177,7 @@ mod tests {
         let sent: Vec<_> = came.map(|came| ("traceparent", came)).into_iter().collect();
         let fields = TestFields::new(&sent);
         let head = Head { fields: &fields, seen: PresentFields::TRACEPARENT, ..Head::bare() };
-        Tracing { joining, sampled }.place(&head, &mut RequestIds::new([1, 2]))
+        Tracing { joining, sampled }.place(&head, &mut RequestIds::new([1, 2])).unwrap()
     }
 
     fn flags(context: &TraceContext) -> &str {
@@ -179,11 +198,32 @@ mod tests {
     fn only_who_is_trusted_says_what_is_sampled() {
         let not_sampled = CAME.replace("-01", "-00");
         assert_eq!(flags(&place(Joining::Trust, 0, Some(CAME))), "-01");
-        assert_eq!(flags(&place(Joining::Trust, MILLION, Some(&not_sampled))), "-00");
+        assert_eq!(flags(&place(Joining::Trust, 0, Some(&CAME.replace("-01", "-02")))), "-00");
         assert_eq!(flags(&place(Joining::Continue, 0, Some(CAME))), "-00");
         assert_eq!(flags(&place(Joining::Continue, MILLION, Some(&not_sampled))), "-01");
         assert_eq!(flags(&place(Joining::Trust, 0, None)), "-00");
         assert_eq!(flags(&place(Joining::Trust, MILLION, None)), "-01");
+    }
+
+    #[test]
+    fn a_trace_that_a_trusted_client_has_not_sampled_passes_as_it_came() {
+        let of = |joining, came: &str| {
+            let fields = TestFields::new(&[("traceparent", came)]);
+            let head = Head { fields: &fields, seen: PresentFields::TRACEPARENT, ..Head::bare() };
+            Tracing { joining, sampled: 0 }.place(&head, &mut RequestIds::new([1, 2]))
+        };
+        let not_sampled = CAME.replace("-01", "-00");
+        assert_eq!(of(Joining::Trust, &not_sampled), None);
+        assert!(of(Joining::Continue, &not_sampled).is_some());
+        assert!(of(Joining::New, &not_sampled).is_some());
+        for other in [
+            "00-x-00",
+            &not_sampled.replacen("00-", "cc-", 1),
+            &format!("{not_sampled}-00"),
+            &not_sampled[1..],
+        ] {
+            assert!(of(Joining::Trust, other).is_some(), "{other}");
+        }
     }
 
     #[test]
@@ -229,7 +269,8 @@ mod tests {
     fn a_share_of_those_that_begin_here_is_sampled() {
         let mut ids = RequestIds::new([7, 9]);
         let tracing = Tracing { joining: Joining::New, sampled: MILLION / 10 };
-        let sampled = (0..10_000).filter(|_| flags(&tracing.place(&Head::bare(), &mut ids)) == "-01").count();
+        let sampled =
+            (0..10_000).filter(|_| flags(&tracing.place(&Head::bare(), &mut ids).unwrap()) == "-01").count();
         assert!((800..1200).contains(&sampled), "{sampled} of 10 000");
     }
 
@@ -238,8 +279,8 @@ mod tests {
         fn what_is_told_is_always_well_formed(came in ".{0,70}", seed in any::<[u64; 2]>()) {
             let fields = TestFields::new(&[("traceparent", &came)]);
             let head = Head { fields: &fields, seen: PresentFields::TRACEPARENT, ..Head::bare() };
-            let tracing = Tracing { joining: Joining::Trust, sampled: 500_000 };
-            let context = tracing.place(&head, &mut RequestIds::new(seed));
+            let tracing = Tracing { joining: Joining::Continue, sampled: 500_000 };
+            let context = tracing.place(&head, &mut RequestIds::new(seed)).unwrap();
             prop_assert_eq!(context.traceparent.len(), LENGTH);
             prop_assert!(read(&context.traceparent).is_some(), "{}", context.traceparent);
         }
