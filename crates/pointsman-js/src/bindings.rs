@@ -3,7 +3,7 @@
 
 use wasm_bindgen::prelude::wasm_bindgen;
 
-use crate::{credentials, names, records};
+use crate::{credentials, names, records, usage};
 
 #[wasm_bindgen(js_name = checkCustomer)]
 pub fn check_customer(json: &str, id: &str, allow_http: &str) -> String {
@@ -58,4 +58,14 @@ pub fn is_key(text: &str, prefix: &str) -> bool {
 #[wasm_bindgen(js_name = isOperatorSecret)]
 pub fn is_operator_secret(text: &str) -> bool {
     credentials::is_operator_secret(text)
+}
+
+#[wasm_bindgen(js_name = usageQuery)]
+pub fn usage_query(question: &str) -> String {
+    usage::query(question)
+}
+
+#[wasm_bindgen(js_name = usageFigures)]
+pub fn usage_figures(question: &str, answer: &str) -> String {
+    usage::figures(question, answer)
 }

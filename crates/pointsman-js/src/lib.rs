@@ -9,3 +9,4 @@ mod bindings;
 pub mod credentials;
 pub mod names;
 pub mod records;
+pub mod usage;
