@@ -2,9 +2,11 @@
 // by whoever has a root key, which the ledger itself looks at.
 import description from "pointsman:api";
 import { ledger } from "./directory.js";
+import { addLastUsed, takeLastUsed } from "./last_used.js";
 import { lookIn } from "./operate_look.js";
 
 /** @import { Bindings } from "./directory.js" */
+/** @import { Settings } from "./last_used.js" */
 /** @import { Incoming } from "./glue.js" */
 /** @import { Ledger } from "./ledger.js" */
 /** @import { Managed, Reply } from "./ledger_management.js" */
@@ -55,7 +57,7 @@ const CUSTOMERS_CHANGED = "customers-changed";
 
 /**
  * Hands a request to the ledger.
- * @param {Bindings} env
+ * @param {Bindings & Settings} env
  * @param {Incoming} incoming
  * @param {string | undefined} base the path below which the management API is, where the request is for it
  * @param {string} requestId
@@ -63,7 +65,7 @@ const CUSTOMERS_CHANGED = "customers-changed";
  */
 export async function askOperator(env, incoming, base, requestId) {
   const object = ledger(env);
-  return base === undefined ? operate(object, incoming) : manage(object, incoming, base, requestId);
+  return base === undefined ? operate(object, incoming) : manage(object, incoming, base, requestId, env);
 }
 
 /** @param {number} status @param {string} text @param {Record<string, string>} [fields] @returns {Said} */
@@ -120,12 +122,15 @@ function judged(text) {
  * @param {Incoming} incoming
  * @param {string} base
  * @param {string} requestId
+ * @param {Settings} [settings]
  * @returns {Promise<Said>}
  */
-export async function manage(object, incoming, base, requestId) {
+export async function manage(object, incoming, base, requestId, settings = {}) {
   const { method, request, fields } = incoming;
   const url = new URL(request.url);
   const isRead = method === "GET" || method === "HEAD";
+  const path = url.pathname.slice(base.length);
+  const used = isRead ? takeLastUsed(path, url.searchParams) : undefined;
   const field = (/** @type {string} */ name) => fields.get(name) ?? undefined;
   const authorization = field("authorization");
   // Beside a root key a signature counts for nothing.
@@ -133,7 +138,7 @@ export async function manage(object, incoming, base, requestId) {
   const asked = {
     method,
     base,
-    path: url.pathname.slice(base.length),
+    path,
     query: [...url.searchParams],
     fields: {
       authorization,
@@ -148,6 +153,11 @@ export async function manage(object, incoming, base, requestId) {
   };
   const ask = async (/** @type {object} */ more, /** @type {Uint8Array<ArrayBuffer> | undefined} */ bytes) =>
     /** @type {Managed} */ (JSON.parse(await object.manage(JSON.stringify({ ...asked, ...more }), bytes)));
+  if (used !== undefined) {
+    const managed = await ask({}, undefined);
+    if (typeof managed !== "object" || managed.reply === undefined) return told(managed, base);
+    return told({ reply: await addLastUsed(settings, used, managed.reply, requestId) }, base);
+  }
   // Of whoever shows no credential nothing is read.
   if (isRead || (authorization === undefined && signer === undefined)) return told(await ask({}, undefined), base);
   const most = signer === undefined ? MOST_BYTES : MOST_SIGNED_BYTES;

@@ -20,6 +20,8 @@ pub(super) fn parameters() -> Value {
         "after": query("after", "The next of the page before, or the sequence of a line", text()),
         "limit": query("limit", "Entries of a page at most. A page may be shorter, or empty, and have a next",
             json!({ "type": "integer", "minimum": 1, "maximum": 1000, "default": 100 })),
+        "lastUsed": query("lastUsed", "true: says of each when it was last used, by the points of metrics. Where the gateway has none, 400",
+            json!({ "const": "true" })),
         "If-Match": header("If-Match", "Carried out only where the record has this version; * where there is any",
             text()),
         "If-None-Match": header("If-None-Match", "*: carried out only where there is no record yet",

@@ -103,7 +103,13 @@ fn revision() -> (&'static str, Value) {
 
 fn page(name: &'static str, of: &str) -> Value {
     let next = text("There where more may follow");
-    object(&[name], [(name, list(&refer(of))), ("next", next)])
+    object(&[name], [(name, list(&refer(of))), ("next", next), ("usage", refer("Usage"))])
+}
+
+/// When an item was last used.
+fn last_used() -> (&'static str, Value) {
+    let what = "There with lastUsed=true: when it was last let in. null where no use was seen since usage/since, which is not never";
+    ("lastUsed", json!({ "type": ["string", "null"], "format": "date-time", "description": what }))
 }
 
 /// A record as it is stored: what was stored by hand may be anything.
@@ -121,6 +127,19 @@ fn names() -> Group {
             json!({ "type": "object", "description": "Members to change; null takes one out (RFC 7396)" }),
         ),
         ("Made", object(&["revision"], [revision()])),
+        (
+            "Usage",
+            object(
+                &["since", "sampled"],
+                [
+                    ("since", instant("The first point of metrics that counts")),
+                    (
+                        "sampled",
+                        json!({ "type": "boolean", "description": "Whether points were sampled: then uses may be missing" }),
+                    ),
+                ],
+            ),
+        ),
         ("Description", json!({ "type": "object" })),
         (
             "Self",
@@ -153,6 +172,8 @@ fn keys() -> Group {
                 ("record", stored("KeyRecord")),
                 store_end(),
                 ("leaked", leaked()),
+                last_used(),
+                ("usage", refer("Usage")),
             ],
         )
     };
@@ -247,6 +268,8 @@ fn customers() -> Group {
                 ("record", stored("CustomerRecord")),
                 store_end(),
                 ("provider", provider.clone()),
+                last_used(),
+                ("usage", refer("Usage")),
             ],
         )
     };
