@@ -1,0 +1,2 @@
+/** SQL that the stand-in does not run, in words for whoever wrote it. */
+export class Refused extends Error {}
