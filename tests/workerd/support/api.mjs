@@ -33,11 +33,11 @@ export const digestOf = (key) => createHash("sha256").update(key).digest("hex");
 
 /**
  * Isolates with the API, and a root key in KV that may do everything. What `[operator.leaked_keys]` holds is `leakedKeys`;
- * `configApi` is as of `openIsolates`.
+ * `configApi`, `analytics` and `bindings` are as of `openIsolates`.
  */
-export async function openApi({ leakedKeys, configApi } = {}) {
+export async function openApi({ leakedKeys, configApi, analytics, bindings } = {}) {
   const toml = leakedKeys === undefined ? TOML : `${TOML}\n[operator.leaked_keys]\n${leakedKeys}`;
-  const isolates = await openIsolates({ toml, configApi });
+  const isolates = await openIsolates({ toml, configApi, analytics, bindings });
   const root = `root_${CHECKSUM_DIGITS.slice(0, 24)}`;
   const kv = await isolates.kv();
   const putRoot = (key, more) =>

@@ -11,20 +11,25 @@ const LEDGER_WORKER = "isolate-0";
 export const UNBOUND = "unbound";
 
 const CONFIG_API = "config.example.com";
+const CLOUDFLARE_API = "api.cloudflare.com";
 
 /** Answers with the URL that was called. */
 const ECHO = `export default { fetch: (request) => new Response(request.url) };`;
 
 /**
  * Starts some isolates with a configuration given as TOML. `configApi` answers with the text that a path of
- * CONFIG_API has, or with a whole answer.
+ * CONFIG_API has, or with a whole answer; `analytics` answers the SQL API.
  * @param {{ toml: string, isolates?: number, bindings?: Record<string, string>,
- *   configApi?: (path: string) => string | Response }} options
+ *   configApi?: (path: string) => string | Response,
+ *   analytics?: (sql: string, authorization: string | null) => object }} options
  */
-export async function openIsolates({ toml, isolates = 2, bindings = {}, configApi }) {
-  const outside = ({ url }) => {
+export async function openIsolates({ toml, isolates = 2, bindings = {}, configApi, analytics }) {
+  const outside = async (request) => {
+    const { url } = request;
     const { hostname, pathname } = new URL(url);
-    const said = hostname === CONFIG_API ? configApi(pathname) : url;
+    if (analytics !== undefined && hostname === CLOUDFLARE_API)
+      return Response.json(analytics(await request.text(), request.headers.get("authorization")));
+    const said = hostname === CONFIG_API && configApi !== undefined ? configApi(pathname) : url;
     return typeof said === "string" ? new Response(said) : said;
   };
   const form = configurationModule(checkedForm(gatewayJson(toml)));
@@ -51,7 +56,7 @@ export async function openIsolates({ toml, isolates = 2, bindings = {}, configAp
       },
     }),
     bindings: { ALLOW_HTTP: "never", ...bindings },
-    outboundService: configApi === undefined ? "echo" : outside,
+    outboundService: configApi === undefined && analytics === undefined ? "echo" : outside,
   });
   const workers = [...Array.from({ length: isolates }, (_, index) => worker(index)), worker(UNBOUND)];
   const miniflare = new Miniflare({
