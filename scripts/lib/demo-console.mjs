@@ -1,4 +1,5 @@
-// What operators have in `npm start`: their paths of the gateway, and the console with `-- --console`.
+// What operators have in `npm start`: their paths of the gateway, metrics, and the console with `-- --console`.
+import { ACCOUNT, TOKEN } from "../../demo/analytics/stand-in.mjs";
 import { consoleWorker } from "../../demo/console.mjs";
 import { API_PATH, LEDGER_PATH } from "../../demo/examples.mjs";
 import { OPERATOR_SECRET } from "../../demo/gateway.mjs";
@@ -23,13 +24,18 @@ export function withOperator(json) {
   return JSON.stringify({ ...configuration, operator });
 }
 
+/** What gateway and console ask metrics with. */
+export const METRICS = { CLOUDFLARE_ACCOUNT_ID: ACCOUNT, METRICS_TOKEN: TOKEN };
+
 /**
- * Options of the console's Worker, on that port.
+ * Options of the console's Worker, on that port. What it calls over the network goes to `outside`, an address.
  * @param {string} configuration
  * @param {number} port
+ * @param {string} outside
  */
-export async function consoleWorkers(configuration, port) {
+export async function consoleWorkers(configuration, port, outside) {
   const folder = inRoot(CONSOLE_DEV_OUT);
   const script = await bundleConsole(configuration, folder);
-  return [consoleWorker({ folder, script, port, bindings: { OPERATOR_SECRET } })];
+  const outboundService = { external: { address: outside, http: {} } };
+  return [consoleWorker({ folder, script, port, bindings: { OPERATOR_SECRET, ...METRICS }, outboundService })];
 }

@@ -8,9 +8,10 @@ const outcome = (expect) => (typeof expect === "number" ? `${expect}, no backend
 
 /**
  * The lines that `npm start` prints when the gateway is up.
- * @param {{ url: string, examples: Example[], backends: World["backends"], console?: { url: string, secret: string } }} parts
+ * @param {{ url: string, examples: Example[], backends: World["backends"], console?: { url: string, secret: string },
+ *   metrics: { account: string, token: string, url: string } }} parts
  */
-export function welcome({ url, examples, backends, console: operators }) {
+export function welcome({ url, examples, backends, console: operators, metrics }) {
   const width = Math.max(...examples.map((example) => (example.group === undefined ? example.about.length : 0)));
   const lines = [];
   for (const example of examples) {
@@ -29,6 +30,9 @@ export function welcome({ url, examples, backends, console: operators }) {
     operators
       ? `${bold("Console")}  ${operators.url}  operator secret: ${operators.secret}`
       : dim("  the operators' console too: npm start -- --console"),
+    dim("  what happened, by metrics that are kept while this runs:"),
+    dim(`    export CLOUDFLARE_ACCOUNT_ID=${metrics.account} CLOUDFLARE_API_TOKEN=${metrics.token}`),
+    dim(`    CLOUDFLARE_API_BASE_URL=${metrics.url} npm run pointsman -- usage --dataset pointsman`),
     dim("  what KV holds: npx wrangler kv key list --local --binding POINTSMAN_KV"),
     dim("  watching src/, Cargo.toml, gateway.toml and wrangler.toml; Ctrl-C ends everything"),
     "",
