@@ -10,6 +10,7 @@ import { explainPages } from "./pages/explain.js";
 import { health } from "./pages/health.js";
 import { keys } from "./pages/keys.js";
 import { message, page } from "./pages/layout.js";
+import { reasonPages } from "./pages/reasons.js";
 import { rules } from "./pages/rules.js";
 import { signIn } from "./pages/sign-in.js";
 import { isLoopback, isSame, openSession } from "./session.js";
@@ -98,10 +99,11 @@ const needSignIn = async (c, next) => {
 
 /**
  * Who may come in, and all pages.
- * @param {{ configuration: Configuration, assets: [path: string, type: string, text: string][] }} parts
+ * @param {{ configuration: Configuration, assets: [path: string, type: string, text: string][], problems?: string }} parts
+ * `problems`: docs/problems.md, which says what reasons mean
  * @returns {App}
  */
-export function createConsole({ configuration, assets }) {
+export function createConsole({ configuration, assets, problems = "" }) {
   /** @type {App} */
   const app = new Hono();
   app.use(async (c, next) => {
@@ -120,6 +122,7 @@ export function createConsole({ configuration, assets }) {
   app.use(needSignIn);
   app.get("/", (c) => c.redirect("/customers", 303));
   for (const pages of [customers, keys, auditPages, rules, explainPages, health]) pages(app);
+  reasonPages(app, problems);
 
   app.notFound((c) => refuse(c, 404, "Not here", "There is no such page."));
   app.onError((error, c) => {

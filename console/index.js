@@ -2,6 +2,7 @@
 import wasm from "../build/console/index_bg.wasm";
 // Its text: as an object of JavaScript it would have lost digits.
 import configuration from "../build/gateway.json";
+import problems from "../docs/problems.md";
 import { createConsole } from "./app.js";
 import script from "./assets/comfort.client.js";
 import style from "./assets/console.css";
@@ -20,6 +21,7 @@ const app = createConsole({
     ["/assets/comfort.js", "text/javascript", script],
     ["/assets/icon.svg", "image/svg+xml", icon],
   ],
+  problems,
 });
 
 /** @type {ExportedHandler<Bindings>} */

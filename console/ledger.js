@@ -38,7 +38,7 @@ const errorIn = (said) => (isObject(said.json) && typeof said.json.error === "st
 function silence(said) {
   if (said.failed !== undefined) return "The ledger does not answer.";
   if (said.status === 401)
-    return "The gateway does not take the console’s OPERATOR_SECRET: it must be the one of [operator] in gateway.toml.";
+    return "The gateway does not take the console’s operator secret (OPERATOR_SECRET): it must be the one of [operator] in gateway.toml.";
   if (said.status === 404)
     return "The gateway has nothing at the path of [operator] ledger: deploy gateway and console with the same gateway.toml.";
   return `The ledger does not answer: the gateway says ${said.status}.`;

@@ -11,6 +11,11 @@ declare module "*/schemas/operands.json" {
   const operands: import("./types.d.ts").Operand[];
   export default operands;
 }
+/** Countries as the platform names them, which `pointsman schema --write schemas` writes: by their codes. */
+declare module "*/schemas/countries.json" {
+  const countries: Record<string, { name: string; continent: string; eu?: true }>;
+  export default countries;
+}
 /** The functions that enter the core's wasm, as wasm-bindgen makes them of crates/pointsman-js; the build has them. */
 declare module "#pointsman-js" {
   /** Makes the instance. */
@@ -34,6 +39,10 @@ declare module "*.wasm" {
   export default module;
 }
 declare module "*.css" {
+  const text: string;
+  export default text;
+}
+declare module "*.md" {
   const text: string;
   export default text;
 }

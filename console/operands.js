@@ -1,4 +1,5 @@
 // What conditions look at, from the gateway's registry of operands: one that is new there is new here too.
+import countries from "../schemas/countries.json" with { type: "json" };
 import operands from "../schemas/operands.json" with { type: "json" };
 
 /** @import { JsonObject, Operand } from "./types.d.ts" */
@@ -31,9 +32,29 @@ export const label = ({ words }) => words.replace(/^the /, "").replace(/^./, (le
  * @param {string} text
  */
 function asSaid({ type }, text) {
-  if (type === "boolean") return text === "yes" ? "1" : undefined;
+  if (type === "boolean") return text === "yes" ? "1" : text === "no" ? "" : undefined;
   if (type !== "number") return text;
   return /^-?\d+(\.\d+)?$/.test(text) ? Number(text) : undefined;
+}
+
+/** Codes of countries and their names, in the order of the codes. */
+export const COUNTRIES = Object.entries(countries).map(
+  ([code, { name }]) => /** @type {[code: string, name: string]} */ ([code, name]),
+);
+
+/**
+ * What was typed, with what the country implies wherever nothing was typed: the platform says a client's continent, and whether it
+ * is in the European Union, by its country. `implied` names what was filled in.
+ * @param {Record<string, string>} typed by the names of operands
+ */
+export function withImplied(typed) {
+  const place = countries[(typed.country ?? "").toUpperCase()];
+  /** @type {Record<string, string>} */
+  const says = place === undefined ? {} : { continent: place.continent, ...(place.eu && { eu: "yes" }) };
+  const implied = Object.fromEntries(Object.entries(says).filter(([name]) => !typed[name]));
+  /** @type {Record<string, string>} */
+  const country = place === undefined ? {} : { country: (typed.country ?? "").toUpperCase() };
+  return { platform: { ...typed, ...country, ...implied }, implied: Object.keys(implied) };
 }
 
 /**
@@ -61,6 +82,8 @@ export function requestCf(typed) {
     const text = typed[operand.name];
     if (!text) continue;
     const value = asSaid(operand, text);
+    // What does not hold, the platform does not say.
+    if (value === "") continue;
     if (value !== undefined) put(cf, operand.cf ?? "", value);
     else faulty.push({ operand, what: operand.type === "number" ? "must be a number" : "must be one of the list" });
   }

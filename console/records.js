@@ -6,7 +6,7 @@ import { recordsInLedger } from "./records-in-ledger.js";
 /** @import { Records, Settings } from "./types.d.ts" */
 
 const NO_SECRET =
-  "gateway.toml has [operator] ledger, and the console lacks OPERATOR_SECRET, with which it would ask the ledger.";
+  "gateway.toml has [operator] ledger, and the console lacks the operator secret (OPERATOR_SECRET), with which it would ask the ledger.";
 
 /**
  * What an operator's page works with. Where the ledger should be there and cannot be used, KV is read and nothing is written:

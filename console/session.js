@@ -1,5 +1,5 @@
 // Sessions are signed cookies: nothing is stored, so no isolate needs to know of another's. The key comes of the
-// operator secret, so a new secret ends all sessions, and only who has shown the secret is given anything signed.
+// sign-in secret, so a new secret ends all sessions, and only who has shown the secret is given anything signed.
 import { getCookie, setCookie } from "hono/cookie";
 import { base64url, digestOf } from "./encoding.js";
 

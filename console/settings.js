@@ -15,9 +15,9 @@ const MADE = "and be a secret that `pointsman secret create` made";
 export function settingsOf(env, compiled) {
   const secret = env.CONSOLE_SECRET ?? "";
   const operatorSecret = env.OPERATOR_SECRET || undefined;
-  if (!isOperatorSecret(secret)) return { fault: `CONSOLE_SECRET must be set, ${MADE}` };
+  if (!isOperatorSecret(secret)) return { fault: `the sign-in secret, CONSOLE_SECRET, must be set, ${MADE}` };
   if (operatorSecret && !isOperatorSecret(operatorSecret))
-    return { fault: `OPERATOR_SECRET must be the gateway's or left out, ${MADE}` };
+    return { fault: `the operator secret, OPERATOR_SECRET, must be the gateway's or left out, ${MADE}` };
   const [team, audience] = [env.ACCESS_TEAM_DOMAIN || undefined, env.ACCESS_AUD || undefined];
   if ((team === undefined) !== (audience === undefined)) {
     return {

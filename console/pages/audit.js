@@ -5,6 +5,7 @@ import { hasLedger } from "../records.js";
 import { linkTo } from "./key-list.js";
 import { show } from "./layout.js";
 import { box, html, table } from "./parts.js";
+import { when } from "./when.js";
 
 /** @import { App, Content, Ctx, Html, TrailLine } from "../types.d.ts" */
 
@@ -61,14 +62,6 @@ export function subjectOf(name) {
   return { kind: by === "jti" ? "the token" : "all tokens of", text: of };
 }
 
-/** @param {number} at */
-function instant(at) {
-  const date = new Date(at);
-  const exact = date.toISOString();
-  const readable = date.toLocaleString("en-GB", { timeZone: "UTC", dateStyle: "medium", timeStyle: "medium" });
-  return html`<time datetime="${exact}">${readable} UTC</time><div class="time dim">${exact}</div>`;
-}
-
 /** @param {TrailLine} line */
 function what({ action, name }) {
   const { kind, text, path } = subjectOf(name);
@@ -78,7 +71,7 @@ function what({ action, name }) {
 
 /** @param {TrailLine} line @returns {Content[]} */
 const row = (line) => [
-  instant(line.at),
+  when(line.at),
   ACTORS[line.actor] ?? withoutKeys(line.actor),
   what(line),
   line.from ? html`<span class="time">${line.from}</span>` : html`<span class="dim">–</span>`,
@@ -88,7 +81,7 @@ const row = (line) => [
 const LACKING = () =>
   box(
     "warning",
-    html`<p><strong>There is no audit trail here.</strong> The gateway’s ledger keeps it. To be set yet: <code>ledger</code> and <code>secret</code> under <code>[operator]</code> in <code>gateway.toml</code>, and the console’s secret <code>OPERATOR_SECRET</code>. Until then each change leaves a line in the console’s own log.</p>`,
+    html`<p><strong>There is no audit trail here.</strong> The gateway’s ledger keeps it. To be set yet: <code>ledger</code> and <code>secret</code> under <code>[operator]</code> in <code>gateway.toml</code>, and the operator secret, <code>OPERATOR_SECRET</code>. Until then each change leaves a line in the console’s own log.</p>`,
   );
 
 /**

@@ -1,4 +1,5 @@
 // How long an old state may go on counting, as the gateway states it.
+import { spoken } from "../how-soon.js";
 import { isObject } from "../json.js";
 import { html, table, tree } from "./parts.js";
 
@@ -14,29 +15,6 @@ const CHANGES = {
   issuer_key_added: "a key that the issuer added works",
   customer_changed: "a changed or removed customer counts",
 };
-/** @type {[unit: string, milliseconds: number][]} */
-const UNITS = [
-  ["d", 86_400_000],
-  ["h", 3_600_000],
-  ["m", 60_000],
-  ["s", 1000],
-  ["ms", 1],
-];
-
-/**
- * 90000 as 1 m 30 s.
- * @param {number} milliseconds
- */
-export function span(milliseconds) {
-  let rest = milliseconds;
-  const parts = UNITS.map(([unit, factor]) => {
-    const count = Math.floor(rest / factor);
-    rest -= count * factor;
-    return count > 0 && `${count} ${unit}`;
-  });
-  return parts.filter(Boolean).join(" ") || "0 s";
-}
-
 /**
  * @param {Bound} bound
  * @returns {Content[]}
@@ -44,7 +22,7 @@ export function span(milliseconds) {
 function row({ id, within_ms: within, while_down_ms: whileDown }) {
   const [, kind = "", of] = /^([^:]*):?(.*)$/s.exec(id) ?? [];
   const what = CHANGES[kind] ?? kind.replaceAll("_", " ");
-  return [of ? `${what} (${of})` : what, span(within), span(whileDown)];
+  return [of ? `${what} (${of})` : what, spoken(within), spoken(whileDown)];
 }
 
 /**

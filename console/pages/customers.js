@@ -18,6 +18,7 @@ import { customerFields, faultInForm, recordOf, valuesOf, valuesTyped } from "./
 import { keyTable } from "./key-list.js";
 import { show } from "./layout.js";
 import { box, facts, form, html, json, summary, table } from "./parts.js";
+import { whenWritten } from "./when.js";
 
 /** @import { ContentfulStatusCode } from "hono/utils/http-status" */
 /** @import { App, Ctx, CustomerEntry, CustomerText, CustomerValues, FormFault, Records, StoredCustomer } from "../types.d.ts" */
@@ -163,7 +164,7 @@ function showOne(c, records, { entry, values = valuesOf(entry.record), faults, s
     ${facts([
       ["State", stateOf(entry)],
       ["Whose", whose(entry)],
-      ["Fetched", entry.record?.fetchedAt ? String(entry.record.fetchedAt) : undefined],
+      ["Fetched", entry.record?.fetchedAt ? whenWritten(String(entry.record.fetchedAt)) : undefined],
       ["KV entry", isInKv ? html`<code>${entry.name}</code>` : undefined],
     ])}
     <div class="actions">

@@ -1,7 +1,7 @@
 import { keyField, tokenField } from "../configuration.js";
 import { explain } from "../gateway.js";
 import { readObject } from "../json.js";
-import { label, OF_PLATFORM, requestCf } from "../operands.js";
+import { COUNTRIES, label, OF_PLATFORM, requestCf, withImplied } from "../operands.js";
 import { explanation } from "./explanation.js";
 import { show } from "./layout.js";
 import { area, box, choice, form, html, lines, summary, textField } from "./parts.js";
@@ -21,12 +21,13 @@ const KINDS = [
 const OWN_FIELDS = /^(x-pointsman-.*|host|connection|content-length|transfer-encoding|upgrade|cf-.*)$/i;
 /** @type {[value: string, label: string][]} */
 const YES_OR_NO = [
-  ["", "no"],
+  ["", "as the country says"],
   ["yes", "yes"],
+  ["no", "no"],
 ];
 /** @type {[value: string, label: string][]} */
 const CONTINENTS = [
-  ["", "–"],
+  ["", "as the country says"],
   ["AF", "AF"],
   ["AN", "AN"],
   ["AS", "AS"],
@@ -50,6 +51,7 @@ const idOf = (name) => `cf-${name}`;
  * @property {string} fields
  * @property {string} kind
  * @property {string} claims
+ * @property {string} address
  * @property {Record<string, string>} platform By the names of operands.
  * @property {string} secret
  */
@@ -68,13 +70,14 @@ function typedOf(typed) {
     fields: of("fields"),
     kind: of("kind"),
     claims: of("claims"),
+    address: of("address").trim(),
     platform: Object.fromEntries(OF_PLATFORM.map(({ name }) => [name, of(idOf(name)).trim()])),
     secret: of("secret").trim(),
   };
 }
 
 /** @type {ExplainValues} */
-const START = { method: "GET", url: "/", fields: "", kind: "none", claims: "", platform: {}, secret: "" };
+const START = { method: "GET", url: "/", fields: "", kind: "none", claims: "", address: "", platform: {}, secret: "" };
 
 /**
  * The credential that was meant.
@@ -95,6 +98,12 @@ function credentialOf(values, fault) {
     fault("claims", "Claims", what);
   } else if (kind !== "none") fault("kind", "Credential", "must be one of the list");
   return { kind: "none" };
+}
+
+/** @param {string} text */
+function isAddress(text) {
+  if (/^\d+(\.\d+){3}$/.test(text)) return text.split(".").every((part) => Number(part) < 256);
+  return /^[0-9a-f:.]+$/i.test(text) && text.includes(":") && URL.canParse(`http://[${text}]/`);
 }
 
 /**
@@ -132,7 +141,10 @@ function requestOf(values, settings) {
     if (fields.some(([name]) => name.toLowerCase() === field))
       fault("fields", "Fields", `must not set ${field}, which holds the credential`);
   }
-  const { cf, faulty } = requestCf(values.platform);
+  const { cf, faulty } = requestCf(withImplied(values.platform).platform);
+  if (values.address && !isAddress(values.address))
+    fault("address", "Address", "must be an IPv4 or IPv6 address such as 192.0.2.7");
+  else if (values.address) cf.ip = values.address;
   for (const { operand, what } of faulty) fault(idOf(operand.name), label(operand), what);
   if (faults.length > 0) return { faults };
   return { request: { method: values.method, url, fields, credential, cf } };
@@ -147,6 +159,9 @@ function platformField(operand, value, fault) {
   const field = { id: idOf(operand.name), label: label(operand), value, fault };
   if (operand.name === "continent") return choice({ ...field, options: CONTINENTS });
   if (operand.type === "boolean") return choice({ ...field, options: YES_OR_NO });
+  if (operand.name === "country")
+    return html`${textField({ ...field, hint: `${operand.help}. It implies the continent and the European Union below.`, more: { list: "countries", autocomplete: "off" } })}
+      <datalist id="countries">${COUNTRIES.map(([code, name]) => html`<option value="${code}">${name}</option>`)}</datalist>`;
   return textField({ ...field, hint: `${operand.help}. Example: ${operand.example}` });
 }
 
@@ -173,6 +188,7 @@ function fieldset(values, faults, { configuration, gatewayUrl }) {
       ${area({ id: "claims", label: "Claims", value: values.claims, fault: fault("claims"), hint: html`A JSON object, for “claims” above: <code>{ "sub": "me", "customerId": "acme-corp" }</code>` })}
     </fieldset>
     <fieldset><legend>What the platform says of the client</legend>
+      ${textField({ id: "address", label: "Address", value: values.address, fault: fault("address"), hint: "Where the client is: for conditions on $ip and for allowed addresses. Example: 192.0.2.7" })}
       ${OF_PLATFORM.map(ofPlatform)}
     </fieldset>`;
 }
@@ -188,7 +204,7 @@ function missing({ operatorSecret, configuration }) {
     lacks.push(html`<code>secret</code> under <code>[operator]</code> in <code>gateway.toml</code>`);
   if (!operatorSecret)
     lacks.push(
-      html`the console’s secret <code>OPERATOR_SECRET</code>, with the gateway’s own value: <code>npx wrangler secret put OPERATOR_SECRET --env console</code>`,
+      html`the operator secret, <code>OPERATOR_SECRET</code>, with the gateway’s own value: <code>npx wrangler secret put OPERATOR_SECRET --env console</code>`,
     );
   if (lacks.length === 0) return undefined;
   return box(

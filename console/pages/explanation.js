@@ -2,6 +2,7 @@
 import { isObject } from "../json.js";
 import { bounds } from "./bounds.js";
 import { box, facts, html, json, table, tree } from "./parts.js";
+import { reasonLink } from "./reasons.js";
 
 /** @import { Content, Html, JsonObject, Said } from "../types.d.ts" */
 
@@ -93,12 +94,41 @@ const answered = (answer) => html`
   ${facts([["The gateway itself answers", html`<strong>${text(answer.status)}</strong>`], ...others(answer, ["status", "fields"])])}
   ${answer.fields ? table({ caption: "Fields of the answer", columns: ["Field", "Value"], rows: pairs(answer.fields) }) : ""}`;
 
-/** @type {Record<string, [kind: string, sentence: string]>} */
-const OUTCOMES = {
-  forward: ["good", "It would be forwarded."],
-  answer: ["note", "The gateway would answer it itself."],
-};
-const KNOWN = ["explanation", "request", "outcome", "steps", "forward", "answer", "bounds"];
+/** @type {(name: unknown) => Html | string} */
+const named = (name) => html`<strong>${text(name)}</strong>`;
+
+/**
+ * What came of it, in one line: the status and its reason, or the backend, and by which rule.
+ * @param {JsonObject} found
+ */
+function verdict(found) {
+  const steps = Array.isArray(found.steps) ? found.steps.filter(isObject) : [];
+  const matched = steps.find(({ step, matched: isMatched }) => step === "rule" && isMatched === true);
+  /** @type {JsonObject} */
+  const decided = isObject(found.decision) ? found.decision : {};
+  /** @type {JsonObject} */
+  const decision = { rule: matched?.rule, backend: matched?.to, ...decided };
+  const forward = isObject(found.forward) ? found.forward : undefined;
+  const answer = isObject(found.answer) ? found.answer : undefined;
+  const by = decision.rule ? html` by the rule ${named(decision.rule)}` : "";
+  const on = decision.route ? html` of the route <code>${text(decision.route)}</code>` : "";
+  if (found.outcome === "answer" && answer !== undefined) {
+    const isRefusal = Number(answer.status) >= 400;
+    const reason = answer.reason ? html`: ${reasonLink(text(answer.reason))}` : "";
+    const why = answer.why ? html` ${text(answer.why)}.` : "";
+    return box(
+      isRefusal ? "bad" : "note",
+      html`<p role="status"><strong>${text(answer.status)}</strong>${reason}.${why} The gateway would answer it itself${by}${by ? on : ""}.</p>`,
+    );
+  }
+  if (found.outcome !== "forward" || forward === undefined)
+    return box("note", html`<p role="status"><strong>Outcome: ${text(found.outcome)}</strong></p>`);
+  const backend = decision.backend ? html` to the backend ${named(decision.backend)}` : "";
+  const url = forward.url ? html` <code class="break">${text(forward.url)}</code>` : "";
+  return box("good", html`<p role="status"><strong>It would be forwarded</strong>${backend}${by}${on}.${url}</p>`);
+}
+
+const KNOWN = ["explanation", "request", "outcome", "decision", "steps", "forward", "answer", "bounds"];
 
 /**
  * Draws what the gateway said.
@@ -108,19 +138,19 @@ export function explanation(said) {
   if (said.failed !== undefined) return box("warning", html`<p>The gateway could not be asked: ${said.failed}</p>`);
   const found = said.json;
   if (!isObject(found) || found.explanation !== 1 || !Array.isArray(found.steps)) {
-    return html`${box("warning", html`<p><strong>The gateway gave no explanation but an answer, ${said.status}.</strong> Is its version one that explains, and is <code>OPERATOR_SECRET</code> the one that it has?</p>`)}
+    return html`${box("warning", html`<p><strong>The gateway gave no explanation but an answer, ${said.status}.</strong> Is its version one that explains, and is the operator secret (<code>OPERATOR_SECRET</code>) the one that it has?</p>`)}
       ${json(found ?? said.text ?? "")}`;
   }
-  const [kind, sentence] = OUTCOMES[text(found.outcome)] ?? ["note", `Outcome: ${text(found.outcome)}`];
   const forward = isObject(found.forward) ? found.forward : undefined;
   const answer = isObject(found.answer) ? found.answer : undefined;
   const rest = Object.entries(found).filter(([name]) => !KNOWN.includes(name));
   return html`<section aria-labelledby="explanation" class="explanation">
     <h2 id="explanation" tabindex="-1" autofocus>What would happen</h2>
-    ${box(kind, html`<p role="status"><strong>${sentence}</strong>${answer?.status ? ` Status ${text(answer.status)}.` : ""}${forward?.url ? html` <code class="break">${text(forward.url)}</code>` : ""}</p>`)}
-    ${found.request ? tree(found.request) : ""}
+    ${verdict(found)}
     <h3>Step by step</h3>
     <ol class="steps">${found.steps.map(stepLine)}</ol>
+    ${found.request ? html`<h3>What was asked</h3>${tree(found.request)}` : ""}
+    ${found.decision ? html`<h3>What the log would say</h3>${tree(found.decision)}` : ""}
     ${forward ? forwarded(forward) : ""}
     ${answer ? answered(answer) : ""}
     ${Array.isArray(found.bounds) && found.bounds.length > 0 ? html`<h3>How old this may be elsewhere</h3>${bounds(found.bounds)}` : ""}

@@ -3,6 +3,7 @@ import { isObject } from "../json.js";
 import { bounds } from "./bounds.js";
 import { show } from "./layout.js";
 import { box, facts, html, json, table, tree } from "./parts.js";
+import { whenWritten } from "./when.js";
 
 /** @import { App, Asked, Content, Ctx, Html, Isolate, Issuer, JsonObject, Settings, StatusDocument } from "../types.d.ts" */
 
@@ -26,7 +27,7 @@ const cacheRows = (caches) =>
   ]);
 
 /** @type {(error: Asked["last_error"]) => Content} */
-const failure = (error) => (error ? html`${error.time}: ${error.message}` : "none");
+const failure = (error) => (error ? html`${whenWritten(error.time)}: ${error.message}` : "none");
 
 /**
  * @param {Isolate} isolate
@@ -34,7 +35,11 @@ const failure = (error) => (error ? html`${error.time}: ${error.message}` : "non
  */
 function sourceRows({ kv, config_api: configApi }) {
   /** @type {(name: string, asked: Asked | undefined) => Content[]} */
-  const row = (name, asked) => [name, asked?.answered_at ?? "not asked yet", failure(asked?.last_error)];
+  const row = (name, asked) => [
+    name,
+    asked?.answered_at ? whenWritten(asked.answered_at) : "not asked yet",
+    failure(asked?.last_error),
+  ];
   return [
     ...(kv ? [row("KV", kv)] : []),
     ...(configApi ? [row(`Config API (${configApi.form})`, configApi.asked)] : []),
@@ -47,8 +52,8 @@ const issuerRows = (issuers) =>
     issuer.name,
     issuer.keys === null ? "not loaded yet" : tree(issuer.keys),
     issuer.state ?? "–",
-    issuer.as_of ?? "–",
-    html`${number(issuer.failures_in_a_row)}${issuer.retry_at ? `, asked again at ${issuer.retry_at}` : ""}`,
+    issuer.as_of ? whenWritten(issuer.as_of) : "–",
+    html`${number(issuer.failures_in_a_row)}${issuer.retry_at ? html`, asked again ${whenWritten(issuer.retry_at)}` : ""}`,
     failure(issuer.asked?.last_error),
   ]);
 
@@ -77,12 +82,12 @@ function document(found) {
     ${facts([
       ["Version", found.version],
       ["Configuration", tree(found.configuration)],
-      ["Its time", found.time],
+      ["Its time", whenWritten(found.time)],
     ])}
     ${section("Sources", table({ caption: "Sources, as this isolate has seen them", columns: ["Source", "Last answered", "Last error"], rows: sourceRows(isolate), none: "None was asked." }))}
     ${isolate.config_api?.scheduled_refresh ? html`<h3>Scheduled refresh</h3>${tree(isolate.config_api.scheduled_refresh)}` : ""}
     ${section("Key sets", table({ caption: "Issuers whose keys are fetched", columns: ["Issuer", "Keys", "State", "As of", "Failures in a row", "Last error"], rows: issuerRows(isolate.issuers ?? []), none: "No issuer’s keys are fetched." }))}
-    ${section("Open circuits", isolate.open_circuits?.length ? table({ caption: "Origins that failed, and are asked last until then", columns: ["Backend", "Origin", "Until"], rows: isolate.open_circuits.map(({ backend, origin, until }) => [backend, origin, until]) }) : html`<p class="none">None: all that were called are well.</p>`)}
+    ${section("Open circuits", isolate.open_circuits?.length ? table({ caption: "Origins that failed, and are asked last until then", columns: ["Backend", "Origin", "Until"], rows: isolate.open_circuits.map(({ backend, origin, until }) => [backend, origin, whenWritten(until)]) }) : html`<p class="none">None: all that were called are well.</p>`)}
     ${section("Caches", table({ caption: "Caches of this isolate", columns: ["Cache", "Entries", "Bytes", "Hits", "Misses", "Hit ratio", "Failed loads"], rows: cacheRows(isolate.caches ?? {}) }))}
     ${found.bounds?.length ? section("Bounds", bounds(found.bounds)) : ""}
     ${rest(found, ["version", "configuration", "time", "isolate", "bounds"])}
@@ -99,7 +104,7 @@ function lacking({ configuration, operatorSecret }) {
   if (!configuration.operator?.secret)
     lacks.push(html`<code>secret</code> under <code>[operator]</code> in <code>gateway.toml</code>`);
   if (!operatorSecret)
-    lacks.push(html`the console’s secret <code>OPERATOR_SECRET</code>, with the gateway’s own value`);
+    lacks.push(html`the operator secret, <code>OPERATOR_SECRET</code>, with the gateway’s own value`);
   return lacks;
 }
 
@@ -122,7 +127,7 @@ async function page(c) {
     return view(box("warning", html`<p>The gateway could not be asked: ${said.failed}</p>`));
   if (said.status === 200 && isStatus(said.json)) return view(document(said.json));
   return view(
-    html`${box("warning", html`<p><strong>The gateway answered ${said.status}, and not with its state.</strong> Is <code>OPERATOR_SECRET</code> the one that it has, and is its configuration the one of this console?</p>`)}${json(said.json ?? said.text ?? "")}`,
+    html`${box("warning", html`<p><strong>The gateway answered ${said.status}, and not with its state.</strong> Is the operator secret (<code>OPERATOR_SECRET</code>) the one that it has, and is its configuration the one of this console?</p>`)}${json(said.json ?? said.text ?? "")}`,
   );
 }
 

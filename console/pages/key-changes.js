@@ -1,14 +1,16 @@
 // Keys that are disabled, enabled, rolled and revoked.
 import { audit } from "../audit.js";
-import { prefixes } from "../configuration.js";
-import { entryOfDigest, millisOf } from "../core.js";
+import { customerClaim, prefixes } from "../configuration.js";
+import { checkKey, entryOfDigest, millisOf } from "../core.js";
+import { instantTyped } from "../dates.js";
 import { endAfterGrace, endThatLiesAhead, isUsable } from "../key-entries.js";
 import { change, isToBeReadAgain, notDone, operationIn, refusal, shownWith, wasIn } from "./changing.js";
-import { endField } from "./key-form.js";
+import { endField, endTyped, faultInForm, recordEdited, valuesTyped } from "./key-form.js";
 import { linkTo, stateOf } from "./key-list.js";
 import { AT, find, isDigest, mint, nameOf, reveal, sentAlready, showOne } from "./key-page.js";
 import { show } from "./layout.js";
 import { box, choice, facts, form, html, summary, tree } from "./parts.js";
+import { when, whenInText } from "./when.js";
 
 /** @import { ContentfulStatusCode } from "hono/utils/http-status" */
 /** @import { Ctx, FormFault, Records, StoredKey, UsableKeyEntry, Version } from "../types.d.ts" */
@@ -32,6 +34,40 @@ export async function switchOnOff(c) {
   }
   audit(c.get("who"), off ? "disable key" : "enable key", name);
   return c.redirect(`${linkTo(entry.digest)}&done=${off ? "disabled" : "enabled"}`, 303);
+}
+
+/**
+ * Saves what the form of a key holds.
+ * @param {Ctx} c
+ */
+export async function edit(c) {
+  const { configuration } = c.get("settings");
+  const { records, entry, missing } = await find(c);
+  if (missing) return missing;
+  if (!isUsable(entry)) return showOne(c, records, { entry, status: 422 });
+  const values = valuesTyped(c.get("form"));
+  const { record, faults } = recordEdited(entry.record, values, configuration);
+  const { findings } = checkKey(JSON.stringify(record), customerClaim(configuration), Date.now());
+  faults.push(...findings.map(faultInForm));
+  const operation = operationIn(c);
+  if (faults.length > 0) return showOne(c, records, { entry, values, faults, status: 422, operation });
+  const name = entryOfDigest(entry.digest);
+  const outcome = await change(c, records, [{ put: name, record, was: wasIn(c), keeps: { ...entry, name } }]);
+  if (!outcome.done) {
+    const { fault, status } = notDone(outcome);
+    const now = (isToBeReadAgain(outcome) && (await records.key(entry.digest))) || entry;
+    const isChanged = outcome.why === "changed";
+    const again = isChanged ? [{ what: `${fault.what} Send the form again to write it over.` }] : [fault];
+    return showOne(c, records, {
+      entry: now,
+      values,
+      faults: again,
+      status,
+      operation: isChanged ? undefined : operation,
+    });
+  }
+  audit(c.get("who"), "edit key", name);
+  return c.redirect(`${linkTo(entry.digest)}&done=saved`, 303);
 }
 
 /** @typedef {{ grace: string, prefix: string, expiresAt: string }} RollValues */
@@ -67,7 +103,7 @@ function showRoll(c, records, entry, values, { faults = [], status = 200, operat
       c.get("session").csrf,
       linkTo(entry.digest, "/key/roll"),
       html`${shownWith(entry.was, operation)}
-        ${choice({ id: "grace", label: "The old key ends", value: values.grace, options: GRACES.map(({ name, label }) => [name, label]), fault: fault("grace"), hint: entry.record.expiresAt ? `As it is, it ends ${entry.record.expiresAt}.` : "As it is, it has no end." })}
+        ${choice({ id: "grace", label: "The old key ends", value: values.grace, options: GRACES.map(({ name, label }) => [name, label]), fault: fault("grace"), hint: entry.key.expiresAt === null ? "As it is, it has no end." : `As it is, it ends ${whenInText(entry.key.expiresAt)}.` })}
         ${choice({ id: "prefix", label: "Prefix of the new key", value: values.prefix, options: known.map((prefix) => [prefix, `${prefix}_…`]), fault: fault("prefix"), hint: "The record does not tell the old one's." })}
         ${endField(values.expiresAt, fault("expiresAt"), "The new key ends")}
         <p class="actions"><button>Roll the key</button> <a href="${linkTo(entry.digest)}">Cancel</a></p>`,
@@ -101,12 +137,12 @@ function faultsOf(c, { grace, prefix, expiresAt }, now) {
     faults.push({ id: "grace", label: "The old key ends", what: "must be one of the list" });
   if (!prefixes(c.get("settings").configuration).includes(prefix))
     faults.push({ id: "prefix", label: "Prefix", what: "must be one of [api_keys] prefixes" });
-  const end = expiresAt && millisOf(expiresAt);
+  const end = expiresAt && millisOf(instantTyped(expiresAt));
   if (expiresAt && end === undefined)
     faults.push({
       id: "expiresAt",
       label: "The new key ends",
-      what: "must be an RFC 3339 instant such as 2026-12-31T23:59:59Z",
+      what: "must be a date and a time in UTC, such as 2026-12-31 23:59:59",
     });
   else if (end && end <= now) faults.push({ id: "expiresAt", label: "The new key ends", what: "must lie ahead" });
   return faults;
@@ -125,7 +161,7 @@ export const roller = (once) => async (c) => {
   const values = {
     grace: typed.get("grace") ?? "",
     prefix: typed.get("prefix") ?? "",
-    expiresAt: (typed.get("expiresAt") ?? "").trim(),
+    expiresAt: endTyped(typed.get("expiresAt") ?? "", endThatLiesAhead(entry, now)),
   };
   const faults = faultsOf(c, values, now);
   const grace = GRACES.find(({ name }) => name === values.grace);
@@ -165,7 +201,7 @@ export const roller = (once) => async (c) => {
   return reveal(c, records, {
     ...made,
     title: "Key rolled",
-    more: html`<p>The <a href="${linkTo(entry.digest)}">old key</a> ends <code>${oldEnd}</code>.</p>`,
+    more: html`<p>The <a href="${linkTo(entry.digest)}">old key</a> ends ${when(millisOf(oldEnd) ?? now)}.</p>`,
   });
 };
 

@@ -1,5 +1,7 @@
 // A key's record as a form, and the form as a record.
 import { customerClaim } from "../configuration.js";
+import { millisOf } from "../core.js";
+import { asTyped, instantTyped } from "../dates.js";
 import { readObject } from "../json.js";
 import { area, choice, html, lines, textField } from "./parts.js";
 
@@ -49,7 +51,7 @@ export function recordOf(values, configuration, now) {
     subject: values.subject.trim(),
     claims: claims ?? {},
     ...(values.name.trim() && { name: values.name.trim() }),
-    ...(values.expiresAt.trim() && { expiresAt: values.expiresAt.trim() }),
+    ...(values.expiresAt.trim() && { expiresAt: instantTyped(values.expiresAt) }),
     ...(ranges.length > 0 && { allowedIps: ranges }),
     ...(methods.length > 0 && { methods }),
     createdAt: new Date(now).toISOString(),
@@ -80,30 +82,83 @@ export function faultInForm({ pointer, message: what }) {
   return { id: member, label, what };
 }
 
-/** @type {(value: string, fault: string | undefined, label?: string) => Html} */
-export const endField = (value, fault, label = "Ends") =>
-  textField({
+/**
+ * When a key ends, to be picked from a calendar. A browser shows such a field what is an instant, and nothing else.
+ * @type {(value: string, fault: string | undefined, label?: string) => Html}
+ */
+export function endField(value, fault, label = "Ends") {
+  const at = millisOf(instantTyped(value));
+  return textField({
     id: "expiresAt",
     label,
-    value,
+    type: "datetime-local",
+    value: at === undefined ? value : asTyped(at),
     fault,
-    hint: "RFC 3339, such as 2026-12-31T23:59:59Z. None: it works until it is revoked.",
+    hint: "Date and time in UTC. Empty: it works until it is revoked.",
+    more: { step: "1" },
   });
+}
 
 /**
- * The fields of a new key. `shown` names this form, so that it mints one key only.
- * @param {{ values: KeyValues, faults: FormFault[], configuration: Configuration, prefixes: string[], shown: Html }} parts
+ * The end that was meant. A field that still says what it was shown with means the end as it stands in the record, to the
+ * millisecond and in its words.
+ * @param {string} typed
+ * @param {string | null | undefined} before
+ */
+export function endTyped(typed, before) {
+  const text = instantTyped(typed);
+  const [a, b] = [millisOf(text), millisOf(before ?? "")];
+  const isSame = a !== undefined && b !== undefined && Math.floor(a / 1000) === Math.floor(b / 1000);
+  return isSame && before ? before : text;
+}
+
+/**
+ * What a key's form is shown with.
+ * @param {KeyRecord} record
+ * @returns {KeyValues}
+ */
+export const valuesOf = (record) =>
+  noValues({
+    subject: record.subject,
+    name: record.name ?? "",
+    claims: JSON.stringify(record.claims ?? {}, undefined, 2),
+    expiresAt: record.expiresAt ?? "",
+    allowedIps: (record.allowedIps ?? []).join("\n"),
+    methods: (record.methods ?? []).join(", "),
+  });
+
+/** The members that the form holds; all others of a record stay as they are. */
+const OWN = ["subject", "claims", "name", "expiresAt", "allowedIps", "methods"];
+
+/**
+ * A record with what was typed in the place of what the form holds.
+ * @param {KeyRecord} before
+ * @param {KeyValues} values
+ * @param {Configuration} configuration
+ */
+export function recordEdited(before, values, configuration) {
+  const { record, faults } = recordOf(values, configuration, 0);
+  const { createdAt, ...typed } = record;
+  const kept = Object.fromEntries(Object.entries(before).filter(([name]) => !OWN.includes(name)));
+  const end = typed.expiresAt && { expiresAt: endTyped(values.expiresAt, before.expiresAt) };
+  return { record: /** @type {KeyRecord} */ ({ ...kept, ...typed, ...end }), faults };
+}
+
+/**
+ * The fields of a key. `shown` names this form, so that it is carried out once. A new key has a prefix, and its customer may
+ * be typed apart from its claims.
+ * @param {{ values: KeyValues, faults: FormFault[], configuration: Configuration, prefixes?: string[], shown: Html }} parts
  */
 export function keyFields({ values, faults, configuration, prefixes, shown }) {
   /** @type {(id: string) => string | undefined} */
   const fault = (id) => faults.find((one) => one.id === id)?.what;
   const claim = customerClaim(configuration);
   return html`${shown}
-    ${choice({ id: "prefix", label: "Prefix", value: values.prefix, options: prefixes.map((prefix) => [prefix, `${prefix}_…`]), fault: fault("prefix") })}
+    ${prefixes ? choice({ id: "prefix", label: "Prefix", value: values.prefix, options: prefixes.map((prefix) => [prefix, `${prefix}_…`]), fault: fault("prefix") }) : ""}
     ${textField({ id: "subject", label: "Subject", value: values.subject, required: true, fault: fault("subject"), hint: "Whom the key stands for: in the log, at the backend, in rules." })}
-    ${hasCustomerField(configuration) ? textField({ id: "customer", label: "Customer", value: values.customer, fault: fault("customer"), hint: html`Becomes the claim <code>${claim}</code>.` }) : ""}
+    ${prefixes && hasCustomerField(configuration) ? textField({ id: "customer", label: "Customer", value: values.customer, fault: fault("customer"), hint: html`Becomes the claim <code>${claim}</code>.` }) : ""}
     ${textField({ id: "name", label: "Name", value: values.name, fault: fault("name"), hint: "What people call it." })}
-    ${area({ id: "claims", label: "Claims", value: values.claims, fault: fault("claims"), hint: html`What rules read, as a JSON object: <code>{ "environment": "production" }</code>` })}
+    ${area({ id: "claims", label: "Claims", value: values.claims, rows: prefixes ? 3 : 6, fault: fault("claims"), hint: html`What rules read, as a JSON object: <code>{ "environment": "production" }</code>` })}
     ${endField(values.expiresAt, fault("expiresAt"))}
     ${area({ id: "allowedIps", label: "Allowed addresses", value: values.allowedIps, fault: fault("allowedIps"), hint: "One address or range a line: from where alone the key may be used." })}
     ${textField({ id: "methods", label: "Methods", value: values.methods, fault: fault("methods"), hint: "With which alone it may be used: GET, HEAD" })}`;

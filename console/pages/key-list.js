@@ -2,6 +2,7 @@
 import { readKey } from "../key-entries.js";
 import { search } from "../store.js";
 import { html, table } from "./parts.js";
+import { when } from "./when.js";
 
 /** @import { Configuration, KeyEntry, Records, StoredText } from "../types.d.ts" */
 
@@ -31,6 +32,15 @@ export const linkTo = (digest, path = "/key") => `${path}?${new URLSearchParams(
 const short = (digest) => `${digest.slice(0, 12)}…`;
 
 /**
+ * When a key ends. What is no instant is shown as it is written.
+ * @param {KeyEntry} entry
+ */
+export function endOf({ key, record }) {
+  if (typeof key?.expiresAt === "number") return when(key.expiresAt);
+  return record?.expiresAt ? html`<code>${shown(record.expiresAt)}</code>` : "never";
+}
+
+/**
  * @param {KeyEntry[]} entries
  * @param {string} caption
  * @param {string} none
@@ -41,7 +51,7 @@ export function keyTable(entries, caption, none) {
     shown(entry.record?.subject),
     entry.customer ?? "",
     stateOf(entry),
-    html`<span class="time">${shown(entry.record?.expiresAt ?? undefined) || "never"}</span>`,
+    endOf(entry),
   ]);
   return table({ caption, columns: ["Name or digest", "Subject", "Customer", "State", "Ends"], rows, none });
 }

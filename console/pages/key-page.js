@@ -1,21 +1,23 @@
 // The page of one key.
 import { mintsKeys } from "../configuration.js";
-import { digestIn, entryOfDigest, keyEntry, mintKey } from "../core.js";
+import { digestIn, entryOfDigest, keyEntry, millisOf, mintKey } from "../core.js";
 import { howSoonItWorks } from "../how-soon.js";
 import { isUsable } from "../key-entries.js";
 import { hasLedger, openRecords } from "../records.js";
 import { linkToChanges } from "./audit.js";
 import { done, refusal, shownWith } from "./changing.js";
-import { linkTo, stateOf } from "./key-list.js";
+import { keyFields, valuesOf } from "./key-form.js";
+import { endOf, linkTo, stateOf } from "./key-list.js";
 import { show } from "./layout.js";
 import { box, facts, form, html, json, summary, tree } from "./parts.js";
+import { when } from "./when.js";
 
 /** @import { ContentfulStatusCode } from "hono/utils/http-status" */
-/** @import { Content, Ctx, FormFault, KeyEntry, Records, StoredKey } from "../types.d.ts" */
+/** @import { Content, Ctx, FormFault, KeyEntry, KeyValues, Records, StoredKey, UsableKeyEntry, Version } from "../types.d.ts" */
 
 export const AT = "/keys";
 /** @type {Record<string, string>} */
-const DONE = { disabled: "Disabled.", enabled: "Enabled.", revoked: "Revoked." };
+const DONE = { saved: "Saved.", disabled: "Disabled.", enabled: "Enabled.", revoked: "Revoked." };
 
 /** @type {(c: Ctx, records: Records) => Content} */
 export const keyDone = (c, records) => done(c, records, "keys", DONE);
@@ -47,9 +49,9 @@ export async function find(c) {
 /**
  * @param {Ctx} c
  * @param {Records} records
- * @param {{ entry: StoredKey, faults?: FormFault[], status?: ContentfulStatusCode }} parts
+ * @param {{ entry: StoredKey, faults?: FormFault[], status?: ContentfulStatusCode, values?: KeyValues, operation?: string }} parts
  */
-export function showOne(c, records, { entry, faults = [], status = 200 }) {
+export function showOne(c, records, { entry, faults = [], status = 200, values, operation }) {
   const { configuration } = c.get("settings");
   const { csrf } = c.get("session");
   const { record } = entry;
@@ -71,8 +73,8 @@ export function showOne(c, records, { entry, faults = [], status = 200 }) {
           ? html`<a href="/customer?${new URLSearchParams({ id: entry.customer })}">${entry.customer}</a>`
           : undefined,
       ],
-      ["Ends", record && (record.expiresAt ? tree(record.expiresAt) : "never")],
-      ["Made", record?.createdAt ? tree(record.createdAt) : undefined],
+      ["Ends", record && endOf(entry)],
+      ["Made", record?.createdAt ? madeAt(record.createdAt) : undefined],
       ["Allowed addresses", record?.allowedIps ? tree(record.allowedIps) : undefined],
       ["Methods", record?.methods ? tree(record.methods) : undefined],
       ["Claims", record?.claims ? tree(record.claims) : undefined],
@@ -84,19 +86,37 @@ export function showOne(c, records, { entry, faults = [], status = 200 }) {
       <a class="button danger" href="${linkTo(entry.digest, "/key/revoke")}">Revoke …</a>
       ${hasLedger(c.get("settings")) ? linkToChanges(entryOfDigest(entry.digest)) : ""}
     </div>
+    ${good ? html`<h2>Edit</h2>${editor(c, entry, { values, faults, operation })}` : ""}
     <h2>The record</h2>
     ${json(record ?? entry.text)}`;
   return show(c, { title: nameOf(entry), at: AT, status, faulty: faults.length > 0, content });
 }
 
+/**
+ * @param {Ctx} c
+ * @param {UsableKeyEntry & Version} entry
+ * @param {{ values?: KeyValues, faults: FormFault[], operation?: string }} parts
+ */
+function editor(c, entry, { values = valuesOf(entry.record), faults, operation }) {
+  const { configuration } = c.get("settings");
+  const fields = keyFields({ values, faults, configuration, shown: shownWith(entry.was, operation) });
+  const content = html`${fields}<p class="actions"><button>Save</button> <a href="${AT}">Cancel</a></p>`;
+  return form(c.get("session").csrf, linkTo(entry.digest), content, html` novalidate`);
+}
+
+/** @param {unknown} createdAt */
+function madeAt(createdAt) {
+  const at = typeof createdAt === "string" ? millisOf(createdAt) : undefined;
+  return at === undefined ? tree(createdAt) : when(at);
+}
+
 /** @param {StoredKey} entry */
 function leak({ leaked }) {
   if (leaked === undefined) return "";
-  const day = new Date(leaked.at).toISOString();
   const where = leaked.found && html` at <code class="break">${leaked.found}</code>`;
   return box(
     "warning",
-    html`<p><strong>This key has leaked.</strong> It was reported on <time datetime="${day}">${day.slice(0, 10)}</time>${where}. Roll it, or revoke it.</p>`,
+    html`<p><strong>This key has leaked.</strong> It was reported ${when(leaked.at)}${where}. Roll it, or revoke it.</p>`,
   );
 }
 

@@ -5,7 +5,7 @@ import { checkKey } from "../core.js";
 import { openRecords } from "../records.js";
 import { createOnce } from "../throttle.js";
 import { change, listedFrom, notDone, operationIn, refusal, shownWith } from "./changing.js";
-import { askToRevoke, askToRoll, revoke, roller, switchOnOff } from "./key-changes.js";
+import { askToRevoke, askToRoll, edit, revoke, roller, switchOnOff } from "./key-changes.js";
 import { faultInForm, keyFields, noValues, recordOf, valuesTyped } from "./key-form.js";
 import { BY, findKeys, keyTable } from "./key-list.js";
 import { AT, find, keyDone, mint, reveal, sentAlready, showOne } from "./key-page.js";
@@ -101,6 +101,7 @@ export function keys(app) {
     const { records, entry, missing } = await find(c);
     return missing ?? showOne(c, records, { entry });
   });
+  app.post("/key", edit);
   app.post("/key/switch", switchOnOff);
   app.get("/key/roll", askToRoll);
   app.post("/key/roll", roller(once));

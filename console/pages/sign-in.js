@@ -11,12 +11,12 @@ import { form, html, summary, textField } from "./parts.js";
  * @param {string} [fault]
  */
 function view(session, fault) {
-  const faults = fault ? [{ id: "secret", label: "Operator secret", what: fault }] : [];
+  const faults = fault ? [{ id: "secret", label: "Sign-in secret", what: fault }] : [];
   // Password managers keep a secret by a name.
   const name = html`<input type="text" name="username" value="operator" autocomplete="username" readonly hidden>`;
   const secret = textField({
     id: "secret",
-    label: "Operator secret",
+    label: "Sign-in secret",
     type: "password",
     required: true,
     fault,
@@ -26,7 +26,7 @@ function view(session, fault) {
     title: "Sign in",
     faulty: Boolean(fault),
     content: html`${summary(faults)}
-      <p>The console changes who may call the gateway. It asks for the operator secret, and keeps you signed in for eight hours.</p>
+      <p>The console changes who may call the gateway. It asks for the sign-in secret, and keeps you signed in for eight hours.</p>
       ${form(session.csrf, "/sign-in", html`${name}${secret}<p><button>Sign in</button></p>`)}`,
   });
 }

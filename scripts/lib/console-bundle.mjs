@@ -30,7 +30,7 @@ export async function bundleConsole(configuration, folder) {
     format: "esm",
     target: "es2024",
     conditions: ["workerd", "worker", "browser"],
-    loader: { ".css": "text", ".svg": "text", ".client.js": "text" },
+    loader: { ".css": "text", ".md": "text", ".svg": "text", ".client.js": "text" },
     plugins: [built],
   });
   return outputFiles[0].text;

@@ -28,7 +28,7 @@ export function welcome({ url, examples, backends, console: operators, metrics }
     "",
     `${bold("Gateway")}  ${url}`,
     operators
-      ? `${bold("Console")}  ${operators.url}  operator secret: ${operators.secret}`
+      ? `${bold("Console")}  ${operators.url}  sign-in secret: ${operators.secret}`
       : dim("  the operators' console too: npm start -- --console"),
     dim("  what happened, by metrics that are kept while this runs:"),
     dim(`    export CLOUDFLARE_ACCOUNT_ID=${metrics.account} CLOUDFLARE_API_TOKEN=${metrics.token}`),

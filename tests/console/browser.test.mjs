@@ -93,7 +93,7 @@ test("with the keyboard alone: sign in, make a key, sign out", async () => {
   await tab.go("/");
   await page.keyboard.press("Tab");
   assert.equal(await page.evaluate(() => document.activeElement.innerText), "Skip to the content");
-  await tabTo(page, "Operator secret");
+  await tabTo(page, "Sign-in secret");
   await page.keyboard.type(CONSOLE_SECRET);
   await page.keyboard.press("Enter");
   await page.waitForURL(/\/customers$/);

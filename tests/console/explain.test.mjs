@@ -65,3 +65,15 @@ test("attempts stand in their order", async () => {
   shows(page, ["Attempts, in order"]);
   assert.ok(first > 0 && (second < 0 || second > first));
 });
+
+test("what comes of a request stands first, with a reason that leads to what it means", async () => {
+  const refused = await explain({ url: "/environment/x", kind: "key", secret: "sk_live_made_up" });
+  assert.match(
+    refused.text,
+    /role="status"><strong>401<\/strong>: <a href="\/reasons#api_key_checksum"><code>api_key_checksum<\/code><\/a>/,
+  );
+  assert.ok(refused.text.indexOf('role="status"') < refused.text.indexOf("Step by step"));
+  shows(await client.get("/reasons"), ['id="api_key_checksum"', "mistyped, cut off or made up"]);
+  const sent = await explain({ url: "/environment/x", kind: "claims", claims: '{"environment":"production"}' });
+  assert.match(sent.text, /It would be forwarded<\/strong> to the backend <strong>production<\/strong> by the rule/);
+});

@@ -211,6 +211,23 @@ test("the decision is drawn step by step, and nothing that is unknown is lost", 
     assert.ok(refused.includes(part), part);
 });
 
+test("an address and a country are told to the gateway, with what the country implies", async () => {
+  fresh(EXPLANATION);
+  const refused = await explain({ address: "192.0.2.300" });
+  assert.equal(refused.status, 422);
+  assert.match(refused.text, /href="#address"/);
+  assert.equal(asked.length, 0);
+  await explain({ address: "2001:db8::7", "cf-country": "de", "cf-eu": "no" });
+  await explain({ "cf-country": "DE" });
+  assert.deepEqual(
+    asked.map(({ fields }) => decoded(fields["x-pointsman-cf"])),
+    [
+      { country: "DE", continent: "EU", ip: "2001:db8::7" },
+      { country: "DE", continent: "EU", isEUCountry: "1" },
+    ],
+  );
+});
+
 test("whatever else the gateway answers is shown plainly", async () => {
   for (const [given, part] of [
     [() => Response.json({ title: "Unauthorized", status: 401 }, { status: 401 }), "401"],

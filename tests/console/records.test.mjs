@@ -3,9 +3,9 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { checkCustomer, checkKey, customerEntry, isKey, keyEntry, millisOf, mintKey } from "../../console/core.js";
 import { counting } from "../../console/customer-entries.js";
+import { spoken } from "../../console/how-soon.js";
 import { parseToShow, readObject } from "../../console/json.js";
 import { endAfterGrace, endThatLiesAhead, readKey } from "../../console/key-entries.js";
-import { span } from "../../console/pages/bounds.js";
 import { faultInForm, recordOf, valuesOf } from "../../console/pages/customer-form.js";
 import { settingsOf } from "../../console/settings.js";
 import { metadataWith } from "../../console/store.js";
@@ -296,15 +296,15 @@ test("an IPv6 network is the first 64 bits, however an address is written", () =
   }
 });
 
-test("spans read as people write them", () => {
+test("spans read as people say them", () => {
   for (const [milliseconds, text] of [
-    [0, "0 s"],
-    [250, "250 ms"],
-    [90_000, "1 m 30 s"],
-    [86_400_000, "1 d"],
-    [3_660_000, "1 h 1 m"],
+    [0, "0 seconds"],
+    [250, "1 second"],
+    [90_000, "1 minute 30 seconds"],
+    [86_400_000, "1 day"],
+    [3_660_000, "1 hour 1 minute"],
   ])
-    assert.equal(span(milliseconds), text);
+    assert.equal(spoken(milliseconds), text);
 });
 
 test("settings are all there or none is used", () => {

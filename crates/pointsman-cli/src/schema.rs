@@ -18,6 +18,7 @@ use crate::{
 
 mod api;
 mod conditions;
+mod countries;
 mod fields;
 mod grammar;
 mod operands;
@@ -46,8 +47,8 @@ pub(crate) struct Arguments {
     /// What the schema is of.
     #[arg(value_enum, default_value = "gateway")]
     document: SchemaDocument,
-    /// Writes the schemas of all documents, operands.json, the list of operands, and api.openapi.json, the management API, into
-    /// this folder instead, and overwrites those that exist.
+    /// Writes the schemas of all documents, operands.json, the list of operands, countries.json, and api.openapi.json, the
+    /// management API, into this folder instead, and overwrites those that exist.
     #[arg(long, value_name = "FOLDER", conflicts_with = "document")]
     write: Option<PathBuf>,
 }
@@ -68,7 +69,11 @@ fn write(folder: &Path) -> Result<(), String> {
             .map_err(|problem| format!("{}: {problem}", file.display()))?;
         eprintln!("{} written", file.display());
     }
-    for (name, content) in [(operands::FILE, operands::list()), (api::FILE, api::description()?)] {
+    for (name, content) in [
+        (operands::FILE, operands::list()),
+        (countries::FILE, countries::list()),
+        (api::FILE, api::description()?),
+    ] {
         let file = folder.join(name);
         fs::write(&file, text(&content)).map_err(|problem| format!("{}: {problem}", file.display()))?;
         eprintln!("{} written", file.display());

@@ -5,7 +5,7 @@ mod countries;
 mod data_centres;
 
 pub use self::{
-    countries::{Country, country, country_meant},
+    countries::{Country, all_countries, country, country_meant},
     data_centres::is_data_centre,
 };
 

@@ -24,6 +24,11 @@ pub fn country(code: &str) -> Option<Country> {
     COUNTRIES.get(found).map(|row| of_row(*row))
 }
 
+/// All countries, in the order of their codes.
+pub fn all_countries() -> impl Iterator<Item = Country> {
+    COUNTRIES.iter().map(|row| of_row(*row))
+}
+
 /// The country that somebody meant by this: a code in another case or of three letters, or a name in English.
 #[must_use]
 pub fn country_meant(text: &str) -> Option<Country> {
