@@ -10,6 +10,7 @@ import { explainPages } from "./pages/explain.js";
 import { health } from "./pages/health.js";
 import { keys } from "./pages/keys.js";
 import { message, page } from "./pages/layout.js";
+import { overviewPages } from "./pages/overview.js";
 import { reasonPages } from "./pages/reasons.js";
 import { rules } from "./pages/rules.js";
 import { signIn } from "./pages/sign-in.js";
@@ -120,8 +121,7 @@ export function createConsole({ configuration, assets, problems = "" }) {
   app.use(admit);
   signIn(app);
   app.use(needSignIn);
-  app.get("/", (c) => c.redirect("/customers", 303));
-  for (const pages of [customers, keys, auditPages, rules, explainPages, health]) pages(app);
+  for (const pages of [overviewPages, customers, keys, auditPages, rules, explainPages, health]) pages(app);
   reasonPages(app, problems);
 
   app.notFound((c) => refuse(c, 404, "Not here", "There is no such page."));

@@ -26,7 +26,7 @@ export function relative(at, now) {
   const [unit, millis] = UNITS.find(([name, length]) => size >= length * (name === "second" ? 1 : FROM)) ?? [];
   if (unit === undefined || millis === undefined)
     return size < 1000 ? "just now" : WORDS.format(Math.sign(distance), "second");
-  return WORDS.format(Math.trunc(distance / millis), unit);
+  return WORDS.format(Math.round(distance / millis), unit);
 }
 
 /** "2026-12-31 23:59:59 UTC", without milliseconds. @param {number} at */

@@ -2,7 +2,7 @@
 import { isOperatorSecret } from "./core.js";
 import { parseToShow } from "./json.js";
 
-/** @import { Bindings, Configuration, Settings } from "./types.d.ts" */
+/** @import { Bindings, Configuration, Metrics, Settings } from "./types.d.ts" */
 
 const MADE = "and be a secret that `pointsman secret create` made";
 
@@ -30,6 +30,9 @@ export function settingsOf(env, compiled) {
   if (!store) return { fault: "the binding POINTSMAN_KV is missing" };
   if (!gateway) return { fault: "the binding GATEWAY is missing" };
 
+  const { metrics, lacks: metricsLacks, fault: metricsFault } = metricsOf(env);
+  if (metricsFault !== undefined) return { fault: metricsFault };
+
   let gatewayUrl;
   try {
     gatewayUrl = new URL(env.GATEWAY_URL || "https://gateway.internal");
@@ -55,6 +58,30 @@ export function settingsOf(env, compiled) {
     allowHttp,
     store,
     gateway,
+    metrics,
+    metricsLacks,
   };
   return { settings };
+}
+
+/** Where the SQL API of Workers Analytics Engine is asked, and which dataset. */
+const METRICS_API = "https://api.cloudflare.com/client/v4";
+const METRICS_DATASET = "pointsman";
+
+/**
+ * Where figures are asked; `lacks` names what is to be set before. A part of it is no fault: the pages say what is missing.
+ * @param {Bindings} env
+ * @returns {{ metrics: Metrics | undefined, lacks: string[], fault?: string }}
+ */
+function metricsOf(env) {
+  const [account, token] = [env.CLOUDFLARE_ACCOUNT_ID || "", env.METRICS_TOKEN || ""];
+  const lacks = [...(account ? [] : ["CLOUDFLARE_ACCOUNT_ID"]), ...(token ? [] : ["METRICS_TOKEN"])];
+  const [dataset, api] = [env.METRICS_DATASET || METRICS_DATASET, env.METRICS_API || METRICS_API];
+  const fault = (/** @type {string} */ what) => ({ metrics: undefined, lacks, fault: what });
+  if (account && !/^[0-9a-f]{32}$/.test(account))
+    return fault("CLOUDFLARE_ACCOUNT_ID must be the account's id, 32 hexadecimal digits");
+  if (!/^\w+$/.test(dataset)) return fault("METRICS_DATASET must be the name of a dataset, such as pointsman");
+  if (!/^https?:$/.test(URL.parse(api)?.protocol ?? "")) return fault("METRICS_API must be a URL, or be left out");
+  const metrics = lacks.length === 0 ? { api: api.replace(/\/+$/, ""), account, token, dataset } : undefined;
+  return { metrics, lacks };
 }

@@ -124,11 +124,23 @@ export interface Bindings {
   OPERATOR_SECRET?: string;
   ACCESS_TEAM_DOMAIN?: string;
   ACCESS_AUD?: string;
+  CLOUDFLARE_ACCOUNT_ID?: string;
+  METRICS_TOKEN?: string;
+  METRICS_DATASET?: string;
+  METRICS_API?: string;
   [variable: string]: unknown;
 }
 export interface Access {
   team: string;
   audience: string;
+}
+/** Where figures of the traffic are asked: the SQL API of Workers Analytics Engine. */
+export interface Metrics {
+  /** The API's URL, without a slash at its end. */
+  api: string;
+  account: string;
+  token: string;
+  dataset: string;
 }
 /** The bindings after they were checked. */
 export interface Settings {
@@ -141,6 +153,10 @@ export interface Settings {
   allowHttp: string;
   store: KVNamespace;
   gateway: Fetcher;
+  /** Undefined where figures cannot be asked. */
+  metrics: Metrics | undefined;
+  /** The variables that would have to be set for that. */
+  metricsLacks: string[];
 }
 export type Session = { signedIn: true; id: string; csrf: string } | { signedIn: false; id?: undefined; csrf: string };
 

@@ -18,6 +18,7 @@ import { customerFields, faultInForm, recordOf, valuesOf, valuesTyped } from "./
 import { keyTable } from "./key-list.js";
 import { show } from "./layout.js";
 import { box, facts, form, html, json, summary, table } from "./parts.js";
+import { usageOf } from "./usage.js";
 import { whenWritten } from "./when.js";
 
 /** @import { ContentfulStatusCode } from "hono/utils/http-status" */
@@ -147,7 +148,7 @@ const isRemovable = (c, entry) => !entry.ofApi || !hasSource(c);
  * @param {Records} records
  * @param {{ entry: StoredCustomer, values?: CustomerValues, faults?: FormFault[], status?: ContentfulStatusCode, operation?: string }} parts
  */
-function showOne(c, records, { entry, values = valuesOf(entry.record), faults, status = 200, operation }) {
+async function showOne(c, records, { entry, values = valuesOf(entry.record), faults, status = 200, operation }) {
   const { csrf } = c.get("session");
   const found = faults ?? entry.findings.map((finding) => faultInForm(finding));
   const broken =
@@ -158,6 +159,7 @@ function showOne(c, records, { entry, values = valuesOf(entry.record), faults, s
     );
   const mine = entry.customer && !entry.ofApi;
   const off = entry.customer?.disabled;
+  const usage = await usageOf(c, "/customer", { id: entry.id }, { customer: entry.id });
   // The ledger has what the config API says without an entry of KV.
   const isInKv = !entry.ofApi || records.kind === "kv";
   const content = html`${done(c, records, "customers", DONE)}${refusal(records)}${broken}
@@ -173,6 +175,7 @@ function showOne(c, records, { entry, values = valuesOf(entry.record), faults, s
       <a class="button" href="/keys?${new URLSearchParams({ by: "customer", text: entry.id })}">Its keys</a>
       ${hasLedger(c.get("settings")) ? linkToChanges(customerEntry(entry.id)) : ""}
     </div>
+    ${usage}
     <h2>Edit</h2>
     ${editor(c, { values, faults: found, fresh: Boolean(faults), entry, operation })}
     <h2>The record</h2>

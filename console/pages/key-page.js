@@ -10,6 +10,7 @@ import { keyFields, valuesOf } from "./key-form.js";
 import { endOf, linkTo, stateOf } from "./key-list.js";
 import { show } from "./layout.js";
 import { box, facts, form, html, json, summary, tree } from "./parts.js";
+import { KEY_DIGITS, usageOf } from "./usage.js";
 import { when } from "./when.js";
 
 /** @import { ContentfulStatusCode } from "hono/utils/http-status" */
@@ -51,12 +52,13 @@ export async function find(c) {
  * @param {Records} records
  * @param {{ entry: StoredKey, faults?: FormFault[], status?: ContentfulStatusCode, values?: KeyValues, operation?: string }} parts
  */
-export function showOne(c, records, { entry, faults = [], status = 200, values, operation }) {
+export async function showOne(c, records, { entry, faults = [], status = 200, values, operation }) {
   const { configuration } = c.get("settings");
   const { csrf } = c.get("session");
   const { record } = entry;
   const off = entry.key?.state === "disabled";
   const good = isUsable(entry);
+  const usage = await usageOf(c, "/key", { digest: entry.digest }, { key: entry.digest.slice(0, KEY_DIGITS) });
   const broken =
     !good &&
     box(
@@ -86,6 +88,7 @@ export function showOne(c, records, { entry, faults = [], status = 200, values, 
       <a class="button danger" href="${linkTo(entry.digest, "/key/revoke")}">Revoke …</a>
       ${hasLedger(c.get("settings")) ? linkToChanges(entryOfDigest(entry.digest)) : ""}
     </div>
+    ${usage}
     ${good ? html`<h2>Edit</h2>${editor(c, entry, { values, faults, operation })}` : ""}
     <h2>The record</h2>
     ${json(record ?? entry.text)}`;

@@ -7,7 +7,7 @@ import { createOnce } from "../throttle.js";
 import { change, listedFrom, notDone, operationIn, refusal, shownWith } from "./changing.js";
 import { askToRevoke, askToRoll, edit, revoke, roller, switchOnOff } from "./key-changes.js";
 import { faultInForm, keyFields, noValues, recordOf, valuesTyped } from "./key-form.js";
-import { BY, findKeys, keyTable } from "./key-list.js";
+import { BY, findKeys, keyTable, linkTo } from "./key-list.js";
 import { AT, find, keyDone, mint, reveal, sentAlready, showOne } from "./key-page.js";
 import { show } from "./layout.js";
 import { form, html, summary } from "./parts.js";
@@ -87,6 +87,20 @@ const creator = (once) => async (c) => {
   return reveal(c, records, { ...made, title: "Key created" });
 };
 
+/**
+ * The page of the key whose digest begins so, as points and log lines name it; the list where there is none, or several.
+ * @param {Ctx} c
+ */
+async function ofBeginning(c) {
+  const begin = (c.req.query("begin") ?? "").toLowerCase();
+  const list = `${AT}?${new URLSearchParams({ by: "digest", text: begin })}`;
+  if (!/^[0-9a-f]{8,64}$/.test(begin)) return c.redirect(AT, 303);
+  const { configuration } = c.get("settings");
+  const records = await openRecords(c.get("settings"));
+  const { found } = await findKeys(records, configuration, { by: "digest", text: begin, cursor: undefined, enough: 2 });
+  return c.redirect(found.length === 1 ? linkTo(found[0].digest) : list, 303);
+}
+
 /** @param {App} app */
 export function keys(app) {
   const once = createOnce();
@@ -97,6 +111,7 @@ export function keys(app) {
     return showNew(c, await openRecords(c.get("settings")), values);
   });
   app.post("/keys/new", creator(once));
+  app.get("/key/of", ofBeginning);
   app.get("/key", async (c) => {
     const { records, entry, missing } = await find(c);
     return missing ?? showOne(c, records, { entry });

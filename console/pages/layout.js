@@ -5,6 +5,7 @@ import { form } from "./parts.js";
 /** @import { Content, Ctx, Html, Session } from "../types.d.ts" */
 
 const PLACES = [
+  ["/", "Overview"],
   ["/customers", "Customers"],
   ["/keys", "Keys"],
   ["/audit", "Audit"],

@@ -4,6 +4,10 @@ import { inWords } from "../words.js";
 import { html } from "./parts.js";
 
 /** @import { Html, Route, Rule, Target } from "../types.d.ts" */
+/**
+ * How many requests took a way, as text: of a rule to a target, or of no rule; undefined where nobody counts.
+ * @typedef {(rule: string | undefined, to: Target["to"] | undefined) => string | undefined} Flow
+ */
 
 /**
  * @typedef {{ x: number, width: number }} Column
@@ -76,12 +80,23 @@ function laidOut(rules) {
 }
 
 /**
+ * The requests on an arrow.
+ * @param {string | undefined} text
+ * @param {number} y where the arrow ends
+ */
+const flowOn = (text, y) =>
+  text === undefined
+    ? ""
+    : html`<text x="${COLUMN.target.x - 8}" y="${y - 6}" text-anchor="end" class="flow">${text}</text>`;
+
+/**
  * One rule's box, its arrows and where they lead.
  * @param {string} id
  * @param {Row} row
  * @param {Row | undefined} next
+ * @param {Flow} flow
  */
-function ruleParts(id, { rule, leads, y }, next) {
+function ruleParts(id, { rule, leads, y }, next, flow) {
   const middle = y + BOX / 2;
   const listed = rule.unlisted === "next" ? " and the customer is listed" : "";
   const second =
@@ -95,7 +110,7 @@ function ruleParts(id, { rule, leads, y }, next) {
     const [first, about] = nameOfTarget(to);
     const line = share ? `${share} of the callers` : about;
     const kind = typeof to === "object" ? "deny" : to === "customer" ? "customer" : "backend";
-    return html`${arrow(id, across(COLUMN.rule, middle, COLUMN.target, at + BOX / 2))}${node(kind, COLUMN.target, at, [first, line], `${first}: ${line}`)}`;
+    return html`${arrow(id, across(COLUMN.rule, middle, COLUMN.target, at + BOX / 2))}${node(kind, COLUMN.target, at, [first, line], `${first}: ${line}`)}${flowOn(flow(rule.name, to), at + BOX / 2)}`;
   })}
   ${next ? html`${arrow(id, `M${down} ${y + BOX}V${next.y - 2}`, "else")}` : ""}
   ${node("rule", COLUMN.rule, y, [rule.name, second], whole)}`;
@@ -105,8 +120,9 @@ function ruleParts(id, { rule, leads, y }, next) {
  * The picture of one route. `id` tells it from others on the page.
  * @param {Route} route
  * @param {string} id
+ * @param {Flow} [flow]
  */
-export function picture(route, id) {
+export function picture(route, id, flow = () => undefined) {
   const fallen = mayFallThrough(route) ? [{ name: "no rule", refuses: true, deny: 403 }] : [];
   const rows = laidOut([...route.rules, ...fallen]);
   const last = rows[rows.length - 1];
@@ -121,8 +137,8 @@ export function picture(route, id) {
       ${arrow(id, across(COLUMN.route, middle, COLUMN.rule, middle))}
       ${rows.map((row, i) =>
         row.rule.refuses
-          ? html`${node("rule none", COLUMN.rule, row.y, ["otherwise", "no rule matched"], "No rule matched")}${arrow(id, across(COLUMN.rule, row.y + BOX / 2, COLUMN.target, row.y + BOX / 2))}${node("deny", COLUMN.target, row.y, ["answer 403", "no backend"], "403: no backend is called")}`
-          : ruleParts(id, row, rows[i + 1]),
+          ? html`${node("rule none", COLUMN.rule, row.y, ["otherwise", "no rule matched"], "No rule matched")}${arrow(id, across(COLUMN.rule, row.y + BOX / 2, COLUMN.target, row.y + BOX / 2))}${node("deny", COLUMN.target, row.y, ["answer 403", "no backend"], "403: no backend is called")}${flowOn(flow(undefined, undefined), row.y + BOX / 2)}`
+          : ruleParts(id, row, rows[i + 1], flow),
       )}
       ${node("route", COLUMN.route, 1, [route.path, who], `${route.path}: ${who}`)}
     </svg>

@@ -1,10 +1,15 @@
 import { admission, methods, notes, places, targets } from "../configuration.js";
+import { ask } from "../usage/api.js";
+import { traffic } from "../usage/questions.js";
 import { inWords } from "../words.js";
+import { compact } from "./chart.js";
+import { counted, figures } from "./figures.js";
 import { show } from "./layout.js";
 import { html, table } from "./parts.js";
 import { mayFallThrough, picture } from "./picture.js";
 
-/** @import { App, Content, Ctx, Html, Limit, Route, Rule, Target } from "../types.d.ts" */
+/** @import { App, Content, Ctx, Html, Limit, Metrics, Route, Rule, Target } from "../types.d.ts" */
+/** @import { Flow } from "./picture.js" */
 
 const AT = "/rules";
 
@@ -39,8 +44,9 @@ const limitName = (limit) =>
 /**
  * @param {Route} route
  * @param {number} index
+ * @param {Flow} [flow]
  */
-function routeSection(route, index) {
+function routeSection(route, index, flow) {
   const id = `route-${index + 1}`;
   const more = [
     route.require && `Callers must fulfil: ${inWords(route.require)}.`,
@@ -55,7 +61,7 @@ function routeSection(route, index) {
   return html`<section aria-labelledby="${id}" class="route">
     <h2 id="${id}"><code>${route.path}</code>${route.name ? html` <span class="dim">${route.name}</span>` : ""}</h2>
     <p class="hint">${methods(route).join(", ")} · ${admission(route)}</p>
-    ${picture(route, id)}
+    ${picture(route, id, flow)}
     <details><summary>In words</summary>
       <ol>${route.rules.map(ruleInWords)}${
         mayFallThrough(route)
@@ -79,10 +85,35 @@ const usesOf = (name, routes) =>
       .map((rule) => `${route.path}: ${rule.name}`),
   );
 
+/** So long a time the traffic on the arrows is of, in seconds. */
+const TRAFFIC = 3600;
+
+/**
+ * Requests of the last hour by where rules led them: what stands on a route's arrows.
+ * @param {Metrics} metrics
+ * @returns {Promise<(route: Route) => Flow>}
+ */
+async function flows(metrics) {
+  const until = Math.floor(Date.now() / 1000) + 1;
+  const rows = await ask(metrics, traffic({ dataset: metrics.dataset, since: until - TRAFFIC, until }));
+  const requests = counted(rows).map(({ requests }) => requests);
+  return ({ name, path }) =>
+    (rule, to) => {
+      const isOn = (/** @type {import("../types.d.ts").JsonObject} */ row) =>
+        row.route === (name ?? path) &&
+        (rule === undefined
+          ? row.reason === "no_rule_matched"
+          : row.rule === rule && (typeof to === "object" || row.backend === to));
+      const sum = rows.reduce((total, row, i) => (isOn(row) ? total + requests[i] : total), 0);
+      return compact(sum);
+    };
+}
+
 /** @param {Ctx} c */
-function page(c) {
-  const { configuration } = c.get("settings");
+async function page(c) {
+  const { configuration, metrics } = c.get("settings");
   const routes = configuration.routes ?? [];
+  const { got: flowOf, failed } = metrics ? await figures(() => flows(metrics)) : {};
   const backends = Object.entries(configuration.backends ?? {}).map(([name, backend]) => [
     html`<span id="backend-${name}">${name}</span>`,
     html`${places(backend).map((place) => html`<div class="url">${place}</div>`)}`,
@@ -95,7 +126,8 @@ function page(c) {
   const content = html`
     <p>Where the configuration sends requests: its routes, the rules of each in the order in which they are tried, and what each leads to. It is the <code>gateway.toml</code> that this console was built with. <code>\${NAME}</code> is a variable of the gateway.</p>
     <nav aria-label="Routes" class="toc"><ul>${routes.map((route, i) => html`<li><a href="#route-${i + 1}">${route.path}</a></li>`)}<li><a href="#backends">Backends</a></li></ul></nav>
-    ${routes.map(routeSection)}
+    ${failed ?? ""}${flowOf && html`<p class="hint">The numbers on the arrows are the requests of the last hour.</p>`}
+    ${routes.map((route, i) => routeSection(route, i, flowOf?.(route)))}
     <section aria-labelledby="backends"><h2 id="backends">Backends</h2>${table({ caption: "Backends and the rules that lead to them", columns: ["Backend", "Where", "Rules"], rows: backends })}</section>
     ${conditions.length > 0 ? html`<section aria-labelledby="conditions"><h2 id="conditions">Named conditions</h2>${table({ caption: "Named conditions", columns: ["Name", "Holds where"], rows: conditions })}</section>` : ""}`;
   return show(c, { title: "Rules", at: AT, content });
