@@ -60,6 +60,15 @@ const keyChecked = entering(core.checkKey);
  */
 export const checkKey = (...given) => JSON.parse(keyChecked(...given));
 
+/**
+ * The SQL of a question of the metrics, and what the answer says; crates/pointsman-usage says what questions are. Those of
+ * `breakdown` are along several dimensions at once.
+ */
+export const usageOf = {
+  figures: { query: entering(core.usageQuery), read: entering(core.usageFigures) },
+  breakdown: { query: entering(core.usageBreakdownQuery), read: entering(core.usageBreakdown) },
+};
+
 /** So many random bytes make a key, but for odds of one in 10^20. */
 const RANDOM_BYTES = 48;
 const mintOf = entering(core.mintKey);

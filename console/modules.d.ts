@@ -33,6 +33,10 @@ declare module "#pointsman-js" {
   export function mintKey(prefix: string, random: Uint8Array): string | undefined;
   export function network(address: string): string;
   export function objectError(json: string): string | undefined;
+  export function usageBreakdown(question: string, answer: string): string;
+  export function usageBreakdownQuery(question: string): string;
+  export function usageFigures(question: string, answer: string): string;
+  export function usageQuery(question: string): string;
 }
 declare module "*.wasm" {
   const module: WebAssembly.Module;

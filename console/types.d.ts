@@ -142,6 +142,49 @@ export interface Metrics {
   token: string;
   dataset: string;
 }
+/** By which figures can be asked: the names of crates/pointsman-usage. */
+export type Dimension =
+  | "backend"
+  | "claimedCustomer"
+  | "customer"
+  | "issuer"
+  | "key"
+  | "origin"
+  | "reason"
+  | "route"
+  | "rule"
+  | "variant"
+  | "version";
+/** A question of the metrics, as crates/pointsman-usage reads it. Times are in seconds since 1970. */
+export interface Question {
+  dataset: string;
+  from: number;
+  until: number;
+  by?: Dimension;
+  every?: number;
+  where?: Partial<Record<Dimension, string[]>>;
+  only?: "errors" | "refused" | "failing" | "letIn";
+  order?: "requests" | "errors" | "refused" | "lastLetIn";
+  limit?: number;
+}
+/** Figures of a row. Instants are RFC 3339. */
+export interface Figures {
+  name?: string;
+  bucket?: string;
+  requests: number;
+  errors: number;
+  refused: number;
+  durationP50?: number;
+  durationP95?: number;
+  firstSeen?: string;
+  lastSeen?: string;
+  lastLetIn?: string;
+  sampled: boolean;
+}
+/** A row of requests along several dimensions. Times are in seconds since 1970. */
+export type BreakdownRow = { code?: number; at?: number; requests: number; first: number; last: number } & Partial<
+  Record<Dimension, string>
+>;
 /** The bindings after they were checked. */
 export interface Settings {
   secret: string;

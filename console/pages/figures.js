@@ -1,15 +1,14 @@
 // What pages about traffic have in common: the span that is shown, the figures over time, incidents, and where figures lead.
-import { ask, UsageFailure } from "../usage/api.js";
-import { incidentsIn } from "../usage/incidents.js";
-import { faults, MOST_FAULTS, overTime } from "../usage/questions.js";
+import { millisOf } from "../core.js";
+import { askBreakdown, askFigures, UsageFailure } from "../usage/api.js";
+import { ALONG, incidentsIn } from "../usage/incidents.js";
 import { bars, lines, spark } from "./chart.js";
 import { box, html } from "./parts.js";
 import { reasonLink } from "./reasons.js";
 import { when } from "./when.js";
 
-/** @import { About, Fault, Incident } from "../usage/incidents.js" */
-/** @import { Dimension, Scope } from "../usage/questions.js" */
-/** @import { Configuration, Content, Ctx, Html, JsonObject, Metrics, Settings } from "../types.d.ts" */
+/** @import { About, Incident } from "../usage/incidents.js" */
+/** @import { Configuration, Content, Ctx, Dimension, Figures, Html, Metrics, Question, Settings } from "../types.d.ts" */
 
 /** Spans that can be chosen, in seconds. */
 export const SPANS = /** @type {const} */ ({
@@ -74,25 +73,41 @@ export async function figures(asks) {
   }
 }
 
-/** @typedef {{ requests: number, errors: number, refusals: number, sampled: number, p50: number, p95: number }} Counted */
+/** Rows of errors and refusals that are looked at. */
+const MOST_FAILING = 5000;
+/** Steps of one span, with a part of one at either end. */
+const MOST_STEPS = 1000;
 
 /**
- * Figures over time and what goes wrong.
+ * Which requests of a span.
  * @param {Metrics} metrics
- * @param {Scope} scope
  * @param {Span} span
+ * @param {Question["where"]} [where]
+ * @returns {Question}
  */
-export async function askSeries(metrics, scope, span) {
-  const [series, bad] = await Promise.all([
-    ask(metrics, overTime(scope, span.step)),
-    ask(metrics, faults(scope, span.step)),
-  ]);
-  return {
-    series: /** @type {(Counted & { at: number })[]} */ (/** @type {unknown} */ (series)),
-    incidents: incidentsIn(/** @type {Fault[]} */ (/** @type {unknown} */ (bad)), span),
-    isCut: bad.length >= MOST_FAULTS,
-  };
+export const scopeOf = ({ dataset }, { since, until }, where) => ({ dataset, from: since, until, where });
+
+/**
+ * What fails and is refused in a span, put together.
+ * @param {Metrics} metrics
+ * @param {Span} span
+ * @param {Question["where"]} [where]
+ */
+export async function askIncidents(metrics, span, where) {
+  const scope = scopeOf(metrics, span, where);
+  const more = { every: span.step, only: /** @type {const} */ ("failing"), limit: MOST_FAILING };
+  const { rows, cut } = await askBreakdown(metrics, { ...scope, ...more, along: ALONG, codes: true });
+  return { incidents: incidentsIn(rows, span), isCut: cut };
 }
+
+/**
+ * Figures over time.
+ * @param {Metrics} metrics
+ * @param {Span} span
+ * @param {Question["where"]} [where]
+ */
+export const askOverTime = (metrics, span, where) =>
+  askFigures(metrics, { ...scopeOf(metrics, span, where), every: span.step, limit: MOST_STEPS });
 
 /** @type {(value: number) => string} */
 export const number = (value) => Math.round(value).toLocaleString("en");
@@ -103,32 +118,37 @@ export const percent = (part, whole) => {
   return share < 0.1 ? "< 0.1 %" : `${share.toFixed(share < 10 ? 1 : 0)} %`;
 };
 
-/** @param {Counted[]} rows */
+/** @param {Figures[]} rows */
 function sumsOf(rows) {
-  const sum = (/** @type {"requests" | "errors" | "refusals"} */ name) =>
+  const sum = (/** @type {"requests" | "errors" | "refused"} */ name) =>
     rows.reduce((total, row) => total + row[name], 0);
-  return { requests: sum("requests"), errors: sum("errors"), refusals: sum("refusals") };
+  return { requests: sum("requests"), errors: sum("errors"), refusals: sum("refused") };
 }
+
+/** An instant of the figures in seconds since 1970. @param {string | undefined} text */
+export const secondsOf = (text) => Math.floor((millisOf(text ?? "") ?? 0) / 1000);
+
+/** @type {Figures} */
+const NOTHING = { requests: 0, errors: 0, refused: 0, sampled: false };
 
 /**
  * The charts of a span, and its sums.
- * @param {(Counted & { at: number })[]} rows
+ * @param {{ rows: Figures[], sampled: boolean }} found
  * @param {Span} span
  */
-export function overview(rows, { since, until, step, words }) {
-  const byTime = new Map(rows.map((row) => [row.at, row]));
+export function overview({ rows, sampled }, { since, until, step, words }) {
+  const byTime = new Map(rows.map((row) => [secondsOf(row.bucket), row]));
   const times = Array.from({ length: Math.ceil((until - since) / step) }, (_, i) => since + i * step);
-  /** @type {(of: (row: Counted) => number) => number[]} */
-  const values = (of) => times.map((at) => (byTime.has(at) ? of(/** @type {Counted} */ (byTime.get(at))) : 0));
+  /** @type {(of: (row: Figures) => number) => number[]} */
+  const values = (of) => times.map((at) => of(byTime.get(at) ?? NOTHING));
   const { requests, errors, refusals } = sumsOf(rows);
-  const sampled = Math.max(1, ...rows.map((row) => row.sampled));
   return html`
     <ul class="tiles">
       <li><span class="what">Requests</span> <strong>${number(requests)}</strong></li>
       <li class="${errors > 0 ? "bad" : ""}"><span class="what">Errors (5xx)</span> <strong>${number(errors)}</strong> <span class="dim">${percent(errors, requests)}</span></li>
       <li><span class="what">Refusals</span> <strong>${number(refusals)}</strong> <span class="dim">${percent(refusals, requests)}</span></li>
     </ul>
-    ${sampled > 1 ? html`<p class="hint">These figures are estimates: the platform kept as few as one of ${number(sampled)} requests, and each stands for those that it left out.</p>` : ""}
+    ${sampled ? html`<p class="hint">These figures are estimates: of so many requests the platform keeps a sample, and each one stands for those that it left out.</p>` : ""}
     ${
       requests === 0
         ? html`<p class="none">No request was seen ${words}.</p>`
@@ -141,9 +161,9 @@ export function overview(rows, { since, until, step, words }) {
               {
                 name: "Answered",
                 kind: "good",
-                values: values((row) => Math.max(0, row.requests - row.errors - row.refusals)),
+                values: values((row) => Math.max(0, row.requests - row.errors - row.refused)),
               },
-              { name: "Refused", kind: "refused", values: values((row) => row.refusals) },
+              { name: "Refused", kind: "refused", values: values((row) => row.refused) },
               { name: "Errors", kind: "error", values: values((row) => row.errors) },
             ],
           })}
@@ -155,8 +175,8 @@ export function overview(rows, { since, until, step, words }) {
       unit: " ms",
       has: times.map((at) => byTime.has(at)),
       series: [
-        { name: "Half are faster than", kind: "p50", values: values((row) => row.p50) },
-        { name: "95 % are faster than", kind: "p95", values: values((row) => row.p95) },
+        { name: "Half are faster than", kind: "p50", values: values((row) => row.durationP50 ?? 0) },
+        { name: "95 % are faster than", kind: "p95", values: values((row) => row.durationP95 ?? 0) },
       ],
     })}`
     }`;
@@ -165,14 +185,14 @@ export function overview(rows, { since, until, step, words }) {
 /** @type {Partial<Record<Dimension, string>>} */
 const LABELS = {
   customer: "Customer",
-  unverified: "Unverified customer",
+  claimedCustomer: "Unverified customer",
   route: "Route",
   rule: "Rule",
   backend: "Backend",
   origin: "Origin",
-  auth: "Signed in by",
+  issuer: "Signed in by",
   key: "Key",
-  configuration: "Configuration",
+  version: "Configuration",
 };
 
 /**
@@ -182,6 +202,19 @@ const LABELS = {
  */
 export function routeAnchor({ routes = [] }, route) {
   const index = routes.findIndex(({ name, path }) => (name ?? path) === route);
+  return index < 0 ? undefined : `/rules#route-${index + 1}`;
+}
+
+/**
+ * Where a rule stands: in the route that is named, else in the first that has a rule of this name.
+ * @param {Configuration} configuration
+ * @param {string} rule
+ * @param {string | undefined} route
+ */
+function ruleAnchor({ routes = [] }, rule, route) {
+  const has = (/** @type {import("../types.d.ts").Route} */ { rules }) => rules.some(({ name }) => name === rule);
+  const named = routes.findIndex((one) => (one.name ?? one.path) === route && has(one));
+  const index = named < 0 ? routes.findIndex(has) : named;
   return index < 0 ? undefined : `/rules#route-${index + 1}`;
 }
 
@@ -200,7 +233,7 @@ export const keyLink = (digits) =>
  * @returns {Content}
  */
 export function valueLink(configuration, name, value, route) {
-  if (name === "customer" || name === "unverified") return customerLink(value);
+  if (name === "customer" || name === "claimedCustomer") return customerLink(value);
   if (name === "key") return keyLink(value);
   if (name === "reason") return reasonLink(value);
   if (name === "backend" && configuration.backends?.[value])
@@ -209,10 +242,10 @@ export function valueLink(configuration, name, value, route) {
     name === "route"
       ? routeAnchor(configuration, value)
       : name === "rule"
-        ? routeAnchor(configuration, route ?? "")
+        ? ruleAnchor(configuration, value, route)
         : undefined;
   if (anchor) return html`<a href="${anchor}">${value}</a>`;
-  return name === "configuration" || name === "origin" ? html`<code>${value}</code>` : value;
+  return name === "version" || name === "origin" ? html`<code>${value}</code>` : value;
 }
 
 /** Why a backend answers with an error: the gateway has no reason then. */
@@ -229,7 +262,7 @@ function incidentCard({ status, reason, requests, since, last, isOver, isFromBef
     html`<div><dt>${LABELS[name]}</dt><dd>${values.map(
       ({ value, share }, i) =>
         html`${i > 0 ? ", " : ""}${valueLink(configuration, name, value, route)} <span class="dim">${percent(share, 1)}</span>`,
-    )}${more > 0 ? html` <span class="dim">and ${number(more)} more</span>` : ""}${name === "unverified" ? html` <span class="dim">(as the refused credential says; nobody vouches for it)</span>` : ""}</dd></div>`;
+    )}${more > 0 ? html` <span class="dim">and ${number(more)} more</span>` : ""}${name === "claimedCustomer" ? html` <span class="dim">(as the refused credential says; nobody vouches for it)</span>` : ""}</dd></div>`;
   const time = html`${isFromBefore ? "since before this span, from " : isOver ? "from " : "since "}${when(since * 1000)}${isOver ? html` to ${when(last * 1000)}` : ""}`;
   return html`<li class="incident ${isOver ? "over" : status >= 500 ? "error" : "refused"}">
     <h3>${status} ${reason ? reasonLink(reason) : BY_BACKEND}${isOver ? html` <span class="dim">over</span>` : ""}</h3>
@@ -256,6 +289,3 @@ export function incidentList({ incidents, isCut }, configuration, { words }) {
     ${rest.length > 0 ? html`<details><summary>${rest.length} more</summary>${cards(rest)}</details>` : ""}
     ${isCut ? html`<p class="hint">There are more kinds of them than were looked at: these are the most frequent ones.</p>` : ""}`;
 }
-
-/** @type {(rows: JsonObject[]) => Counted[]} */
-export const counted = (rows) => /** @type {Counted[]} */ (/** @type {unknown} */ (rows));

@@ -1,15 +1,16 @@
 // The first page: what goes wrong, since when and for whom; then the traffic over time and by what it is made of.
-import { ask } from "../usage/api.js";
-import { byDimension } from "../usage/questions.js";
+import { askFigures } from "../usage/api.js";
 import {
-  askSeries,
-  counted,
+  askIncidents,
+  askOverTime,
   figures,
   incidentList,
   lackingMetrics,
   number,
   overview,
   percent,
+  scopeOf,
+  secondsOf,
   spanLinks,
   spanOf,
   valueLink,
@@ -18,48 +19,45 @@ import { show } from "./layout.js";
 import { html, table } from "./parts.js";
 import { when } from "./when.js";
 
-/** @import { Dimension, Scope } from "../usage/questions.js" */
-/** @import { App, Configuration, Content, Ctx, JsonObject, Metrics } from "../types.d.ts" */
+/** @import { App, Configuration, Content, Ctx, Dimension, Figures, Metrics } from "../types.d.ts" */
 /** @import { Span } from "./figures.js" */
 
 const AT = "/";
 
-/** @type {{ by: Dimension[], title: string, columns: string[], none: string }[]} */
+/** @type {{ by: Dimension, title: string, column: string, none: string }[]} */
 const TABLES = [
-  { by: ["customer"], title: "By customer", columns: ["Customer"], none: "no customer" },
-  { by: ["backend"], title: "By backend", columns: ["Backend"], none: "no backend was called" },
-  { by: ["route", "rule"], title: "By rule", columns: ["Route", "Rule"], none: "no rule" },
-  { by: ["configuration"], title: "By configuration", columns: ["Configuration"], none: "unknown" },
+  { by: "customer", title: "By customer", column: "Customer", none: "no customer" },
+  { by: "backend", title: "By backend", column: "Backend", none: "no backend was called" },
+  { by: "rule", title: "By rule", column: "Rule", none: "no rule" },
+  { by: "reason", title: "By reason", column: "Reason", none: "none: answered by a backend" },
+  { by: "version", title: "By configuration", column: "Configuration", none: "unknown" },
 ];
+/** Rows of each. */
+const ROWS = 20;
 
 /**
- * @param {JsonObject[]} rows
+ * @param {{ rows: Figures[], cut: boolean }} found
  * @param {(typeof TABLES)[number]} of
  * @param {Configuration} configuration
  */
-function tableOf(rows, { by, title, columns, none }, configuration) {
-  const all = counted(rows).map((row, i) => {
-    const of = rows[i];
-    const value = (/** @type {Dimension} */ name) => String(of[name] ?? "");
-    const cells = by.map((name) =>
-      value(name) === ""
-        ? html`<span class="dim">${none}</span>`
-        : valueLink(configuration, name, value(name), value("route")),
-    );
+function tableOf({ rows, cut }, { by, title, column, none }, configuration) {
+  const millis = (/** @type {number | undefined} */ value) => (value === undefined ? "–" : number(value));
+  const all = rows.map((row) => {
+    const name = row.name ? valueLink(configuration, by, row.name, undefined) : html`<span class="dim">${none}</span>`;
     /** @type {Content[]} */
-    const figuresOfRow = [
+    const cells = [
+      name,
       number(row.requests),
       html`${number(row.errors)} <span class="dim">${percent(row.errors, row.requests)}</span>`,
-      html`${number(row.refusals)} <span class="dim">${percent(row.refusals, row.requests)}</span>`,
-      `${number(row.p50)} / ${number(row.p95)} ms`,
-      // A configuration counts from its first request on.
-      ...(by[0] === "configuration" ? [when(Number(of.first) * 1000)] : []),
+      html`${number(row.refused)} <span class="dim">${percent(row.refused, row.requests)}</span>`,
+      `${millis(row.durationP50)} / ${millis(row.durationP95)} ms`,
     ];
-    return [...cells, ...figuresOfRow];
+    // A configuration counts from its first request on.
+    return by === "version" ? [...cells, when(secondsOf(row.firstSeen) * 1000)] : cells;
   });
-  const heads = [...columns, "Requests", "Errors", "Refusals", "Half / 95 % faster than"];
-  if (by[0] === "configuration") heads.push("First seen");
-  return html`<h2>${title}</h2>${table({ caption: `${title}, those with the most errors first`, columns: heads, rows: all, none: "No request was seen.", kind: "numbers" })}`;
+  const columns = [column, "Requests", "Errors", "Refusals", "Half / 95 % faster than"];
+  const caption = `${title}, those with the most errors first${cut ? `; the first ${ROWS}` : ""}`;
+  return html`<h2>${title}</h2>${table({ caption, columns: by === "version" ? [...columns, "First seen"] : columns, rows: all, none: "No request was seen.", kind: "numbers" })}`;
 }
 
 /**
@@ -67,13 +65,13 @@ function tableOf(rows, { by, title, columns, none }, configuration) {
  * @param {Span} span
  */
 async function askAll(metrics, span) {
-  /** @type {Scope} */
-  const scope = { dataset: metrics.dataset, since: span.since, until: span.until };
-  const [series, ...tables] = await Promise.all([
-    askSeries(metrics, scope, span),
-    ...TABLES.map(({ by }) => ask(metrics, byDimension(scope, by))),
+  const scope = scopeOf(metrics, span);
+  const [wrong, overTime, ...tables] = await Promise.all([
+    askIncidents(metrics, span),
+    askOverTime(metrics, span),
+    ...TABLES.map(({ by }) => askFigures(metrics, { ...scope, by, order: "errors", limit: ROWS })),
   ]);
-  return { series, tables };
+  return { wrong, overTime, tables };
 }
 
 const ELSEWHERE = html`<ul>
@@ -94,9 +92,9 @@ async function page(c) {
   if (got === undefined)
     return show(c, { title: "Overview", at: AT, content: html`${spanLinks(span, AT)}${failed}${ELSEWHERE}` });
   const content = html`${spanLinks(span, AT)}
-    <section aria-labelledby="wrong"><h2 id="wrong">What goes wrong</h2>${incidentList(got.series, configuration, span)}</section>
-    <section aria-labelledby="traffic"><h2 id="traffic">Traffic</h2>${overview(got.series.series, span)}</section>
-    ${got.tables.map((rows, i) => tableOf(rows, TABLES[i], configuration))}
+    <section aria-labelledby="wrong"><h2 id="wrong">What goes wrong</h2>${incidentList(got.wrong, configuration, span)}</section>
+    <section aria-labelledby="traffic"><h2 id="traffic">Traffic</h2>${overview(got.overTime, span)}</section>
+    ${got.tables.map((found, i) => tableOf(found, TABLES[i], configuration))}
     <p class="hint">A point is there some seconds after its request. Times are in UTC.</p>`;
   return show(c, { title: "Overview", at: AT, content });
 }

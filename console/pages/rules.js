@@ -1,14 +1,13 @@
 import { admission, methods, notes, places, targets } from "../configuration.js";
-import { ask } from "../usage/api.js";
-import { traffic } from "../usage/questions.js";
+import { askBreakdown } from "../usage/api.js";
 import { inWords } from "../words.js";
 import { compact } from "./chart.js";
-import { counted, figures } from "./figures.js";
+import { figures } from "./figures.js";
 import { show } from "./layout.js";
 import { html, table } from "./parts.js";
 import { mayFallThrough, picture } from "./picture.js";
 
-/** @import { App, Content, Ctx, Html, Limit, Metrics, Route, Rule, Target } from "../types.d.ts" */
+/** @import { App, BreakdownRow, Content, Ctx, Html, Limit, Metrics, Route, Rule, Target } from "../types.d.ts" */
 /** @import { Flow } from "./picture.js" */
 
 const AT = "/rules";
@@ -87,25 +86,29 @@ const usesOf = (name, routes) =>
 
 /** So long a time the traffic on the arrows is of, in seconds. */
 const TRAFFIC = 3600;
+/** Ways of requests that are looked at. */
+const MOST_WAYS = 5000;
 
 /**
  * Requests of the last hour by where rules led them: what stands on a route's arrows.
  * @param {Metrics} metrics
  * @returns {Promise<(route: Route) => Flow>}
  */
-async function flows(metrics) {
+async function flows({ dataset, ...metrics }) {
   const until = Math.floor(Date.now() / 1000) + 1;
-  const rows = await ask(metrics, traffic({ dataset: metrics.dataset, since: until - TRAFFIC, until }));
-  const requests = counted(rows).map(({ requests }) => requests);
+  const question = { dataset, from: until - TRAFFIC, until, limit: MOST_WAYS };
+  const { rows } = await askBreakdown(
+    { dataset, ...metrics },
+    { ...question, along: ["route", "rule", "backend", "reason"] },
+  );
   return ({ name, path }) =>
     (rule, to) => {
-      const isOn = (/** @type {import("../types.d.ts").JsonObject} */ row) =>
+      const isOn = (/** @type {BreakdownRow} */ row) =>
         row.route === (name ?? path) &&
         (rule === undefined
           ? row.reason === "no_rule_matched"
           : row.rule === rule && (typeof to === "object" || row.backend === to));
-      const sum = rows.reduce((total, row, i) => (isOn(row) ? total + requests[i] : total), 0);
-      return compact(sum);
+      return compact(rows.reduce((total, row) => total + (isOn(row) ? row.requests : 0), 0));
     };
 }
 

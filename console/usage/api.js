@@ -1,9 +1,8 @@
 // Asks the SQL API of Workers Analytics Engine.
 import { callOut, NETWORK } from "../../src/edge/outbound.js";
-import { isObject } from "../json.js";
+import { usageOf } from "../core.js";
 
-/** @import { Fault } from "./incidents.js" */
-/** @import { JsonObject, Metrics } from "../types.d.ts" */
+/** @import { BreakdownRow, Dimension, Figures, Metrics, Question } from "../types.d.ts" */
 
 /** The figures could not be had. The message is for operators. */
 export class UsageFailure extends Error {
@@ -11,24 +10,8 @@ export class UsageFailure extends Error {
 }
 
 const TIMEOUT = 10_000;
+/** An answer that is longer is none that a page can show. */
 const MOST_BYTES = 8 << 20;
-
-/**
- * The rows of an answer, with numbers as numbers: the API writes those of 64 bits as text.
- * @param {unknown} json
- * @returns {JsonObject[]}
- */
-export function rowsIn(json) {
-  if (!isObject(json) || !Array.isArray(json.data) || !Array.isArray(json.meta))
-    throw new UsageFailure("The SQL API answered something else than rows.");
-  const numeric = json.meta
-    .filter(isObject)
-    .flatMap(({ name, type }) => (/Int|Float|Decimal/.test(String(type)) ? String(name) : []));
-  return json.data.filter(isObject).map((row) => ({
-    ...row,
-    ...Object.fromEntries(numeric.map((name) => [name, Number(row[name]) || 0])),
-  }));
-}
 
 /** @type {Record<number, string>} */
 const STATUSES = {
@@ -42,12 +25,11 @@ const STATUSES = {
 const NO_DATASET = /unable to find type of column|no such (table|dataset)|unknown table/i;
 
 /**
- * Asks one question.
+ * Sends SQL and gives the answer's text.
  * @param {Metrics} metrics
  * @param {string} sql
- * @returns {Promise<JsonObject[]>}
  */
-export async function ask({ api, account, token }, sql) {
+async function send({ api, account, token }, sql) {
   let answer;
   try {
     answer = await callOut(NETWORK, `${api}/accounts/${account}/analytics_engine/sql`, {
@@ -60,14 +42,36 @@ export async function ask({ api, account, token }, sql) {
     throw new UsageFailure("The SQL API does not answer.");
   }
   const text = (await answer.text()).slice(0, MOST_BYTES);
-  if (answer.status !== 200) {
-    if (NO_DATASET.test(text))
-      throw new UsageFailure("The dataset holds no point yet: does the gateway have the binding METRICS?");
-    throw new UsageFailure(`${STATUSES[answer.status] ?? `The SQL API answered ${answer.status}`}.`);
-  }
-  try {
-    return rowsIn(JSON.parse(text));
-  } catch (error) {
-    throw error instanceof UsageFailure ? error : new UsageFailure("The SQL API answered no JSON.");
-  }
+  if (answer.status === 200) return text;
+  if (NO_DATASET.test(text))
+    throw new UsageFailure("The dataset holds no point yet: does the gateway have the binding METRICS?");
+  throw new UsageFailure(`${STATUSES[answer.status] ?? `The SQL API answered ${answer.status}`}.`);
 }
+
+/**
+ * Asks one question by the crate's functions for questions of its kind.
+ * @param {{ query: (question: string) => string, read: (question: string, answer: string) => string }} by
+ * @param {Metrics} metrics
+ * @param {object} question
+ */
+async function ask({ query, read }, metrics, question) {
+  const text = JSON.stringify(question);
+  const { sql, error } = JSON.parse(query(text));
+  if (error !== undefined) throw new UsageFailure(`The figures cannot be asked: ${error}.`);
+  const said = JSON.parse(read(text, await send(metrics, sql)));
+  // What is wrong with an answer may quote it.
+  if (said.error !== undefined) throw new UsageFailure("The SQL API answered something else than figures.");
+  return said;
+}
+
+/**
+ * Figures of one dimension, or over time, or in all.
+ * @type {(metrics: Metrics, question: Question) => Promise<{ sampled: boolean, cut: boolean, rows: Figures[] }>}
+ */
+export const askFigures = (metrics, question) => ask(usageOf.figures, metrics, question);
+
+/**
+ * Requests along several dimensions at once; `codes`: also by the status of the answer.
+ * @type {(metrics: Metrics, question: Question & { along: readonly Dimension[], codes?: boolean }) => Promise<{ cut: boolean, rows: BreakdownRow[] }>}
+ */
+export const askBreakdown = (metrics, question) => ask(usageOf.breakdown, metrics, question);

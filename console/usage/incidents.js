@@ -1,12 +1,20 @@
 // Errors and refusals put together to what goes wrong: by status and reason, with who and what each is about, and since when.
-import { OF_FAULTS } from "./questions.js";
+/** @import { BreakdownRow, Dimension } from "../types.d.ts" */
 
-/** @import { Dimension } from "./questions.js" */
+/** By what errors and refusals are told apart. */
+export const ALONG = /** @type {const} */ ([
+  "reason",
+  "customer",
+  "claimedCustomer",
+  "route",
+  "rule",
+  "backend",
+  "origin",
+  "issuer",
+  "key",
+  "version",
+]);
 
-/**
- * A row of `faults`. Times are in seconds since 1970.
- * @typedef {{ at: number, status: number, requests: number, first: number, last: number } & Partial<Record<Dimension, string>>} Fault
- */
 /**
  * What one is about: the most frequent values, each with its share of the requests.
  * @typedef {{ name: Dimension, values: { value: string, requests: number, share: number }[], more: number }} About
@@ -48,7 +56,7 @@ export function lastRun(series) {
 }
 
 /**
- * @param {Fault[]} faults
+ * @param {BreakdownRow[]} faults
  * @param {Dimension} name
  * @param {number} total
  * @returns {About | undefined}
@@ -66,29 +74,30 @@ function aboutOf(faults, name, total) {
   return { name, values, more: known.length - values.length };
 }
 
-/** @type {(faults: Fault[]) => number} */
+/** @type {(faults: BreakdownRow[]) => number} */
 const requestsOf = (faults) => faults.reduce((sum, { requests }) => sum + requests, 0);
 
 /**
  * Incidents, those that go on first and the greatest of these before the others.
- * @param {Fault[]} faults
+ * @param {BreakdownRow[]} faults
  * @param {{ since: number, until: number, step: number }} span
  * @returns {Incident[]}
  */
 export function incidentsIn(faults, { since, until, step }) {
   const begin = Math.floor(since / step);
   const steps = Math.max(1, Math.ceil(until / step) - begin);
-  const groups = Map.groupBy(faults, ({ status, reason }) => `${status} ${reason ?? ""}`);
+  const groups = Map.groupBy(faults, ({ code, reason }) => `${code} ${reason ?? ""}`);
   const incidents = [...groups.values()].map((own) => {
     const series = new Array(steps).fill(0);
-    const place = (/** @type {Fault} */ { at }) => Math.min(steps - 1, Math.max(0, Math.floor(at / step) - begin));
+    const place = (/** @type {BreakdownRow} */ { at = 0 }) =>
+      Math.min(steps - 1, Math.max(0, Math.floor(at / step) - begin));
     for (const fault of own) series[place(fault)] += fault.requests;
     const { start, end } = lastRun(series);
     const inRun = own.filter((fault) => place(fault) >= start && place(fault) <= end);
     const total = requestsOf(own);
-    const abouts = OF_FAULTS.filter((name) => name !== "reason").map((name) => aboutOf(inRun, name, requestsOf(inRun)));
+    const abouts = ALONG.filter((name) => name !== "reason").map((name) => aboutOf(inRun, name, requestsOf(inRun)));
     return {
-      status: own[0].status,
+      status: own[0].code ?? 0,
       reason: own[0].reason ?? "",
       requests: total,
       since: Math.min(...inRun.map(({ first }) => first)),

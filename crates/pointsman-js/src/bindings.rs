@@ -3,7 +3,7 @@
 
 use wasm_bindgen::prelude::wasm_bindgen;
 
-use crate::{credentials, names, records, usage};
+use crate::{credentials, names, records, usage, usage_breakdown};
 
 #[wasm_bindgen(js_name = checkCustomer)]
 pub fn check_customer(json: &str, id: &str, allow_http: &str) -> String {
@@ -68,4 +68,14 @@ pub fn usage_query(question: &str) -> String {
 #[wasm_bindgen(js_name = usageFigures)]
 pub fn usage_figures(question: &str, answer: &str) -> String {
     usage::figures(question, answer)
+}
+
+#[wasm_bindgen(js_name = usageBreakdownQuery)]
+pub fn usage_breakdown_query(question: &str) -> String {
+    usage_breakdown::query(question)
+}
+
+#[wasm_bindgen(js_name = usageBreakdown)]
+pub fn usage_breakdown_rows(question: &str, answer: &str) -> String {
+    usage_breakdown::rows(question, answer)
 }

@@ -10,3 +10,4 @@ pub mod credentials;
 pub mod names;
 pub mod records;
 pub mod usage;
+pub mod usage_breakdown;

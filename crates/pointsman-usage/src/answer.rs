@@ -189,7 +189,7 @@ fn number(value: &Value) -> Option<f64> {
 }
 
 /// A count. Over no rows it is nothing, which is none.
-fn whole(value: Option<&Value>) -> Option<u64> {
+pub(crate) fn whole(value: Option<&Value>) -> Option<u64> {
     let value = match value? {
         Value::Null => return Some(0),
         Value::String(text) => match text.parse() {
@@ -206,7 +206,7 @@ fn whole(value: Option<&Value>) -> Option<u64> {
 }
 
 /// A time: text `YYYY-MM-DD hh:mm:ss` of UTC, or seconds. The outermost ones stand for "never".
-fn instant(value: Option<&Value>) -> Option<Option<Timestamp>> {
+pub(crate) fn instant(value: Option<&Value>) -> Option<Option<Timestamp>> {
     let seconds = match value? {
         Value::String(text) if text.contains('-') => {
             Timestamp::parse_rfc3339(&format!("{}Z", text.trim_end_matches('Z').replace(' ', "T")))?.millis()

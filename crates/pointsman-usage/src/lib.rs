@@ -6,6 +6,7 @@
 //! that, and each says whether it was sampled.
 
 pub mod answer;
+pub mod breakdown;
 pub mod dimension;
 pub mod literal;
 pub mod question;
@@ -13,6 +14,7 @@ pub mod schema;
 pub mod sql;
 
 pub use answer::{Figures, figures};
+pub use breakdown::Breakdown;
 pub use dimension::Dimension;
 pub use question::Question;
 pub use sql::sql;

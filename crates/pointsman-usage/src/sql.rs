@@ -77,7 +77,7 @@ fn figures() -> impl Iterator<Item = String> {
     .map(|(name, expression)| format!("{expression} AS {name}"))
 }
 
-fn conditions(question: &Question) -> Vec<String> {
+pub(crate) fn conditions(question: &Question) -> Vec<String> {
     let mut all = vec![
         format!("timestamp >= toDateTime({})", question.from),
         format!("timestamp < toDateTime({})", question.until),
