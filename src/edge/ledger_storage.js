@@ -10,6 +10,7 @@ import { join } from "./ledger_frames.js";
  * @property {(key: Uint8Array, value: Uint8Array) => void} put
  * @property {(key: Uint8Array) => void} delete
  * @property {(from: Uint8Array, to: Uint8Array, limit: number) => Uint8Array} scan
+ * @property {(from: Uint8Array, to: Uint8Array, order: string) => Uint8Array} search
  */
 
 /** The table is only ever added to: an older version of the Worker must be able to read what a newer one wrote. */
@@ -43,8 +44,39 @@ export function openEntries(sql) {
         /** @type {Row[]} */ (rows).flatMap(({ key, value }) => [new Uint8Array(key), new Uint8Array(value)]),
       );
     },
+    search: (from, to, order) => search(sql, copy(from), copy(to), JSON.parse(order)),
   };
 }
+
+/**
+ * Entries with a text in their keys, a page of them in the order of these texts. First of all how many entries there are, and
+ * how many have the text; then their keys, each with an empty value. No value is read. The text is searched for by instr and
+ * not by a pattern, so nothing in it is special.
+ * @param {Pick<SqlStorage, "exec">} sql
+ * @param {ArrayBuffer} from
+ * @param {ArrayBuffer} to
+ * @param {{ skip: number, tail: number, isHex: boolean, part: string, descending: boolean, offset: number, limit: number }} order
+ * `skip`, `tail`: bytes of a key before its text and behind it
+ */
+function search(sql, from, to, { skip, tail, isHex, part, descending, offset, limit }) {
+  const bytes = `substr(key, ${Number(skip) + 1}, length(key) - ${Number(skip) + Number(tail)})`;
+  const text = isHex ? `hex(${bytes})` : `CAST(${bytes} AS TEXT)`;
+  const isMeant = part === "" ? "length(?) = 0" : `instr(lower(${text}), lower(CAST(? AS TEXT))) > 0`;
+  const [wanted, range] = [copy(encoder.encode(part)), "key >= ? AND key < ?"];
+  const count = `SELECT count(*) AS total, count(CASE WHEN ${isMeant} THEN 1 END) AS matching FROM entries WHERE ${range}`;
+  const [counted] = sql.exec(count, wanted, from, to).toArray();
+  const { total, matching } = /** @type {{ total: number, matching: number }} */ (counted);
+  const order = descending ? "DESC" : "ASC";
+  // Where nothing stands behind the texts, keys are in their order: the page is read, and nothing is sorted.
+  const sorted = tail === 0 ? `key ${order}` : `${bytes} ${order}, key ${order}`;
+  const page = `SELECT key FROM entries WHERE ${range} AND ${isMeant} ORDER BY ${sorted} LIMIT ? OFFSET ?`;
+  const rows = /** @type {Row[]} */ (sql.exec(page, from, to, wanted, limit, offset).toArray());
+  const keys = rows.flatMap(({ key }) => [new Uint8Array(key), NOTHING]);
+  return join([encoder.encode(String(total)), encoder.encode(String(matching)), ...keys]);
+}
+
+const encoder = new TextEncoder();
+const NOTHING = new Uint8Array();
 
 /** @type {(bytes: Uint8Array) => ArrayBuffer} */
 const copy = (bytes) => /** @type {ArrayBuffer} */ (bytes.slice().buffer);

@@ -44,6 +44,7 @@ const STATUSES = new Map([
   ["off", 503],
   ["name", 400],
   ["cursor", 400],
+  ["index", 503],
 ]);
 
 /** What operators may ask for by `?do=`, and what the ledger calls it. @type {Map<string, Act>} */

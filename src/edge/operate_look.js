@@ -1,4 +1,4 @@
-// What operators look at by a GET: a record, a page of records, or of the trail from its end.
+// What operators look at by a GET: a record, a page of records or of what a search finds, or of the trail from its end.
 
 /** Lines or records of a page where the query does not say. */
 const USUAL = 100;
@@ -8,8 +8,14 @@ const MOST = 1000;
  * @typedef {{ op: "record", name: string }
  *   | { op: "trail", before?: number, name?: string, limit: number }
  *   | { op: "keys", customer?: string, subject?: string, behind?: string, limit: number }
- *   | { op: "customers", prefix?: string, behind?: string, limit: number }} Look
+ *   | { op: "customers", prefix?: string, behind?: string, limit: number }
+ *   | { op: "search", by: string, text: string, descending: boolean, offset: number, limit: number }} Look
  */
+
+/** By what is searched. */
+const SEARCHED = ["id", "subject", "customer", "digest"];
+/** Bytes of what is searched for at most: nothing that is searched is longer than what an index has of it. */
+const MOST_TEXT = 1024;
 
 /**
  * What a query asks to see; nothing where it asks for none of these.
@@ -21,7 +27,8 @@ export function lookIn(query) {
   const record = text("record");
   if (record !== undefined) return { op: "record", name: record };
   const isTrail = query.has("trail");
-  if (!isTrail && !query.has("keys") && !query.has("customers")) return undefined;
+  const by = text("search");
+  if (!isTrail && by === undefined && !query.has("keys") && !query.has("customers")) return undefined;
   const [limit, before] = [numberIn(query.get("limit") ?? String(USUAL)), text("before")];
   if (limit === undefined || limit < 1 || limit > MOST) return { fault: `limit must be a number from 1 to ${MOST}` };
   if (isTrail) {
@@ -30,9 +37,25 @@ export function lookIn(query) {
       return { fault: "before must be the next of the page before, or be left out" };
     return { op: "trail", before: number, name: text("name"), limit };
   }
+  if (by !== undefined) return searchIn(by, query, limit);
   const behind = text("behind");
   if (query.has("keys")) return { op: "keys", customer: text("customer"), subject: text("subject"), behind, limit };
   return { op: "customers", prefix: text("prefix"), behind, limit };
+}
+
+/**
+ * @param {string} by
+ * @param {URLSearchParams} query
+ * @param {number} limit
+ * @returns {(Look & { fault?: undefined }) | { fault: string }}
+ */
+function searchIn(by, query, limit) {
+  if (!SEARCHED.includes(by)) return { fault: `search must be one of ${SEARCHED.join(", ")}` };
+  const text = query.get("text") ?? "";
+  if (text.length > MOST_TEXT) return { fault: `text must have at most ${MOST_TEXT} characters` };
+  const offset = numberIn(query.get("offset") ?? "0");
+  if (offset === undefined) return { fault: "offset must be a number, or be left out" };
+  return { op: "search", by, text, descending: query.get("order") === "descending", offset, limit };
 }
 
 /** @param {string} text */

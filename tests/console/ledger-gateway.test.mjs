@@ -190,9 +190,28 @@ test("what somebody made in KV by hand is shown on its page at once, and can be 
   assert.equal(await call(demoKey("acme"), "/customers/hello"), 200);
 });
 
+test("the operator's endpoint finds customers and keys by a part of what they are called, and counts them", async () => {
+  const { total, matching, records } = (await askLedger("?search=id&text=ACM&limit=1")).json;
+  assert.ok(matching >= 1 && total >= matching, `${matching} of ${total}`);
+  assert.equal(records.length, 1);
+  assert.match(records[0].name, /^customer:.*acm/i);
+  for (const by of ["subject", "customer", "digest"]) {
+    const found = (await askLedger(`?search=${by}&order=descending`)).json;
+    assert.equal(found.matching, found.total, by);
+    assert.ok(found.records.every(({ name }) => name.startsWith("key:")));
+  }
+});
+
 test("the operator's endpoint refuses what cannot be looked at", async () => {
   assert.deepEqual((await askLedger("?record=nothing")).json, { error: "name" });
-  for (const query of ["?record=nothing", "?keys&behind=x", "?customers&behind=x", "?trail&before=x", "?keys&limit=0"])
+  for (const query of [
+    "?record=nothing",
+    "?keys&behind=x",
+    "?customers&behind=x",
+    "?trail&before=x",
+    "?keys&limit=0",
+    "?search=name",
+  ])
     assert.equal((await askLedger(query)).status, 400, query);
 });
 

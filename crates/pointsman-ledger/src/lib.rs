@@ -56,6 +56,7 @@ mod provider;
 mod reads;
 mod record;
 mod rows;
+mod search;
 mod settings;
 mod shards;
 mod state;
@@ -88,9 +89,10 @@ pub use self::{
     provider::{Difference, Differences, MOST_DIFFERENCES, Provision, Says, content_digest, provided_key},
     reads::ReadEntry,
     record::Leaked,
+    search::{Found, Search, SearchBy},
     settings::{LeakAction, Settings, Source},
     shards::FileJob,
-    storage::{MemoryStorage, Storage},
+    storage::{KeyText, MemoryStorage, Part, SearchPage, Storage},
     tokens::{MOST_REVOCATIONS, Revocation, RevokedBy},
     wire::{Answer, Request},
 };

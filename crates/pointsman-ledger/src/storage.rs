@@ -5,6 +5,8 @@ use std::{
     ops::Bound::{Excluded, Included},
 };
 
+use pointsman_core::directory::bytes::hex;
+
 /// An ordered map of bytes. All that one call of the ledger writes is one transaction: whoever implements this keeps all of
 /// it or nothing.
 pub trait Storage {
@@ -16,6 +18,46 @@ pub trait Storage {
     fn delete(&mut self, key: &[u8]);
     /// At most `limit` entries from `from` (inclusive) to `to` (exclusive), in the order of their keys.
     fn scan(&self, from: &[u8], to: &[u8], limit: usize) -> Vec<(Vec<u8>, Vec<u8>)>;
+    /// A page of the entries from `from` (inclusive) to `to` (exclusive) that have a text in their keys, in the order of these
+    /// texts. Values are not read.
+    fn search(&self, from: &[u8], to: &[u8], part: Part<'_>) -> SearchPage;
+}
+
+/// Where in a key a text stands.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct KeyText {
+    /// Bytes before it.
+    pub skip: usize,
+    /// Bytes behind it.
+    pub tail: usize,
+    /// Whether the text is of these bytes in lower-case hexadecimal.
+    pub is_hex: bool,
+}
+
+/// A text that is searched for in keys, and which page of what is found.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Part<'a> {
+    /// Where it may stand.
+    pub text: KeyText,
+    /// What is searched for, with its ASCII letters in lower case; they are found in either case.
+    pub part: &'a str,
+    /// Whether the last come first.
+    pub descending: bool,
+    /// So many are before the page.
+    pub offset: usize,
+    /// So many of a page at most.
+    pub limit: usize,
+}
+
+/// What a search found.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct SearchPage {
+    /// How many entries were searched.
+    pub total: u64,
+    /// How many have the text.
+    pub matching: u64,
+    /// The keys of the page.
+    pub keys: Vec<Vec<u8>>,
 }
 
 /// A database in memory, for tests and simulation. A clone is what a transaction that fails goes back to.
@@ -92,6 +134,28 @@ impl Storage for MemoryStorage {
         let found: Vec<_> = range.take(limit).map(|(key, value)| (key.clone(), value.clone())).collect();
         self.touch(found.len());
         found
+    }
+
+    fn search(
+        &self,
+        from: &[u8],
+        to: &[u8],
+        Part { text, part, descending, offset, limit }: Part<'_>,
+    ) -> SearchPage {
+        let all = self.scan(from, to, usize::MAX);
+        let text_of = |key: &[u8]| {
+            let bytes = key.get(text.skip..key.len().saturating_sub(text.tail)).unwrap_or_default();
+            if text.is_hex { hex(bytes).into_bytes() } else { bytes.to_vec() }
+        };
+        let mut found: Vec<_> = all.iter().map(|(key, _)| (text_of(key), key.clone())).collect();
+        found.retain(|(text, _)| String::from_utf8_lossy(text).to_ascii_lowercase().contains(part));
+        found.sort();
+        if descending {
+            found.reverse();
+        }
+        let matching = u64::try_from(found.len()).unwrap_or(u64::MAX);
+        let keys = found.into_iter().skip(offset).take(limit).map(|(_, key)| key).collect();
+        SearchPage { total: u64::try_from(all.len()).unwrap_or(u64::MAX), matching, keys }
     }
 }
 

@@ -13,6 +13,7 @@ mod passes;
 mod properties;
 mod restores;
 mod scenarios;
+mod searching;
 mod shards;
 mod sizes;
 mod world;

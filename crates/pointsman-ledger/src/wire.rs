@@ -16,6 +16,7 @@ use crate::{
     listing::{CustomerCursor, CustomerQuery, KeyCursor, KeyQuery},
     look::LookedPage,
     provider::Differences,
+    search::Search,
     storage::Storage,
 };
 
@@ -114,6 +115,8 @@ pub enum Request {
         /// Customers of a page.
         limit: usize,
     },
+    /// [`Ledger::search`]; the error `index` where its index is not built yet.
+    Search(Search),
     /// [`Ledger::trail`].
     Trail {
         /// The `next` of the page before.
@@ -222,8 +225,16 @@ impl<S: Storage> Ledger<S> {
                 Answer::json(&json!({ "next": self.next_alarm(now).millis() }))
             }
             Request::Audit { behind, limit } => Answer::json(&self.audit(behind, limit)),
-            Request::Record { .. } | Request::Keys { .. } | Request::Customers { .. } if !self.is_on() => {
+            Request::Record { .. }
+            | Request::Keys { .. }
+            | Request::Customers { .. }
+            | Request::Search(..)
+                if !self.is_on() =>
+            {
                 Answer::error("off")
+            }
+            Request::Search(search) => {
+                self.search(&search).map_or_else(|| Answer::error("index"), |found| Answer::json(&found))
             }
             Request::Record { name } => {
                 self.look(&name, now).map_or_else(|| Answer::error("name"), |looked| Answer::json(&looked))
