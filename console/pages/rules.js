@@ -1,5 +1,6 @@
 import { admission, methods, notes, places, targets } from "../configuration.js";
 import { askBreakdown } from "../usage/api.js";
+import { filledIn, variablesOf } from "../variables.js";
 import { inWords } from "../words.js";
 import { compact } from "./chart.js";
 import { figures } from "./figures.js";
@@ -8,6 +9,7 @@ import { html, table } from "./parts.js";
 import { mayFallThrough, picture } from "./picture.js";
 
 /** @import { App, BreakdownRow, Content, Ctx, Html, Limit, Metrics, Route, Rule, Target } from "../types.d.ts" */
+/** @import { Variable } from "../variables.js" */
 /** @import { Flow } from "./picture.js" */
 
 const AT = "/rules";
@@ -112,14 +114,34 @@ async function flows({ dataset, ...metrics }) {
     };
 }
 
+/**
+ * A place, with what its variables say.
+ * @param {string} place
+ * @param {Variable[]} variables
+ */
+function placeInWords(place, variables) {
+  const filled = filledIn(place, variables);
+  return filled === place
+    ? html`<div class="url">${place}</div>`
+    : html`<div class="url">${filled}</div><div class="url dim">${place}</div>`;
+}
+
+/** @type {(variable: Variable) => Content[]} */
+const variableRow = ({ name, uses, value }) => [
+  html`<code>${name}</code>`,
+  value !== undefined ? html`<span class="url">${value}</span>` : html`<span class="dim">not known here</span>`,
+  html`${uses.map((use) => html`<div><code>${use}</code></div>`)}`,
+];
+
 /** @param {Ctx} c */
 async function page(c) {
   const { configuration, metrics } = c.get("settings");
   const routes = configuration.routes ?? [];
+  const variables = variablesOf(configuration, c.env).filter(({ why }) => why !== "secret");
   const { got: flowOf, failed } = metrics ? await figures(() => flows(metrics)) : {};
   const backends = Object.entries(configuration.backends ?? {}).map(([name, backend]) => [
     html`<span id="backend-${name}">${name}</span>`,
-    html`${places(backend).map((place) => html`<div class="url">${place}</div>`)}`,
+    html`${places(backend).map((place) => placeInWords(place, variables))}`,
     html`${usesOf(name, routes).map((use) => html`<div>${use}</div>`)}`,
   ]);
   const conditions = Object.entries(configuration.conditions ?? {}).map(([name, condition]) => [
@@ -127,12 +149,13 @@ async function page(c) {
     inWords(condition),
   ]);
   const content = html`
-    <p>Where the configuration sends requests: its routes, the rules of each in the order in which they are tried, and what each leads to. It is the <code>gateway.toml</code> that this console was built with. <code>\${NAME}</code> is a variable of the gateway.</p>
+    <p>Where the configuration sends requests: its routes, the rules of each in the order in which they are tried, and what each leads to. It is the <code>gateway.toml</code> that this console was built with. <code>\${NAME}</code> is a variable of the gateway${variables.length > 0 ? html`: <a href="#variables">what they say</a>` : ""}.</p>
     <nav aria-label="Routes" class="toc"><ul>${routes.map((route, i) => html`<li><a href="#route-${i + 1}">${route.path}</a></li>`)}<li><a href="#backends">Backends</a></li></ul></nav>
     ${failed ?? ""}${flowOf && html`<p class="hint">The numbers on the arrows are the requests of the last hour.</p>`}
     ${routes.map((route, i) => routeSection(route, i, flowOf?.(route)))}
     <section aria-labelledby="backends"><h2 id="backends">Backends</h2>${table({ caption: "Backends and the rules that lead to them", columns: ["Backend", "Where", "Rules"], rows: backends })}</section>
-    ${conditions.length > 0 ? html`<section aria-labelledby="conditions"><h2 id="conditions">Named conditions</h2>${table({ caption: "Named conditions", columns: ["Name", "Holds where"], rows: conditions })}</section>` : ""}`;
+    ${conditions.length > 0 ? html`<section aria-labelledby="conditions"><h2 id="conditions">Named conditions</h2>${table({ caption: "Named conditions", columns: ["Name", "Holds where"], rows: conditions })}</section>` : ""}
+    ${variables.length > 0 ? html`<section aria-labelledby="variables"><h2 id="variables">Variables</h2>${table({ caption: "Variables of the gateway, as far as the console knows them", columns: ["Variable", "Value", "Used by"], rows: variables.map(variableRow) })}<p class="hint">The console knows what stands in <code>[env.console.vars]</code> under the same name. Secrets, and variables that may be one, are left out.</p></section>` : ""}`;
   return show(c, { title: "Rules", at: AT, content });
 }
 
