@@ -2,7 +2,7 @@
 import { askLedger } from "./gateway.js";
 import { isObject } from "./json.js";
 
-/** @import { Change, JsonObject, LookedAt, Order, Outcome, Said, Settings, TrailLine } from "./types.d.ts" */
+/** @import { Change, FindOrder, JsonObject, LookedAt, Order, Outcome, Said, Settings, TrailLine } from "./types.d.ts" */
 
 /** The ledger did not show what it was asked for. The message is for operators. */
 export class LedgerFailure extends Error {
@@ -78,6 +78,23 @@ export const lookAtPage = async (settings, { of, ...order }) =>
   /** @type {{ records: LookedAt[], next?: string }} */ (
     /** @type {unknown} */ (await look(settings, `${of}&${queryOf(order)}`))
   );
+
+/**
+ * A page of what a search finds, with how many; undefined while the ledger builds the search's index.
+ * @param {Settings} settings
+ * @param {"id" | "subject" | "customer" | "digest"} by
+ * @param {FindOrder} order
+ */
+export async function searchLedger(settings, by, { text, descending, offset, limit }) {
+  const order = descending ? "descending" : undefined;
+  const said = await askLedger(settings, queryOf({ search: by, text, order, offset, limit }));
+  if (errorIn(said) === "index") return undefined;
+  // A gateway of before there was a search shows its ledger's state in its place.
+  if (said.status === 200 && isObject(said.json) && Array.isArray(said.json.records))
+    return /** @type {{ records: LookedAt[], matching: number, total: number }} */ (/** @type {unknown} */ (said.json));
+  if (said.status === 200) return undefined;
+  throw new LedgerFailure(errorIn(said) === "off" ? "The ledger is off." : silence(said));
+}
 
 /**
  * A page of the audit trail, newest first.

@@ -2,7 +2,7 @@
 import { customerEntry, digestIn, entryOfDigest, refreshedEntry } from "./core.js";
 import { counting } from "./customer-entries.js";
 import { readKey } from "./key-entries.js";
-import { commitOf, lookAtPage, lookAtRecord, sendCommit, wasOf } from "./ledger.js";
+import { commitOf, lookAtPage, lookAtRecord, searchLedger, sendCommit, wasOf } from "./ledger.js";
 import { recordsInKv } from "./records-in-kv.js";
 
 /** @import { LookedAt, Records, Settings, StoredCustomer } from "./types.d.ts" */
@@ -67,6 +67,17 @@ export function recordsInLedger(settings, isTakingIn) {
       if (ofApi) return recordsInKv(settings).customerPage({ ofApi, begin, cursor, limit });
       const page = await lookAtPage(settings, { of: "customers", prefix: begin, behind: cursor, limit });
       return { customers: page.records.flatMap((looked) => customerOf(looked) ?? []), cursor: page.next };
+    },
+    async findCustomers(order) {
+      const found = await searchLedger(settings, "id", order);
+      return found && { ...found, entries: found.records.flatMap((looked) => customerOf(looked) ?? []) };
+    },
+    async findKeys(by, order) {
+      const found = await searchLedger(settings, by, order);
+      const entries = found?.records.flatMap(({ name, operator }) =>
+        operator ? readKey({ name, text: operator.text }, configuration) : [],
+      );
+      return found && { ...found, entries: entries ?? [] };
     },
     async change(order) {
       const commit = commitOf(order, { key: entryOfDigest(""), customer: customerEntry("") });

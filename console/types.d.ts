@@ -342,7 +342,24 @@ export interface Records {
     cursor: string | undefined;
     limit: number;
   }): Promise<{ customers: CustomerEntry[]; cursor: string | undefined }>;
+  /** Customers by a part of their ids, where the store can search; undefined while it cannot. */
+  findCustomers?: (order: FindOrder) => Promise<FoundPage<CustomerEntry> | undefined>;
+  /** Keys by a part of what they are searched by, as `findCustomers`. */
+  findKeys?: (by: "subject" | "customer" | "digest", order: FindOrder) => Promise<FoundPage<KeyEntry> | undefined>;
   change(order: Order): Promise<Outcome>;
+}
+/** What is searched for, and which page of it. */
+export interface FindOrder {
+  text: string;
+  descending: boolean;
+  offset: number;
+  limit: number;
+}
+export interface FoundPage<T> {
+  entries: T[];
+  /** So many were found, of so many. */
+  matching: number;
+  total: number;
 }
 export interface PageOrder {
   begin: string;

@@ -3,94 +3,17 @@ import { customerClaim } from "../configuration.js";
 import { checkCustomer, customerEntry, isCustomerId, refreshMembers } from "../core.js";
 import { hasLedger, openRecords } from "../records.js";
 import { linkToChanges } from "./audit.js";
-import {
-  change,
-  done,
-  isToBeReadAgain,
-  listedFrom,
-  notDone,
-  operationIn,
-  refusal,
-  shownWith,
-  wasIn,
-} from "./changing.js";
+import { change, isToBeReadAgain, notDone, operationIn, refusal, shownWith, wasIn } from "./changing.js";
 import { customerFields, faultInForm, recordOf, valuesOf, valuesTyped } from "./customer-form.js";
+import { AT, customerDone, hasSource, linkTo, list, stateOf, urlsOf, whose } from "./customer-list.js";
 import { keyTable } from "./key-list.js";
 import { show } from "./layout.js";
-import { box, facts, form, html, json, summary, table } from "./parts.js";
+import { box, facts, form, html, json, summary } from "./parts.js";
 import { usageOf } from "./usage.js";
 import { whenWritten } from "./when.js";
 
 /** @import { ContentfulStatusCode } from "hono/utils/http-status" */
 /** @import { App, Ctx, CustomerEntry, CustomerText, CustomerValues, FormFault, Records, StoredCustomer } from "../types.d.ts" */
-
-const AT = "/customers";
-const PAGE = 50;
-/** @type {Record<string, string>} */
-const DONE = {
-  created: "Created.",
-  saved: "Saved.",
-  disabled: "Disabled.",
-  enabled: "Enabled.",
-  removed: "Removed.",
-  returned: "Removed. What the config API says of this customer counts again.",
-};
-
-/** @type {(id: string, path?: string) => string} */
-const linkTo = (id, path = "/customer") => `${path}?${new URLSearchParams({ id })}`;
-/** @type {(c: Ctx) => boolean} */
-const hasSource = (c) => Boolean(c.get("settings").configuration.customers?.source);
-
-/** @param {CustomerText} entry */
-function stateOf({ record, customer }) {
-  if (customer === null) return html`<span class="state bad">cannot be used</span>`;
-  if (record?.gone) return html`<span class="state off">gone from the list</span>`;
-  return customer.disabled ? html`<span class="state off">disabled</span>` : html`<span class="state on">on</span>`;
-}
-
-/** @type {(entry: CustomerEntry) => string} */
-const whose = ({ ofApi, beside }) =>
-  ofApi ? "config API" : beside ? "own record, before the config API's" : "own record";
-/** @type {(entry: CustomerText) => string[]} */
-const urlsOf = ({ customer }) => (customer?.backends ?? []).map(({ url }) => url);
-
-/** @param {Ctx} c */
-async function list(c) {
-  const records = await openRecords(c.get("settings"));
-  const [prefix, cursor] = [c.req.query("prefix") ?? "", c.req.query("cursor")];
-  const of = hasSource(c) && c.req.query("of") === "api" ? "api" : "own";
-  const page = await records.customerPage({ ofApi: of === "api", begin: prefix, cursor, limit: PAGE });
-  /** @type {(more: Record<string, string>) => string} */
-  const link = (more) => `${AT}?${new URLSearchParams({ ...(of === "api" && { of }), prefix, ...more })}`;
-  const rows = page.customers.map((entry) => [
-    html`<a href="${linkTo(entry.id)}">${entry.id}</a>`,
-    stateOf(entry),
-    html`${urlsOf(entry).map((url) => html`<div class="url">${url}</div>`)}`,
-    whose(entry),
-  ]);
-  const next = page.cursor && link({ cursor: page.cursor });
-  const choose = html`<label for="of">Known to</label>
-        <select id="of" name="of">${[
-          ["own", records.kind === "kv" ? "operators" : "the ledger"],
-          ["api", records.kind === "kv" ? "the config API" : "the config API, by KV"],
-        ].map(
-          ([name, label]) => html`<option value="${name}"${name === of ? html` selected` : ""}>${label}</option>`,
-        )}</select>`;
-  const content = html`${done(c, records, "customers", DONE)}${refusal(records)}
-    <div class="bar">
-      <form method="get" action="${AT}" role="search" class="inline">
-        ${hasSource(c) && choose}
-        <label for="prefix">Id begins with</label>
-        <input id="prefix" name="prefix" value="${prefix}" autocapitalize="off" spellcheck="false">
-        <button>Search</button>
-      </form>
-      <a class="button" href="/customers/new">New customer</a>
-    </div>
-    ${table({ caption: of === "api" ? "What the config API says" : "Customers", columns: ["Customer id", "State", "Backends", "Whose"], rows, none: prefix ? "No customer's id begins so." : "There are no customers." })}
-    ${listedFrom(of === "api" ? { kind: "kv", isTakingIn: false } : records)}
-    <nav class="pager" aria-label="Pages">${cursor && html`<a href="${link({})}">First page</a>`}${next && html`<a href="${next}">Next page</a>`}</nav>`;
-  return show(c, { title: "Customers", at: AT, content });
-}
 
 /**
  * The entry that the address names, or a page that says why there is none.
@@ -162,7 +85,7 @@ async function showOne(c, records, { entry, values = valuesOf(entry.record), fau
   const usage = await usageOf(c, "/customer", { id: entry.id }, { customer: entry.id });
   // The ledger has what the config API says without an entry of KV.
   const isInKv = !entry.ofApi || records.kind === "kv";
-  const content = html`${done(c, records, "customers", DONE)}${refusal(records)}${broken}
+  const content = html`${customerDone(c, records)}${refusal(records)}${broken}
     ${facts([
       ["State", stateOf(entry)],
       ["Whose", whose(entry)],

@@ -1,18 +1,11 @@
 // Keys as they are listed, by whom they stand for.
-import { readKey } from "../key-entries.js";
-import { search } from "../store.js";
 import { html, table } from "./parts.js";
 import { when } from "./when.js";
 
-/** @import { Configuration, KeyEntry, Records, StoredText } from "../types.d.ts" */
-
-/** Of keys that are looked through for one page: so many at a time, so many times. */
-const A_PAGE = 100;
-const MOST_PAGES = 20;
-export const ENOUGH = 50;
+/** @import { Content, KeyEntry } from "../types.d.ts" */
 
 /** @type {(value: unknown) => string} */
-const shown = (value) => (value === undefined ? "" : typeof value === "string" ? value : JSON.stringify(value));
+export const shown = (value) => (value === undefined ? "" : typeof value === "string" ? value : JSON.stringify(value));
 
 /** @param {KeyEntry} entry */
 export function stateOf({ key }) {
@@ -44,8 +37,9 @@ export function endOf({ key, record }) {
  * @param {KeyEntry[]} entries
  * @param {string} caption
  * @param {string} none
+ * @param {{ Subject?: Content, Customer?: Content, "Name or digest"?: Content }} [heads] of columns, in place of their names
  */
-export function keyTable(entries, caption, none) {
+export function keyTable(entries, caption, none, heads = {}) {
   const rows = entries.map((entry) => [
     html`<a href="${linkTo(entry.digest)}" title="${entry.digest}">${shown(entry.record?.name) || html`<code>${short(entry.digest)}</code>`}</a>`,
     shown(entry.record?.subject),
@@ -53,53 +47,16 @@ export function keyTable(entries, caption, none) {
     stateOf(entry),
     endOf(entry),
   ]);
-  return table({ caption, columns: ["Name or digest", "Subject", "Customer", "State", "Ends"], rows, none });
-}
-
-/** @typedef {"subject" | "customer" | "name" | "digest"} SearchBy */
-
-/** @type {[name: SearchBy, label: string][]} */
-export const BY = [
-  ["subject", "Subject"],
-  ["customer", "Customer"],
-  ["name", "Name"],
-  ["digest", "Digest"],
-];
-
-/**
- * Whether an entry is what was searched for.
- * @param {SearchBy} by
- * @param {string} text
- * @returns {(entry: KeyEntry) => boolean}
- */
-function matcher(by, text) {
-  const wanted = text.toLowerCase();
-  /** @type {Record<SearchBy, (entry: KeyEntry) => string>} */
-  const of = {
-    subject: (entry) => shown(entry.record?.subject),
-    customer: (entry) => entry.customer ?? "",
-    name: (entry) => shown(entry.record?.name),
-    digest: (entry) => entry.digest,
-  };
-  return (entry) => wanted === "" || of[by](entry).toLowerCase().includes(wanted);
-}
-
-/**
- * Keys that match: { found, cursor, looked }.
- * @param {Records} records
- * @param {Configuration} configuration
- * @param {{ by: SearchBy, text: string, cursor: string | undefined, enough?: number }} order
- */
-export function findKeys(records, configuration, { by, text, cursor, enough = ENOUGH }) {
-  // Digests are what entries are named by, so their beginnings can be listed.
-  const named = by === "digest" && /^[0-9a-f]{1,64}$/.test(text.toLowerCase());
-  const isMeant = named ? () => true : matcher(by, text);
-  /** @type {(entry: StoredText) => KeyEntry | undefined} */
-  const matches = (entry) => {
-    const key = readKey(entry, configuration);
-    return isMeant(key) ? key : undefined;
-  };
-  const begin = named ? text.toLowerCase() : "";
-  const page = (/** @type {string | undefined} */ from) => records.keyPage({ begin, cursor: from, limit: A_PAGE });
-  return search(page, { cursor, matches, enough, most: MOST_PAGES });
+  return table({
+    caption,
+    columns: [
+      heads["Name or digest"] ?? "Name or digest",
+      heads.Subject ?? "Subject",
+      heads.Customer ?? "Customer",
+      "State",
+      "Ends",
+    ],
+    rows,
+    none,
+  });
 }

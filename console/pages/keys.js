@@ -1,46 +1,20 @@
 // All keys, and new ones.
 import { audit } from "../audit.js";
-import { customerClaim, mintsKeys, prefixes } from "../configuration.js";
+import { customerClaim, prefixes } from "../configuration.js";
 import { checkKey } from "../core.js";
 import { openRecords } from "../records.js";
 import { createOnce } from "../throttle.js";
-import { change, listedFrom, notDone, operationIn, refusal, shownWith } from "./changing.js";
+import { change, notDone, operationIn, refusal, shownWith } from "./changing.js";
 import { askToRevoke, askToRoll, edit, revoke, roller, switchOnOff } from "./key-changes.js";
 import { faultInForm, keyFields, noValues, recordOf, valuesTyped } from "./key-form.js";
-import { BY, findKeys, keyTable, linkTo } from "./key-list.js";
-import { AT, find, keyDone, mint, reveal, sentAlready, showOne } from "./key-page.js";
+import { linkTo } from "./key-list.js";
+import { AT, find, mint, reveal, sentAlready, showOne } from "./key-page.js";
+import { keysThatBegin, listKeys } from "./key-search.js";
 import { show } from "./layout.js";
 import { form, html, summary } from "./parts.js";
 
 /** @import { ContentfulStatusCode } from "hono/utils/http-status" */
 /** @import { App, Ctx, FormFault, KeyValues, Records } from "../types.d.ts" */
-
-/** @param {Ctx} c */
-async function list(c) {
-  const { configuration } = c.get("settings");
-  const records = await openRecords(c.get("settings"));
-  const [by] = BY.find(([name]) => name === c.req.query("by")) ?? BY[0];
-  const [text, cursor] = [(c.req.query("text") ?? "").trim(), c.req.query("cursor")];
-  const { found, cursor: next, looked } = await findKeys(records, configuration, { by, text, cursor });
-  /** @type {(more: Record<string, string>) => string} */
-  const link = (more) => `${AT}?${new URLSearchParams({ by, text, ...more })}`;
-  const content = html`${keyDone(c, records)}${refusal(records)}
-    <div class="bar">
-      <form method="get" action="${AT}" role="search" class="inline">
-        <label for="by">Search by</label>
-        <select id="by" name="by">${BY.map(([name, label]) => html`<option value="${name}"${name === by ? html` selected` : ""}>${label}</option>`)}</select>
-        <label for="text" class="sr">What it contains</label>
-        <input id="text" name="text" value="${text}" autocapitalize="off" spellcheck="false">
-        <button>Search</button>
-      </form>
-      ${mintsKeys(configuration) ? html`<a class="button" href="/keys/new">New key</a>` : ""}
-    </div>
-    <p class="hint">Only digests are stored. No page can show a key that was made before.</p>
-    ${keyTable(found, text ? `Keys whose ${by} contains “${text}”` : "All keys", text ? "None of those that were looked at." : "There are no keys.")}
-    ${listedFrom(records)}
-    <nav class="pager" aria-label="Pages">${cursor && html`<a href="${link({})}">From the beginning</a>`}${next && html`<span>${looked} entries looked at.</span> <a href="${link({ cursor: next })}">Go on</a>`}</nav>`;
-  return show(c, { title: "Keys", at: AT, content });
-}
 
 /**
  * @param {Ctx} c
@@ -95,16 +69,14 @@ async function ofBeginning(c) {
   const begin = (c.req.query("begin") ?? "").toLowerCase();
   const list = `${AT}?${new URLSearchParams({ by: "digest", text: begin })}`;
   if (!/^[0-9a-f]{8,64}$/.test(begin)) return c.redirect(AT, 303);
-  const { configuration } = c.get("settings");
-  const records = await openRecords(c.get("settings"));
-  const { found } = await findKeys(records, configuration, { by: "digest", text: begin, cursor: undefined, enough: 2 });
+  const found = await keysThatBegin(await openRecords(c.get("settings")), c.get("settings").configuration, begin);
   return c.redirect(found.length === 1 ? linkTo(found[0].digest) : list, 303);
 }
 
 /** @param {App} app */
 export function keys(app) {
   const once = createOnce();
-  app.get(AT, list);
+  app.get(AT, listKeys);
   app.get("/keys/new", async (c) => {
     const { configuration } = c.get("settings");
     const values = noValues({ prefix: prefixes(configuration)[0], customer: c.req.query("customer") ?? "" });

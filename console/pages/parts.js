@@ -111,7 +111,7 @@ export const box = (kind, content) => html`<div class="box ${kind}">${content}</
 
 /**
  * A table with a caption; the first cell of a row is its header. Wide ones scroll in their own frame. `kind` is for the style.
- * @param {{ caption: string, columns: string[], rows: Content[][], none?: string, kind?: string }} parts
+ * @param {{ caption: string, columns: Content[], rows: Content[][], none?: string, kind?: string }} parts
  */
 export function table({ caption, columns, rows, none = "None.", kind = "" }) {
   if (rows.length === 0) return html`<p class="none">${none}</p>`;

@@ -26,6 +26,8 @@ export function fakeLedger() {
     /** In place of any answer, where it is there: (request) → Response, or a failure. */
     instead: undefined,
     takenIn: true,
+    /** Whether the indexes of the search are being built. */
+    isBuilding: false,
     state: { on: true, off: null, switchedOff: false },
     put(name, record, actor = "somebody") {
       const { provider } = own.records.get(name) ?? {};
@@ -64,6 +66,7 @@ export function fakeLedger() {
       const lines = all.slice(0, limit);
       return json({ lines, ...(all.length > limit && { next: lines.at(-1).sequence }) });
     }
+    if (query.has("search")) return find(query, limit, shown);
     const begin = query.has("keys") ? "key:" : `customer:${query.get("prefix") ?? ""}`;
     const behind = query.get("behind") ?? "";
     const names = [...own.records.keys()].sort().filter((name) => name.startsWith(begin));
@@ -71,6 +74,29 @@ export function fakeLedger() {
     const page = wanted.slice(0, limit);
     const next = wanted.length > limit ? page.at(-1).slice(page.at(-1).indexOf(":") + 1) : undefined;
     return json({ records: page.map(shown), next, takenIn: own.takenIn });
+  }
+
+  function find(query, limit, shown) {
+    if (own.isBuilding) return json({ error: "index" }, 503);
+    const by = query.get("search");
+    const ofKey = (name) => JSON.parse(own.text(name) ?? "{}");
+    const texts = {
+      id: (name) => name.slice("customer:".length),
+      digest: (name) => name.slice("key:".length).slice(0, 32),
+      subject: (name) => ofKey(name).subject ?? "",
+      customer: (name) => ofKey(name).claims?.customerId ?? "",
+    };
+    const all = [...own.records.keys()].filter((name) => name.startsWith(by === "id" ? "customer:" : "key:"));
+    const wanted = query
+      .get("text")
+      .toLowerCase()
+      .slice(0, by === "digest" ? 32 : undefined);
+    const found = all.filter((name) => texts[by](name).toLowerCase().includes(wanted));
+    found.sort((a, b) => (texts[by](a) < texts[by](b) ? -1 : 1));
+    if (query.get("order") === "descending") found.reverse();
+    const offset = Number(query.get("offset"));
+    const records = found.slice(offset, offset + limit).map(shown);
+    return json({ records, matching: found.length, total: all.length, takenIn: own.takenIn });
   }
 
   function commit({ operation, actor, from, edits }) {
