@@ -99,7 +99,7 @@ export async function searchLedger(settings, by, { text, descending, offset, lim
 /**
  * A page of the audit trail, newest first.
  * @param {Settings} settings
- * @param {{ name: string | undefined, before: string | undefined, limit: number }} order
+ * @param {{ name: string | undefined, actor: string | undefined, before: string | undefined, limit: number }} order
  */
 export const lookAtTrail = async (settings, order) =>
   /** @type {{ lines: TrailLine[], next?: number }} */ (

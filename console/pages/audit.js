@@ -4,7 +4,7 @@ import { LedgerFailure, lookAtTrail } from "../ledger.js";
 import { hasLedger } from "../records.js";
 import { linkTo } from "./key-list.js";
 import { show } from "./layout.js";
-import { box, html, table } from "./parts.js";
+import { box, hidden, html, table } from "./parts.js";
 import { when } from "./when.js";
 
 /** @import { App, Content, Ctx, Html, TrailLine } from "../types.d.ts" */
@@ -69,10 +69,19 @@ function what({ action, name }) {
   return html`${ACTIONS[action] ?? action} ${kind} ${path ? html`<a href="${path}">${shown}</a>` : html`<code>${shown}</code>`}`;
 }
 
+/**
+ * Who made a change, as the way to all that they changed. An address must hold no key either.
+ * @param {string} actor
+ */
+function actorOf(actor) {
+  const text = ACTORS[actor] ?? withoutKeys(actor);
+  return withoutKeys(actor) === actor ? html`<a href="${AT}?${new URLSearchParams({ who: actor })}">${text}</a>` : text;
+}
+
 /** @param {TrailLine} line @returns {Content[]} */
 const row = (line) => [
   when(line.at),
-  ACTORS[line.actor] ?? withoutKeys(line.actor),
+  actorOf(line.actor),
   what(line),
   line.from ? html`<span class="time">${line.from}</span>` : html`<span class="dim">–</span>`,
   line.operation ? html`<span class="time">${withoutKeys(line.operation)}</span>` : html`<span class="dim">–</span>`,
@@ -85,18 +94,34 @@ const LACKING = () =>
   );
 
 /**
+ * By whom changes are looked for. A record whose changes alone are shown stays so.
+ * @param {string | undefined} of
+ * @param {string | undefined} actor
+ */
+const search = (of, actor) => html`<div class="bar">
+      <form method="get" action="${AT}" role="search" class="inline">
+        ${of !== undefined && hidden("of", of)}
+        <label for="who">Made by</label>
+        <input id="who" name="who" type="search" value="${actor ?? ""}" autocapitalize="off" spellcheck="false">
+        <button>Show</button>
+      </form>
+    </div>`;
+
+/**
  * @param {TrailLine[]} lines
  * @param {string | undefined} of the name of an entry, where only its changes are shown
+ * @param {string | undefined} actor a part of what whoever made them is called
  */
-function trail(lines, of) {
+function trail(lines, of, actor) {
   const { kind, text, path } = subjectOf(of ?? "");
   const whose =
     of === undefined
       ? undefined
       : html`<p>Of the ${kind} ${path ? html`<a href="${path}">${withoutKeys(text)}</a>` : html`<code>${withoutKeys(text)}</code>`} only. <a href="${AT}">All changes</a></p>`;
-  return html`${whose}
+  const by = actor === undefined ? "" : ` made by “${withoutKeys(ACTORS[actor] ?? actor)}”`;
+  return html`${whose}${search(of, actor)}
     ${table({
-      caption: of === undefined ? "Changes, newest first" : "Its changes, newest first",
+      caption: `${of === undefined ? "Changes" : "Its changes"}${by}, newest first`,
       columns: ["When", "Who", "What", "From", "Operation"],
       rows: lines.map(row),
       none: "None among those that were looked at.",
@@ -108,20 +133,22 @@ function trail(lines, of) {
 async function page(c) {
   const settings = c.get("settings");
   const [of, before] = [c.req.query("of") || undefined, c.req.query("before")];
+  const actor = c.req.query("who")?.trim() || undefined;
   const title = of === undefined ? "Audit" : "Audit of one record";
   if (!hasLedger(settings) || !settings.operatorSecret) return show(c, { title, at: AT, content: LACKING() });
   const wanted = before !== undefined && /^\d{1,15}$/.test(before) ? before : undefined;
   let found;
   try {
-    found = await lookAtTrail(settings, { name: of, before: wanted, limit: PAGE });
+    found = await lookAtTrail(settings, { name: of, actor, before: wanted, limit: PAGE });
   } catch (error) {
     if (!(error instanceof LedgerFailure)) throw error;
     const content = box("warning", html`<p>${error.message}</p>`);
     return show(c, { status: 503, title, at: AT, content });
   }
   /** @type {(more: Record<string, string>) => string} */
-  const link = (more) => `${AT}?${new URLSearchParams({ ...(of !== undefined && { of }), ...more })}`;
-  const content = html`${trail(found.lines, of)}
+  const link = (more) =>
+    `${AT}?${new URLSearchParams({ ...(of !== undefined && { of }), ...(actor !== undefined && { who: actor }), ...more })}`;
+  const content = html`${trail(found.lines, of, actor)}
     <p class="hint">Kept for 400 days. Somebody who edits KV by hand is not known by name.</p>
     <nav class="pager" aria-label="Pages">${wanted && html`<a href="${link({})}">Newest</a>`}${found.next !== undefined && html`<a href="${link({ before: String(found.next) })}">Older</a>`}</nav>`;
   return show(c, { title, at: AT, content });

@@ -6,7 +6,7 @@ const MOST = 1000;
 
 /**
  * @typedef {{ op: "record", name: string }
- *   | { op: "trail", before?: number, name?: string, limit: number }
+ *   | { op: "trail", before?: number, name?: string, actor?: string, limit: number }
  *   | { op: "keys", customer?: string, subject?: string, behind?: string, limit: number }
  *   | { op: "customers", prefix?: string, behind?: string, limit: number }
  *   | { op: "search", by: string, text: string, descending: boolean, offset: number, limit: number }} Look
@@ -35,7 +35,7 @@ export function lookIn(query) {
     const number = before === undefined ? undefined : numberIn(before);
     if (before !== undefined && number === undefined)
       return { fault: "before must be the next of the page before, or be left out" };
-    return { op: "trail", before: number, name: text("name"), limit };
+    return { op: "trail", before: number, name: text("name"), actor: text("actor"), limit };
   }
   if (by !== undefined) return searchIn(by, query, limit);
   const behind = text("behind");

@@ -482,6 +482,17 @@ test("the audit page shows who changed what, from where and when, newest first, 
   const own = await client.get(link.replaceAll("&amp;", "&"));
   assert.equal(own.text.match(/<tr><th scope="row">/g).length, 2);
   assert.doesNotMatch(own.text, /jane-/);
+  const rows = (text) => text.match(/<tr><th scope="row">/g)?.length ?? 0;
+  const ofFifties = await client.get("/audit?who=JANE-5");
+  assert.equal(rows(ofFifties.text), 11, "jane-5 and jane-50 to jane-59");
+  assert.match(ofFifties.text, /made by “JANE-5”, newest first/);
+  const person = /<a href="([^"]*who=[^"]*)">jane-59@/.exec(first.text)[1].replaceAll("&amp;", "&");
+  assert.equal(rows((await client.get(person)).text), 1);
+  const ofJanes = await client.get("/audit?who=jane");
+  const olderOfJanes = /<a href="(\/audit\?[^"]*)">Older/.exec(ofJanes.text)[1].replaceAll("&amp;", "&");
+  assert.match((await client.get(olderOfJanes)).text, /made by “jane”/, "the filter stays");
+  const both = new URLSearchParams({ of: `key:${DIGEST}`, who: "jane" });
+  assert.equal(rows((await client.get(`/audit?${both}`)).text), 0);
   ledger.instead = () => Response.json({}, { status: 503 });
   assert.equal((await client.get("/audit")).status, 503);
 });

@@ -7,11 +7,12 @@ const look = (query) => lookIn(new URLSearchParams(query));
 
 test("a query says what is looked at", () => {
   assert.deepEqual(look("record=customer%3Aa%26b"), { op: "record", name: "customer:a&b" });
-  assert.deepEqual(look("trail"), { op: "trail", before: undefined, name: undefined, limit: 100 });
-  assert.deepEqual(look("trail&before=17&name=key:ab&limit=50"), {
+  assert.deepEqual(look("trail"), { op: "trail", before: undefined, name: undefined, actor: undefined, limit: 100 });
+  assert.deepEqual(look("trail&before=17&name=key:ab&actor=ann&limit=50"), {
     op: "trail",
     before: 17,
     name: "key:ab",
+    actor: "ann",
     limit: 50,
   });
   assert.deepEqual(look("keys&customer=acme&behind=00ff&limit=1000"), {

@@ -103,9 +103,15 @@ impl<S: Storage> Ledger<S> {
     }
 
     /// At most `limit` lines of the trail before a change, newest first; without one the last. With a name, those of the entry
-    /// with that name. One call looks at so many lines and no more.
+    /// with that name; with an actor, those of whoever has this text in what they are called, ASCII letters in either case. One
+    /// call looks at so many lines and no more.
     #[must_use]
-    pub fn trail(&self, before: Option<u64>, name: Option<&str>, limit: usize) -> Trail {
+    pub fn trail(&self, before: Option<u64>, name: Option<&str>, actor: Option<&str>, limit: usize) -> Trail {
+        let actor = actor.map(str::to_ascii_lowercase);
+        let is_meant = |line: &Audit| {
+            name.is_none_or(|name| line.name == name)
+                && actor.as_ref().is_none_or(|actor| line.actor.to_ascii_lowercase().contains(actor))
+        };
         let mut lines = Vec::new();
         let Some(oldest) = self.oldest_line() else { return Trail { lines, next: None } };
         let behind_all = self.state.sequence.saturating_add(1);
@@ -118,7 +124,7 @@ impl<S: Storage> Ledger<S> {
                     break;
                 }
                 to = line.sequence;
-                if name.is_none_or(|name| line.name == name) {
+                if is_meant(&line) {
                     lines.push(line);
                 }
             }

@@ -123,6 +123,8 @@ pub enum Request {
         before: Option<u64>,
         /// The name of a KV entry.
         name: Option<String>,
+        /// A part of what whoever made the change is called.
+        actor: Option<String>,
         /// Lines at most.
         limit: usize,
     },
@@ -250,8 +252,8 @@ impl<S: Storage> Ledger<S> {
                     self.look_at_customers(&CustomerQuery { prefix: prefix.as_deref(), behind, limit })
                 })
             }
-            Request::Trail { before, name, limit } => {
-                Answer::json(&self.trail(before, name.as_deref(), limit))
+            Request::Trail { before, name, actor, limit } => {
+                Answer::json(&self.trail(before, name.as_deref(), actor.as_deref(), limit))
             }
             Request::Manage { request } => Answer::json(&self.manage(&request, now, random)),
             Request::Status => Answer::Json(self.status(now).to_string()),

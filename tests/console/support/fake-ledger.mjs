@@ -61,8 +61,9 @@ export function fakeLedger() {
     if (query.has("record")) return json(shown(query.get("record")));
     if (query.has("trail")) {
       const before = Number(query.get("before") ?? Infinity);
-      const name = query.get("name");
-      const all = own.lines.filter((line) => line.sequence < before && (name === null || line.name === name)).reverse();
+      const [name, actor] = [query.get("name"), query.get("actor")?.toLowerCase() ?? ""];
+      const isMeant = (line) => (name === null || line.name === name) && line.actor.toLowerCase().includes(actor);
+      const all = own.lines.filter((line) => line.sequence < before && isMeant(line)).reverse();
       const lines = all.slice(0, limit);
       return json({ lines, ...(all.length > limit && { next: lines.at(-1).sequence }) });
     }

@@ -121,7 +121,7 @@ fn the_trail_is_read_from_its_end_and_misses_no_line() {
     let read = |world: &World, name: Option<&str>, limit: usize| {
         let (mut found, mut before) = (Vec::new(), None);
         loop {
-            let page = world.ledger.trail(before, name, limit);
+            let page = world.ledger.trail(before, name, None, limit);
             assert!(page.lines.len() <= limit);
             found.extend(sequences(&page));
             let Some(next) = page.next else { return found };
@@ -139,8 +139,35 @@ fn the_trail_is_read_from_its_end_and_misses_no_line() {
     for limit in [1, 2, 50] {
         assert_eq!(read(&world, Some(&key_name("rare")), limit), wanted);
     }
-    assert_eq!(world.ledger.trail(Some(u64::MAX), None, 1).lines[0].sequence, all[0]);
-    assert_eq!(world.ledger.trail(Some(0), None, 9), Trail { lines: Vec::new(), next: None });
+    assert_eq!(world.ledger.trail(Some(u64::MAX), None, None, 1).lines[0].sequence, all[0]);
+    assert_eq!(world.ledger.trail(Some(0), None, None, 9), Trail { lines: Vec::new(), next: None });
+}
+
+#[test]
+fn the_trail_of_one_person_has_no_line_of_another() {
+    let mut world = on();
+    for (n, actor) in
+        ["ann@example.com", "bob@example.com", "Ann@example.com", "joanna@example.com"].iter().enumerate()
+    {
+        let edit = json!({ "edit": "putKey", "digest": key_name("k")["key:".len()..], "json": key_json(&n.to_string()) });
+        let commit = json!({ "op": "commit", "operation": n.to_string(), "actor": actor, "edits": [edit] });
+        assert_eq!(asked(&mut world, &commit)["error"], Value::Null);
+    }
+    let mut actors = |request: Value| {
+        let trail = asked(&mut world, &request);
+        let lines = trail["lines"].as_array().unwrap().iter();
+        lines.map(|line| line["actor"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    let of_ann = actors(json!({ "op": "trail", "actor": "ANN@", "limit": 10 }));
+    assert_eq!(of_ann, ["Ann@example.com", "ann@example.com"]);
+    assert_eq!(
+        actors(json!({ "op": "trail", "actor": "bob", "name": key_name("k"), "limit": 10 })),
+        ["bob@example.com"]
+    );
+    assert!(
+        actors(json!({ "op": "trail", "actor": "bob", "name": key_name("other"), "limit": 10 })).is_empty()
+    );
+    assert_eq!(actors(json!({ "op": "trail", "limit": 10 })).len(), 4);
 }
 
 #[test]
@@ -151,9 +178,9 @@ fn one_call_looks_at_a_bounded_part_of_the_trail() {
         world.commit((0..500).map(|_| put_key("often", &format!("s{round}"))).collect());
     }
     let name = key_name("first");
-    let page = world.ledger.trail(None, Some(&name), 50);
+    let page = world.ledger.trail(None, Some(&name), None, 50);
     assert!(page.lines.is_empty() && page.next.is_some(), "{page:?}");
-    let page = world.ledger.trail(page.next, Some(&name), 50);
+    let page = world.ledger.trail(page.next, Some(&name), None, 50);
     assert_eq!(page.lines.len(), 1);
 }
 
