@@ -10,6 +10,7 @@ import { html, table, tree } from "./parts.js";
 /** @type {Record<string, string>} */
 const CHANGES = {
   api_key_revoked: "a revoked API key stops",
+  token_revoked: "a revoked token stops",
   token_expired: "a token of the issuer that has expired stops",
   issuer_key_withdrawn: "a key that the issuer withdrew stops",
   issuer_key_added: "a key that the issuer added works",

@@ -18,19 +18,23 @@ const TOP = 10;
 const PLOT = { width: WIDTH - LEFT - 8, height: HEIGHT - BOTTOM - TOP };
 
 /**
- * A round number that is no less, so that lines of a chart have short names.
+ * A round number that is no less and whose half is round too, so that lines of a chart have short names.
  * @param {number} value
  */
 export function roundUp(value) {
-  if (value <= 0) return 1;
+  if (value <= 2) return 2;
   const power = 10 ** Math.floor(Math.log10(value));
-  const step = [1, 2, 2.5, 5, 10].find((one) => one * power >= value) ?? 10;
+  const step = [1, 2, 4, 6, 8, 10].find((one) => one * power >= value) ?? 10;
   return step * power;
 }
 
 const NUMBERS = new Intl.NumberFormat("en", { notation: "compact", maximumFractionDigits: 1 });
 /** @type {(value: number) => string} */
 export const compact = (value) => NUMBERS.format(value);
+
+/** Times that are written below are so far apart, in seconds: ten minutes, four hours, a day. */
+const EVERY = [600, 4 * 3600, 86_400];
+const MOST_LABELS = 8;
 
 /** @type {(at: number, isDay: boolean) => string} */
 const timeLabel = (at, isDay) => {
@@ -50,10 +54,10 @@ function frame({ id, title, text, times, step, top, unit, marks }) {
     return html`<line class="grid" x1="${LEFT}" x2="${WIDTH - 8}" y1="${places(y)}" y2="${places(y)}"></line>
       <text class="tick" x="${LEFT - 8}" y="${places(y + 4)}" text-anchor="end">${compact(top * part)}${unit}</text>`;
   });
-  const every = Math.max(1, Math.ceil(times.length / 6));
+  const every = EVERY.find((seconds) => (step * times.length) / seconds <= MOST_LABELS) ?? step * times.length;
   const isDay = step * times.length > 2 * 86_400;
   const labels = times.map((at, i) => {
-    if (i % every !== 0) return "";
+    if (at % every !== 0) return "";
     const x = LEFT + (PLOT.width * i) / times.length;
     return html`<text class="tick" x="${places(x)}" y="${HEIGHT - 6}">${timeLabel(at, isDay)}</text>`;
   });

@@ -94,6 +94,9 @@ const answered = (answer) => html`
   ${facts([["The gateway itself answers", html`<strong>${text(answer.status)}</strong>`], ...others(answer, ["status", "fields"])])}
   ${answer.fields ? table({ caption: "Fields of the answer", columns: ["Field", "Value"], rows: pairs(answer.fields) }) : ""}`;
 
+/** With a capital letter. @type {(words: string) => string} */
+const sentence = (words) => words.replace(/^./, (letter) => letter.toUpperCase());
+
 /** @type {(name: unknown) => Html | string} */
 const named = (name) => html`<strong>${text(name)}</strong>`;
 
@@ -115,7 +118,7 @@ function verdict(found) {
   if (found.outcome === "answer" && answer !== undefined) {
     const isRefusal = Number(answer.status) >= 400;
     const reason = answer.reason ? html`: ${reasonLink(text(answer.reason))}` : "";
-    const why = answer.why ? html` ${text(answer.why)}.` : "";
+    const why = answer.why ? ` ${sentence(text(answer.why))}.` : "";
     return box(
       isRefusal ? "bad" : "note",
       html`<p role="status"><strong>${text(answer.status)}</strong>${reason}.${why} The gateway would answer it itself${by}${by ? on : ""}.</p>`,

@@ -190,7 +190,7 @@ const LABELS = {
   rule: "Rule",
   backend: "Backend",
   origin: "Origin",
-  issuer: "Signed in by",
+  issuer: "Credential",
   key: "Key",
   version: "Configuration",
 };

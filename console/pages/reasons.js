@@ -32,6 +32,6 @@ export function reasonPages(app, markdown) {
     coded(meaning),
   ]);
   const content = html`<p>Why the gateway answers a request itself. Callers see the problem’s type; the reason stands in the log, in the figures and in explanations, for operators only.</p>
-    ${table({ caption: "Reasons", columns: ["Reason", "Answer", "Problem type", "What it means"], rows, none: "This console was built without them: docs/problems.md has them." })}`;
+    ${table({ caption: "Reasons", columns: ["Reason", "Answer", "Problem type", "What it means"], rows, kind: "trail", none: "This console was built without them: docs/problems.md has them." })}`;
   app.get(AT, (c) => show(c, { title: "Reasons", content }));
 }

@@ -38,6 +38,8 @@ const SHOWN = 3;
 const NOISE = 0.1;
 /** So many quiet steps do not end it: few requests come unevenly. */
 const GAP = 2;
+/** What has not been seen for so many seconds, and for as many steps, is over. */
+const QUIET = 300;
 
 /**
  * The steps of the last run of those with more than noise: from the first to the last.
@@ -102,7 +104,7 @@ export function incidentsIn(faults, { since, until, step }) {
       requests: total,
       since: Math.min(...inRun.map(({ first }) => first)),
       last: Math.max(...inRun.map(({ last }) => last)),
-      isOver: end < steps - 1 - GAP,
+      isOver: until - Math.max(...inRun.map(({ last }) => last)) > Math.max(QUIET, GAP * step),
       isFromBefore: start === 0,
       series,
       about: abouts.filter((about) => about !== undefined),

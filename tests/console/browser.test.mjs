@@ -7,6 +7,7 @@ import { after, before, test } from "node:test";
 import { CONSOLE_SECRET } from "../../demo/console.mjs";
 import { startChromium } from "../browser/support/chromium.mjs";
 import { openConsole, withLedger } from "./support/console.mjs";
+import { EXPIRED, startAnalytics, writeTraffic } from "./support/traffic.mjs";
 
 const AXE = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
 const KEY = /^sk_(?:live|test)_[0-9A-Za-z]{24}_[0-9A-Za-z]{6}$/;
@@ -32,12 +33,17 @@ const explanation = {
 let own;
 let explained;
 let ledgered;
+let trafficked;
+let analytics;
 let browser;
 before(async () => {
-  [own, explained, ledgered, browser] = await Promise.all([
+  analytics = await startAnalytics();
+  writeTraffic(analytics, Math.floor(Date.now() / 1000));
+  [own, explained, ledgered, trafficked, browser] = await Promise.all([
     openConsole(),
     openConsole({ gateway: () => Response.json(explanation) }),
     openConsole({ configuration: withLedger }),
+    openConsole({ bindings: analytics.env, outbound: analytics.address }),
     startChromium(),
   ]);
   const kv = await own.kv();
@@ -49,7 +55,8 @@ before(async () => {
 });
 after(async () => {
   await browser?.close();
-  await Promise.all([own?.stop(), explained?.stop(), ledgered?.stop()]);
+  await Promise.all([own?.stop(), explained?.stop(), ledgered?.stop(), trafficked?.stop()]);
+  await analytics?.stop();
 });
 
 /** A page of a context of its own, and what the browser complains of meanwhile. */
@@ -62,14 +69,21 @@ async function open(context = {}, at = own) {
     "console",
     (message) => /Content Security Policy|Refused to/i.test(message.text()) && complaints.push(message.text()),
   );
-  return { page, complaints, go: (path) => page.goto(`${at.origin}${path}`), close: () => opened.close() };
+  return {
+    page,
+    complaints,
+    origin: at.origin,
+    go: (path) => page.goto(`${at.origin}${path}`),
+    close: () => opened.close(),
+  };
 }
 
-async function signIn({ page, go }) {
-  await go("/sign-in");
+async function signIn(tab) {
+  const { page } = tab;
+  await tab.go("/sign-in");
   await page.fill("#secret", CONSOLE_SECRET);
   await page.getByRole("button", { name: "Sign in" }).click();
-  await page.waitForURL(/\/customers$/);
+  await page.waitForURL(`${tab.origin}/`);
 }
 
 /** Presses Tab until what has the focus is called so. */
@@ -96,7 +110,7 @@ test("with the keyboard alone: sign in, make a key, sign out", async () => {
   await tabTo(page, "Sign-in secret");
   await page.keyboard.type(CONSOLE_SECRET);
   await page.keyboard.press("Enter");
-  await page.waitForURL(/\/customers$/);
+  await page.waitForURL(`${own.origin}/`);
   await tabTo(page, "Keys");
   await page.keyboard.press("Enter");
   await page.waitForURL(/\/keys$/);
@@ -106,8 +120,6 @@ test("with the keyboard alone: sign in, make a key, sign out", async () => {
   await page.waitForURL(/\/keys\/new$/);
 
   // First with a fault: the summary has the focus, and its link leads to the field.
-  await tabTo(page, "Ends");
-  await page.keyboard.type("soon");
   await tabTo(page, "Create key");
   await page.keyboard.press("Enter");
   await page.waitForSelector(".summary:focus");
@@ -117,14 +129,16 @@ test("with the keyboard alone: sign in, make a key, sign out", async () => {
   assert.equal(await page.evaluate(() => document.activeElement.id), "subject");
   await page.keyboard.type("by keyboard");
   await tabTo(page, "Ends");
-  await page.keyboard.press("ControlOrMeta+a");
-  await page.keyboard.type("2099-01-01T00:00:00Z");
+  // Month, day, year, hour, minute, second, and whether before noon: as the field of an American browser has them.
+  await page.keyboard.type("01012099\t120000AM");
   await tabTo(page, "Create key");
   await page.keyboard.press("Enter");
   const shown = page.locator("#key");
   await shown.waitFor();
   assert.match(await shown.innerText(), KEY);
   assert.ok(!page.url().includes("sk_"));
+  await tab.go("/keys?by=subject&text=by+keyboard");
+  assert.match(await page.locator("tbody tr").innerText(), /2099-01-01 00:00:00 UTC/);
   await tabTo(page, "Sign out");
   await page.keyboard.press("Enter");
   await page.waitForURL(/\/sign-in$/);
@@ -241,6 +255,7 @@ for (const [view, context] of VIEWS) {
     await examine(page, "a wrong secret");
     await signIn(tab);
     for (const path of [
+      "/",
       "/customers",
       "/customers?prefix=none",
       "/customers/new",
@@ -254,6 +269,7 @@ for (const [view, context] of VIEWS) {
       "/audit",
       "/rules",
       "/explain",
+      "/reasons",
       "/health",
       "/nowhere",
     ]) {
@@ -357,6 +373,49 @@ for (const [view, context] of LEDGER_VIEWS) {
     await examine(page, "a conflict");
     for (const path of ["/customers", "/keys", "/audit", `/audit?of=customer:${id}`, "/audit?of=key:none"]) {
       await tab.go(path);
+      await examine(page, path);
+    }
+    await tab.close();
+  });
+}
+
+async function seedTrafficked() {
+  const kv = await trafficked.kv();
+  const acme = { customerId: "acme", backendUrl: "https://acme.example.com" };
+  await kv.put("customer:acme", JSON.stringify(acme));
+  await kv.put(`key:${EXPIRED}`, JSON.stringify({ subject: "batch", claims: { customerId: "wayne" } }));
+}
+
+test("with the keyboard alone: from what goes wrong to the customer whom it is about", async () => {
+  await seedTrafficked();
+  const tab = await open({}, trafficked);
+  const { page } = tab;
+  await signIn(tab);
+  assert.equal(await page.locator('nav [aria-current="page"]').innerText(), "Overview");
+  await tabTo(page, "Last day");
+  await page.keyboard.press("Enter");
+  await page.waitForURL(/span=day/);
+  await page.goBack();
+  await tabTo(page, "backend_unreachable");
+  await tabTo(page, "acme");
+  await page.keyboard.press("Enter");
+  await page.waitForURL(/\/customer\?id=acme/);
+  await page.getByText("Last used").waitFor();
+  assert.deepEqual(tab.complaints, []);
+  await tab.close();
+});
+
+for (const [view, context] of LEDGER_VIEWS) {
+  test(`no page with figures stands in anybody's way: ${view}`, async () => {
+    await seedTrafficked();
+    const tab = await open({ ...context, bypassCSP: true }, trafficked);
+    const { page } = tab;
+    await signIn(tab);
+    for (const path of ["/", "/?span=week", "/customer?id=acme", `/key?digest=${EXPIRED}`, "/rules"]) {
+      await tab.go(path);
+      await page.locator("details").evaluateAll((all) => {
+        for (const one of all) one.open = true;
+      });
       await examine(page, path);
     }
     await tab.close();

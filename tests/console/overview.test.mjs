@@ -78,7 +78,7 @@ test("a key expires: whose it is, that nobody vouches for that, and its page", a
 
 test("an issuer withdraws a signing key: by which issuer, and since when", async () => {
   const own = card((await client.get("/")).text, "token_key_unknown");
-  assert.match(plain(own), /401 token_key_unknown 80 requests, since .* Signed in by corporate 100 %/);
+  assert.match(plain(own), /401 token_key_unknown 80 requests, since .* Credential corporate 100 %/);
   assert.ok(Math.abs(isoIn(own) - (now - 600)) < 5);
 });
 

@@ -23,9 +23,9 @@ export const withLedger = { ...withOperator, operator: { ...withOperator.operato
 
 /**
  * Starts both. `bindings` are the console's variables over the demo's; `gateway` a function (request) → response in the
- * gateway's place.
+ * gateway's place; `outbound` the address that the console's calls of the network go to, the world's where it is left out.
  */
-export async function openConsole({ configuration = withOperator, bindings = {}, gateway } = {}) {
+export async function openConsole({ configuration = withOperator, bindings = {}, gateway, outbound } = {}) {
   const world = await createWorld().start();
   const logged = [];
   const folder = fileURLToPath(CORE);
@@ -35,7 +35,7 @@ export async function openConsole({ configuration = withOperator, bindings = {},
     script,
     bindings: { OPERATOR_SECRET, ...bindings },
     serviceBindings: gateway && { GATEWAY: gateway },
-    outboundService: { external: { address: world.address, http: {} } },
+    outboundService: { external: { address: outbound ?? world.address, http: {} } },
   });
   for (const [name, value] of Object.entries(worker.bindings)) if (value === undefined) delete worker.bindings[name];
   const started = await startGateway({

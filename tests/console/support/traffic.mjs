@@ -17,12 +17,14 @@ const BLOBS = {
   unverified: 14,
 };
 
-/** A stand-in that listens: { env, write, stop }. */
+/** A stand-in that listens: { address, env, write, stop }. */
 export async function startAnalytics(options) {
   const standIn = new AnalyticsStandIn(options);
-  const address = await standIn.start();
+  const base = await standIn.start();
   return {
-    env: { CLOUDFLARE_ACCOUNT_ID: ACCOUNT, METRICS_TOKEN: TOKEN, METRICS_API: `${address}/client/v4` },
+    /** Host and port. */
+    address: new URL(base).host,
+    env: { CLOUDFLARE_ACCOUNT_ID: ACCOUNT, METRICS_TOKEN: TOKEN, METRICS_API: `${base}/client/v4` },
     /**
      * Writes `count` points, the first `at` in seconds since 1970 and all within `over` seconds. Texts have the names of
      * docs/metrics.md.
