@@ -15,7 +15,7 @@ use crate::{
     credentials,
     ending::{CommandResult, End, Failure},
     gateway_address::{self, Endpoint},
-    http::{Call, Http, Node},
+    http::{Call, Http, JSON, Node},
     output::line,
     reconcile::span,
 };
@@ -199,6 +199,7 @@ impl Ledger<'_> {
             url: url.as_str(),
             secret: self.secret,
             body,
+            media_type: JSON,
             idempotency_key: None,
         })?;
         read(&answer).map_err(|failure| match failure {

@@ -40,6 +40,18 @@ impl Endpoint {
 /// # Errors
 /// Where a secret must not be sent there, or nothing tells the path.
 pub(crate) fn endpoint(option: &str, address: &str, endpoint: Endpoint) -> Result<Url, Failure> {
+    let mut url = confidential(option, address)?;
+    if url.path() == "/" {
+        url.set_path(&path_in_file(option, endpoint)?);
+    }
+    Ok(url)
+}
+
+/// An address that a secret may be sent to, as `option` or a variable gives it.
+///
+/// # Errors
+/// Where others could listen, or it has more than a path.
+pub(crate) fn confidential(option: &str, address: &str) -> Result<Url, Failure> {
     let mut url = Url::parse(address).map_err(|problem| input(format!("{option} {address:?}: {problem}")))?;
     let is_near = match url.host() {
         Some(Host::Domain(name)) => name == "localhost",
@@ -54,9 +66,6 @@ pub(crate) fn endpoint(option: &str, address: &str, endpoint: Endpoint) -> Resul
         return Err(input(format!("{option} must have no user, password or query")));
     }
     url.set_fragment(None);
-    if url.path() == "/" {
-        url.set_path(&path_in_file(option, endpoint)?);
-    }
     Ok(url)
 }
 

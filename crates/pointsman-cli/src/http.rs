@@ -1,4 +1,4 @@
-//! Calls of the gateway. A port: what makes the call is not the command line's to know.
+//! Calls of the gateway, and of the platform's API. A port: what makes the call is not the command line's to know.
 
 use std::{io::Read, path::PathBuf};
 
@@ -15,9 +15,11 @@ use crate::{
 pub(crate) struct Call<'a> {
     pub(crate) method: &'static str,
     pub(crate) url: &'a str,
-    /// The operator's secret or a root key, which is sent as a bearer token and stands in no message.
+    /// The operator's secret, a root key or a token of the platform's, which is sent as a bearer token and stands in no message.
     pub(crate) secret: &'a str,
     pub(crate) body: Option<String>,
+    /// What the body is.
+    pub(crate) media_type: &'static str,
     /// `Idempotency-Key`: a call that is made again with it happens once.
     pub(crate) idempotency_key: Option<&'a str>,
 }
@@ -48,6 +50,9 @@ pub(crate) struct Node {
     pub(crate) config: PathBuf,
 }
 
+/// What the body of a call of the gateway is.
+pub(crate) const JSON: &str = "application/json";
+
 /// How long a call may take, in milliseconds: the longest of them asks a config API for 500 customers.
 const TIMEOUT_MS: u32 = 60_000;
 
@@ -55,10 +60,10 @@ const TIMEOUT_MS: u32 = 60_000;
 const SCRIPT: &str = r#"
 let text = "";
 for await (const chunk of process.stdin.setEncoding("utf8")) text += chunk;
-const { method, url, secret, body, idempotencyKey, timeout } = JSON.parse(text);
+const { method, url, secret, body, mediaType, idempotencyKey, timeout } = JSON.parse(text);
 const said = {};
 const headers = { authorization: `Bearer ${secret}` };
-if (body !== null) headers["content-type"] = "application/json";
+if (body !== null) headers["content-type"] = mediaType;
 if (idempotencyKey !== null) headers["idempotency-key"] = idempotencyKey;
 try {
   const answer = await fetch(url, {
@@ -83,7 +88,7 @@ impl Http for Node {
         let failed = |what: String| Failure::Store(format!("{} {}: {what}", call.method, call.url));
         let input = json!({
             "method": call.method, "url": call.url, "secret": call.secret, "body": call.body,
-            "idempotencyKey": call.idempotency_key, "timeout": TIMEOUT_MS,
+            "mediaType": call.media_type, "idempotencyKey": call.idempotency_key, "timeout": TIMEOUT_MS,
         });
         let input = Temporary::filled(|writer| Ok(serde_json::to_writer(writer, &input)?));
         let input = input.map_err(Failure::Store)?;

@@ -72,7 +72,7 @@ pub(crate) fn run(command: &Command) -> CommandResult {
 }
 
 /// The time.
-fn now() -> Result<Timestamp, Failure> {
+pub(crate) fn now() -> Result<Timestamp, Failure> {
     let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
     let since = since.map_err(|_| input("the clock of this machine stands before 1970"))?;
     Ok(Timestamp::from_millis(u64::try_from(since.as_millis()).unwrap_or_default()))

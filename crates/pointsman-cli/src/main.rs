@@ -46,6 +46,7 @@ mod sync;
 mod syntax;
 mod target;
 mod touched;
+mod usage;
 mod worker;
 mod wrangler;
 
@@ -59,7 +60,7 @@ struct Arguments {
 }
 
 const EXIT_CODES: &str = "Exit codes: 0 done, 1 something is wrong with the input, 2 wrong usage, 3 wrangler failed, KV \
-does not hold what it should, or the gateway does not answer, 4 something is left to do: changes are pending (plan --detailed-exitcode), callers would notice a change (diff), or parts of an import; 5 more callers would than diff --max-moved allows.";
+does not hold what it should, or the gateway or the metrics do not answer, 4 something is left to do: changes are pending (plan --detailed-exitcode), callers would notice a change (diff), or parts of an import; 5 more callers would than diff --max-moved allows.";
 
 /// As clap ends where arguments are wrong.
 const WRONG_USAGE: u8 = 2;
@@ -100,6 +101,9 @@ enum Command {
     /// Works with the ledger of a gateway that runs.
     #[command(subcommand)]
     Directory(directory::Command),
+    /// Says from the metrics how much was called, what failed since when, and whom it hits.
+    #[command(after_help = usage::EXAMPLES)]
+    Usage(Box<usage::Arguments>),
     /// Makes secrets for operators.
     #[command(subcommand)]
     Secret(secret::Command),
@@ -133,6 +137,7 @@ fn main() -> ExitCode {
         Command::Keys(command) => keys::run(&command),
         Command::Customers(command) => customers::run(&command),
         Command::Directory(command) => directory::run(&command),
+        Command::Usage(arguments) => usage::run(&arguments),
         Command::Secret(command) => secret::run(&command),
         Command::Import(command) => convert::run(&command),
         Command::Schema(arguments) => schema::run(&arguments),

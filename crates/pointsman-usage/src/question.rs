@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::dimension::Dimension;
 
-/// How long the engine keeps points, in seconds: three months of its shortest kind.
-pub const KEPT_FOR: u64 = 89 * DAY;
+/// How long the engine keeps points at most, in seconds: three months.
+pub const KEPT_FOR: u64 = 92 * DAY;
 /// The most rows that a question may ask for.
 pub const MOST_ROWS: u32 = 10_000;
 /// The most buckets that a span may be cut into.

@@ -13,7 +13,7 @@ use crate::{
     },
     ending::{Failure, input},
     entropy::random,
-    http::{Answered, Call, Http},
+    http::{Answered, Call, Http, JSON},
     output::{plain, warning},
 };
 
@@ -120,8 +120,14 @@ impl Caller {
         let url = format!("{}{path}", self.base);
         let (mut pauses, mut minutes) = (PAUSES.into_iter(), 0);
         loop {
-            let call =
-                Call { method, url: &url, secret: &self.root_key, body: body.clone(), idempotency_key };
+            let call = Call {
+                method,
+                url: &url,
+                secret: &self.root_key,
+                body: body.clone(),
+                media_type: JSON,
+                idempotency_key,
+            };
             let outcome = self.http.call(&call);
             let pause = match &outcome {
                 Ok(Answered { status: 429, retry_after, .. }) if minutes < MOST_MINUTES => {
