@@ -32,7 +32,7 @@ export function welcome({ url, examples, backends, console: operators, metrics }
       : dim("  the operators' console too: npm start -- --console"),
     dim("  what happened, by metrics that are kept while this runs:"),
     dim(`    export CLOUDFLARE_ACCOUNT_ID=${metrics.account} CLOUDFLARE_API_TOKEN=${metrics.token}`),
-    dim(`    CLOUDFLARE_API_BASE_URL=${metrics.url} npm run pointsman -- usage --dataset pointsman`),
+    dim(`    export CLOUDFLARE_API_BASE_URL=${metrics.url} METRICS_DATASET=pointsman; npm run pointsman -- usage`),
     dim("  what KV holds: npx wrangler kv key list --local --binding POINTSMAN_KV"),
     dim("  watching src/, Cargo.toml, gateway.toml and wrangler.toml; Ctrl-C ends everything"),
     "",

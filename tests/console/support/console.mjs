@@ -3,7 +3,9 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { parse } from "smol-toml";
+import { ACCOUNT, AnalyticsStandIn, TOKEN } from "../../../demo/analytics/stand-in.mjs";
 import { CONSOLE, CONSOLE_SECRET, consoleWorker } from "../../../demo/console.mjs";
+import { datasetBinding, datasetWorker } from "../../../demo/dataset.mjs";
 import { OPERATOR_SECRET, startGateway } from "../../../demo/gateway.mjs";
 import { seed } from "../../../demo/seed.mjs";
 import { createWorld } from "../../../demo/world.mjs";
@@ -17,23 +19,39 @@ const withOperator = {
   ...toml,
   operator: { ...toml.operator, status: "/gateway/status", secret: "${OPERATOR_SECRET}" },
 };
+
+export { withOperator };
 export const LEDGER_PATH = "/gateway/ledger";
 /** The same, with the ledger's path: the console goes through the ledger. */
 export const withLedger = { ...withOperator, operator: { ...withOperator.operator, ledger: LEDGER_PATH } };
 
 /**
  * Starts both. `bindings` are the console's variables over the demo's; `gateway` a function (request) → response in the
- * gateway's place; `outbound` the address that the console's calls of the network go to, the world's where it is left out.
+ * gateway's place; `outbound` the address that the console's calls of the network go to, the world's where it is left out. With
+ * `metrics` the gateway writes points, and the console asks them; `analytics` is where they are.
  */
-export async function openConsole({ configuration = withOperator, bindings = {}, gateway, outbound } = {}) {
+export async function openConsole({
+  configuration = withOperator,
+  bindings = {},
+  gateway,
+  outbound,
+  metrics = false,
+} = {}) {
   const world = await createWorld().start();
+  const analytics = metrics ? new AnalyticsStandIn() : undefined;
+  if (analytics !== undefined)
+    world.replace("api.cloudflare.com", (request, response) => analytics.handle(request, response));
   const logged = [];
   const folder = fileURLToPath(CORE);
   const script = await bundleConsole(JSON.stringify(configuration), folder);
   const worker = consoleWorker({
     folder,
     script,
-    bindings: { OPERATOR_SECRET, ...bindings },
+    bindings: {
+      OPERATOR_SECRET,
+      ...(analytics && { CLOUDFLARE_ACCOUNT_ID: ACCOUNT, METRICS_TOKEN: TOKEN }),
+      ...bindings,
+    },
     serviceBindings: gateway && { GATEWAY: gateway },
     outboundService: { external: { address: outbound ?? world.address, http: {} } },
   });
@@ -41,7 +59,8 @@ export async function openConsole({ configuration = withOperator, bindings = {},
   const started = await startGateway({
     world,
     gateway: checkedForm(JSON.stringify(configuration === withLedger ? withLedger : withOperator)),
-    workers: [worker],
+    workers: [worker, ...(analytics ? [datasetWorker((point) => analytics.write(point))] : [])],
+    overrides: analytics && datasetBinding,
     onLog: (line) => logged.push(line),
   });
   await seed(await started.kv());
@@ -52,6 +71,9 @@ export async function openConsole({ configuration = withOperator, bindings = {},
     gatewayUrl: started.url,
     kv: () => started.kv(),
     /** The Worker itself, to be asked at any address. */
+    analytics,
+    /** Deploys another configuration of the gateway: a new isolate. */
+    deploy: (/** @type {object} */ other) => started.reload({ gateway: checkedForm(JSON.stringify(other)) }),
     worker: () => started.miniflare.getWorker(CONSOLE),
     /** All lines of the log so far. A line is there when the answer is; this waits for the pipe. */
     async log() {
@@ -75,6 +97,7 @@ export async function openConsole({ configuration = withOperator, bindings = {},
     async stop() {
       await started.stop();
       await world.stop();
+      await analytics?.stop();
     },
   };
 }

@@ -20,6 +20,8 @@ const BINDING: &str = "METRICS";
 const DATASETS: &str = "analytics_engine_datasets";
 const ACCOUNT: &str = "CLOUDFLARE_ACCOUNT_ID";
 const TOKEN: &str = "CLOUDFLARE_API_TOKEN";
+/// In place of the binding, for whoever asks from elsewhere than the gateway's folder. The console has it under the same name.
+const DATASET: &str = "METRICS_DATASET";
 const BASE: &str = "CLOUDFLARE_API_BASE_URL";
 const USUAL_BASE: &str = "https://api.cloudflare.com/client/v4";
 
@@ -42,7 +44,13 @@ impl Metrics {
             print_all(&[fault]);
             input(format!("{} says which data set the metrics are in: mend it first", wrangler.display()))
         })?;
-        let dataset = dataset(&deployment)?;
+        let dataset = match variable(DATASET) {
+            None => dataset(&deployment)?,
+            Some(name) => {
+                check_dataset(&name).map_err(|what| input(format!("{DATASET} {what}")))?;
+                name
+            }
+        };
         let account = variable(ACCOUNT)
             .or_else(|| deployment.setting("account_id").and_then(Value::as_str).map(str::to_owned))
             .ok_or_else(|| {
