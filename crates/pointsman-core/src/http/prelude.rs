@@ -52,12 +52,13 @@ impl RequestPrelude {
     #[must_use]
     pub fn field(&self, name: &str) -> Option<&str> {
         let mut start = self.ends.get(FIRST_FIELD - 1)? + 1;
-        for pair in self.ends.get(FIRST_FIELD..)?.chunks_exact(2) {
-            let [end_of_name, end] = pair else { break };
+        for pair in self.ends.get(FIRST_FIELD..)?.chunks(2) {
+            let (Some(end_of_name), end) = (pair.first(), pair.last()?) else { break };
             // Nearly all others are told apart by their length.
             let is_as_long = *end_of_name == start + name.len();
             if is_as_long && self.text.as_bytes().get(start..*end_of_name) == Some(name.as_bytes()) {
-                return self.text.get(end_of_name + 1..*end);
+                // A name at the very end has no value.
+                return Some(self.text.get(end_of_name + 1..*end).unwrap_or_default());
             }
             start = end + 1;
         }
