@@ -60,7 +60,7 @@ struct Arguments {
 }
 
 const EXIT_CODES: &str = "Exit codes: 0 done, 1 something is wrong with the input, 2 wrong usage, 3 wrangler failed, KV \
-does not hold what it should, or the gateway or the metrics do not answer, 4 something is left to do: changes are pending (plan --detailed-exitcode), callers would notice a change (diff), or parts of an import; 5 more callers would than diff --max-moved allows.";
+does not hold what it should, or the gateway or the metrics do not answer, 4 something is left to do: changes are pending (plan --detailed-exitcode), callers would notice a change (diff), parts of an import, or it is not certain that keys are unused (keys list --unused-for); 5 more callers would than diff --max-moved allows.";
 
 /// As clap ends where arguments are wrong.
 const WRONG_USAGE: u8 = 2;

@@ -1,13 +1,16 @@
 //! `pointsman customers list`.
 
+use pointsman_usage::Dimension;
 use serde_json::Value;
 
 use super::known::{Known, all, as_json, has_source};
 use crate::{
     configuration::GatewayFile,
     ending::{CommandResult, End},
+    keys::now,
     output::{line, plain, table},
     target::Target,
+    usage::last_used::{self, LastUsed},
 };
 
 pub(super) const EXAMPLES: &str = "Examples:
@@ -15,6 +18,7 @@ pub(super) const EXAMPLES: &str = "Examples:
   pointsman customers list --prefix acme --disabled --remote
   pointsman customers list --local --json | jq -r '.[].customerId'
 
+--last-used asks the metrics as `pointsman usage` does, and needs what it needs.
 Where KV holds two records of a customer, the operator's record is shown, since that one counts.";
 
 #[derive(clap::Args)]
@@ -35,6 +39,9 @@ pub(crate) struct Arguments {
     /// The customer who has this host name.
     #[arg(long, value_name = "HOST")]
     host: Option<String>,
+    /// Shows when customers' requests were let in last, and when they were refused last, as far as the metrics tell.
+    #[arg(long)]
+    last_used: bool,
     /// Reads every value, and does not rely on what KV's listing shows of records.
     #[arg(long)]
     verify: bool,
@@ -57,23 +64,42 @@ pub(super) fn run(arguments: &Arguments) -> CommandResult {
         .iter()
         .filter_map(|(id, known)| Some((id, known, as_json(id, known.counts()?))))
         .filter(|(_, _, record)| fits(arguments, record));
-    let mut counting = counting.peekable();
+    let counting: Vec<_> = counting.collect();
+    let used = if arguments.last_used {
+        let ids: Vec<_> = counting.iter().map(|(id, ..)| id.as_str()).collect();
+        Some(last_used::ask(arguments.target.project(), Dimension::Customer, &ids, None, now()?)?)
+    } else {
+        None
+    };
+    let used = used.as_ref();
     if arguments.json {
-        line(&Value::from(counting.map(|(_, _, record)| record).collect::<Vec<_>>()).to_string());
-        return Ok(End::Done);
-    }
-    let has_hosts = customers
-        .iter()
-        .any(|(id, known)| known.counts().is_some_and(|record| !hosts(&as_json(id, record)).is_empty()));
-    let mut head = ["CUSTOMER", "BACKEND", "ENVIRONMENT", "STATE", "SAID BY"].map(str::to_owned).to_vec();
-    head.extend(has_hosts.then(|| "HOSTS".to_owned()));
-    if counting.peek().is_none() {
+        let objects: Vec<_> = counting.into_iter().map(|(id, _, record)| object(id, record, used)).collect();
+        line(&Value::from(objects).to_string());
+    } else if counting.is_empty() {
         eprintln!("no customers");
     } else {
-        let rows = counting.map(|(id, known, record)| row(id, known, &record, has_hosts));
+        let has_hosts = customers
+            .iter()
+            .any(|(id, known)| known.counts().is_some_and(|record| !hosts(&as_json(id, record)).is_empty()));
+        let mut head = ["CUSTOMER", "BACKEND", "ENVIRONMENT", "STATE", "SAID BY"].map(str::to_owned).to_vec();
+        if used.is_some() {
+            head.extend(["LAST USED", "LAST REFUSED"].map(str::to_owned));
+        }
+        head.extend(has_hosts.then(|| "HOSTS".to_owned()));
+        let rows = counting.iter().map(|(id, known, record)| row(id, known, record, used, has_hosts));
         table(&std::iter::once(head).chain(rows).collect::<Vec<_>>());
     }
+    for note in used.iter().flat_map(|used| used.notes(None)) {
+        eprintln!("{note}");
+    }
     Ok(End::Done)
+}
+
+fn object(id: &str, mut record: Value, used: Option<&LastUsed>) -> Value {
+    if let (Some(used), Some(members)) = (used, record.as_object_mut()) {
+        used.put(used.of_customer(id), members);
+    }
+    record
 }
 
 fn fits(arguments: &Arguments, record: &Value) -> bool {
@@ -89,7 +115,7 @@ fn fits(arguments: &Arguments, record: &Value) -> bool {
         && arguments.host.as_ref().is_none_or(|host| hosts(record).contains(host))
 }
 
-fn row(id: &str, known: &Known, record: &Value, has_hosts: bool) -> Vec<String> {
+fn row(id: &str, known: &Known, record: &Value, used: Option<&LastUsed>, has_hosts: bool) -> Vec<String> {
     let text = |name: &str| record.get(name).and_then(Value::as_str).map_or_else(|| "-".to_owned(), plain);
     let mut row = vec![
         plain(id),
@@ -103,6 +129,7 @@ fn row(id: &str, known: &Known, record: &Value, has_hosts: bool) -> Vec<String> 
         }
         .to_owned(),
     ];
+    row.extend(used.into_iter().flat_map(|used| used.cells(used.of_customer(id))));
     row.extend(has_hosts.then(|| hosts(record).join(" ")));
     row
 }

@@ -4,6 +4,7 @@ use pointsman_core::{
     base::time::{Span, Timestamp},
     identity::key_record::KeyConfig,
 };
+use pointsman_usage::Dimension;
 use serde_json::{Value, json};
 
 use super::now;
@@ -15,15 +16,19 @@ use crate::{
     records::{Claimed, Judge, Kind},
     store::{Kv, read_all},
     target::Target,
+    usage::last_used::{self, LastUsed},
 };
 
 pub(super) const EXAMPLES: &str = "Examples:
   pointsman keys list --remote
   pointsman keys list --customer acme-corp --expired --local
   pointsman keys list --expiring-within 30d --remote
+  pointsman keys list --unused-for 30d --remote     # keys that nobody needs any more
   pointsman keys list --remote --json | jq -r '.[].digest'
 
-With several filters, keys are listed that fit all of them.";
+With several filters, keys are listed that fit all of them. --last-used and --unused-for ask the metrics as `pointsman usage`
+does, and need what it needs. --unused-for ends with exit code 4 where keys are listed and the metrics do not reach back so far,
+or hold a sample only: then these keys may have been used.";
 
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
@@ -42,6 +47,12 @@ pub(crate) struct Arguments {
     /// Keys that work now and end within this span, such as 30d.
     #[arg(long, value_name = "SPAN", value_parser = span)]
     expiring_within: Option<Span>,
+    /// Shows when keys were let in last, and when they were refused last, as far as the metrics tell.
+    #[arg(long)]
+    last_used: bool,
+    /// Keys that are older than this span, such as 30d, and that the metrics have not seen let in within it.
+    #[arg(long, value_name = "SPAN", value_parser = span)]
+    unused_for: Option<Span>,
     /// Keys whose digest begins with these digits. KV does not know the prefixes of the keys themselves.
     #[arg(long, value_name = "DIGITS")]
     digest: Option<String>,
@@ -84,6 +95,12 @@ impl Stored {
         end.is_some_and(|end| now < end && end <= now.plus(span)) && !self.is_disabled()
     }
 
+    /// Whether it was there before this span. One that says no time is old.
+    fn is_older(&self, now: Timestamp, span: Span) -> bool {
+        let created = self.text("createdAt").and_then(Timestamp::parse_rfc3339);
+        created.is_none_or(|created| created.plus(span) <= now)
+    }
+
     /// In a word, as the gateway would have it.
     pub(super) fn state(&self, now: Timestamp) -> &'static str {
         KeyConfig::parse(self.record.to_string().as_bytes())
@@ -118,33 +135,62 @@ pub(super) fn run(arguments: &Arguments) -> CommandResult {
     }
     let mut found = all(&*arguments.target.kv()?, digest, arguments.verify)?;
     found.retain(|key| fits(arguments, &judge, key, now));
+    let used = used(arguments, &found, now)?;
+    if let (Some(used), Some(_)) = (&used, arguments.unused_for) {
+        found.retain(|key| used.of_key(&key.digest).used.is_none());
+    }
+    let used = used.as_ref();
     if arguments.json {
-        let object =
-            |key: &Stored| json!({ "digest": key.digest, "state": key.state(now), "record": key.record });
-        line(&Value::from(found.iter().map(object).collect::<Vec<_>>()).to_string());
-        return Ok(End::Done);
-    }
-    if found.is_empty() {
+        let objects: Vec<_> = found.iter().map(|key| object(key, used, now)).collect();
+        line(&Value::from(objects).to_string());
+    } else if found.is_empty() {
         eprintln!("no keys");
-        return Ok(End::Done);
+    } else {
+        let mut head =
+            ["DIGEST", "SUBJECT", "NAME", "STATE", "CREATED", "EXPIRES"].map(str::to_owned).to_vec();
+        if used.is_some() {
+            head.extend(["LAST USED", "LAST REFUSED"].map(str::to_owned));
+        }
+        head.push("CLAIMS".to_owned());
+        let rows = found.iter().map(|key| row(key, used, now));
+        table(&std::iter::once(head).chain(rows).collect::<Vec<_>>());
     }
-    let head =
-        ["DIGEST", "SUBJECT", "NAME", "STATE", "CREATED", "EXPIRES", "CLAIMS"].map(str::to_owned).to_vec();
-    table(&std::iter::once(head).chain(found.iter().map(|key| row(key, now))).collect::<Vec<_>>());
-    Ok(End::Done)
+    for note in used.iter().flat_map(|used| used.notes(arguments.unused_for)) {
+        eprintln!("{note}");
+    }
+    let is_open = arguments.unused_for.is_some() && used.is_some_and(|used| !used.is_certain());
+    Ok(if is_open && !found.is_empty() { End::Pending } else { End::Done })
+}
+
+/// What the metrics tell of these keys, where that was asked for.
+fn used(arguments: &Arguments, keys: &[Stored], now: Timestamp) -> Result<Option<LastUsed>, Failure> {
+    if !arguments.last_used && arguments.unused_for.is_none() {
+        return Ok(None);
+    }
+    let digests: Vec<_> = keys.iter().map(|key| key.digest.as_str()).collect();
+    last_used::ask(arguments.target.project(), Dimension::Key, &digests, arguments.unused_for, now).map(Some)
+}
+
+fn object(key: &Stored, used: Option<&LastUsed>, now: Timestamp) -> Value {
+    let mut object = json!({ "digest": key.digest, "state": key.state(now), "record": key.record });
+    if let (Some(used), Some(members)) = (used, object.as_object_mut()) {
+        used.put(used.of_key(&key.digest), members);
+    }
+    object
 }
 
 fn fits(arguments: &Arguments, judge: &Judge, key: &Stored, now: Timestamp) -> bool {
-    let Arguments { subject, customer, expired, disabled, expiring_within, .. } = arguments;
+    let Arguments { subject, customer, expired, disabled, expiring_within, unused_for, .. } = arguments;
     let named = |id: &String| judge.claimed(&key.record) == Claimed::Customer(id.clone());
     subject.as_deref().is_none_or(|subject| key.text("subject") == Some(subject))
         && customer.as_ref().is_none_or(named)
         && (!expired || key.is_expired(now))
         && (!disabled || key.is_disabled())
         && expiring_within.is_none_or(|span| key.ends_within(now, span))
+        && unused_for.is_none_or(|span| key.is_older(now, span))
 }
 
-fn row(key: &Stored, now: Timestamp) -> Vec<String> {
+fn row(key: &Stored, used: Option<&LastUsed>, now: Timestamp) -> Vec<String> {
     /// Claims are shown in brief.
     const LONGEST: usize = 60;
     let text = |name: &str| key.text(name).map_or_else(|| "-".to_owned(), plain);
@@ -157,15 +203,17 @@ fn row(key: &Stored, now: Timestamp) -> Vec<String> {
     if brief.chars().count() == LONGEST {
         brief.push('…');
     }
-    vec![
+    let mut row = vec![
         short(&key.digest).to_owned(),
         text("subject"),
         text("name"),
         key.state(now).to_owned(),
         instant("createdAt"),
         instant("expiresAt"),
-        brief,
-    ]
+    ];
+    row.extend(used.into_iter().flat_map(|used| used.cells(used.of_key(&key.digest))));
+    row.push(brief);
+    row
 }
 
 /// Enough of a digest to name one of very many keys.

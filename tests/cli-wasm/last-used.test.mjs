@@ -1,0 +1,3 @@
+import "./support/wasm.mjs";
+
+await import("../cli/last-used.test.mjs");
