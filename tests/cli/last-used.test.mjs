@@ -61,7 +61,7 @@ describe("the last use of keys and customers", () => {
     write("busy", 2);
     write("idle", 40);
     write("refused", 45);
-    write("refused", 1, { reason: "key_expired", status: 401 });
+    write("refused", 1, { reason: "api_key_expired", status: 401 });
   });
   const list = async (...args) => project.local(["keys", "list", ...args], { env });
   const subjects = (listed) => listed.map(({ record }) => record.subject).sort();

@@ -59,7 +59,7 @@ function scripted() {
     );
   }
   for (let at = 1; at <= 9; at++)
-    points.push(point({ at: NOW - at * MINUTE, status: 401, reason: "key_expired", claimed: "initech", rule: "" }));
+    points.push(point({ at: NOW - at * MINUTE, status: 401, reason: "api_key_expired", claimed: "initech", rule: "" }));
   // A client that left is no error, nor is what a backend refuses.
   points.push(point({ at: NOW - 30_000, customer: "acme", backend: "us", status: 499 }));
   points.push(point({ at: NOW - 30_000, customer: "acme", backend: "us", status: 404 }));
@@ -152,10 +152,10 @@ describe("pointsman usage", () => {
 
   it("shows what fails, whom it hits and since when", async () => {
     const { out } = await usage([]);
-    const began = counted(scripted().filter(({ reason }) => reason === "key_expired")).firstFailing;
+    const began = counted(scripted().filter(({ reason }) => reason === "api_key_expired")).firstFailing;
     assert.match(out, /^pointsman from \S+Z to \S+Z\n\d+ requests, 20 errors \(\d+\.\d %\), 9 refused\n/);
     assert.match(out, /of the errors, backends gave 10 and the gateway 10/);
-    assert.match(out, new RegExp(`key_expired +0 +0 +9 +9 +${began.replace(".000", "")}`));
+    assert.match(out, new RegExp(`api_key_expired +0 +0 +9 +9 +${began.replace(".000", "")}`));
     assert.match(out, /Customers who are hit\nCUSTOMER.*\nglobex +20 +10 +0 +\d+\b/);
     assert.match(out, /not verified\)\n.*\ninitech +0 +0 +9/);
     assert.match(out, /Backends that fail\nBACKEND.*\neu +20/);
@@ -164,7 +164,7 @@ describe("pointsman usage", () => {
     assert.equal(totals.errors, 20);
     assert.deepEqual(
       reasons.map(({ name }) => name),
-      ["backend_unreachable", "key_expired"],
+      ["backend_unreachable", "api_key_expired"],
     );
     assert.equal(customers[0].name, "globex");
     assert.equal(sampled, false);
@@ -192,7 +192,7 @@ describe("pointsman usage", () => {
       sum(await ask("--key", `a${"0".repeat(63)}`)),
       of(({ key }) => key.startsWith("a")),
     );
-    assert.equal(sum(await ask("--reason", "key_expired", "--status", "4xx", "--claimed-customer", "initech")), 9);
+    assert.equal(sum(await ask("--reason", "api_key_expired", "--status", "4xx", "--claimed-customer", "initech")), 9);
     const { err } = await usage(["--key", "' OR 1"], { want: 2 });
     assert.match(err, /hexadecimal and in lower case/);
   });
