@@ -51,7 +51,16 @@ pub(crate) fn ask(
     within: Option<Span>,
     now: Timestamp,
 ) -> Result<LastUsed, Failure> {
-    let metrics = Metrics::of(project)?;
+    ask_of(&Metrics::of(project)?, by, names, within, now)
+}
+
+fn ask_of(
+    metrics: &Metrics,
+    by: Dimension,
+    names: &[&str],
+    within: Option<Span>,
+    now: Timestamp,
+) -> Result<LastUsed, Failure> {
     let (kept, until) = (before(now, Span::from_secs(KEPT_FOR)), now.plus(CLOCKS));
     let all = metrics.ask(&Question::totals(metrics.dataset(), kept, until))?;
     let first = all.rows.first().and_then(|row| row.first_seen);
@@ -150,5 +159,63 @@ impl LastUsed {
             }
         }
         notes
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::RefCell;
+
+    use pointsman_usage::question::MOST_ROWS;
+
+    use super::*;
+    use crate::http::{Answered, Call, Http};
+
+    const LET_IN: u64 = 1_796_000_000;
+
+    /// Answers with a row for each of very many keys, and only by name with the last one.
+    #[derive(Default)]
+    struct Busy {
+        asked: RefCell<Vec<String>>,
+    }
+
+    fn row(name: &str) -> Value {
+        json!({
+            "name": name, "requests": "1", "errors": "0", "backend_errors": "0", "refused": "0", "duration_p50": 1,
+            "duration_p95": 1, "backend_requests": "1", "backend_p95": 1, "request_bytes": 0, "response_bytes": 0,
+            "first_seen": "2026-01-01 00:00:00", "last_seen": "2026-01-01 00:00:00", "first_failing": 0,
+            "last_failing": 0, "last_let_in": LET_IN, "last_refused": 0, "sample_interval": 1,
+        })
+    }
+
+    impl Http for &Busy {
+        fn call(&self, call: &Call<'_>) -> Result<Answered, Failure> {
+            let sql = call.body.clone().unwrap_or_default();
+            let rows: Vec<_> = if sql.contains("blob8 IN") {
+                vec![row("ffff000000000001")]
+            } else if sql.contains("blob8 AS name") {
+                (0..MOST_ROWS).map(|at| row(&format!("{at:016x}"))).collect()
+            } else {
+                vec![row("")]
+            };
+            self.asked.borrow_mut().push(sql);
+            Ok(Answered { status: 200, text: json!({ "data": rows }).to_string(), retry_after: None })
+        }
+    }
+
+    #[test]
+    fn keys_that_an_answer_has_no_room_for_are_asked_for_by_their_digits() {
+        let busy: &'static Busy = Box::leak(Box::default());
+        let metrics = Metrics::answered_by(Box::new(busy));
+        let of = |begin: &str| format!("{begin:0<64}");
+        let digests: Vec<_> = ["0000000000000005", "ffff000000000001", "ffff000000000002"].map(of).to_vec();
+        let names: Vec<_> = digests.iter().map(String::as_str).collect();
+        let now = Timestamp::from_millis((LET_IN + 1000) * 1000);
+        let used = ask_of(&metrics, Dimension::Key, &names, None, now).unwrap();
+        let seen: Vec<_> = names.iter().map(|digest| used.of_key(digest).used.is_some()).collect();
+        assert_eq!(seen, [true, true, false]);
+        let asked = busy.asked.borrow();
+        assert_eq!(asked.len(), 3);
+        assert!(asked[2].contains("AND blob8 IN ('ffff000000000001', 'ffff000000000002')"), "{}", asked[2]);
     }
 }

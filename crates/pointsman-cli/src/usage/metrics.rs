@@ -73,6 +73,17 @@ impl Metrics {
         Ok(Self { http: Box::new(Node { config: wrangler }), url, token, dataset })
     }
 
+    /// Metrics of which others answer.
+    #[cfg(test)]
+    pub(super) fn answered_by(http: Box<dyn Http>) -> Self {
+        Self {
+            http,
+            url: "https://api.example/sql".into(),
+            token: "the-token".into(),
+            dataset: "calls".into(),
+        }
+    }
+
     /// The data set.
     pub(crate) fn dataset(&self) -> &str {
         &self.dataset
@@ -193,12 +204,7 @@ mod tests {
     }
 
     fn failure(status: u16, text: &'static str) -> Failure {
-        let metrics = Metrics {
-            http: Box::new(Says(status, text)),
-            url: "https://api.example/sql".into(),
-            token: "the-token".into(),
-            dataset: "calls".into(),
-        };
+        let metrics = Metrics::answered_by(Box::new(Says(status, text)));
         let (from, until) =
             (pointsman_core::base::time::Timestamp::from_millis(0), crate::keys::now().unwrap());
         metrics.ask(&Question::totals("calls", from, until)).unwrap_err()
