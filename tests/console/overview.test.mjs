@@ -110,6 +110,19 @@ test("the rules page has the traffic of the last hour on its arrows", async () =
   assert.match(text, /<text [^>]*class="flow"[^>]*>90<\/text>/);
 });
 
+test("the token for the figures is on no page and in no line of the log", async (t) => {
+  const log = t.mock.method(console, "log");
+  const { METRICS_TOKEN, METRICS_API } = analytics.env;
+  const wrong = await signedIn({
+    ledger: fakeLedger(),
+    configuration: { ...configuration, backends: { own: { url: "${METRICS_TOKEN}" } } },
+    env: { METRICS_TOKEN, METRICS_API, CLOUDFLARE_ACCOUNT_ID: "f".repeat(32) },
+  });
+  for (const path of ["/", "/?span=day", "/rules", "/health", "/nowhere"])
+    for (const one of [client, wrong]) assert.ok(!(await one.get(path)).text.includes(METRICS_TOKEN), path);
+  for (const { arguments: line } of log.mock.calls) assert.ok(!line.join(" ").includes(METRICS_TOKEN));
+});
+
 test("a day and a week are in longer steps, and anything else is the hour", async () => {
   for (const [query, words, bars] of [
     ["?span=day", "in the last day", 49],
