@@ -134,11 +134,13 @@ test("the audit page has each change with who made it and by which operation", a
   const { text } = await client.get(`/audit?of=key:${digestOf(key)}`);
   const rows = [...text.matchAll(/<tr><th scope="row">[\s\S]*?<\/tr>/g)].map(([row]) => row);
   assert.equal(rows.length, 2);
-  assert.match(rows[0], /<td>console<\/td><td>removed key[\s\S]*console-[\w-]{24}/);
-  assert.match(rows[1], /<td>console<\/td><td>wrote key/);
+  assert.match(rows[0], />console<\/a><\/td><td>removed key[\s\S]*console-[\w-]{24}/);
+  assert.match(rows[1], />console<\/a><\/td><td>wrote key/);
   assert.ok(!text.includes(key));
   assert.match((await client.get("/audit")).text, new RegExp(`digest=${digestOf(key)}`));
-  const { json } = await askLedger(`?trail&limit=2&name=key:${digestOf(key)}`);
+  const nobody = await client.get(`/audit?of=key:${digestOf(key)}&who=jane`);
+  assert.match(nobody.text, /None among those that were looked at/);
+  const { json } = await askLedger(`?trail&limit=2&actor=CONSOLE&name=key:${digestOf(key)}`);
   assert.deepEqual(
     json.lines.map(({ actor, action }) => [actor, action]),
     [
@@ -173,7 +175,7 @@ test("behind Access the audit trail names who is signed in", async () => {
     assert.equal((await signedIn.submit("/customers/new", form)).status, 303);
     assert.match(
       (await signedIn.get("/audit?of=customer:by-mail")).text,
-      /<td>ops@example\.com<\/td><td>wrote customer/,
+      /who=ops%40example\.com">ops@example\.com<\/a><\/td><td>wrote customer/,
     );
   } finally {
     await access.stop();
