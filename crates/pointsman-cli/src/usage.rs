@@ -30,7 +30,7 @@ pub(crate) const EXAMPLES: &str = "Examples:
   pointsman usage --by key --customer acme-corp --since 30d --json | jq '.rows[].lastLetIn'
 
 The points that the gateway writes to Workers Analytics Engine are asked, by its SQL API: the data set of the binding METRICS in
-wrangler's file, the account of CLOUDFLARE_ACCOUNT_ID (or account_id in the file), with the token of CLOUDFLARE_API_TOKEN,
+wrangler's file (or METRICS_DATASET), the account of CLOUDFLARE_ACCOUNT_ID (or account_id in the file), with the token of CLOUDFLARE_API_TOKEN,
 which needs the permission Account Analytics Read. CLOUDFLARE_API_BASE_URL names another API. docs/usage.md says more.";
 
 #[derive(clap::Args)]
