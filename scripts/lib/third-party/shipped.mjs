@@ -129,7 +129,7 @@ async function bundled(entry) {
     format: "esm",
     conditions: ["workerd", "worker", "browser"],
     external: ["cloudflare:*", "pointsman:*", "#pointsman-js", "*/build/gateway.json", "*.wasm"],
-    loader: { ".css": "text", ".svg": "text", ".client.js": "text" },
+    loader: { ".css": "text", ".md": "text", ".svg": "text", ".client.js": "text" },
     logLevel: "silent",
   });
   return Object.keys(metafile.inputs).map((file) => relative(ROOT, join(ROOT, file)));
