@@ -44,7 +44,7 @@ export const page = ({ title, at, session, who, content, faulty = false }) => ht
     html`<nav aria-label="Console">
     <ul>${PLACES.map(([path, name]) => html`<li><a href="${path}"${path === at ? html` aria-current="page"` : ""}>${name}</a></li>`)}</ul>
   </nav>
-  <div class="who"><span>${who ? html`You are <strong>${who}</strong>` : "You are signed in by the secret"}</span>${form(session.csrf, "/sign-out", html`<button class="quiet">Sign out</button>`)}</div>`
+  <div class="who"><span>${who ? html`You are <strong>${who}</strong>` : "You are signed in with the sign-in secret"}</span>${form(session.csrf, "/sign-out", html`<button class="quiet">Sign out</button>`)}</div>`
   }
 </header>
 <main id="main" tabindex="-1">
