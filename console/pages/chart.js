@@ -92,6 +92,7 @@ export function bars({ id, title, times, step, series }) {
   const top = roundUp(Math.max(0, ...totals));
   const width = PLOT.width / Math.max(1, times.length);
   const marks = times.map((at, i) => {
+    if (totals[i] <= 0) return "";
     let y = TOP + PLOT.height;
     const when = new Date(at * 1000).toISOString().slice(0, 16).replace("T", " ");
     const said = series.map(({ name, values }) => `${name} ${Math.round(values[i]).toLocaleString("en")}`).join(", ");
