@@ -55,15 +55,15 @@ export const EXPIRED = "0123456789abcdef".repeat(4);
 
 /** Traffic of the hour before `now`, in seconds, with four incidents that an operator must find. */
 export function writeTraffic({ write }, now) {
-  const hour = now - 3600;
+  const hour = now - 3480;
   const normal = { route: "/api/{+path}", configuration: "aaaa1111", auth: "api_key" };
   const own = { ...normal, rule: "own", backend: "customer" };
   const refused = { route: normal.route, configuration: normal.configuration, status: 401 };
   const unreachable = { status: 502, reason: "backend_unreachable" };
   for (const customer of ["acme", "globex", "initech"])
-    write({ at: hour, over: 3590, count: 600, customer, ...own, origin: `https://${customer}.example.com` });
+    write({ at: hour, over: 3400, count: 600, customer, ...own, origin: `https://${customer}.example.com` });
   // What always goes wrong a little.
-  write({ at: hour, over: 3590, count: 3, customer: "globex", ...own, ...unreachable });
+  write({ at: hour, over: 3400, count: 3, customer: "globex", ...own, ...unreachable });
   // One customer's origin dies.
   const dead = { customer: "acme", origin: "https://acme.example.com", duration: 900 };
   write({ at: now - 900, over: 880, count: 150, ...own, ...dead, ...unreachable });
