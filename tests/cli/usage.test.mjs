@@ -110,6 +110,7 @@ describe("pointsman usage", () => {
   const environment = (more = {}) => ({
     CLOUDFLARE_ACCOUNT_ID: ACCOUNT,
     CLOUDFLARE_API_TOKEN: TOKEN,
+    METRICS_DATASET: "",
     CLOUDFLARE_API_BASE_URL: `${base}/client/v4`,
     ...more,
   });
@@ -261,6 +262,8 @@ describe("pointsman usage", () => {
       await told({}),
       /wrangler.toml binds no data set as METRICS, so .*add \[\[analytics_engine_datasets\]\] binding = "METRICS", dataset = "pointsman"/,
     );
+    await usage([], { env: { METRICS_DATASET: "pointsman" } });
+    assert.match(await told({ METRICS_DATASET: "a'; DROP" }), /METRICS_DATASET.* must be up to 100 letters/);
     project.write("wrangler.toml", WRANGLER("elsewhere"));
     assert.match(await told({}, 3), /422 Input: unknown table: elsewhere.*The data set elsewhere is there once/);
     project.write("wrangler.toml", WRANGLER());
