@@ -45,8 +45,7 @@ const ENDS_AFTER_MS = 2000;
 
 /** The same configuration with a rule that closes a route. @param {Record<string, unknown>} configuration */
 export function withBadRule(configuration) {
-  /** @type {{ path: string, rules: object[] }[]} */
-  const routes = structuredClone(/** @type {any[]} */ (configuration.routes));
+  const routes = /** @type {{ path: string, rules: object[] }[]} */ (structuredClone(configuration.routes));
   const route = routes.find(({ path }) => path === BAD_ROUTE);
   if (route === undefined) throw new RangeError(`there is no route ${BAD_ROUTE}`);
   route.rules = [{ name: BAD_RULE, deny: 403 }];

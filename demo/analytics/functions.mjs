@@ -84,13 +84,13 @@ export function addFunctions(database, now) {
     if (Number.isNaN(millis)) throw new Error(`toDateTime cannot read ${value}`);
     return Math.floor(millis / 1000);
   });
-  database.aggregate("quantile_exact_weighted", WEIGHTED);
+  database.aggregate("quantile_exact_weighted", /** @type {import("node:sqlite").AggregateOptions} */ (WEIGHTED));
 }
 
 /**
  * As ClickHouse does: the first value, in their order, at which the weights have come to that part of their sum. The types
  * of Node know no state but what SQLite can hold.
- * @type {any}
+ * @type {unknown}
  */
 const WEIGHTED = {
   start: () => ({ level: 0, weights: new Map() }),

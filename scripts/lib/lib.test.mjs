@@ -27,6 +27,13 @@ test("a request as a line to paste", () => {
   assert.equal(quote("it's"), `'it'\\''s'`);
 });
 
+const METRICS = { account: "an account", token: "a token of the demo", url: "http://m/client/v4" };
+
+test("the welcome says what asks the metrics that are kept meanwhile", () => {
+  const text = welcome({ url: "http://g", examples: [], backends: [{ host: "h", url: "http://b" }], metrics: METRICS });
+  for (const part of Object.values(METRICS)) assert.ok(text.join("\n").includes(part), part);
+});
+
 test("the welcome names each example's backend and every backend's own address", () => {
   const text = welcome({
     url: "http://g",
@@ -36,6 +43,7 @@ test("the welcome names each example's backend and every backend's own address",
       { about: "b", path: "/q", headers: {}, expect: 403 },
     ],
     backends: [{ host: "acme.example.com", url: "http://b" }],
+    metrics: METRICS,
   }).join("\n");
   for (const part of [
     "→ acme",
@@ -49,7 +57,13 @@ test("the welcome names each example's backend and every backend's own address",
 
 test("the welcome says where the console is, or how to have it", () => {
   const text = (more) =>
-    welcome({ url: "http://g", examples: [], backends: [{ host: "h", url: "http://b" }], ...more }).join("\n");
+    welcome({
+      url: "http://g",
+      examples: [],
+      backends: [{ host: "h", url: "http://b" }],
+      metrics: METRICS,
+      ...more,
+    }).join("\n");
   assert.match(text({}), /npm start -- --console/);
   const told = text({ console: { url: "http://c", secret: "a secret" } });
   for (const part of ["http://c", "a secret"]) assert.ok(told.includes(part), part);
