@@ -25,7 +25,7 @@ test("each question of the documentation finds the point that it asks for", () =
       {
         requests: "1",
         errors: "1",
-        backend_errors: "0",
+        backend_errors: "1",
         backend_p95: 30,
         request_bytes: 7,
         first_failing: question.from,

@@ -39,6 +39,11 @@ function point({ customer = "", backend = "", rule = "customer", key = "", reaso
   };
 }
 
+/** What the gateway answers for itself with: half of the time it is to blame. */
+const reasonOf = (at) => (at % 16 === 2 ? "limit_unavailable" : "backend_unreachable");
+/** Reasons that are a backend's. */
+const OF_BACKENDS = ["", "backend_unreachable", "backend_timeout"];
+
 /** Two hours of traffic, in which a backend goes away twenty minutes ago and an expired key is still in use. */
 function scripted() {
   const points = [];
@@ -54,7 +59,7 @@ function scripted() {
         backend,
         key: `${customer === "acme" ? "a" : "b"}${"0".repeat(15)}`,
         millis: 10 + (at % 100),
-        ...(gone && { status: at % 8 === 2 ? 502 : 503, reason: at % 8 === 2 ? "backend_unreachable" : "" }),
+        ...(gone && { status: at % 8 === 2 ? 502 : 503, reason: at % 8 === 2 ? reasonOf(at) : "" }),
       }),
     );
   }
@@ -75,7 +80,7 @@ function counted(points) {
   return {
     requests: points.length,
     errors: points.filter(isError).length,
-    backendErrors: points.filter((one) => isError(one) && one.reason === "").length,
+    backendErrors: points.filter((one) => isError(one) && OF_BACKENDS.includes(one.reason)).length,
     refused: points.filter(isRefused).length,
     durationP95: sorted[Math.ceil(points.length * 0.95) - 1],
     firstFailing: failing.length > 0 ? second(Math.min(...failing)) : undefined,
@@ -155,9 +160,9 @@ describe("pointsman usage", () => {
     const { out } = await usage([]);
     const began = counted(scripted().filter(({ reason }) => reason === "api_key_expired")).firstFailing;
     assert.match(out, /^pointsman from \S+Z to \S+Z\n\d+ requests, 20 errors \(\d+\.\d %\), 9 refused\n/);
-    assert.match(out, /of the errors, backends gave 10 and the gateway 10/);
+    assert.match(out, /of the errors, 15 are of backends and 5 of the gateway itself/);
     assert.match(out, new RegExp(`api_key_expired +0 +0 +9 +9 +${began.replace(".000", "")}`));
-    assert.match(out, /Customers who are hit\nCUSTOMER.*\nglobex +20 +10 +0 +\d+\b/);
+    assert.match(out, /Customers who are hit\nCUSTOMER.*\nglobex +20 +15 +0 +\d+\b/);
     assert.match(out, /not verified\)\n.*\ninitech +0 +0 +9/);
     assert.match(out, /Backends that fail\nBACKEND.*\neu +20/);
     assert.ok(!out.includes("acme"), "whom nothing hits is not named");
@@ -165,7 +170,7 @@ describe("pointsman usage", () => {
     assert.equal(totals.errors, 20);
     assert.deepEqual(
       reasons.map(({ name }) => name),
-      ["backend_unreachable", "api_key_expired"],
+      ["backend_unreachable", "limit_unavailable", "api_key_expired"],
     );
     assert.equal(customers[0].name, "globex");
     assert.equal(sampled, false);

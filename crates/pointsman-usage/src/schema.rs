@@ -23,8 +23,9 @@ pub const WEIGHT: &str = "_sample_interval";
 
 /// Answered with a 5xx, whoever gave it.
 pub const IS_ERROR: &str = "double2 >= 500";
-/// A 5xx that a backend gave: the gateway has no reason of its own.
-pub const IS_BACKEND_ERROR: &str = "double2 >= 500 AND blob10 = ''";
+/// A 5xx that is a backend's: it gave it, or gave no answer at all. All others are the gateway's own.
+pub const IS_BACKEND_ERROR: &str =
+    "double2 >= 500 AND blob10 IN ('', 'backend_unreachable', 'backend_timeout')";
 /// Refused by the gateway: a 4xx with its reason. 499 is a client that left.
 pub const IS_REFUSED: &str = "double2 >= 400 AND double2 < 500 AND double2 != 499 AND blob10 != ''";
 /// Either of the two.

@@ -120,7 +120,7 @@ pub(super) fn totals(question: &Question, row: &Row) {
     if row.errors > 0 {
         let ours = counted(row, row.errors - row.backend_errors.min(row.errors));
         line(&format!(
-            "of the errors, backends gave {} and the gateway {ours}",
+            "of the errors, {} are of backends and {ours} of the gateway itself",
             counted(row, row.backend_errors)
         ));
     }
