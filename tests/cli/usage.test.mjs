@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { rmSync } from "node:fs";
 import { createServer } from "node:http";
 import { after, afterEach, before, describe, it } from "node:test";
 import { ACCOUNT, AnalyticsStandIn, TOKEN } from "../../demo/analytics/stand-in.mjs";
@@ -269,9 +270,34 @@ describe("pointsman usage", () => {
     );
     await usage([], { env: { METRICS_DATASET: "pointsman" } });
     assert.match(await told({ METRICS_DATASET: "a'; DROP" }), /METRICS_DATASET.* must be up to 100 letters/);
+    project.write("wrangler.toml", "name = ");
+    assert.match(
+      await told({ METRICS_DATASET: "pointsman", CLOUDFLARE_ACCOUNT_ID: "" }),
+      /mend it, or set METRICS_DATASET and CLOUDFLARE_ACCOUNT_ID in its place/,
+    );
     project.write("wrangler.toml", WRANGLER("elsewhere"));
     assert.match(await told({}, 3), /422 Input: unknown table: elsewhere.*The data set elsewhere is there once/);
     project.write("wrangler.toml", WRANGLER());
+  });
+
+  it("needs no file of wrangler's where variables name the data set and the account", async () => {
+    const named = { METRICS_DATASET: "pointsman" };
+    const expected = await json(["--by", "rule", "--until", new Date(NOW).toISOString()], { env: named });
+    rmSync(project.path("wrangler.toml"));
+    const asked = await json(["--by", "rule", "--until", new Date(NOW).toISOString()], { env: named });
+    assert.deepEqual(asked.rows, expected.rows);
+    assert.ok(asked.rows.length > 0);
+    const missing = await usage([], { want: 1 });
+    assert.match(missing.err, /mend it, or set METRICS_DATASET and CLOUDFLARE_ACCOUNT_ID in its place/);
+    project.write("wrangler.toml", WRANGLER());
+  });
+
+  it("has nothing but filters under the heading of the filters in its help", async () => {
+    const { out } = await usage(["--help"]);
+    const [before, filters] = out.split(/^Filters: .*$/m);
+    for (const option of ["--by", "--since", "--until", "--limit", "--errors", "--json", "--wrangler"])
+      assert.ok(before.includes(`      ${option}`) && !filters.includes(`      ${option} `), option);
+    assert.match(filters, /--customer <ID>/);
   });
 
   it("tells a token that is not taken from an API that is down", async () => {

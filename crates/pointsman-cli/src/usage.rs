@@ -29,17 +29,16 @@ pub(crate) const EXAMPLES: &str = "Examples:
   pointsman usage --by reason --customer acme-corp --since 2026-12-01T03:00:00Z
   pointsman usage --by key --customer acme-corp --since 30d --json | jq '.rows[].lastLetIn'
 
-The points that the gateway writes to Workers Analytics Engine are asked, by its SQL API: the data set of the binding METRICS in
-wrangler's file (or METRICS_DATASET), the account of CLOUDFLARE_ACCOUNT_ID (or account_id in the file), with the token of CLOUDFLARE_API_TOKEN,
-which needs the permission Account Analytics Read. CLOUDFLARE_API_BASE_URL names another API. docs/usage.md says more.";
+The points that the gateway writes to Workers Analytics Engine are asked, by its SQL API: the data set of the binding
+METRICS in wrangler's file (or METRICS_DATASET), the account of CLOUDFLARE_ACCOUNT_ID (or account_id in the file), with
+the token of CLOUDFLARE_API_TOKEN, which needs the permission Account Analytics Read. With both variables no file of
+wrangler's is read. CLOUDFLARE_API_BASE_URL names another API. docs/usage.md says more.";
 
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
     /// A row for each value of this. Without: totals, and the worst customers, backends, rules and reasons.
     #[arg(long, value_name = "WHAT", value_enum)]
     by: Option<By>,
-    #[command(flatten)]
-    filters: Filters,
     /// From when on: a span before now, such as 1h or 7d, or an instant of RFC 3339.
     #[arg(long, value_name = "WHEN", default_value = "1h", value_parser = when)]
     since: When,
@@ -57,6 +56,9 @@ pub(crate) struct Arguments {
     json: bool,
     #[command(flatten)]
     project: Project,
+    // Last: whatever stood behind would be under the heading of the filters.
+    #[command(flatten)]
+    filters: Filters,
 }
 
 #[derive(Clone, Copy, Debug, Eq, PartialEq, clap::ValueEnum)]

@@ -1,6 +1,6 @@
 //! The metrics of a deployment: where they are, and who asks them.
 
-use std::env;
+use std::{env, path::Path};
 
 use pointsman_usage::{Figures, Question, figures, question::check_dataset, sql};
 use serde_json::{Value, json};
@@ -40,23 +40,15 @@ impl Metrics {
     /// What is missing, and where it is to be written.
     pub(crate) fn of(project: &Project) -> Result<Self, Failure> {
         let wrangler = project.wrangler();
-        let deployment = Deployment::read(&wrangler, project.environment().as_deref()).map_err(|fault| {
-            print_all(&[fault]);
-            input(format!("{} says which data set the metrics are in: mend it first", wrangler.display()))
-        })?;
-        let dataset = match variable(DATASET) {
-            None => dataset(&deployment)?,
-            Some(name) => {
-                check_dataset(&name).map_err(|what| input(format!("{DATASET} {what}")))?;
-                name
+        let (dataset, account) = match (variable(DATASET), variable(ACCOUNT)) {
+            // Then wrangler's file says nothing that is not said, and need not be there.
+            (Some(dataset), Some(account)) => (variable_dataset(dataset)?, account),
+            (dataset, account) => {
+                let deployment = deployment(project, &wrangler)?;
+                let dataset = dataset.map_or_else(|| bound_dataset(&deployment), variable_dataset)?;
+                (dataset, account.map_or_else(|| account_of(&deployment), Ok)?)
             }
         };
-        let account = variable(ACCOUNT)
-            .or_else(|| deployment.setting("account_id").and_then(Value::as_str).map(str::to_owned))
-            .ok_or_else(|| {
-                let place = deployment.place();
-                input(format!("the metrics need the account: set {ACCOUNT}, or account_id in {place}"))
-            })?;
         if !account.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
             return Err(input(format!("{ACCOUNT} must be an account's id: 32 hexadecimal digits")));
         }
@@ -145,8 +137,31 @@ fn variable(name: &str) -> Option<String> {
     env::var(name).ok().map(|value| value.trim().to_owned()).filter(|value| !value.is_empty())
 }
 
+/// What wrangler's file deploys.
+fn deployment(project: &Project, wrangler: &Path) -> Result<Deployment, Failure> {
+    Deployment::read(wrangler, project.environment().as_deref()).map_err(|fault| {
+        print_all(&[fault]);
+        input(format!(
+            "{} says which data set the metrics are in: mend it, or set {DATASET} and {ACCOUNT} in its place",
+            wrangler.display()
+        ))
+    })
+}
+
+fn account_of(deployment: &Deployment) -> Result<String, Failure> {
+    deployment.setting("account_id").and_then(Value::as_str).map(str::to_owned).ok_or_else(|| {
+        let place = deployment.place();
+        input(format!("the metrics need the account: set {ACCOUNT}, or account_id in {place}"))
+    })
+}
+
+fn variable_dataset(name: String) -> Result<String, Failure> {
+    check_dataset(&name).map_err(|what| input(format!("{DATASET} {what}")))?;
+    Ok(name)
+}
+
 /// The data set of the binding. wrangler calls one without a name by its binding.
-fn dataset(deployment: &Deployment) -> Result<String, Failure> {
+fn bound_dataset(deployment: &Deployment) -> Result<String, Failure> {
     let place = deployment.place();
     let Some(bound) = deployment.bindings(DATASETS).find(|entry| named(entry, "binding", BINDING)) else {
         let members = [("binding", json!(BINDING)), ("dataset", json!("pointsman"))];
@@ -172,7 +187,7 @@ mod tests {
 
     fn told(wrangler: &str, environment: Option<&str>) -> Result<String, String> {
         let deployment = Deployment::parse("wrangler.toml", wrangler.to_owned(), environment).unwrap();
-        dataset(&deployment).map_err(|failure| match failure {
+        bound_dataset(&deployment).map_err(|failure| match failure {
             Failure::Input(what) | Failure::Store(what) => what,
         })
     }

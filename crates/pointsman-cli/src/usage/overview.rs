@@ -1,5 +1,7 @@
 //! What is to be known first, also by somebody who was just woken: how much fails, whom it hits, since when.
 
+use std::io::{self, IsTerminal as _};
+
 use pointsman_core::base::json::{self, ToJson};
 use pointsman_usage::{Dimension, Figures, Question, answer::Row, question::Order};
 use serde_json::Value;
@@ -7,7 +9,7 @@ use serde_json::Value;
 use super::{metrics::Metrics, show};
 use crate::{
     ending::{CommandResult, End},
-    output::line,
+    output::{Progress, line},
 };
 
 /// What fails, of which the worst are shown; the name of its JSON, and its title.
@@ -23,10 +25,16 @@ pub(super) fn run(metrics: &Metrics, whole: &Question, as_json: bool) -> Command
     let totals = metrics.ask(whole)?;
     let total = totals.rows.first().cloned().unwrap_or_default();
     let fails = total.errors > 0 || total.refused > 0;
+    let mut progress = if fails && !as_json && io::stderr().is_terminal() {
+        Progress::new(PARTS.len(), "questions answered")
+    } else {
+        Progress::silent()
+    };
     let mut parts = Vec::new();
     for (by, name, title) in PARTS {
         // Where nothing fails there is nobody to be found.
         let figures = if fails { Some(metrics.ask(&worst(whole, by))?) } else { None };
+        progress.advance(1);
         parts.push((
             by,
             name,
