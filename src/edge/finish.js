@@ -1,7 +1,7 @@
 // The one end of every request, whoever answers it: the core, a backend, a limit, or a catch of what nobody foresaw. What
 // is told of a request is told here, once. Whoever ends a request throws nothing afterwards, so that no second end follows.
 
-import { writePoint } from "./metrics.js";
+import { isMeasured, writePoint } from "./metrics.js";
 
 /**
  * What its end needs of a request.
@@ -68,6 +68,7 @@ export function finish({ line, began, incoming }, { status, reason, limits, call
   if (received !== undefined) text += `,"response_bytes":${received}`;
   if (logged === MILLION || reason !== undefined || status >= 400) console.log(`${text}}`);
   else if (Math.random() * MILLION < logged) console.log(`${text},"sample":${logged / MILLION}}`);
+  if (!isMeasured()) return;
   const duration = began === undefined ? 0 : now - began;
   const backend = called === undefined ? 0 : now - called.sentAt;
   writePoint(text, {

@@ -10,7 +10,7 @@ import { endWithProblem, failures, installFailures, problemAnswer } from "./prob
 import { dueAttempt, isRepeatable, judgeAttempt } from "./retry.js";
 import { setSecrets } from "./secrets.js";
 import { assertCaller } from "./sign.js";
-import { inClientSpan } from "./spans.js";
+import { hasSpans, inClientSpan } from "./spans.js";
 import { openUpload } from "./upload.js";
 import { ENDED, encodeAttemptReport, forEachField, forEachName } from "./wire.js";
 
@@ -333,7 +333,8 @@ function prepare(headers, remove, set) {
  * @param {string} url
  * @param {number} [attempt] its number
  */
-const send = (by, outgoing, url, attempt) => inClientSpan(outgoing.method, url, attempt, () => call(by, outgoing, url));
+const send = (by, outgoing, url, attempt) =>
+  hasSpans() ? inClientSpan(outgoing.method, url, attempt, () => call(by, outgoing, url)) : call(by, outgoing, url);
 
 /**
  * @param {Pick<Fetcher, "fetch">} by

@@ -56,15 +56,17 @@ export function noteColo(request) {
  * @property {number} [received]
  */
 
+/** Whether points are written: what only they need is not gathered for nobody. */
+export const isMeasured = () => dataset !== undefined;
+
 /**
  * Writes the point of a request, of which `line` is the line of the log. Never throws: the request has ended.
  * @param {string} line
  * @param {Numbers} numbers
  */
 export function writePoint(line, numbers) {
-  if (dataset === undefined) return;
   try {
-    dataset.writeDataPoint(pointOf(line, numbers));
+    dataset?.writeDataPoint(pointOf(line, numbers));
   } catch {
     // A point that the platform does not take is lost. The log has the request all the same.
   }

@@ -28,8 +28,11 @@ export function installSpans(own) {
   tracing = typeof candidate?.enterSpan === "function" ? /** @type {Tracing} */ (candidate) : undefined;
 }
 
+/** Whether there are spans: the usual request makes nothing that only they need. */
+export const hasSpans = () => tracing !== undefined;
+
 /**
- * What `act` returns, in a span. Whether there are any is asked before: gathering what a span tells is not for nobody.
+ * What `act` returns, in a span. Whether there are spans at all is asked before.
  * @template T
  * @param {string} name
  * @param {() => Attributes} attributes asked for only where the request is traced

@@ -230,7 +230,7 @@ impl<'a> DecisionContext<'a> {
             Ok(outcome) => outcome,
             Err(Halt::Load(need, claim)) => Outcome::Load(need, claim),
             Err(Halt::Refuse(refusal)) => {
-                self.note_unverified(route, memory);
+                self.note_unverified(route);
                 self.refused(refusal, Some(route))
             }
         }

@@ -13,6 +13,7 @@ use crate::{
         request_log::Trace,
         revocation,
         steps::Steps,
+        unverified::Unverified,
     },
     http::head::Head,
     identity::{
@@ -198,7 +199,15 @@ impl Stage<'_> {
         match stored {
             Stored::Absent => Err(Refusal::ApiKeyUnknown.into()),
             Stored::Malformed => Err(Refusal::ApiKeyRecordMalformed.into()),
-            Stored::Present(key) => Ok(Rc::clone(key.admit(self.now, head)?)),
+            Stored::Present(key) => match key.admit(self.now, head) {
+                Ok(principal) => Ok(Rc::clone(principal)),
+                Err(refusal) => {
+                    let principal = key.principal();
+                    let whose = Unverified::of(principal, principal.subject.as_deref(), self.gateway);
+                    trace.rare().unverified = Some(whose);
+                    Err(refusal.into())
+                }
+            },
         }
     }
 

@@ -7,23 +7,18 @@ use serde_json::Value;
 
 use super::DecisionContext;
 use crate::{
-    base::{digest::Digest, identifier::identifier, name::Name},
-    decide::decision::Fetched,
+    base::{identifier::identifier, name::Name},
     identity::{
         claimed::Claimed,
         claims::Claims,
-        client_certificate, compact,
+        compact,
         credential::{Credential, Found, find_credential},
         jwt::Issuer,
         method::{API_KEY, CLIENT_CERTIFICATE},
         places::Place,
         principal::Principal,
     },
-    state::{
-        cache::{Lookup, Stored},
-        memory::Memory,
-        route::Route,
-    },
+    state::{config::Gateway, route::Route},
 };
 
 /// What a credential says of its caller that does not count. Whoever sends a request can write anything into a token.
@@ -38,54 +33,43 @@ pub struct Unverified {
 /// A line of the log must not grow by what a stranger sends.
 pub const LONGEST_SUBJECT: usize = 256;
 
-impl DecisionContext<'_> {
-    /// Notes how a caller tried to be authenticated, and whom the credential names. Whoever was authenticated is known better.
+impl Unverified {
+    /// What a principal says of its caller that is none here.
     #[cold]
     #[inline(never)]
-    pub(super) fn note_unverified(&mut self, route: &Route, memory: &mut Memory) {
+    pub(super) fn of(principal: &Principal, subject: Option<&str>, gateway: &Gateway) -> Self {
+        let claim = gateway.customers.as_ref().map(|customers| &customers.claim);
+        let customer = match claim.map(|claim| Claimed::read(&principal.claims, claim)) {
+            Some(Claimed::Id(id)) => Some(id.shared()),
+            Some(Claimed::Missing | Claimed::Malformed) | None => None,
+        };
+        let subject = subject.filter(|subject| !subject.is_empty());
+        Self { customer, subject: subject.map(|subject| Rc::from(beginning(subject, LONGEST_SUBJECT))) }
+    }
+}
+
+impl DecisionContext<'_> {
+    /// Notes how a caller tried to be authenticated, and whom a token names. Whom a key's record names is noted where the
+    /// record is judged; and whoever was authenticated is known better.
+    #[cold]
+    #[inline(never)]
+    pub(super) fn note_unverified(&mut self, route: &Route) {
         if self.trace.auth.is_some() {
             return;
         }
-        let found = find_credential(self.head, self.gateway.api_keys.as_ref(), &route.auth.places);
-        match found {
-            Ok(Some(Found { credential: Credential::ApiKey(key), .. })) => {
+        match find_credential(self.head, self.gateway.api_keys.as_ref(), &route.auth.places) {
+            Ok(Some(Found { credential: Credential::ApiKey(_), .. })) => {
                 self.trace.auth = Some(Name::Fixed(API_KEY));
-                let keys = self.gateway.api_keys.as_ref();
-                if let Some(Ok(digest)) = keys.map(|keys| keys.digest(&key)) {
-                    self.note_record(&digest, memory);
-                }
             }
             Ok(Some(Found {
                 credential: Credential::Token(token) | Credential::DpopToken(token),
                 place,
-            })) => {
-                self.note_claims(&token, place, route);
-            }
-            Ok(Some(_)) | Err(_) => {}
+            })) => self.note_claims(&token, place, route),
             // Without any credential there is a key where the connection has a certificate.
             Ok(None) if self.trace.key.is_some() => {
                 self.trace.auth = Some(Name::Fixed(CLIENT_CERTIFICATE));
-                if let Ok(Some(fingerprint)) = client_certificate::verified(self.head.fields) {
-                    self.note_record(&fingerprint, memory);
-                }
             }
-            Ok(None) => {}
-        }
-    }
-
-    /// Whom the record names of a key that has expired, is disabled, or may not be used from here.
-    fn note_record(&mut self, digest: &Digest, memory: &mut Memory) {
-        let stored = match &self.loaded.key {
-            Fetched::Got(stored) => stored.clone(),
-            // Nothing is loaded for a line of the log.
-            _ => match memory.look_up_key(digest, self.now, true) {
-                Lookup::Hit { stored, .. } => stored,
-                Lookup::Load(_) | Lookup::Unavailable => return,
-            },
-        };
-        if let Stored::Present(key) = stored {
-            let principal = key.principal();
-            self.note(principal, principal.subject.as_deref());
+            Ok(_) | Err(_) => {}
         }
     }
 
@@ -105,18 +89,8 @@ impl DecisionContext<'_> {
             None => claims.member("sub"),
         };
         let subject = subject.and_then(identifier);
-        self.note(&principal, subject.as_deref());
-    }
-
-    fn note(&mut self, principal: &Principal, subject: Option<&str>) {
-        let claim = self.gateway.customers.as_ref().map(|customers| &customers.claim);
-        let customer = match claim.map(|claim| Claimed::read(&principal.claims, claim)) {
-            Some(Claimed::Id(id)) => Some(id.shared()),
-            Some(Claimed::Missing | Claimed::Malformed) | None => None,
-        };
-        let subject = subject.filter(|subject| !subject.is_empty());
-        let subject = subject.map(|subject| Rc::from(beginning(subject, LONGEST_SUBJECT)));
-        self.trace.rare().unverified = Some(Unverified { customer, subject });
+        let unverified = Unverified::of(&principal, subject.as_deref(), self.gateway);
+        self.trace.rare().unverified = Some(unverified);
     }
 }
 
