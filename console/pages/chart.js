@@ -35,6 +35,8 @@ export const compact = (value) => NUMBERS.format(value);
 /** Times that are written below are so far apart, in seconds: ten minutes, four hours, a day. */
 const EVERY = [600, 4 * 3600, 86_400];
 const MOST_LABELS = 8;
+/** Room for one of them. */
+const LABEL_WIDTH = 44;
 
 /** @type {(at: number, isDay: boolean) => string} */
 const timeLabel = (at, isDay) => {
@@ -59,7 +61,9 @@ function frame({ id, title, text, times, step, top, unit, marks }) {
   const labels = times.map((at, i) => {
     if (at % every !== 0) return "";
     const x = LEFT + (PLOT.width * i) / times.length;
-    return html`<text class="tick" x="${places(x)}" y="${HEIGHT - 6}">${timeLabel(at, isDay)}</text>`;
+    // One that begins at the edge would be cut off there.
+    const isLast = x > WIDTH - LABEL_WIDTH;
+    return html`<text class="tick" x="${places(isLast ? WIDTH - 2 : x)}" y="${HEIGHT - 6}"${isLast && html` text-anchor="end"`}>${timeLabel(at, isDay)}</text>`;
   });
   return html`<div class="scroll chart" tabindex="0" role="region" aria-label="${title}">
     <svg viewBox="0 0 ${WIDTH} ${HEIGHT}" role="img" aria-labelledby="${id}-title ${id}-text">
