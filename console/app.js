@@ -8,6 +8,7 @@ import { auditPages } from "./pages/audit.js";
 import { customers } from "./pages/customers.js";
 import { explainPages } from "./pages/explain.js";
 import { health } from "./pages/health.js";
+import { incidentPages } from "./pages/incident.js";
 import { keys } from "./pages/keys.js";
 import { message, page } from "./pages/layout.js";
 import { overviewPages } from "./pages/overview.js";
@@ -121,7 +122,8 @@ export function createConsole({ configuration, assets, problems = "" }) {
   app.use(admit);
   signIn(app);
   app.use(needSignIn);
-  for (const pages of [overviewPages, customers, keys, auditPages, rules, explainPages, health]) pages(app);
+  for (const pages of [overviewPages, incidentPages, customers, keys, auditPages, rules, explainPages, health])
+    pages(app);
   reasonPages(app, problems);
 
   app.notFound((c) => refuse(c, 404, "Not here", "There is no such page."));

@@ -13,7 +13,7 @@ import { usageOf } from "./usage.js";
 import { whenWritten } from "./when.js";
 
 /** @import { ContentfulStatusCode } from "hono/utils/http-status" */
-/** @import { App, Ctx, CustomerEntry, CustomerText, CustomerValues, FormFault, Records, StoredCustomer } from "../types.d.ts" */
+/** @import { App, Content, Ctx, CustomerEntry, CustomerText, CustomerValues, FormFault, Records, StoredCustomer } from "../types.d.ts" */
 
 /**
  * The entry that the address names, or a page that says why there is none.
@@ -25,12 +25,34 @@ async function find(c) {
   const records = await openRecords(c.get("settings"));
   const entry = isCustomerId(id) ? await records.customer(id) : undefined;
   if (entry) return { records, entry };
+  return { records, missing: showMissing(c, records, id) };
+}
+
+/**
+ * @param {Ctx} c
+ * @param {Records} records
+ * @param {string} id
+ * @param {Content} [usage] what was seen of it all the same
+ */
+function showMissing(c, records, id, usage = "") {
   const what =
     records.kind === "ledger"
       ? html`There is no customer <code>${id}</code>. It may have been removed.`
       : html`KV holds no customer <code>${id}</code>. It may have been removed, or KV has not carried it here yet.`;
-  const content = html`<p>${what}</p><p><a href="${AT}">All customers</a></p>`;
-  return { records, missing: show(c, { status: 404, title: "No such customer", at: AT, content }) };
+  const content = html`<p>${what}</p><p><a href="${AT}">All customers</a></p>${usage}`;
+  return show(c, { status: 404, title: "No such customer", at: AT, content });
+}
+
+/**
+ * The page of a customer. Figures lead here too, for customers of whom no record tells (any more).
+ * @param {Ctx} c
+ */
+async function showCustomer(c) {
+  const { records, entry, missing } = await find(c);
+  if (entry) return showOne(c, records, { entry });
+  const id = c.req.query("id") ?? "";
+  if (!isCustomerId(id) || c.get("settings").metrics === undefined) return missing;
+  return showMissing(c, records, id, await usageOf(c, "/customer", { id }, { customer: id }));
 }
 
 const apiWarning = () =>
@@ -275,10 +297,7 @@ export function customers(app) {
   app.get(AT, list);
   app.get("/customers/new", async (c) => showNew(c, await openRecords(c.get("settings"))));
   app.post("/customers/new", create);
-  app.get("/customer", async (c) => {
-    const { records, entry, missing } = await find(c);
-    return missing ?? showOne(c, records, { entry });
-  });
+  app.get("/customer", showCustomer);
   app.post("/customer", edit);
   app.post("/customer/switch", switchOnOff);
   app.get("/customer/remove", askToRemove);

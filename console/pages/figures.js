@@ -1,13 +1,11 @@
-// What pages about traffic have in common: the span that is shown, the figures over time, incidents, and where figures lead.
+// What pages about traffic have in common: the span that is shown, the figures over time, and where figures lead.
 import { millisOf } from "../core.js";
 import { askBreakdown, askFigures, UsageFailure } from "../usage/api.js";
 import { ALONG, incidentsIn } from "../usage/incidents.js";
-import { bars, lines, spark } from "./chart.js";
+import { bars, lines } from "./chart.js";
 import { box, html } from "./parts.js";
 import { reasonLink } from "./reasons.js";
-import { when } from "./when.js";
 
-/** @import { About, Incident } from "../usage/incidents.js" */
 /** @import { Configuration, Content, Ctx, Dimension, Figures, Html, Metrics, Question, Settings } from "../types.d.ts" */
 
 /** Spans that can be chosen, in seconds. */
@@ -132,6 +130,14 @@ export const secondsOf = (text) => Math.floor((millisOf(text ?? "") ?? 0) / 1000
 const NOTHING = { requests: 0, errors: 0, refused: 0, sampled: false };
 
 /**
+ * Says that figures are estimates, where they are.
+ * @param {boolean} sampled
+ */
+export const estimated = (sampled) =>
+  sampled &&
+  html`<p class="hint">These figures are estimates: of so many requests the platform keeps a sample, and each one stands for those that it left out.</p>`;
+
+/**
  * The charts of a span, and its sums.
  * @param {{ rows: Figures[], sampled: boolean }} found
  * @param {Span} span
@@ -148,7 +154,7 @@ export function overview({ rows, sampled }, { since, until, step, words }) {
       <li class="${errors > 0 ? "bad" : ""}"><span class="what">Errors (5xx)</span> <strong>${number(errors)}</strong> <span class="dim">${percent(errors, requests)}</span></li>
       <li><span class="what">Refusals</span> <strong>${number(refusals)}</strong> <span class="dim">${percent(refusals, requests)}</span></li>
     </ul>
-    ${sampled ? html`<p class="hint">These figures are estimates: of so many requests the platform keeps a sample, and each one stands for those that it left out.</p>` : ""}
+    ${estimated(sampled)}
     ${
       requests === 0
         ? html`<p class="none">No request was seen ${words}.</p>`
@@ -182,8 +188,8 @@ export function overview({ rows, sampled }, { since, until, step, words }) {
     }`;
 }
 
-/** @type {Partial<Record<Dimension, string>>} */
-const LABELS = {
+/** What each dimension is called. @type {Partial<Record<Dimension, string>>} */
+export const LABELS = {
   customer: "Customer",
   claimedCustomer: "Unverified customer",
   route: "Route",
@@ -246,46 +252,4 @@ export function valueLink(configuration, name, value, route) {
         : undefined;
   if (anchor) return html`<a href="${anchor}">${value}</a>`;
   return name === "version" || name === "origin" ? html`<code>${value}</code>` : value;
-}
-
-/** Why a backend answers with an error: the gateway has no reason then. */
-const BY_BACKEND = "the backend’s own answer";
-
-/**
- * @param {Incident} incident
- * @param {Configuration} configuration
- */
-function incidentCard({ status, reason, requests, since, last, isOver, isFromBefore, series, about }, configuration) {
-  const route = about.find(({ name }) => name === "route")?.values[0]?.value;
-  /** @param {About} one */
-  const line = ({ name, values, more }) =>
-    html`<div><dt>${LABELS[name]}</dt><dd>${values.map(
-      ({ value, share }, i) =>
-        html`${i > 0 ? ", " : ""}${valueLink(configuration, name, value, route)} <span class="dim">${percent(share, 1)}</span>`,
-    )}${more > 0 ? html` <span class="dim">and ${number(more)} more</span>` : ""}${name === "claimedCustomer" ? html` <span class="dim">(as the refused credential says; nobody vouches for it)</span>` : ""}</dd></div>`;
-  const time = html`${isFromBefore ? "since before this span, from " : isOver ? "from " : "since "}${when(since * 1000)}${isOver ? html` to ${when(last * 1000)}` : ""}`;
-  return html`<li class="incident ${isOver ? "over" : status >= 500 ? "error" : "refused"}">
-    <h3>${status} ${reason ? reasonLink(reason) : BY_BACKEND}${isOver ? html` <span class="dim">over</span>` : ""}</h3>
-    <p><strong>${number(requests)}</strong> requests, ${time} ${spark(series)}</p>
-    <dl class="facts">${about.map(line)}</dl>
-  </li>`;
-}
-
-/** Incidents that are shown at once. */
-const SHOWN = 8;
-
-/**
- * What goes wrong, the greatest first.
- * @param {{ incidents: Incident[], isCut: boolean }} found
- * @param {Configuration} configuration
- * @param {Span} span
- */
-export function incidentList({ incidents, isCut }, configuration, { words }) {
-  if (incidents.length === 0) return html`<p class="none">Nothing was refused, and nothing failed ${words}.</p>`;
-  const rest = incidents.slice(SHOWN);
-  /** @type {(list: Incident[]) => Html} */
-  const cards = (list) => html`<ol class="incidents">${list.map((one) => incidentCard(one, configuration))}</ol>`;
-  return html`${cards(incidents.slice(0, SHOWN))}
-    ${rest.length > 0 ? html`<details><summary>${rest.length} more</summary>${cards(rest)}</details>` : ""}
-    ${isCut ? html`<p class="hint">There are more kinds of them than were looked at: these are the most frequent ones.</p>` : ""}`;
 }

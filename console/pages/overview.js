@@ -4,7 +4,6 @@ import {
   askIncidents,
   askOverTime,
   figures,
-  incidentList,
   lackingMetrics,
   number,
   overview,
@@ -15,6 +14,7 @@ import {
   spanOf,
   valueLink,
 } from "./figures.js";
+import { incidentList } from "./incident-cards.js";
 import { show } from "./layout.js";
 import { html, table } from "./parts.js";
 import { when } from "./when.js";

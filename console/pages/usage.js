@@ -4,13 +4,13 @@ import {
   askIncidents,
   askOverTime,
   figures,
-  incidentList,
   lackingMetrics,
   overview,
   secondsOf,
   spanLinks,
   spanOf,
 } from "./figures.js";
+import { incidentList } from "./incident-cards.js";
 import { html } from "./parts.js";
 import { when } from "./when.js";
 
@@ -74,10 +74,10 @@ export async function usageOf(c, path, query, where) {
   const { claimed, wrong, overTime, last, since } = got;
   const refused =
     claimed && claimed.incidents.length > 0
-      ? html`<h3>Refused, as callers that say they are this customer</h3>${incidentList(claimed, configuration, span)}`
+      ? html`<h3>Refused, as callers that say they are this customer</h3>${incidentList(claimed, configuration, span, { claimedCustomer: where.customer })}`
       : "";
   return html`${heading}${lastUsed(last, since)}${spanLinks(span, path, query)}
     ${overview(overTime, span)}
-    ${incidentList(wrong, configuration, span)}
+    ${incidentList(wrong, configuration, span, where)}
     ${refused}`;
 }

@@ -20,6 +20,10 @@ export const ALONG = /** @type {const} */ ([
  * @typedef {{ name: Dimension, values: { value: string, requests: number, share: number }[], more: number }} About
  */
 /**
+ * What an incident has come to lately, while it went on with others: who or what each is, and since when.
+ * @typedef {{ name: Dimension, values: { value: string, requests: number, since: number }[], more: number }} Newcomers
+ */
+/**
  * @typedef {object} Incident
  * @property {number} status
  * @property {string} reason empty where a backend said it
@@ -30,7 +34,9 @@ export const ALONG = /** @type {const} */ ([
  * @property {boolean} isFromBefore whether it began before the span
  * @property {number[]} series requests of each step
  * @property {About[]} about
+ * @property {Newcomers[]} newcomers
  */
+/** @typedef {{ since: number, until: number, step: number }} Span In seconds since 1970; `step` in seconds. */
 
 /** Values that are shown of each. */
 const SHOWN = 3;
@@ -38,6 +44,19 @@ const SHOWN = 3;
 const NOISE = 0.1;
 /** So many quiet steps do not end it: few requests come unevenly. */
 const GAP = 2;
+/** Fewer requests than these begin nothing: they happen. */
+const FEW = 5;
+/** By what those are told apart that an incident has come to lately. */
+const NEW_BY = /** @type {const} */ ([
+  "customer",
+  "claimedCustomer",
+  "key",
+  "origin",
+  "backend",
+  "rule",
+  "issuer",
+  "version",
+]);
 /** What has not been seen for so many seconds, and for as many steps, is over. */
 const QUIET = 300;
 
@@ -80,35 +99,86 @@ function aboutOf(faults, name, total) {
 const requestsOf = (faults) => faults.reduce((sum, { requests }) => sum + requests, 0);
 
 /**
- * Incidents, those that go on first and the greatest of these before the others.
- * @param {BreakdownRow[]} faults
- * @param {{ since: number, until: number, step: number }} span
- * @returns {Incident[]}
+ * How requests lie in a span: of each step, and since when they go on.
+ * @param {BreakdownRow[]} faults at least one
+ * @param {Span} span
  */
-export function incidentsIn(faults, { since, until, step }) {
+export function runOf(faults, { since, until, step }) {
   const begin = Math.floor(since / step);
   const steps = Math.max(1, Math.ceil(until / step) - begin);
+  const place = (/** @type {BreakdownRow} */ { at = 0 }) =>
+    Math.min(steps - 1, Math.max(0, Math.floor(at / step) - begin));
+  const series = new Array(steps).fill(0);
+  for (const fault of faults) series[place(fault)] += fault.requests;
+  const { start, end } = lastRun(series);
+  const inRun = faults.filter((fault) => place(fault) >= start && place(fault) <= end);
+  const last = Math.max(...inRun.map(({ last }) => last));
+  return {
+    requests: requestsOf(faults),
+    since: Math.min(...inRun.map(({ first }) => first)),
+    last,
+    isOver: until - last > Math.max(QUIET, GAP * step),
+    isFromBefore: start === 0,
+    start,
+    series,
+    inRun,
+  };
+}
+
+/**
+ * Values of a dimension whose requests began clearly behind those of the incident, and still go on. What always fails for
+ * somebody would else hide for whom it fails since a few minutes.
+ * @param {BreakdownRow[]} faults
+ * @param {Dimension} name
+ * @param {number} start the step in which the incident began
+ * @param {Span} span
+ * @returns {Newcomers | undefined}
+ */
+function newcomersOf(faults, name, start, span) {
+  const groups = Map.groupBy(faults, (fault) => fault[name] ?? "");
+  groups.delete("");
+  const values = [...groups].flatMap(([value, own]) => {
+    if (requestsOf(own) < FEW) return [];
+    const run = runOf(own, span);
+    // All since then: a step that has only just begun is no quiet one.
+    const requests = run.series.slice(run.start).reduce((sum, count) => sum + count, 0);
+    const isNew = !run.isOver && run.start > start + GAP && requests >= FEW;
+    return isNew && run.requests - requests <= NOISE * run.requests ? [{ value, requests, since: run.since }] : [];
+  });
+  if (values.length === 0) return undefined;
+  values.sort((a, b) => b.requests - a.requests);
+  return { name, values: values.slice(0, SHOWN), more: Math.max(0, values.length - SHOWN) };
+}
+
+/**
+ * Whether it is something that was not so before, and goes on.
+ * @type {(incident: Incident) => boolean}
+ */
+const isNews = ({ isOver, isFromBefore, requests, newcomers }) =>
+  !isOver && requests >= FEW && (!isFromBefore || newcomers.length > 0);
+
+/**
+ * Incidents: those that go on first; of these, those that began within the span or have come to somebody else in it; then the
+ * greatest.
+ * @param {BreakdownRow[]} faults
+ * @param {Span} span
+ * @returns {Incident[]}
+ */
+export function incidentsIn(faults, span) {
   const groups = Map.groupBy(faults, ({ code, reason }) => `${code} ${reason ?? ""}`);
   const incidents = [...groups.values()].map((own) => {
-    const series = new Array(steps).fill(0);
-    const place = (/** @type {BreakdownRow} */ { at = 0 }) =>
-      Math.min(steps - 1, Math.max(0, Math.floor(at / step) - begin));
-    for (const fault of own) series[place(fault)] += fault.requests;
-    const { start, end } = lastRun(series);
-    const inRun = own.filter((fault) => place(fault) >= start && place(fault) <= end);
-    const total = requestsOf(own);
-    const abouts = ALONG.filter((name) => name !== "reason").map((name) => aboutOf(inRun, name, requestsOf(inRun)));
+    const { requests, since, last, isOver, isFromBefore, start, series, inRun } = runOf(own, span);
+    const total = requestsOf(inRun);
+    const abouts = ALONG.filter((name) => name !== "reason").map((name) => aboutOf(inRun, name, total));
+    const newcomers = isOver ? [] : NEW_BY.map((name) => newcomersOf(own, name, start, span));
     return {
-      status: own[0].code ?? 0,
-      reason: own[0].reason ?? "",
-      requests: total,
-      since: Math.min(...inRun.map(({ first }) => first)),
-      last: Math.max(...inRun.map(({ last }) => last)),
-      isOver: until - Math.max(...inRun.map(({ last }) => last)) > Math.max(QUIET, GAP * step),
-      isFromBefore: start === 0,
-      series,
+      ...{ status: own[0].code ?? 0, reason: own[0].reason ?? "" },
+      ...{ requests, since, last, isOver, isFromBefore, series },
       about: abouts.filter((about) => about !== undefined),
+      newcomers: newcomers.filter((one) => one !== undefined),
     };
   });
-  return incidents.sort((a, b) => Number(a.isOver) - Number(b.isOver) || b.requests - a.requests);
+  return incidents.sort(
+    (a, b) => Number(a.isOver) - Number(b.isOver) || Number(isNews(b)) - Number(isNews(a)) || b.requests - a.requests,
+  );
 }

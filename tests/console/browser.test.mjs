@@ -401,6 +401,15 @@ test("with the keyboard alone: from what goes wrong to the customer whom it is a
   await page.keyboard.press("Enter");
   await page.waitForURL(/\/customer\?id=acme/);
   await page.getByText("Last used").waitFor();
+  await page.goBack();
+  await tabTo(page, "backend_unreachable");
+  await tabTo(page, "Each of them, since when");
+  await page.keyboard.press("Enter");
+  await page.waitForURL(/\/incident\?status=502&reason=backend_unreachable/);
+  await tabTo(page, "Since");
+  await page.keyboard.press("Enter");
+  await page.waitForURL(/order=since/);
+  assert.equal(await page.locator("tbody tr", { hasText: "acme" }).first().getByText("goes on").count(), 1);
   assert.deepEqual(tab.complaints, []);
   await tab.close();
 });
@@ -411,7 +420,16 @@ for (const [view, context] of LEDGER_VIEWS) {
     const tab = await open({ ...context, bypassCSP: true }, trafficked);
     const { page } = tab;
     await signIn(tab);
-    for (const path of ["/", "/?span=week", "/customer?id=acme", `/key?digest=${EXPIRED}`, "/rules"]) {
+    const incident = "/incident?status=502&reason=backend_unreachable";
+    for (const path of [
+      "/",
+      "/?span=week",
+      incident,
+      "/customer?id=acme",
+      "/customer?id=globex",
+      `/key?digest=${EXPIRED}`,
+      "/rules",
+    ]) {
       await tab.go(path);
       await page.locator("details").evaluateAll((all) => {
         for (const one of all) one.open = true;

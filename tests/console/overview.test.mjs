@@ -4,7 +4,7 @@ import { createServer } from "node:http";
 import { after, before, test } from "node:test";
 import { incidentsIn, lastRun } from "../../console/usage/incidents.js";
 import { CONFIGURATION, fakeKv, fakeLedger, signedIn } from "./support/fake-ledger.mjs";
-import { EXPIRED, startAnalytics, writeTraffic } from "./support/traffic.mjs";
+import { EXPIRED, OLD_KEYS, startAnalytics, writeNoise, writeTraffic } from "./support/traffic.mjs";
 
 const now = Math.floor(Date.now() / 1000);
 const configuration = {
@@ -40,7 +40,7 @@ after(() => analytics.stop());
 
 /** The card of a reason on a page, as text without marks. */
 function card(text, title) {
-  const found = text.match(/<li class="incident[\s\S]*?<\/dl>\s*<\/li>/g)?.find((one) => one.includes(title));
+  const found = text.match(/<li class="incident[\s\S]*?<\/dl>[\s\S]*?<\/li>/g)?.find((one) => one.includes(title));
   assert.ok(found, `no card of ${title}`);
   return found;
 }
@@ -141,6 +141,7 @@ test("a day and a week are in longer steps, and anything else is the hour", asyn
 test("what was sampled is said to be an estimate, and what was not seen was never said to be unused", async () => {
   const sampled = await startAnalytics({ sampling: 10 });
   sampled.write({ at: now - 100, count: 50, customer: "acme" });
+  sampled.write({ at: now - 5000, count: 50, customer: "acme", status: 502, reason: "backend_unreachable" });
   try {
     const ledger = fakeLedger();
     for (const customerId of ["acme", "idle"])
@@ -150,6 +151,8 @@ test("what was sampled is said to be an estimate, and what was not seen was neve
     assert.match(plain(text), /Requests 50 /);
     assert.match(text, /These figures are estimates/);
     assert.match(text, /Nothing was refused, and nothing failed in the last hour/);
+    const incident = "/incident?status=502&reason=backend_unreachable&span=day";
+    assert.match((await other.get(incident)).text, /50<\/strong> requests[\s\S]*These figures are estimates/);
     const idle = plain((await other.get("/customer?id=idle")).text);
     assert.match(idle, /No use seen since 3 months ago/);
     assert.doesNotMatch(idle, /never used/i);
@@ -219,11 +222,159 @@ test("since when is the last run above the noise, with short breaks", () => {
   assert.deepEqual(over.about, [{ name: "customer", values: [{ value: "a", requests: 5, share: 1 }], more: 0 }]);
 });
 
+/** A console whose traffic has the four incidents, and more of the same kinds that was always there. */
+async function amidNoise(t) {
+  const noisy = await startAnalytics();
+  t.after(() => noisy.stop());
+  writeTraffic(noisy, now);
+  writeNoise(noisy, now);
+  const ledger = fakeLedger();
+  return signedIn({ ledger, kv: fakeKv(), configuration, env: noisy.env });
+}
+
+test("a key that expires among many that did long ago is named on the first page, with its own since when", async (t) => {
+  const own = card((await (await amidNoise(t)).get("/")).text, "api_key_expired");
+  assert.match(plain(own), /requests, since before this span/);
+  const news = own.slice(own.indexOf('class="news"'), own.indexOf("</ul>"));
+  assert.match(plain(news), /New among them Unverified customer wayne 60 requests, since 30 minutes ago/);
+  assert.match(news, /href="\/key\/of\?begin=0123456789abcdef"/);
+  assert.ok(Math.abs(isoIn(news) - (now - 1800)) < 5);
+  assert.doesNotMatch(news, /old-/);
+});
+
+test("an origin that dies while another is gone for long is named on the first page, with its own since when", async (t) => {
+  const own = card((await (await amidNoise(t)).get("/")).text, "backend_unreachable");
+  const news = own.slice(own.indexOf('class="news"'), own.indexOf("</ul>"));
+  assert.match(plain(news), /Customer acme 150 requests, since 15 minutes ago/);
+  assert.match(plain(news), /Origin https:\/\/acme\.example\.com 150 requests/);
+  assert.doesNotMatch(news, /ghost|globex/);
+});
+
+test("what a card has no room for stands on the incident's page: each of them, since when each", async (t) => {
+  const noisy = await amidNoise(t);
+  const own = card((await noisy.get("/")).text, "api_key_expired");
+  const more = /href="([^"]+)#by-claimedCustomer">(\d+) more/.exec(own);
+  assert.equal(Number(more[2]), OLD_KEYS + 1 - 3);
+  const path = more[1].replaceAll("&amp;", "&");
+  const { status, text } = await noisy.get(path);
+  assert.equal(status, 200);
+  assert.match(text, /<h1>401 api_key_expired<\/h1>/);
+  const rows = (page, id) => {
+    const table = page.slice(page.indexOf(`id="by-${id}"`));
+    return [...table.slice(0, table.indexOf("</table>")).matchAll(/<tr><th scope="row">[\s\S]*?<\/tr>/g)].map(
+      ([row]) => row,
+    );
+  };
+  for (const by of ["claimedCustomer", "key"]) assert.equal(rows(text, by).length, OLD_KEYS + 1, by);
+  assert.match(plain(rows(text, "claimedCustomer")[0]), /old-11 81 8\.\d % before this span goes on/);
+  const [first] = rows((await noisy.get(`${path}&order=since`)).text, "claimedCustomer");
+  assert.match(plain(first), /wayne 60 .* 30 minutes ago/);
+  assert.doesNotMatch(text, /estimates/);
+  const dead = rows((await noisy.get("/incident?status=502&reason=backend_unreachable")).text, "customer");
+  assert.deepEqual(
+    dead.map((row) => /id=(\w+)"/.exec(row)[1]),
+    ["ghost", "acme", "globex"],
+  );
+  assert.match(plain(dead[2]), /globex 3 .* over/);
+});
+
+test("an incident's page of one customer has that customer's requests only, and leads to those of all", async (t) => {
+  const noisy = await amidNoise(t);
+  const page = (await noisy.get("/customer?id=acme")).text;
+  const link = /href="(\/incident\?[^"#]+customer=acme)"/.exec(card(page, "backend_unreachable"))[1];
+  const { text } = await noisy.get(link.replaceAll("&amp;", "&"));
+  assert.match(plain(text), /Only of Customer acme ?\. Of all/);
+  assert.match(plain(card(text, "backend_unreachable")), /150 requests, since 15 minutes ago/);
+  assert.doesNotMatch(text, /ghost/);
+});
+
+test("a customer of whom there is no record any more has its usage all the same", async (t) => {
+  const { status, text } = await (await amidNoise(t)).get("/customer?id=ghost");
+  assert.equal(status, 404);
+  assert.match(plain(text), /There is no customer ghost .* Requests 400 Errors \(5xx\) 400 /);
+  assert.match(plain(card(text, "backend_unreachable")), /400 requests/);
+});
+
+test("what a backend answers itself has a page of its own too, apart from other statuses", async (t) => {
+  const noisy = await startAnalytics();
+  t.after(() => noisy.stop());
+  for (const [status, count] of [
+    [500, 30],
+    [503, 20],
+  ])
+    noisy.write({ at: now - 200, over: 100, count, customer: `c${status}`, backend: "customer", status });
+  const other = await signedIn({ ledger: fakeLedger(), configuration, env: noisy.env });
+  const link = /href="(\/incident\?status=503[^"#]*)"/.exec((await other.get("/")).text)[1];
+  const { text } = await other.get(link.replaceAll("&amp;", "&"));
+  assert.match(text, /<h1>503 the backend’s own answer<\/h1>/);
+  assert.match(plain(text), /20 requests, since/);
+  assert.doesNotMatch(text, /c500/);
+});
+
+test("an address that names no incident is not found, and one that nobody saw says so", async () => {
+  for (const query of [
+    "",
+    "?status=200",
+    "?status=502&reason=a'b",
+    "?status=4000",
+    `?status=401&reason=${"a".repeat(65)}`,
+  ])
+    assert.equal((await client.get(`/incident${query}`)).status, 404, query);
+  const { status, text } = await client.get("/incident?status=418&reason=none_such&span=day");
+  assert.equal(status, 200);
+  assert.match(text, /No such request was seen in the last day/);
+  const bare = await signedIn({ ledger: fakeLedger(), configuration });
+  assert.match((await bare.get("/incident?status=401")).text, /To be set yet: <code>CLOUDFLARE_ACCOUNT_ID<\/code>/);
+});
+
+test("who is new to an incident began clearly behind it, goes on, and is more than a few requests", () => {
+  const span = { since: 0, until: 1200, step: 60 };
+  const each = (customer, from, to, requests = 10) =>
+    Array.from({ length: (to - from) / 60 }, (_, i) => {
+      const at = from + 60 * i;
+      return { code: 502, reason: "x", customer, at, first: at, last: at + 50, requests };
+    });
+  const newcomers = (...faults) => {
+    const [{ newcomers }] = incidentsIn([...each("old", 0, 1200), ...faults.flat()], span);
+    return newcomers.flatMap(({ values }) => values.map(({ value }) => value));
+  };
+  assert.deepEqual(newcomers(), []);
+  assert.deepEqual(newcomers(each("new", 900, 1200)), ["new"]);
+  assert.deepEqual(newcomers(each("soon", 120, 1200)), [], "with the incident itself");
+  assert.deepEqual(newcomers(each("over", 300, 600)), [], "over");
+  assert.deepEqual(newcomers(each("few", 1080, 1200, 2)), [], "a few requests");
+  assert.deepEqual(newcomers(each("often", 0, 600, 30), each("often", 1140, 1200, 40)), [], "as before");
+  const begun = incidentsIn(
+    [...each("old", 0, 1200), ...each("new", 900, 1140, 40), ...each("new", 1140, 1200, 1)],
+    span,
+  );
+  assert.equal(begun[0].newcomers[0].values[0].requests, 161, "with a step that has only just begun");
+});
+
+test("what is new stands before what is more but always there, and what is over comes last", () => {
+  const fault = (reason, at, requests) => ({ code: 401, reason, at, first: at, last: at + 50, requests });
+  const all = Array.from({ length: 20 }, (_, i) => fault("always", i * 60, 100));
+  const found = incidentsIn([...all, fault("past", 300, 900), fault("new", 1080, 20), fault("single", 1080, 1)], {
+    since: 0,
+    until: 1200,
+    step: 60,
+  });
+  assert.deepEqual(
+    found.map(({ reason }) => reason),
+    ["new", "always", "single", "past"],
+  );
+});
+
 test("no text of others can end a text of a question", async () => {
   const evil = "a' OR '1'='1";
-  const { status, text } = await client.get(`/customer?${new URLSearchParams({ id: evil })}`);
-  assert.equal(status, 404);
-  assert.doesNotMatch(text, /Usage/);
+  for (const [at, query] of [
+    ["/customer", { id: evil }],
+    ["/incident", { status: "502", reason: "backend_unreachable", customer: evil }],
+    ["/incident", { status: "502", reason: "backend_unreachable", key: "f" }],
+  ]) {
+    const { text } = await client.get(`${at}?${new URLSearchParams(query)}`);
+    assert.match(text, /No (such )?request was seen/, JSON.stringify(query));
+  }
   const ledger = fakeLedger();
   ledger.put("customer:o'neill", { customerId: "o'neill", backendUrl: "https://a.example.com" });
   analytics.write({ at: now - 50, count: 7, customer: "o'neill" });

@@ -77,3 +77,18 @@ export function writeTraffic({ write }, now) {
   write({ at: now - 300, over: 290, count: 90, customer: "initech", ...normal, ...bad });
   write({ at: now - 300, over: 290, count: 30, customer: "globex", ...own, configuration: "bbbb2222" });
 }
+
+/** How many keys have expired long ago and are sent all the same in `writeNoise`: more than a card names. */
+export const OLD_KEYS = 12;
+
+/** What always goes wrong at a busy gateway, more than anything of `writeTraffic` does: old keys, and an origin that is gone. */
+export function writeNoise({ write }, now) {
+  const hour = { at: now - 3600, over: 3590, route: "/api/{+path}", configuration: "aaaa1111" };
+  for (let i = 0; i < OLD_KEYS; i++) {
+    const key = i.toString(16).padStart(16, "a");
+    const expired = { auth: "api_key", reason: "api_key_expired", unverified: `old-${i}`, key };
+    write({ ...hour, count: 70 + i, status: 401, ...expired });
+  }
+  const gone = { customer: "ghost", rule: "own", backend: "customer", origin: "https://ghost.example.com" };
+  write({ ...hour, count: 400, status: 502, reason: "backend_unreachable", ...gone });
+}
