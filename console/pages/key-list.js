@@ -42,18 +42,18 @@ export function endOf({ key, record }) {
 export function keyTable(entries, caption, none, heads = {}) {
   const rows = entries.map((entry) => [
     html`<a href="${linkTo(entry.digest)}" title="${entry.digest}">${shown(entry.record?.name) || html`<code>${short(entry.digest)}</code>`}</a>`,
+    stateOf(entry),
     shown(entry.record?.subject),
     entry.customer ?? "",
-    stateOf(entry),
     endOf(entry),
   ]);
   return table({
     caption,
     columns: [
       heads["Name or digest"] ?? "Name or digest",
+      "State",
       heads.Subject ?? "Subject",
       heads.Customer ?? "Customer",
-      "State",
       "Ends",
     ],
     rows,

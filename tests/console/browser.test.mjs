@@ -414,6 +414,18 @@ test("with the keyboard alone: from what goes wrong to the customer whom it is a
   await tab.close();
 });
 
+test("on a narrow screen the state of each key is seen beside its name", async () => {
+  const tab = await open({ viewport: { width: 390, height: 844 } });
+  const { page } = tab;
+  await signIn(tab);
+  await tab.go("/keys");
+  const edges = await page
+    .locator("tbody .state")
+    .evaluateAll((all) => all.map((one) => one.getBoundingClientRect().right));
+  assert.ok(edges.length > 0 && edges.every((right) => right <= 390), String(edges));
+  await tab.close();
+});
+
 for (const [view, context] of LEDGER_VIEWS) {
   test(`no page with figures stands in anybody's way: ${view}`, async () => {
     await seedTrafficked();
